@@ -1,0 +1,3 @@
+//! Karpathy's *makemore* bigram lecture on libtorch: learn from a list of words which character
+//! follows which, once by counting and once with a one-layer neural network, and make more words
+//! like them.
