@@ -1,0 +1,181 @@
+//! The vocabulary: which character has which index (`stoi` and `itos` of the notes).
+
+use std::collections::HashMap;
+
+use crate::error::{Error, MAX_CHARACTERS, Result};
+use crate::words::Words;
+
+/// `V` characters with their indices: the boundary at 0, the others sorted from 1.
+///
+/// Source: the notes, "Numericallization".
+///
+/// ```
+/// # use makemore_tch::Vocabulary;
+/// let vocabulary = Vocabulary::new('.', "banana".chars())?;
+/// assert_eq!(vocabulary.encode("ban")?, [2, 1, 3]);
+/// assert_eq!(vocabulary.decode(&[2, 1, 3]), "ban");
+/// assert_eq!(vocabulary.bigrams("ab")?, [(0, 1), (1, 2), (2, 0)]);
+/// # Ok::<(), makemore_tch::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vocabulary {
+    itos: Vec<char>,
+    stoi: HashMap<char, usize>,
+}
+
+impl Vocabulary {
+    /// The vocabulary of these characters, in whatever order and number they come.
+    ///
+    /// # Errors
+    ///
+    /// If the boundary is among them, or more than [`MAX_CHARACTERS`] are distinct.
+    pub fn new(boundary: char, characters: impl IntoIterator<Item = char>) -> Result<Self> {
+        let mut itos: Vec<char> = characters.into_iter().collect();
+        itos.sort_unstable();
+        itos.dedup();
+        if itos.binary_search(&boundary).is_ok() {
+            return Err(Error::BoundaryInVocabulary { boundary });
+        }
+        if itos.len() > MAX_CHARACTERS {
+            return Err(Error::TooManyCharacters {
+                characters: itos.len(),
+            });
+        }
+        itos.insert(0, boundary);
+        let stoi = itos.iter().enumerate().map(|(i, &c)| (c, i)).collect();
+        Ok(Self { itos, stoi })
+    }
+
+    /// The vocabulary of a word list.
+    ///
+    /// # Errors
+    ///
+    /// None for a list that was read: it is checked there.
+    pub fn of(words: &Words) -> Result<Self> {
+        Self::new(words.boundary(), words.characters().iter().copied())
+    }
+
+    /// `V`: the number of characters, the boundary included.
+    #[expect(clippy::len_without_is_empty, reason = "the boundary is always there")]
+    pub fn len(&self) -> usize {
+        self.itos.len()
+    }
+
+    /// The character that begins and ends every word; its index is 0.
+    pub fn boundary(&self) -> char {
+        self.itos[0]
+    }
+
+    /// All characters in the order of their indices.
+    pub fn characters(&self) -> &[char] {
+        &self.itos
+    }
+
+    /// The index of a character.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownCharacter`] if the vocabulary does not have it.
+    pub fn stoi(&self, character: char) -> Result<usize> {
+        self.stoi.get(&character).copied().ok_or_else(|| {
+            let mut vocabulary: String = self.itos.iter().take(60).collect();
+            if self.itos.len() > 60 {
+                vocabulary.push('…');
+            }
+            Error::UnknownCharacter {
+                character,
+                vocabulary,
+            }
+        })
+    }
+
+    /// The character at an index below [`len`](Self::len).
+    pub fn itos(&self, index: usize) -> char {
+        self.itos[index]
+    }
+
+    /// The indices of a word's characters, without boundaries.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownCharacter`] for a character that the vocabulary does not have.
+    pub fn encode(&self, word: &str) -> Result<Vec<usize>> {
+        word.chars().map(|character| self.stoi(character)).collect()
+    }
+
+    /// The word of these indices, each below [`len`](Self::len).
+    pub fn decode(&self, indices: &[usize]) -> String {
+        indices.iter().map(|&index| self.itos(index)).collect()
+    }
+
+    /// The bigrams of a word between its boundaries: one more than it has characters, so the
+    /// empty word, which a model can draw too, has one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownCharacter`] for a character that the vocabulary does not have,
+    /// [`Error::BoundaryInWord`] for the boundary.
+    pub fn bigrams(&self, word: &str) -> Result<Vec<(usize, usize)>> {
+        let mut bigrams = Vec::with_capacity(word.len() + 1);
+        let mut i = 0;
+        for character in word.chars() {
+            let j = self.stoi(character)?;
+            if j == 0 {
+                return Err(Error::BoundaryInWord {
+                    boundary: character,
+                });
+            }
+            bigrams.push((i, j));
+            i = j;
+        }
+        bigrams.push((i, 0));
+        Ok(bigrams)
+    }
+
+    /// A bigram as the notes write it: `n.` for an `n` that ends a word.
+    pub fn bigram(&self, i: usize, j: usize) -> String {
+        self.decode(&[i, j])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_lecture_has_the_boundary_and_the_alphabet() {
+        let vocabulary = Vocabulary::of(&Words::lecture('.').unwrap()).unwrap();
+        assert_eq!(
+            vocabulary.characters().iter().collect::<String>(),
+            ".abcdefghijklmnopqrstuvwxyz"
+        );
+        assert_eq!(vocabulary.stoi('z').unwrap(), 26);
+    }
+
+    #[test]
+    fn a_character_without_an_index_is_named_with_its_code_point() {
+        let vocabulary = Vocabulary::new('.', "ab".chars()).unwrap();
+        let error = vocabulary.encode("aü").unwrap_err().to_string();
+        assert!(
+            error.contains("'ü' (U+00FC)") && error.ends_with(".ab"),
+            "{error}"
+        );
+        assert!(vocabulary.bigrams("a.b").is_err());
+        assert_eq!(vocabulary.bigrams("").unwrap(), [(0, 0)]);
+    }
+
+    #[test]
+    fn the_boundary_is_no_character_of_a_word() {
+        assert!(Vocabulary::new('a', "banana".chars()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn encode_then_decode_is_the_identity(word in "[^.]{0,20}") {
+            let vocabulary = Vocabulary::new('.', word.chars()).unwrap();
+            let indices = vocabulary.encode(&word).unwrap();
+            prop_assert_eq!(vocabulary.decode(&indices), word);
+        }
+    }
+}
