@@ -2,10 +2,14 @@
 //! follows which, once by counting and once with a one-layer neural network, and make more words
 //! like them.
 
+pub mod counts;
 pub mod error;
+pub mod probabilities;
 pub mod vocabulary;
 pub mod words;
 
+pub use counts::BigramCounts;
 pub use error::{Error, Result};
+pub use probabilities::Probabilities;
 pub use vocabulary::Vocabulary;
 pub use words::Words;
