@@ -5,11 +5,14 @@
 pub mod counts;
 pub mod error;
 pub mod probabilities;
+pub mod random;
+pub mod sampler;
 pub mod vocabulary;
 pub mod words;
 
 pub use counts::BigramCounts;
 pub use error::{Error, Result};
 pub use probabilities::Probabilities;
+pub use sampler::{Method, SampleOptions, Sampler};
 pub use vocabulary::Vocabulary;
 pub use words::Words;

@@ -1,0 +1,116 @@
+//! libtorch's random number generator, one user at a time.
+//!
+//! libtorch has a single default generator for the CPU, and `tch` seeds and draws from that one.
+//! Two samplers at once would take numbers from each other and neither would draw what its seed
+//! says, so a [`Generator`] keeps it for itself as long as it lives.
+//!
+//! Numbers are always drawn on the CPU; tensors are moved to their device afterwards, so that
+//! they are the same on every device.
+
+use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tch::{Device, Kind, Tensor};
+
+use crate::error::{Error, Result};
+
+static IN_USE: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    static IN_USE_HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// libtorch's CPU generator (a Mersenne Twister), freshly seeded and held exclusively.
+#[derive(Debug)]
+pub struct Generator {
+    _exclusive: MutexGuard<'static, ()>,
+}
+
+impl Generator {
+    /// Seeds the generator, as `torch.Generator().manual_seed(seed)`; waits while another thread
+    /// has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GeneratorInUse`] if this thread itself has it: waiting would be for ever.
+    pub fn seeded(seed: u64) -> Result<Self> {
+        if IN_USE_HERE.get() {
+            return Err(Error::GeneratorInUse);
+        }
+        let exclusive = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        IN_USE_HERE.set(true);
+        // libtorch takes the same 64 bits as an unsigned number.
+        tch::manual_seed(seed.cast_signed());
+        Ok(Self {
+            _exclusive: exclusive,
+        })
+    }
+
+    /// `count` uniform numbers in `[0, 1)`, 53 bits each.
+    ///
+    /// A block has the same numbers as that many single draws.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch cannot allocate them.
+    pub fn uniforms(&mut self, count: usize) -> Result<Vec<f64>> {
+        let block = Tensor::f_rand([count as i64], (Kind::Double, Device::Cpu))?;
+        Ok(Vec::try_from(block)?)
+    }
+
+    /// `randn((rows, columns))`: normal numbers of mean 0 and deviation 1, `[rows, columns]`, f32.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch cannot allocate them.
+    pub fn randn(&mut self, rows: usize, columns: usize) -> Result<Tensor> {
+        let size = [rows as i64, columns as i64];
+        Ok(Tensor::f_randn(size, (Kind::Float, Device::Cpu))?)
+    }
+
+    /// One index by `torch.multinomial(p, num_samples=1, replacement=True)`; `p` is `[V]`, f32.
+    ///
+    /// # Errors
+    ///
+    /// If `p` is no distribution.
+    pub fn multinomial(&mut self, p: &Tensor) -> Result<usize> {
+        Ok(p.f_multinomial(1, true)?.f_int64_value(&[0])? as usize)
+    }
+}
+
+impl Drop for Generator {
+    fn drop(&mut self) {
+        IN_USE_HERE.set(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_has_the_numbers_of_single_draws() {
+        let block = Generator::seeded(420).unwrap().uniforms(1000).unwrap();
+        let mut generator = Generator::seeded(420).unwrap();
+        for uniform in block {
+            assert_eq!(generator.uniforms(1).unwrap(), [uniform]);
+        }
+    }
+
+    #[test]
+    fn a_second_generator_of_the_same_thread_is_refused_while_the_first_lives() {
+        let first = Generator::seeded(1).unwrap();
+        assert!(matches!(Generator::seeded(2), Err(Error::GeneratorInUse)));
+        drop(first);
+        assert!(Generator::seeded(2).is_ok());
+    }
+
+    #[test]
+    fn another_thread_waits_and_then_draws_what_its_seed_says() {
+        let expected = Generator::seeded(7).unwrap().uniforms(1).unwrap();
+        let first = Generator::seeded(1).unwrap();
+        let other = std::thread::spawn(|| Generator::seeded(7).unwrap().uniforms(1).unwrap());
+        drop(first);
+        assert_eq!(other.join().unwrap(), expected);
+    }
+}
