@@ -4,15 +4,21 @@
 
 pub mod counts;
 pub mod error;
+pub mod network;
+pub mod pairs;
 pub mod probabilities;
 pub mod random;
 pub mod sampler;
+pub mod train;
 pub mod vocabulary;
 pub mod words;
 
 pub use counts::BigramCounts;
 pub use error::{Error, Result};
+pub use network::Network;
+pub use pairs::{Rows, TrainingPairs};
 pub use probabilities::Probabilities;
 pub use sampler::{Method, SampleOptions, Sampler};
+pub use train::{Schedule, Trained, train};
 pub use vocabulary::Vocabulary;
 pub use words::Words;
