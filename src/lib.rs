@@ -2,8 +2,10 @@
 //! follows which, once by counting and once with a one-layer neural network, and make more words
 //! like them.
 
+pub mod checkpoint;
 pub mod counts;
 pub mod error;
+pub mod files;
 pub mod network;
 pub mod pairs;
 pub mod probabilities;
@@ -13,6 +15,7 @@ pub mod train;
 pub mod vocabulary;
 pub mod words;
 
+pub use checkpoint::Checkpoint;
 pub use counts::BigramCounts;
 pub use error::{Error, Result};
 pub use network::Network;
