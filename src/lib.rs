@@ -4,6 +4,7 @@
 
 pub mod checkpoint;
 pub mod counts;
+pub mod device;
 pub mod error;
 pub mod files;
 pub mod network;
