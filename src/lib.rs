@@ -9,6 +9,7 @@ pub mod error;
 pub mod files;
 pub mod network;
 pub mod pairs;
+pub mod plots;
 pub mod probabilities;
 pub mod random;
 pub mod sampler;
