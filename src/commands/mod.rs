@@ -1,0 +1,97 @@
+//! One file per command: its arguments, a call or two into the library, printing.
+
+mod completions;
+mod count;
+mod devices;
+mod heatmap;
+mod lecture;
+mod sample;
+mod score;
+mod train;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Subcommand;
+use makemore_tch::{Checkpoint, Vocabulary, Words};
+
+use crate::arguments::Arguments;
+use crate::output::Remarks;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Train(train::Train),
+    Sample(sample::Sample),
+    Score(score::Score),
+    Count(count::Count),
+    Heatmap(heatmap::Heatmap),
+    Lecture(lecture::Lecture),
+    Devices(devices::Devices),
+    Completions(completions::Completions),
+}
+
+/// What every command is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    pub remarks: Remarks,
+    threads: Option<u16>,
+}
+
+impl Context {
+    /// The 27 × 27 work is faster on one thread than on several, which wait for each other, the
+    /// more the busier the machine is.
+    const SMALL: usize = 1 << 20;
+
+    /// Sets the threads for matrices of `elements` numbers, unless the user did.
+    pub fn compute_with(&self, elements: usize) {
+        if self.threads.is_none() && elements > Self::SMALL {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            tch::set_num_threads(processors as i32);
+        }
+    }
+}
+
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    tch::set_num_threads(arguments.threads.unwrap_or(1).into());
+    let context = Context {
+        remarks: Remarks {
+            quiet: arguments.quiet,
+        },
+        threads: arguments.threads,
+    };
+    match arguments.command {
+        Command::Train(train) => return train.run(context),
+        Command::Lecture(lecture) => return lecture.run(context),
+        Command::Sample(sample) => sample.run(context)?,
+        Command::Score(score) => score.run()?,
+        Command::Count(count) => count.run()?,
+        Command::Heatmap(heatmap) => heatmap.run(context)?,
+        Command::Devices(devices) => devices.run()?,
+        Command::Completions(completions) => completions.run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A model can only be compared with data of the same characters.
+fn check_same_vocabulary(file: &Path, model: &Vocabulary, words: &Words) -> anyhow::Result<()> {
+    let data = Vocabulary::of(words)?;
+    if model == &data {
+        return Ok(());
+    }
+    bail!(
+        "{}: its vocabulary ({} characters, boundary {:?}) is not that of {} ({} characters, boundary {:?}); \
+         pass the list that it was trained on with --data FILE",
+        file.display(),
+        model.len(),
+        model.boundary(),
+        words.origin(),
+        data.len(),
+        data.boundary(),
+    )
+}
+
+/// Reads the model that the user named, if any.
+fn load(model: Option<&Path>) -> makemore_tch::Result<Option<Checkpoint>> {
+    model.map(Checkpoint::load).transpose()
+}
