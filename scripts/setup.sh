@@ -40,13 +40,14 @@ if [ -n "${LIBTORCH-}" ]; then
   exit 0
 fi
 
-installed() {
-  [ -f libtorch/torch/version.py ] &&
-    grep -Eq "^__version__ = '${version//./\\.}([+'])" libtorch/torch/version.py &&
-    compgen -G 'libtorch/torch/lib/libtorch_cpu.*' >/dev/null &&
-    { [ "$parts" = cpu ] || compgen -G 'libtorch/nvidia/cudnn/lib/libcudnn.so*' >/dev/null; }
+# Whether a folder has libtorch in this version with these parts.
+complete() {
+  [ -f "$1/torch/version.py" ] &&
+    grep -Eq "^__version__ = '${version//./\\.}[+']" "$1/torch/version.py" &&
+    compgen -G "$1/torch/lib/libtorch_cpu.*" >/dev/null &&
+    { [ "$parts" = cpu ] || compgen -G "$1/nvidia/cudnn/lib/libcudnn.so*" >/dev/null; }
 }
-if installed; then exit 0; fi
+if complete libtorch; then exit 0; fi
 
 machine=$(uname -m)
 case "$(uname -s) $machine" in
@@ -111,7 +112,7 @@ for wheel in "$partial"/wheels/*.whl; do
   rm "$wheel"
 done
 
+complete "$partial/libtorch" || die "what pip brought is not libtorch $version with the $parts parts; please report this"
 if [ -e libtorch ]; then mv libtorch "$partial/replaced"; fi
 mv "$partial/libtorch" libtorch
-installed || die "what pip brought is not libtorch $version with the $parts parts; remove libtorch/ and report this"
 say "libtorch $version is ready"

@@ -58,7 +58,7 @@ impl Network {
                 expected: "[V, V] of the vocabulary would work",
             });
         }
-        let w = w.f_detach_copy()?.f_to_device(device)?;
+        let w = tch::no_grad(|| w.f_detach_copy())?.f_to_device(device)?;
         Ok(Self {
             vocabulary,
             w: w.f_set_requires_grad(true)?,

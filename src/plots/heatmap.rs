@@ -174,7 +174,7 @@ impl Heatmap {
         area.draw(&Text::new("first character", at, upwards))?;
 
         // As many characters as can stand side by side.
-        let label_size = (0.7 * layout.cell()).clamp(SMALLEST_TEXT.max(0.6 * size), 1.2 * size);
+        let label_size = (0.7 * layout.cell()).min(1.2 * size).max(SMALLEST_TEXT);
         let every = (1.2 * label_size / layout.cell()).ceil() as usize;
         let style = text(label_size, &BLACK);
         let gap = (0.5 * size) as i32;

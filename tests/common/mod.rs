@@ -1,0 +1,96 @@
+//! What the tests of the program share: running it in a folder of its own.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+
+use assert_cmd::Command;
+use assert_cmd::cargo::cargo_bin_cmd;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The lecture's five names as `sample` prints them.
+pub const PUBLISHED_NAMES: &str = "\
+Likelihood for jen: 0.0005491252522915602
+Likelihood for jor: 0.0001786774955689907
+Likelihood for she: 0.00017446796118747443
+Likelihood for tais: 3.90183367926511e-06
+Likelihood for anuir: 2.335933579900029e-08
+";
+
+/// The table of losses of the notes.
+pub const PUBLISHED_LOSSES: [(u64, f64); 7] = [
+    (0, 3.6365137100219727),
+    (50, 2.4955990314483643),
+    (100, 2.4727954864501953),
+    (150, 2.4657769203186035),
+    (200, 2.4625258445739746),
+    (250, 2.4606406688690186),
+    (300, 2.459399700164795),
+];
+
+/// An empty folder to run the program in.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
+        fs::write(self.path(name), contents).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// The names of all files, sorted.
+    pub fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    /// The program in this folder, with arguments as one would type them, without quotes.
+    pub fn makemore(&self, arguments: &str) -> Command {
+        let mut command = cargo_bin_cmd!("makemore-tch");
+        command.current_dir(self.0.path());
+        command.args(arguments.split_whitespace());
+        command
+    }
+
+    /// What a successful run prints on standard output.
+    pub fn stdout(&self, arguments: &str) -> String {
+        let output = self.makemore(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The one JSON document that a successful run prints.
+    pub fn json(&self, arguments: &str) -> Value {
+        serde_json::from_str(&self.stdout(arguments)).unwrap()
+    }
+
+    /// The one line of error of a run that fails with a status; nothing else is printed.
+    pub fn error(&self, arguments: &str, status: i32) -> String {
+        error_of(&self.makemore(arguments).output().unwrap(), status)
+    }
+}
+
+pub fn error_of(output: &Output, status: i32) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{stderr}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("error: "), "{stderr}");
+    stderr.trim_end().to_owned()
+}

@@ -1,0 +1,187 @@
+//! `makemore-tch sample`
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use common::{Folder, PUBLISHED_NAMES};
+
+#[test]
+fn the_published_names_highest_first() {
+    assert_eq!(Folder::new().stdout("sample --seed 420"), PUBLISHED_NAMES);
+}
+
+#[test]
+fn the_defaults_are_those_of_the_lecture() {
+    assert_eq!(Folder::new().stdout("sample"), PUBLISHED_NAMES);
+}
+
+#[test]
+fn plain_is_one_name_a_line_in_the_order_drawn() {
+    assert_eq!(
+        Folder::new().stdout("sample --plain"),
+        "jor\nanuir\nshe\ntais\njen\n"
+    );
+}
+
+/// What the notes' code prints under PyTorch 2.13: pytorch/pytorch#114945.
+#[test]
+fn multinomial_draws_what_todays_pytorch_draws() {
+    assert_eq!(
+        Folder::new().stdout("sample --plain --sampler multinomial"),
+        "rarusal\nlemis\njellielielustitan\nzatzi\namanor\n"
+    );
+}
+
+#[test]
+fn json_has_the_names_in_full_and_whether_they_are_in_the_data() {
+    let document = Folder::new().json("sample --json");
+    assert_eq!(document["seed"], 420);
+    let names = document["names"].as_array().unwrap();
+    assert_eq!(names.len(), 5);
+    assert_eq!(names[0]["name"], "jen");
+    assert_eq!(names[0]["likelihood"], 0.0005491252522915602);
+    assert_eq!(names[0]["in_data"], false);
+
+    let document = Folder::new().json("sample --json -n 200");
+    let known = |name: &&serde_json::Value| name["in_data"] == true;
+    let in_data = document["names"].as_array().unwrap().iter().filter(known);
+    assert!(in_data.count() > 0, "of 200 names some are known");
+}
+
+#[test]
+fn number_prefix_length_and_temperature_shape_the_names() {
+    let folder = Folder::new();
+    let names = folder.stdout("sample --plain -n 50 --prefix ma --max-length 6");
+    assert_eq!(names.lines().count(), 50);
+    assert!(
+        names
+            .lines()
+            .all(|name| name.starts_with("ma") && name.len() <= 6)
+    );
+    // At the lowest temperatures only the likeliest character follows: `.a` and then `a.`.
+    assert_eq!(
+        folder.stdout("sample --plain -n 2 --temperature 0.01"),
+        "a\na\n"
+    );
+    assert_eq!(folder.stdout("sample -n 0"), "");
+}
+
+#[test]
+fn a_list_of_ones_own_from_a_file_or_standard_input() {
+    let folder = Folder::new();
+    folder.write("towns.txt", "\u{FEFF}Bad Tölz\r\n\r\nUlm\r\n");
+    let names = folder.stdout("sample --data towns.txt --smoothing 0 --plain -n 20");
+    assert!(
+        names.lines().all(|name| name.starts_with(['B', 'U'])),
+        "{names}"
+    );
+    assert!(names.contains("Bad Tölz"), "{names}");
+    let piped = folder
+        .makemore("sample --data - --smoothing 0 --plain -n 20")
+        .write_stdin(folder.read("towns.txt"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(piped.stdout).unwrap(), names);
+}
+
+#[test]
+fn another_boundary_where_words_have_full_stops() {
+    let folder = Folder::new();
+    folder.write("towns.txt", "St. Ives\nSt. Asaph\n");
+    let error = folder.error("sample --data towns.txt", 1);
+    assert!(error.contains("towns.txt:1: the word has a '.'"), "{error}");
+    assert!(error.contains("--boundary CHAR"), "{error}");
+    let names = folder.stdout("sample --data towns.txt --boundary $ --smoothing 0 --plain");
+    assert!(
+        names.lines().all(|name| name.starts_with("St. ")),
+        "{names}"
+    );
+}
+
+#[test]
+fn a_network_draws_with_the_likelihoods_of_the_counts() {
+    let folder = Folder::new();
+    folder.stdout("train --out model.safetensors");
+    assert_eq!(
+        folder.stdout("sample --model model.safetensors"),
+        PUBLISHED_NAMES
+    );
+}
+
+#[test]
+fn a_network_of_other_data_wants_that_data_unless_the_names_are_plain() {
+    let folder = Folder::new();
+    folder.write("towns.txt", "Ulm\nKöln\n");
+    folder.stdout("train --data towns.txt --boundary $ --out towns.safetensors");
+    let error = folder.error("sample --model towns.safetensors", 1);
+    assert!(
+        error.contains("towns.safetensors: its vocabulary"),
+        "{error}"
+    );
+    assert!(error.contains("--data FILE"), "{error}");
+    let plain = folder.stdout("sample --model towns.safetensors --plain -n 3");
+    assert_eq!(plain.lines().count(), 3);
+    let scored = folder.stdout("sample --model towns.safetensors --data towns.txt -n 3");
+    assert_eq!(scored.matches("Likelihood for ").count(), 3);
+}
+
+#[test]
+fn a_list_with_the_same_characters_is_used_with_a_remark() {
+    let folder = Folder::new();
+    folder.write("one.txt", "ab\nba\n");
+    folder.write("two.txt", "ab\nab\n");
+    folder.stdout("train --data one.txt --out one.safetensors");
+    let output = folder
+        .makemore("sample --model one.safetensors --data two.txt")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let remark = String::from_utf8(output.stderr).unwrap();
+    assert!(remark.contains("was trained on another list"), "{remark}");
+    let mut quiet = folder.makemore("sample --model one.safetensors --data two.txt -q");
+    assert!(quiet.unwrap().stderr.is_empty());
+}
+
+#[test]
+fn what_cannot_be_drawn_is_said_in_one_line() {
+    let folder = Folder::new();
+    let error = folder.error("sample --prefix zoë", 1);
+    assert!(error.contains("'ë' (U+00EB)"), "{error}");
+    let error = folder.error("sample --prefix abcdef --max-length 3", 1);
+    assert!(error.contains("is 3; at least"), "{error}");
+    for (arguments, value) in [
+        ("sample --seed -1", "'-1'"),
+        ("sample --temperature 0", "'0'"),
+        ("sample --temperature nan", "'nan'"),
+        ("sample -n many", "'many'"),
+        ("sample --sampler best", "'best'"),
+        ("sample --smoothing -1", "'-1'"),
+        ("sample --boundary ab", "'ab'"),
+    ] {
+        let error = folder.error(arguments, 2);
+        assert!(error.contains(value), "{arguments}: {error}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let folder = Folder::new();
+    let program = folder.makemore("").get_program().to_owned();
+    let mut child = Command::new(program)
+        .args("sample --plain -n 1000000000".split(' '))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut first).unwrap();
+    assert_eq!(first, "jor\n");
+    drop(stdout);
+    assert!(child.wait().unwrap().success());
+    let mut stderr = String::new();
+    child.stderr.unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(stderr, "");
+}

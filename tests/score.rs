@@ -1,0 +1,95 @@
+//! `makemore-tch score`
+
+mod common;
+
+use common::Folder;
+
+#[test]
+fn good_as_in_the_notes() {
+    let printed = Folder::new().stdout("score good");
+    let published = "\
+probability for .g: 0.0209
+probability for go: 0.0430
+probability for oo: 0.0146
+probability for od: 0.0240
+probability for d.: 0.0936
+Likelihood for good is: 2.9399e-08
+";
+    let nll = printed
+        .strip_prefix(published)
+        .expect("the published lines");
+    let nll = nll
+        .strip_prefix("Average negative log-likelihood for good is: ")
+        .unwrap();
+    let nll: f64 = nll.trim_end().parse().unwrap();
+    // The NLL follows from the likelihood: five bigrams.
+    assert!((nll + 2.9399e-08_f64.ln() / 5.0).abs() < 1e-5, "{nll}");
+}
+
+#[test]
+fn the_data_has_the_published_average_nll() {
+    let printed = Folder::new().stdout("score");
+    assert!(
+        printed.contains("Words: 32033\nBigrams: 228146\n"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("Average negative log-likelihood: 2.454579\n"),
+        "{printed}"
+    );
+    let document = Folder::new().json("score --json");
+    assert_eq!(document["words"], 32033);
+    assert_eq!(document["bigrams"], 228146);
+    let nll = document["nll"].as_f64().unwrap();
+    assert!((nll - 2.454579).abs() < 1e-6, "{nll}");
+    assert_eq!(document["perplexity"].as_f64().unwrap(), nll.exp());
+}
+
+#[test]
+fn words_as_json() {
+    let document = Folder::new().json("score --json good emma");
+    let words = document["words"].as_array().unwrap();
+    assert_eq!(words.len(), 2);
+    assert_eq!(words[0]["word"], "good");
+    assert_eq!(words[0]["bigrams"].as_array().unwrap().len(), 5);
+    assert_eq!(words[0]["bigrams"][0]["bigram"], ".g");
+    let likelihood = words[0]["likelihood"].as_f64().unwrap();
+    assert_eq!(format!("{likelihood:.4e}"), "2.9399e-8");
+    assert!(words[1]["nll"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_network_scores_close_to_the_counts_it_was_trained_on() {
+    let folder = Folder::new();
+    let trained = folder.json("train --json --out model.safetensors");
+    let scored = folder.json("score --json --model model.safetensors");
+    let loss = trained["final_loss"].as_f64().unwrap();
+    let nll = scored["nll"].as_f64().unwrap();
+    assert!((nll - loss).abs() < 1e-5, "{nll} and {loss}");
+    let word = folder.json("score --json --model model.safetensors emma");
+    assert!(word["words"][0]["likelihood"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn an_unknown_character_is_named_with_its_code_point() {
+    let error = Folder::new().error("score zoë", 1);
+    assert!(error.contains("'ë' (U+00EB)"), "{error}");
+    let error = Folder::new().error("score a.b", 1);
+    assert!(
+        error.contains("'.' marks where words begin and end"),
+        "{error}"
+    );
+}
+
+#[test]
+fn without_smoothing_what_was_never_seen_is_impossible_and_not_nan() {
+    let folder = Folder::new();
+    folder.write("list.txt", "ab\n");
+    let printed = folder.stdout("score --data list.txt --smoothing 0 ba");
+    assert!(
+        printed.contains("Likelihood for ba is: 0.0000e+00"),
+        "{printed}"
+    );
+    assert!(printed.contains("for ba is: inf"), "{printed}");
+    assert!(!printed.to_lowercase().contains("nan"), "{printed}");
+}
