@@ -18,9 +18,9 @@ pub fn replace(path: &Path, contents: &[u8]) -> Result<()> {
     let write = || {
         let target = target(path)?;
         let mut file = temporary(&target)?;
-        file.write_all(contents)?;
+        file.as_file_mut().write_all(contents)?;
         file.as_file().sync_all()?;
-        file.persist(&target)?;
+        file.persist(&target).map_err(|error| error.error)?;
         Ok(())
     };
     write().map_err(|reason| write_error(path, reason))

@@ -6,11 +6,11 @@
 mod heatmap;
 mod loss_curve;
 
-use std::io::Cursor;
 use std::path::Path;
 use std::sync::Once;
 
-use image::{ImageFormat, RgbImage};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
@@ -77,7 +77,7 @@ pub fn write(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -
                 drawing,
             )
             .map_err(failed)?;
-            encode_png(width, height, pixels).map_err(failed)?
+            encode_png(width, height, &pixels).map_err(failed)?
         }
         Format::Svg => {
             let mut text = String::new();
@@ -97,13 +97,12 @@ fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(
         .map_err(|error| error.to_string())
 }
 
-fn encode_png(width: u32, height: u32, pixels: Vec<u8>) -> Result<Vec<u8>, String> {
-    let picture = RgbImage::from_raw(width, height, pixels).ok_or("too few pixels")?;
-    let mut file = Cursor::new(Vec::new());
-    picture
-        .write_to(&mut file, ImageFormat::Png)
+fn encode_png(width: u32, height: u32, pixels: &[u8]) -> Result<Vec<u8>, String> {
+    let mut file = Vec::new();
+    PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::NoFilter)
+        .write_image(pixels, width, height, ExtendedColorType::Rgb8)
         .map_err(|error| error.to_string())?;
-    Ok(file.into_inner())
+    Ok(file)
 }
 
 fn register_the_font() {
