@@ -1,10 +1,10 @@
 //! The command line: what every command shares. Each command's own arguments are in its file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 use makemore_tch::words::BOUNDARY;
-use makemore_tch::{Checkpoint, Rows, Words};
+use makemore_tch::{Checkpoint, Rows, Source};
 
 use crate::commands::Command;
 
@@ -41,9 +41,10 @@ pub struct Arguments {
 /// Which words.
 #[derive(Debug, Args)]
 pub struct DataArguments {
-    /// A list of words, one a line, in UTF-8; - is standard input [default: the lecture's names]
+    /// A list of words, one a line, in UTF-8, plain or compressed by gzip or zstd; may be given
+    /// several times; - is standard input [default: the lecture's names]
     #[arg(long, value_name = "FILE")]
-    pub data: Option<PathBuf>,
+    pub data: Vec<PathBuf>,
 
     /// The character that marks where words begin and end; no word may have it [default: .]
     #[arg(long, value_name = "CHAR", value_parser = boundary)]
@@ -51,15 +52,14 @@ pub struct DataArguments {
 }
 
 impl DataArguments {
-    /// Reads the words, for a model where there is one: it has a boundary already.
-    pub fn read(&self, model: Option<&Checkpoint>) -> makemore_tch::Result<Words> {
+    /// Where the words are, for a model where there is one: it has a boundary already.
+    pub fn source(&self, model: Option<&Checkpoint>) -> Source {
         let learned = model.map(|checkpoint| checkpoint.network.vocabulary().boundary());
         let boundary = self.boundary.or(learned).unwrap_or(BOUNDARY);
-        match self.data.as_deref() {
-            None => Words::lecture(boundary),
-            Some(file) if file == Path::new("-") => Words::stdin(boundary),
-            Some(file) => Words::open(file, boundary),
+        if self.data.is_empty() {
+            return Source::lecture(boundary);
         }
+        Source::files(self.data.clone(), boundary)
     }
 }
 

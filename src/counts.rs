@@ -1,9 +1,11 @@
 //! The counting model: how often each character follows each other one (`N` and `P`).
 
+use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
 use crate::probabilities::Probabilities;
+use crate::tally::{Total, count_text};
 use crate::vocabulary::Vocabulary;
 use crate::words::Words;
 
@@ -21,7 +23,6 @@ use crate::words::Words;
 #[derive(Debug, Clone)]
 pub struct BigramCounts {
     vocabulary: Vocabulary,
-    words: u64,
     n: Vec<u64>,
 }
 
@@ -32,18 +33,23 @@ impl BigramCounts {
     ///
     /// None for a list that was read: it is checked there.
     pub fn of(words: &Words) -> Result<Self> {
-        let vocabulary = Vocabulary::of(words)?;
-        let v = vocabulary.len();
-        let mut n = vec![0; v * v];
-        for word in words.iter() {
-            for (i, j) in vocabulary.bigrams(word)? {
-                n[i * v + j] += 1;
-            }
-        }
+        Self::of_text(words.origin(), words.text(), words.boundary())
+    }
+
+    /// Counts and checks a text, which errors call `origin`.
+    pub(crate) fn of_text(origin: &str, text: &str, boundary: char) -> Result<Self> {
+        let total = count_text(text, boundary).map_err(|fault| Error::Line {
+            file: origin.to_owned(),
+            line: fault.place.1 + 1,
+            fault: fault.fault,
+        })?;
+        Self::new(boundary, total)
+    }
+
+    pub(crate) fn new(boundary: char, total: Total) -> Result<Self> {
         Ok(Self {
-            words: words.len() as u64,
-            vocabulary,
-            n,
+            vocabulary: Vocabulary::new(boundary, total.characters)?,
+            n: total.n,
         })
     }
 
@@ -52,9 +58,9 @@ impl BigramCounts {
         &self.vocabulary
     }
 
-    /// The number of words that were counted.
+    /// The number of words that were counted: as many as boundaries after another character.
     pub fn words(&self) -> u64 {
-        self.words
+        self.rows().map(|row| row[0]).sum()
     }
 
     /// The number of bigrams that were counted: the sum of `N`.
@@ -86,6 +92,20 @@ impl BigramCounts {
         bigrams.sort_by_key(|&(_, _, count)| std::cmp::Reverse(count));
         bigrams.truncate(top);
         bigrams
+    }
+
+    /// The SHA-256 of vocabulary and counts, in hexadecimal.
+    pub(crate) fn sha256(&self) -> String {
+        let mut hasher = Sha256::new();
+        for &character in self.vocabulary.characters() {
+            hasher.update(u32::from(character).to_le_bytes());
+        }
+        for (i, j, count) in self.distinct() {
+            for number in [i as u64, j as u64, count] {
+                hasher.update(number.to_le_bytes());
+            }
+        }
+        base16ct::lower::encode_string(&hasher.finalize())
     }
 
     /// `N` as a tensor, `[V, V]`, i64.

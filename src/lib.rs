@@ -8,7 +8,7 @@
 //! use makemore_tch::*;
 //! use std::ops::ControlFlow;
 //!
-//! let words = Words::lecture('.')?; // 32,033 names; Words::open reads a list of your own
+//! let words = Words::lecture('.')?; // 32,033 names; a Source reads a list of your own
 //! let counts = BigramCounts::of(&words)?; // N, [27, 27]
 //! let p = counts.probabilities(1.0)?; // P = (N + 1) / row sums
 //! let names: Vec<String> = Sampler::new(&p, 420, &SampleOptions::default())?.take(5).collect::<Result<_>>()?;
@@ -24,7 +24,7 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! The modules are in the order of the lecture: [`words`] → [`vocabulary`] → [`counts`] or
+//! The modules are in the order of the lecture: [`words`], read from a [`source`] → [`vocabulary`] → [`counts`] or
 //! [`pairs`] → [`network`], trained by [`mod@train`] and kept in a [`checkpoint`] → [`probabilities`]
 //! → names ([`sampler`]), scores and [`plots`]. [`lecture`] replays all of it beside the published
 //! figures. The program `makemore-tch` is a command line on top of them.
@@ -42,6 +42,8 @@ pub mod plots;
 pub mod probabilities;
 pub mod random;
 pub mod sampler;
+pub mod source;
+mod tally;
 pub mod train;
 pub mod vocabulary;
 pub mod words;
@@ -53,6 +55,7 @@ pub use network::Network;
 pub use pairs::{Rows, TrainingPairs};
 pub use probabilities::Probabilities;
 pub use sampler::{Method, SampleOptions, Sampler};
+pub use source::{Data, Source};
 pub use train::{Schedule, Trained, train};
 pub use vocabulary::Vocabulary;
 pub use words::Words;

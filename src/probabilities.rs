@@ -128,27 +128,39 @@ impl Probabilities {
     ///
     /// If the list has a character that the vocabulary does not have, or as [`row`](Self::row).
     pub fn nll_of(&self, words: &Words, counts: &BigramCounts) -> Result<f64> {
-        let sum = if words.len() <= SUMMED_IN_F32 {
-            let log = self.log()?;
-            let v = self.vocabulary.len();
-            let mut sum = 0.0_f32;
-            for word in words.iter() {
-                let bigrams = self.vocabulary.bigrams(word)?;
-                let mut log_likelihood = 0.0;
-                for (i, j) in bigrams {
-                    self.row(i)?;
-                    log_likelihood += log[i * v + j];
-                }
-                sum -= log_likelihood;
+        if words.len() > SUMMED_IN_F32 {
+            return self.nll_of_counts(counts);
+        }
+        let log = self.log()?;
+        let v = self.vocabulary.len();
+        let mut sum = 0.0_f32;
+        for word in words.iter() {
+            let mut log_likelihood = 0.0;
+            for (i, j) in self.vocabulary.bigrams(word)? {
+                self.row(i)?;
+                log_likelihood += log[i * v + j];
             }
-            f64::from(sum)
-        } else {
-            let mut sum = 0.0;
-            for (i, j, count) in counts.distinct() {
-                sum -= count as f64 * f64::from(self.probability(i, j)?).ln();
-            }
-            sum
-        };
+            sum -= log_likelihood;
+        }
+        Ok(f64::from(sum) / counts.bigrams() as f64)
+    }
+
+    /// The average negative log-likelihood of counted bigrams in nats, summed in f64.
+    ///
+    /// # Errors
+    ///
+    /// If the counts are of another vocabulary, or as [`row`](Self::row).
+    pub fn nll_of_counts(&self, counts: &BigramCounts) -> Result<f64> {
+        if counts.vocabulary() != &self.vocabulary {
+            return Err(Error::OtherVocabulary {
+                model: self.vocabulary.len(),
+                data: counts.vocabulary().len(),
+            });
+        }
+        let mut sum = 0.0;
+        for (i, j, count) in counts.distinct() {
+            sum -= count as f64 * f64::from(self.probability(i, j)?).ln();
+        }
         Ok(sum / counts.bigrams() as f64)
     }
 

@@ -28,8 +28,11 @@ use crate::error::{Error, Result};
 use crate::probabilities::Probabilities;
 use crate::random::Generator;
 
-/// How many uniform numbers are drawn at once.
-const BLOCK: usize = 4096;
+/// How many uniform numbers are drawn at once; a block has the numbers of single draws.
+const BLOCK: usize = 1 << 13;
+
+/// Into how many parts of equal probability a row is divided to find a character faster.
+const PARTS: usize = 256;
 
 /// How a character is drawn from a row of probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,10 +83,23 @@ pub struct Sampler {
 
 #[derive(Debug)]
 enum Draw {
-    /// The cumulative rows, `[V, V]`, and the uniforms that are still to be used, the next last.
-    Cumulative { rows: Vec<f32>, uniforms: Vec<f64> },
+    Cumulative(Cumulative),
     /// The rows of `P`, `V` times `[V]`.
-    Multinomial { rows: Vec<Tensor> },
+    Multinomial(Vec<Tensor>),
+}
+
+/// The lookup of uniform numbers in cumulative distributions.
+#[derive(Debug)]
+struct Cumulative {
+    /// The sums of the rows of `P` in f32, each divided by its last, `[V, V]`; NaN where there is
+    /// no distribution.
+    rows: Vec<f32>,
+    /// The index where each part of each row begins, `[V, PARTS]`.
+    starts: Vec<u16>,
+    v: usize,
+    uniforms: Vec<f64>,
+    /// How many of them are used.
+    used: usize,
 }
 
 impl Sampler {
@@ -108,13 +124,8 @@ impl Sampler {
         }
         let p = p.clone().at_temperature(options.temperature)?;
         let draw = match options.method {
-            Method::Cumulative => Draw::Cumulative {
-                rows: cumulative(&p),
-                uniforms: Vec::new(),
-            },
-            Method::Multinomial => Draw::Multinomial {
-                rows: p.tensor()?.f_unbind(0)?,
-            },
+            Method::Cumulative => Draw::Cumulative(Cumulative::new(&p)),
+            Method::Multinomial => Draw::Multinomial(p.tensor()?.f_unbind(0)?),
         };
         Ok(Self {
             p,
@@ -125,32 +136,47 @@ impl Sampler {
         })
     }
 
-    fn name(&mut self) -> Result<String> {
-        let mut name = self.prefix.clone();
-        while name.len() < self.max_length {
-            match self.next_character(name.last().copied().unwrap_or(0))? {
-                0 => break,
-                j => name.push(j),
-            }
-        }
-        Ok(self.p.vocabulary().decode(&name))
+    /// The next name.
+    ///
+    /// # Errors
+    ///
+    /// As [`append_to`](Self::append_to).
+    pub fn name(&mut self) -> Result<String> {
+        let mut name = String::new();
+        self.append_to(&mut name)?;
+        Ok(name)
     }
 
-    /// The index of the character after character `i`.
-    fn next_character(&mut self, i: usize) -> Result<usize> {
-        let v = self.p.row(i)?.len();
-        match &mut self.draw {
-            Draw::Cumulative { rows, uniforms } => {
-                if uniforms.is_empty() {
-                    uniforms.extend(self.generator.uniforms(BLOCK)?.into_iter().rev());
-                }
-                let uniform = uniforms.pop().unwrap_or_default();
-                let row = &rows[i * v..(i + 1) * v];
-                // The last value is 1 and the uniform below it, so there always is one.
-                Ok(row.partition_point(|&below| f64::from(below) < uniform))
-            }
-            Draw::Multinomial { rows } => self.generator.multinomial(&rows[i]),
+    /// Appends the next name to a text, which is faster than a string for each.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyRow`] if nothing can follow a character, or if libtorch fails.
+    pub fn append_to(&mut self, text: &mut String) -> Result<()> {
+        let mut length = self.prefix.len();
+        let mut i = 0;
+        for &j in &self.prefix {
+            text.push(self.p.vocabulary().itos(j));
+            i = j;
         }
+        while length < self.max_length {
+            i = match &mut self.draw {
+                Draw::Cumulative(cumulative) => cumulative.draw(i, &mut self.generator)?,
+                Draw::Multinomial(rows) => match self.p.row(i) {
+                    Ok(_) => Some(self.generator.multinomial(&rows[i])?),
+                    Err(_) => None,
+                },
+            }
+            .ok_or_else(|| Error::EmptyRow {
+                character: self.p.vocabulary().itos(i),
+            })?;
+            if i == 0 {
+                break;
+            }
+            text.push(self.p.vocabulary().itos(i));
+            length += 1;
+        }
+        Ok(())
     }
 }
 
@@ -162,17 +188,50 @@ impl Iterator for Sampler {
     }
 }
 
-/// The cumulative sums of the rows of `P` in f32, each divided by its last: `[V, V]`.
-fn cumulative(p: &Probabilities) -> Vec<f32> {
-    p.rows()
-        .flat_map(|row| {
-            let sum: f32 = row.iter().sum();
-            row.iter().scan(0.0, move |below, probability| {
-                *below += probability;
-                Some(*below / sum)
-            })
-        })
-        .collect()
+impl Cumulative {
+    fn new(p: &Probabilities) -> Self {
+        let v = p.vocabulary().len();
+        let mut rows = Vec::with_capacity(v * v);
+        let mut starts = Vec::with_capacity(v * PARTS);
+        for row in p.rows() {
+            let total: f32 = row.iter().sum();
+            let sums = row.iter().scan(0.0, |sum, probability| {
+                *sum += probability;
+                Some(*sum / total)
+            });
+            rows.extend(sums);
+            let sums = &rows[rows.len() - v..];
+            let start = |part| sums.partition_point(|&sum| sum < part as f32 / PARTS as f32);
+            starts.extend((0..PARTS).map(|part| start(part) as u16));
+        }
+        Self {
+            rows,
+            starts,
+            v,
+            uniforms: Vec::new(),
+            used: 0,
+        }
+    }
+
+    /// The first index in row `i` whose sum is not below the next uniform number; none if there is
+    /// no distribution.
+    fn draw(&mut self, i: usize, generator: &mut Generator) -> Result<Option<usize>> {
+        if self.used == self.uniforms.len() {
+            self.uniforms = generator.uniforms(BLOCK)?;
+            self.used = 0;
+        }
+        let uniform = self.uniforms[self.used];
+        self.used += 1;
+        let row = &self.rows[i * self.v..(i + 1) * self.v];
+        let part = (uniform * PARTS as f64) as usize;
+        // The sums of the indices before are below the beginning of the part, so below the number.
+        let mut j = usize::from(self.starts[i * PARTS + part]);
+        // The last sum is 1 and the number below it, so there always is one.
+        while f64::from(row[j]) < uniform {
+            j += 1;
+        }
+        Ok((!row[j].is_nan()).then_some(j))
+    }
 }
 
 #[cfg(test)]
@@ -212,22 +271,28 @@ mod tests {
         );
     }
 
+    /// As the notes and PyTorch before 2.0 do it: one number, one search from the beginning.
     #[test]
-    fn blocks_of_uniforms_draw_the_names_of_single_draws() {
+    fn a_hundred_thousand_names_are_those_of_one_by_one_draws() {
         let p = lecture();
-        let rows = cumulative(&p);
-        let v = p.vocabulary().len();
-        let expected = names(&p, 2000, &SampleOptions::default());
+        let mut sampler = Sampler::new(&p, 420, &SampleOptions::default()).unwrap();
+        let mut names = String::new();
+        for _ in 0..100_000 {
+            sampler.append_to(&mut names).unwrap();
+            names.push('\n');
+        }
+        drop(sampler);
+
         let mut generator = Generator::seeded(420).unwrap();
-        for name in expected {
+        let rows: Vec<Vec<f32>> = p.rows().map(cumulative_sums).collect();
+        for name in names.lines() {
             let mut drawn = Vec::new();
             let mut i = 0;
             loop {
                 let uniform = generator.uniforms(1).unwrap()[0];
-                let row = &rows[i * v..(i + 1) * v];
-                i = row
+                i = rows[i]
                     .iter()
-                    .position(|&below| f64::from(below) >= uniform)
+                    .position(|&sum| f64::from(sum) >= uniform)
                     .unwrap();
                 if i == 0 {
                     break;
@@ -235,6 +300,34 @@ mod tests {
                 drawn.push(i);
             }
             assert_eq!(p.vocabulary().decode(&drawn), name);
+        }
+    }
+
+    fn cumulative_sums(row: &[f32]) -> Vec<f32> {
+        let mut sums = Vec::new();
+        let mut sum = 0.0;
+        for probability in row {
+            sum += probability;
+            sums.push(sum);
+        }
+        sums.iter().map(|below| below / sum).collect()
+    }
+
+    #[test]
+    fn a_character_that_nothing_follows_is_an_error_for_both_methods() {
+        let vocabulary = crate::vocabulary::Vocabulary::new('.', ['a']).unwrap();
+        let p = Tensor::from_slice(&[0.0f32, 1.0, 0.0, 0.0]).view([2, 2]);
+        let p = Probabilities::new(vocabulary, &p).unwrap();
+        for method in [Method::Cumulative, Method::Multinomial] {
+            let options = SampleOptions {
+                method,
+                ..SampleOptions::default()
+            };
+            let name = Sampler::new(&p, 1, &options).unwrap().next().unwrap();
+            assert!(
+                matches!(name, Err(Error::EmptyRow { character: 'a' })),
+                "{name:?}"
+            );
         }
     }
 

@@ -1,16 +1,20 @@
-//! Word lists: one word a line, read once and checked while they are read.
+//! Word lists in memory: one word a line, checked.
+//!
+//! [`Source`](crate::Source) reads lists from files and counts those that are too large for memory.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
-use crate::error::{Error, LineFault, MAX_CHARACTERS, Result};
+use crate::counts::BigramCounts;
+use crate::error::{Error, Result};
 
 /// The 32,033 names of the lecture.
-const LECTURE: &str = include_str!("../assets/names.txt");
+pub(crate) const LECTURE: &str = include_str!("../assets/names.txt");
+
+/// What they are called.
+pub(crate) const LECTURE_NAME: &str = "the built-in names";
+
+/// What may stand at the beginning of a text in UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
 /// The boundary token of the lecture: it begins and ends every word.
 pub const BOUNDARY: char = '.';
@@ -42,51 +46,7 @@ impl Words {
     ///
     /// None with the lecture's own boundary; a letter as boundary is refused.
     pub fn lecture(boundary: char) -> Result<Self> {
-        Self::parse("the built-in names", LECTURE, boundary)
-    }
-
-    /// Reads a file.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be read, or is no word list (see [`Words::parse`]).
-    pub fn open(path: &Path, boundary: char) -> Result<Self> {
-        let file = path.display().to_string();
-        if path.is_dir() {
-            return Err(Error::Folder { file });
-        }
-        match File::open(path) {
-            Ok(opened) => Self::read(file, opened, boundary),
-            Err(reason) => Err(Error::Read { file, reason }),
-        }
-    }
-
-    /// Reads standard input to its end.
-    ///
-    /// # Errors
-    ///
-    /// As [`Words::open`].
-    pub fn stdin(boundary: char) -> Result<Self> {
-        Self::read("standard input".to_owned(), io::stdin().lock(), boundary)
-    }
-
-    fn read(origin: String, mut reader: impl Read, boundary: char) -> Result<Self> {
-        let mut bytes = Vec::new();
-        if let Err(reason) = reader.read_to_end(&mut bytes) {
-            return Err(Error::Read {
-                file: origin,
-                reason,
-            });
-        }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            Error::Line {
-                file: origin.clone(),
-                line: 1 + valid.iter().filter(|&&byte| byte == b'\n').count(),
-                fault: LineFault::Utf8,
-            }
-        })?;
-        Self::parse(origin, text, boundary)
+        Self::parse(LECTURE_NAME, LECTURE, boundary)
     }
 
     /// Checks a text; `origin` is what errors call it.
@@ -101,51 +61,29 @@ impl Words {
         boundary: char,
     ) -> Result<Self> {
         let (origin, text) = (origin.into(), text.into());
-        let mut seen = vec![false; char::MAX as usize + 1];
-        let mut distinct = 0;
-        let mut len = 0;
-        for (index, word) in lines(&text).enumerate() {
-            let fault = |fault| Error::Line {
-                file: origin.clone(),
-                line: index + 1,
-                fault,
-            };
-            len += usize::from(!word.is_empty());
-            for character in word.chars() {
-                if seen[character as usize] {
-                    continue;
-                }
-                if character == boundary {
-                    return Err(fault(LineFault::Boundary(boundary)));
-                }
-                if character.is_control() {
-                    return Err(fault(LineFault::Control(character)));
-                }
-                if distinct == MAX_CHARACTERS {
-                    return Err(fault(LineFault::TooManyCharacters));
-                }
-                seen[character as usize] = true;
-                distinct += 1;
-            }
-        }
-        if len == 0 {
+        let counts = BigramCounts::of_text(&origin, unmarked(&text), boundary)?;
+        if counts.words() == 0 {
             return Err(Error::NoWords { file: origin });
         }
-        let characters = ('\0'..=char::MAX)
-            .filter(|&character| seen[character as usize])
-            .collect();
-        Ok(Self {
+        Ok(Self::counted(origin, text, &counts))
+    }
+
+    /// A text that was counted, and so checked.
+    pub(crate) fn counted(origin: String, text: Cow<'static, str>, counts: &BigramCounts) -> Self {
+        let characters = counts.vocabulary().characters();
+        Self {
             origin,
             text,
-            boundary,
-            len,
-            characters,
-        })
+            boundary: characters[0],
+            len: counts.words() as usize,
+            characters: characters[1..].to_vec(),
+        }
     }
 
     /// The words, in the order of the list.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        lines(&self.text).filter(|word| !word.is_empty())
+        let lines = self.text().lines().map(str::trim);
+        lines.filter(|word| !word.is_empty())
     }
 
     /// How many words there are; at least one.
@@ -172,21 +110,20 @@ impl Words {
         &self.origin
     }
 
-    /// The SHA-256 of the list as it was read, in hexadecimal.
-    pub fn sha256(&self) -> String {
-        base16ct::lower::encode_string(&Sha256::digest(self.text.as_bytes()))
+    /// The list itself, one word a line, not trimmed.
+    pub(crate) fn text(&self) -> &str {
+        unmarked(&self.text)
     }
 }
 
-/// The trimmed lines of a text, blank ones included.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    text.lines().map(str::trim)
+fn unmarked(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::MAX_CHARACTERS;
     use proptest::prelude::*;
 
     fn words(text: &'static str) -> Vec<String> {
@@ -194,8 +131,8 @@ mod tests {
         words.iter().map(str::to_owned).collect()
     }
 
-    fn fault(bytes: &[u8]) -> String {
-        Words::read("list".to_owned(), bytes, '.')
+    fn fault(text: &str) -> String {
+        Words::parse("list", text.to_owned(), '.')
             .unwrap_err()
             .to_string()
     }
@@ -205,10 +142,6 @@ mod tests {
         let names = Words::lecture(BOUNDARY).unwrap();
         assert_eq!(names.len(), 32_033);
         assert_eq!(names.iter().next(), Some("emma"));
-        assert_eq!(
-            names.sha256(),
-            "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
-        );
     }
 
     #[test]
@@ -221,32 +154,23 @@ mod tests {
 
     #[test]
     fn each_fault_names_its_line() {
-        assert_eq!(
-            fault(b"emma\n\xFF\n"),
-            "list:2: not valid UTF-8; save the list as UTF-8"
-        );
-        assert!(fault(b"emma\n\nst. ives\n").starts_with("list:3: the word has a '.'"));
-        assert!(fault(b"em\x07ma\n").starts_with("list:1: a control character (U+0007)"));
-        assert!(fault(b"em\rma\n").starts_with("list:1: a control character (U+000D)"));
-        assert!(fault(b" \r\n\n").starts_with("list: no words"));
-        assert!(fault(b"").starts_with("list: no words"));
+        assert!(fault("emma\n\nst. ives\n").starts_with("list:3: the word has a '.'"));
+        assert!(fault("em\x07ma\n").starts_with("list:1: a control character (U+0007)"));
+        assert!(fault("em\rma\n").starts_with("list:1: a control character (U+000D)"));
+        assert!(fault(" \r\n\n").starts_with("list: no words"));
+        assert!(fault("").starts_with("list: no words"));
     }
 
     #[test]
     fn the_4097th_distinct_character_is_refused_where_it_stands() {
         let characters = ('\u{4E00}'..).take(MAX_CHARACTERS + 1);
         let mut text: String = characters.flat_map(|character| [character, '\n']).collect();
-        assert!(fault(text.as_bytes()).starts_with("list:4097: more than 4096 distinct"));
+        assert!(fault(&text).starts_with("list:4097: more than 4096 distinct"));
         text.truncate(text.len() - 4);
         assert!(Words::parse("list", text, '.').is_ok());
     }
 
     proptest! {
-        #[test]
-        fn reading_any_bytes_never_panics(bytes: Vec<u8>) {
-            let _ = Words::read("list".to_owned(), bytes.as_slice(), '.');
-        }
-
         #[test]
         fn every_line_of_printable_text_is_a_word(list in prop::collection::vec("[^.\\p{Cc}\\s\u{FEFF}]{1,8}", 1..20)) {
             let words = Words::parse("list", list.join("\n"), '.').unwrap();

@@ -1,5 +1,4 @@
 use clap::Args;
-use makemore_tch::BigramCounts;
 use serde::Serialize;
 
 use crate::arguments::{DataArguments, JsonArguments};
@@ -41,7 +40,7 @@ struct Frequency {
 
 impl Count {
     pub fn run(self) -> anyhow::Result<()> {
-        let counts = BigramCounts::of(&self.data.read(None)?)?;
+        let counts = self.data.source(None).count()?.counts;
         let vocabulary = counts.vocabulary();
         let top = counts.most_common(self.top).into_iter();
         let top = top.map(|(i, j, count)| Frequency {

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use makemore_tch::{BigramCounts, Checkpoint, Words, plots};
+use makemore_tch::{Checkpoint, Data, plots};
 
 use super::{Context, load};
 use crate::arguments::{DataArguments, SmoothingArguments};
@@ -58,7 +58,7 @@ impl Heatmap {
         plots::check(&self.out)?;
         let drawing = match load(self.model.as_deref())? {
             Some(model) => self.of_model(&model)?,
-            None => self.of_data(&self.data.read(None)?)?,
+            None => self.of_data(self.data.source(None).count()?)?,
         };
         plots::write(&self.out, (self.size, self.size), &drawing)?;
         context
@@ -67,15 +67,15 @@ impl Heatmap {
         Ok(())
     }
 
-    fn of_data(&self, words: &Words) -> anyhow::Result<plots::Heatmap> {
-        let counts = BigramCounts::of(words)?;
+    fn of_data(&self, data: Data) -> anyhow::Result<plots::Heatmap> {
+        let Data { counts, origin, .. } = data;
         let vocabulary = counts.vocabulary().clone();
         match self.of.unwrap_or(Matrix::Counts) {
             Matrix::Counts => Ok(plots::Heatmap {
                 values: counts.rows().flatten().map(|&count| count as f64).collect(),
                 vocabulary,
                 decimals: 0,
-                title: format!("Bigrams of {}", words.origin()),
+                title: format!("Bigrams of {origin}"),
                 unit: "count".to_owned(),
             }),
             Matrix::Probabilities => {
@@ -84,7 +84,7 @@ impl Heatmap {
                     values: p.rows().flatten().map(|&p| p.into()).collect(),
                     vocabulary,
                     decimals: 3,
-                    title: format!("Bigram probabilities of {}", words.origin()),
+                    title: format!("Bigram probabilities of {origin}"),
                     unit: "probability".to_owned(),
                 })
             }

@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 use makemore_tch::lecture::{self, Step};
 use serde::Serialize;
@@ -51,10 +52,11 @@ struct FigureDocument {
 
 impl Lecture {
     pub fn run(self, context: Context) -> anyhow::Result<ExitCode> {
-        let words = self.data.read(None)?;
+        let data = self.data.source(None).read()?;
+        let words = data.words.context("the words were not kept")?;
         if self.rows == RowsName::All {
-            let bigrams: usize = words.iter().map(|word| word.chars().count() + 1).sum();
-            context.compute_with(bigrams * (words.characters().len() + 1));
+            let v = data.counts.vocabulary().len();
+            context.compute_with(data.counts.bigrams() as usize * v);
         }
         let bar = progress::epochs(lecture::EPOCHS, context.remarks.quiet);
         let mut steps = Vec::new();

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
-use makemore_tch::{Checkpoint, Vocabulary, Words};
+use makemore_tch::{Checkpoint, Data};
 
 use crate::arguments::Arguments;
 use crate::output::Remarks;
@@ -74,20 +74,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// A model can only be compared with data of the same characters.
-fn check_same_vocabulary(file: &Path, model: &Vocabulary, words: &Words) -> anyhow::Result<()> {
-    let data = Vocabulary::of(words)?;
-    if model == &data {
+fn check_same_vocabulary(file: &Path, model: &Checkpoint, data: &Data) -> anyhow::Result<()> {
+    let (learned, counted) = (model.network.vocabulary(), data.counts.vocabulary());
+    if learned == counted {
         return Ok(());
     }
     bail!(
         "{}: its vocabulary ({} characters, boundary {:?}) is not that of {} ({} characters, boundary {:?}); \
          pass the list that it was trained on with --data FILE",
         file.display(),
-        model.len(),
-        model.boundary(),
-        words.origin(),
-        data.len(),
-        data.boundary(),
+        learned.len(),
+        learned.boundary(),
+        data.origin,
+        counted.len(),
+        counted.boundary(),
     )
 }
 

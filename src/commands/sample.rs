@@ -2,9 +2,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use makemore_tch::{
-    BigramCounts, Checkpoint, Method, Probabilities, SampleOptions, Sampler, Words,
-};
+use makemore_tch::{Checkpoint, Method, Probabilities, SampleOptions, Sampler, Words};
 use serde::Serialize;
 
 use super::{Context, check_same_vocabulary, load};
@@ -98,23 +96,15 @@ impl Sample {
         match (self.plain, &model) {
             // The data is needed for likelihoods only.
             (true, Some(model)) => self.print_plain(&model.network.probabilities()?),
-            (true, None) => self.print_plain(&self.counting_model(&self.words(None)?)?),
+            (true, None) => {
+                let data = self.data.source(None).count()?;
+                self.print_plain(&data.counts.probabilities(self.smoothing.smoothing)?)
+            }
             (false, model) => self.print_scored(model.as_ref(), context),
         }
     }
 
-    fn words(&self, model: Option<&Checkpoint>) -> makemore_tch::Result<Words> {
-        self.data.read(model)
-    }
-
-    fn counting_model(&self, words: &Words) -> makemore_tch::Result<Probabilities> {
-        BigramCounts::of(words)?.probabilities(self.smoothing.smoothing)
-    }
-
-    fn names(
-        &self,
-        p: &Probabilities,
-    ) -> makemore_tch::Result<impl Iterator<Item = makemore_tch::Result<String>>> {
+    fn sampler(&self, p: &Probabilities) -> makemore_tch::Result<Sampler> {
         let options = SampleOptions {
             method: match self.sampler {
                 SamplerName::Cumulative => Method::Cumulative,
@@ -124,39 +114,55 @@ impl Sample {
             prefix: self.prefix.clone(),
             max_length: self.max_length as usize,
         };
-        Ok(Sampler::new(p, self.seed, &options)?
-            .take(usize::try_from(self.number).unwrap_or(usize::MAX)))
+        Sampler::new(p, self.seed, &options)
+    }
+
+    fn names(&self, p: &Probabilities) -> makemore_tch::Result<Vec<String>> {
+        let mut sampler = self.sampler(p)?;
+        (0..self.number).map(|_| sampler.name()).collect()
     }
 
     fn print_plain(&self, p: &Probabilities) -> anyhow::Result<()> {
+        let mut sampler = self.sampler(p)?;
         let mut results = output::results();
-        for name in self.names(p)? {
-            writeln!(results, "{}", name?)?;
+        let mut line = String::new();
+        for _ in 0..self.number {
+            line.clear();
+            sampler.append_to(&mut line)?;
+            line.push('\n');
+            results.write_all(line.as_bytes())?;
         }
         results.flush()?;
         Ok(())
     }
 
     fn print_scored(&self, model: Option<&Checkpoint>, context: Context) -> anyhow::Result<()> {
-        let words = self.words(model)?;
-        let p = self.counting_model(&words)?;
+        let source = self.data.source(model);
+        // Whether a name is in the data can only be told with all words at hand.
+        let data = if self.json.json {
+            source.read()?
+        } else {
+            source.count()?
+        };
+        let p = data.counts.probabilities(self.smoothing.smoothing)?;
         let names = match (&self.model, model) {
             (Some(file), Some(model)) => {
-                check_same_vocabulary(file, model.network.vocabulary(), &words)?;
-                if model.data_sha256 != words.sha256() {
+                check_same_vocabulary(file, model, &data)?;
+                if model.data_sha256 != data.sha256 {
                     context.remarks.say(format_args!(
                         "{} was trained on another list; the likelihoods are those of {}",
                         file.display(),
-                        words.origin()
+                        data.origin
                     ));
                 }
-                self.names(&model.network.probabilities()?)?.collect()
+                self.names(&model.network.probabilities()?)?
             }
-            _ => self.names(&p)?.collect::<makemore_tch::Result<_>>(),
+            _ => self.names(&p)?,
         };
-        let ranked = ScoredName::rank(names?, &p)?;
+        let ranked = ScoredName::rank(names, &p)?;
         if self.json.json {
-            let in_data: HashSet<&str> = words.iter().collect();
+            let words = data.words.iter().flat_map(Words::iter);
+            let in_data: HashSet<&str> = words.collect();
             let names = ranked.into_iter().map(|scored| Name {
                 in_data: in_data.contains(scored.name.as_str()),
                 scored,

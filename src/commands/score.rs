@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use makemore_tch::{BigramCounts, Probabilities, format};
+use makemore_tch::{Probabilities, format};
 use serde::Serialize;
 
 use super::{check_same_vocabulary, load};
@@ -68,22 +68,21 @@ impl Score {
         if let (Some(model), false) = (&model, self.words.is_empty()) {
             return self.score_words(&model.network.probabilities()?);
         }
-        let words = self.data.read(model.as_ref())?;
-        let counts = BigramCounts::of(&words)?;
+        let data = self.data.source(model.as_ref()).count()?;
         let p = match (&self.model, &model) {
             (Some(file), Some(model)) => {
-                check_same_vocabulary(file, model.network.vocabulary(), &words)?;
+                check_same_vocabulary(file, model, &data)?;
                 model.network.probabilities()?
             }
-            _ => counts.probabilities(self.smoothing.smoothing)?,
+            _ => data.counts.probabilities(self.smoothing.smoothing)?,
         };
         if !self.words.is_empty() {
             return self.score_words(&p);
         }
-        let nll = p.nll_of(&words, &counts)?;
+        let nll = data.nll(&p)?;
         let document = DataDocument {
-            words: counts.words(),
-            bigrams: counts.bigrams(),
+            words: data.counts.words(),
+            bigrams: data.counts.bigrams(),
             nll,
             perplexity: nll.exp(),
         };

@@ -10,8 +10,8 @@ use clap::Args;
 use indicatif::ProgressBar;
 use makemore_tch::device::{self, DeviceRequest};
 use makemore_tch::{
-    BigramCounts, Checkpoint, Network, SampleOptions, Sampler, Schedule, TrainingPairs, files,
-    format, plots, train,
+    Checkpoint, Network, SampleOptions, Sampler, Schedule, TrainingPairs, files, format, plots,
+    train,
 };
 use serde::Serialize;
 use signal_hook::consts::SIGINT;
@@ -124,13 +124,17 @@ impl Train {
         let out = self.out();
         self.check_outputs(out)?;
         let resumed = load(self.resume.as_deref())?;
-        let words = self.data.read(resumed.as_ref())?;
+        let source = self.data.source(resumed.as_ref());
+        let data = match self.rows {
+            RowsName::All => source.read()?,
+            RowsName::Distinct => source.count()?,
+        };
         if let (Some(file), Some(resumed)) = (&self.resume, &resumed) {
-            check_same_vocabulary(file, resumed.network.vocabulary(), &words)?;
+            check_same_vocabulary(file, resumed, &data)?;
         }
-        let counts = BigramCounts::of(&words)?;
+        let counts = &data.counts;
         let p = counts.probabilities(self.smoothing.smoothing)?;
-        let counting_nll = p.nll_of(&words, &counts)?;
+        let counting_nll = data.nll(&p)?;
 
         let device = self.device.open()?;
         if self.device == DeviceRequest::Auto {
@@ -140,7 +144,10 @@ impl Train {
                 _ => "training on CUDA",
             });
         }
-        let pairs = TrainingPairs::of(&words, &counts, self.rows.into(), device)?;
+        let pairs = match (self.rows, &data.words) {
+            (RowsName::All, Some(words)) => TrainingPairs::all(words, counts.vocabulary(), device)?,
+            _ => TrainingPairs::distinct(counts, device)?,
+        };
         context.compute_with(pairs.rows() * counts.vocabulary().len());
         let seed = self
             .seed
@@ -189,7 +196,7 @@ impl Train {
             epochs: trained.epochs_done,
             loss: trained.final_loss,
             libtorch: device::libtorch_version(),
-            data_sha256: words.sha256(),
+            data_sha256: data.sha256,
         };
         checkpoint.save(out)?;
         self.write_losses(&losses, counting_nll)?;
@@ -238,12 +245,12 @@ impl Train {
             (Ok(one), Ok(other)) => one == other,
             _ => one == other,
         };
-        let data = self.data.data.as_deref();
+        let data = self.data.data.iter().map(PathBuf::as_path);
         let outputs = [Some(out), self.plot.as_deref(), self.metrics.as_deref()];
         for (index, output) in outputs.iter().enumerate() {
             let Some(output) = output else { continue };
             let others = outputs[..index].iter().flatten().copied();
-            if others.chain(data).any(|other| same(output, other)) {
+            if others.chain(data.clone()).any(|other| same(output, other)) {
                 bail!(
                     "{} is named for two purposes; name different files",
                     output.display()
