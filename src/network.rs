@@ -104,17 +104,7 @@ impl Network {
     ///
     /// If the shapes do not fit or the device has no room.
     pub fn loss(&self, pairs: &TrainingPairs, regularization: f64) -> Result<Tensor> {
-        let probs = self.forward(&pairs.xenc)?;
-        // probs[torch.arange(R), ys], whose gradient libtorch computes faster this way.
-        let log = probs
-            .f_gather(1, &pairs.ys, false)?
-            .f_squeeze_dim(1)?
-            .f_log()?; // [R]
-        let mean = match &pairs.weights {
-            Some(weights) => log.f_dot(weights)?,
-            None => log.f_mean(Kind::Float)?,
-        };
-        let nll = mean.f_neg()?;
+        let nll = pairs.nll(&self.forward(pairs.xenc())?)?;
         if regularization == 0.0 {
             return Ok(nll);
         }

@@ -16,94 +16,106 @@ pub enum Rows {
     Distinct,
 }
 
-/// The rows that the network is trained on.
+/// The rows that the network is trained on, and the targets that its loss is taken from.
 ///
 /// Two layouts of the same data have the same loss and gradient up to rounding: every bigram as a
 /// row of its own, or every distinct bigram once with its share of the data as weight. `R` is the
 /// number of rows: 228,146 or 627 for the lecture.
 ///
+/// Distinct rows with the same first character have the same one-hot input, and so the same
+/// probabilities. These are computed once, so that there are only `C` inputs: the number of distinct
+/// first characters, 27 for the lecture.
+///
 /// Source: the notes, "Training Data Preparation".
 #[derive(Debug)]
 pub struct TrainingPairs {
-    /// `one_hot(xs, V).float()`, `[R, V]`, f32.
-    pub(crate) xenc: Tensor,
-    /// The targets, `[R, 1]`, i64.
-    pub(crate) ys: Tensor,
+    /// `one_hot(xs, V).float()`, `[R, V]` or `[C, V]`, f32.
+    xenc: Tensor,
+    /// Where the target of each row is in the flattened probabilities, `[R]`, i64.
+    targets: Tensor,
     /// The share of each row in all bigrams, `[R]`, f32; none where every row is one bigram.
-    pub(crate) weights: Option<Tensor>,
+    weights: Option<Tensor>,
 }
 
 impl TrainingPairs {
-    /// The rows of a list in a layout; `counts` are the list's own.
-    ///
-    /// # Errors
-    ///
-    /// As [`all`](Self::all) and [`distinct`](Self::distinct).
-    pub fn of(words: &Words, counts: &BigramCounts, rows: Rows, device: Device) -> Result<Self> {
-        match rows {
-            Rows::All => Self::all(words, counts.vocabulary(), device),
-            Rows::Distinct => Self::distinct(counts, device),
-        }
-    }
-
     /// [`Rows::All`].
     ///
     /// # Errors
     ///
     /// If the vocabulary is not the words' own, or the device has no room for `[R, V]`.
     pub fn all(words: &Words, vocabulary: &Vocabulary, device: Device) -> Result<Self> {
-        let (mut xs, mut ys) = (Vec::new(), Vec::new());
+        let (mut xs, mut targets) = (Vec::new(), Vec::new());
         for word in words.iter() {
             for (i, j) in vocabulary.bigrams(word)? {
+                targets.push((xs.len() * vocabulary.len() + j) as i64);
                 xs.push(i as i64);
-                ys.push(j as i64);
             }
         }
-        Self::new(&xs, &ys, None, vocabulary, device)
+        Self::new(&xs, &targets, None, vocabulary, device)
     }
 
     /// [`Rows::Distinct`].
     ///
     /// # Errors
     ///
-    /// If the device has no room for `[R, V]`.
+    /// If the device has no room for `[C, V]`.
     pub fn distinct(counts: &BigramCounts, device: Device) -> Result<Self> {
         let total = counts.bigrams() as f64;
-        let (mut xs, mut ys, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut xs, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for (i, j, count) in counts.distinct() {
-            xs.push(i as i64);
-            ys.push(j as i64);
+            // They are in the order of their first characters.
+            if xs.last() != Some(&(i as i64)) {
+                xs.push(i as i64);
+            }
+            targets.push(((xs.len() - 1) * counts.vocabulary().len() + j) as i64);
             weights.push((count as f64 / total) as f32);
         }
-        Self::new(&xs, &ys, Some(&weights), counts.vocabulary(), device)
+        Self::new(&xs, &targets, Some(&weights), counts.vocabulary(), device)
     }
 
     fn new(
         xs: &[i64],
-        ys: &[i64],
+        targets: &[i64],
         weights: Option<&[f32]>,
         vocabulary: &Vocabulary,
         device: Device,
     ) -> Result<Self> {
         let xs = Tensor::f_from_slice(xs)?.f_to_device(device)?;
-        let ys = Tensor::f_from_slice(ys)?.f_to_device(device)?;
         let weights = weights.map(|weights| Tensor::f_from_slice(weights)?.f_to_device(device));
         Ok(Self {
             xenc: xs
                 .f_one_hot(vocabulary.len() as i64)?
                 .f_to_kind(Kind::Float)?,
-            ys: ys.f_unsqueeze(1)?,
+            targets: Tensor::f_from_slice(targets)?.f_to_device(device)?,
             weights: weights.transpose()?,
         })
     }
 
     /// `R`, the number of rows.
     pub fn rows(&self) -> usize {
-        self.ys.size()[0] as usize
+        self.targets.size()[0] as usize
     }
 
-    /// The one-hot inputs, `[R, V]`, f32.
+    /// The one-hot inputs: `[R, V]` with every bigram as a row, else `[C, V]`; f32.
     pub fn xenc(&self) -> &Tensor {
         &self.xenc
+    }
+
+    /// The mean negative log of the targets' probabilities, in nats; a scalar.
+    ///
+    /// `probs` are those of [`xenc`](Self::xenc), of its shape.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes do not fit or the device has no room.
+    pub fn nll(&self, probs: &Tensor) -> Result<Tensor> {
+        // probs[torch.arange(R), ys], whose gradient libtorch computes faster this way.
+        let of_targets = probs.f_view([-1])?.f_gather(0, &self.targets, false)?;
+        let log = of_targets.f_log()?; // [R]
+        let mean = match &self.weights {
+            Some(weights) => log.f_dot(weights)?,
+            None => log.f_mean(Kind::Float)?,
+        };
+        Ok(mean.f_neg()?)
     }
 }
