@@ -19,8 +19,12 @@ use crate::probabilities::Probabilities;
 use crate::tally::{Fault, Tally, merge};
 use crate::words::{BYTE_ORDER_MARK, LECTURE, LECTURE_NAME, Words};
 
-/// The bytes that a thread takes at once, or more where a line is longer.
+/// The bytes that a thread takes at once, or more where a line is longer: half of what its cache
+/// may have beside the other's, so that what was just read is still there when it is counted.
 const BLOCK: usize = 1 << 19;
+
+/// More threads would only wait for the one that reads, and each has tables of its own.
+const MOST_THREADS: usize = 16;
 
 /// A word list that can be read; only once where it is standard input.
 ///
@@ -130,7 +134,8 @@ impl Source {
         let mut workers = vec![Worker::new(self.boundary)];
         if text.is_none() {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
-            workers.resize_with(processors, || Worker::new(self.boundary));
+            let threads = processors.min(MOST_THREADS);
+            workers.resize_with(threads, || Worker::new(self.boundary));
         }
         let shared = Mutex::new(blocks);
         match workers.as_mut_slice() {
@@ -152,10 +157,9 @@ impl Source {
         let blocks = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
         let origin = self.origin();
         let counts = self.total(workers, blocks)?;
-        let counts = counts.filter(|counts| counts.words() > 0);
-        let counts = counts.ok_or_else(|| Error::NoWords {
-            file: origin.clone(),
-        })?;
+        if counts.words() == 0 {
+            return Err(Error::NoWords { file: origin });
+        }
         Ok(Data {
             words: text.map(|text| Words::counted(origin.clone(), text.into(), &counts)),
             sha256: sha256.unwrap_or_else(|| counts.sha256()),
@@ -166,7 +170,7 @@ impl Source {
     }
 
     /// Adds up what the workers counted, or finds the first fault of the list.
-    fn total(&self, workers: Vec<Worker>, blocks: Blocks) -> Result<Option<BigramCounts>> {
+    fn total(&self, workers: Vec<Worker>, blocks: Blocks) -> Result<BigramCounts> {
         let mut lines = vec![0; blocks.files.len()];
         let mut faults = Vec::new();
         let mut tallies = Vec::new();
@@ -177,30 +181,27 @@ impl Source {
             faults.extend(worker.fault);
             tallies.push(worker.tally);
         }
-        let merged = merge(tallies);
-        faults.extend(merged.as_ref().err().cloned());
-        let fault = faults.into_iter().min_by_key(|fault| fault.place);
-        // What could not be read comes after all that could.
-        if let Some(Fault {
-            place: (index, line),
-            fault,
-        }) = fault
-        {
+        let error = |Fault { place, fault }| {
+            let (index, line) = place;
             let file = blocks.files[index];
             let before = (0..index).filter(|&before| blocks.files[before] == file);
-            return Err(Error::Line {
+            Error::Line {
                 file: self.inputs[file].name(),
                 line: 1 + before.map(|before| lines[before]).sum::<usize>() + line,
                 fault,
-            });
+            }
+        };
+        let merged = merge(tallies);
+        faults.extend(merged.as_ref().err().cloned());
+        if let Some(first) = faults.into_iter().min_by_key(|fault| fault.place) {
+            return Err(error(first));
         }
-        if let Some(failure) = blocks.failure {
-            return Err(failure);
+        let total = merged.map_err(error)?;
+        // What could not be read comes after all that could.
+        match blocks.failure {
+            Some(failure) => Err(failure),
+            None => BigramCounts::new(self.boundary, total),
         }
-        let total = merged.ok();
-        total
-            .map(|total| BigramCounts::new(self.boundary, total))
-            .transpose()
     }
 
     fn origin(&self) -> String {

@@ -32,6 +32,9 @@ const ROW: usize = 256 + 16;
 /// The size of a table that counts pairs of bytes, [`pair`] by [`pair`].
 const TABLE: usize = 256 * ROW + 16;
 
+/// How many tables count pairs of bytes in turn.
+const TABLES: usize = 4;
+
 /// Marks white space, which is trimmed at the ends of a line.
 const SPACE: u16 = 1 << 15;
 
@@ -48,8 +51,8 @@ pub(crate) struct Fault {
 /// What one thread has counted.
 pub(crate) struct Tally {
     boundary: char,
-    /// How often one byte follows another, at [`pair`], the total in four parts.
-    bytes: Box<[[u32; TABLE]; 4]>,
+    /// How often one byte follows another, at [`pair`], the total in [`TABLES`] parts.
+    bytes: Vec<[u32; TABLE]>,
     /// How often one numbered character follows another, `[side, side]`.
     pairs: Vec<u32>,
     side: usize,
@@ -74,7 +77,7 @@ impl Tally {
         entries['\n' as usize] = 1; // A line end counts as the boundary.
         Self {
             boundary,
-            bytes: Box::new([[0; TABLE]; 4]),
+            bytes: vec![[0; TABLE]; TABLES],
             pairs: vec![0; side * side],
             side,
             counted: 0,
@@ -128,7 +131,9 @@ impl Tally {
 
     fn count_plain(&mut self, piece: &[u8]) -> usize {
         let before = self.line_ends();
-        let [one, two, three, four] = &mut *self.bytes;
+        let [one, two, three, four] = self.bytes.as_mut_slice() else {
+            return 0; // There are TABLES of them.
+        };
         let mut rest = piece;
         if let Some(&first) = rest.first() {
             one[pair(b'\n', first)] += 1;
@@ -293,7 +298,7 @@ impl Tally {
     fn empty(&mut self) {
         // Two line ends in a row are a blank line, not a word.
         self.pairs[0] = 0;
-        for table in &mut *self.bytes {
+        for table in &mut self.bytes {
             table[pair(b'\n', b'\n')] = 0;
         }
         let number = |byte: usize| usize::from(self.entries[byte] & !SPACE).saturating_sub(1);

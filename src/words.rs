@@ -54,7 +54,7 @@ impl Words {
     /// # Errors
     ///
     /// [`Error::Line`] for the boundary or a control character inside a word and for more than
-    /// [`MAX_CHARACTERS`] distinct characters, [`Error::NoWords`] if there is none.
+    /// [`MAX_CHARACTERS`](crate::error::MAX_CHARACTERS) distinct characters, [`Error::NoWords`] if there is none.
     pub fn parse(
         origin: impl Into<String>,
         text: impl Into<Cow<'static, str>>,
