@@ -7,7 +7,6 @@ mod output;
 mod progress;
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -16,34 +15,47 @@ use makemore_tch::error::LineFault;
 
 use crate::arguments::Arguments;
 
-fn main() -> ExitCode {
-    let arguments = Arguments::try_parse().unwrap_or_else(|error| exit(&error));
-    match commands::run(arguments) {
-        Ok(code) => code,
-        // Whoever reads our output has enough of it, as `head` does after ten lines.
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let hint = error.downcast_ref().and_then(hint);
-            let separator = if hint.is_some() { ": " } else { "" };
-            let hint = hint.unwrap_or_default();
-            // With standard error closed too there is nobody left to tell.
-            let _ = writeln!(io::stderr(), "error: {error:#}{separator}{hint}");
-            ExitCode::FAILURE
-        }
-    }
+/// The status of an argument that makes no sense, as clap has it.
+const USAGE: u8 = 2;
+
+fn main() {
+    let status = match Arguments::try_parse() {
+        Ok(arguments) => report(commands::run(arguments)),
+        Err(error) => explain(&error),
+    };
+    let _ = io::stdout().flush();
+    // At a usual exit libtorch would take its thousands of operators apart again, one by one, for
+    // a tenth of a second. Everything of ours is written and closed.
+    signal_hook::low_level::exit(status.into())
 }
 
-/// A value that cannot be used gets one line; everything else is clap's to say.
-fn exit(error: &clap::Error) -> ! {
+/// The exit status of a command; its error goes to standard error.
+fn report(result: anyhow::Result<u8>) -> u8 {
+    let error = match result {
+        Ok(status) => return status,
+        // Whoever reads our output has enough of it, as `head` has after ten lines.
+        Err(error) if is_closed_pipe(&error) => return 0,
+        Err(error) => error,
+    };
+    let hint = error.downcast_ref().and_then(hint);
+    let separator = if hint.is_some() { ": " } else { "" };
+    let hint = hint.unwrap_or_default();
+    // With standard error closed too there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "error: {error:#}{separator}{hint}");
+    1
+}
+
+/// A value that cannot be used gets one line; everything else is clap's to say, also the help.
+fn explain(error: &clap::Error) -> u8 {
     if let ErrorKind::InvalidValue | ErrorKind::ValueValidation = error.kind() {
         let message = error.render().to_string();
         let first = message.split("\n\n").next().unwrap_or_default();
         let line: Vec<&str> = first.lines().map(str::trim).collect();
-        // With standard error closed too there is nobody left to tell.
         let _ = writeln!(io::stderr(), "{}", line.join(" "));
-        std::process::exit(error.exit_code());
+    } else {
+        let _ = error.print();
     }
-    error.exit()
+    if error.use_stderr() { USAGE } else { 0 }
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

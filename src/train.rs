@@ -1,5 +1,18 @@
 //! Gradient descent, as the notes' "Optimization" does it: a warm-up of one small step, then
 //! epochs over all pairs at a large rate.
+//!
+//! # What an epoch costs
+//!
+//! A forward pass of about ten tensor operations, and a backward pass of twice as many.
+//!
+//! - On distinct rows the tensors are `[27, 27]` for the lecture, so that the time (0.1 ms) is that
+//!   of calling libtorch thirty times, and the same for any list with as many characters, however
+//!   long. Reading the loss for every epoch costs nothing beside that on a CPU. A second thread
+//!   would cost more than it brings: it is woken for each operation.
+//! - On all rows they are `[228146, 27]`, 25 MB each, and the time (40 ms on two cores) is that of
+//!   moving them through memory, which as many threads as there are processors share. An allocator
+//!   that hands freed memory back to the system has it cleared again for each of them, which takes
+//!   a third of the epoch; the program tells its allocator to keep it.
 
 use std::ops::ControlFlow;
 

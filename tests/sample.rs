@@ -162,6 +162,10 @@ fn what_cannot_be_drawn_is_said_in_one_line() {
     ] {
         let error = folder.error(arguments, 2);
         assert!(error.contains(value), "{arguments}: {error}");
+        assert!(
+            !error.contains("found in string"),
+            "what would work: {error}"
+        );
     }
 }
 

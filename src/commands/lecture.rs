@@ -1,5 +1,3 @@
-use std::process::ExitCode;
-
 use anyhow::Context as _;
 use clap::Args;
 use makemore_tch::lecture::{self, Step};
@@ -51,7 +49,7 @@ struct FigureDocument {
 }
 
 impl Lecture {
-    pub fn run(self, context: Context) -> anyhow::Result<ExitCode> {
+    pub fn run(self, context: Context) -> anyhow::Result<u8> {
         let data = self.data.source(None).read()?;
         let words = data.words.context("the words were not kept")?;
         if self.rows == RowsName::All {
@@ -77,7 +75,7 @@ impl Lecture {
         } else {
             print_verdict(&steps)?;
         }
-        Ok(ExitCode::from(u8::from(!agrees)))
+        Ok(u8::from(!agrees))
     }
 }
 

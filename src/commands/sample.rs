@@ -26,6 +26,7 @@ pub struct Sample {
         long,
         value_name = "N",
         default_value_t = 420,
+        value_parser = whole,
         allow_negative_numbers = true
     )]
     seed: u64,

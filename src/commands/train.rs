@@ -1,7 +1,6 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +24,9 @@ use crate::progress;
 
 /// The names that are drawn after training.
 const NAMES: usize = 5;
+
+/// The exit status after Ctrl-C.
+const INTERRUPTED: u8 = 130;
 
 /// Train the network by gradient descent
 ///
@@ -120,7 +122,7 @@ struct EpochLoss {
 }
 
 impl Train {
-    pub fn run(self, context: Context) -> anyhow::Result<ExitCode> {
+    pub fn run(self, context: Context) -> anyhow::Result<u8> {
         let out = self.out();
         self.check_outputs(out)?;
         let resumed = load(self.resume.as_deref())?;
@@ -217,9 +219,9 @@ impl Train {
             context.remarks.say(format_args!(
                 "interrupted after {epochs} epochs; go on with --resume {out}"
             ));
-            return Ok(ExitCode::from(130));
+            return Ok(INTERRUPTED);
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(0)
     }
 
     fn out(&self) -> &Path {
@@ -347,7 +349,11 @@ impl Train {
 /// The flag that the first Ctrl-C sets; the second ends the program with status 130.
 fn catch_interrupts() -> std::io::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted))?;
+    signal_hook::flag::register_conditional_shutdown(
+        SIGINT,
+        INTERRUPTED.into(),
+        Arc::clone(&interrupted),
+    )?;
     signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
     Ok(interrupted)
 }
