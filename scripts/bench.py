@@ -1,0 +1,186 @@
+"""Times our commands and the alternatives in turn, whole processes, and prints a Markdown table.
+
+Run by scripts/bench.sh, which builds both sides.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+OURS = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "makemore-tch"
+NAMES = ROOT / "assets" / "names.txt"
+NOTES = ROOT / "scripts" / "notes.py"
+
+
+def run(command):
+    """Seconds, peak memory in MB, and standard output of a command that succeeds."""
+    with tempfile.TemporaryFile() as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [str(word) for word in command], stdout=output, stderr=subprocess.DEVNULL
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"bench: {' '.join(map(str, command))} exits with {process.returncode}")
+        output.seek(max(0, output.seek(0, os.SEEK_END) - 200))
+        tail = output.read().decode(errors="replace")
+    unit = 1 << 20 if platform.system() == "Darwin" else 1 << 10
+    return seconds, usage.ru_maxrss / unit, tail
+
+
+def own_seconds(measured):
+    """What notes.py says that its loop took, or the whole process."""
+    seconds, _, tail = measured
+    last = tail.strip().splitlines()[-1:]
+    return float(last[0].split()[1]) if last and last[0].startswith("seconds:") else seconds
+
+
+class Table:
+    def __init__(self, pairs):
+        self.pairs = pairs
+        print("| step | theirs | ours | theirs / ours (median, spread) | peak memory |")
+        print("|---|---|---|---|---|")
+
+    def row(self, step, theirs, ours, show, value=lambda measured: measured[0], their_value=None):
+        """Runs both commands in turn; `value` turns a run into the figure that is compared.
+
+        Ratios are of seconds or of seconds per unit: above 1 is in our favour.
+        """
+        their_value = their_value or value
+        run(ours)
+        if theirs:
+            run(theirs)
+        figures, ratios, memory = {"theirs": [], "ours": []}, [], {"theirs": 0, "ours": 0}
+        for _ in range(self.pairs):
+            for side, command, of in (("theirs", theirs, their_value), ("ours", ours, value)):
+                if command:
+                    measured = run(command)
+                    figures[side].append(of(measured))
+                    memory[side] = max(memory[side], measured[1])
+            if theirs:
+                ratios.append(figures["theirs"][-1] / figures["ours"][-1])
+        their_figure = show(statistics.median(figures["theirs"])) if theirs else ""
+        ratio = ""
+        if theirs:
+            ratio = f"{statistics.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})"
+        peak = f"{memory['theirs']:.0f} / {memory['ours']:.0f} MB" if theirs else f"{memory['ours']:.0f} MB"
+        ours_figure = show(statistics.median(figures["ours"]))
+        print(f"| {step} | {their_figure} | {ours_figure} | {ratio} | {peak} |", flush=True)
+
+
+def seconds(value):
+    return f"{value:.2f} s"
+
+
+def rate(unit, amount):
+    return lambda value: f"{amount / value:,.4g} {unit}"
+
+
+def make_lists(folder, size):
+    """Lists of about `size` bytes: the names again and again, and with accents."""
+    names = NAMES.read_text() + "\n"
+    accents = names.translate(str.maketrans("ane", "äñé"))
+    lists = {}
+    for name, text in (("ascii", names), ("accents", accents)):
+        block = text.encode()
+        lists[name] = Path(folder) / f"{name}.txt"
+        with lists[name].open("wb") as file:
+            for _ in range(max(1, size // len(block))):
+                file.write(block)
+    return lists
+
+
+def empty_program(folder):
+    """A program that does nothing, linked to the same libtorch."""
+    lib = Path(os.environ.get("LIBTORCH", ROOT / "libtorch" / "torch")) / "lib"
+    source, program = Path(folder) / "empty.c", Path(folder) / "empty"
+    source.write_text(
+        "extern unsigned long aoti_torch_abi_version(void);\n"
+        "int main(void) { return aoti_torch_abi_version() == 0; }\n"
+    )
+    link = [f"-L{lib}", f"-Wl,-rpath,{lib}", "-ltorch_cpu", "-lc10"]
+    subprocess.run(["cc", source, "-o", program, *link], check=True)
+    return program
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--python", help="a Python with torch, numpy and matplotlib")
+    parser.add_argument("--quick", action="store_true", help="without Python's side")
+    options = parser.parse_args()
+    size = 200_000_000 if options.quick else 1_000_000_000
+    names = 1_000_000 if options.quick else 10_000_000
+
+    def notes(*arguments):
+        return [options.python, NOTES, *arguments] if options.python else None
+
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        processor = models[0].split(":")[1].strip() if models else processor
+    print(f"{processor}, {os.cpu_count()} processors, {platform.system()} {platform.machine()}\n")
+
+    table = Table(3 if options.quick else 5)
+    with tempfile.TemporaryDirectory() as folder:
+        lists = make_lists(folder, size)
+        out = Path(folder) / "model.safetensors"
+        picture = Path(folder) / "heatmap.png"
+        empty = empty_program(folder)
+        for _ in range(3):
+            start, _, _ = run([empty])
+
+        train = [OURS, "train", "-q", "--out", out]
+        table.row("start (`--version`), beside an empty program with the same libtorch",
+                  [empty], [OURS, "--version"], seconds)
+        if options.python:
+            table.row("start, beside `import torch`", notes("start"), [OURS, "--version"], seconds)
+        table.row("`train`, the notes' recipe, whole process", notes("train"), train, seconds)
+        epochs = 60
+
+        def per_epoch(measured):
+            return (measured[0] - start) / (epochs + 1)
+
+        table.row("`train --rows all`, an epoch", notes("train-all", epochs),
+                  [*train, "--rows", "all", "--epochs", epochs],
+                  lambda value: f"{1000 * value:.0f} ms", per_epoch,
+                  lambda measured: own_seconds(measured) / (epochs + 1))
+        for name, label in (("ascii", "ASCII"), ("accents", "other UTF-8")):
+            amount = lists[name].stat().st_size / 1e6
+            table.row(f"`count`, {amount:.0f} MB of {label}, beside `wc -l`",
+                      ["wc", "-l", lists[name]], [OURS, "count", "--data", lists[name]],
+                      rate("MB/s", amount))
+        if options.python:
+            part = Path(folder) / "part.txt"
+            part.write_bytes((NAMES.read_bytes() + b"\n") * 90)
+            amount = part.stat().st_size / 1e6
+            table.row(f"`count`, {amount:.0f} MB of ASCII, beside Python's `Counter`",
+                      notes("count", part), [OURS, "count", "--data", part], rate("MB/s", amount))
+        table.row("`score`, the data set", notes("score"), [OURS, "score"], seconds)
+        amount = lists["ascii"].stat().st_size / 1e6
+        table.row(f"`score`, {amount:.0f} MB of ASCII", None,
+                  [OURS, "score", "--data", lists["ascii"]], rate("MB/s", amount))
+        table.row(f"`train`, {amount:.0f} MB of ASCII, whole process", None,
+                  [*train, "--data", lists["ascii"]], seconds)
+        few = 10_000
+
+        def per_name(measured):
+            return measured[0] / names
+
+        table.row(f"`sample --plain`, {names:,} names", notes("sample", few),
+                  [OURS, "sample", "--plain", "-n", names],
+                  lambda value: f"{1 / value:,.0f} names/s", per_name,
+                  lambda measured: own_seconds(measured) / few)
+        table.row("`heatmap`, whole process", notes("heatmap", picture),
+                  [OURS, "heatmap", "-q", picture], seconds)
+
+
+main()

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Measures each step beside what one would use instead, in turn on this machine, and prints a
+# Markdown table.
+#
+#   scripts/bench.sh            beside PyTorch in Python, which it installs into .venv/ (some minutes)
+#   scripts/bench.sh --quick    without Python's side, in under a minute after the build
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/setup.sh
+cargo build --release --locked --bin makemore-tch
+
+if [ "${1-}" = --quick ]; then
+  exec python3 scripts/bench.py --quick
+fi
+if [ ! -e .venv/complete ]; then
+  rm -rf .venv
+  python3 -m venv .venv
+  .venv/bin/python -m pip install --quiet torch==2.13.0 numpy matplotlib
+  touch .venv/complete
+fi
+python3 scripts/bench.py --python .venv/bin/python
+cargo test --release --locked --test large -- --ignored --nocapture memory_stays_flat

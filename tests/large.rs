@@ -1,0 +1,156 @@
+//! Lists that are larger than one block: compressed, in several files, through pipes, and in memory
+//! that does not grow
+
+mod common;
+
+use std::io::Write;
+
+use common::Folder;
+
+/// The lecture's names without their last line end, as often as asked.
+fn names(times: usize) -> Vec<u8> {
+    let names = include_str!("../assets/names.txt");
+    format!("{names}\n").repeat(times).into_bytes()
+}
+
+#[test]
+fn a_list_of_many_blocks_is_counted_whole() {
+    let folder = Folder::new();
+    folder.write("names.txt", names(20));
+    let document = folder.json("count --json --data names.txt");
+    assert_eq!(document["words"], 20 * 32033);
+    assert_eq!(document["bigrams"], 20 * 228146);
+    assert_eq!(document["top"][0]["count"], 20 * 6763);
+
+    let mut piped = folder.makemore("count --json --data -");
+    let piped = piped
+        .write_stdin(folder.read("names.txt"))
+        .output()
+        .unwrap();
+    let piped: serde_json::Value = serde_json::from_slice(&piped.stdout).unwrap();
+    assert_eq!(piped, document);
+}
+
+#[test]
+fn gzip_and_several_files() {
+    let folder = Folder::new();
+    let file = std::fs::File::create(folder.path("packed")).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    gzip.write_all(&names(3)).unwrap();
+    gzip.finish().unwrap();
+    folder.write("more.txt", "anna\nzoë\n");
+    let document = folder.json("count --json --data packed --data more.txt");
+    assert_eq!(document["words"], 3 * 32033 + 2);
+    assert_eq!(document["vocabulary"].as_array().unwrap().len(), 28);
+
+    let packed = folder.read("packed");
+    folder.write("cut", &packed[..packed.len() / 2]);
+    let error = folder.error("count --data cut", 1);
+    assert!(error.contains("cannot read cut: "), "{error}");
+}
+
+#[test]
+fn the_nll_of_a_long_list_is_that_of_its_counts() {
+    let folder = Folder::new();
+    folder.write("names.txt", names(20));
+    let matrix = folder.json("count --json --data names.txt")["matrix"].clone();
+    let matrix: Vec<Vec<f64>> = serde_json::from_value(matrix).unwrap();
+    let (mut sum, mut bigrams) = (0.0, 0.0);
+    for row in matrix {
+        let total: f64 = row.iter().sum();
+        for count in row.into_iter().filter(|&count| count > 0.0) {
+            sum -= count * (count / total).ln();
+            bigrams += count;
+        }
+    }
+    let scored = folder.json("score --json --smoothing 0 --data names.txt");
+    let nll = scored["nll"].as_f64().unwrap();
+    assert!(
+        (nll - sum / bigrams).abs() < 1e-6,
+        "{nll} and {}",
+        sum / bigrams
+    );
+}
+
+#[test]
+fn a_bad_line_far_down_is_named() {
+    let folder = Folder::new();
+    let mut list = names(40);
+    list.extend_from_slice(b"st. ives\n");
+    list.extend(names(10));
+    folder.write("names.txt", &list);
+    let line = 40 * 32033 + 1;
+    for arguments in ["count --data names.txt", "train --data names.txt"] {
+        let error = folder.error(arguments, 1);
+        assert!(error.contains(&format!("names.txt:{line}: ")), "{error}");
+    }
+}
+
+#[test]
+fn thousands_of_characters_can_be_trained() {
+    let folder = Folder::new();
+    let characters: Vec<char> = ('\u{4E00}'..).take(1500).collect();
+    let words = characters
+        .windows(3)
+        .map(|word| word.iter().collect::<String>() + "\n");
+    folder.write("list.txt", words.collect::<String>());
+    let document = folder.json("train --data list.txt --epochs 2 --log-every 1 --json");
+    let loss = |index: usize| document["losses"][index]["loss"].as_f64().unwrap();
+    assert!(loss(1) < loss(0));
+}
+
+/// The most memory that a run took, in MB, as the system counts it.
+#[cfg(target_os = "linux")]
+#[expect(
+    clippy::zombie_processes,
+    reason = "wait4 waits, and tells the memory too"
+)]
+fn peak_memory(folder: &Folder, arguments: &str, piped: bool) -> i64 {
+    use std::process::{Command, Stdio};
+
+    let program = folder.makemore("").get_program().to_owned();
+    let mut command = Command::new(program);
+    command
+        .current_dir(folder.path(""))
+        .args(arguments.split(' '));
+    if piped {
+        command.stdin(std::fs::File::open(folder.path("large.txt")).unwrap());
+    }
+    let child = command.stdout(Stdio::null()).spawn().unwrap();
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let mut status = 0;
+    let pid = child.id() as libc::pid_t;
+    // SAFETY: waits for a child of ours, and fills two variables.
+    assert_eq!(unsafe { libc::wait4(pid, &mut status, 0, &mut usage) }, pid);
+    assert_eq!(status, 0, "{arguments}");
+    usage.ru_maxrss / 1024
+}
+
+/// `scripts/bench.sh` runs it: `cargo test --release --test large -- --ignored`.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "makes a file of 200 MB"]
+fn memory_stays_flat() {
+    let folder = Folder::new();
+    // Not at once: a child begins with the peak of its parent.
+    let mut large = std::fs::File::create(folder.path("large.txt")).unwrap();
+    let block = names(10);
+    for _ in 0..=200_000_000 / block.len() {
+        large.write_all(&block).unwrap();
+    }
+    for command in ["count", "score", "train -q --epochs 10"] {
+        let built_in = peak_memory(&folder, command, false);
+        assert!(
+            built_in < 180,
+            "{command}: {built_in} MB with the built-in names"
+        );
+        for (data, piped) in [("large.txt", false), ("-", true)] {
+            let large = peak_memory(&folder, &format!("{command} --data {data}"), piped);
+            println!("{command} --data {data}: {large} MB, {built_in} MB with the built-in names");
+            assert!(
+                large <= built_in + 100,
+                "{command}: {large} MB after {built_in} MB"
+            );
+        }
+    }
+}
