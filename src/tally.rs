@@ -193,8 +193,7 @@ impl Tally {
         let mut characters = valid.chars();
         let mut i = 0;
         while let Some(special) = self.count_numbered(&mut characters, &mut i) {
-            let rest = characters.as_str();
-            i = self.count_special(special, i, rest, || line_before(rest), block)?;
+            i = self.count_special(special, i, &mut characters, line_before, block)?;
         }
         if i != 0 {
             self.pairs[i * self.side] += 1;
@@ -221,24 +220,46 @@ impl Tally {
         None
     }
 
-    /// Counts a white space or a character without a number after character `i` and before `rest`.
+    /// Counts a white space, and those after it, or a character without a number after character
+    /// `i`; white space at the ends of a line is passed over.
     ///
     /// Returns the number of the character that the next one follows.
     fn count_special(
         &mut self,
+        special: char,
+        i: usize,
+        characters: &mut Chars,
+        line_before: impl Fn(&str) -> Place,
+        block: &[u8],
+    ) -> Result<usize, Fault> {
+        let rest = characters.as_str();
+        if !special.is_whitespace() {
+            return self.count_one(special, i, || line_before(rest), block);
+        }
+        if i == 0 {
+            return Ok(0);
+        }
+        let is_visible = |next: char| next == '\n' || !next.is_whitespace();
+        let (spaces, rest) = rest.split_at(rest.find(is_visible).unwrap_or(rest.len()));
+        *characters = rest.chars();
+        if rest.is_empty() || rest.starts_with('\n') {
+            return Ok(i);
+        }
+        let mut last = self.count_one(special, i, || line_before(rest), block)?;
+        for space in spaces.chars() {
+            last = self.count_one(space, last, || line_before(rest), block)?;
+        }
+        Ok(last)
+    }
+
+    /// Counts a character, with or without a number, after character `i`; returns its number.
+    fn count_one(
+        &mut self,
         character: char,
         i: usize,
-        rest: &str,
         place: impl Fn() -> Place,
         block: &[u8],
     ) -> Result<usize, Fault> {
-        if character.is_whitespace() {
-            let visible = |&next: &char| next == '\n' || !next.is_whitespace();
-            let next = rest.chars().find(visible).unwrap_or('\n');
-            if i == 0 || next == '\n' {
-                return Ok(i);
-            }
-        }
         let j = match self.number_of(character) {
             Some(number) => number,
             None => self.meet(character, place(), block)?,

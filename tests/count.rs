@@ -60,6 +60,21 @@ fn any_language() {
     );
 }
 
+/// Each space was once looked at again from each space before it.
+#[test]
+fn a_million_spaces_take_no_longer_than_a_million_letters() {
+    let folder = Folder::new();
+    folder.write(
+        "list.txt",
+        format!("é{0}é\n{0}é{0}\n", " ".repeat(1_000_000)),
+    );
+    let printed = folder.stdout("count --data list.txt --top 1");
+    assert!(
+        printed.contains("Frequency of   : 999999\nWords: 2\n"),
+        "{printed}"
+    );
+}
+
 #[test]
 fn a_line_of_ten_megabytes() {
     let folder = Folder::new();

@@ -1,3 +1,5 @@
+//! `makemore-tch completions`: what a shell needs to complete our arguments.
+
 use std::io;
 
 use clap::{Args, CommandFactory};

@@ -1,3 +1,5 @@
+//! `makemore-tch count`: the counts `N` of a list, the most common first.
+
 use clap::Args;
 use serde::Serialize;
 

@@ -1,3 +1,5 @@
+//! `makemore-tch devices`: what libtorch found, for those whose set-up makes trouble.
+
 use clap::Args;
 use makemore_tch::device::{self, DeviceRequest};
 use serde::Serialize;

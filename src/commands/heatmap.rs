@@ -1,3 +1,5 @@
+//! `makemore-tch heatmap`: a matrix as a picture.
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};

@@ -1,3 +1,5 @@
+//! `makemore-tch lecture`: the notes replayed; the steps themselves are in the library.
+
 use anyhow::Context as _;
 use clap::Args;
 use makemore_tch::lecture::{self, Step};

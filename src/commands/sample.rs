@@ -1,3 +1,5 @@
+//! `makemore-tch sample`: names for people, by likelihood, or for pipes, as they are drawn.
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! `makemore-tch score`: likelihoods of words, and the NLL of a whole list.
+
 use std::path::PathBuf;
 
 use clap::Args;

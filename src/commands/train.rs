@@ -1,3 +1,6 @@
+//! `makemore-tch train`: gradient descent with all that surrounds it: what must not be overwritten,
+//! Ctrl-C, progress, the checkpoint and the losses as figures.
+
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
