@@ -1,7 +1,8 @@
 //! The one error type of the library.
 //!
 //! Every message is one line in lower case that says what happened, where (file, line, value)
-//! and, where the library can know it, what would work.
+//! and, where the library can know it, what would work. What caused it is its source, and not
+//! repeated in the message.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,20 +12,36 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read.
-    #[error("cannot read {file}: {reason}")]
+    #[error("cannot read {file}")]
     Read {
         /// The file as the user named it.
         file: String,
         /// What the system said.
-        reason: io::Error,
+        #[source]
+        cause: io::Error,
     },
     /// A file could not be written; what was there before is untouched.
-    #[error("cannot write {}: {reason}", file.display())]
+    #[error("cannot write {}", file.display())]
     Write {
         /// The file that was to be written.
         file: PathBuf,
         /// What the system said.
-        reason: io::Error,
+        #[source]
+        cause: io::Error,
+    },
+    /// A file that was looked at before the work is another one after it.
+    #[error("{} was written by another program in the meantime", file.display())]
+    Changed {
+        /// The file that was to be replaced.
+        file: PathBuf,
+    },
+    /// One file under two names, of which one at least would be written.
+    #[error("{} and {} are the same file", one.display(), other.display())]
+    SameFile {
+        /// The file that would be written.
+        one: PathBuf,
+        /// The file that would be lost.
+        other: PathBuf,
     },
     /// A word list is a folder.
     #[error("{file} is a folder; a word list is a text file with one word a line")]
@@ -48,17 +65,30 @@ pub enum Error {
         /// The word list.
         file: String,
     },
-    /// The boundary character cannot also be a character of the words.
-    #[error("the boundary {boundary:?} cannot be a character of the vocabulary too")]
-    BoundaryInVocabulary {
-        /// The boundary character.
-        boundary: char,
+    /// A start/end token that cannot be one.
+    #[error("{token:?} cannot mark where words begin and end: {reason}")]
+    Token {
+        /// The character.
+        token: char,
+        /// Why not.
+        reason: &'static str,
     },
     /// More distinct characters than a `[V, V]` matrix is made for.
-    #[error("{characters} distinct characters; at most {MAX_CHARACTERS} are possible")]
+    #[error("{characters} distinct characters; at most {most} are possible")]
     TooManyCharacters {
         /// How many there are.
         characters: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A word cannot be used, for a reason that is its source.
+    #[error("in the word {word:?}")]
+    Word {
+        /// The word.
+        word: String,
+        /// What is wrong with it.
+        #[source]
+        cause: Box<Error>,
     },
     /// A character that the vocabulary does not have.
     #[error(
@@ -71,19 +101,19 @@ pub enum Error {
         /// The vocabulary, shortened where it is long.
         vocabulary: String,
     },
-    /// The boundary inside a word.
-    #[error("{boundary:?} marks where words begin and end, so it cannot stand inside one")]
-    BoundaryInWord {
-        /// The boundary character.
-        boundary: char,
+    /// The start/end token inside a word.
+    #[error("{token:?} marks where words begin and end, so it cannot stand inside one")]
+    TokenInWord {
+        /// The start/end token.
+        token: char,
     },
-    /// Smoothing 0 and no bigram that begins with this character: there is no distribution.
-    #[error(
-        "nothing ever follows {character:?} and smoothing is 0; a smoothing above 0 would work"
-    )]
-    EmptyRow {
-        /// The character whose row of `N` is all zeros.
-        character: char,
+    /// Numbers that are no probability distribution.
+    #[error("what follows {after:?} has no probabilities: {reason}")]
+    NoDistribution {
+        /// The context, as text.
+        after: String,
+        /// What the numbers are instead.
+        reason: &'static str,
     },
     /// A model and data that do not go together.
     #[error(
@@ -107,19 +137,27 @@ pub enum Error {
     },
     /// The loss became infinite or NaN.
     #[error(
-        "the loss is {loss} at {stage} {epoch} with learning rate {learning_rate}; try a lower rate"
+        "the loss is {loss} at {stage} {number} with learning rate {learning_rate} and regularization {regularization}"
     )]
     Diverged {
-        /// `epoch` or `warm-up epoch`.
+        /// What the number counts.
         stage: &'static str,
-        /// Its number, counted from 0.
-        epoch: u64,
+        /// The number of the step, from 0.
+        number: u64,
         /// The learning rate of the steps before.
         learning_rate: f64,
+        /// The factor of `mean(W²)` in the loss.
+        regularization: f64,
         /// The loss, infinite or NaN.
         loss: f32,
     },
-    /// A file is not a checkpoint of ours, or no longer the one that was written.
+    /// A file is not a checkpoint of ours.
+    #[error("{}: not a checkpoint of makemore-tch", file.display())]
+    NotACheckpoint {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A checkpoint that is no longer the one that was written, or cannot be used.
     #[error("{}: {fault}", file.display())]
     Checkpoint {
         /// The file.
@@ -127,18 +165,19 @@ pub enum Error {
         /// What is wrong with it.
         fault: String,
     },
-    /// Another [`Generator`](crate::random::Generator) of the same thread is still in use.
+    /// Another [`Generator`](crate::libtorch::random::Generator) of the same thread is still in use.
     #[error(
         "libtorch has one random number generator, and this thread is still drawing from it; finish with the first sampler or generator before the second"
     )]
     GeneratorInUse,
     /// A device that cannot be used.
-    #[error("{device} cannot be used: {reason}")]
+    #[error("{device} cannot be used")]
     Device {
         /// The device as [`str::parse`] takes it.
         device: String,
         /// Exactly why.
-        reason: String,
+        #[source]
+        cause: DeviceFault,
     },
     /// A picture with an ending that we do not write.
     #[error("{}: a picture ends in .png or .svg", file.display())]
@@ -159,28 +198,39 @@ pub enum Error {
     Libtorch(String),
 }
 
-/// The largest number of distinct characters that a word list may have, the boundary not counted.
-pub const MAX_CHARACTERS: usize = 4096;
-
 /// What makes a line of a word list unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LineFault {
     /// Bytes that are not UTF-8.
     #[error("not valid UTF-8; save the list as UTF-8")]
     Utf8,
-    /// The boundary character inside a word.
+    /// The start/end token inside a word.
     #[error(
-        "the word has a {0:?} in it, which marks where words begin and end; another boundary character would work"
+        "the word has a {0:?} in it, which marks where words begin and end; another character would work as that mark"
     )]
-    Boundary(char),
+    Token(char),
     /// A control character inside a word.
     #[error("a control character (U+{:04X}) in the word; remove it", *.0 as u32)]
     Control(char),
+    /// A word that is too long.
+    #[error("the word is too long; {0} characters at most would work, one word a line")]
+    TooLong(usize),
     /// One distinct character too many.
     #[error(
-        "more than {MAX_CHARACTERS} distinct characters up to here; a list of words in one or a few scripts would work"
+        "more than {0} distinct characters up to here; a list of words in one or a few scripts would work"
     )]
-    TooManyCharacters,
+    TooManyCharacters(usize),
+}
+
+/// Why a device cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceFault {
+    /// The libtorch that is linked has no CUDA parts beside its CPU parts.
+    #[error("libtorch has no CUDA parts ({0})")]
+    NoCudaParts(String),
+    /// Any other reason.
+    #[error("{0}")]
+    Other(String),
 }
 
 impl From<tch::TchError> for Error {

@@ -1,88 +1,341 @@
-//! Writing files so that a reader never sees half of one.
+//! Writing files so that a reader never sees half of one, and nothing is lost that was there.
 
-use std::fs;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
 
-/// Replaces `path` by `contents` in one step: written to a temporary file in the same folder,
-/// synced, then renamed. A kill at any moment leaves the old file or the new one.
+/// How the names of our temporary files begin.
+const TEMPORARY: &str = ".makemore-tch-";
+
+/// As many links to links as Linux follows.
+const MOST_LINKS: usize = 40;
+
+/// A file that will be written when the work is done, and was looked at before it.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    /// The file behind symbolic links, so that the links stay.
+    target: PathBuf,
+    /// What is there; none if nothing is.
+    before: Option<Identity>,
+}
+
+/// By which a file is recognised that nobody wrote to.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+impl Output {
+    /// Finds out before any work whether a file can be written, and what is there; removes the
+    /// temporary files that killed runs left in its folder.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written, is read-only, or is none.
+    pub fn check(path: &Path) -> Result<Self> {
+        let check = || {
+            let target = target(path)?;
+            remove_leftovers(folder_of(&target));
+            let before = match fs::metadata(&target) {
+                Ok(metadata) => {
+                    if metadata.permissions().readonly() {
+                        let reason = "the file is read-only";
+                        return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+                    }
+                    // Someone else's file may be ours to replace in our folder, but not to write.
+                    File::options().write(true).open(&target)?;
+                    Some(Identity::of(&metadata))
+                }
+                Err(_) => None,
+            };
+            temporary(&target)?;
+            Ok((target, before))
+        };
+        let (target, before) = check().map_err(|cause| write_error(path, cause))?;
+        Ok(Self {
+            path: path.to_owned(),
+            target,
+            before,
+        })
+    }
+
+    /// The file as the user named it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there was a file when it was checked.
+    pub fn exists(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// Writes the file in one step: to a temporary file in the same folder, synced, then renamed.
+    /// A kill at any moment leaves the old file or the new one, which has the old one's owner and
+    /// permissions.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written to; then what was there is untouched.
+    pub fn replace(&self, contents: &[u8]) -> Result<()> {
+        let write = || {
+            let file = filled(&self.target, contents)?;
+            file.persist(&self.target).map_err(|error| error.error)
+        };
+        write()
+            .map(drop)
+            .map_err(|cause| write_error(&self.path, cause))
+    }
+
+    /// As [`replace`](Self::replace), but only if the file is still as it was when checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Changed`] if it is not.
+    pub fn replace_unchanged(&self, contents: &[u8]) -> Result<()> {
+        let now = fs::metadata(&self.target);
+        match (&self.before, now) {
+            (Some(before), Ok(now)) if *before == Identity::of(&now) => self.replace(contents),
+            (_, Err(_)) if self.create(&self.target, contents)? => Ok(()),
+            _ => Err(Error::Changed {
+                file: self.path.clone(),
+            }),
+        }
+    }
+
+    /// Writes a new file beside this one, with a number in its name, and returns where.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written to.
+    pub fn write_beside(&self, contents: &[u8]) -> Result<PathBuf> {
+        let stem = self.path.file_stem().unwrap_or_default();
+        let mut number = 1;
+        loop {
+            let mut name = stem.to_owned();
+            name.push(format!("-{number}"));
+            if let Some(extension) = self.path.extension() {
+                name.push(".");
+                name.push(extension);
+            }
+            let beside = self.path.with_file_name(name);
+            if self.create(&beside, contents)? {
+                return Ok(beside);
+            }
+            number += 1;
+        }
+    }
+
+    /// Writes a file where none is; false if there is one.
+    fn create(&self, target: &Path, contents: &[u8]) -> Result<bool> {
+        let create = || match filled(target, contents)?.persist_noclobber(target) {
+            Ok(_) => Ok(true),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error.error),
+        };
+        create().map_err(|cause| write_error(&self.path, cause))
+    }
+}
+
+/// Refuses outputs that are also an input or another output, under whatever names: through links,
+/// other spellings of a path, or before there is a file.
 ///
 /// # Errors
 ///
-/// If the folder cannot be written to; then what was there is untouched.
-pub fn replace(path: &Path, contents: &[u8]) -> Result<()> {
-    let write = || {
-        let target = target(path)?;
-        let mut file = temporary(&target)?;
-        file.as_file_mut().write_all(contents)?;
-        file.as_file().sync_all()?;
-        file.persist(&target).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|reason| write_error(path, reason))
+/// [`Error::SameFile`].
+pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<()> {
+    for (index, one) in outputs.iter().enumerate() {
+        let Some(place) = Place::of(one) else {
+            continue;
+        };
+        let others = outputs[..index].iter().chain(inputs);
+        if let Some(other) = others
+            .into_iter()
+            .find(|other| Place::of(other).as_ref() == Some(&place))
+        {
+            return Err(Error::SameFile {
+                one: one.to_path_buf(),
+                other: other.to_path_buf(),
+            });
+        }
+    }
+    Ok(())
 }
 
-/// Finds out before any work whether [`replace`] will be able to write there.
-///
-/// # Errors
-///
-/// As [`replace`].
-pub fn check_writable(path: &Path) -> Result<()> {
-    let try_it = || temporary(&target(path)?);
-    try_it()
-        .map(drop)
-        .map_err(|reason| write_error(path, reason))
+/// Where a file is, or would be.
+#[derive(PartialEq, Eq)]
+enum Place {
+    File {
+        device: u64,
+        inode: u64,
+    },
+    Nowhere {
+        device: u64,
+        folder: u64,
+        name: std::ffi::OsString,
+    },
 }
 
-fn write_error(path: &Path, reason: io::Error) -> Error {
+impl Place {
+    /// None if no file can be there.
+    fn of(path: &Path) -> Option<Self> {
+        if let Ok(metadata) = fs::metadata(path) {
+            return Some(Self::File {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+            });
+        }
+        let target = target(path).ok()?;
+        let folder = fs::metadata(folder_of(&target)).ok()?;
+        Some(Self::Nowhere {
+            device: folder.dev(),
+            folder: folder.ino(),
+            name: target.file_name()?.to_owned(),
+        })
+    }
+}
+
+fn write_error(path: &Path, cause: io::Error) -> Error {
     Error::Write {
         file: path.to_owned(),
-        reason,
+        cause,
     }
 }
 
-/// What to rename to: the file behind a symbolic link, so that the link stays.
+/// What to rename to: the file that symbolic links lead to, also where there is none yet.
 fn target(path: &Path) -> io::Result<PathBuf> {
-    match fs::metadata(path) {
-        Ok(there) if there.is_file() => fs::canonicalize(path),
-        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a regular file",
-        )),
-        Err(_) => Ok(path.to_owned()),
+    let refused = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        return refused("the name of a file does not end in a slash");
     }
+    let mut target = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::symlink_metadata(&target) {
+            Ok(there) if there.is_symlink() => {
+                target = folder_of(&target).join(fs::read_link(&target)?)
+            }
+            Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(there) if !there.is_file() => return refused("not a regular file"),
+            Ok(_) => return Ok(target),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(target),
+            Err(error) => return Err(error),
+        }
+    }
+    refused("too many symbolic links")
+}
+
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A temporary file beside `target` with these contents, and the owner and permissions of what is
+/// there.
+fn filled(target: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = temporary(target)?;
+    file.as_file_mut().write_all(contents)?;
+    if let Ok(old) = fs::metadata(target) {
+        let new = file.as_file().metadata()?;
+        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+            // Only root can give files away; for others the new file is theirs.
+            let _ = fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
+        }
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 /// A temporary file beside `target`, with the permissions of a usual new file.
+///
+/// It is locked as long as its run lives, which tells [`remove_leftovers`] to leave it alone.
 fn temporary(target: &Path) -> io::Result<NamedTempFile> {
-    let folder = match target.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(target);
     if !folder.is_dir() {
         let missing = format!("there is no folder {}", folder.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, missing));
     }
-    let mut builder = Builder::new();
-    builder.prefix(".makemore-tch-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
+    let usual = fs::Permissions::from_mode(0o666);
+    loop {
+        let mut builder = Builder::new();
+        let file = builder
+            .prefix(TEMPORARY)
+            .permissions(usual.clone())
+            .tempfile_in(folder);
+        // tempfile's own message names the temporary file, which means nothing to the user.
+        let file = file.map_err(|error| match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => error.kind().into(),
+        })?;
+        // Not every file system has locks; without one, leftovers are never removed.
+        let _ = file.as_file().lock();
+        // Another run may have taken it for a leftover before it was locked.
+        if file.as_file().metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
     }
-    // tempfile's own message names the temporary file, which means nothing to the user.
-    let file = builder.tempfile_in(folder);
-    file.map_err(|error| error.kind().into())
+}
+
+/// Removes the temporary files in a folder that no living run has locked.
+fn remove_leftovers(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        is_file
+            && entry
+                .file_name()
+                .as_bytes()
+                .starts_with(TEMPORARY.as_bytes())
+    });
+    for entry in ours {
+        if let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    fn replace(path: &Path, contents: &[u8]) -> Result<()> {
+        Output::check(path)?.replace(contents)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn reason(result: Result<Output>) -> String {
+        format!("{:#}", anyhow::Error::from(result.unwrap_err()))
+    }
 
     #[test]
     fn a_file_is_replaced_and_nothing_else_stays_in_the_folder() {
@@ -97,20 +350,128 @@ mod tests {
     #[test]
     fn a_folder_is_not_replaced_and_a_missing_one_not_made() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(check_writable(folder.path()).is_err());
-        assert!(check_writable(&folder.path().join("missing/out")).is_err());
+        assert!(Output::check(folder.path()).is_err());
+        assert!(Output::check(&folder.path().join("missing/out")).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
-    #[cfg(unix)]
+    /// A name of 300 characters and one with a slash at its end were noticed after the work.
     #[test]
-    fn a_symbolic_link_stays_and_its_file_is_replaced() {
+    fn names_that_no_file_can_have_are_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
-        fs::write(&file, "old").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
-        replace(&link, b"new").unwrap();
-        assert_eq!(fs::read(&file).unwrap(), b"new");
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let slash = format!("{}/new/", folder.path().display());
+        assert!(reason(Output::check(Path::new(&slash))).contains("slash"));
+        let long = folder.path().join("x".repeat(300));
+        assert!(reason(Output::check(&long)).contains("File name too long"));
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_permissions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, "old").unwrap();
+        for kept in [0o600, 0o640, 0o755] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(kept)).unwrap();
+            replace(&path, b"new").unwrap();
+            assert_eq!(mode(&path), kept);
+        }
+    }
+
+    #[test]
+    fn a_read_only_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, "precious").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+        assert!(reason(Output::check(&path)).contains("the file is read-only"));
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_symbolic_link_stays_and_its_file_is_replaced_or_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("other")).unwrap();
+        symlink("other/file", at("link")).unwrap();
+        symlink("link", at("second")).unwrap();
+        for contents in ["made through a dangling link", "replaced"] {
+            replace(&at("second"), contents.as_bytes()).unwrap();
+            assert_eq!(fs::read(at("other/file")).unwrap(), contents.as_bytes());
+            assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+        }
+        symlink("circle", at("circle")).unwrap();
+        assert!(reason(Output::check(&at("circle"))).contains("too many"));
+    }
+
+    #[test]
+    fn what_appears_or_changes_in_the_meantime_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.bin");
+        let output = Output::check(&path).unwrap();
+        fs::write(&path, "theirs").unwrap();
+        let refused = output.replace_unchanged(b"ours");
+        assert!(matches!(refused, Err(Error::Changed { .. })), "{refused:?}");
+
+        let output = Output::check(&path).unwrap();
+        fs::write(&path, "theirs again").unwrap();
+        assert!(output.replace_unchanged(b"ours").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"theirs again");
+
+        let beside = output.write_beside(b"ours").unwrap();
+        assert_eq!(beside, folder.path().join("model-1.bin"));
+        assert_eq!(
+            output.write_beside(b"ours").unwrap(),
+            folder.path().join("model-2.bin")
+        );
+        assert_eq!(fs::read(&beside).unwrap(), b"ours");
+
+        Output::check(&path)
+            .unwrap()
+            .replace_unchanged(b"ours")
+            .unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"ours");
+    }
+
+    #[test]
+    fn leftovers_of_killed_runs_are_removed_and_files_of_living_ones_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at(".makemore-tch-killed"), "").unwrap();
+        let living = temporary(&at("out")).unwrap();
+        Output::check(&at("out")).unwrap();
+        assert!(!at(".makemore-tch-killed").exists());
+        assert!(living.path().exists());
+    }
+
+    #[test]
+    fn one_file_under_two_names_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("list"), "").unwrap();
+        symlink("list", at("soft")).unwrap();
+        fs::hard_link(at("list"), at("hard")).unwrap();
+        symlink("missing", at("dangling")).unwrap();
+        for (output, input) in [
+            ("list", "list"),
+            ("soft", "list"),
+            ("hard", "soft"),
+            ("./list", "list"),
+            ("missing", "./missing"),
+            ("dangling", "missing"),
+        ] {
+            let error = check_distinct(&[&at(output)], &[&at(input)]);
+            assert!(
+                matches!(error, Err(Error::SameFile { .. })),
+                "{output} {input}"
+            );
+            assert!(check_distinct(&[&at(input), &at(output)], &[]).is_err());
+        }
+        assert!(
+            check_distinct(
+                &[&at("list"), &at("missing")],
+                &[&at("other"), Path::new("-")]
+            )
+            .is_ok()
+        );
     }
 }

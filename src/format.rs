@@ -1,4 +1,5 @@
-//! Numbers as the notes print them, which is as Python does.
+//! Numbers as the notes print them, which is as Python does; and text that a terminal can be
+//! trusted with.
 
 /// Python's `repr` of a float: the shortest digits that read back as the same number.
 ///
@@ -30,6 +31,59 @@ pub fn float(value: f64) -> String {
 /// ```
 pub fn scientific(value: f64) -> String {
     python_exponent(&format!("{value:.4e}"))
+}
+
+/// A number that is known by its natural logarithm, with four decimals and a power of ten.
+///
+/// ```
+/// # use makemore_tch::format::exponential;
+/// assert_eq!(exponential(-1000.0 * 10_f64.ln()), "1.0000e-1000");
+/// ```
+pub fn exponential(ln: f64) -> String {
+    let log10 = ln / std::f64::consts::LN_10;
+    let digits = format!("{:.4}", 10_f64.powf(log10 - log10.floor()));
+    // Just below the next power of ten, the digits are rounded up to it.
+    let (digits, exponent) = match digits.as_str() {
+        "10.0000" => ("1.0000", log10.floor() + 1.0),
+        digits => (digits, log10.floor()),
+    };
+    python_exponent(&format!("{digits}e{exponent}"))
+}
+
+/// A number above 0 with two digits, rounded down.
+///
+/// ```
+/// # use makemore_tch::format::rounded_down;
+/// assert_eq!(rounded_down(5.799), "5.7");
+/// assert_eq!(rounded_down(0.00123), "0.0012");
+/// assert_eq!(rounded_down(1234.5), "1200");
+/// ```
+pub fn rounded_down(value: f64) -> String {
+    let unit = 10_f64.powf(value.log10().floor() - 1.0);
+    let rounded = (value / unit).floor() * unit;
+    let decimals = (-unit.log10()).max(0.0).round() as usize;
+    format!("{rounded:.decimals$}")
+}
+
+/// A text with what would steer a terminal made visible: control characters and line breaks, and
+/// characters that change the direction of the text.
+///
+/// ```
+/// # use makemore_tch::format::visible;
+/// assert_eq!(visible("a\u{1B}[31m\nb"), "a\\u{1b}[31m\\nb");
+/// ```
+pub fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for character in text.chars() {
+        let steers = character.is_control()
+            || matches!(character, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{061C}');
+        if steers {
+            visible.extend(character.escape_default());
+        } else {
+            visible.push(character);
+        }
+    }
+    visible
 }
 
 /// At least two digits and a sign, where Rust writes `e-8`.
@@ -66,6 +120,28 @@ mod tests {
         for (value, printed) in python {
             assert_eq!(float(value), printed);
         }
+    }
+
+    /// Python: `f"{decimal.Decimal(10) ** decimal.Decimal(x):.4e}"`.
+    #[test]
+    fn powers_are_written_with_four_decimals() {
+        for (log10, written) in [
+            (-400.0 + 1.2_f64.log10(), "1.2000e-400"),
+            (-400.0 - 1e-9, "1.0000e-400"),
+            (-12345.5, "3.1623e-12346"),
+            (-8.0, "1.0000e-08"),
+        ] {
+            assert_eq!(exponential(log10 * std::f64::consts::LN_10), written);
+        }
+    }
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped_and_letters_are_not() {
+        assert_eq!(visible("zoë 東京 \\ \"'"), "zoë 東京 \\ \"'");
+        assert_eq!(
+            visible("\r\u{9B}\u{202E}\u{85}"),
+            "\\r\\u{9b}\\u{202e}\\u{85}"
+        );
     }
 
     #[test]

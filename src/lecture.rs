@@ -5,17 +5,18 @@
 
 use std::ops::ControlFlow;
 
+use serde::Serialize;
 use tch::{Device, IndexOp, Kind, Tensor};
 
-use crate::counts::BigramCounts;
+use crate::counting::NgramCounts;
+use crate::data::{Digest, Words};
 use crate::error::{Error, Result};
 use crate::format;
-use crate::network::Network;
-use crate::pairs::{Rows, TrainingPairs};
-use crate::probabilities::Probabilities;
-use crate::sampler::{SampleOptions, Sampler};
-use crate::train::{Schedule, train};
-use crate::words::Words;
+use crate::models::network::probabilities;
+use crate::models::{Bigram, LanguageModel, Network, Table};
+use crate::sample::{SampleOptions, Sampler};
+use crate::score;
+use crate::train::{Examples, Rows, Sgd, TrainOptions, loss, train};
 
 /// The seed of all random numbers of the notes.
 const SEED: u64 = 420;
@@ -52,29 +53,52 @@ const LOSSES: [(u64, f64); 7] = [
     (300, 2.459399700164795),
 ];
 
+/// The average negative log-likelihood of the names under `P`.
+const AVERAGE_NLL: &str = "2.454579";
+
 /// The epochs of the notes' run.
 pub const EPOCHS: u64 = 301;
 
+/// The average NLL that the notes print for a list under `P` with a smoothing, if it is theirs.
+///
+/// They add the logarithms of 32,033 words in f32, which rounds each sum; ours is exact, and one
+/// less in the last digits.
+///
+/// # Errors
+///
+/// None with the lecture's own names.
+pub fn published_average_nll(list: Digest, smoothing: f64) -> Result<Option<&'static str>> {
+    let is_theirs = smoothing == 1.0 && list == Words::lecture('.')?.digest();
+    Ok(is_theirs.then_some(AVERAGE_NLL))
+}
+
 /// One step of the lecture.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     /// What it is about.
     pub title: &'static str,
     /// What happens in it, in a sentence or two.
+    #[serde(skip)]
     pub explanation: &'static str,
+    /// Whether all figures agree.
+    pub agrees: bool,
     /// Its figures.
     pub figures: Vec<Figure>,
 }
 
 impl Step {
-    /// Whether all figures agree.
-    pub fn agrees(&self) -> bool {
-        self.figures.iter().all(|figure| figure.agrees)
+    fn new(title: &'static str, explanation: &'static str, figures: Vec<Figure>) -> Self {
+        Self {
+            title,
+            explanation,
+            agrees: figures.iter().all(|figure| figure.agrees),
+            figures,
+        }
     }
 }
 
 /// A figure of ours and the published one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figure {
     /// What it is.
     pub name: String,
@@ -134,60 +158,56 @@ pub fn replay<E: From<Error>>(
     mut on_step: impl FnMut(Step) -> Result<(), E>,
     mut on_epoch: impl FnMut(u64),
 ) -> Result<(), E> {
-    let counts = BigramCounts::of(words)?;
+    let counts = NgramCounts::of(words)?;
     on_step(sizes(words, &counts))?;
     on_step(most_common(&counts))?;
     on_step(vocabulary(&counts))?;
-    let p = counts.probabilities(1.0)?;
+    let p = Table::of(&counts, 1.0)?;
     on_step(good(&p)?)?;
-    on_step(Step {
-        title: "Names from the counts",
-        explanation: "Character after character is drawn from its row of P with seed 420, until \
-                      a boundary ends the name.",
-        figures: names(&p, &p)?,
-    })?;
-    on_step(average_nll(words, &counts, &p)?)?;
+    on_step(Step::new(
+        "Names from the counts",
+        "Character after character is drawn from its row of P with seed 420, until the end token \
+         comes.",
+        names(&p, &p)?,
+    ))?;
+    on_step(average_nll(words, &p, &counts)?)?;
 
-    let all = TrainingPairs::all(words, counts.vocabulary(), Device::Cpu)?;
-    let mut network = Network::new(counts.vocabulary().clone(), SEED, Device::Cpu)?;
-    let probs = tch::no_grad(|| network.forward(all.xenc()))?;
-    on_step(shapes(&all, &probs)?)?;
-    drop(probs);
-    on_step(emma(&network.probabilities()?)?)?;
+    let all = Examples::all(words, counts.vocabulary(), Device::Cpu)?;
+    let network = Bigram::new(counts.vocabulary().clone(), SEED, Device::Cpu)?;
+    on_step(shapes(&network, &all)?)?;
+    on_step(emma(&network.table()?)?)?;
 
-    let pairs = match rows {
+    let examples = match rows {
         Rows::All => all,
-        Rows::Distinct => TrainingPairs::distinct(&counts, Device::Cpu)?,
+        Rows::Distinct => Examples::distinct(&counts, Device::Cpu)?,
     };
-    on_step(first_step(&mut network, &pairs)?)?;
-    on_step(training(&mut network, &pairs, &mut on_epoch)?)?;
-    on_step(regularization(&network, &pairs)?)?;
-    on_step(Step {
-        title: "Names from the network",
-        explanation: "The trained network is sampled with the same seed, and draws the same \
-                      names; their likelihoods are again those of P.",
-        figures: names(&network.probabilities()?, &p)?,
-    })
+    on_step(first_step(&network, &examples)?)?;
+    on_step(training(&network, &examples, &mut on_epoch)?)?;
+    on_step(regularization(&network, &examples)?)?;
+    on_step(Step::new(
+        "Names from the network",
+        "The trained network is sampled with the same seed, and draws the same names; their \
+         likelihoods are again those of P.",
+        names(&network.table()?, &p)?,
+    ))
 }
 
-fn sizes(words: &Words, counts: &BigramCounts) -> Step {
-    Step {
-        title: "The data",
-        explanation: "The most common names of 2018. A bigram is two characters in a row; the \
-                      boundary '.' begins and ends every name.",
-        figures: vec![
-            Figure {
-                name: "names".to_owned(),
-                ours: words.len().to_string(),
-                published: "32k".to_owned(),
-                agrees: words.len() / 1000 == 32,
-            },
-            Figure::same("bigrams", counts.bigrams(), 228_146),
-        ],
-    }
+fn sizes(words: &Words, counts: &NgramCounts) -> Step {
+    let names = Figure {
+        name: "names".to_owned(),
+        ours: words.len().to_string(),
+        published: "32k".to_owned(),
+        agrees: words.len() / 1000 == 32,
+    };
+    Step::new(
+        "The data",
+        "The most common names of 2018. A bigram is two characters in a row; the start/end token \
+         '.' begins and ends every name.",
+        vec![names, Figure::same("bigrams", counts.total(), 228_146)],
+    )
 }
 
-fn most_common(counts: &BigramCounts) -> Step {
+fn most_common(counts: &NgramCounts) -> Step {
     let published = [
         ("n.", 6763),
         ("a.", 6640),
@@ -197,125 +217,127 @@ fn most_common(counts: &BigramCounts) -> Step {
     ];
     let ours = counts.most_common(published.len());
     let figures = ours.iter().zip(published).enumerate();
-    Step {
-        title: "The most common bigrams",
-        explanation: "Counting: how often does each character follow each other one?",
-        figures: figures
-            .map(|(place, (&(i, j, count), (bigram, frequency)))| {
-                let ours = format!("{}: {count}", counts.vocabulary().bigram(i, j));
-                Figure::same(
-                    format!("frequency {}", place + 1),
-                    ours,
-                    format!("{bigram}: {frequency}"),
-                )
-            })
-            .collect(),
-    }
+    let figures = figures.map(|(place, (&(context, next, count), (bigram, frequency)))| {
+        let ours = format!("{}: {count}", counts.ngram(context, next));
+        let published = format!("{bigram}: {frequency}");
+        Figure::same(format!("frequency {}", place + 1), ours, published)
+    });
+    Step::new(
+        "The most common bigrams",
+        "Counting: how often does each character follow each other one?",
+        figures.collect(),
+    )
 }
 
-fn vocabulary(counts: &BigramCounts) -> Step {
+fn vocabulary(counts: &NgramCounts) -> Step {
     let characters = counts.vocabulary().characters();
     let letters: String = characters[1..].iter().collect();
-    Step {
-        title: "The vocabulary",
-        explanation: "Every character has an index: the boundary 0, the letters from 1 in their \
-                      order. N and P are matrices of that size.",
-        figures: vec![
+    Step::new(
+        "The vocabulary",
+        "Every character has an index: the start/end token 0, the letters from 1 in their order. \
+         N and P are matrices of that size.",
+        vec![
             Figure::same("index 0", characters[0], '.'),
             Figure::same("from index 1", letters, "abcdefghijklmnopqrstuvwxyz"),
             Figure::same("characters", characters.len(), 27),
         ],
-    }
+    )
 }
 
-fn good(p: &Probabilities) -> Result<Step> {
-    let published = [".0209", ".0430", ".0146", ".0240", ".0936"];
-    let mut figures = Vec::new();
-    for ((i, j), published) in p.vocabulary().bigrams("good")?.into_iter().zip(published) {
-        figures.push(Figure::rounded(
-            format!("probability for {}", p.vocabulary().bigram(i, j)),
-            p.probability(i, j)?.into(),
-            &format!("0{published}"),
-            1e-4,
-        ));
-    }
-    let likelihood = f64::from(p.likelihood("good")?);
-    figures.push(Figure::rounded(
+fn good(p: &Table) -> Result<Step> {
+    let published = ["0.0209", "0.0430", "0.0146", "0.0240", "0.0936"];
+    let good = score::word(p, "good")?;
+    let bigrams = good.bigrams.into_iter().zip(published);
+    let figures = bigrams.map(|(bigram, published)| {
+        let name = format!("probability for {}", bigram.bigram);
+        Figure::rounded(name, bigram.probability, published, 1e-4)
+    });
+    let likelihood = Figure::rounded(
         "likelihood for good",
-        likelihood,
+        good.likelihood.ln().exp(),
         "2.9399e-08",
         1e-12,
-    ));
-    Ok(Step {
-        title: "Probabilities and likelihood",
-        explanation: "P is N + 1, each row divided by its sum. The likelihood of a word is the \
-                      product of the probabilities of its bigrams.",
-        figures,
-    })
+    );
+    Ok(Step::new(
+        "Probabilities and likelihood",
+        "P is N + 1, each row divided by its sum. The likelihood of a word is the product of the \
+         probabilities of its bigrams.",
+        figures.chain([likelihood]).collect(),
+    ))
 }
 
 /// The names that `drawn_from` draws, with their likelihoods under `p`.
-fn names(drawn_from: &Probabilities, p: &Probabilities) -> Result<Vec<Figure>> {
-    let mut ours = Vec::new();
-    for name in Sampler::new(drawn_from, SEED, &SampleOptions::default())?.take(NAMES.len()) {
-        let name = name?;
-        ours.push((p.likelihood(&name)?, name));
-    }
-    ours.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    let line = |name: &str, likelihood| format!("{name}: {}", format::float(likelihood));
-    let figures = ours.iter().zip(NAMES).enumerate();
+fn names(drawn_from: &Table, p: &Table) -> Result<Vec<Figure>> {
+    let sampler = Sampler::new(drawn_from, SEED, &SampleOptions::default())?;
+    let ours = score::ranked(p, sampler.take(NAMES.len()))?;
+    let figures = ours.into_iter().zip(NAMES).enumerate();
     Ok(figures
-        .map(|(place, ((likelihood, name), published))| {
+        .map(|(place, (ours, (name, likelihood)))| {
             Figure::same(
                 format!("likelihood {}", place + 1),
-                line(name, f64::from(*likelihood)),
-                line(published.0, published.1),
+                format!("{}: {}", ours.name, ours.likelihood),
+                format!("{name}: {}", format::float(likelihood)),
             )
         })
         .collect())
 }
 
-fn average_nll(words: &Words, counts: &BigramCounts, p: &Probabilities) -> Result<Step> {
-    Ok(Step {
-        title: "Average negative log-likelihood",
-        explanation: "The quality of a model in one number, the lower the better. (The notes' \
-                      running text has a slip, 2.454679; their code prints this figure.)",
-        figures: vec![Figure::rounded(
-            "average NLL",
-            p.nll_of(words, counts)?,
-            "2.454579",
-            1e-6,
-        )],
-    })
+fn average_nll(words: &Words, p: &Table, counts: &NgramCounts) -> Result<Step> {
+    let nll = nll_as_in_the_notes(words, p, counts)?;
+    Ok(Step::new(
+        "Average negative log-likelihood",
+        "The quality of a model in one number, the lower the better. The notes add in 32-bit \
+         floats, and so does this step; the exact sum, which every other command prints, is \
+         2e-6 lower. (The notes' running text has a slip, 2.454679; their code prints this \
+         figure.)",
+        vec![Figure::rounded("average NLL", nll, AVERAGE_NLL, 1e-6)],
+    ))
 }
 
-fn shapes(all: &TrainingPairs, probs: &Tensor) -> Result<Step> {
+/// The average NLL, added word by word in f32.
+fn nll_as_in_the_notes(words: &Words, p: &Table, counts: &NgramCounts) -> Result<f64> {
+    let log: Vec<f32> = Vec::try_from(p.tensor()?.f_log()?.f_view([-1])?)?;
+    let v = p.vocabulary().len();
+    let mut sum = 0.0_f32;
+    for word in words.iter() {
+        let mut log_likelihood = 0.0;
+        for (i, j) in p.vocabulary().bigrams(word)? {
+            log_likelihood += log[i * v + j];
+        }
+        sum -= log_likelihood;
+    }
+    Ok(f64::from(sum) / counts.total() as f64)
+}
+
+fn shapes(network: &Bigram, all: &Examples) -> Result<Step> {
+    let xenc = network.encode(all.xs())?;
+    let probs = tch::no_grad(|| probabilities(&network.forward(&xenc)?))?;
     let row = probs.i(1).f_sum(Kind::Float)?.f_double_value(&[])?;
-    Ok(Step {
-        title: "Inputs and outputs of the network",
-        explanation: "Every bigram is a row: its first character one-hot, times W (27 × 27 \
-                      normal random numbers, seed 420), exponentiated, divided by the row's sum.",
-        figures: vec![
-            Figure::same("shape of xenc", shape(all.xenc()), "[228146, 27]"),
-            Figure::same("shape of probs", shape(probs), "[228146, 27]"),
+    Ok(Step::new(
+        "Inputs and outputs of the network",
+        "Every bigram is a row: its first character one-hot, times W (27 × 27 normal random \
+         numbers, seed 420), exponentiated, divided by the row's sum.",
+        vec![
+            Figure::same("shape of xenc", shape(&xenc), "[228146, 27]"),
+            Figure::same("shape of probs", shape(&probs), "[228146, 27]"),
             Figure::rounded("sum of a row of probs", row, "1.0000", 1e-4),
         ],
-    })
+    ))
 }
 
 fn shape(tensor: &Tensor) -> String {
     format!("{:?}", tensor.size())
 }
 
-fn emma(untrained: &Probabilities) -> Result<Step> {
+fn emma(untrained: &Table) -> Result<Step> {
     let mut figures = Vec::new();
     let mut sum = 0.0_f32;
     let bigrams = untrained.vocabulary().bigrams("emma")?;
     for ((i, j), (x, y, probability, nll)) in bigrams.into_iter().zip(EMMA) {
-        let ours = untrained.probability(i, j)?;
+        let ours = untrained.row(i)[j];
         let loss = -ours.ln();
         sum += loss;
-        let bigram = untrained.vocabulary().bigram(i, j);
+        let bigram = untrained.vocabulary().decode(&[i, j]);
         let indexes = format!("indexes of {bigram}");
         figures.push(Figure::same(
             indexes,
@@ -328,67 +350,73 @@ fn emma(untrained: &Probabilities) -> Result<Step> {
     }
     let mean = f64::from(sum / EMMA.len() as f32);
     figures.push(Figure::close("mean loss of emma", mean, 3.6984527111053467));
-    Ok(Step {
-        title: "The bigrams of emma",
-        explanation: "Before training: the probability that the network gives to each next \
-                      character of the first name, and its negative logarithm, the loss.",
+    Ok(Step::new(
+        "The bigrams of emma",
+        "Before training: the probability that the network gives to each next character of the \
+         first name, and its negative logarithm, the loss.",
         figures,
-    })
+    ))
 }
 
-fn first_step(network: &mut Network, pairs: &TrainingPairs) -> Result<Step> {
-    let before = network.loss(pairs, 0.0)?;
-    network.step(&before, 0.1)?;
-    let gradient = network.gradient()?.f_double_value(&[0, 0])?;
-    let after = tch::no_grad(|| network.loss(pairs, 0.0))?.f_double_value(&[])?;
+/// The loss of a network on examples; a scalar.
+fn loss_of(network: &Bigram, examples: &Examples, regularization: f64) -> Result<Tensor> {
+    let xenc = network.encode(examples.xs())?;
+    let probs = probabilities(&network.forward(&xenc)?)?;
+    let nll = loss::nll(&probs, examples)?;
+    loss::regularized(&nll, &[network.weights().shallow_clone()], regularization)
+}
+
+fn first_step(network: &Bigram, examples: &Examples) -> Result<Step> {
+    let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
+    let before = loss_of(network, examples, 0.0)?;
+    optimizer.zero_grad();
+    before.f_backward()?;
+    optimizer.step(0.1)?;
+    let gradient = network.weights().f_grad()?.f_double_value(&[0, 0])?;
+    let after = tch::no_grad(|| loss_of(network, examples, 0.0))?.f_double_value(&[])?;
     let before = before.f_double_value(&[])?;
-    Ok(Step {
-        title: "One step of gradient descent",
-        explanation: "The loss of all bigrams, its gradient by loss.backward(), and the loss \
-                      after W -= 0.1 * W.grad.",
-        figures: vec![
+    Ok(Step::new(
+        "One step of gradient descent",
+        "The loss of all bigrams, its gradient by loss.backward(), and the loss after \
+         W -= 0.1 * W.grad.",
+        vec![
             Figure::close("loss", before, 3.637367010116577),
             Figure::rounded("W.grad[0, 0]", gradient, "0.002339", 1e-6),
             Figure::close("loss after the step", after, 3.6365137100219727),
         ],
-    })
+    ))
 }
 
-fn training(
-    network: &mut Network,
-    pairs: &TrainingPairs,
-    on_epoch: &mut impl FnMut(u64),
-) -> Result<Step> {
-    let schedule = Schedule {
+fn training(network: &Bigram, examples: &Examples, on_epoch: &mut impl FnMut(u64)) -> Result<Step> {
+    let options = TrainOptions {
         warmup_epochs: 0,
         epochs: EPOCHS,
-        ..Schedule::default()
+        ..TrainOptions::default()
     };
     let mut figures = Vec::new();
-    train(network, pairs, &schedule, |epoch, loss| {
-        if let Some(&(_, published)) = LOSSES.iter().find(|&&(at, _)| at == epoch) {
-            let name = format!("loss of epoch {epoch}");
-            figures.push(Figure::close(name, loss.into(), published));
+    train(network, examples, &options, |step| {
+        if let Some(&(_, published)) = LOSSES.iter().find(|&&(at, _)| at == step.number) {
+            let name = format!("loss of epoch {}", step.number);
+            figures.push(Figure::close(name, step.loss.into(), published));
         }
-        on_epoch(epoch);
+        on_epoch(step.number);
         ControlFlow::Continue(())
     })?;
-    Ok(Step {
-        title: "Training",
-        explanation: "301 more steps at learning rate 50: the loss comes down towards that of \
-                      counting.",
+    Ok(Step::new(
+        "Training",
+        "301 more steps at learning rate 50: the loss comes down towards that of counting.",
         figures,
-    })
+    ))
 }
 
-fn regularization(network: &Network, pairs: &TrainingPairs) -> Result<Step> {
-    let loss = tch::no_grad(|| network.loss(pairs, 0.01))?.f_double_value(&[])?;
-    Ok(Step {
-        title: "Regularization",
-        explanation: "0.01 * mean(W²) added to the loss pulls the weights towards 0, as \
-                      smoothing evens out counts.",
-        figures: vec![Figure::rounded("regularized loss", loss, "2.4834", 1e-4)],
-    })
+fn regularization(network: &Bigram, examples: &Examples) -> Result<Step> {
+    let loss = tch::no_grad(|| loss_of(network, examples, 0.01))?.f_double_value(&[])?;
+    Ok(Step::new(
+        "Regularization",
+        "0.01 * mean(W²) added to the loss pulls the weights towards 0, as smoothing evens out \
+         counts.",
+        vec![Figure::rounded("regularized loss", loss, "2.4834", 1e-4)],
+    ))
 }
 
 #[cfg(test)]
@@ -411,14 +439,23 @@ mod tests {
         assert_eq!(steps.len(), 12);
         for step in &steps {
             assert!(!step.figures.is_empty());
-            assert!(step.agrees(), "{step:#?}");
+            assert!(step.agrees, "{step:#?}");
         }
+    }
+
+    #[test]
+    fn only_the_lectures_own_names_have_a_published_average() {
+        let names = Words::lecture('.').unwrap().digest();
+        assert_eq!(published_average_nll(names, 1.0).unwrap(), Some("2.454579"));
+        assert_eq!(published_average_nll(names, 0.5).unwrap(), None);
+        let other = Words::parse("list", "emma", '.').unwrap().digest();
+        assert_eq!(published_average_nll(other, 1.0).unwrap(), None);
     }
 
     #[test]
     fn other_data_does_not_agree() {
         let words = Words::parse("list", "good\nemma\nanna\njoris\nhe", '.').unwrap();
         let steps = steps(&words);
-        assert!(steps.iter().any(|step| !step.agrees()));
+        assert!(steps.iter().any(|step| !step.agrees));
     }
 }

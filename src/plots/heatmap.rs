@@ -9,7 +9,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{Drawing, Drawn, FONT};
-use crate::vocabulary::Vocabulary;
+use crate::data::Vocabulary;
 
 /// Below this many pixels a character cannot be read.
 const SMALLEST_TEXT: f64 = 7.0;

@@ -19,7 +19,7 @@ pub use heatmap::Heatmap;
 pub use loss_curve::LossCurve;
 
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::Output;
 
 const FONT: &str = "sans-serif";
 
@@ -47,7 +47,7 @@ pub type Drawn<DB> =
 /// If it ends neither in .png nor in .svg, or its folder cannot be written to.
 pub fn check(path: &Path) -> Result<()> {
     Format::of(path)?;
-    files::check_writable(path)
+    Output::check(path).map(drop)
 }
 
 /// Writes a drawing of `width` × `height` pixels to `path`.
@@ -86,7 +86,7 @@ pub fn write(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -
             text.into_bytes()
         }
     };
-    files::replace(path, &contents)
+    Output::check(path)?.replace(&contents)
 }
 
 fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(), String> {

@@ -2,8 +2,12 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
+use makemore_tch::counting::count_with;
+use makemore_tch::models::Network;
+use makemore_tch::models::network::probabilities;
+use makemore_tch::train::{Sgd, loss};
 use makemore_tch::{
-    BigramCounts, Network, SampleOptions, Sampler, TrainingPairs, Vocabulary, Words,
+    Bigram, Examples, NgramCounts, SampleOptions, Sampler, Source, Table, Words, count,
 };
 use tch::Device;
 
@@ -12,65 +16,70 @@ fn main() {
     divan::main();
 }
 
-fn lecture() -> (Words, BigramCounts) {
-    let words = Words::lecture('.').unwrap();
-    let counts = BigramCounts::of(&words).unwrap();
-    (words, counts)
+fn lecture() -> NgramCounts {
+    count(&Source::lecture(), '.').unwrap().counts
 }
 
 /// The lecture's names many times over, some letters replaced.
 fn list(letters: &[(&str, &str)]) -> Words {
-    let (words, _) = lecture();
-    let mut text: String = words.iter().flat_map(|word| [word, "\n"]).collect();
+    let names = Words::lecture('.').unwrap();
+    let mut text: String = names.iter().flat_map(|word| [word, "\n"]).collect();
     for (letter, other) in letters {
         text = text.replace(letter, other);
     }
     Words::parse("list", text.repeat(20), '.').unwrap()
 }
 
-fn count(bencher: Bencher, words: &Words) {
+fn count_list(bencher: Bencher, words: &Words) {
     let bytes: usize = words.iter().map(|word| word.len() + 1).sum();
+    let source = words.source();
     bencher
         .counter(BytesCount::new(bytes))
-        .bench_local(|| BigramCounts::of(black_box(words)).unwrap());
+        .bench_local(|| count_with(black_box(&source), '.', 1).unwrap());
 }
 
 #[divan::bench(sample_count = 20)]
 fn count_ascii_on_one_thread(bencher: Bencher) {
-    count(bencher, &list(&[]));
+    count_list(bencher, &list(&[]));
 }
 
 #[divan::bench(sample_count = 20)]
 fn count_other_utf_8_on_one_thread(bencher: Bencher) {
-    count(bencher, &list(&[("a", "ä"), ("n", "ñ"), ("e", "é")]));
+    count_list(bencher, &list(&[("a", "ä"), ("n", "ñ"), ("e", "é")]));
 }
 
-fn epoch(bencher: Bencher, pairs: &TrainingPairs, vocabulary: &Vocabulary) {
-    let mut network = Network::new(vocabulary.clone(), 420, Device::Cpu).unwrap();
+fn epoch(bencher: Bencher, examples: &Examples) {
+    let network = Bigram::new(lecture().vocabulary().clone(), 420, Device::Cpu).unwrap();
+    let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
+    let xenc = network.encode(examples.xs()).unwrap();
     bencher.bench_local(|| {
-        let loss = network.loss(pairs, 0.0).unwrap();
-        network.step(&loss, 50.0).unwrap();
+        let probs = probabilities(&network.forward(&xenc).unwrap()).unwrap();
+        let loss = loss::nll(&probs, examples).unwrap();
+        optimizer.zero_grad();
+        loss.backward();
+        optimizer.step(50.0).unwrap();
     });
 }
 
 #[divan::bench(sample_count = 300)]
 fn epoch_on_distinct_rows(bencher: Bencher) {
-    let (_, counts) = lecture();
-    let pairs = TrainingPairs::distinct(&counts, Device::Cpu).unwrap();
-    epoch(bencher, &pairs, counts.vocabulary());
+    epoch(
+        bencher,
+        &Examples::distinct(&lecture(), Device::Cpu).unwrap(),
+    );
 }
 
 #[divan::bench(sample_count = 10)]
 fn epoch_on_all_rows(bencher: Bencher) {
-    let (words, counts) = lecture();
-    let pairs = TrainingPairs::all(&words, counts.vocabulary(), Device::Cpu).unwrap();
-    epoch(bencher, &pairs, counts.vocabulary());
+    let names = Words::lecture('.').unwrap();
+    let examples = Examples::all(&names, lecture().vocabulary(), Device::Cpu).unwrap();
+    epoch(bencher, &examples);
 }
 
 #[divan::bench(sample_count = 20)]
 fn draw_names(bencher: Bencher) {
     const NAMES: usize = 100_000;
-    let p = lecture().1.probabilities(1.0).unwrap();
+    let p = Table::of(&lecture(), 1.0).unwrap();
     let mut sampler = Sampler::new(&p, 420, &SampleOptions::default()).unwrap();
     let mut names = String::new();
     bencher.counter(ItemsCount::new(NAMES)).bench_local(|| {

@@ -1,0 +1,116 @@
+//! The command line: what several commands share. Each command's own arguments are in its file.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use makemore_tch::data::words::BOUNDARY;
+use makemore_tch::{Checkpoint, Source};
+use strum::{EnumMessage, VariantArray};
+
+/// Which words.
+#[derive(Debug, Args)]
+pub struct DataArguments {
+    /// Lists of words, one word a line, in UTF-8, plain or compressed by gzip or zstd; - is
+    /// standard input [default: the lecture's names]
+    #[arg(long, value_name = "FILE", num_args = 1.., display_order = 900)]
+    pub data: Vec<PathBuf>,
+
+    /// The character that marks where words begin and end; no word may have it [default: .]
+    #[arg(long, value_name = "CHAR", value_parser = boundary, display_order = 901)]
+    pub boundary: Option<char>,
+}
+
+impl DataArguments {
+    /// Where the words are.
+    pub fn source(&self) -> Source {
+        if self.data.is_empty() {
+            return Source::lecture();
+        }
+        Source::files(self.data.clone())
+    }
+
+    /// What marks where words begin and end, for a model where there is one: it has such a mark
+    /// already.
+    pub fn boundary(&self, model: Option<&Checkpoint>) -> char {
+        let learned = model.map(|checkpoint| checkpoint.network.vocabulary().boundary());
+        self.boundary.or(learned).unwrap_or(BOUNDARY)
+    }
+
+    /// The files that are read.
+    pub fn files(&self) -> Vec<&Path> {
+        self.data.iter().map(PathBuf::as_path).collect()
+    }
+}
+
+/// How bigrams that were never seen are counted.
+#[derive(Debug, Args)]
+pub struct SmoothingArguments {
+    /// Added to every count before normalising; 0 makes what was never seen impossible
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = zero_or_more, allow_negative_numbers = true, display_order = 902)]
+    pub smoothing: f64,
+}
+
+/// Whether the result is JSON.
+#[derive(Debug, Args)]
+pub struct JsonArguments {
+    /// Print one JSON document
+    #[arg(long, display_order = 910)]
+    pub json: bool,
+}
+
+fn boundary(text: &str) -> Result<char, String> {
+    match text.parse::<char>() {
+        Ok(boundary) if !boundary.is_control() => Ok(boundary),
+        _ => Err("one character that is no control character would work, such as $".to_owned()),
+    }
+}
+
+/// Parses a whole number in a range.
+pub fn whole<T: TryFrom<u64>>(
+    range: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
+{
+    move |text| match text.parse::<T>() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(format!(
+            "a whole number from {} to {} would work",
+            range.start(),
+            range.end()
+        )),
+    }
+}
+
+/// Parses a finite number from 0.
+pub fn zero_or_more(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("a number from 0 would work".to_owned()),
+    }
+}
+
+/// Parses a finite number above 0.
+pub fn above_zero(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("a number above 0 would work".to_owned()),
+    }
+}
+
+/// Parses one of the values of a type of the library, with its docs as their help.
+pub fn one_of<T>() -> impl TypedValueParser<Value = T>
+where
+    T: VariantArray + EnumMessage + FromStr + Copy + Into<&'static str> + Send + Sync,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let values = T::VARIANTS.iter().map(|value| {
+        let possible = PossibleValue::new((*value).into());
+        possible.help(value.get_documentation().unwrap_or_default())
+    });
+    PossibleValuesParser::new(values).try_map(|text| text.parse())
+}

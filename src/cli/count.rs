@@ -1,0 +1,72 @@
+//! `makemore-tch count`: the counts `N` of a list, the most common first.
+
+use clap::Args;
+use makemore_tch::count;
+use serde::Serialize;
+
+use super::arguments::{DataArguments, JsonArguments, whole};
+use super::output;
+
+/// Count which character follows which
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makemore-tch count
+  makemore-tch count --top 20 --data towns.txt
+  makemore-tch count --json > counts.json")]
+pub struct Count {
+    /// How many of the most common bigrams; equally common ones are in the order of the vocabulary
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
+    top: u32,
+
+    #[command(flatten)]
+    data: DataArguments,
+
+    #[command(flatten)]
+    json: JsonArguments,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    words: u64,
+    bigrams: u64,
+    vocabulary: &'a [char],
+    top: Vec<Frequency>,
+    matrix: Vec<&'a [u64]>,
+}
+
+#[derive(Serialize)]
+struct Frequency {
+    bigram: String,
+    count: u64,
+}
+
+impl Count {
+    pub fn run(self) -> anyhow::Result<()> {
+        let counts = count(&self.data.source(), self.data.boundary(None))?.counts;
+        let vocabulary = counts.vocabulary();
+        let top = counts.most_common(self.top as usize).into_iter();
+        let top = top.map(|(context, next, count)| Frequency {
+            bigram: counts.ngram(context, next),
+            count,
+        });
+        if self.json.json {
+            return output::json(&Document {
+                words: counts.words(),
+                bigrams: counts.total(),
+                vocabulary: vocabulary.characters(),
+                top: top.collect(),
+                matrix: counts.contexts().map(|(_, counts)| counts).collect(),
+            });
+        }
+        let mut results = output::results();
+        for Frequency { bigram, count } in top {
+            writeln!(results, "Frequency of {bigram}: {count}")?;
+        }
+        writeln!(results, "Words: {}", counts.words())?;
+        writeln!(results, "Bigrams: {}", counts.total())?;
+        writeln!(results, "Vocabulary: {} characters", vocabulary.len())?;
+        results.flush()?;
+        Ok(())
+    }
+}

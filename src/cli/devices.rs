@@ -1,0 +1,89 @@
+//! `makemore-tch devices`: what libtorch found, for those whose set-up makes trouble.
+
+use clap::Args;
+use makemore_tch::counting;
+use makemore_tch::error::Error;
+use makemore_tch::libtorch::device::{self, DeviceRequest};
+use serde::Serialize;
+
+use super::arguments::JsonArguments;
+use super::context::Context;
+use super::output;
+use super::report::device_hint;
+
+/// Tell which devices can be used and, if not, why
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  makemore-tch devices")]
+pub struct Devices {
+    #[command(flatten)]
+    json: JsonArguments,
+}
+
+#[derive(Serialize)]
+struct Document {
+    libtorch: String,
+    threads: usize,
+    threads_for_large_matrices: usize,
+    threads_for_counting: usize,
+    devices: Vec<Found>,
+}
+
+#[derive(Serialize)]
+struct Found {
+    device: &'static str,
+    usable: bool,
+    reason: Option<String>,
+}
+
+impl Devices {
+    pub fn run(self, context: Context) -> anyhow::Result<()> {
+        let document = Document {
+            libtorch: device::libtorch_version(),
+            threads: context.threads.small,
+            threads_for_large_matrices: context.threads.large,
+            threads_for_counting: counting::threads(),
+            devices: vec![
+                find("cpu", DeviceRequest::Cpu),
+                find("cuda", DeviceRequest::Cuda(0)),
+                find("mps", DeviceRequest::Mps),
+            ],
+        };
+        if self.json.json {
+            return output::json(&document);
+        }
+        let mut results = output::results();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        writeln!(results, "libtorch {}", document.libtorch)?;
+        writeln!(
+            results,
+            "threads  {} for small matrices, {} for large ones, {} to count a list; {processors} processors",
+            document.threads, document.threads_for_large_matrices, document.threads_for_counting
+        )?;
+        for Found { device, reason, .. } in &document.devices {
+            match reason {
+                None => writeln!(results, "{device:<8} can be used")?,
+                Some(reason) => writeln!(results, "{device:<8} cannot be used: {reason}")?,
+            }
+        }
+        results.flush()?;
+        Ok(())
+    }
+}
+
+fn find(name: &'static str, request: DeviceRequest) -> Found {
+    let reason = match request.open() {
+        Ok(_) => None,
+        Err(Error::Device { cause, .. }) => Some(match device_hint(&cause) {
+            Some(hint) => format!("{cause}; {hint}"),
+            None => cause.to_string(),
+        }),
+        Err(other) => Some(other.to_string()),
+    };
+    Found {
+        device: name,
+        usable: reason.is_none(),
+        reason,
+    }
+}

@@ -1,0 +1,142 @@
+//! `makemore-tch heatmap`: a matrix as a picture.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use makemore_tch::format::visible;
+use makemore_tch::models::language_model::single_characters;
+use makemore_tch::{Checkpoint, Counted, Table, count, files, plots};
+
+use super::arguments::{DataArguments, SmoothingArguments, whole};
+use super::context::{Context, load};
+
+/// Draw which character follows which
+///
+/// A PNG or SVG picture of the matrix: the first character is the row, the next one the column.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makemore-tch heatmap out.png             the counts, as in the lecture
+  makemore-tch heatmap out.svg --of probabilities
+  makemore-tch heatmap out.png --of logits --model makemore.safetensors")]
+pub struct Heatmap {
+    /// The picture, ending in .png or .svg
+    #[arg(value_name = "OUT", required_unless_present = "data")]
+    out: Option<PathBuf>,
+
+    /// What to draw [default: counts, or the probabilities of the model]
+    #[arg(long, value_enum)]
+    of: Option<Matrix>,
+
+    /// A trained network, whose probabilities or logits are drawn
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "boundary"])]
+    model: Option<PathBuf>,
+
+    /// Width and height in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = whole(plots::SIZES), allow_negative_numbers = true)]
+    size: u32,
+
+    #[command(flatten)]
+    data: DataArguments,
+
+    #[command(flatten)]
+    smoothing: SmoothingArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Matrix {
+    /// How often each bigram occurs in the data
+    Counts,
+    /// How probable each next character is
+    Probabilities,
+    /// The weights W of the network
+    Logits,
+}
+
+impl Heatmap {
+    pub fn run(mut self, context: Context) -> anyhow::Result<()> {
+        let out = self.out()?;
+        self.check(&out)?;
+        let drawing = match load(self.model.as_deref())? {
+            Some(model) => self.of_model(&model)?,
+            None => self.of_data(count(&self.data.source(), self.data.boundary(None))?)?,
+        };
+        plots::write(&out, (self.size, self.size), &drawing)?;
+        context.remarks.say(format_args!("wrote {}", out.display()));
+        Ok(())
+    }
+
+    /// The picture; behind several files after --data, the last of these.
+    fn out(&mut self) -> anyhow::Result<PathBuf> {
+        if self.out.is_none() && self.data.data.len() > 1 {
+            self.out = self.data.data.pop();
+        }
+        self.out
+            .take()
+            .context("no picture is named; name one that ends in .png or .svg, before --data")
+    }
+
+    /// Finds out before any work what cannot be drawn or must not be overwritten.
+    fn check(&self, out: &Path) -> anyhow::Result<()> {
+        match (self.of, &self.model) {
+            (Some(Matrix::Logits), None) => {
+                bail!("--of logits draws the weights of a network; name one with --model FILE")
+            }
+            (Some(Matrix::Counts), Some(_)) => bail!(
+                "--of counts draws the data, not a network; leave --model out, or pass --of probabilities or --of logits"
+            ),
+            _ => {}
+        }
+        plots::check(out)?;
+        let mut inputs = self.data.files();
+        inputs.extend(self.model.as_deref());
+        Ok(files::check_distinct(&[out], &inputs)?)
+    }
+
+    fn of_data(&self, data: Counted) -> anyhow::Result<plots::Heatmap> {
+        let Counted { counts, origin, .. } = data;
+        let origin = visible(&origin);
+        let vocabulary = counts.vocabulary().clone();
+        if self.of == Some(Matrix::Probabilities) {
+            let p = Table::of(&counts, self.smoothing.smoothing)?;
+            return Ok(plots::Heatmap {
+                values: p.rows().flatten().map(|&p| p.into()).collect(),
+                vocabulary,
+                decimals: 3,
+                title: format!("Bigram probabilities of {origin}"),
+                unit: "probability".to_owned(),
+            });
+        }
+        let n = counts.contexts().flat_map(|(_, counts)| counts);
+        Ok(plots::Heatmap {
+            values: n.map(|&count| count as f64).collect(),
+            vocabulary,
+            decimals: 0,
+            title: format!("Bigrams of {origin}"),
+            unit: "count".to_owned(),
+        })
+    }
+
+    fn of_model(&self, model: &Checkpoint) -> anyhow::Result<plots::Heatmap> {
+        let network = &model.network;
+        let every = single_characters(network.vocabulary())?;
+        let (matrix, decimals, title, unit) = match self.of {
+            Some(Matrix::Logits) => {
+                let logits = tch::no_grad(|| network.forward(&network.encode(&every)?))?;
+                (logits, 2, "Logits of the network", "logit")
+            }
+            _ => {
+                let p = network.distributions(&every)?;
+                (p, 3, "Bigram probabilities of the network", "probability")
+            }
+        };
+        Ok(plots::Heatmap {
+            vocabulary: network.vocabulary().clone(),
+            values: Vec::try_from(matrix.to_kind(tch::Kind::Double).view([-1]))?,
+            decimals,
+            title: title.to_owned(),
+            unit: unit.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! The command line: one file for each command, with its arguments, a call or two into the
+//! library, and printing. What commands share is in `arguments`, `context`, `output`, `progress`
+//! and `report`.
+
+mod arguments;
+mod completions;
+mod context;
+mod count;
+mod devices;
+mod heatmap;
+mod interrupt;
+mod lecture;
+mod output;
+mod progress;
+pub mod report;
+mod sample;
+mod score;
+mod train;
+mod train_outputs;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use makemore_tch::libtorch::threads::Threads;
+
+use arguments::whole;
+use context::Context;
+use output::Remarks;
+
+/// Learn from a list of words which character follows which, and make more words like them.
+///
+/// Karpathy's makemore bigram lecture on libtorch. Without --data, the lecture's 32,033 names are
+/// the list.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    infer_subcommands = true,
+    after_help = "\
+Examples:
+  makemore-tch sample                      five names with the lecture's seed
+  makemore-tch train                       train the network, as in the lecture
+  makemore-tch sample --data towns.txt     words like those of your own list
+  makemore-tch heatmap out.png             which character follows which, as a picture
+  makemore-tch lecture                     every figure of the lecture beside ours"
+)]
+pub struct Arguments {
+    /// What to do
+    #[command(subcommand)]
+    command: Command,
+
+    /// Say nothing on standard error but errors
+    #[arg(short, long, global = true, display_order = 920)]
+    quiet: bool,
+
+    /// Threads that libtorch computes with [default: 1 for small matrices, else all processors]
+    #[arg(long, global = true, value_name = "N", value_parser = whole(1..=1024_u16), allow_negative_numbers = true, display_order = 921)]
+    threads: Option<u16>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::Train),
+    Sample(sample::Sample),
+    Score(score::Score),
+    Count(count::Count),
+    Heatmap(heatmap::Heatmap),
+    Lecture(lecture::Lecture),
+    Devices(devices::Devices),
+    Completions(completions::Completions),
+}
+
+/// Runs a command and returns its exit status.
+pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
+    let context = Context {
+        remarks: Remarks {
+            quiet: arguments.quiet,
+        },
+        threads: Threads::new(arguments.threads.map(usize::from)),
+    };
+    context.threads.use_small();
+    match arguments.command {
+        Command::Train(train) => return train.run(context),
+        Command::Lecture(lecture) => return lecture.run(context),
+        Command::Sample(sample) => sample.run(context)?,
+        Command::Score(score) => score.run()?,
+        Command::Count(count) => count.run()?,
+        Command::Heatmap(heatmap) => heatmap.run(context)?,
+        Command::Devices(devices) => devices.run(context)?,
+        Command::Completions(completions) => completions.run(Arguments::command())?,
+    }
+    Ok(0)
+}

@@ -1,0 +1,49 @@
+//! Results on standard output, words to the user on standard error.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
+
+use makemore_tch::format::visible;
+use serde::Serialize;
+
+/// Standard output: line by line for a person, in large blocks for a pipe or a file.
+pub fn results() -> Box<dyn Write> {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        Box::new(LineWriter::new(stdout))
+    } else {
+        Box::new(BufWriter::with_capacity(1 << 16, stdout))
+    }
+}
+
+/// Prints one JSON document.
+pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
+    let mut results = results();
+    serde_json::to_writer(&mut results, document).map_err(io::Error::from)?;
+    writeln!(results)?;
+    results.flush()?;
+    Ok(())
+}
+
+/// What the user is told beside the results; nothing with `--quiet`.
+#[derive(Debug, Clone, Copy)]
+pub struct Remarks {
+    pub quiet: bool,
+}
+
+impl Remarks {
+    pub fn say(self, remark: impl Display) {
+        if !self.quiet {
+            // With standard error closed there is nobody to tell.
+            let _ = writeln!(io::stderr(), "{}", visible(&remark.to_string()));
+        }
+    }
+}
+
+/// An average NLL, and beside it what the notes print for the same list.
+pub fn average_nll(nll: f64, published: Option<&str>) -> String {
+    match published {
+        Some(published) => format!("{nll:.6} ({published} in the notes, which add in f32)"),
+        None => format!("{nll:.6}"),
+    }
+}

@@ -1,0 +1,24 @@
+//! Progress bars, made in one place. They are drawn on standard error, and only on a terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar over steps; its prefix is what they are called, its message the loss and the rate.
+pub fn steps(count: u64, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let template = "{prefix} {pos}/{len} {wide_bar} {msg} {elapsed} (eta {eta})";
+    // The default style is a bar too, should the template ever be wrong.
+    let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
+    ProgressBar::new(count)
+        .with_style(style)
+        .with_prefix("epoch")
+}
+
+/// Has a bar begin again with steps of another name.
+pub fn begin(bar: &ProgressBar, prefix: &'static str, count: u64) {
+    bar.set_prefix(prefix);
+    bar.set_length(count);
+    bar.set_position(0);
+    bar.reset_eta();
+}

@@ -1,0 +1,194 @@
+//! `makemore-tch sample`: names for people, by likelihood, or for pipes, as they are drawn.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+use makemore_tch::data::search;
+use makemore_tch::{
+    Checkpoint, Counted, LanguageModel, Method, SampleOptions, Sampler, ScoredName, Source, Table,
+    count, score,
+};
+use serde::Serialize;
+
+use super::arguments::{
+    DataArguments, JsonArguments, SmoothingArguments, above_zero, one_of, whole,
+};
+use super::context::{Context, check_same_vocabulary, load};
+use super::output;
+
+/// Make more words
+///
+/// They are drawn from the counts of the data or, with --model, from a trained network. The
+/// likelihoods are those of the counts, whichever drew.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makemore-tch sample --seed 420           the lecture's five names
+  makemore-tch sample -n 20 --prefix mar
+  makemore-tch sample --plain -n 1000000 | sort | uniq -c | sort -rn | head
+  makemore-tch sample --model makemore.safetensors")]
+pub struct Sample {
+    /// What all random numbers follow from
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 420,
+        value_parser = whole(0..=u64::MAX),
+        allow_negative_numbers = true
+    )]
+    seed: u64,
+
+    /// How many words
+    #[arg(short, long, value_name = "N", default_value_t = 5, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
+    number: u64,
+
+    /// Draw from a trained network
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+
+    /// How a character is drawn
+    #[arg(long, value_parser = one_of::<Method>(), default_value = "cumulative")]
+    sampler: Method,
+
+    /// Below 1: closer to what is common; above 1: more surprising
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = above_zero, allow_negative_numbers = true)]
+    temperature: f64,
+
+    /// What every word begins with
+    #[arg(long, value_name = "TEXT", default_value_t, hide_default_value = true)]
+    prefix: String,
+
+    /// The most characters of a word; it is cut off there
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
+    max_length: u32,
+
+    /// One word a line and nothing else, in the order drawn
+    #[arg(long, conflicts_with = "json")]
+    plain: bool,
+
+    #[command(flatten)]
+    data: DataArguments,
+
+    #[command(flatten)]
+    smoothing: SmoothingArguments,
+
+    #[command(flatten)]
+    json: JsonArguments,
+}
+
+#[derive(Serialize)]
+struct Document {
+    seed: u64,
+    names: Vec<Name>,
+}
+
+#[derive(Serialize)]
+struct Name {
+    #[serde(flatten)]
+    scored: ScoredName,
+    in_data: bool,
+}
+
+impl Sample {
+    pub fn run(self, context: Context) -> anyhow::Result<()> {
+        let model = load(self.model.as_deref())?;
+        if let (true, Some(model)) = (self.plain, &model) {
+            if !self.data.data.is_empty() {
+                bail!("with --plain, words are drawn from --model alone; leave --data out");
+            }
+            return self.print_plain(&*model.network);
+        }
+        // Whether a name is in the data is found out in a second reading.
+        let source = match self.json.json {
+            true => self.data.source().rereadable()?,
+            false => self.data.source(),
+        };
+        let data = count(&source, self.data.boundary(model.as_ref()))?;
+        let p = Table::of(&data.counts, self.smoothing.smoothing)?;
+        if self.plain {
+            return self.print_plain(&p);
+        }
+        let names = match (&self.model, &model) {
+            (Some(file), Some(model)) => {
+                check_model(file, model, &data, context)?;
+                self.ranked(&*model.network, &p)?
+            }
+            _ => self.ranked(&p, &p)?,
+        };
+        self.print_ranked(names, &source)
+    }
+
+    fn sampler<'m>(&self, model: &'m dyn LanguageModel) -> makemore_tch::Result<Sampler<'m>> {
+        let options = SampleOptions {
+            method: self.sampler,
+            temperature: self.temperature,
+            prefix: self.prefix.clone(),
+            max_length: self.max_length as usize,
+        };
+        Sampler::new(model, self.seed, &options)
+    }
+
+    fn print_plain(&self, model: &dyn LanguageModel) -> anyhow::Result<()> {
+        let mut sampler = self.sampler(model)?;
+        let mut results = output::results();
+        let mut line = String::new();
+        for _ in 0..self.number {
+            line.clear();
+            sampler.append_to(&mut line)?;
+            line.push('\n');
+            results.write_all(line.as_bytes())?;
+        }
+        results.flush()?;
+        Ok(())
+    }
+
+    /// The names that a model draws, by their likelihood under `p`.
+    fn ranked(
+        &self,
+        model: &dyn LanguageModel,
+        p: &Table,
+    ) -> makemore_tch::Result<Vec<ScoredName>> {
+        let names = (0..self.number).zip(self.sampler(model)?);
+        score::ranked(p, names.map(|(_, name)| name))
+    }
+
+    fn print_ranked(&self, names: Vec<ScoredName>, source: &Source) -> anyhow::Result<()> {
+        if self.json.json {
+            let drawn: Vec<String> = names.iter().map(|name| name.name.clone()).collect();
+            let known = search::known(source, drawn.iter().map(String::as_str))?;
+            let names = names.into_iter().map(|scored| Name {
+                in_data: known.contains(scored.name.as_str()),
+                scored,
+            });
+            return output::json(&Document {
+                seed: self.seed,
+                names: names.collect(),
+            });
+        }
+        let mut results = output::results();
+        for name in names {
+            writeln!(results, "{name}")?;
+        }
+        results.flush()?;
+        Ok(())
+    }
+}
+
+/// The likelihoods are those of the data, which should be what the model was trained on.
+fn check_model(
+    file: &Path,
+    model: &Checkpoint,
+    data: &Counted,
+    context: Context,
+) -> anyhow::Result<()> {
+    check_same_vocabulary(file, model, data)?;
+    if model.data != data.digest {
+        context.remarks.say(format_args!(
+            "{} was trained on another list; the likelihoods are those of {}",
+            file.display(),
+            data.origin
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! The files that `makemore-tch train` writes: what must not be overwritten, found out before any
+//! work, and how they are written after it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use makemore_tch::files::{Output, check_distinct};
+use makemore_tch::{Checkpoint, Counted, Error, plots};
+use serde::Serialize;
+
+/// What helps where a file is in the way.
+const CHOOSE: &str =
+    "not overwritten; choose another file with --out, or overwrite it with --force";
+
+/// The first line of the losses as CSV.
+const CSV_HEADER: &str = "epoch,loss\n";
+
+/// The loss of an epoch.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct EpochLoss {
+    pub epoch: u64,
+    pub loss: f64,
+}
+
+/// Where the results of a training go.
+#[derive(Debug)]
+pub struct Outputs {
+    checkpoint: Output,
+    /// The checkpoint that is there, unless it may be overwritten whatever it is.
+    previous: Option<Checkpoint>,
+    force: bool,
+    metrics: Option<Output>,
+    /// The losses before those of this training.
+    metrics_before: String,
+    plot: Option<PathBuf>,
+}
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub out: &'a Path,
+    pub force: bool,
+    pub resume: Option<&'a Path>,
+    pub metrics: Option<&'a Path>,
+    pub plot: Option<&'a Path>,
+    pub data: &'a [PathBuf],
+}
+
+impl Outputs {
+    /// Finds out what cannot be written or must not be overwritten.
+    pub fn check(request: Request) -> anyhow::Result<Self> {
+        let checkpoint = Output::check(request.out)?;
+        if let Some(plot) = request.plot {
+            plots::check(plot)?;
+        }
+        let metrics = request.metrics.map(Output::check).transpose()?;
+
+        let pictures_and_figures: Vec<&Path> =
+            request.plot.into_iter().chain(request.metrics).collect();
+        let all = [&[request.out], pictures_and_figures.as_slice()].concat();
+        let data: Vec<&Path> = request.data.iter().map(PathBuf::as_path).collect();
+        check_distinct(&all, &data)?;
+        // The checkpoint that is resumed may be replaced, but by nothing else.
+        let resume: Vec<&Path> = request.resume.into_iter().collect();
+        check_distinct(&pictures_and_figures, &resume)?;
+
+        let mut previous = None;
+        if checkpoint.exists() && !request.force {
+            previous = Some(Checkpoint::load(request.out).context(CHOOSE)?);
+        }
+        let mut metrics_before = CSV_HEADER.to_owned();
+        if let (Some(_), Some(metrics)) = (request.resume, &metrics)
+            && metrics.exists()
+        {
+            metrics_before = read_metrics(metrics.path())?;
+        }
+        Ok(Self {
+            checkpoint,
+            previous,
+            force: request.force,
+            metrics,
+            metrics_before,
+            plot: request.plot.map(Path::to_owned),
+        })
+    }
+
+    /// Refuses to overwrite the checkpoint of another list.
+    pub fn check_list(&self, data: &Counted) -> anyhow::Result<()> {
+        let Some(previous) = &self.previous else {
+            return Ok(());
+        };
+        let same_characters = previous.network.vocabulary() == data.counts.vocabulary();
+        if same_characters && previous.data == data.digest {
+            return Ok(());
+        }
+        bail!(
+            "{}: trained on another list ({}) than {} ({}); {CHOOSE}",
+            self.checkpoint.path().display(),
+            previous.data,
+            data.origin,
+            data.digest
+        )
+    }
+
+    /// Saves the checkpoint and returns where: where it belongs or, if another program has written
+    /// there in the meantime, beside it.
+    pub fn save(&self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
+        let bytes = checkpoint.to_bytes()?;
+        let replaced = match self.force {
+            true => self.checkpoint.replace(&bytes),
+            false => self.checkpoint.replace_unchanged(&bytes),
+        };
+        match replaced {
+            Err(Error::Changed { .. }) => Ok(self.checkpoint.write_beside(&bytes)?),
+            replaced => Ok(replaced.map(|()| self.checkpoint.path().to_owned())?),
+        }
+    }
+
+    /// Whether the checkpoint was saved where it belongs.
+    pub fn check_saved(&self, saved: &Path) -> anyhow::Result<()> {
+        if saved == self.checkpoint.path() {
+            return Ok(());
+        }
+        bail!(
+            "{} was written by another program in the meantime; the network was saved to {} instead",
+            self.checkpoint.path().display(),
+            saved.display()
+        )
+    }
+
+    /// Writes the losses of all epochs and draws them.
+    pub fn write_losses(&self, losses: &[(u64, f32)], counting_nll: f64) -> anyhow::Result<()> {
+        if let Some(metrics) = &self.metrics {
+            let mut csv = csv::WriterBuilder::new()
+                .has_headers(false)
+                .from_writer(self.metrics_before.clone().into_bytes());
+            for &(epoch, loss) in losses {
+                let loss = f64::from(loss);
+                csv.serialize(EpochLoss { epoch, loss })?;
+            }
+            let bytes = csv.into_inner().map_err(|error| error.into_error())?;
+            metrics.replace(&bytes)?;
+        }
+        if let Some(plot) = &self.plot {
+            let curve = plots::LossCurve {
+                losses,
+                counting_nll,
+            };
+            plots::write(plot, (1200, 750), &curve)?;
+        }
+        Ok(())
+    }
+}
+
+/// The losses of the training that is resumed, which others are appended to.
+fn read_metrics(file: &Path) -> anyhow::Result<String> {
+    let mut before =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    if !before.starts_with(CSV_HEADER) {
+        bail!(
+            "{}: losses are appended with --resume, but this file has none; name another with --metrics",
+            file.display()
+        );
+    }
+    if !before.ends_with('\n') {
+        before.push('\n');
+    }
+    Ok(before)
+}

@@ -1,0 +1,456 @@
+//! The counting model's counts: how often each character follows each context (`N`).
+//!
+//! `scan` is the loop over the bytes, `parallel` gives blocks of a list to threads that scan;
+//! what they counted is added up into [`NgramCounts`].
+
+mod parallel;
+mod scan;
+
+use tch::Tensor;
+
+use crate::data::words::Words;
+use crate::data::{Digest, Source, Vocabulary};
+use crate::error::{Error, Result};
+
+pub use parallel::threads;
+
+/// How often each character follows each context, keyed by the context.
+///
+/// The order is the length of what is counted: 2 for bigrams, whose contexts are single
+/// characters. `C` contexts occur, with `V` counts each; of bigrams `C = V`, and this is the
+/// notes' `N`, `[V, V]`.
+///
+/// Source: the notes, "Frequency".
+///
+/// ```
+/// # use makemore_tch::{NgramCounts, Words};
+/// let counts = NgramCounts::of(&Words::lecture('.')?)?;
+/// let (context, next, count) = counts.most_common(1)[0];
+/// assert_eq!((counts.ngram(context, next).as_str(), count), ("n.", 6763));
+/// # Ok::<(), makemore_tch::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NgramCounts {
+    vocabulary: Vocabulary,
+    order: usize,
+    /// The contexts that occur, sorted, `[C, order - 1]`.
+    contexts: Vec<usize>,
+    /// What follows each of them, `[C, V]`.
+    n: Vec<u64>,
+}
+
+impl NgramCounts {
+    /// Counts the bigrams of a word list.
+    ///
+    /// # Errors
+    ///
+    /// None for a list that was read: it is checked there.
+    pub fn of(words: &Words) -> Result<Self> {
+        Ok(count(&words.source(), words.boundary())?.counts)
+    }
+
+    /// The bigrams of a vocabulary; `n` is `[V, V]`, row by row.
+    fn bigrams(vocabulary: Vocabulary, n: Vec<u64>) -> Self {
+        Self {
+            order: 2,
+            contexts: (0..vocabulary.len()).collect(),
+            n,
+            vocabulary,
+        }
+    }
+
+    /// The vocabulary that the indices are of.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// How many characters are counted together, the context and the one that follows it.
+    pub fn order(&self) -> usize {
+        self.order
+    }
+
+    /// The number of words that were counted: as many as ends after another character.
+    pub fn words(&self) -> u64 {
+        let ends = self
+            .contexts()
+            .filter(|(context, _)| context.last() != Some(&0));
+        ends.map(|(_, counts)| counts[0]).sum()
+    }
+
+    /// How many n-grams were counted: the sum of all counts.
+    pub fn total(&self) -> u64 {
+        self.n.iter().sum()
+    }
+
+    /// How often `next` follows `context`.
+    ///
+    /// # Panics
+    ///
+    /// If the context has not `order - 1` characters, or an index is not below `V`.
+    pub fn count(&self, context: &[usize], next: usize) -> u64 {
+        let v = self.vocabulary.len();
+        assert_eq!(context.len(), self.order - 1, "the length of the context");
+        assert!(
+            next < v && context.iter().all(|&index| index < v),
+            "the index of a character"
+        );
+        let mut contexts = self.contexts();
+        contexts
+            .find(|&(other, _)| other == context)
+            .map_or(0, |(_, counts)| counts[next])
+    }
+
+    /// The contexts that occur, sorted, each with the counts of the `V` characters after it.
+    pub fn contexts(&self) -> impl ExactSizeIterator<Item = (&[usize], &[u64])> {
+        let contexts = self.contexts.chunks_exact(self.order - 1);
+        contexts.zip(self.n.chunks_exact(self.vocabulary.len()))
+    }
+
+    /// The n-grams that occur, each with its count, sorted.
+    pub fn distinct(&self) -> impl Iterator<Item = (&[usize], usize, u64)> {
+        self.contexts().flat_map(|(context, counts)| {
+            let counts = counts.iter().enumerate();
+            let counted = counts.filter(|&(_, &count)| count > 0);
+            counted.map(move |(next, &count)| (context, next, count))
+        })
+    }
+
+    /// The `top` most common n-grams with their counts; ties are in the order of the indices.
+    pub fn most_common(&self, top: usize) -> Vec<(&[usize], usize, u64)> {
+        let mut ngrams: Vec<_> = self.distinct().collect();
+        ngrams.sort_by_key(|&(_, _, count)| std::cmp::Reverse(count));
+        ngrams.truncate(top);
+        ngrams
+    }
+
+    /// An n-gram as the notes write it: `n.` for an `n` that ends a word.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below `V`.
+    pub fn ngram(&self, context: &[usize], next: usize) -> String {
+        self.vocabulary.decode(context) + &self.vocabulary.decode(&[next])
+    }
+
+    /// The average negative log-likelihood that counting reaches without smoothing, in nats: no
+    /// model that sees the same contexts has a lower one on these data.
+    pub fn lowest_nll(&self) -> f64 {
+        let of_context = |counts: &[u64]| -> f64 {
+            let total = counts.iter().sum::<u64>() as f64;
+            let counted = counts.iter().filter(|&&count| count > 0);
+            counted
+                .map(|&count| -(count as f64) * (count as f64 / total).ln())
+                .sum()
+        };
+        let sums = self.contexts().map(|(_, counts)| of_context(counts));
+        sums.sum::<f64>() / self.total() as f64
+    }
+
+    /// `N` as a tensor, `[C, V]`, i64.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch cannot allocate it.
+    pub fn tensor(&self) -> Result<Tensor> {
+        let v = self.vocabulary.len() as i64;
+        let n: Vec<i64> = self.n.iter().map(|&count| count as i64).collect();
+        Ok(Tensor::f_from_slice(&n)?.f_view([-1, v])?)
+    }
+}
+
+/// A list that was read and counted.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// What the list is called.
+    pub origin: String,
+    /// Its bigrams.
+    pub counts: NgramCounts,
+    /// By which the list is recognised.
+    pub digest: Digest,
+}
+
+/// Reads and counts a list, in memory that does not grow with it; `boundary` is the start/end
+/// token.
+///
+/// # Errors
+///
+/// If a file cannot be read or is no word list: [`Error::Line`] names its first bad line,
+/// [`Error::NoWords`] says that there is none.
+pub fn count(source: &Source, boundary: char) -> Result<Counted> {
+    count_with(source, boundary, threads())
+}
+
+/// [`count`] on a number of threads, for tests: what is counted does not depend on it.
+///
+/// # Errors
+///
+/// As [`count`].
+#[doc(hidden)]
+pub fn count_with(source: &Source, boundary: char, threads: usize) -> Result<Counted> {
+    let (total, crc32) = parallel::scan(source, boundary, threads)?;
+    let vocabulary = Vocabulary::new(boundary, total.characters)?;
+    let counts = NgramCounts::bigrams(vocabulary, total.n);
+    let origin = source.origin();
+    let words = counts.words();
+    if words == 0 {
+        return Err(Error::NoWords { file: origin });
+    }
+    let digest = Digest {
+        crc32,
+        words,
+        characters: counts.total() - words,
+    };
+    Ok(Counted {
+        origin,
+        counts,
+        digest,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn counts(text: &str) -> NgramCounts {
+        NgramCounts::of(&Words::parse("list", text.to_owned(), '.').unwrap()).unwrap()
+    }
+
+    fn in_blocks(text: &[u8], block: usize, threads: usize) -> Result<Counted> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list");
+        std::fs::write(&file, text).unwrap();
+        count_with(&Source::files(vec![file]).in_blocks_of(block), '.', threads)
+    }
+
+    /// What an error says after the name of the file.
+    fn fault(text: &[u8], block: usize, threads: usize) -> String {
+        let error = in_blocks(text, block, threads).unwrap_err().to_string();
+        error.split_once("list:").unwrap().1.to_owned()
+    }
+
+    /// The bigrams of a text, counted in the plainest way.
+    fn plainly(text: &str) -> HashMap<String, u64> {
+        let mut counts = HashMap::new();
+        let words = text.split('\n').map(str::trim);
+        for word in words.filter(|word| !word.is_empty()) {
+            let bounded: Vec<char> = format!(".{word}.").chars().collect();
+            for bigram in bounded.windows(2) {
+                *counts.entry(bigram.iter().collect()).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    fn as_map(counts: &NgramCounts) -> HashMap<String, u64> {
+        let ngrams = counts.distinct();
+        ngrams
+            .map(|(context, next, count)| (counts.ngram(context, next), count))
+            .collect()
+    }
+
+    #[test]
+    fn the_lecture_has_the_published_counts() {
+        let counts = NgramCounts::of(&Words::lecture('.').unwrap()).unwrap();
+        assert_eq!(counts.total(), 228_146);
+        assert_eq!(counts.words(), 32_033);
+        assert_eq!(counts.distinct().count(), 627);
+        let top = counts.most_common(5).into_iter();
+        let top: Vec<_> = top
+            .map(|(context, next, count)| (counts.ngram(context, next), count))
+            .collect();
+        let published = [
+            ("n.", 6763),
+            ("a.", 6640),
+            ("an", 5438),
+            (".a", 4410),
+            ("e.", 3983),
+        ];
+        assert_eq!(
+            top,
+            published.map(|(bigram, count)| (bigram.to_owned(), count))
+        );
+    }
+
+    #[test]
+    fn ties_are_in_the_order_of_the_vocabulary() {
+        let counts = counts("ba\nab");
+        let all = counts.most_common(10).into_iter();
+        let all: Vec<_> = all
+            .map(|(context, next, _)| counts.ngram(context, next))
+            .collect();
+        assert_eq!(all, [".a", ".b", "a.", "ab", "b.", "ba"]);
+    }
+
+    #[test]
+    fn a_bigram_that_does_not_occur_counts_0() {
+        assert_eq!(counts("ab").count(&[2], 1), 0);
+        assert_eq!(counts("ab").count(&[1], 2), 1);
+    }
+
+    /// `count(0, V)` was once the count of `(1, 0)`.
+    #[test]
+    #[should_panic(expected = "the index of a character")]
+    fn an_index_beyond_v_is_no_other_cell() {
+        counts("ab").count(&[0], 3);
+    }
+
+    #[test]
+    fn the_lowest_nll_is_that_of_the_shares() {
+        // After '.' comes a or b, after a always '.', after b always '.'.
+        let nll = counts("a\nb").lowest_nll();
+        assert!((nll - 0.5 * 2.0_f64.ln()).abs() < 1e-12, "{nll}");
+    }
+
+    #[test]
+    fn the_4097th_distinct_character_is_found_across_threads() {
+        let characters = ('\u{4E00}'..).take(4090).chain('a'..='g');
+        let lines: Vec<String> = characters
+            .map(|character| format!("{character}\n"))
+            .collect();
+        for block in [10, 1000, 1 << 20] {
+            let fault = fault(lines.concat().as_bytes(), block, 2);
+            assert!(fault.starts_with("4097: more than 4096"), "{fault}");
+            assert!(in_blocks(lines[1..].concat().as_bytes(), block, 2).is_ok());
+        }
+    }
+
+    /// Each new character was once searched for from the start of its line.
+    #[test]
+    fn thousands_of_new_characters_on_one_line_are_found_in_one_pass() {
+        let line: String = ('\u{4E00}'..).take(4096).collect();
+        let text = format!("{}\n{line}\n", "é".repeat(60_000)).repeat(3);
+        let counted = in_blocks(text.as_bytes(), 1 << 19, 1);
+        assert!(
+            counted
+                .unwrap_err()
+                .to_string()
+                .contains("list:2: more than 4096")
+        );
+        let line = &line[..3 * 4095];
+        let text = format!("{}\n{line}\n", "é".repeat(60_000)).repeat(3);
+        assert_eq!(
+            in_blocks(text.as_bytes(), 1 << 19, 1).unwrap().digest.words,
+            6
+        );
+    }
+
+    /// A line without an end once took all memory.
+    #[test]
+    fn an_endless_line_is_refused_in_bounded_memory() {
+        struct Endless;
+        impl std::io::Read for Endless {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                buffer.fill(b'a');
+                Ok(buffer.len())
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list");
+        let mut zstd = zstd::Encoder::new(std::fs::File::create(&file).unwrap(), 1).unwrap();
+        std::io::Write::write_all(&mut zstd, b"emma\n").unwrap();
+        let mut endless = std::io::Read::take(Endless, 1 << 26);
+        std::io::copy(&mut endless, &mut zstd).unwrap();
+        zstd.finish().unwrap();
+        for block in [100, 1 << 19] {
+            let source = Source::files(vec![file.clone()]).in_blocks_of(block);
+            let error = count(&source, '.').unwrap_err().to_string();
+            assert!(error.contains("list:2: the word is too long"), "{error}");
+        }
+    }
+
+    #[test]
+    fn several_files_are_one_list_and_errors_name_the_right_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let one = file("one", "\u{FEFF}emma");
+        let two = file("two", "\u{FEFF}ava\r\nanna\n");
+        let bad = file("bad", "ok\nst. ives\n");
+        let whole = file("whole", "emma\nava\nanna\n");
+        let both = Source::files(vec![one.clone(), two.clone()]);
+        let counted = count(&both, '.').unwrap();
+        assert_eq!(as_map(&counted.counts), plainly("emma\nava\nanna"));
+        // However it is cut, it is the same list.
+        assert_eq!(
+            counted.digest,
+            count(&Source::files(vec![whole]), '.').unwrap().digest
+        );
+        let words = Words::read(&both, '.').unwrap();
+        assert_eq!(words.iter().collect::<Vec<_>>(), ["emma", "ava", "anna"]);
+        let error = count(&Source::files(vec![one, bad, two]), '.').unwrap_err();
+        assert!(error.to_string().contains("bad:2: "), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_of_any_size_are_counted_as_one_text(
+            lines in prop::collection::vec(" {0,2}[a-d ]{0,6}[äß日🦀]{0,2} ?\r?", 0..30),
+            block in 1..100_usize,
+            threads in 1..4_usize,
+        ) {
+            // The last word has no line end, and makes sure that there is one.
+            let text = lines.join("\n") + "\nend";
+            let counted = in_blocks(text.as_bytes(), block, threads).unwrap();
+            prop_assert_eq!(as_map(&counted.counts), plainly(&text));
+            let words = Words::parse("list", text, '.').unwrap();
+            prop_assert_eq!(counted.digest, words.digest());
+        }
+
+        #[test]
+        fn plain_and_other_pieces_are_counted_alike(seed: u64, accents in 0..3_u64) {
+            let mut state = seed;
+            let mut random = |below: u64| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 33) % below
+            };
+            let mut text = String::new();
+            while text.len() < 50_000 {
+                match random(40) {
+                    0 => text.push(' '),
+                    1..=4 => text.push('\n'),
+                    5 => text.push_str("\r\n"),
+                    // Some texts have an accent somewhere, some have many, some have none.
+                    6 if accents > 0 && random(1 + 2000 * (2 - accents)) == 0 => text.push('é'),
+                    _ => text.push((b'A' + random(50) as u8) as char),
+                }
+            }
+            let digest = Words::parse("list", text.clone(), '.').unwrap().digest();
+            for block in [7_000, 20_000, 1 << 20] {
+                let counted = in_blocks(text.as_bytes(), block, 2).unwrap();
+                prop_assert_eq!(as_map(&counted.counts), plainly(&text));
+                prop_assert_eq!(counted.digest, digest);
+            }
+        }
+
+        #[test]
+        fn a_fault_is_on_its_line_whatever_the_blocks(
+            before in prop::collection::vec("[a-zé ]{0,8}", 0..40),
+            block in 1..100_usize,
+        ) {
+            let line = before.len() + 1;
+            let lines = before.iter().map(|line| format!("{line}\n")).collect::<String>();
+            for (bad, says) in [
+                (b"an\xFFna".as_slice(), "not valid UTF-8"),
+                (b"an.na", "the word has a '.'"),
+                (b"an\tna", "a control character (U+0009)"),
+                ("an\u{85}na".as_bytes(), "a control character (U+0085)"),
+            ] {
+                let text = [lines.as_bytes(), bad, b"\nemma\n.\n\xFF\n"].concat();
+                let fault = fault(&text, block, 2);
+                prop_assert!(fault.starts_with(&format!("{line}: {says}")), "{}", fault);
+            }
+        }
+
+        #[test]
+        fn reading_any_bytes_never_panics(bytes: Vec<u8>, block in 1..50_usize) {
+            let _ = in_blocks(&bytes, block, 2);
+        }
+    }
+}

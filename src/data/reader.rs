@@ -1,0 +1,304 @@
+//! Where words come from: files, standard input or memory, as blocks of whole lines.
+//!
+//! However long a list or a line of it is, no more than a block of it is in memory for each one
+//! who reads.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::slice;
+use std::sync::Arc;
+
+use super::decompress::decompressed;
+use super::words::LONGEST_WORD;
+use crate::error::{Error, LineFault, Result};
+
+/// The bytes of a block: half of what a processor's cache may have beside the other's, so that
+/// what was just read is still there when it is counted.
+const BLOCK: usize = 1 << 19;
+
+/// A line without an end after this many bytes has more characters than a word may have.
+const LONGEST_LINE: usize = 4 * LONGEST_WORD;
+
+/// What may stand at the beginning of a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
+
+/// The 32,033 names of the lecture.
+const LECTURE: &str = include_str!("../../assets/names.txt");
+
+/// A word list that can be read; only once where it is standard input.
+///
+/// Files compressed by gzip or zstd are recognised by their content.
+///
+/// ```no_run
+/// use makemore_tch::{Source, count};
+///
+/// let towns = Source::files(vec!["north.txt".into(), "south.txt.gz".into()]);
+/// println!("{} towns", count(&towns, '.')?.counts.words());
+/// # Ok::<(), makemore_tch::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Source {
+    inputs: Vec<Input>,
+    block: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Input {
+    File(PathBuf),
+    Stdin,
+    /// Standard input that was written to a temporary file.
+    Spooled(Arc<File>),
+    Text {
+        origin: String,
+        text: Arc<str>,
+    },
+}
+
+impl Source {
+    /// The lecture's names, which are part of the crate.
+    pub fn lecture() -> Self {
+        Self::text("the built-in names", LECTURE)
+    }
+
+    /// A text in memory; `origin` is what errors call it.
+    pub fn text(origin: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
+        Self::of(vec![Input::Text {
+            origin: origin.into(),
+            text: text.into(),
+        }])
+    }
+
+    /// Files, one after the other; `-` is standard input.
+    pub fn files(files: Vec<PathBuf>) -> Self {
+        let input = |file| match file {
+            file if file == Path::new("-") => Input::Stdin,
+            file => Input::File(file),
+        };
+        Self::of(files.into_iter().map(input).collect())
+    }
+
+    fn of(inputs: Vec<Input>) -> Self {
+        Self {
+            inputs,
+            block: BLOCK,
+        }
+    }
+
+    /// The same list in blocks of another size, for tests: what is read does not depend on it.
+    #[doc(hidden)]
+    pub fn in_blocks_of(self, block: usize) -> Self {
+        Self { block, ..self }
+    }
+
+    /// The same list, which can be read more than once: standard input is written to a temporary
+    /// file.
+    ///
+    /// # Errors
+    ///
+    /// If standard input cannot be read or the temporary file not be written.
+    pub fn rereadable(mut self) -> Result<Self> {
+        for input in &mut self.inputs {
+            if let Input::Stdin = input {
+                let spool = || {
+                    let mut file = tempfile::tempfile()?;
+                    io::copy(&mut io::stdin(), &mut file)?;
+                    Ok(file)
+                };
+                let spooled = spool().map_err(|cause| Error::Read {
+                    file: input.name(),
+                    cause,
+                })?;
+                *input = Input::Spooled(Arc::new(spooled));
+            }
+        }
+        Ok(self)
+    }
+
+    /// What the list is called.
+    pub fn origin(&self) -> String {
+        let names: Vec<String> = self.inputs.iter().take(3).map(Input::name).collect();
+        let names = names.join(", ");
+        match self.inputs.len() {
+            0..=3 => names,
+            many => format!("{names} and {} more", many - 3),
+        }
+    }
+}
+
+impl Input {
+    fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Stdin | Self::Spooled(_) => "standard input".to_owned(),
+            Self::Text { origin, .. } => origin.clone(),
+        }
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + Send + '_>> {
+        let opened: io::Result<Box<dyn Read + Send>> = match self {
+            Self::Text { text, .. } => return Ok(Box::new(text.as_bytes())),
+            Self::File(path) if path.is_dir() => return Err(Error::Folder { file: self.name() }),
+            Self::File(path) => File::open(path).and_then(decompressed),
+            Self::Stdin => decompressed(io::stdin()),
+            Self::Spooled(file) => from_the_start(file).and_then(decompressed),
+        };
+        opened.map_err(|cause| Error::Read {
+            file: self.name(),
+            cause,
+        })
+    }
+}
+
+/// A file that several may read one after the other.
+fn from_the_start(file: &File) -> io::Result<File> {
+    let mut file = file.try_clone()?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// The blocks of all inputs, one after the other.
+pub(crate) struct Blocks<'a> {
+    size: usize,
+    inputs: slice::Iter<'a, Input>,
+    input: Option<(&'a Input, Box<dyn Read + Send + 'a>)>,
+    inputs_opened: usize,
+    /// The beginning of the line in which the last block would have ended.
+    carried: Vec<u8>,
+    /// The input of each block, and how many lines it has, as far as that was told.
+    blocks: Vec<(usize, usize)>,
+    names: Vec<String>,
+    /// Why there are no more blocks, if not because the inputs end.
+    failure: Option<Failure>,
+}
+
+/// Why a list cannot be read to its end.
+enum Failure {
+    Read(Error),
+    /// The block after the last one would begin with a line that does not end.
+    LineTooLong,
+}
+
+impl<'a> Blocks<'a> {
+    pub fn of(source: &'a Source) -> Self {
+        Self {
+            size: source.block,
+            inputs: source.inputs.iter(),
+            input: None,
+            inputs_opened: 0,
+            carried: Vec::new(),
+            blocks: Vec::new(),
+            names: source.inputs.iter().map(Input::name).collect(),
+            failure: None,
+        }
+    }
+
+    /// Fills a block of whole lines, of which the last of a file may lack its end, and returns its
+    /// number; none at the end of the list or where it cannot be read on.
+    pub fn next(&mut self, block: &mut Vec<u8>) -> Option<usize> {
+        while self.failure.is_none() {
+            match self.fill(block) {
+                Ok(true) if block.is_empty() => {}
+                Ok(true) => {
+                    self.blocks.push((self.inputs_opened - 1, 0));
+                    return Some(self.blocks.len() - 1);
+                }
+                Ok(false) => return None,
+                Err(failure) => self.failure = Some(failure),
+            }
+        }
+        None
+    }
+
+    pub fn is_at_end(&self) -> bool {
+        self.input.is_none() && self.inputs.len() == 0
+    }
+
+    /// Has no more blocks follow.
+    pub fn stop(&mut self) {
+        self.input = None;
+        self.inputs = [].iter();
+    }
+
+    /// Remembers how many lines a block has.
+    pub fn set_lines(&mut self, block: usize, lines: usize) {
+        self.blocks[block].1 = lines;
+    }
+
+    /// The error for a line, counted from 0, of a block; the lines of those before it must be set.
+    pub fn fault_at(&self, block: usize, line: usize, fault: LineFault) -> Error {
+        let file = match self.blocks.get(block) {
+            Some(&(file, _)) => file,
+            None => self.inputs_opened - 1,
+        };
+        let before = self.blocks.iter().take(block);
+        let before = before.filter(|&&(of, _)| of == file);
+        Error::Line {
+            file: self.names[file].clone(),
+            line: 1 + before.map(|&(_, lines)| lines).sum::<usize>() + line,
+            fault,
+        }
+    }
+
+    /// Whether the list was read to its end; the lines of all blocks must be set.
+    ///
+    /// # Errors
+    ///
+    /// What made [`next`](Self::next) end before.
+    pub fn finish(mut self) -> Result<()> {
+        match self.failure.take() {
+            None => Ok(()),
+            Some(Failure::Read(error)) => Err(error),
+            Some(Failure::LineTooLong) => {
+                let fault = LineFault::TooLong(LONGEST_WORD);
+                Err(self.fault_at(self.blocks.len(), 0, fault))
+            }
+        }
+    }
+
+    /// Fills a block, which is empty at the end of a file; `false` after the last one.
+    fn fill(&mut self, block: &mut Vec<u8>) -> Result<bool, Failure> {
+        block.clear();
+        let begins = self.input.is_none();
+        if begins {
+            let Some(input) = self.inputs.next() else {
+                return Ok(false);
+            };
+            self.inputs_opened += 1;
+            self.input = Some((input, input.open().map_err(Failure::Read)?));
+        }
+        let Some((input, reader)) = &mut self.input else {
+            return Ok(false);
+        };
+        block.append(&mut self.carried);
+        let mut wanted = block.len() + self.size;
+        loop {
+            let missing = wanted - block.len();
+            block.reserve(missing);
+            let read = reader.take(missing as u64).read_to_end(block);
+            let read = read.map_err(|cause| {
+                Failure::Read(Error::Read {
+                    file: input.name(),
+                    cause,
+                })
+            })?;
+            if read < missing {
+                self.input = None;
+                break;
+            }
+            if let Some(end) = memchr::memrchr(b'\n', block) {
+                self.carried.extend_from_slice(&block[end + 1..]);
+                block.truncate(end + 1);
+                break;
+            }
+            if block.len() > LONGEST_LINE {
+                return Err(Failure::LineTooLong);
+            }
+            wanted *= 2;
+        }
+        if begins && block.starts_with(BYTE_ORDER_MARK) {
+            block.drain(..BYTE_ORDER_MARK.len());
+        }
+        Ok(true)
+    }
+}

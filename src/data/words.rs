@@ -1,0 +1,323 @@
+//! Word lists in memory: one word a line, checked.
+
+use std::sync::Arc;
+
+use super::digest::{Checksum, Digest};
+use super::reader::{Blocks, Source};
+use crate::error::{Error, LineFault, Result};
+
+/// The start/end token of the lecture: it begins and ends every word.
+pub const BOUNDARY: char = '.';
+
+/// The most characters that a word may have.
+pub const LONGEST_WORD: usize = 65_536;
+
+/// The most distinct characters that a word list may have, the start/end token not counted.
+pub const MAX_CHARACTERS: usize = 4096;
+
+/// A checked list of words.
+///
+/// One word a line in UTF-8. Lines end in LF or CRLF, a byte-order mark may come first, white
+/// space around a word is trimmed and blank lines are skipped. A word is a sequence of at most
+/// [`LONGEST_WORD`] Unicode scalar values without control characters and without the start/end
+/// token; spaces inside are allowed.
+///
+/// ```
+/// let towns = makemore_tch::Words::parse("towns", "Ulm\nBad Tölz\n", '.')?;
+/// assert_eq!(towns.iter().collect::<Vec<_>>(), ["Ulm", "Bad Tölz"]);
+/// # Ok::<(), makemore_tch::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Words {
+    origin: String,
+    /// Trimmed, each followed by a line end.
+    text: Arc<str>,
+    boundary: char,
+    characters: Vec<char>,
+    digest: Digest,
+}
+
+impl Words {
+    /// The lecture's names, which are part of the crate.
+    ///
+    /// # Errors
+    ///
+    /// None with the lecture's own start/end token; a letter as such is refused.
+    pub fn lecture(boundary: char) -> Result<Self> {
+        Self::read(&Source::lecture(), boundary)
+    }
+
+    /// Checks a text; `origin` is what errors call it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn parse(
+        origin: impl Into<String>,
+        text: impl Into<Arc<str>>,
+        boundary: char,
+    ) -> Result<Self> {
+        Self::read(&Source::text(origin, text), boundary)
+    }
+
+    /// Reads and checks a list.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read; [`Error::Line`] for the first line that cannot be used (see
+    /// [`LineFault`]), [`Error::NoWords`] if there is none.
+    pub fn read(source: &Source, boundary: char) -> Result<Self> {
+        let mut checker = Checker::new(boundary);
+        let mut blocks = Blocks::of(source);
+        let mut block = Vec::new();
+        while let Some(index) = blocks.next(&mut block) {
+            if let Err(fault) = checker.add(&block) {
+                return Err(blocks.fault_at(index, checker.lines, fault));
+            }
+            blocks.set_lines(index, checker.lines);
+        }
+        blocks.finish()?;
+        checker.words(source.origin())
+    }
+
+    /// The words, in the order of the list.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.text.lines()
+    }
+
+    /// How many words there are; at least one.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a list without words is an error"
+    )]
+    pub fn len(&self) -> usize {
+        self.digest.words as usize
+    }
+
+    /// The distinct characters of the words, sorted.
+    pub fn characters(&self) -> &[char] {
+        &self.characters
+    }
+
+    /// The character that begins and ends every word.
+    pub fn boundary(&self) -> char {
+        self.boundary
+    }
+
+    /// What the list is called: its file, or where else it is from.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// By which the list is recognised.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The same list, to be read again.
+    pub fn source(&self) -> Source {
+        Source::text(self.origin.clone(), Arc::clone(&self.text))
+    }
+}
+
+/// What makes a character impossible in a word.
+pub(crate) fn fault_of(character: char, boundary: char) -> Option<LineFault> {
+    if character.is_control() {
+        Some(LineFault::Control(character))
+    } else if character == boundary {
+        Some(LineFault::Token(character))
+    } else {
+        None
+    }
+}
+
+/// Whether a word has more characters than [`LONGEST_WORD`].
+pub(crate) fn is_too_long(word: &str) -> bool {
+    word.len() > LONGEST_WORD && word.chars().count() > LONGEST_WORD
+}
+
+/// What was read of a list so far.
+struct Checker {
+    boundary: char,
+    text: String,
+    words: u64,
+    total: u64,
+    /// For each character whether it occurs.
+    seen: Vec<bool>,
+    distinct: usize,
+    /// The good lines of the last block.
+    lines: usize,
+}
+
+impl Checker {
+    fn new(boundary: char) -> Self {
+        Self {
+            boundary,
+            text: String::new(),
+            words: 0,
+            total: 0,
+            seen: vec![false; char::MAX as usize + 1],
+            distinct: 0,
+            lines: 0,
+        }
+    }
+
+    /// Checks a block of whole lines and keeps its words.
+    fn add(&mut self, block: &[u8]) -> Result<(), LineFault> {
+        self.lines = 0;
+        for line in block.split_inclusive(|&byte| byte == b'\n') {
+            let line = simdutf8::basic::from_utf8(line).map_err(|_| LineFault::Utf8)?;
+            let word = line.trim();
+            if !word.is_empty() {
+                self.check(word)?;
+                self.text.push_str(word);
+                self.text.push('\n');
+                self.words += 1;
+            }
+            self.lines += 1;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, word: &str) -> Result<(), LineFault> {
+        if is_too_long(word) {
+            return Err(LineFault::TooLong(LONGEST_WORD));
+        }
+        for character in word.chars() {
+            self.total += 1;
+            if std::mem::replace(&mut self.seen[character as usize], true) {
+                continue;
+            }
+            if let Some(fault) = fault_of(character, self.boundary) {
+                return Err(fault);
+            }
+            self.distinct += 1;
+            if self.distinct > MAX_CHARACTERS {
+                return Err(LineFault::TooManyCharacters(MAX_CHARACTERS));
+            }
+        }
+        Ok(())
+    }
+
+    fn words(self, origin: String) -> Result<Words> {
+        if self.words == 0 {
+            return Err(Error::NoWords { file: origin });
+        }
+        let mut checksum = Checksum::default();
+        checksum.add_words(self.text.as_bytes());
+        let seen = (0..).zip(self.seen);
+        let seen = seen.filter(|&(_, seen)| seen);
+        Ok(Words {
+            origin,
+            boundary: self.boundary,
+            characters: seen.filter_map(|(code, _)| char::from_u32(code)).collect(),
+            digest: Digest {
+                crc32: checksum.crc32(),
+                words: self.words,
+                characters: self.total,
+            },
+            text: self.text.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn words(text: &'static str) -> Vec<String> {
+        let words = Words::parse("list", text, '.').unwrap();
+        words.iter().map(str::to_owned).collect()
+    }
+
+    fn fault(text: &str) -> String {
+        Words::parse("list", text.to_owned(), '.')
+            .unwrap_err()
+            .to_string()
+    }
+
+    /// The CRC-32 is that of the file with a line end after its last name, as `crc32` and Python's
+    /// `zlib.crc32` compute it.
+    #[test]
+    fn the_lecture_has_its_published_size_and_checksum() {
+        let names = Words::lecture(BOUNDARY).unwrap();
+        assert_eq!(names.len(), 32_033);
+        assert_eq!(names.iter().next(), Some("emma"));
+        let file = include_str!("../../assets/names.txt");
+        let expected = Digest {
+            crc32: crc32fast::hash(format!("{}\n", file.trim_end()).as_bytes()),
+            words: 32_033,
+            characters: 228_146 - 32_033,
+        };
+        assert_eq!(names.digest(), expected);
+    }
+
+    #[test]
+    fn mark_line_ends_blank_lines_and_space_around_words_are_no_part_of_them() {
+        assert_eq!(
+            words("\u{FEFF}emma\r\n\n  \t\r\n New York \nzoë"),
+            ["emma", "New York", "zoë"]
+        );
+    }
+
+    #[test]
+    fn each_fault_names_its_line() {
+        assert!(fault("emma\n\nst. ives\n").starts_with("list:3: the word has a '.'"));
+        assert!(fault("em\x07ma\n").starts_with("list:1: a control character (U+0007)"));
+        assert!(fault("em\rma\n").starts_with("list:1: a control character (U+000D)"));
+        assert!(fault(" \r\n\n").starts_with("list: no words"));
+        assert!(fault("").starts_with("list: no words"));
+    }
+
+    #[test]
+    fn the_longest_word_is_read_and_one_character_more_is_refused() {
+        let longest = "é".repeat(LONGEST_WORD);
+        let list = Words::parse("list", format!("a\n {longest} \n"), '.').unwrap();
+        assert_eq!(list.len(), 2);
+        let error = fault(&format!("a\n{longest}é\nb\n"));
+        assert!(
+            error.starts_with("list:2: the word is too long; 65536"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_4097th_distinct_character_is_refused_where_it_stands() {
+        let characters = ('\u{4E00}'..).take(MAX_CHARACTERS + 1);
+        let mut text: String = characters.flat_map(|character| [character, '\n']).collect();
+        assert!(fault(&text).starts_with("list:4097: more than 4096 distinct"));
+        text.truncate(text.len() - 4);
+        assert!(Words::parse("list", text, '.').is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn the_digest_does_not_depend_on_line_ends_space_and_blank_lines(
+            words in prop::collection::vec("[a-zé]{1,6}( [a-z]{1,3})?", 1..20),
+            ends in prop::collection::vec(prop::sample::select(vec!["\n", "\r\n", " \n\n", "\n\t\n"]), 20),
+        ) {
+            let plain = words.iter().map(|word| format!("{word}\n")).collect::<String>();
+            let wild = words.iter().zip(ends).map(|(word, end)| format!(" {word}{end}")).collect::<String>();
+            let plain = Words::parse("list", plain, '.').unwrap();
+            prop_assert_eq!(plain.digest(), Words::parse("list", wild, '.').unwrap().digest());
+            let mut other = words.clone();
+            other.swap(0, words.len() - 1);
+            if other != words {
+                let other = Words::parse("list", other.join("\n"), '.').unwrap();
+                prop_assert_ne!(plain.digest(), other.digest());
+            }
+        }
+
+        #[test]
+        fn every_line_of_printable_text_is_a_word(list in prop::collection::vec("[^.\\p{Cc}\\s\u{FEFF}]{1,8}", 1..20)) {
+            let words = Words::parse("list", list.join("\n"), '.').unwrap();
+            prop_assert_eq!(words.iter().collect::<Vec<_>>(), list);
+        }
+
+        #[test]
+        fn parsing_any_text_never_panics(text: String) {
+            let _ = Words::parse("list", text, '.');
+        }
+    }
+}

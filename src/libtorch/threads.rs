@@ -1,0 +1,52 @@
+//! How many threads libtorch computes with, and what its allocator does with freed memory.
+
+/// The most numbers of a matrix that is computed faster on one thread than on several, which wait
+/// for each other, the more the busier the machine is.
+const SMALL: usize = 1 << 20;
+
+/// Threads for matrices of some size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threads {
+    /// For small matrices, such as the 27 × 27 of the lecture.
+    pub small: usize,
+    /// For all others.
+    pub large: usize,
+}
+
+impl Threads {
+    /// One for small matrices and all processors for others, or what the user chose for both.
+    pub fn new(chosen: Option<usize>) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            small: chosen.unwrap_or(1),
+            large: chosen.unwrap_or(processors),
+        }
+    }
+
+    /// Has libtorch compute with as many threads as small matrices take.
+    pub fn use_small(self) {
+        tch::set_num_threads(self.small as i32);
+    }
+
+    /// Prepares for matrices of `elements` numbers.
+    pub fn prepare_for(self, elements: usize) {
+        if elements > SMALL {
+            tch::set_num_threads(self.large as i32);
+            keep_freed_memory();
+        }
+    }
+}
+
+/// Has the allocator keep what libtorch frees: every step allocates the same tensors again, and
+/// having the system clear their memory each time takes a good part of a step.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn keep_freed_memory() {
+    // SAFETY: sets two numbers of the allocator; it refuses what it cannot do.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn keep_freed_memory() {}

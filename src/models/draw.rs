@@ -1,0 +1,200 @@
+//! How a character is drawn from a distribution.
+//!
+//! # Why there are two ways to draw
+//!
+//! The notes call `torch.multinomial(p, num_samples=1, replacement=True, generator=g)`. Before
+//! PyTorch 2.0 that took one uniform number and looked it up in the cumulative distribution;
+//! since then a single sample goes another way (it divides `p` by exponential random numbers and
+//! takes the largest), so that the same seed draws other names than the video and the notes show.
+//! See [pytorch/pytorch#114945](https://github.com/pytorch/pytorch/issues/114945) and
+//! [karpathy/nn-zero-to-hero#34](https://github.com/karpathy/nn-zero-to-hero/issues/34).
+//!
+//! [`Method::Cumulative`] is the older way and draws the published names from libtorch's own
+//! random numbers; [`Method::Multinomial`] is what the notes' code prints today.
+
+use std::fmt;
+
+use tch::{Kind, Tensor};
+
+use crate::error::{Error, Result};
+use crate::libtorch::random::Generator;
+
+/// How a character is drawn.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::EnumString,
+    strum::EnumMessage,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Method {
+    /// The lookup of PyTorch before 2.0: the lecture's names
+    #[default]
+    Cumulative,
+    /// The multinomial of today's PyTorch
+    Multinomial,
+}
+
+/// Draws one character after the other from a model.
+pub trait Drawer: fmt::Debug {
+    /// The index of the character that follows a word's indices so far; 0 ends the word. None if
+    /// the model has no distribution after these characters.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch fails.
+    fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>>;
+}
+
+/// Distributions, `[B, V]`, f32, at a temperature: every row raised to `1 / temperature` and
+/// normalised.
+///
+/// Below 1 the probable becomes more probable, above 1 rows become more even. A row without a
+/// distribution, all zeros, stays one.
+///
+/// # Errors
+///
+/// If the temperature is not a finite number above 0.
+pub fn at_temperature(p: &Tensor, temperature: f64) -> Result<Tensor> {
+    check_temperature(temperature)?;
+    let log = p.f_to_kind(Kind::Double)?.f_log()?;
+    // Each row's largest becomes 0 and stays so, however low the temperature is.
+    let logits = log.f_subtract(&log.f_amax([1].as_slice(), true)?)?;
+    // Whose reciprocal is finite.
+    let temperature = temperature.max(f64::MIN_POSITIVE);
+    let tempered = logits
+        .f_div_scalar(temperature)?
+        .f_softmax(1, Kind::Double)?;
+    Ok(tempered
+        .f_to_kind(Kind::Float)?
+        .f_nan_to_num(0.0, None, None)?)
+}
+
+fn check_temperature(temperature: f64) -> Result<()> {
+    if temperature.is_finite() && temperature > 0.0 {
+        return Ok(());
+    }
+    Err(Error::Value {
+        what: "the temperature",
+        value: temperature.to_string(),
+        expected: "a number above 0 would work",
+    })
+}
+
+/// The sums of a distribution in f32 as PyTorch before 2.0 takes them, each divided by the last;
+/// NaN where there is no distribution.
+pub fn cumulative_sums(row: &[f32]) -> impl Iterator<Item = f32> {
+    let total: f32 = row.iter().sum();
+    row.iter().scan(0.0, move |sum, probability| {
+        *sum += probability;
+        Some(*sum / total)
+    })
+}
+
+/// The drawer of any model: one call of it for each character.
+pub(super) struct Stepwise<D> {
+    distribution: D,
+    block_size: usize,
+    method: Method,
+    temperature: f64,
+}
+
+impl<D> Stepwise<D> {
+    /// `distribution` takes a context, `[T]`, to the distribution of what follows it, `[1, V]`.
+    pub fn new(
+        distribution: D,
+        block_size: usize,
+        method: Method,
+        temperature: f64,
+    ) -> Result<Self> {
+        check_temperature(temperature)?;
+        Ok(Self {
+            distribution,
+            block_size,
+            method,
+            temperature,
+        })
+    }
+}
+
+impl<D> fmt::Debug for Stepwise<D> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Stepwise")
+            .field("block_size", &self.block_size)
+            .field("method", &self.method)
+            .field("temperature", &self.temperature)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D: FnMut(&[i64]) -> Result<Tensor>> Drawer for Stepwise<D> {
+    fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
+        let mut context = vec![0; self.block_size];
+        for (to, &from) in context.iter_mut().rev().zip(word.iter().rev()) {
+            *to = from as i64;
+        }
+        let mut p = (self.distribution)(&context)?;
+        if self.temperature != 1.0 {
+            p = at_temperature(&p, self.temperature)?;
+        }
+        let row: Vec<f32> = Vec::try_from(p.f_contiguous()?.f_view([-1])?)?;
+        if !row.iter().any(|&probability| probability > 0.0) {
+            return Ok(None);
+        }
+        match self.method {
+            Method::Multinomial => Ok(Some(generator.multinomial(&p.f_view([-1])?)?)),
+            Method::Cumulative => {
+                let uniform = generator.uniform()?;
+                let mut sums = cumulative_sums(&row);
+                Ok(sums.position(|sum| f64::from(sum) >= uniform))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tempered(p: [f32; 3], temperature: f64) -> Vec<f32> {
+        let p = Tensor::from_slice(&p).view([1, 3]);
+        Vec::try_from(at_temperature(&p, temperature).unwrap().view([-1])).unwrap()
+    }
+
+    #[test]
+    fn temperature_sharpens_and_flattens() {
+        let p = [0.5, 0.3, 0.2];
+        assert!(tempered(p, 0.01)[0] > 0.99);
+        assert!((tempered(p, 100.0)[0] - 1.0 / 3.0).abs() < 0.01);
+        assert_eq!(tempered([0.0; 3], 0.5), [0.0; 3]);
+    }
+
+    /// The lowest temperatures once left nothing of any row.
+    #[test]
+    fn the_lowest_and_highest_temperatures_leave_a_distribution() {
+        for temperature in [f64::from_bits(1), 1e-320, f64::MIN_POSITIVE, 1e-300] {
+            assert_eq!(tempered([0.5, 0.3, 0.2], temperature), [1.0, 0.0, 0.0]);
+            assert_eq!(tempered([0.4, 0.4, 0.2], temperature), [0.5, 0.5, 0.0]);
+            assert_eq!(tempered([0.0, 1.0, 0.0], temperature), [0.0, 1.0, 0.0]);
+        }
+        let even = tempered([0.5, 0.3, 0.2], f64::MAX);
+        assert!(
+            even.iter().all(|&p| (p - 1.0 / 3.0).abs() < 1e-6),
+            "{even:?}"
+        );
+    }
+
+    #[test]
+    fn a_temperature_that_is_none_is_refused() {
+        let p = Tensor::from_slice(&[1.0_f32]).view([1, 1]);
+        for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(at_temperature(&p, temperature).is_err());
+        }
+    }
+}

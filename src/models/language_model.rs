@@ -1,0 +1,103 @@
+//! What sampling and scoring need of anything that was trained, counted or loaded.
+
+use std::fmt;
+
+use tch::{Kind, Tensor};
+
+use super::draw::{Drawer, Method, Stepwise};
+use crate::data::Vocabulary;
+use crate::error::Result;
+
+/// How many contexts a model is asked for at once.
+pub const BATCH: usize = 256;
+
+/// Something that says how probable each next character is after a context.
+pub trait LanguageModel: fmt::Debug {
+    /// The vocabulary that the indices are of; `V` characters.
+    fn vocabulary(&self) -> &Vocabulary;
+
+    /// How many characters back the model looks: `T`.
+    fn block_size(&self) -> usize;
+
+    /// The distribution of the next character after each of `B` contexts, `[B, V]`, f32, on the
+    /// CPU.
+    ///
+    /// `contexts` are `[B, T]`, i64, on the CPU, padded on the left with the start token, 0.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch cannot compute them.
+    fn distributions(&self, contexts: &Tensor) -> Result<Tensor>;
+
+    /// How probable each character of a word is after those before it, and then its end: one
+    /// more than `word` has indices; f32.
+    ///
+    /// # Errors
+    ///
+    /// As [`distributions`](Self::distributions).
+    fn probabilities(&self, word: &[usize]) -> Result<Vec<f32>> {
+        let v = self.vocabulary().len();
+        let nexts: Vec<usize> = word.iter().copied().chain([0]).collect();
+        let lengths: Vec<usize> = (0..nexts.len()).collect();
+        let mut probabilities = Vec::with_capacity(nexts.len());
+        for lengths in lengths.chunks(BATCH) {
+            let before = lengths.iter().map(|&length| &word[..length]);
+            let contexts = contexts(before, self.block_size())?;
+            let p: Vec<f32> = Vec::try_from(self.distributions(&contexts)?.f_view([-1])?)?;
+            let rows = p.chunks_exact(v).zip(lengths);
+            probabilities.extend(rows.map(|(row, &length)| row[nexts[length]]));
+        }
+        Ok(probabilities)
+    }
+
+    /// Draws one character after the other, at a temperature (see
+    /// [`at_temperature`](super::draw::at_temperature)).
+    ///
+    /// A model that has a faster way than one call of [`distributions`](Self::distributions) for
+    /// each character has its own drawer, which draws the same characters.
+    ///
+    /// # Errors
+    ///
+    /// If the temperature is not a number above 0, or libtorch cannot compute what is prepared.
+    fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
+        let block_size = self.block_size();
+        let distribution = move |context: &[i64]| {
+            let contexts = Tensor::f_from_slice(context)?.f_view([1, -1])?;
+            self.distributions(&contexts)
+        };
+        Ok(Box::new(Stepwise::new(
+            distribution,
+            block_size,
+            method,
+            temperature,
+        )?))
+    }
+}
+
+/// The contexts that are single characters, all `V` of them in their order, `[V, 1]`.
+///
+/// # Errors
+///
+/// If libtorch cannot allocate them.
+pub fn single_characters(vocabulary: &Vocabulary) -> Result<Tensor> {
+    let every = Tensor::f_arange(vocabulary.len() as i64, (Kind::Int64, tch::Device::Cpu))?;
+    Ok(every.f_view([-1, 1])?)
+}
+
+/// `[B, T]` contexts, of which each is a slice of indices, padded or cut on the left to length `T`.
+///
+/// # Errors
+///
+/// If libtorch cannot allocate them.
+pub fn contexts<'a>(
+    contexts: impl IntoIterator<Item = &'a [usize]>,
+    block_size: usize,
+) -> Result<Tensor> {
+    let mut indices = Vec::new();
+    for context in contexts {
+        let start = context.len().saturating_sub(block_size);
+        indices.resize(indices.len() + block_size.saturating_sub(context.len()), 0);
+        indices.extend(context[start..].iter().map(|&index| index as i64));
+    }
+    Ok(Tensor::f_from_slice(&indices)?.f_view([-1, block_size as i64])?)
+}

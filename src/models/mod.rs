@@ -1,0 +1,44 @@
+//! Everything that says how probable each next character is.
+//!
+//! In this order: [`language_model`] (the seam that sampling and scoring use), [`table`] (`P` of the
+//! lecture, by counting), [`network`] (the seam that training uses), [`bigram`] (the lecture's
+//! network). `draw` is how a character is drawn from a distribution.
+//!
+//! A new network is a file here, a kind in [`config`] and a line in [`network_of`].
+
+pub mod bigram;
+pub mod config;
+pub mod draw;
+pub mod language_model;
+pub mod network;
+pub mod table;
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Tensor};
+
+use crate::data::Vocabulary;
+use crate::error::Result;
+
+pub use bigram::Bigram;
+pub use config::Config;
+pub use draw::{Drawer, Method};
+pub use language_model::LanguageModel;
+pub use network::Network;
+pub use table::Table;
+
+/// The network of a kind with these parameters, by their names.
+///
+/// # Errors
+///
+/// If names or shapes are not those of the network, or the device has no room.
+pub fn network_of(
+    config: Config,
+    vocabulary: Vocabulary,
+    parameters: &BTreeMap<String, Tensor>,
+    device: Device,
+) -> Result<Box<dyn Network>> {
+    match config {
+        Config::Bigram {} => Ok(Box::new(Bigram::of(vocabulary, parameters, device)?)),
+    }
+}

@@ -1,0 +1,304 @@
+//! The counting model: `P`, the table of how probable each character is after each one.
+
+use std::borrow::Cow;
+
+use tch::{Kind, Tensor};
+
+use super::draw::{Drawer, Method, at_temperature, cumulative_sums};
+use super::language_model::LanguageModel;
+use crate::counting::NgramCounts;
+use crate::data::Vocabulary;
+use crate::error::{Error, Result};
+use crate::libtorch::random::Generator;
+
+/// Into how many parts of equal probability a row is divided to find a character faster.
+const PARTS: usize = 256;
+
+/// `P[i, j]`: how probable character `j` is after character `i`, `[V, V]`, f32.
+///
+/// Source: the notes, "Probability".
+///
+/// ```
+/// # use makemore_tch::{NgramCounts, Table, Words};
+/// let p = Table::of(&NgramCounts::of(&Words::lecture('.')?)?, 1.0)?;
+/// assert_eq!(format!("{:.4}", p.row(0)[7]), "0.0209"); // a g at the start
+/// # Ok::<(), makemore_tch::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Table {
+    vocabulary: Vocabulary,
+    p: Vec<f32>,
+}
+
+impl Table {
+    /// `P = (N + smoothing) / row sums` of counted bigrams.
+    ///
+    /// With smoothing 0, what was never counted is impossible.
+    ///
+    /// # Errors
+    ///
+    /// If `smoothing` is negative or not finite, the counts are not of bigrams, or libtorch cannot
+    /// allocate `P`.
+    pub fn of(counts: &NgramCounts, smoothing: f64) -> Result<Self> {
+        if !(smoothing.is_finite() && smoothing >= 0.0) {
+            return Err(Error::Value {
+                what: "the smoothing",
+                value: smoothing.to_string(),
+                expected: "0 or more would work",
+            });
+        }
+        let n = counts.tensor()?.f_to_kind(Kind::Double)?;
+        let smoothed = n.f_add_scalar(smoothing)?.f_to_kind(Kind::Float)?;
+        let sums = smoothed.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?;
+        let p = if bool::try_from(sums.f_isfinite()?.f_all()?)? {
+            // A row without counts would be 0 / 0.
+            let empty = sums.f_eq(0.0)?;
+            smoothed.f_div(&sums.f_masked_fill(&empty, 1.0)?)?
+        } else {
+            // The same beyond the largest f32, with everything divided by the smoothing.
+            let smoothed = n.f_div_scalar(smoothing)?.f_add_scalar(1.0)?;
+            let sums = smoothed.f_sum_dim_intlist([1].as_slice(), true, Kind::Double)?;
+            smoothed.f_div(&sums)?.f_to_kind(Kind::Float)?
+        };
+        Self::new(counts.vocabulary().clone(), &p)
+    }
+
+    /// Takes `p`, `[V, V]`, f32, on any device; a row of zeros is no distribution, and then
+    /// nothing can be drawn after its character.
+    ///
+    /// # Errors
+    ///
+    /// If the shape is not `[V, V]`, a number is negative or not finite, or libtorch cannot copy
+    /// it.
+    pub fn new(vocabulary: Vocabulary, p: &Tensor) -> Result<Self> {
+        let v = vocabulary.len();
+        if p.size() != [v as i64, v as i64] {
+            return Err(Error::Value {
+                what: "the shape of P",
+                value: format!("{:?}", p.size()),
+                expected: "[V, V] of the vocabulary would work",
+            });
+        }
+        let p: Vec<f32> = Vec::try_from(p.f_contiguous()?.f_view([-1])?)?;
+        let is_probability = |&p: &f32| p.is_finite() && p >= 0.0;
+        if let Some(index) = p.iter().position(|p| !is_probability(p)) {
+            return Err(Error::NoDistribution {
+                after: vocabulary.itos(index / v).to_string(),
+                reason: "there are numbers that are negative or not finite",
+            });
+        }
+        Ok(Self { vocabulary, p })
+    }
+
+    /// `P` as a tensor, `[V, V]`, f32.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch cannot allocate it.
+    pub fn tensor(&self) -> Result<Tensor> {
+        let v = self.vocabulary.len() as i64;
+        Ok(Tensor::f_from_slice(&self.p)?.f_view([v, v])?)
+    }
+
+    /// The rows of `P`: `V` slices of `V` probabilities.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.p.chunks_exact(self.vocabulary.len())
+    }
+
+    /// `P[i, :]`, `[V]`.
+    ///
+    /// # Panics
+    ///
+    /// If `i` is not below `V`.
+    pub fn row(&self, i: usize) -> &[f32] {
+        let v = self.vocabulary.len();
+        &self.p[i * v..(i + 1) * v]
+    }
+
+    /// What draws from the table, which it keeps a copy of.
+    ///
+    /// # Errors
+    ///
+    /// As [`LanguageModel::drawer`].
+    pub fn into_drawer(self, method: Method, temperature: f64) -> Result<Box<dyn Drawer>> {
+        // At temperature 1 nothing changes, not a bit.
+        let tempered = match temperature {
+            1.0 => Cow::Borrowed(&self),
+            _ => {
+                let p = at_temperature(&self.tensor()?, temperature)?;
+                Cow::Owned(Self::new(self.vocabulary.clone(), &p)?)
+            }
+        };
+        Ok(match method {
+            Method::Cumulative => Box::new(Lookup::of(&tempered)),
+            Method::Multinomial => Box::new(Multinomial::of(&tempered)?),
+        })
+    }
+}
+
+impl LanguageModel for Table {
+    fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    fn block_size(&self) -> usize {
+        1
+    }
+
+    fn distributions(&self, contexts: &Tensor) -> Result<Tensor> {
+        let contexts: Vec<i64> = Vec::try_from(contexts.f_contiguous()?.f_view([-1])?)?;
+        let rows = contexts.iter().map(|&i| self.row(i as usize));
+        let p = rows.flatten().copied().collect::<Vec<f32>>();
+        Ok(Tensor::f_from_slice(&p)?.f_view([-1, self.vocabulary.len() as i64])?)
+    }
+
+    fn probabilities(&self, word: &[usize]) -> Result<Vec<f32>> {
+        let before = [0].into_iter().chain(word.iter().copied());
+        let bigrams = before.zip(word.iter().copied().chain([0]));
+        Ok(bigrams.map(|(i, j)| self.row(i)[j]).collect())
+    }
+
+    fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
+        Ok(self.clone().into_drawer(method, temperature)?)
+    }
+}
+
+/// [`Method::Multinomial`], with the rows of `P` as tensors.
+#[derive(Debug)]
+struct Multinomial {
+    /// None where there is no distribution, else `[V]`.
+    rows: Vec<Option<Tensor>>,
+}
+
+impl Multinomial {
+    fn of(table: &Table) -> Result<Self> {
+        let rows = table.tensor()?.f_unbind(0)?.into_iter().zip(table.rows());
+        let rows = rows.map(|(tensor, row)| row.iter().any(|&p| p > 0.0).then_some(tensor));
+        Ok(Self {
+            rows: rows.collect(),
+        })
+    }
+}
+
+impl Drawer for Multinomial {
+    fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
+        let row = &self.rows[word.last().copied().unwrap_or(0)];
+        let drawn = row.as_ref().map(|row| generator.multinomial(row));
+        drawn.transpose()
+    }
+}
+
+/// [`Method::Cumulative`], with the lookup prepared.
+#[derive(Debug)]
+struct Lookup {
+    /// The cumulative sums of the rows, `[V, V]`.
+    rows: Vec<f32>,
+    /// The index where each part of each row begins, `[V, PARTS]`.
+    starts: Vec<u16>,
+    v: usize,
+}
+
+impl Lookup {
+    fn of(table: &Table) -> Self {
+        let v = table.vocabulary.len();
+        let mut rows = Vec::with_capacity(v * v);
+        let mut starts = Vec::with_capacity(v * PARTS);
+        for row in table.rows() {
+            rows.extend(cumulative_sums(row));
+            let sums = &rows[rows.len() - v..];
+            let start = |part| sums.partition_point(|&sum| sum < part as f32 / PARTS as f32);
+            starts.extend((0..PARTS).map(|part| start(part) as u16));
+        }
+        Self { rows, starts, v }
+    }
+}
+
+impl Drawer for Lookup {
+    /// The first index whose sum is not below the next uniform number.
+    fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
+        let i = word.last().copied().unwrap_or(0);
+        let uniform = generator.uniform()?;
+        let row = &self.rows[i * self.v..(i + 1) * self.v];
+        let part = (uniform * PARTS as f64) as usize;
+        // The sums of the indices before are below the beginning of the part, so below the number.
+        let mut j = usize::from(self.starts[i * PARTS + part]);
+        // The last sum is 1 and the number below it, so there always is one.
+        while f64::from(row[j]) < uniform {
+            j += 1;
+        }
+        Ok((!row[j].is_nan()).then_some(j))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Words;
+    use proptest::prelude::*;
+
+    fn table(text: &str, smoothing: f64) -> Result<Table> {
+        let counts = NgramCounts::of(&Words::parse("list", text.to_owned(), '.')?)?;
+        Table::of(&counts, smoothing)
+    }
+
+    #[test]
+    fn smoothing_out_of_range_is_refused() {
+        for smoothing in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(table("ab", smoothing).is_err());
+        }
+    }
+
+    /// It once left no probabilities at all.
+    #[test]
+    fn the_largest_smoothing_makes_all_characters_equally_probable() {
+        for smoothing in [1e20, 1e39, 1e300, f64::MAX] {
+            let p = table("ab", smoothing).unwrap();
+            assert!(
+                p.rows().flatten().all(|&p| (p - 1.0 / 3.0).abs() < 1e-6),
+                "{p:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_probability_is_refused() {
+        let vocabulary = Vocabulary::new('.', ['a']).unwrap();
+        for wrong in [f32::NAN, f32::INFINITY, -0.5] {
+            let p = Tensor::from_slice(&[0.0, 1.0, wrong, 1.0]).view([2, 2]);
+            let error = Table::new(vocabulary.clone(), &p).unwrap_err().to_string();
+            assert!(
+                error.contains("what follows \"a\" has no probabilities"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn temperature_1_changes_not_a_bit() {
+        let p = table("emma\nolivia", 1.0).unwrap();
+        let drawn = |mut drawer: Box<dyn Drawer>| {
+            let mut generator = Generator::seeded(1).unwrap();
+            let next = |_| drawer.next(&[], &mut generator).unwrap();
+            (0..100).map(next).collect::<Vec<_>>()
+        };
+        let at = |temperature| {
+            drawn(
+                p.clone()
+                    .into_drawer(Method::Cumulative, temperature)
+                    .unwrap(),
+            )
+        };
+        assert_eq!(at(1.0), drawn(Box::new(Lookup::of(&p))));
+        assert_ne!(at(1.0), at(0.1));
+    }
+
+    proptest! {
+        #[test]
+        fn rows_sum_to_1(list in prop::collection::vec("[a-zä]{1,8}", 1..20), smoothing in 0.0..10.0) {
+            for row in table(&list.join("\n"), smoothing).unwrap().rows() {
+                let sum: f32 = row.iter().sum();
+                prop_assert!((sum - 1.0).abs() < 1e-5, "a row sums to {}", sum);
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Making more words: drawing one character after the other until the end token comes.
+//!
+//! ```
+//! use makemore_tch::{NgramCounts, SampleOptions, Sampler, Table, Words};
+//!
+//! let p = Table::of(&NgramCounts::of(&Words::lecture('.')?)?, 1.0)?;
+//! let names = Sampler::new(&p, 420, &SampleOptions::default())?;
+//! let names: Vec<String> = names.take(5).collect::<Result<_, _>>()?;
+//! assert_eq!(names, ["jor", "anuir", "she", "tais", "jen"]);
+//! # Ok::<(), makemore_tch::Error>(())
+//! ```
+
+use crate::data::Vocabulary;
+use crate::error::{Error, Result};
+use crate::libtorch::random::Generator;
+use crate::models::{Drawer, LanguageModel, Method};
+
+/// What a [`Sampler`] draws.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleOptions {
+    /// How characters are drawn.
+    pub method: Method,
+    /// See [`at_temperature`](crate::models::draw::at_temperature).
+    pub temperature: f64,
+    /// What every name begins with; counts towards `max_length`.
+    pub prefix: String,
+    /// The most characters that a name may have; a longer one is cut off there.
+    pub max_length: usize,
+}
+
+impl Default for SampleOptions {
+    /// The lecture's way, in names of at most 100 characters.
+    fn default() -> Self {
+        Self {
+            method: Method::default(),
+            temperature: 1.0,
+            prefix: String::new(),
+            max_length: 100,
+        }
+    }
+}
+
+/// An endless iterator over the names that a seed draws from a model.
+///
+/// It holds libtorch's generator as long as it lives (see [`crate::libtorch::random`]).
+#[derive(Debug)]
+pub struct Sampler<'m> {
+    vocabulary: &'m Vocabulary,
+    drawer: Box<dyn Drawer + 'm>,
+    generator: Generator,
+    prefix: Vec<usize>,
+    max_length: usize,
+    /// The indices of the name that is being drawn.
+    word: Vec<usize>,
+}
+
+impl<'m> Sampler<'m> {
+    /// Starts to draw from a model with a seed.
+    ///
+    /// # Errors
+    ///
+    /// If the prefix has a character that the vocabulary does not have or is longer than a name
+    /// may be, the temperature is not above 0, or this thread has another sampler.
+    pub fn new(model: &'m dyn LanguageModel, seed: u64, options: &SampleOptions) -> Result<Self> {
+        let vocabulary = model.vocabulary();
+        let prefix = vocabulary.encode(&options.prefix)?;
+        if options.max_length == 0 || prefix.len() > options.max_length {
+            return Err(Error::Value {
+                what: "the longest length of a name",
+                value: options.max_length.to_string(),
+                expected: "at least 1 and the length of the prefix would work",
+            });
+        }
+        Ok(Self {
+            vocabulary,
+            drawer: model.drawer(options.method, options.temperature)?,
+            generator: Generator::seeded(seed)?,
+            prefix,
+            max_length: options.max_length,
+            word: Vec::new(),
+        })
+    }
+
+    /// Appends the next name to a text, which is faster than a string for each.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDistribution`] if nothing can follow a character, or if libtorch fails.
+    pub fn append_to(&mut self, text: &mut String) -> Result<()> {
+        self.word.clone_from(&self.prefix);
+        while self.word.len() < self.max_length {
+            match self.drawer.next(&self.word, &mut self.generator)? {
+                Some(0) => break,
+                Some(index) => self.word.push(index),
+                None => return Err(self.nothing_follows()),
+            }
+        }
+        text.extend(self.word.iter().map(|&index| self.vocabulary.itos(index)));
+        Ok(())
+    }
+
+    fn nothing_follows(&self) -> Error {
+        let start = self.vocabulary.boundary().to_string();
+        Error::NoDistribution {
+            after: start + &self.vocabulary.decode(&self.word),
+            reason: "all of them are 0",
+        }
+    }
+}
+
+impl Iterator for Sampler<'_> {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut name = String::new();
+        Some(self.append_to(&mut name).map(|()| name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counting::NgramCounts;
+    use crate::data::Words;
+    use crate::models::Table;
+    use crate::models::draw::cumulative_sums;
+    use tch::Tensor;
+
+    fn lecture() -> Table {
+        let counts = NgramCounts::of(&Words::lecture('.').unwrap()).unwrap();
+        Table::of(&counts, 1.0).unwrap()
+    }
+
+    fn names(p: &Table, count: usize, options: &SampleOptions) -> Vec<String> {
+        let sampler = Sampler::new(p, 420, options).unwrap();
+        sampler.take(count).collect::<Result<_>>().unwrap()
+    }
+
+    #[test]
+    fn seed_420_draws_the_published_names() {
+        assert_eq!(
+            names(&lecture(), 5, &SampleOptions::default()),
+            ["jor", "anuir", "she", "tais", "jen"]
+        );
+    }
+
+    /// What the notes' code prints under PyTorch 2.13, run there: pytorch#114945.
+    #[test]
+    fn multinomial_draws_what_todays_pytorch_draws() {
+        let options = SampleOptions {
+            method: Method::Multinomial,
+            ..SampleOptions::default()
+        };
+        assert_eq!(
+            names(&lecture(), 5, &options),
+            ["rarusal", "lemis", "jellielielustitan", "zatzi", "amanor"]
+        );
+    }
+
+    /// As the notes and PyTorch before 2.0 do it: one number, one search from the beginning.
+    #[test]
+    fn a_hundred_thousand_names_are_those_of_one_by_one_draws() {
+        let p = lecture();
+        let mut sampler = Sampler::new(&p, 420, &SampleOptions::default()).unwrap();
+        let mut names = String::new();
+        for _ in 0..100_000 {
+            sampler.append_to(&mut names).unwrap();
+            names.push('\n');
+        }
+        drop(sampler);
+
+        let mut generator = Generator::seeded(420).unwrap();
+        let rows: Vec<Vec<f32>> = p.rows().map(|row| cumulative_sums(row).collect()).collect();
+        for name in names.lines() {
+            let mut drawn = Vec::new();
+            let mut i = 0;
+            loop {
+                let uniform = generator.uniform().unwrap();
+                let mut sums = rows[i].iter();
+                i = sums.position(|&sum| f64::from(sum) >= uniform).unwrap();
+                if i == 0 {
+                    break;
+                }
+                drawn.push(i);
+            }
+            assert_eq!(p.vocabulary().decode(&drawn), name);
+        }
+    }
+
+    /// Pearson's chi-squared test of each row, against the value that a fair draw exceeds once in
+    /// a million (the Wilson–Hilferty approximation of its quantile).
+    #[test]
+    fn characters_are_drawn_as_often_as_p_says() {
+        let p = lecture();
+        let v = p.vocabulary().len();
+        for method in [Method::Cumulative, Method::Multinomial] {
+            let count = if method == Method::Cumulative {
+                200_000
+            } else {
+                20_000
+            };
+            let options = SampleOptions {
+                method,
+                ..SampleOptions::default()
+            };
+            let mut drawn = vec![0.0_f64; v * v];
+            for name in names(&p, count, &options) {
+                for (i, j) in p.vocabulary().bigrams(&name).unwrap() {
+                    drawn[i * v + j] += 1.0;
+                }
+            }
+            for (drawn, row) in drawn.chunks(v).zip(p.rows()) {
+                let total: f64 = drawn.iter().sum();
+                let expected = row.iter().map(|&p| f64::from(p) * total);
+                // The approximation is good where a character is expected at least five times.
+                let often = drawn
+                    .iter()
+                    .zip(expected)
+                    .filter(|&(_, expected)| expected >= 5.0);
+                let terms: Vec<f64> = often
+                    .map(|(&drawn, expected)| (drawn - expected).powi(2) / expected)
+                    .collect();
+                let freedom = terms.len().max(2) as f64 - 1.0;
+                let ninth = 2.0 / (9.0 * freedom);
+                let limit = freedom * (1.0 - ninth + 4.753 * ninth.sqrt()).powi(3);
+                let chi_squared: f64 = terms.iter().sum();
+                assert!(chi_squared < limit, "{method:?}: {chi_squared} of {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_character_that_nothing_follows_is_an_error_for_both_methods() {
+        let vocabulary = Vocabulary::new('.', ['a']).unwrap();
+        let p = Tensor::from_slice(&[0.0f32, 1.0, 0.0, 0.0]).view([2, 2]);
+        let p = Table::new(vocabulary, &p).unwrap();
+        for method in [Method::Cumulative, Method::Multinomial] {
+            let options = SampleOptions {
+                method,
+                ..SampleOptions::default()
+            };
+            let name = Sampler::new(&p, 1, &options).unwrap().next().unwrap();
+            let error = name.unwrap_err().to_string();
+            assert!(
+                error.contains("what follows \".a\" has no probabilities"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_begin_with_the_prefix_and_end_at_the_longest_length() {
+        let options = SampleOptions {
+            prefix: "ann".to_owned(),
+            max_length: 5,
+            ..SampleOptions::default()
+        };
+        let names = names(&lecture(), 200, &options);
+        assert!(
+            names
+                .iter()
+                .all(|name| name.starts_with("ann") && name.len() <= 5)
+        );
+        assert!(names.iter().any(|name| name.len() == 5));
+        assert!(names.iter().any(|name| name.len() < 5));
+    }
+
+    #[test]
+    fn a_prefix_that_no_name_can_have_is_refused() {
+        for prefix in ["ö", "a.b", "abcdef"] {
+            let options = SampleOptions {
+                prefix: prefix.to_owned(),
+                max_length: 5,
+                ..SampleOptions::default()
+            };
+            assert!(Sampler::new(&lecture(), 420, &options).is_err(), "{prefix}");
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! How probable words are under any model, and how well a model fits a list.
+//!
+//! ```
+//! use makemore_tch::{NgramCounts, Table, Words, score};
+//!
+//! let counts = NgramCounts::of(&Words::lecture('.')?)?;
+//! let p = Table::of(&counts, 1.0)?;
+//! assert_eq!(score::word(&p, "jen")?.likelihood.to_string(), "0.0005491252522915602");
+//! assert_eq!(format!("{:.6}", score::average_nll(&p, &counts)?), "2.454577");
+//! # Ok::<(), makemore_tch::Error>(())
+//! ```
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::counting::NgramCounts;
+use crate::error::{Error, Result};
+use crate::format;
+use crate::models::LanguageModel;
+use crate::models::language_model::{BATCH, contexts};
+
+/// The product of the probabilities of a word's characters and of its end.
+///
+/// In f32 as in the notes where that is a normal number; else in f64, and below its smallest
+/// normal number only the logarithm is known, and printed as a power of ten.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Likelihood {
+    /// 0 where it is too small for f64.
+    product: f64,
+    ln: f64,
+}
+
+impl Likelihood {
+    fn of(probabilities: &[f32]) -> Self {
+        let in_f32: f32 = probabilities.iter().product();
+        let in_f64: f64 = probabilities.iter().map(|&p| f64::from(p)).product();
+        let product = match () {
+            () if in_f32.is_normal() => f64::from(in_f32),
+            () if in_f64.is_normal() => in_f64,
+            () => 0.0,
+        };
+        Self {
+            product,
+            ln: probabilities.iter().map(|&p| f64::from(p).ln()).sum(),
+        }
+    }
+
+    /// Its natural logarithm, summed in f64; negative infinity where a probability is 0.
+    pub fn ln(self) -> f64 {
+        self.ln
+    }
+
+    /// Written with four decimals, as Python's `f"{likelihood:.4e}"`.
+    pub fn scientific(self) -> String {
+        match self.is_too_small() {
+            true => format::exponential(self.ln),
+            false => format::scientific(self.product),
+        }
+    }
+
+    /// Whether only the logarithm is known.
+    fn is_too_small(self) -> bool {
+        self.product == 0.0 && self.ln.is_finite()
+    }
+
+    /// The order of likelihoods.
+    fn total_cmp(self, other: Self) -> std::cmp::Ordering {
+        let products = self.product.total_cmp(&other.product);
+        products.then_with(|| match self.product {
+            0.0 => self.ln.total_cmp(&other.ln),
+            _ => products,
+        })
+    }
+}
+
+impl fmt::Display for Likelihood {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.is_too_small() {
+            true => f.write_str(&format::exponential(self.ln)),
+            false => f.write_str(&format::float(self.product)),
+        }
+    }
+}
+
+impl Serialize for Likelihood {
+    /// A number; one that is too small for f64 is written all the same, and most readers take it
+    /// for 0.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.is_too_small() {
+            return serializer.serialize_f64(self.product);
+        }
+        let number = RawValue::from_string(format::exponential(self.ln));
+        number
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
+    }
+}
+
+/// A word, taken apart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WordScore {
+    /// The word.
+    pub word: String,
+    /// Its characters, and its end.
+    pub bigrams: Vec<BigramScore>,
+    /// How probable the whole word is.
+    pub likelihood: Likelihood,
+    /// The average negative log-likelihood of its characters, in nats; infinite where one is
+    /// impossible.
+    pub nll: f64,
+}
+
+/// A character of a word, or its end, with the character before it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BigramScore {
+    /// Both characters.
+    pub bigram: String,
+    /// How probable the second one is.
+    pub probability: f64,
+}
+
+/// Scores a word.
+///
+/// Source: the notes, "Maximum Likelihood".
+///
+/// # Errors
+///
+/// [`Error::Word`] if it has a character that the vocabulary does not have.
+pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
+    let vocabulary = model.vocabulary();
+    let bigrams = vocabulary.bigrams(word)?;
+    let probabilities = model.probabilities(&vocabulary.encode(word)?)?;
+    let likelihood = Likelihood::of(&probabilities);
+    Ok(WordScore {
+        word: word.to_owned(),
+        bigrams: bigrams
+            .iter()
+            .zip(&probabilities)
+            .map(|(&(i, j), &probability)| BigramScore {
+                bigram: vocabulary.decode(&[i, j]),
+                probability: probability.into(),
+            })
+            .collect(),
+        likelihood,
+        nll: -likelihood.ln / bigrams.len() as f64,
+    })
+}
+
+/// The average negative log-likelihood of counted n-grams under a model, in nats, summed in f64;
+/// infinite where the model holds one for impossible.
+///
+/// Source: the notes, "Average negative log-likelihood"; they add in f32, and print 2.454579 where
+/// the sum is 2.454577.
+///
+/// # Errors
+///
+/// [`Error::OtherVocabulary`] if the counts are of another vocabulary, [`Error::Value`] if the model
+/// looks at longer contexts than were counted.
+pub fn average_nll(model: &dyn LanguageModel, counts: &NgramCounts) -> Result<f64> {
+    if counts.vocabulary() != model.vocabulary() {
+        return Err(Error::OtherVocabulary {
+            model: model.vocabulary().len(),
+            data: counts.vocabulary().len(),
+        });
+    }
+    if model.block_size() >= counts.order() {
+        return Err(Error::Value {
+            what: "the order of the counts",
+            value: counts.order().to_string(),
+            expected: "more than the block size of the model would work",
+        });
+    }
+    let v = counts.vocabulary().len();
+    let counted: Vec<(&[usize], &[u64])> = counts.contexts().collect();
+    let mut sum = 0.0;
+    for batch in counted.chunks(BATCH) {
+        let contexts = contexts(
+            batch.iter().map(|&(context, _)| context),
+            model.block_size(),
+        )?;
+        let p: Vec<f32> = Vec::try_from(model.distributions(&contexts)?.f_view([-1])?)?;
+        for (row, (_, counts)) in p.chunks_exact(v).zip(batch) {
+            for (&probability, &count) in row.iter().zip(*counts) {
+                if count > 0 {
+                    sum -= count as f64 * f64::from(probability).ln();
+                }
+            }
+        }
+    }
+    Ok(sum / counts.total() as f64)
+}
+
+/// A name with its likelihood.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoredName {
+    /// The name.
+    pub name: String,
+    /// How probable it is.
+    pub likelihood: Likelihood,
+}
+
+impl fmt::Display for ScoredName {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Likelihood for {}: {}", self.name, self.likelihood)
+    }
+}
+
+/// Scores names, the likeliest first; equally likely ones stay in their order.
+///
+/// # Errors
+///
+/// As [`word`].
+pub fn ranked(
+    model: &dyn LanguageModel,
+    names: impl IntoIterator<Item = Result<String>>,
+) -> Result<Vec<ScoredName>> {
+    let scored = |name: Result<String>| {
+        let name = name?;
+        let probabilities = model.probabilities(&model.vocabulary().encode(&name)?)?;
+        let likelihood = Likelihood::of(&probabilities);
+        Ok(ScoredName { name, likelihood })
+    };
+    let mut scored = names.into_iter().map(scored).collect::<Result<Vec<_>>>()?;
+    scored.sort_by(|one, other| other.likelihood.total_cmp(one.likelihood));
+    Ok(scored)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Vocabulary, Words};
+    use crate::models::Table;
+    use tch::Tensor;
+
+    fn lecture() -> (NgramCounts, Table) {
+        let counts = NgramCounts::of(&Words::lecture('.').unwrap()).unwrap();
+        let p = Table::of(&counts, 1.0).unwrap();
+        (counts, p)
+    }
+
+    #[test]
+    fn good_has_the_published_probabilities_and_likelihood() {
+        let (_, p) = lecture();
+        let good = word(&p, "good").unwrap();
+        let rounded = good.bigrams.iter();
+        let rounded: Vec<String> = rounded
+            .map(|bigram| format!("{} {:.4}", bigram.bigram, bigram.probability))
+            .collect();
+        let published = [
+            ".g 0.0209",
+            "go 0.0430",
+            "oo 0.0146",
+            "od 0.0240",
+            "d. 0.0936",
+        ];
+        assert_eq!(rounded, published);
+        assert_eq!(good.likelihood.scientific(), "2.9399e-08");
+        // The NLL follows from the likelihood: five bigrams.
+        assert!((good.nll + 2.9399e-8_f64.ln() / 5.0).abs() < 1e-5);
+    }
+
+    /// The same list once had two averages, by how it was cut into files. The figure is that of
+    /// Python's `math.fsum` over the notes' P.
+    #[test]
+    fn the_average_nll_is_exact() {
+        let (counts, p) = lecture();
+        let nll = average_nll(&p, &counts).unwrap();
+        assert_eq!(format!("{nll:.6}"), "2.454577");
+    }
+
+    #[test]
+    fn what_was_never_seen_is_impossible_without_smoothing() {
+        let vocabulary = Vocabulary::new('.', "ab".chars()).unwrap();
+        let p = Tensor::from_slice(&[0.0f32, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]).view([3, 3]);
+        let p = Table::new(vocabulary, &p).unwrap();
+        assert_eq!(word(&p, "a").unwrap().likelihood.to_string(), "1.0");
+        let impossible = word(&p, "b").unwrap();
+        assert_eq!(impossible.likelihood.to_string(), "0.0");
+        assert_eq!(impossible.nll, f64::INFINITY);
+    }
+
+    /// The likelihood of a long word was once printed as 0.0.
+    #[test]
+    fn the_likelihood_of_a_long_word_is_not_0() {
+        let likelihood = |n, p| Likelihood::of(&vec![p; n]);
+        // 0.5^100 is a normal f32, 0.5^1000 a normal f64, 0.5^10000 neither.
+        assert_eq!(
+            likelihood(100, 0.5).to_string(),
+            format::float(0.5_f64.powi(100))
+        );
+        assert_eq!(
+            likelihood(1000, 0.5).to_string(),
+            format::float(0.5_f64.powi(1000))
+        );
+        // Python: decimal.Decimal("0.5") ** 10000
+        assert_eq!(likelihood(10_000, 0.5).to_string(), "5.0124e-3011");
+        assert_eq!(likelihood(10_000, 0.5).scientific(), "5.0124e-3011");
+        let json = serde_json::to_string(&likelihood(10_000, 0.5)).unwrap();
+        assert_eq!(json, "5.0124e-3011");
+    }
+
+    #[test]
+    fn the_likeliest_name_comes_first_however_small_it_is() {
+        let (_, p) = lecture();
+        let names = ["x".repeat(2000), "emma".to_owned(), "x".repeat(1000)];
+        let ranked = ranked(&p, names.map(Ok)).unwrap();
+        let lengths: Vec<usize> = ranked.iter().map(|name| name.name.len()).collect();
+        assert_eq!(lengths, [4, 1000, 2000]);
+    }
+}

@@ -1,0 +1,86 @@
+//! What training makes small.
+
+use tch::{Kind, Tensor};
+
+use super::examples::Examples;
+use crate::error::Result;
+
+/// The mean negative log of the targets' probabilities, in nats; a scalar.
+///
+/// `probs` are those after the contexts of the examples, `[R, V]` or `[C, V]`.
+///
+/// Source: the notes, `-probs[torch.arange(len(xs)), ys].log().mean()`.
+///
+/// # Errors
+///
+/// If the shapes do not fit or the device has no room.
+pub fn nll(probs: &Tensor, examples: &Examples) -> Result<Tensor> {
+    let log = examples.of_targets(probs)?.f_log()?; // [R]
+    Ok(examples.mean(&log)?.f_neg()?)
+}
+
+/// A loss plus `regularization * mean(W²)` for each of the parameters; a scalar.
+///
+/// Source: the notes, `+ 0.01 * (W ** 2).mean()`.
+///
+/// # Errors
+///
+/// If the device has no room.
+pub fn regularized(loss: &Tensor, parameters: &[Tensor], regularization: f64) -> Result<Tensor> {
+    let mut sum = loss.shallow_clone();
+    if regularization != 0.0 {
+        for w in parameters {
+            let squares = w.f_square()?.f_mean(Kind::Float)?;
+            sum = sum.f_add(&squares.f_mul_scalar(regularization)?)?;
+        }
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counting::NgramCounts;
+    use crate::data::Words;
+    use crate::models::network::probabilities;
+    use crate::models::{Bigram, Network};
+    use crate::train::optimizer::Sgd;
+    use proptest::prelude::*;
+    use tch::Device;
+
+    /// Loss and gradient of a fresh network on both layouts of a word list.
+    fn both_layouts(text: String, regularization: f64) -> [(f64, Tensor); 2] {
+        let words = Words::parse("list", text, '.').unwrap();
+        let counts = NgramCounts::of(&words).unwrap();
+        let vocabulary = counts.vocabulary();
+        [
+            Examples::all(&words, vocabulary, Device::Cpu).unwrap(),
+            Examples::distinct(&counts, Device::Cpu).unwrap(),
+        ]
+        .map(|examples| {
+            let network = Bigram::new(vocabulary.clone(), 1, Device::Cpu).unwrap();
+            let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
+            let xenc = network.encode(examples.xs()).unwrap();
+            let probs = probabilities(&network.forward(&xenc).unwrap()).unwrap();
+            let loss = nll(&probs, &examples).unwrap();
+            let loss = regularized(&loss, optimizer.parameters(), regularization).unwrap();
+            optimizer.zero_grad();
+            loss.backward();
+            optimizer.step(1.0).unwrap();
+            (loss.double_value(&[]), network.weights().grad())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn distinct_and_all_rows_have_the_same_loss_and_gradient(
+            list in prop::collection::vec("[a-zä]{1,8}", 1..30),
+            regularization in prop::sample::select(vec![0.0, 0.01]),
+        ) {
+            let [(all, gradient), (distinct, other)] = both_layouts(list.join("\n"), regularization);
+            prop_assert!((all - distinct).abs() < 1e-5, "{} and {}", all, distinct);
+            let difference = (gradient - other).abs().max().double_value(&[]);
+            prop_assert!(difference < 1e-6, "gradients differ by {}", difference);
+        }
+    }
+}

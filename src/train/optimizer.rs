@@ -1,0 +1,45 @@
+//! The update, in the one place where parameters change.
+
+use tch::Tensor;
+
+use crate::error::Result;
+
+/// Plain gradient descent.
+///
+/// Source: the notes, `W.grad = None` and `W.data += -lr * W.grad`.
+#[derive(Debug)]
+pub struct Sgd {
+    parameters: Vec<Tensor>,
+}
+
+impl Sgd {
+    /// For these parameters, which it shares with their network.
+    pub fn new(parameters: Vec<Tensor>) -> Self {
+        Self { parameters }
+    }
+
+    /// The parameters.
+    pub fn parameters(&self) -> &[Tensor] {
+        &self.parameters
+    }
+
+    /// Forgets the gradients.
+    pub fn zero_grad(&mut self) {
+        for parameter in &mut self.parameters {
+            parameter.zero_grad();
+        }
+    }
+
+    /// Takes the gradients times the learning rate from the parameters.
+    ///
+    /// # Errors
+    ///
+    /// If there are no gradients, because no backward pass came before.
+    pub fn step(&mut self, learning_rate: f64) -> Result<()> {
+        for parameter in &mut self.parameters {
+            let update = parameter.f_grad()?.f_mul_scalar(learning_rate)?;
+            let _updated_in_place = tch::no_grad(|| parameter.f_sub_(&update))?;
+        }
+        Ok(())
+    }
+}
