@@ -13,6 +13,52 @@ fn picture(folder: &Folder, name: &str) -> RgbImage {
     image::open(folder.path(name)).unwrap().to_rgb8()
 }
 
+/// A text of an SVG and its attributes.
+struct Text {
+    attributes: String,
+    text: String,
+}
+
+impl Text {
+    fn number(&self, attribute: &str) -> f64 {
+        let (_, value) = self
+            .attributes
+            .split_once(&format!(" {attribute}=\""))
+            .unwrap();
+        value.split('"').next().unwrap().parse().unwrap()
+    }
+}
+
+/// All texts of an SVG in the order in which they are drawn.
+fn texts(folder: &Folder, name: &str) -> Vec<Text> {
+    let svg = String::from_utf8(folder.read(name)).unwrap();
+    let texts = svg.split("<text").skip(1);
+    let texts = texts.map(|text| {
+        text.split("</text>")
+            .next()
+            .unwrap()
+            .split_once('>')
+            .unwrap()
+    });
+    let texts = texts.map(|(attributes, text)| Text {
+        attributes: attributes.to_owned(),
+        text: text.trim().to_owned(),
+    });
+    texts.collect()
+}
+
+fn has(texts: &[Text], text: &str) -> bool {
+    texts.iter().any(|other| other.text == text)
+}
+
+/// What is written at the colour bar: its labels from below, then its name.
+fn colour_bar(texts: &[Text]) -> Vec<&str> {
+    let beside = texts.iter().filter(|text| {
+        text.attributes.contains("\"start\"") && !text.attributes.contains("transform")
+    });
+    beside.map(|text| text.text.as_str()).collect()
+}
+
 /// Pixels of about a colour, within what rounding does.
 fn close(pixel: &Rgb<u8>, colour: [u8; 3]) -> bool {
     pixel
@@ -69,6 +115,24 @@ fn a_size_of_ones_own_and_cells_too_small_for_text() {
 }
 
 #[test]
+fn the_frame_does_not_hide_the_cells_at_the_edge() {
+    let folder = Folder::new();
+    // As many characters as there are pixels: only the first row and column have counts.
+    let words = ('\u{4E00}'..)
+        .take(600)
+        .map(|character| format!("{character}\n"));
+    folder.write("list.txt", words.collect::<String>());
+    folder.stdout("heatmap out.png --data list.txt --size 600");
+    let picture = picture(&folder, "out.png");
+    let dark = picture
+        .pixels()
+        .filter(|pixel| close(pixel, DARKEST))
+        .count();
+    let bar = 20;
+    assert!(dark > 2 * 400 + bar, "{dark} pixels");
+}
+
+#[test]
 fn a_vocabulary_of_thousands() {
     let folder = Folder::new();
     let characters: Vec<char> = ('\u{4E00}'..).take(3000).collect();
@@ -100,6 +164,161 @@ fn svg_has_every_bigram_as_text() {
         assert!(svg.contains(text), "{text}");
     }
     assert!(svg.matches("<text").count() > 2 * 27 * 27);
+}
+
+#[test]
+fn colour_bar_labels_of_small_counts_are_distinct() {
+    let folder = Folder::new();
+    for (words, expected) in [
+        ("a\n", &["0", "1", "count"][..]),
+        ("a\na\n", &["0", "1", "2", "count"]),
+        ("a\na\na\n", &["0", "1", "2", "3", "count"]),
+    ] {
+        folder.write("list.txt", words);
+        folder.stdout("heatmap out.svg --data list.txt");
+        assert_eq!(colour_bar(&texts(&folder, "out.svg")), expected);
+    }
+}
+
+#[test]
+fn the_two_lines_of_a_cell_do_not_touch_at_size_800() {
+    let folder = Folder::new();
+    folder.stdout("heatmap out.svg --size 800");
+    let texts = texts(&folder, "out.svg");
+    assert_eq!((&*texts[0].text, &*texts[1].text), ("..", "0"));
+    for lines in texts[..2 * 27 * 27].chunks(2) {
+        // An em is what ascenders and descenders take.
+        let apart = lines[1].number("y") - lines[0].number("y");
+        assert!(apart >= lines[0].number("font-size"), "{}", lines[0].text);
+        assert!(2.0 * apart <= 24.0, "a cell has 24 pixels");
+    }
+}
+
+#[test]
+fn the_value_goes_first_then_the_bigram_and_the_help_says_when() {
+    let folder = Folder::new();
+    let help = folder.stdout("heatmap --help");
+    let (_, both) = help.split_once("pixels; from ").unwrap();
+    let both: u32 = both.split_whitespace().next().unwrap().parse().unwrap();
+    for (size, bigram, value) in [
+        (both, true, true),
+        (both - 25, true, false),
+        (400, false, false),
+    ] {
+        folder.stdout(&format!("heatmap out.svg --size {size}"));
+        let texts = texts(&folder, "out.svg");
+        assert_eq!(
+            (has(&texts, "qu"), has(&texts, "6763")),
+            (bigram, value),
+            "{size}"
+        );
+    }
+}
+
+#[test]
+fn values_stand_in_the_middle_of_large_cells() {
+    let folder = Folder::new();
+    folder.write("list.txt", "a\n");
+    folder.stdout("heatmap out.png --data list.txt --size 800");
+    let picture = picture(&folder, "out.png");
+    // The cell of a., the lower left one of four.
+    let (left, top, side) = (52, 92 + 328, 328);
+    let text = (0..side).flat_map(|y| (0..side).map(move |x| (x, y)));
+    let text: Vec<_> = text
+        .filter(|&(x, y)| close(picture.get_pixel(left + x, top + y), [255; 3]))
+        .collect();
+    let middle = |places: Vec<u32>| {
+        let (first, last) = (places.iter().min().unwrap(), places.iter().max().unwrap());
+        f64::from(first + last) / 2.0 / f64::from(side)
+    };
+    let across = middle(text.iter().map(|&(x, _)| x).collect());
+    let down = middle(text.iter().map(|&(_, y)| y).collect());
+    assert!((across - 0.5).abs() < 0.03, "{across}");
+    assert!((down - 0.5).abs() < 0.06, "{down}");
+}
+
+#[test]
+fn a_long_title_is_cut_and_not_shrunk() {
+    let folder = Folder::new();
+    let name = format!("{}.txt", "x".repeat(200));
+    folder.write(&name, "a\n");
+    folder.stdout(&format!("heatmap out.svg --data {name}"));
+    let texts = texts(&folder, "out.svg");
+    let find = |start: &str| {
+        texts
+            .iter()
+            .find(|text| text.text.starts_with(start))
+            .unwrap()
+    };
+    let title = find("Bigrams of xxx");
+    assert!(title.text.ends_with("xx…"), "{}", title.text);
+    assert!(title.number("font-size") > find("next character").number("font-size"));
+}
+
+#[test]
+fn characters_that_the_font_lacks_and_those_that_cannot_be_seen_have_code_points() {
+    let folder = Folder::new();
+    folder.write("list.txt", "一e\u{301}\na\u{200D}ก\nक x\n\u{1F9E0}\n");
+    folder.stdout("heatmap out.svg --data list.txt");
+    let svg = String::from_utf8(folder.read("out.svg")).unwrap();
+    assert!(!svg.contains(['一', '\u{301}', '\u{200D}', 'ก', 'क', '\u{1F9E0}']));
+    let texts = texts(&folder, "out.svg");
+    for code_point in ["U+4E00", "U+0301", "U+200D", "U+0E01", "U+0915", "U+1F9E0"] {
+        // Of its row and of its column, and in each of their 11 + 11 cells.
+        let times = texts.iter().filter(|text| text.text == code_point).count();
+        assert_eq!(times, 2 + 2 * 11, "{code_point}");
+    }
+    assert!(has(&texts, "a") && has(&texts, "␣x"));
+}
+
+#[test]
+fn hundreds_of_characters_get_a_logarithmic_scale_and_the_bar_says_so() {
+    let folder = Folder::new();
+    let characters: Vec<char> = ('\u{4E00}'..).take(300).collect();
+    let rare = characters
+        .windows(2)
+        .map(|pair| format!("{}{}\n", pair[0], pair[1]));
+    let common = "一\n".repeat(2000);
+    folder.write("list.txt", rare.collect::<String>() + &common);
+
+    let paler = |name: &str, than: u8| {
+        let picture = picture(&folder, name);
+        let (left, top) = (picture.width() / 5, picture.height() / 5);
+        let inside = (0..300).flat_map(|y| (0..300).map(move |x| (left + x, top + y)));
+        let red = inside.map(|(x, y)| picture.get_pixel(x, y).0[0]);
+        red.filter(|&red| red < than).count()
+    };
+    folder.stdout("heatmap out.svg --data list.txt");
+    let texts_of = |name| texts(&folder, name);
+    let log = texts_of("out.svg");
+    assert_eq!(
+        colour_bar(&log),
+        ["0", "1", "10", "100", "1000", "(log scale)", "count"]
+    );
+    folder.stdout("heatmap out.png --data list.txt --size 600");
+    assert!(paler("out.png", 240) > 100, "the bigrams that occur once");
+
+    folder.stdout("heatmap out.svg --data list.txt --scale linear");
+    assert!(!has(&texts_of("out.svg"), "(log scale)"));
+    folder.stdout("heatmap out.png --data list.txt --size 600 --scale linear");
+    assert_eq!(paler("out.png", 240), 0);
+
+    folder.stdout("heatmap out.svg");
+    assert!(!has(&texts_of("out.svg"), "(log scale)"));
+    folder.stdout("heatmap out.svg --of probabilities --scale log");
+    assert!(has(&texts_of("out.svg"), "(log scale)"));
+}
+
+#[test]
+fn logits_have_no_logarithmic_scale() {
+    let folder = Folder::new();
+    folder.stdout("train --epochs 1 --out model.safetensors");
+    let error = folder.error(
+        "heatmap out.png --model model.safetensors --of logits --scale log",
+        1,
+    );
+    assert!(error.contains("a logarithmic scale begins at 0"), "{error}");
+    assert_eq!(folder.files(), ["model.safetensors"]);
 }
 
 #[test]

@@ -6,9 +6,10 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use makemore_tch::format::visible;
 use makemore_tch::models::language_model::single_characters;
-use makemore_tch::{Checkpoint, Counted, Table, count, files, plots};
+use makemore_tch::plots::{self, Scale};
+use makemore_tch::{Checkpoint, Counted, Table, count, files};
 
-use super::arguments::{DataArguments, SmoothingArguments, whole};
+use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
 use super::context::{Context, load};
 
 /// Draw which character follows which
@@ -19,6 +20,7 @@ use super::context::{Context, load};
 Examples:
   makemore-tch heatmap out.png             the counts, as in the lecture
   makemore-tch heatmap out.svg --of probabilities
+  makemore-tch heatmap out.png --scale log --data towns.txt
   makemore-tch heatmap out.png --of logits --model makemore.safetensors")]
 pub struct Heatmap {
     /// The picture, ending in .png or .svg
@@ -33,9 +35,15 @@ pub struct Heatmap {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "boundary"])]
     model: Option<PathBuf>,
 
-    /// Width and height in pixels
+    /// Width and height in pixels; from 700 on, the lecture's cells have room for both the bigram
+    /// and its count; in smaller ones the count goes first, then the bigram
     #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = whole(plots::SIZES), allow_negative_numbers = true)]
     size: u32,
+
+    /// How values become colours [default: log where the largest is over 1000 times the median of
+    /// those that are not 0, else linear]
+    #[arg(long, value_parser = one_of::<Scale>())]
+    scale: Option<Scale>,
 
     #[command(flatten)]
     data: DataArguments,
@@ -103,6 +111,7 @@ impl Heatmap {
             return Ok(plots::Heatmap {
                 values: p.rows().flatten().map(|&p| p.into()).collect(),
                 vocabulary,
+                scale: self.scale,
                 decimals: 3,
                 title: format!("Bigram probabilities of {origin}"),
                 unit: "probability".to_owned(),
@@ -112,6 +121,7 @@ impl Heatmap {
         Ok(plots::Heatmap {
             values: n.map(|&count| count as f64).collect(),
             vocabulary,
+            scale: self.scale,
             decimals: 0,
             title: format!("Bigrams of {origin}"),
             unit: "count".to_owned(),
@@ -133,6 +143,7 @@ impl Heatmap {
         };
         Ok(plots::Heatmap {
             vocabulary: network.vocabulary().clone(),
+            scale: self.scale,
             values: Vec::try_from(matrix.to_kind(tch::Kind::Double).view([-1]))?,
             decimals,
             title: title.to_owned(),

@@ -1,88 +1,90 @@
 //! The heatmap of a `[V, V]` matrix: the notes' Figure 1, with text that can be read everywhere.
 
-use colorgrad::Gradient;
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::{BoldPoints, Ranged};
-use plotters::coord::types::RangedCoordf64;
 use plotters::element::BitMapElement;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{Drawing, Drawn, FONT};
+use super::cell_text::CellText;
+use super::colour_scale::{ColourScale, Scale, readable_on};
+use super::font::Font;
+use super::layout::Layout;
+use super::{Drawing, Drawn, axes, colour_bar, font_error, labels};
 use crate::data::Vocabulary;
-
-/// Below this many pixels a character cannot be read.
-const SMALLEST_TEXT: f64 = 7.0;
 
 /// A matrix and what to write around it.
 ///
 /// Each cell has the colour of its value in the Blues scale and, where there is room, its bigram
-/// and value in black or white, whichever has more contrast there.
+/// and value in black or white, whichever has more contrast there. Where there is no room for
+/// both, there is only the bigram, and in yet smaller cells nothing. A character that the font
+/// does not have, or that cannot be seen alone, is named by its code point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heatmap {
     /// The characters of rows and columns.
     pub vocabulary: Vocabulary,
-    /// The value of each bigram, `[V, V]`; the first character is the row.
+    /// The value of each bigram, `[V, V]`, finite; the first character is the row.
     pub values: Vec<f64>,
-    /// With how many decimals the values are written.
+    /// How values become colours; `None` is [`Scale::for_values`].
+    pub scale: Option<Scale>,
+    /// With how many decimals the values are written; with none, they are whole numbers.
     pub decimals: usize,
-    /// Written above the matrix.
+    /// Written above the matrix, and cut where it is too long.
     pub title: String,
     /// Written at the colour bar: what a value is.
     pub unit: String,
 }
 
-/// Where things are, in pixels.
-struct Layout {
-    left: i32,
-    top: i32,
-    side: i32,
-    v: usize,
-}
-
-impl Layout {
-    fn new((width, height): (u32, u32), v: usize) -> Self {
-        let (width, height) = (f64::from(width), f64::from(height));
-        let left = 0.065 * width;
-        let top = 0.115 * height;
-        let mut side = (width - left - 0.115 * width).min(height - top - 0.025 * height);
-        // Whole pixels where cells are large enough, so that they are all alike.
-        if side >= 4.0 * v as f64 {
-            side -= side % v as f64;
-        }
-        Self {
-            left: left as i32,
-            top: top as i32,
-            side: side as i32,
-            v,
-        }
-    }
-
-    /// The side of a cell.
-    fn cell(&self) -> f64 {
-        f64::from(self.side) / self.v as f64
-    }
-
-    /// How far cell `index` is from the first.
-    fn offset(&self, index: usize) -> i32 {
-        (index as f64 * self.cell()).round() as i32
-    }
-
-    /// The same for the middle of the cell.
-    fn middle(&self, index: usize) -> i32 {
-        ((index as f64 + 0.5) * self.cell()).round() as i32
-    }
-}
-
 impl Drawing for Heatmap {
-    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let layout = Layout::new(area.dim_in_pixel(), self.vocabulary.len());
-        match self.text_size(&layout) {
-            Some(size) => self.draw_cells(area, &layout, size)?,
-            None => self.draw_pixels(area, &layout)?,
+    fn check(&self) -> Result<(), String> {
+        let v = self.vocabulary.len();
+        if self.values.len() != v * v {
+            let values = self.values.len();
+            return Err(format!("{values} values for {v} × {v} bigrams"));
         }
-        self.draw_axes(area, &layout)?;
-        self.draw_colour_bar(area, &layout)
+        let named = |index: usize| self.vocabulary.decode(&[index / v, index % v]);
+        let mut values = self.values.iter().enumerate();
+        if let Some((index, value)) = values.find(|(_, value)| !value.is_finite()) {
+            return Err(format!(
+                "the value of {:?} is {value}; only finite values have a colour",
+                named(index)
+            ));
+        }
+        let mut values = self.values.iter().enumerate();
+        let negative = values.find(|&(_, &value)| value < 0.0);
+        match (self.scale, negative) {
+            (Some(Scale::Log), Some((index, value))) => Err(format!(
+                "the value of {:?} is {value}, and a logarithmic scale begins at 0; a linear one would work",
+                named(index)
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
+        let font = Font::embedded().map_err(font_error)?;
+        let characters = self.vocabulary.characters().iter();
+        let labels: Vec<String> = characters
+            .map(|&character| labels::label(character, &font))
+            .collect();
+        let widths = labels.iter().map(|label| font.width(label));
+        let widest = widths.fold(0.0, f64::max);
+        let layout = Layout::new(area.dim_in_pixel(), labels.len(), widest);
+        let scale = self
+            .scale
+            .unwrap_or_else(|| Scale::for_values(&self.values));
+        let colours = ColourScale::new(&self.values, scale);
+
+        let written = (self.values.as_slice(), self.decimals);
+        match CellText::fitting(layout.cell(), written, &labels, &font) {
+            Some(text) => self.draw_cells(area, &layout, &colours, &text)?,
+            None => self.draw_pixels(area, &layout, &colours)?,
+        }
+        let title = labels::drawable(&self.title, &font);
+        axes::draw(area, &layout, &font, &labels, &title)?;
+        let unit = match scale {
+            Scale::Linear => vec![self.unit.as_str()],
+            Scale::Log => vec![self.unit.as_str(), "(log scale)"],
+        };
+        colour_bar::draw(area, &layout, &font, &colours, &unit, self.decimals == 0)
     }
 }
 
@@ -91,9 +93,9 @@ impl Heatmap {
         &self,
         area: &DrawingArea<DB, Shift>,
         layout: &Layout,
-        text_size: f64,
+        colours: &ColourScale,
+        text: &CellText,
     ) -> Drawn<DB> {
-        let scale = self.scale();
         for (index, &value) in self.values.iter().enumerate() {
             let (i, j) = (index / layout.v, index % layout.v);
             let corner = |i, j| {
@@ -102,20 +104,14 @@ impl Heatmap {
                     layout.top + layout.offset(i),
                 )
             };
-            let colour = scale.colour(value);
+            let colour = colours.colour(value);
             let cell = Rectangle::new([corner(i, j), corner(i + 1, j + 1)], colour.filled());
             area.draw(&cell)?;
-            let (x, y) = (
+            let middle = (
                 layout.left + layout.middle(j),
                 layout.top + layout.middle(i),
             );
-            let gap = (0.04 * layout.cell()) as i32;
-            let style = text(text_size, &readable_on(colour));
-            let bigram = format!("{}{}", self.label(i), self.label(j));
-            let above = style.pos(Pos::new(HPos::Center, VPos::Bottom));
-            area.draw(&Text::new(bigram, (x, y - gap), above.clone()))?;
-            let below = above.pos(Pos::new(HPos::Center, VPos::Top));
-            area.draw(&Text::new(self.written(value), (x, y + gap), below))?;
+            text.draw(area, middle, (i, j), value, readable_on(colour))?;
         }
         Ok(())
     }
@@ -125,8 +121,8 @@ impl Heatmap {
         &self,
         area: &DrawingArea<DB, Shift>,
         layout: &Layout,
+        colours: &ColourScale,
     ) -> Drawn<DB> {
-        let scale = self.scale();
         let side = layout.side as usize;
         let cells = |pixel: usize| {
             let first = pixel * layout.v / side;
@@ -134,12 +130,16 @@ impl Heatmap {
         };
         let mut pixels = Vec::with_capacity(side * side * 3);
         for y in 0..side {
+            if y > 0 && cells(y) == cells(y - 1) {
+                pixels.extend_from_within(pixels.len() - 3 * side..);
+                continue;
+            }
             for x in 0..side {
                 let largest = cells(y)
                     .flat_map(|i| &self.values[i * layout.v..][cells(x)])
                     .copied()
                     .fold(f64::NEG_INFINITY, f64::max);
-                let RGBColor(red, green, blue) = scale.colour(largest);
+                let RGBColor(red, green, blue) = colours.colour(largest);
                 pixels.extend([red, green, blue]);
             }
         }
@@ -150,179 +150,33 @@ impl Heatmap {
             None => Ok(()),
         }
     }
-
-    fn draw_axes<DB: DrawingBackend>(
-        &self,
-        area: &DrawingArea<DB, Shift>,
-        layout: &Layout,
-    ) -> Drawn<DB> {
-        let (width, height) = area.dim_in_pixel();
-        let size = f64::from(height.min(width)) / 55.0;
-        let middle = layout.side / 2;
-        let centred = Pos::new(HPos::Center, VPos::Center);
-
-        let title_size = (1.7 * size).min(0.9 * f64::from(width) / text_width(&self.title));
-        let at = (width as i32 / 2, (0.028 * f64::from(height)) as i32);
-        let style = text(title_size, &BLACK).pos(centred);
-        area.draw(&Text::new(self.title.as_str(), at, style))?;
-
-        let style = text(size, &BLACK).pos(centred);
-        let at = (layout.left + middle, (0.064 * f64::from(height)) as i32);
-        area.draw(&Text::new("next character", at, style.clone()))?;
-        let at = ((0.015 * f64::from(width)) as i32, layout.top + middle);
-        let upwards = style.transform(FontTransform::Rotate270);
-        area.draw(&Text::new("first character", at, upwards))?;
-
-        // As many characters as can stand side by side.
-        let label_size = (0.7 * layout.cell()).min(1.2 * size).max(SMALLEST_TEXT);
-        let every = (1.2 * label_size / layout.cell()).ceil() as usize;
-        let style = text(label_size, &BLACK);
-        let gap = (0.5 * size) as i32;
-        for index in (0..layout.v).step_by(every.max(1)) {
-            let label = self.label(index);
-            let at = (layout.left + layout.middle(index), layout.top - gap);
-            let above = style.pos(Pos::new(HPos::Center, VPos::Bottom));
-            area.draw(&Text::new(label.to_string(), at, above))?;
-            let at = (layout.left - gap, layout.top + layout.middle(index));
-            let beside = style.pos(Pos::new(HPos::Right, VPos::Center));
-            area.draw(&Text::new(label.to_string(), at, beside))?;
-        }
-        let far = (layout.left + layout.side, layout.top + layout.side);
-        let frame = Rectangle::new([(layout.left, layout.top), far], RGBColor(150, 150, 150));
-        area.draw(&frame)
-    }
-
-    fn draw_colour_bar<DB: DrawingBackend>(
-        &self,
-        area: &DrawingArea<DB, Shift>,
-        layout: &Layout,
-    ) -> Drawn<DB> {
-        let (width, height) = area.dim_in_pixel();
-        let size = f64::from(height.min(width)) / 70.0;
-        let scale = self.scale();
-        let left = layout.left + layout.side + (0.02 * f64::from(width)) as i32;
-        let right = left + (0.02 * f64::from(width)) as i32;
-        let steps = 256.min(layout.side);
-        for step in 0..steps {
-            let upper = layout.top + layout.side * step / steps;
-            let lower = layout.top + layout.side * (step + 1) / steps;
-            let share = 1.0 - f64::from(step) / f64::from(steps - 1);
-            let colour = scale.colour(scale.low + share * (scale.high - scale.low));
-            area.draw(&Rectangle::new(
-                [(left, upper), (right, lower)],
-                colour.filled(),
-            ))?;
-        }
-        let style = text(size, &BLACK).pos(Pos::new(HPos::Left, VPos::Center));
-        let axis = RangedCoordf64::from(scale.low..scale.high);
-        for value in axis.key_points(BoldPoints(9)) {
-            let y = axis.map(&value, (layout.top + layout.side, layout.top));
-            let tick = PathElement::new([(right, y), (right + (0.3 * size) as i32, y)], BLACK);
-            area.draw(&tick)?;
-            let at = (right + (0.6 * size) as i32, y);
-            area.draw(&Text::new(self.written(value), at, style.clone()))?;
-        }
-        let at = (left, layout.top - (0.5 * size) as i32);
-        let style = style.pos(Pos::new(HPos::Left, VPos::Bottom));
-        area.draw(&Text::new(self.unit.as_str(), at, style))
-    }
-
-    /// The size in which every cell has room for its bigram and its value, if it can be read.
-    fn text_size(&self, layout: &Layout) -> Option<f64> {
-        if layout.cell() < 2.0 * SMALLEST_TEXT {
-            return None;
-        }
-        let characters =
-            (0..layout.v).map(|index| 2.0 * text_width(&self.label(index).to_string()));
-        let values = self.values.iter().map(|&value| self.written(value));
-        let longest = values.max_by_key(String::len).unwrap_or_default();
-        let widest = characters.fold(text_width(&longest), f64::max);
-        let size = (0.9 * layout.cell() / widest).min(0.36 * layout.cell());
-        (size >= SMALLEST_TEXT).then_some(size)
-    }
-
-    fn written(&self, value: f64) -> String {
-        format!("{value:.*}", self.decimals)
-    }
-
-    /// The character at an index, made visible.
-    fn label(&self, index: usize) -> char {
-        match self.vocabulary.itos(index) {
-            space if space.is_whitespace() => '␣',
-            character => character,
-        }
-    }
-
-    fn scale(&self) -> Scale {
-        let low = self.values.iter().copied().fold(0.0, f64::min);
-        let high = self
-            .values
-            .iter()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max);
-        Scale {
-            low,
-            high: if high > low { high } else { low + 1.0 },
-            blues: colorgrad::preset::blues(),
-        }
-    }
-}
-
-/// Colours from the palest at the lowest value (at most 0) to the darkest at the highest.
-struct Scale {
-    low: f64,
-    high: f64,
-    blues: colorgrad::BasisGradient,
-}
-
-impl Scale {
-    fn colour(&self, value: f64) -> RGBColor {
-        let share = (value - self.low) / (self.high - self.low);
-        let [red, green, blue, _] = self.blues.at(share as f32).to_rgba8();
-        RGBColor(red, green, blue)
-    }
-}
-
-/// Black or white, whichever has more contrast on the colour (WCAG 2, "contrast ratio").
-fn readable_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
-    let linear = |channel: u8| {
-        let share = f64::from(channel) / 255.0;
-        if share <= 0.040_45 {
-            share / 12.92
-        } else {
-            ((share + 0.055) / 1.055).powf(2.4)
-        }
-    };
-    let luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
-    let on_black = (luminance + 0.05) / 0.05;
-    let on_white = 1.05 / (luminance + 0.05);
-    if on_black >= on_white { BLACK } else { WHITE }
-}
-
-fn text<'a>(size: f64, colour: &RGBColor) -> TextStyle<'a> {
-    (FONT, size).into_font().color(colour)
-}
-
-/// The width of a text in units of its size.
-fn text_width(text: &str) -> f64 {
-    let measured = (FONT, 100.0).into_font().box_size(text);
-    measured.map_or(0.6 * text.chars().count() as f64, |(width, _)| {
-        f64::from(width) / 100.0
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn heatmap(values: Vec<f64>, scale: Option<Scale>) -> Heatmap {
+        Heatmap {
+            vocabulary: Vocabulary::new('.', ['a']).unwrap(),
+            values,
+            scale,
+            decimals: 0,
+            title: String::new(),
+            unit: String::new(),
+        }
+    }
+
     #[test]
-    fn text_is_black_on_the_palest_and_white_on_the_darkest_cell() {
-        let blues = colorgrad::preset::blues();
-        let at = |share| {
-            let [red, green, blue, _] = blues.at(share).to_rgba8();
-            RGBColor(red, green, blue)
-        };
-        assert_eq!(readable_on(at(0.0)), BLACK);
-        assert_eq!(readable_on(at(1.0)), WHITE);
+    fn values_without_a_colour_are_refused() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let fault = heatmap(vec![0.0, 1.0, value, 0.0], None).check();
+            assert!(fault.unwrap_err().starts_with("the value of \"a.\" is"));
+        }
+        assert!(heatmap(vec![0.0; 3], None).check().is_err());
+        let values = vec![0.0, 1.0, -1.0, 0.0];
+        let fault = heatmap(values.clone(), Some(Scale::Log)).check();
+        assert!(fault.unwrap_err().contains("\"a.\" is -1"));
+        assert_eq!(heatmap(values, None).check(), Ok(()));
     }
 }

@@ -1,69 +1,203 @@
 //! The loss of each epoch, with the NLL of the counting model as the line to come down to.
 
+use std::ops::Range;
+
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+use plotters_backend::BackendCoord;
 
-use super::{Drawing, Drawn, FONT};
+use super::font::Font;
+use super::loss_axes::Axes;
+use super::{Drawing, Drawn, font_error};
 
-/// The losses of a training; both axes are linear, the loss in nats.
+// Colours, and widths in em.
+const NETWORK: RGBColor = RGBColor(8, 81, 156);
+const NETWORK_WIDTH: f64 = 0.19;
+const COUNTING: RGBColor = RGBColor(203, 75, 22);
+const COUNTING_WIDTH: f64 = 0.13;
+
+/// The losses of a training; both axes are linear, the loss in nats. The legend has the last one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossCurve<'a> {
-    /// The epochs and their losses.
+    /// The epochs and their losses, finite.
     pub losses: &'a [(u64, f32)],
-    /// The average NLL of the counting model on the same data.
+    /// The average NLL of the counting model on the same data, finite.
     pub counting_nll: f64,
 }
 
 impl Drawing for LossCurve<'_> {
+    const SMOOTHED: bool = true;
+
+    fn check(&self) -> Result<(), String> {
+        if !self.counting_nll.is_finite() {
+            return Err(format!("the NLL of counting is {}", self.counting_nll));
+        }
+        let mut losses = self.losses.iter();
+        match losses.find(|(_, loss)| !loss.is_finite()) {
+            Some((epoch, loss)) => Err(format!("the loss of epoch {epoch} is {loss}")),
+            None => Ok(()),
+        }
+    }
+
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
+        let font = Font::embedded().map_err(font_error)?;
+        let axes = Axes::new(area.dim_in_pixel(), &font, self.epochs(), self.range());
+        axes.draw(area, &font)?;
+        self.draw_lines(area, &axes)?;
+        self.draw_legend(area, &axes, &font)
+    }
+}
+
+impl LossCurve<'_> {
+    /// From the first to the last epoch; a single one is in the middle.
+    fn epochs(&self) -> Range<f64> {
         let first = self.losses.first().map_or(0.0, |&(epoch, _)| epoch as f64);
         let last = self.losses.last().map_or(1.0, |&(epoch, _)| epoch as f64);
+        if first < last {
+            first..last
+        } else {
+            first - 0.5..first + 0.5
+        }
+    }
+
+    fn draw_lines<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        axes: &Axes,
+    ) -> Drawn<DB> {
+        let curve = self.losses.iter();
+        let curve = curve.map(|&(epoch, loss)| axes.place(epoch as f64, loss.into()));
+        let curve: Vec<_> = curve.collect();
+        if let [point] = curve[..] {
+            area.draw(&Circle::new(point, axes.ems(0.35), NETWORK.filled()))?;
+        }
+        for line in lines(&curve) {
+            area.draw(&PathElement::new(line, axes.stroke(NETWORK, NETWORK_WIDTH)))?;
+        }
+        let (left, y) = axes.place(axes.epochs.start, self.counting_nll);
+        let line = [(left, y), (axes.right, y)];
+        area.draw(&PathElement::new(
+            line,
+            axes.stroke(COUNTING, COUNTING_WIDTH),
+        ))
+    }
+
+    /// What the lines are and where they end, above the axes.
+    fn draw_legend<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        axes: &Axes,
+        font: &Font,
+    ) -> Drawn<DB> {
+        let network = self.losses.last().map(|(_, loss)| {
+            let text = format!("network ({loss:.6})");
+            (axes.stroke(NETWORK, NETWORK_WIDTH), text)
+        });
+        let counting = (
+            axes.stroke(COUNTING, COUNTING_WIDTH),
+            format!("counting ({:.6})", self.counting_nll),
+        );
+        for (row, (style, text)) in network.into_iter().chain([counting]).enumerate() {
+            let y = axes.ems(4.0 + 1.5 * row as f64);
+            let line = [(axes.left, y), (axes.left + axes.ems(1.5), y)];
+            area.draw(&PathElement::new(line, style))?;
+            let at = (axes.left + axes.ems(2.0), y);
+            area.draw(&font.text(&text, at, axes.em).align(HPos::Left))?;
+        }
+        Ok(())
+    }
+
+    /// From below the lowest to above the highest loss, that of counting included.
+    fn range(&self) -> Range<f64> {
         let losses = || self.losses.iter().map(|&(_, loss)| f64::from(loss));
         let low = losses().fold(self.counting_nll, f64::min);
         let high = losses().fold(self.counting_nll, f64::max);
-        let margin = 0.05 * (high - low).max(0.1);
-        let epochs = first..last.max(first + 1.0);
+        // Never so little that rounding leaves nothing of it.
+        let margin = 0.05 * (high - low).max(0.1).max(1e-9 * high.abs());
+        low - margin..high + margin
+    }
+}
 
-        let mut chart = ChartBuilder::on(area)
-            .caption("Loss of the bigram network", (FONT, 28))
-            .margin(20)
-            .x_label_area_size(50)
-            .y_label_area_size(75)
-            .build_cartesian_2d(epochs.clone(), low - margin..high + margin)?;
-        chart
-            .configure_mesh()
-            .x_desc("epoch")
-            .y_desc("average negative log-likelihood (nats)")
-            .x_label_formatter(&|epoch| format!("{epoch:.0}"))
-            .y_label_formatter(&|loss| format!("{loss:.2}"))
-            .label_style((FONT, 16))
-            .axis_desc_style((FONT, 18))
-            .light_line_style(WHITE)
-            .draw()?;
+/// The lines through points from left to right.
+///
+/// Of the points above each other, which may be thousands, only the extremes are left. A line ends
+/// where the next one turns back: plotters' corners stick out the further the sharper they are.
+fn lines(points: &[BackendCoord]) -> Vec<Vec<BackendCoord>> {
+    let columns = points.chunk_by(|(one, _), (other, _)| one == other);
+    let extremes = columns.flat_map(|column| {
+        let lowest = column.iter().min_by_key(|(_, y)| y);
+        let highest = column.iter().max_by_key(|(_, y)| y);
+        [column.first(), lowest, highest, column.last()]
+    });
+    let mut points: Vec<BackendCoord> = extremes.flatten().copied().collect();
+    points.dedup();
 
-        let curve = self.losses.iter();
-        let curve = curve.map(|&(epoch, loss)| (epoch as f64, f64::from(loss)));
-        let network = RGBColor(8, 81, 156);
-        chart
-            .draw_series(LineSeries::new(curve, network.stroke_width(3)))?
-            .label("network")
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], network.stroke_width(3)));
-        let counting = RGBColor(203, 75, 22);
-        let line = [epochs.start, epochs.end].map(|epoch| (epoch, self.counting_nll));
-        chart
-            .draw_series(LineSeries::new(line, counting.stroke_width(2)))?
-            .label(format!("counting ({:.6})", self.counting_nll))
-            .legend(move |(x, y)| {
-                PathElement::new([(x, y), (x + 24, y)], counting.stroke_width(2))
-            });
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .margin(15)
-            .label_font((FONT, 18))
-            .background_style(WHITE.mix(0.9))
-            .border_style(RGBColor(150, 150, 150))
-            .draw()?;
-        Ok(())
+    let mut lines: Vec<Vec<BackendCoord>> = Vec::new();
+    for point in points {
+        match lines.last_mut() {
+            None => lines.push(vec![point]),
+            Some(line) => match line[..] {
+                [.., before, corner] if turns_back(before, corner, point) => {
+                    lines.push(vec![corner, point]);
+                }
+                _ => line.push(point),
+            },
+        }
+    }
+    lines
+}
+
+/// Whether the way from a point over a corner to the next has an angle below 90°.
+fn turns_back(before: BackendCoord, corner: BackendCoord, after: BackendCoord) -> bool {
+    let way = |from: i32, to: i32| i64::from(to) - i64::from(from);
+    let along_x = way(before.0, corner.0) * way(corner.0, after.0);
+    let along_y = way(before.1, corner.1) * way(corner.1, after.1);
+    along_x + along_y < 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_turns_back_begins_anew() {
+        assert_eq!(lines(&[]), Vec::<Vec<BackendCoord>>::new());
+        assert_eq!(lines(&[(0, 9), (5, 3), (9, 1)]), [[(0, 9), (5, 3), (9, 1)]]);
+        assert_eq!(
+            lines(&[(0, 9), (1, 0), (2, 9)]),
+            [[(0, 9), (1, 0)], [(1, 0), (2, 9)]]
+        );
+    }
+
+    #[test]
+    fn a_hundred_thousand_epochs_are_a_few_points_a_pixel() {
+        let points: Vec<_> = (0..100_000).map(|i| (i / 100, i * 7919 % 500)).collect();
+        let drawn: usize = lines(&points).iter().map(Vec::len).sum();
+        assert!(drawn < 8 * 1000, "{drawn}");
+        let highest = |points: &[BackendCoord]| points.iter().map(|&(_, y)| y).max();
+        let lines = lines(&points);
+        assert_eq!(
+            lines.iter().filter_map(|line| highest(line)).max(),
+            highest(&points)
+        );
+    }
+
+    #[test]
+    fn a_loss_without_a_place_is_refused() {
+        let curve = |loss, counting_nll| {
+            let losses = &[(0, 3.6), (1, loss)];
+            LossCurve {
+                losses,
+                counting_nll,
+            }
+            .check()
+        };
+        assert!(curve(3.0, 2.45).is_ok());
+        assert_eq!(
+            curve(f32::NAN, 2.45).unwrap_err(),
+            "the loss of epoch 1 is NaN"
+        );
+        assert!(curve(3.0, f64::INFINITY).is_err());
     }
 }

@@ -1,33 +1,58 @@
 //! Pictures: the heatmap of a matrix (the notes' Figure 1) and the loss curve.
 //!
-//! A picture is a PNG or an SVG by its file's ending. The font, DejaVu Sans, is part of the
-//! program, so a PNG is the same on a machine without fonts.
+//! A picture is a PNG or an SVG by its file's ending. The font is part of the program, so a PNG is
+//! the same on a machine without fonts.
+//!
+//! Read `heatmap` and `loss_curve` first; both write with `font` and mark their axes with
+//! `ticks`. The heatmap's parts are its `layout`, `cell_text`, `axes` and `colour_bar`, its colours
+//! are `colour_scale`, and `labels` says what is written for a character. The loss curve's are its
+//! lines and `loss_axes`.
 
+mod axes;
+mod cell_text;
+mod colour_bar;
+mod colour_scale;
+mod font;
 mod heatmap;
+mod labels;
+mod layout;
+mod loss_axes;
 mod loss_curve;
+mod ticks;
 
 use std::path::Path;
-use std::sync::Once;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
+use image::{ImageEncoder, RgbImage, imageops};
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::{FontStyle, register_font};
+use plotters_backend::DrawingErrorKind;
 
+pub use colour_scale::Scale;
 pub use heatmap::Heatmap;
 pub use loss_curve::LossCurve;
 
 use crate::error::{Error, Result};
 use crate::files::Output;
 
-const FONT: &str = "sans-serif";
-
 /// The widths and heights that a picture can have, in pixels.
 pub const SIZES: std::ops::RangeInclusive<u32> = 200..=8000;
 
+/// The default takes twice as long for a little smaller files.
+const QUICK: CompressionType = CompressionType::Level(2);
+
 /// Something that can be drawn on every backend.
 pub trait Drawing {
+    /// Whether it has slanting lines, which a PNG shows in steps unless they are smoothed.
+    const SMOOTHED: bool = false;
+
+    /// Finds out whether there is something that cannot be drawn.
+    ///
+    /// # Errors
+    ///
+    /// What it is, in one line.
+    fn check(&self) -> std::result::Result<(), String>;
+
     /// Draws on a white area.
     ///
     /// # Errors
@@ -54,7 +79,8 @@ pub fn check(path: &Path) -> Result<()> {
 ///
 /// # Errors
 ///
-/// As [`check`], or if width or height is none of [`SIZES`].
+/// As [`check`], if width or height is none of [`SIZES`], or if the drawing has values that cannot
+/// be drawn.
 pub fn write(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -> Result<()> {
     let format = Format::of(path)?;
     if !SIZES.contains(&width) || !SIZES.contains(&height) {
@@ -68,25 +94,38 @@ pub fn write(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -
         file: path.to_owned(),
         reason,
     };
-    register_the_font();
+    drawing.check().map_err(failed)?;
     let contents = match format {
-        Format::Png => {
-            let mut pixels = vec![255; (width * height * 3) as usize];
-            on_white(
-                BitMapBackend::with_buffer(&mut pixels, (width, height)),
-                drawing,
-            )
-            .map_err(failed)?;
-            encode_png(width, height, &pixels).map_err(failed)?
-        }
+        Format::Png => png((width, height), drawing).map_err(failed)?,
         Format::Svg => {
             let mut text = String::new();
-            on_white(SVGBackend::with_string(&mut text, (width, height)), drawing)
-                .map_err(failed)?;
+            let backend = SVGBackend::with_string(&mut text, (width, height));
+            on_white(backend, drawing).map_err(failed)?;
             text.into_bytes()
         }
     };
     Output::check(path)?.replace(&contents)
+}
+
+/// A PNG; one that is smoothed is drawn larger, so that each of its pixels is the mean of several.
+fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, String> {
+    let times = if D::SMOOTHED {
+        // Larger pictures have wider lines and need it less.
+        (SIZES.end() / width.max(height)).clamp(1, 3)
+    } else {
+        1
+    };
+    let mut picture = RgbImage::new(times * width, times * height);
+    let size = picture.dimensions();
+    on_white(BitMapBackend::with_buffer(&mut picture, size), drawing)?;
+    if times > 1 {
+        picture = imageops::thumbnail(&picture, width, height);
+    }
+    let mut file = Vec::new();
+    PngEncoder::new_with_quality(&mut file, QUICK, FilterType::Adaptive)
+        .write_image(&picture, width, height, image::ExtendedColorType::Rgb8)
+        .map_err(|error| error.to_string())?;
+    Ok(file)
 }
 
 fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(), String> {
@@ -97,20 +136,11 @@ fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(
         .map_err(|error| error.to_string())
 }
 
-fn encode_png(width: u32, height: u32, pixels: &[u8]) -> Result<Vec<u8>, String> {
-    let mut file = Vec::new();
-    PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::NoFilter)
-        .write_image(pixels, width, height, ExtendedColorType::Rgb8)
-        .map_err(|error| error.to_string())?;
-    Ok(file)
-}
-
-fn register_the_font() {
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| {
-        // If this font could not be read, drawing its first text would say so.
-        let _ = register_font(FONT, FontStyle::Normal, dejavu::sans::regular());
-    });
+/// A font that cannot be read, as an error of a backend.
+fn font_error<E: std::error::Error + Send + Sync>(
+    error: ab_glyph::InvalidFont,
+) -> DrawingAreaErrorKind<E> {
+    DrawingAreaErrorKind::BackendError(DrawingErrorKind::FontError(Box::new(error)))
 }
 
 #[derive(Debug, Clone, Copy)]

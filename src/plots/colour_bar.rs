@@ -1,0 +1,63 @@
+//! The bar that says which value has which colour.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+
+use super::Drawn;
+use super::colour_scale::ColourScale;
+use super::font::{Font, SMALLEST};
+use super::layout::Layout;
+
+/// Draws the bar to the right of the matrix, its name above, line by line.
+pub fn draw<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    layout: &Layout,
+    font: &Font,
+    colours: &ColourScale,
+    name: &[&str],
+    whole: bool,
+) -> Drawn<DB> {
+    let left = layout.right() + layout.ems(1.28);
+    let right = left + layout.ems(1.28);
+    let steps = 256.min(layout.side);
+    for step in 0..steps {
+        let upper = layout.top + layout.side * step / steps;
+        let lower = layout.top + layout.side * (step + 1) / steps;
+        let share = 1.0 - f64::from(step) / f64::from(steps - 1);
+        let colour = colours.colour_at(share);
+        let corners = [(left, upper), (right, lower)];
+        area.draw(&Rectangle::new(corners, colour.filled()))?;
+    }
+
+    let em = (0.8 * layout.em).max(SMALLEST);
+    let room = f64::from(layout.side) / em;
+    let ticks = colours.ticks((room / 2.0).min(9.0) as usize, whole);
+    let beside = right + layout.ems(0.5);
+    let widths = ticks.iter().map(|tick| font.width(&tick.label));
+    let free = f64::from(layout.width - beside - layout.ems(0.2));
+    let tick_em = em.min(free / widths.fold(0.0, f64::max));
+    let mut highest = i32::MAX;
+    for tick in &ticks {
+        let share = colours.share(tick.value);
+        let y = layout.bottom() - (share * f64::from(layout.side)).round() as i32;
+        if y > highest.saturating_sub((1.3 * em) as i32) {
+            continue;
+        }
+        highest = y;
+        let mark = [(right, y), (right + layout.ems(0.25), y)];
+        area.draw(&PathElement::new(mark, BLACK))?;
+        let label = font.text(&tick.label, (beside, y), tick_em);
+        area.draw(&label.align(HPos::Left))?;
+    }
+
+    for (above, line) in name.iter().rev().enumerate() {
+        let width = (em * font.width(line)).ceil() as i32;
+        let at = (
+            left.min(layout.width - layout.ems(0.2) - width),
+            layout.top - (em * (1.1 + 1.3 * above as f64)) as i32,
+        );
+        area.draw(&font.text(line, at, em).align(HPos::Left))?;
+    }
+    Ok(())
+}

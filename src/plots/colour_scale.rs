@@ -1,0 +1,161 @@
+//! Which colour a value of the heatmap has, from the palest to the darkest of the Blues scale.
+
+use colorgrad::Gradient;
+use plotters::prelude::*;
+
+use super::ticks::{self, Tick};
+
+/// How values become colours.
+///
+/// Linear is in proportion, from the lowest value, or 0 where none is below it, to the highest.
+/// Logarithmic is by the logarithm of 1 + value / smallest value above 0, for values from 0.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::EnumString,
+    strum::EnumMessage,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Scale {
+    /// In proportion to the value
+    Linear,
+    /// By the value's logarithm, which also shows what is rare; 0 is the palest
+    Log,
+}
+
+impl Scale {
+    /// The scale that shows most of the values: logarithmic where the largest is over a thousand
+    /// times the median of those that are not 0, and none is below 0.
+    pub fn for_values(values: &[f64]) -> Self {
+        let thousandth = values.iter().copied().fold(0.0, f64::max) / 1000.0;
+        let mut positive = 0_usize;
+        let mut pale = 0_usize;
+        for &value in values {
+            if value < 0.0 {
+                return Self::Linear;
+            }
+            positive += usize::from(value > 0.0);
+            pale += usize::from(value > 0.0 && value < thousandth);
+        }
+        // The median is below the thousandth if more than half of the values are.
+        if 2 * pale > positive {
+            Self::Log
+        } else {
+            Self::Linear
+        }
+    }
+}
+
+/// The colours of a matrix's values.
+pub struct ColourScale {
+    scale: Scale,
+    low: f64,
+    high: f64,
+    /// The smallest value above 0.
+    unit: f64,
+    blues: colorgrad::BasisGradient,
+}
+
+impl ColourScale {
+    /// For finite values, none of them below 0 on the logarithmic scale.
+    pub fn new(values: &[f64], scale: Scale) -> Self {
+        let low = values.iter().copied().fold(0.0, f64::min);
+        let high = values.iter().copied().fold(low, f64::max);
+        let high = if high > low { high } else { low + 1.0 };
+        let positive = values.iter().copied().filter(|&value| value > 0.0);
+        Self {
+            scale,
+            low,
+            high,
+            unit: positive.fold(high, f64::min),
+            blues: colorgrad::preset::blues(),
+        }
+    }
+
+    /// How far a value is from the palest (0) to the darkest (1).
+    pub fn share(&self, value: f64) -> f64 {
+        match self.scale {
+            Scale::Linear => (value - self.low) / (self.high - self.low),
+            Scale::Log => (value / self.unit).ln_1p() / (self.high / self.unit).ln_1p(),
+        }
+    }
+
+    pub fn colour(&self, value: f64) -> RGBColor {
+        self.colour_at(self.share(value))
+    }
+
+    pub fn colour_at(&self, share: f64) -> RGBColor {
+        let [red, green, blue, _] = self.blues.at(share as f32).to_rgba8();
+        RGBColor(red, green, blue)
+    }
+
+    /// What to write beside the scale where it is about `room` labels high.
+    pub fn ticks(&self, room: usize, whole: bool) -> Vec<Tick> {
+        match self.scale {
+            Scale::Linear => ticks::linear(self.low..self.high, room, whole),
+            Scale::Log => ticks::logarithmic(self.unit, self.high, whole),
+        }
+    }
+}
+
+/// Black or white, whichever has more contrast on the colour (WCAG 2, "contrast ratio").
+pub fn readable_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
+    let linear = |channel: u8| {
+        let share = f64::from(channel) / 255.0;
+        if share <= 0.040_45 {
+            share / 12.92
+        } else {
+            ((share + 0.055) / 1.055).powf(2.4)
+        }
+    };
+    let luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
+    let on_black = (luminance + 0.05) / 0.05;
+    let on_white = 1.05 / (luminance + 0.05);
+    if on_black >= on_white { BLACK } else { WHITE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NgramCounts, Words};
+
+    #[test]
+    fn text_is_black_on_the_palest_and_white_on_the_darkest_cell() {
+        let scale = ColourScale::new(&[0.0, 1.0], Scale::Linear);
+        assert_eq!(readable_on(scale.colour(0.0)), BLACK);
+        assert_eq!(readable_on(scale.colour(1.0)), WHITE);
+    }
+
+    #[test]
+    fn the_logarithmic_scale_tells_0_1_and_10_apart() {
+        let scale = ColourScale::new(&[0.0, 1.0, 10.0, 1e5], Scale::Log);
+        assert_eq!(scale.share(0.0), 0.0);
+        assert_eq!(scale.share(1e5), 1.0);
+        assert!(scale.share(1.0) > 0.05 && scale.share(10.0) > 3.0 * scale.share(1.0));
+    }
+
+    #[test]
+    fn logarithmic_is_the_default_over_a_thousand_times_the_median() {
+        assert_eq!(Scale::for_values(&[0.0, 1.0, 1.0, 1000.0]), Scale::Linear);
+        assert_eq!(Scale::for_values(&[0.0, 1.0, 1.0, 1001.0]), Scale::Log);
+        assert_eq!(
+            Scale::for_values(&[0.0, 1.0, 9.0, 9.0, 1001.0]),
+            Scale::Linear
+        );
+        assert_eq!(Scale::for_values(&[-1.0, 1.0, 1.0, 1001.0]), Scale::Linear);
+        assert_eq!(Scale::for_values(&[]), Scale::Linear);
+    }
+
+    #[test]
+    fn the_picture_of_the_lecture_stays_linear() {
+        let counts = NgramCounts::of(&Words::lecture('.').unwrap()).unwrap();
+        let counts = counts.contexts().flat_map(|(_, counts)| counts);
+        let values: Vec<f64> = counts.map(|&count| count as f64).collect();
+        assert_eq!(Scale::for_values(&values), Scale::Linear);
+    }
+}

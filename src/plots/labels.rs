@@ -1,0 +1,88 @@
+//! What is written for a character, so that all can be told apart.
+
+use super::font::Font;
+
+/// What stands for a character: itself where it can be seen alone, else its code point, and `␣`
+/// for the space.
+pub fn label(character: char, font: &Font) -> String {
+    match character {
+        ' ' => '␣'.to_string(),
+        '␣' => code_point(character),
+        _ if stands_alone(character) && font.draws(character) => character.to_string(),
+        _ => code_point(character),
+    }
+}
+
+/// Whether a label is the character itself, as narrow as that is.
+pub fn is_character(label: &str) -> bool {
+    label.chars().nth(1).is_none()
+}
+
+/// A text with the code points of what the font cannot draw.
+pub fn drawable(text: &str, font: &Font) -> String {
+    let pieces = text.chars().map(|character| match character {
+        ' ' => " ".to_owned(),
+        _ if font.draws(character) => character.to_string(),
+        _ => code_point(character),
+    });
+    pieces.collect()
+}
+
+/// Whether a character is neither invisible nor combined with the one before it: the standard
+/// library escapes those, and the quotes and the backslash, which can be seen.
+fn stands_alone(character: char) -> bool {
+    matches!(character, '\'' | '"' | '\\') || character.escape_debug().len() == 1
+}
+
+fn code_point(character: char) -> String {
+    format!("U+{:04X}", u32::from(character))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_the_font_lacks_are_labelled_by_their_code_point() {
+        let font = Font::embedded().unwrap();
+        for (character, expected) in [
+            ('a', "a"),
+            ('é', "é"),
+            ('Ж', "Ж"),
+            ('א', "א"),
+            ('\'', "'"),
+            ('\\', "\\"),
+            (' ', "␣"),
+            ('␣', "U+2423"),
+            ('一', "U+4E00"),
+            ('ก', "U+0E01"),
+            ('क', "U+0915"),
+            ('\u{1F9E0}', "U+1F9E0"),
+        ] {
+            assert_eq!(label(character, &font), expected);
+        }
+    }
+
+    #[test]
+    fn combining_and_invisible_characters_have_a_visible_label() {
+        let font = Font::embedded().unwrap();
+        for (character, expected) in [
+            ('\u{301}', "U+0301"),
+            ('\u{200D}', "U+200D"),
+            ('\u{FE0F}', "U+FE0F"),
+            ('\u{AD}', "U+00AD"),
+            ('\u{A0}', "U+00A0"),
+            ('\u{3000}', "U+3000"),
+            ('\u{2800}', "U+2800"),
+            ('\u{3164}', "U+3164"),
+        ] {
+            assert_eq!(label(character, &font), expected);
+        }
+    }
+
+    #[test]
+    fn a_title_keeps_its_accents_and_names_what_cannot_be_drawn() {
+        let font = Font::embedded().unwrap();
+        assert_eq!(drawable("e\u{301} 一\n", &font), "e\u{301} U+4E00U+000A");
+    }
+}

@@ -1,0 +1,114 @@
+//! The axes of the loss curve.
+
+use std::ops::Range;
+
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::Ranged;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+use plotters_backend::BackendCoord;
+
+use super::Drawn;
+use super::axes::{GREY, draw_title};
+use super::font::Font;
+use super::ticks::{self, Tick};
+
+/// The axes, and from where to where they are in pixels; all grows with the picture.
+pub struct Axes {
+    /// Of the numbers.
+    pub em: f64,
+    pub left: i32,
+    pub right: i32,
+    top: i32,
+    bottom: i32,
+    pub epochs: Range<f64>,
+    losses: Range<f64>,
+    epoch_ticks: Vec<Tick>,
+    loss_ticks: Vec<Tick>,
+}
+
+impl Axes {
+    pub fn new(
+        (width, height): (u32, u32),
+        font: &Font,
+        epochs: Range<f64>,
+        losses: Range<f64>,
+    ) -> Self {
+        let (width, height) = (f64::from(width), f64::from(height));
+        let em = (width / 75.0).min(height / 47.0);
+        let (top, bottom) = (7.2 * em, height - 4.0 * em);
+        let room = (bottom - top) / (2.5 * em);
+        let loss_ticks = ticks::linear(losses.clone(), room.min(10.0) as usize, false);
+        let widths = loss_ticks.iter().map(|tick| font.width(&tick.label));
+        let left = (3.3 + widths.fold(0.0, f64::max)) * em;
+        let widest = font.width(&format!("{:.0}", epochs.end));
+        let right = width - (0.5 * widest + 0.5).max(2.5) * em;
+        let room = (right - left) / ((2.0 + widest) * em);
+        Self {
+            em,
+            left: left as i32,
+            right: right as i32,
+            top: top as i32,
+            bottom: bottom as i32,
+            epoch_ticks: ticks::linear(epochs.clone(), room.min(12.0) as usize, true),
+            loss_ticks,
+            epochs,
+            losses,
+        }
+    }
+
+    pub fn draw<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        font: &Font,
+    ) -> Drawn<DB> {
+        let grid = self.stroke(RGBColor(215, 215, 215), 0.06);
+        for tick in &self.epoch_ticks {
+            let (x, _) = self.place(tick.value, self.losses.start);
+            area.draw(&PathElement::new([(x, self.top), (x, self.bottom)], grid))?;
+            let at = (x, self.bottom + self.ems(1.0));
+            area.draw(&font.text(&tick.label, at, self.em))?;
+        }
+        for tick in &self.loss_ticks {
+            let (_, y) = self.place(self.epochs.start, tick.value);
+            area.draw(&PathElement::new([(self.left, y), (self.right, y)], grid))?;
+            let at = (self.left - self.ems(0.5), y);
+            area.draw(&font.text(&tick.label, at, self.em).align(HPos::Right))?;
+        }
+        let axes = [
+            (self.left, self.top),
+            (self.left, self.bottom),
+            (self.right, self.bottom),
+        ];
+        area.draw(&PathElement::new(axes, self.stroke(GREY, 0.06)))?;
+
+        let em = 1.1 * self.em;
+        draw_title(area, font, "Loss of the bigram network", em, self.ems(1.8))?;
+        let at = ((self.left + self.right) / 2, self.bottom + self.ems(2.8));
+        area.draw(&font.text("epoch", at, em))?;
+        let name = "average negative log-likelihood (nats)";
+        let at = (self.ems(1.2), (self.top + self.bottom) / 2);
+        area.draw(&font.text(name, at, em).upwards())
+    }
+
+    /// Where an epoch and its loss are.
+    pub fn place(&self, epoch: f64, loss: f64) -> BackendCoord {
+        let x = RangedCoordf64::from(self.epochs.clone());
+        let y = RangedCoordf64::from(self.losses.clone());
+        (
+            x.map(&epoch, (self.left, self.right)),
+            y.map(&loss, (self.bottom, self.top)),
+        )
+    }
+
+    /// A line so many em wide.
+    pub fn stroke(&self, colour: RGBColor, ems: f64) -> ShapeStyle {
+        colour.stroke_width(self.ems(ems).max(1) as u32)
+    }
+
+    /// So many em as pixels.
+    pub fn ems(&self, ems: f64) -> i32 {
+        (ems * self.em).round() as i32
+    }
+}
