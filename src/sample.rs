@@ -88,14 +88,14 @@ impl<'m> Sampler<'m> {
     /// [`Error::NoDistribution`] if nothing can follow a character, or if libtorch fails.
     pub fn append_to(&mut self, text: &mut String) -> Result<()> {
         self.word.clone_from(&self.prefix);
-        while self.word.len() < self.max_length {
-            match self.drawer.next(&self.word, &mut self.generator)? {
-                Some(0) => break,
-                Some(index) => self.word.push(index),
-                None => return Err(self.nothing_follows()),
-            }
+        let is_complete =
+            self.drawer
+                .complete(&mut self.word, self.max_length, &mut self.generator)?;
+        if !is_complete {
+            return Err(self.nothing_follows());
         }
-        text.extend(self.word.iter().map(|&index| self.vocabulary.itos(index)));
+        let itos = self.vocabulary.characters();
+        text.extend(self.word.iter().map(|&index| itos[index]));
         Ok(())
     }
 

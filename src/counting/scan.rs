@@ -48,6 +48,9 @@ const PRINTABLE: std::ops::RangeInclusive<u8> = b' '..=b'~';
 const MOST_NUMBERS: usize =
     MAX_CHARACTERS + 2 + (*PRINTABLE.end() - *PRINTABLE.start()) as usize + 1;
 
+/// As long as most lines are.
+const SHORT: usize = 16;
+
 /// Marks white space, which is trimmed at the ends of a line.
 const SPACE: u16 = 1 << 15;
 
@@ -87,7 +90,8 @@ pub(crate) struct Scan {
     entries: Box<[u16]>,
     /// Whether white space was trimmed from a line of the piece that is being counted.
     trimmed: bool,
-    /// A piece without its CRs.
+    /// Whether the last piece had CRs, and what it is without them.
+    has_cr: bool,
     without_cr: Vec<u8>,
 }
 
@@ -109,6 +113,7 @@ impl Scan {
             characters: vec![(boundary, (0, 0))],
             entries,
             trimmed: false,
+            has_cr: false,
             without_cr: Vec::new(),
         }
     }
@@ -122,11 +127,18 @@ impl Scan {
             let (piece, others) = rest.split_at(end_of_piece(rest));
             rest = others;
             let mut piece = piece;
-            let mut is_plain = self.is_plain(piece);
-            if !is_plain && memchr::memchr(b'\r', piece).is_some() {
-                remove_cr(piece, &mut without_cr);
-                piece = &without_cr;
-                is_plain = self.is_plain(piece);
+            // After a piece with CRs, one is looked for first: mostly there is one.
+            let had_cr = self.has_cr;
+            let mut is_plain = !had_cr && self.is_plain(piece);
+            if !is_plain {
+                self.has_cr = memchr::memchr(b'\r', piece).is_some();
+                if self.has_cr {
+                    remove_cr(piece, &mut without_cr);
+                    piece = &without_cr;
+                }
+                if self.has_cr || had_cr {
+                    is_plain = self.is_plain(piece);
+                }
             }
             let place = (index, scanned.lines);
             let blank = self.blank_lines();
@@ -434,13 +446,22 @@ fn check_length(piece: &[u8], lines: usize, (index, line): Place) -> Result<(), 
 /// Copies lines, those that end in CRLF with LF alone.
 fn remove_cr(lines: &[u8], copy: &mut Vec<u8>) {
     copy.clear();
-    copy.resize(lines.len(), 0);
-    let mut end = 0;
-    let followed = lines.iter().zip(lines.iter().skip(1).chain([&0]));
-    for (&byte, &next) in followed {
-        copy[end] = byte;
-        end += usize::from(!(byte == b'\r' && next == b'\n'));
-    }
+    copy.resize(lines.len() + SHORT, 0);
+    let (mut start, mut end) = (0, 0);
+    let mut copy_up_to = |next: usize| {
+        let length = next - start;
+        // A fixed length is copied at once, and what is too much is written over.
+        match lines.get(start..start + SHORT) {
+            Some(short) if length <= SHORT => copy[end..end + SHORT].copy_from_slice(short),
+            _ => copy[end..end + length].copy_from_slice(&lines[start..next]),
+        }
+        start = next + 1;
+        end += length;
+    };
+    let crs = memchr::memchr_iter(b'\r', lines);
+    crs.filter(|&cr| lines.get(cr + 1) == Some(&b'\n'))
+        .for_each(&mut copy_up_to);
+    copy_up_to(lines.len());
     copy.truncate(end);
 }
 
@@ -572,5 +593,8 @@ mod tests {
         let mut copy = Vec::new();
         remove_cr(b"a\r\n\r\r\nb\rc\n\r", &mut copy);
         assert_eq!(copy, b"a\n\r\nb\rc\n\r");
+        let lines = "short\r\na line of many more characters\r\n\r\nend\r\n".repeat(3);
+        remove_cr(lines.as_bytes(), &mut copy);
+        assert_eq!(copy, lines.replace('\r', "").as_bytes());
     }
 }

@@ -61,13 +61,16 @@ impl Generator {
     /// # Errors
     ///
     /// If libtorch cannot allocate them.
+    #[inline]
     pub fn uniform(&mut self) -> Result<f64> {
-        if self.given == self.uniforms.len() {
+        loop {
+            if let Some(&uniform) = self.uniforms.get(self.given) {
+                self.given += 1;
+                return Ok(uniform);
+            }
             self.uniforms = self.uniforms(BLOCK)?;
             self.given = 0;
         }
-        self.given += 1;
-        Ok(self.uniforms[self.given - 1])
     }
 
     /// `count` uniform numbers in `[0, 1)`, 53 bits each.

@@ -50,6 +50,28 @@ pub trait Drawer: fmt::Debug {
     ///
     /// If libtorch fails.
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>>;
+
+    /// Draws characters until the word ends or has `max_length`; false if the model has no
+    /// distribution before that.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    fn complete(
+        &mut self,
+        word: &mut Vec<usize>,
+        max_length: usize,
+        generator: &mut Generator,
+    ) -> Result<bool> {
+        while word.len() < max_length {
+            match self.next(word, generator)? {
+                Some(0) => break,
+                Some(index) => word.push(index),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// Distributions, `[B, V]`, f32, at a temperature: every row raised to `1 / temperature` and

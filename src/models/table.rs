@@ -215,6 +215,7 @@ impl Lookup {
 
 impl Drawer for Lookup {
     /// The first index whose sum is not below the next uniform number.
+    #[inline(always)]
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
         let i = word.last().copied().unwrap_or(0);
         let uniform = generator.uniform()?;
