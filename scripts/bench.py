@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-OURS = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "makemore-tch"
 NAMES = ROOT / "assets" / "names.txt"
 NOTES = ROOT / "scripts" / "notes.py"
 
@@ -44,7 +43,8 @@ def own_seconds(measured):
 
 
 class Table:
-    def __init__(self, pairs):
+    def __init__(self, program, pairs):
+        self.program = program
         self.pairs = pairs
         print("| step | theirs | ours | theirs / ours (median, spread) | peak memory |")
         print("|---|---|---|---|---|")
@@ -57,7 +57,7 @@ class Table:
         may have let go of its libraries.
         """
         their_value = their_value or value
-        starts = {"theirs": None, "ours": [OURS, "--version"]}
+        starts = {"theirs": None, "ours": [self.program, "--version"]}
         if theirs and NOTES in theirs:
             starts["theirs"] = [*theirs[:2], "start"]
         run(ours)
@@ -120,9 +120,11 @@ def empty_program(folder):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("program", type=Path, help="makemore-tch, built in release mode")
     parser.add_argument("--python", help="a Python with torch, numpy and matplotlib")
     parser.add_argument("--quick", action="store_true", help="without Python's side")
     options = parser.parse_args()
+    ours = options.program
     size = 200_000_000 if options.quick else 1_000_000_000
     names = 1_000_000 if options.quick else 10_000_000
 
@@ -136,7 +138,7 @@ def main():
         processor = models[0].split(":")[1].strip() if models else processor
     print(f"{processor}, {os.cpu_count()} processors, {platform.system()} {platform.machine()}\n")
 
-    table = Table(3 if options.quick else 5)
+    table = Table(ours, 3 if options.quick else 5)
     with tempfile.TemporaryDirectory() as folder:
         lists = make_lists(folder, size)
         out = Path(folder) / "model.safetensors"
@@ -145,11 +147,11 @@ def main():
         for _ in range(3):
             start, _, _ = run([empty])
 
-        train = [OURS, "train", "-q", "--out", out]
+        train = [ours, "train", "-q", "--out", out]
         table.row("start (`--version`), beside an empty program with the same libtorch",
-                  [empty], [OURS, "--version"], seconds)
+                  [empty], [ours, "--version"], seconds)
         if options.python:
-            table.row("start, beside `import torch`", notes("start"), [OURS, "--version"], seconds)
+            table.row("start, beside `import torch`", notes("start"), [ours, "--version"], seconds)
         table.row("`train`, the notes' recipe, whole process", notes("train"), train, seconds)
         epochs = 60
 
@@ -163,18 +165,18 @@ def main():
         for name, label in (("ascii", "ASCII"), ("accents", "other UTF-8")):
             amount = lists[name].stat().st_size / 1e6
             table.row(f"`count`, {amount:.0f} MB of {label}, beside `wc -l`",
-                      ["wc", "-l", lists[name]], [OURS, "count", "--data", lists[name]],
+                      ["wc", "-l", lists[name]], [ours, "count", "--data", lists[name]],
                       rate("MB/s", amount))
         if options.python:
             part = Path(folder) / "part.txt"
             part.write_bytes((NAMES.read_bytes() + b"\n") * 90)
             amount = part.stat().st_size / 1e6
             table.row(f"`count`, {amount:.0f} MB of ASCII, beside Python's `Counter`",
-                      notes("count", part), [OURS, "count", "--data", part], rate("MB/s", amount))
-        table.row("`score`, the data set", notes("score"), [OURS, "score"], seconds)
+                      notes("count", part), [ours, "count", "--data", part], rate("MB/s", amount))
+        table.row("`score`, the data set", notes("score"), [ours, "score"], seconds)
         amount = lists["ascii"].stat().st_size / 1e6
         table.row(f"`score`, {amount:.0f} MB of ASCII", None,
-                  [OURS, "score", "--data", lists["ascii"]], rate("MB/s", amount))
+                  [ours, "score", "--data", lists["ascii"]], rate("MB/s", amount))
         table.row(f"`train`, {amount:.0f} MB of ASCII, whole process", None,
                   [*train, "--data", lists["ascii"]], seconds)
         few = 10_000
@@ -183,11 +185,11 @@ def main():
             return measured[0] / names
 
         table.row(f"`sample --plain`, {names:,} names", notes("sample", few),
-                  [OURS, "sample", "--plain", "-n", names],
+                  [ours, "sample", "--plain", "-n", names],
                   lambda value: f"{1 / value:,.0f} names/s", per_name,
                   lambda measured: own_seconds(measured) / few)
         table.row("`heatmap`, whole process", notes("heatmap", picture),
-                  [OURS, "heatmap", "-q", picture], seconds)
+                  [ours, "heatmap", "-q", picture], seconds)
 
 
 main()

@@ -7,11 +7,10 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/setup.sh
-cargo build --release --locked --bin makemore-tch
+program=$(scripts/build.sh)
 
 if [ "${1-}" = --quick ]; then
-  exec python3 scripts/bench.py --quick
+  exec python3 scripts/bench.py --quick "$program"
 fi
 if [ ! -e .venv/complete ]; then
   rm -rf .venv
@@ -19,5 +18,5 @@ if [ ! -e .venv/complete ]; then
   .venv/bin/python -m pip install --quiet torch==2.13.0 numpy matplotlib
   touch .venv/complete
 fi
-python3 scripts/bench.py --python .venv/bin/python
+python3 scripts/bench.py --python .venv/bin/python "$program"
 cargo test --release --locked --test large -- --ignored --nocapture memory_stays_flat

@@ -33,8 +33,10 @@ if [ -n "${LIBTORCH_USE_PYTORCH-}" ]; then
   exit 0
 fi
 if [ -n "${LIBTORCH-}" ]; then
-  for library in "$LIBTORCH"/lib/libtorch_cpu.*; do
-    [ -e "$library" ] || die "LIBTORCH is set, but there is no lib/libtorch_cpu in $LIBTORCH; correct it, or unset it to have libtorch installed here"
+  for part in cpu "$parts"; do
+    for library in "$LIBTORCH/lib/libtorch_$part".*; do
+      [ -e "$library" ] || die "LIBTORCH is set, but there is no lib/libtorch_$part in $LIBTORCH; correct it, or unset it to have libtorch installed here"
+    done
   done
   say "LIBTORCH is set: using $LIBTORCH"
   exit 0

@@ -1,4 +1,5 @@
-//! `scripts/setup.sh`, with a Python that brings its "packages" without a network
+//! `scripts/setup.sh`, with a Python that brings its "packages" without a network, and
+//! `scripts/run.sh`, with a cargo that "builds" at once
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -25,17 +26,45 @@ case "$*" in
 esac
 "#;
 
-/// A checkout with nothing but the script.
+/// Stands in for cargo, as far as `scripts/build.sh` asks it: builds a program that prints where it
+/// is, where it was called, and what it was called with. A `target-dir` in cargo's configuration
+/// is the variable CONFIGURED here.
+const CARGO: &str = r#"#!/bin/sh
+target=${CARGO_TARGET_DIR:-${CONFIGURED:-target}}
+case $target in /*) ;; *) target=$PWD/$target ;; esac
+escaped=$(printf %s "$target" | sed 's/["\\]/\\&/g')
+case "$*" in
+  metadata*) printf '{"packages":[],"target_directory":"%s"}\n' "$escaped" ;;
+  build*)
+    [ -z "$BUILD_FAILS" ] || exit 101
+    case "$*" in *--quiet*) ;; *) echo Compiling >&2 ;; esac
+    mkdir -p "$target/$TRIPLE/release"
+    cat > "$target/$TRIPLE/release/makemore-tch" << 'END'
+#!/bin/sh
+printf '%s\n' "$0" "$PWD" "$@"
+END
+    chmod +x "$target/$TRIPLE/release/makemore-tch"
+    echo '{"reason":"compiler-artifact","filenames":["lib.rlib"],"executable":null,"fresh":true}'
+    printf '{"reason":"compiler-artifact","executable":"%s","fresh":false}\n' \
+      "$escaped/${TRIPLE:+$TRIPLE/}release/makemore-tch"
+    echo '{"reason":"build-finished","success":true}' ;;
+esac
+"#;
+
+/// A checkout with nothing but the scripts.
 struct Checkout(TempDir);
 
 impl Checkout {
     fn new() -> Self {
         let checkout = Self(tempfile::tempdir().unwrap());
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup.sh");
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
         fs::create_dir(checkout.path("scripts")).unwrap();
-        fs::copy(script, checkout.path("scripts/setup.sh")).unwrap();
+        for script in ["setup.sh", "build.sh", "run.sh"] {
+            fs::copy(scripts.join(script), checkout.path("scripts").join(script)).unwrap();
+        }
         fs::create_dir(checkout.path("bin")).unwrap();
         checkout.program("python3", PYTHON);
+        checkout.program("cargo", CARGO);
         checkout.program("c++", "#!/bin/sh\n");
         checkout
     }
@@ -50,18 +79,52 @@ impl Checkout {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn setup(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    fn script(&self, name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
         let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
-        Command::new(self.path("scripts/setup.sh"))
+        let mut command = Command::new(self.path("scripts").join(name));
+        for inherited in [
+            "LIBTORCH",
+            "LIBTORCH_USE_PYTORCH",
+            "CXX",
+            "CARGO_TARGET_DIR",
+        ] {
+            command.env_remove(inherited);
+        }
+        command
             .args(arguments)
-            .env_remove("LIBTORCH")
-            .env_remove("LIBTORCH_USE_PYTORCH")
-            .env_remove("CXX")
             .env("PATH", path)
             .env("CALLS", self.path("calls"))
-            .envs(variables.iter().copied())
-            .output()
-            .unwrap()
+            .envs(variables.iter().copied());
+        command
+    }
+
+    fn setup(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut setup = self.script("setup.sh", arguments, variables);
+        setup.output().unwrap()
+    }
+
+    /// `scripts/run.sh` with a libtorch that is there already, called in the folder `elsewhere`;
+    /// returns what was said on standard error and printed on standard output.
+    fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (String, String) {
+        fs::create_dir_all(self.path("elsewhere")).unwrap();
+        fs::create_dir_all(self.path("mine/lib")).unwrap();
+        fs::write(self.path("mine/lib/libtorch_cpu.so"), "").unwrap();
+        let mut run = self.script("run.sh", arguments, variables);
+        run.env("LIBTORCH", self.path("mine"));
+        run.current_dir(self.path("elsewhere"));
+        let output = run.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(output.stderr), text(output.stdout))
+    }
+
+    /// What the program of [`CARGO`] prints, built in `target` and called by `scripts/run.sh`.
+    fn printed(&self, target: &str, arguments: &[&str]) -> String {
+        let program = self.path(target).join("release/makemore-tch");
+        let mut lines = vec![program.display().to_string()];
+        lines.push(self.path("elsewhere").display().to_string());
+        lines.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        lines.join("\n") + "\n"
     }
 
     fn calls(&self) -> usize {
@@ -170,18 +233,83 @@ fn a_libtorch_of_the_users_own_is_respected() {
     assert_eq!(checkout.calls(), 0);
 }
 
+/// The one line on standard error of a run that failed.
+fn error(output: &Output) -> String {
+    let line = failure(output);
+    let lines = output.stderr.iter().filter(|&&byte| byte == b'\n').count();
+    assert_eq!(lines, 1, "{output:?}");
+    line
+}
+
+#[test]
+fn a_libtorch_of_the_users_own_without_cuda_does_not_pass_for_one_with_it() {
+    let checkout = Checkout::new();
+    fs::create_dir_all(checkout.path("mine/lib")).unwrap();
+    fs::write(checkout.path("mine/lib/libtorch_cpu.so"), "").unwrap();
+    let mine = checkout.path("mine");
+    let set = [("LIBTORCH", mine.to_str().unwrap())];
+    let error = error(&checkout.setup(&["--cuda"], &set));
+    assert!(
+        error.contains("no lib/libtorch_cuda in ") && error.contains("unset it to have libtorch"),
+        "{error}"
+    );
+    fs::write(checkout.path("mine/lib/libtorch_cuda.so"), "").unwrap();
+    assert!(checkout.setup(&["--cuda"], &set).status.success());
+    assert_eq!(checkout.calls(), 0);
+}
+
+#[test]
+fn run_leaves_the_folder_and_standard_output_to_the_program() {
+    let checkout = Checkout::new();
+    let arguments = ["sample", "-n", "a b", "*"];
+    let (said, printed) = checkout.run(&arguments, &[]);
+    assert_eq!(printed, checkout.printed("target", &arguments));
+    assert!(said.contains("Compiling"), "{said}");
+    let (said, printed) = checkout.run(&arguments, &[]);
+    assert_eq!(printed, checkout.printed("target", &arguments));
+    assert!(!said.contains("Compiling"), "{said}");
+}
+
+#[test]
+fn run_finds_the_program_with_a_relative_cargo_target_dir_from_another_folder() {
+    let checkout = Checkout::new();
+    let (_, printed) = checkout.run(&[], &[("CARGO_TARGET_DIR", "my target")]);
+    assert_eq!(printed, checkout.printed("elsewhere/my target", &[]));
+}
+
+#[test]
+fn run_finds_the_program_with_a_target_dir_in_cargos_configuration() {
+    let checkout = Checkout::new();
+    for configured in ["build", r#"q"u\ote"#] {
+        let folder = checkout.path(configured);
+        let variables = [("CONFIGURED", folder.to_str().unwrap())];
+        let (_, printed) = checkout.run(&[], &variables);
+        assert_eq!(printed, checkout.printed(configured, &[]));
+    }
+}
+
+#[test]
+fn run_finds_the_program_with_a_target_in_cargos_configuration() {
+    let checkout = Checkout::new();
+    let variables = [("TRIPLE", "some-unknown-none")];
+    checkout.run(&[], &variables);
+    let (said, printed) = checkout.run(&[], &variables);
+    assert_eq!(printed, checkout.printed("target/some-unknown-none", &[]));
+    assert!(!said.contains("Compiling"), "{said}");
+}
+
+#[test]
+fn run_fails_as_the_build_does() {
+    let checkout = Checkout::new();
+    let mut run = checkout.script("run.sh", &[], &[("BUILD_FAILS", "1")]);
+    let output = run.output().unwrap();
+    assert_eq!(output.status.code(), Some(101), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+}
+
 #[test]
 fn what_is_missing_is_said_in_one_line() {
     let checkout = Checkout::new();
-    let error = |output: &Output| {
-        let line = failure(output);
-        assert_eq!(
-            output.stderr.iter().filter(|&&byte| byte == b'\n').count(),
-            1,
-            "{output:?}"
-        );
-        line
-    };
     assert!(
         error(&checkout.setup(&[], &[("NO_PIP", "1")])).contains("python3 has no pip; install it")
     );

@@ -22,10 +22,24 @@ impl Completions {
         let name = command.get_name().to_owned();
         // Not straight to standard output: clap_complete panics where a pipe is closed.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut command, name, &mut script);
+        clap_complete::generate(self.shell, &mut command, &name, &mut script);
+        let script = match self.shell {
+            Shell::Bash => with_one_name(&script, &name),
+            _ => script,
+        };
         let mut results = output::results();
         io::copy(&mut script.as_slice(), &mut results)?;
         results.flush()?;
         Ok(())
     }
+}
+
+/// clap_complete writes the program's name into a script for bash in two ways where it has a
+/// hyphen, so that nothing is completed after a subcommand
+/// (<https://github.com/clap-rs/clap/issues/6421>). A script with either way alone stays as good
+/// as it is.
+fn with_one_name(script: &[u8], name: &str) -> Vec<u8> {
+    let script = String::from_utf8_lossy(script);
+    let (one, other) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));
+    script.replace(&one, &other).into_bytes()
 }

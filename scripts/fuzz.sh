@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Looks for inputs that the program does not bear: fuzzes the reader of word lists, the loader of
+# checkpoints and the command line, then kills training and fills the disk (tests/faults.rs).
+#
+#   scripts/fuzz.sh              a minute for each target, then the faults
+#   scripts/fuzz.sh SECONDS      so many seconds for each target
+#
+# An input that fails stays in target/fuzz/TARGET/artifacts/. What the fuzzer learns stays in
+# target/fuzz/TARGET/corpus/ and serves the next run; its seeds in tests/fuzz/corpus/ stay as they are.
+set -euo pipefail
+
+die() {
+  echo "fuzz: $*" >&2
+  exit 1
+}
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+seconds=${1-60}
+case $seconds in
+  "" | 0* | *[!0-9]*) die "'$seconds' is no number of seconds above 0; 60 would work" ;;
+esac
+command -v cargo >/dev/null || die "no cargo; install Rust from https://rustup.rs"
+scripts/setup.sh
+
+# The instrumentation that libFuzzer needs, which stable Rust has too. With a --target, so that it
+# is not in build scripts, which are not linked to libFuzzer.
+host=$(rustc -vV | sed -n 's/^host: //p')
+instrumentation="--cfg fuzzing -Cpasses=sancov-module"
+for argument in level=4 inline-8bit-counters pc-table trace-compares; do
+  instrumentation="$instrumentation -Cllvm-args=-sanitizer-coverage-$argument"
+done
+RUSTFLAGS="${RUSTFLAGS-} $instrumentation" cargo build --release --locked \
+  --manifest-path tests/fuzz/Cargo.toml --target "$host" --target-dir target/fuzz
+
+failed=
+for target in reader checkpoint arguments; do
+  folder=target/fuzz/$target
+  rm -rf "$folder/tmp"
+  mkdir -p "$folder/corpus" "$folder/artifacts" "$folder/tmp"
+  echo "fuzz: $target for $seconds s"
+  status=0
+  TMPDIR=$folder/tmp "target/fuzz/$host/release/$target" -max_total_time="$seconds" -timeout=10 \
+    -rss_limit_mb=1024 -entropic_scale_per_exec_time=1 -print_final_stats=1 \
+    -artifact_prefix="$folder/artifacts/" "$folder/corpus" "tests/fuzz/corpus/$target" \
+    >"$folder/log" 2>&1 || status=$?
+  sed -n -e 's/^stat::number_of_executed_units: */  executions: /p' \
+    -e 's/^stat::new_units_added: */  finds: /p' "$folder/log"
+  if [ "$status" -ne 0 ]; then
+    failed="$failed $target"
+    grep -A 1 -e 'panicked at' -e '^==.*ERROR' "$folder/log" >&2 || tail "$folder/log" >&2
+    sed -n 's/.*Test unit written to /  the input that fails: /p' "$folder/log" >&2
+  fi
+done
+
+echo "fuzz: kills and a full disk"
+cargo test --release --locked --test faults -- --ignored --nocapture || failed="$failed faults"
+[ -z "$failed" ] || die "failed:$failed"

@@ -1,0 +1,232 @@
+//! Training that is killed, and training on a full disk: no output is ever lost or left half.
+//!
+//! `scripts/fuzz.sh` runs it: `cargo test --release --test faults -- --ignored --nocapture`. The
+//! random moments follow from a seed, which is printed and can be set: `FAULTS_SEED=7`.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use common::Folder;
+
+const KILLS: usize = 200;
+
+/// More calls that write than a run makes.
+const FULL_DISKS: usize = 20;
+
+/// Training whose checkpoint is large enough for a kill to land while it is written.
+const TRAIN: &str = "train --data list.txt --epochs 1 --lr 1 --out model --force";
+
+/// A folder with a list of 600 characters, and the outputs of two runs on it.
+struct Outputs {
+    folder: Folder,
+    old: BTreeMap<String, Vec<u8>>,
+    /// The names that the new checkpoint makes: two files with the same network may differ.
+    new_names: String,
+    new: BTreeMap<String, Vec<u8>>,
+}
+
+impl Outputs {
+    /// The outputs of training with `--seed 1`, then those with `--seed 2`; `and` are further
+    /// arguments.
+    fn new(and: &str) -> Self {
+        let folder = Folder::new();
+        let characters: Vec<char> = ('\u{4E00}'..).take(600).collect();
+        let words = characters.windows(2);
+        let words = words.map(|word| word.iter().collect::<String>() + "\n");
+        folder.write("list.txt", words.collect::<String>());
+        folder.write("bystander", "of no concern");
+        let mut outputs = Self {
+            folder,
+            old: BTreeMap::new(),
+            new_names: String::new(),
+            new: BTreeMap::new(),
+        };
+        outputs.folder.stdout(&format!("{TRAIN} --seed 1 {and}"));
+        outputs.old = outputs.contents();
+        outputs.folder.stdout(&format!("{TRAIN} --seed 2 {and}"));
+        outputs.new = outputs.contents();
+        outputs.new_names = outputs.names();
+        outputs
+    }
+
+    fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        let files = self.folder.files().into_iter();
+        files
+            .map(|name| (name.clone(), self.folder.read(&name)))
+            .collect()
+    }
+
+    fn put_back(&self) {
+        for (name, contents) in &self.old {
+            self.folder.write(name, contents);
+        }
+    }
+
+    /// What the checkpoint makes, which has to load for that.
+    fn names(&self) -> String {
+        self.folder.stdout("sample --model model --plain -n 2")
+    }
+
+    /// Whether the checkpoint is the new one, and not the old one; it has to be one of them.
+    fn is_new(&self) -> bool {
+        let is_old = self.folder.read("model") == self.old["model"];
+        if !is_old {
+            assert_eq!(self.names(), self.new_names);
+        }
+        !is_old
+    }
+
+    /// The files that were being written when a run ended, with their lengths.
+    fn unfinished(&self) -> BTreeMap<String, u64> {
+        let entries = fs::read_dir(self.folder.path("")).unwrap();
+        let files = entries.filter_map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            // A run may be renaming it just now.
+            let length = entry.metadata().ok()?.len();
+            name.starts_with(".makemore-tch-").then_some((name, length))
+        });
+        files.collect()
+    }
+
+    fn train(&self, arguments: &str) -> Command {
+        let mut command = Command::new(self.folder.makemore("").get_program());
+        command.current_dir(self.folder.path(""));
+        command.args(TRAIN.split(' ')).args(arguments.split(' '));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+/// Waits until a run writes into a file that was not there before, or ends; tells which.
+fn writes(run: &mut Child, outputs: &Outputs, before: &BTreeMap<String, u64>) -> bool {
+    while run.try_wait().unwrap().is_none() {
+        let mut unfinished = outputs.unfinished().into_iter();
+        if unfinished.any(|(name, length)| length > 0 && !before.contains_key(&name)) {
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+#[ignore = "kills 200 runs of training, in a minute or two"]
+fn a_kill_at_any_moment_leaves_a_checkpoint_that_loads() {
+    let seed = std::env::var("FAULTS_SEED")
+        .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
+    println!("FAULTS_SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let outputs = Outputs::new("");
+
+    // How long an undisturbed run takes, and how long it takes to write.
+    let start = Instant::now();
+    let mut run = outputs.train("--seed 2").spawn().unwrap();
+    assert!(writes(&mut run, &outputs, &BTreeMap::new()));
+    let began = Instant::now();
+    while !outputs.unfinished().is_empty() {}
+    let writing = began.elapsed();
+    run.wait().unwrap();
+    let whole = start.elapsed();
+
+    let (mut left_old, mut left_new, mut left_unfinished) = (0, 0, 0);
+    for kill in 0..KILLS {
+        outputs.put_back();
+        let before = outputs.unfinished();
+        let mut run = outputs.train("--seed 2").spawn().unwrap();
+        // Hardly any moment of a whole run is one at which it writes.
+        if kill % 4 == 0 {
+            std::thread::sleep(whole.mul_f64(random.f64()));
+        } else if writes(&mut run, &outputs, &before) {
+            std::thread::sleep(writing.mul_f64(1.5 * random.f64()));
+        }
+        run.kill().unwrap();
+        run.wait().unwrap();
+        match outputs.is_new() {
+            true => left_new += 1,
+            false => left_old += 1,
+        }
+        let mut unfinished = outputs.unfinished().into_keys();
+        left_unfinished += usize::from(unfinished.any(|name| !before.contains_key(&name)));
+    }
+    println!(
+        "{left_old} kills left the old checkpoint, {left_new} the new one; {left_unfinished} an unfinished one beside it"
+    );
+    assert!(left_old > 0 && left_new > 0 && left_unfinished > 0);
+
+    outputs.folder.stdout(&format!("{TRAIN} --seed 2"));
+    assert!(outputs.is_new());
+    let left = outputs.unfinished().len();
+    assert_eq!(left, 0, "files are left by the runs that were killed");
+}
+
+/// What makes calls fail as on a full disk.
+fn full_disk(folder: &Path) -> std::path::PathBuf {
+    let library = folder.join("full_disk.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/full_disk.c");
+    let cc = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .status();
+    assert!(cc.unwrap().success());
+    library
+}
+
+#[test]
+#[ignore = "trains 40 times, and compiles a library in C that makes writing fail"]
+fn a_full_disk_at_any_write_loses_nothing() {
+    let and = "--metrics losses.csv --plot losses.png";
+    let outputs = Outputs::new(and);
+    let tools = Folder::new();
+    let library = full_disk(&tools.path(""));
+    let mut failed = Vec::new();
+    for at in 1..=FULL_DISKS {
+        outputs.put_back();
+        let output = outputs
+            .train(&format!("--seed 2 {and}"))
+            .env("LD_PRELOAD", &library)
+            .env("FULL_DISK_AT", at.to_string())
+            .output()
+            .unwrap();
+        let contents = outputs.contents();
+        let is_new = outputs.is_new();
+        for (name, contents) in &contents {
+            let (old, new) = (outputs.old.get(name), outputs.new.get(name));
+            assert!(
+                name == "model" || [old, new].contains(&Some(contents)),
+                "call {at}: {name}"
+            );
+        }
+        assert!(
+            contents.keys().eq(outputs.old.keys()),
+            "call {at}: {:?}",
+            contents.keys()
+        );
+        if output.status.success() {
+            assert!(is_new, "call {at}");
+        } else {
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "call {at}: {stderr}");
+            assert_eq!(stderr.lines().count(), 1, "call {at}: {stderr}");
+            assert!(
+                stderr.contains("No space left on device"),
+                "call {at}: {stderr}"
+            );
+            failed.push(at);
+        }
+        outputs.folder.stdout(&format!("{TRAIN} --seed 2 {and}"));
+        assert!(outputs.is_new());
+        assert!(
+            outputs.contents().keys().eq(outputs.old.keys()),
+            "after call {at}"
+        );
+    }
+    println!("training failed where the disk was full at call {failed:?}");
+    assert!(failed.starts_with(&[1]) && !failed.ends_with(&[FULL_DISKS]));
+}

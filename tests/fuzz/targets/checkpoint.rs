@@ -1,0 +1,162 @@
+//! Loading checkpoints: whatever a file holds is refused or loaded, in little memory, and what was
+//! loaded can be saved and is the same when it is loaded again.
+//!
+//! An input is a byte and, as that byte says, a file, or the parts of one. Since a length and a
+//! checksum guard a file, and figures in it have to agree, hardly a changed file would reach the
+//! inside of the loader:
+//!
+//! - 0: the file as it is;
+//! - 1: its header, a zero byte, and its tensors; the length and the checksum are put in;
+//! - 2: the values of a checkpoint, with zero bytes between them, and its weights.
+#![no_main]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use makemore_tch::Checkpoint;
+use safetensors::SafeTensors;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+/// Inputs have some kilobytes: only a length that a file claims can make an allocation this large.
+const LARGEST_ALLOCATION: usize = 16 << 20;
+
+/// Larger vocabularies than this are not made fit for their weights, which would take long.
+const MOST_CHARACTERS: usize = 64;
+
+/// Refuses what is larger, which ends the process if it is not expected to be refused.
+struct Bounded;
+
+#[global_allocator]
+static ALLOCATOR: Bounded = Bounded;
+
+// SAFETY: passes every call on to the system's allocator or returns null, which says that there
+// is no memory.
+unsafe impl GlobalAlloc for Bounded {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() > LARGEST_ALLOCATION {
+            return std::ptr::null_mut();
+        }
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// Loads a file and, if it is a checkpoint, saves it and loads it again.
+fn load(file: &Path, copy: &Path) {
+    let Ok(loaded) = Checkpoint::load(file) else {
+        return;
+    };
+    loaded.save(copy).unwrap();
+    let again = Checkpoint::load(copy).unwrap();
+    assert_eq!(again.network.config(), loaded.network.config());
+    assert_eq!(again.network.parameters(), loaded.network.parameters());
+    assert_eq!(again.network.vocabulary(), loaded.network.vocabulary());
+    assert_eq!(again.loss.to_bits(), loaded.loss.to_bits());
+    assert_eq!((again.seed, again.epochs), (loaded.seed, loaded.epochs));
+    assert_eq!((again.libtorch, again.data), (loaded.libtorch, loaded.data));
+}
+
+/// The file with this header and these tensors, with its length and its checksum.
+fn completed(input: &[u8]) -> Vec<u8> {
+    let end = input
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(input.len());
+    let (header, tensors) = input.split_at(end);
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(header);
+    file.extend_from_slice(tensors.get(1..).unwrap_or_default());
+    let unsigned = format!(r#""sha256":"{}""#, "0".repeat(64));
+    let mut places = file.windows(unsigned.len());
+    let place = places.position(|bytes| bytes == unsigned.as_bytes());
+    if let (Some(place), Some(sha256)) = (place, sha256(&file)) {
+        let signed = unsigned.replace(&"0".repeat(64), &sha256);
+        file[place..place + signed.len()].copy_from_slice(signed.as_bytes());
+    }
+    file
+}
+
+/// The checksum of a file's metadata and tensors, as the library's docs define it.
+fn sha256(file: &[u8]) -> Option<String> {
+    let (_, header) = SafeTensors::read_metadata(file).ok()?;
+    let tensors = SafeTensors::deserialize(file).ok()?;
+    let metadata: BTreeMap<_, _> = header.metadata().as_ref()?.iter().collect();
+    let tensors: BTreeMap<_, _> = tensors.tensors().into_iter().collect();
+    let mut hasher = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    };
+    for (key, value) in metadata.into_iter().filter(|&(key, _)| key != "sha256") {
+        add(key.as_bytes());
+        add(value.as_bytes());
+    }
+    for (name, view) in &tensors {
+        add(name.as_bytes());
+        add(format!("{:?} {:?}", view.dtype(), view.shape()).as_bytes());
+        add(view.data());
+    }
+    Some(base16ct::lower::encode_string(&hasher.finalize()))
+}
+
+/// A checkpoint with these values; the weights are repeated or cut off to be as many as it needs.
+fn made(input: &[u8]) -> Vec<u8> {
+    let mut values = input.splitn(7, |&byte| byte == 0);
+    let mut text = || String::from_utf8_lossy(values.next().unwrap_or_default());
+    let (vocabulary, model) = (text(), text());
+    let v = vocabulary.chars().take(MOST_CHARACTERS).count();
+    let bytes = 4 * v * v;
+    let header = json!({
+        "__metadata__": {
+            "format": "makemore-tch",
+            "format_version": "2",
+            "model": if model.is_empty() { "bigram".into() } else { model },
+            "config": "{}",
+            "vocabulary": vocabulary,
+            "boundary": vocabulary.chars().take(1).collect::<String>(),
+            "seed": text(),
+            "epochs": text(),
+            "loss": text(),
+            "libtorch": text(),
+            "data_crc32": "0123abcd",
+            "data_words": "3",
+            "data_characters": "12",
+            "sha256": "0".repeat(64),
+        },
+        "W": { "dtype": "F32", "shape": [v, v], "data_offsets": [0, bytes] },
+    });
+    let weights = values.next().filter(|weights| !weights.is_empty());
+    let weights = weights.unwrap_or(&[0]).iter().copied().cycle();
+    let header = header.to_string().into_bytes();
+    completed(
+        &header
+            .into_iter()
+            .chain([0])
+            .chain(weights.take(bytes))
+            .collect::<Vec<u8>>(),
+    )
+}
+
+fuzz_target!(|data: &[u8]| {
+    static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+    let [form, input @ ..] = data else {
+        return;
+    };
+    let file = FOLDER.path().join("checkpoint");
+    let bytes = match form % 3 {
+        0 => input.to_vec(),
+        1 => completed(input),
+        _ => made(input),
+    };
+    fs::write(&file, bytes).unwrap();
+    load(&file, &FOLDER.path().join("copy"));
+});
