@@ -155,9 +155,137 @@ fn a_full_disk_is_an_error_and_no_panic() {
         .write(true)
         .open("/dev/full")
         .unwrap();
-    let program = folder.makemore("").get_program().to_owned();
-    let mut command = std::process::Command::new(program);
-    let output = command.arg("count").stdout(full).output().unwrap();
+    let output = folder.process("count").stdout(full).output().unwrap();
     let error = common::error_of(&output, 1);
     assert!(error.contains("No space left on device"), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_on_a_full_disk_is_an_error_too() {
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let folder = Folder::new();
+    for arguments in ["--help", "count --help", "--version"] {
+        let output = folder.process(arguments).stdout(full()).output().unwrap();
+        let error = common::error_of(&output, 1);
+        assert!(error.contains("No space left on device"), "{error}");
+    }
+}
+
+/// It once ended in a panic: ASCII was numbered after 4,096 other characters.
+#[test]
+fn ascii_after_4096_other_characters_is_one_line_of_error() {
+    let folder = Folder::new();
+    let others: String = ('\u{4E00}'..)
+        .take(4096)
+        .flat_map(|other| [other, '\n'])
+        .collect();
+    let block = 1 << 19;
+    let mut list = others.repeat(block / others.len() + 1);
+    let line = list.lines().count() + 1;
+    list += &"ab\n".repeat(block / 3 * 2);
+    list += &"\u{4E00}bb\n".repeat(200_000);
+    folder.write("list.txt", list);
+    for command in ["count", "sample --json", "train"] {
+        let error = folder.error(&format!("{command} --data list.txt"), 1);
+        assert!(
+            error.contains(&format!("list.txt:{line}: more than 4096 distinct")),
+            "{error}"
+        );
+    }
+}
+
+/// It once ended without memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_endless_line_is_refused_in_little_memory() {
+    let folder = Folder::new();
+    let script = "ulimit -v 3000000; exec \"$0\" count --data /dev/zero";
+    let output = std::process::Command::new("bash")
+        .args(["-c", script])
+        .arg(folder.makemore("").get_program())
+        .output()
+        .unwrap();
+    let error = common::error_of(&output, 1);
+    assert!(
+        error.contains("/dev/zero:1: the word is too long"),
+        "{error}"
+    );
+}
+
+/// What a file name may do to a terminal is not done.
+#[test]
+fn names_of_files_do_not_steer_the_terminal() {
+    let folder = Folder::new();
+    let name = "a\u{1B}[31m\nerror: b.txt";
+    folder.write(name, "st. ives\n");
+    for list in [name, "missing\u{1B}[2J\u{202E}.txt"] {
+        let mut command = folder.makemore("count --data");
+        let error = common::error_of(&command.arg(list).output().unwrap(), 1);
+        assert!(error.contains("\\u{1b}["), "{error}");
+        assert!(!error.contains(['\u{1B}', '\u{202E}']), "{error}");
+    }
+    let output = folder
+        .makemore("count --data")
+        .arg(name)
+        .arg("--top\u{1B}[31m")
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!error.contains('\u{1B}'), "{error:?}");
+}
+
+#[test]
+fn several_files_after_one_flag() {
+    let folder = Folder::new();
+    folder.write("a.txt", "anna\n");
+    folder.write("b.txt", "bob\n");
+    for command in ["count", "sample", "train", "heatmap out.png"] {
+        folder.stdout(&format!("{command} --data a.txt b.txt"));
+    }
+    let counted = folder.json("count --json --data a.txt b.txt");
+    assert_eq!(
+        counted,
+        folder.json("count --json --data a.txt --data b.txt")
+    );
+    assert_eq!(counted["words"], 2);
+}
+
+#[test]
+fn what_is_compressed_in_another_way_is_named() {
+    let folder = Folder::new();
+    folder.write("list.xz", b"\xFD7zXZ\0\0\x04");
+    folder.write("list.bz2", b"BZh91AY&SY\x01");
+    folder.write("list.txt", b"\xFF\xFEa\0\n\0");
+    for (list, expected) in [
+        ("list.xz", "cannot read list.xz: it is compressed by xz"),
+        ("list.bz2", "compressed by bzip2"),
+        ("list.txt", "it is in UTF-16; save the list as UTF-8"),
+    ] {
+        let error = folder.error(&format!("count --data {list}"), 1);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_named() {
+    let folder = Folder::new();
+    for (arguments, value) in [
+        ("count --top -1", "'-1'"),
+        ("count --top many", "'many'"),
+        ("heatmap out.png --size abc", "'abc'"),
+        ("sample --max-length 0", "'0'"),
+        ("count --threads 0", "'0'"),
+    ] {
+        let error = folder.error(arguments, 2);
+        assert!(
+            error.contains(value) && error.contains("a whole number from"),
+            "{error}"
+        );
+    }
 }

@@ -354,6 +354,7 @@ fn what_cannot_be_drawn_is_said_before_any_work() {
         ("heatmap out", "out: a picture ends in .png or .svg"),
         ("heatmap missing/out.png", "there is no folder missing"),
         ("heatmap out.png --of logits", "--model FILE"),
+        ("heatmap out.png --of logits --data missing", "--model FILE"),
     ] {
         let error = folder.error(arguments, 1);
         assert!(error.contains(expected), "{arguments}: {error}");

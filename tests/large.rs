@@ -126,6 +126,75 @@ fn peak_memory(folder: &Folder, arguments: &str, piped: bool) -> i64 {
     usage.ru_maxrss / 1024
 }
 
+/// It once kept the whole list, to tell which names are in it.
+#[cfg(target_os = "linux")]
+#[test]
+fn sample_json_does_not_keep_the_list() {
+    let folder = Folder::new();
+    let mut large = std::fs::File::create(folder.path("large.txt")).unwrap();
+    let block = names(10);
+    for _ in 0..30 {
+        large.write_all(&block).unwrap();
+    }
+    let built_in = peak_memory(&folder, "sample --json -n 1000", false);
+    for (data, piped) in [("large.txt", false), ("-", true)] {
+        let large = peak_memory(
+            &folder,
+            &format!("sample --json -n 1000 --data {data}"),
+            piped,
+        );
+        assert!(
+            large < built_in + 40,
+            "{large} MB for 68 MB of names, {built_in} MB built in"
+        );
+    }
+    let piped = folder
+        .makemore("sample --json -n 50 --data -")
+        .write_stdin(names(1))
+        .output()
+        .unwrap();
+    let piped: serde_json::Value = serde_json::from_slice(&piped.stdout).unwrap();
+    assert_eq!(piped, folder.json("sample --json -n 50"));
+}
+
+/// The same list once had two averages.
+#[test]
+fn a_list_has_one_average_however_it_is_cut() {
+    let folder = Folder::new();
+    let names = names(1);
+    let middle = names.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    folder.write("whole.txt", &names);
+    folder.write("one.txt", &names[..middle]);
+    folder.write("other.txt", &names[middle..]);
+    let built_in = folder.json("score --json");
+    for data in ["whole.txt", "one.txt other.txt"] {
+        assert_eq!(
+            folder.json(&format!("score --json --data {data}")),
+            built_in
+        );
+        let printed = folder.stdout(&format!("score --data {data}"));
+        assert!(
+            printed.contains(": 2.454577 (2.454579 in the notes"),
+            "{printed}"
+        );
+    }
+    // Without the notes' smoothing it is not their figure.
+    let printed = folder.stdout("score --smoothing 0.5");
+    assert!(!printed.contains("in the notes"), "{printed}");
+}
+
+#[test]
+fn crlf_lists_are_counted_like_others() {
+    let folder = Folder::new();
+    let lf = String::from_utf8(names(3)).unwrap() + "zo\u{EB}\n";
+    folder.write("lf.txt", &lf);
+    folder.write("crlf.txt", lf.replace('\n', "\r\n"));
+    assert_eq!(
+        folder.json("count --json --data crlf.txt"),
+        folder.json("count --json --data lf.txt")
+    );
+}
+
 /// `scripts/bench.sh` runs it: `cargo test --release --test large -- --ignored`.
 #[cfg(target_os = "linux")]
 #[test]
@@ -138,7 +207,7 @@ fn memory_stays_flat() {
     for _ in 0..=200_000_000 / block.len() {
         large.write_all(&block).unwrap();
     }
-    for command in ["count", "score", "train -q --epochs 10"] {
+    for command in ["count", "score", "train -q --epochs 10", "sample --json"] {
         let built_in = peak_memory(&folder, command, false);
         assert!(
             built_in < 180,

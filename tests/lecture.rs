@@ -42,6 +42,11 @@ fn devices_tell_what_can_be_used_and_why_not() {
     let printed = folder.stdout("devices");
     assert!(printed.contains("libtorch 2.13.0\n"), "{printed}");
     assert!(printed.contains("cpu      can be used\n"), "{printed}");
+    assert!(
+        printed.contains("threads  1 for small matrices, ")
+            && printed.contains(" to count a list; "),
+        "{printed}"
+    );
     let document = folder.json("devices --json --threads 2");
     assert_eq!(document["threads"], 2);
     for device in document["devices"].as_array().unwrap() {
@@ -84,5 +89,36 @@ fn the_help_of_every_command_shows_an_example() {
             help.contains(&format!("  makemore-tch {command}")),
             "{command}"
         );
+    }
+}
+
+/// What is not wrapped runs over the edge of a terminal.
+#[test]
+fn help_is_wrapped_and_common_flags_come_last() {
+    let folder = Folder::new();
+    let output = folder
+        .makemore("sample --help")
+        .env("COLUMNS", "80")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let (_, options) = help.split_once("Options:").unwrap();
+    let (options, _) = options.split_once("Examples:").unwrap();
+    assert!(
+        options.lines().all(|line| line.chars().count() <= 100),
+        "{options}"
+    );
+    let place = |flag: &str| options.find(flag).unwrap();
+    let common = [
+        "--data",
+        "--boundary",
+        "--smoothing",
+        "--json",
+        "--quiet",
+        "--threads",
+    ];
+    assert!(common.map(place).is_sorted(), "{options}");
+    for own in ["--seed", "--number", "--plain", "--max-length"] {
+        assert!(place(own) < place("--data"), "{options}");
     }
 }

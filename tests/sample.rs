@@ -3,7 +3,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use common::{Folder, PUBLISHED_NAMES};
 
@@ -175,9 +175,8 @@ fn what_cannot_be_drawn_is_said_in_one_line() {
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let folder = Folder::new();
-    let program = folder.makemore("").get_program().to_owned();
-    let mut child = Command::new(program)
-        .args("sample --plain -n 1000000000".split(' '))
+    let mut child = folder
+        .process("sample --plain -n 1000000000")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -191,4 +190,55 @@ fn a_closed_pipe_ends_quietly() {
     let mut stderr = String::new();
     child.stderr.unwrap().read_to_string(&mut stderr).unwrap();
     assert_eq!(stderr, "");
+}
+
+/// They once said that smoothing is 0, which it was not.
+#[test]
+fn extreme_temperatures_and_smoothings_still_draw() {
+    let folder = Folder::new();
+    // Only the likeliest character follows.
+    assert_eq!(
+        folder.stdout("sample --plain -n 2 --temperature 1e-320"),
+        "a\na\n"
+    );
+    for arguments in [
+        "--temperature 1e300",
+        "--smoothing 1e39",
+        "--smoothing 1e308",
+    ] {
+        let names = folder.stdout(&format!("sample --plain -n 20 {arguments}"));
+        assert_eq!(names.lines().count(), 20);
+        // All characters are about equally probable.
+        assert!(names.contains('x') || names.contains('q'), "{names}");
+    }
+}
+
+/// A missing file once went unnoticed.
+#[test]
+fn data_that_would_not_be_used_is_refused() {
+    let folder = Folder::new();
+    folder.stdout("train --epochs 1 --out model.safetensors");
+    for arguments in [
+        "sample --plain --model model.safetensors --data missing.txt",
+        "score --model model.safetensors --data missing.txt -- emma",
+    ] {
+        let error = folder.error(arguments, 1);
+        assert!(error.contains("leave --data out"), "{error}");
+    }
+}
+
+/// A list cut in two was once another list, and one with equal counts was not.
+#[test]
+fn a_list_is_recognised_by_its_words_in_their_order() {
+    let folder = Folder::new();
+    folder.write("list.txt", "ab\nba\nab\n");
+    folder.write("one.txt", "ab\r\n\r\n");
+    folder.write("two.txt", "ba\nab");
+    folder.write("swapped.txt", "ba\nab\nab\n");
+    folder.stdout("train --data list.txt --out list.safetensors");
+    let says =
+        |data: &str| folder.stderr(&format!("sample --model list.safetensors --data {data}"));
+    assert_eq!(says("list.txt"), "");
+    assert_eq!(says("one.txt two.txt"), "");
+    assert!(says("swapped.txt").contains("was trained on another list"));
 }

@@ -75,8 +75,11 @@ fn a_network_scores_close_to_the_counts_it_was_trained_on() {
 
 #[test]
 fn an_unknown_character_is_named_with_its_code_point() {
-    let error = Folder::new().error("score zoë", 1);
-    assert!(error.contains("'ë' (U+00EB)"), "{error}");
+    let error = Folder::new().error("score emma zoë", 1);
+    assert!(
+        error.contains("in the word \"zoë\": the character 'ë' (U+00EB)"),
+        "{error}"
+    );
     let error = Folder::new().error("score a.b", 1);
     assert!(
         error.contains("'.' marks where words begin and end"),
@@ -95,4 +98,35 @@ fn without_smoothing_what_was_never_seen_is_impossible_and_not_nan() {
     );
     assert!(printed.contains("for ba is: inf"), "{printed}");
     assert!(!printed.to_lowercase().contains("nan"), "{printed}");
+}
+
+/// The likelihood of a long word was once 0.0.
+#[test]
+fn a_long_word_has_a_likelihood() {
+    let folder = Folder::new();
+    for (length, power) in [(30, "e-"), (100, "e-1"), (1000, "e-1")] {
+        let word = "emma".repeat(length / 4);
+        let printed = folder.stdout(&format!("score {word}"));
+        let likelihood = printed
+            .lines()
+            .find(|line| line.starts_with("Likelihood"))
+            .unwrap();
+        assert!(likelihood.contains(power), "{likelihood}");
+        assert!(!likelihood.contains("0.0000e+00"), "{likelihood}");
+        let json = folder.stdout(&format!("score --json {word}"));
+        assert!(!json.contains(r#""likelihood":0.0"#), "{json}");
+    }
+}
+
+#[test]
+fn the_help_says_what_null_means() {
+    let folder = Folder::new();
+    assert!(
+        folder
+            .stdout("score --help")
+            .contains("infinite, because something is impossible, is null")
+    );
+    folder.write("list.txt", "ab\n");
+    let document = folder.json("score --json --data list.txt --smoothing 0 -- ba");
+    assert!(document["words"][0]["nll"].is_null());
 }

@@ -266,17 +266,15 @@ fn quiet_is_silent_on_standard_error() {
 
 #[cfg(unix)]
 mod interrupted {
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Read};
     use std::process::{Child, Command, Stdio};
 
     use super::Folder;
 
     /// A training without end, after its first line.
     fn start(folder: &Folder) -> Child {
-        let program = folder.makemore("").get_program().to_owned();
-        let mut child = Command::new(program)
-            .args("train --epochs 1000000000 --out model.safetensors".split(' '))
-            .current_dir(folder.path(""))
+        let mut child = folder
+            .process("train --epochs 1000000000 --lr 1 --out model.safetensors")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -307,6 +305,87 @@ mod interrupted {
         assert_eq!(folder.files(), ["model.safetensors"]);
         let checkpoint = makemore_tch::Checkpoint::load(&folder.path("model.safetensors")).unwrap();
         assert!(checkpoint.epochs > 0);
+    }
+
+    /// What it says to go on is a command that goes on.
+    #[test]
+    fn after_ctrl_c_the_command_is_given_that_does_the_rest() {
+        let folder = Folder::new();
+        let mut child = start(&folder);
+        interrupt(&child);
+        let mut told = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut told)
+            .unwrap();
+        child.wait().unwrap();
+        let done = super::epochs(&folder, "model.safetensors");
+        let left = 1_000_000_000 - done;
+        assert_eq!(
+            told,
+            format!(
+                "interrupted after {done} of 1000000000 epochs; go on with: makemore-tch train --resume model.safetensors --epochs {left} --lr 1\n"
+            )
+        );
+        folder.stdout("train --resume model.safetensors --epochs 1 --lr 1");
+        assert_eq!(super::epochs(&folder, "model.safetensors"), done + 1);
+    }
+
+    /// Ctrl-C was once ignored until the warm-up was over.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn ctrl_c_ends_the_warm_up_too() {
+        let folder = Folder::new();
+        let child = folder
+            .process("train --warmup-epochs 1000000000 --warmup-lr 0.5 --metrics m.csv")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // SIGINT, 2, is the second bit of the signals that are caught.
+        let status = format!("/proc/{}/status", child.id());
+        let catches = || {
+            let status = std::fs::read_to_string(&status).unwrap();
+            let caught = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigCgt:\t"));
+            u64::from_str_radix(caught.unwrap(), 16).unwrap() & 2 != 0
+        };
+        while !catches() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            told.contains("after 0 of 301 epochs") && told.contains(" --warmup-lr 0.5 "),
+            "{told}"
+        );
+        let warmup = told.split("--warmup-epochs ").nth(1).unwrap();
+        let warmup: u64 = warmup.split(' ').next().unwrap().parse().unwrap();
+        assert!(warmup < 1_000_000_000, "{told}");
+        assert_eq!(folder.read("m.csv"), b"epoch,loss\n");
+    }
+
+    /// A file that appeared during the training was once overwritten.
+    #[test]
+    fn a_file_that_appears_during_the_training_stays_and_so_does_the_network() {
+        let folder = Folder::new();
+        let child = start(&folder);
+        folder.write("model.safetensors", "of another program");
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(
+            error.contains("was saved to model-1.safetensors instead"),
+            "{error}"
+        );
+        assert_eq!(folder.read("model.safetensors"), b"of another program");
+        assert!(super::epochs(&folder, "model-1.safetensors") > 0);
     }
 
     #[test]
@@ -357,13 +436,276 @@ fn training_on_cuda_gives_the_published_losses_or_says_why_not() {
 }
 
 #[test]
-fn auto_falls_back_to_the_cpu_and_says_so() {
+fn auto_takes_the_first_device_that_can_be_used_and_says_which() {
     let folder = Folder::new();
+    let devices = folder.json("devices --json");
+    let usable = |index: usize| devices["devices"][index]["usable"] == true;
+    let expected = match (usable(1), usable(2)) {
+        (true, _) => "training on CUDA\n",
+        (false, true) => "training on MPS\n",
+        (false, false) => {
+            "neither CUDA nor MPS can be used (`makemore-tch devices` says why): training on the CPU\n"
+        }
+    };
+    let told = folder.stderr("train --device auto --epochs 301");
+    assert_eq!(told, expected);
+}
+
+/// The epochs that a checkpoint has behind it.
+fn epochs(folder: &Folder, file: &str) -> u64 {
+    makemore_tch::Checkpoint::load(&folder.path(file))
+        .unwrap()
+        .epochs
+}
+
+/// Two epochs once took the place of 301.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_or_full_stdout_does_not_shorten_the_training() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let folder = Folder::new();
+    let mut child = folder
+        .process("train -q --log-every 1 --out piped.safetensors")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    assert_eq!(epochs(&folder, "piped.safetensors"), 301);
+
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    for arguments in ["", " --json", " --log-every 1000000"] {
+        let mut train = folder.process(&format!(
+            "train -q --force --metrics m.csv --out full.safetensors{arguments}"
+        ));
+        let output = train.stdout(full()).output().unwrap();
+        let error = common::error_of(&output, 1);
+        assert!(error.contains("No space left on device"), "{error}");
+        assert_eq!(epochs(&folder, "full.safetensors"), 301);
+        assert_eq!(
+            folder
+                .read("m.csv")
+                .iter()
+                .filter(|&&byte| byte == b'\n')
+                .count(),
+            302
+        );
+    }
+}
+
+/// Each of these once overwrote something, or lost one of its own results.
+#[cfg(unix)]
+#[test]
+fn an_output_is_never_an_input_or_another_output() {
+    let folder = Folder::new();
+    folder.write("list.png", "emma\n");
+    folder.write("list.svg", "emma\n");
+    folder.stdout("train --epochs 1 --out r.safetensors");
+    std::fs::copy(folder.path("r.safetensors"), folder.path("m.svg")).unwrap();
+    std::os::unix::fs::symlink("r.safetensors", folder.path("link")).unwrap();
+    std::fs::hard_link(folder.path("list.png"), folder.path("hard.png")).unwrap();
+    let before: Vec<_> = folder
+        .files()
+        .iter()
+        .map(|name| folder.read(name))
+        .collect();
+    for arguments in [
+        "train --out x.csv --metrics ./x.csv",
+        "train --resume r.safetensors --out b --metrics r.safetensors",
+        "train --resume r.safetensors --out b --metrics link",
+        "train --data list.png --out list.png --force",
+        "train --data list.png --plot hard.png",
+        "train --plot p.svg --metrics p.svg",
+        "heatmap --data list.png list.png",
+        "heatmap list.svg --data list.svg",
+        "heatmap hard.png --data list.png",
+        "heatmap --model m.svg m.svg",
+    ] {
+        let error = folder.error(arguments, 1);
+        assert!(
+            error.ends_with("are the same file; name different files"),
+            "{arguments}: {error}"
+        );
+    }
+    let after: Vec<_> = folder
+        .files()
+        .iter()
+        .map(|name| folder.read(name))
+        .collect();
+    assert_eq!(before, after);
+    // What is resumed is replaced, by whatever name.
+    folder.stdout("train --resume r.safetensors --epochs 1 --out link");
+    assert_eq!(epochs(&folder, "r.safetensors"), 2);
+}
+
+/// They were once noticed after the training.
+#[test]
+fn names_that_no_file_can_have_are_noticed_before_the_training() {
+    let folder = Folder::new();
+    for (out, expected) in [
+        ("newdir/".to_owned(), "does not end in a slash"),
+        ("x".repeat(300), "File name too long"),
+    ] {
+        let error = folder.error(&format!("train --out {out}"), 1);
+        assert!(error.contains(expected), "{error}");
+    }
+    assert!(folder.files().is_empty());
+}
+
+#[test]
+fn the_checkpoint_of_another_list_is_not_replaced_without_force() {
+    let folder = Folder::new();
+    folder.write("one.txt", "ab\nba\n");
+    folder.write("other.txt", "ba\nab\n");
+    folder.write("letters.txt", "abc\n");
+    folder.stdout("train --data one.txt --out m.safetensors");
+    let before = folder.read("m.safetensors");
+    for list in ["other.txt", "letters.txt"] {
+        let error = folder.error(&format!("train --data {list} --out m.safetensors"), 1);
+        assert!(
+            error.contains("m.safetensors: trained on another list (2 words, 4 characters"),
+            "{error}"
+        );
+        assert!(error.contains("--force"), "{error}");
+    }
+    assert_eq!(folder.read("m.safetensors"), before);
+    folder.stdout("train --data one.txt --out m.safetensors");
+    folder.stdout("train --data letters.txt --out m.safetensors --force");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_replaced_checkpoint_keeps_its_mode_and_a_read_only_one_stays() {
+    use std::fs::{Permissions, metadata, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new();
+    folder.stdout("train --epochs 1");
+    let path = folder.path("makemore.safetensors");
+    set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    folder.stdout("train --epochs 2");
+    assert_eq!(metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+    let error = folder.error("train --epochs 3 --force", 1);
+    assert!(error.contains("the file is read-only"), "{error}");
+    assert_eq!(epochs(&folder, "makemore.safetensors"), 2);
+}
+
+/// Binary strings ended at 5.05, where counting has 0.900, and nothing said so.
+#[test]
+fn small_alphabets_converge_or_are_told_what_to_do() {
+    let folder = Folder::new();
+    let binary: String = (0..5000_u32)
+        .map(|n| format!("{:b}\n", n * n % 8191 + 1))
+        .collect();
+    folder.write("binary.txt", binary);
     let output = folder
-        .makemore("train --device auto --epochs 1")
+        .makemore("train --json --smoothing 0 --data binary.txt")
         .output()
         .unwrap();
-    assert!(output.status.success());
-    let remark = String::from_utf8(output.stderr).unwrap();
-    assert!(remark.contains("training on "), "{remark}");
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    let trained: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let figure = |name: &str| trained[name].as_f64().unwrap();
+    assert!(
+        (figure("final_loss") - figure("counting_nll")).abs() < 0.001,
+        "{trained}"
+    );
+
+    for (arguments, expected) in [
+        ("--lr 50", "which guessing has; try --lr "),
+        (
+            "--epochs 3",
+            "which counting has; more --epochs come closer",
+        ),
+        (
+            "--regularization 1",
+            "a smaller --regularization comes closer",
+        ),
+    ] {
+        let told = folder.stderr(&format!("train --data binary.txt {arguments}"));
+        assert!(told.contains(expected), "{arguments}: {told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+/// The hint was once a constant that named neither the warm-up's rate nor the regularization.
+#[test]
+fn a_diverging_training_is_told_what_is_too_high() {
+    let folder = Folder::new();
+    for (arguments, expected) in [
+        ("--lr 1e9", "try --lr 25"),
+        ("--lr 20 --warmup-lr 1e6", "try --warmup-lr 25"),
+        ("--lr 49 --warmup-lr 1e6", "try --warmup-lr 25 and --lr 25"),
+        (
+            "--regularization 100 --lr 50",
+            "try --lr 5.4 and a smaller --regularization",
+        ),
+    ] {
+        let error = folder.error(&format!("train --out m --json {arguments}"), 1);
+        assert!(error.contains(expected), "{arguments}: {error}");
+    }
+    assert!(folder.files().is_empty());
+    // By itself, the rate follows from the regularization too.
+    folder.stdout("train --regularization 100 --out m");
+}
+
+#[test]
+fn no_epochs_write_the_header_of_the_metrics() {
+    let folder = Folder::new();
+    folder.stdout("train --epochs 0 --metrics losses.csv");
+    assert_eq!(folder.read("losses.csv"), b"epoch,loss\n");
+}
+
+#[test]
+fn a_resumed_training_appends_its_metrics_and_keeps_a_seed() {
+    let folder = Folder::new();
+    folder.stdout("train --epochs 20 --metrics whole.csv --out whole.safetensors");
+    folder.stdout("train --epochs 8 --metrics parts.csv --out parts.safetensors");
+    folder.stdout("train --resume parts.safetensors --epochs 12 --metrics parts.csv --seed 7");
+    assert_eq!(folder.read("parts.csv"), folder.read("whole.csv"));
+    let checkpoint = makemore_tch::Checkpoint::load(&folder.path("parts.safetensors")).unwrap();
+    assert_eq!(checkpoint.seed, 7);
+
+    folder.write("notes.txt", "do not lose me");
+    let error = folder.error("train --resume parts.safetensors --metrics notes.txt", 1);
+    assert!(
+        error.contains("notes.txt: losses are appended with --resume"),
+        "{error}"
+    );
+    assert_eq!(folder.read("notes.txt"), b"do not lose me");
+}
+
+/// JSON was once cut off where the name of the checkpoint came.
+#[cfg(target_os = "linux")]
+#[test]
+fn json_is_whole_for_a_file_name_that_is_not_unicode() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = Folder::new();
+    let name = std::ffi::OsStr::from_bytes(b"\xFF.safetensors");
+    let output = folder
+        .makemore("train --json --epochs 1 --out")
+        .arg(name)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["checkpoint"], "\u{FFFD}.safetensors");
 }

@@ -70,7 +70,7 @@ fn boundary(text: &str) -> Result<char, String> {
 }
 
 /// Parses a whole number in a range.
-pub fn whole<T: TryFrom<u64>>(
+pub fn whole<T>(
     range: RangeInclusive<T>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
 where

@@ -581,7 +581,7 @@ mod tests {
         let mut ascii: Vec<u8> = PRINTABLE.filter(|&byte| byte != b'.').collect();
         ascii.swap(0, 1);
         let mut scan = Scan::new('.');
-        scan.count(0, others[..3 * MAX_CHARACTERS].as_bytes())
+        scan.count(0, &others.as_bytes()[..3 * MAX_CHARACTERS])
             .unwrap();
         scan.count(1, &[&ascii[..], b"\n"].concat()).unwrap();
         assert!(scan.count(2, others.as_bytes()).is_err());

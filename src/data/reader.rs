@@ -10,12 +10,14 @@ use std::slice;
 use std::sync::Arc;
 
 use super::decompress::decompressed;
-use super::words::LONGEST_WORD;
 use crate::error::{Error, LineFault, Result};
 
 /// The bytes of a block: half of what a processor's cache may have beside the other's, so that
 /// what was just read is still there when it is counted.
 const BLOCK: usize = 1 << 19;
+
+/// The most characters that a word may have.
+pub const LONGEST_WORD: usize = 65_536;
 
 /// A line without an end after this many bytes has more characters than a word may have.
 const LONGEST_LINE: usize = 4 * LONGEST_WORD;

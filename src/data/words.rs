@@ -6,11 +6,10 @@ use super::digest::{Checksum, Digest};
 use super::reader::{Blocks, Source};
 use crate::error::{Error, LineFault, Result};
 
+pub use super::reader::LONGEST_WORD;
+
 /// The start/end token of the lecture: it begins and ends every word.
 pub const BOUNDARY: char = '.';
-
-/// The most characters that a word may have.
-pub const LONGEST_WORD: usize = 65_536;
 
 /// The most distinct characters that a word list may have, the start/end token not counted.
 pub const MAX_CHARACTERS: usize = 4096;

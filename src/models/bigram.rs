@@ -127,7 +127,7 @@ impl LanguageModel for Bigram {
     }
 
     fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
-        Ok(self.table()?.into_drawer(method, temperature)?)
+        self.table()?.into_drawer(method, temperature)
     }
 }
 

@@ -159,7 +159,7 @@ impl LanguageModel for Table {
     }
 
     fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
-        Ok(self.clone().into_drawer(method, temperature)?)
+        self.clone().into_drawer(method, temperature)
     }
 }
 

@@ -68,6 +68,21 @@ impl Folder {
         command
     }
 
+    /// The same as a process of the standard library, for pipes and signals.
+    pub fn process(&self, arguments: &str) -> std::process::Command {
+        let mut command = std::process::Command::new(self.makemore("").get_program());
+        command.current_dir(self.0.path());
+        command.args(arguments.split_whitespace());
+        command
+    }
+
+    /// What a successful run says on standard error.
+    pub fn stderr(&self, arguments: &str) -> String {
+        let output = self.makemore(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
     /// What a successful run prints on standard output.
     pub fn stdout(&self, arguments: &str) -> String {
         let output = self.makemore(arguments).output().unwrap();
