@@ -5,7 +5,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -51,6 +52,20 @@ END
 esac
 "#;
 
+/// Held while a program is written or started: a process that is started meanwhile has the file
+/// open for writing for a moment too, and then the program cannot be run ("Text file busy").
+static PROGRAMS: Mutex<()> = Mutex::new(());
+
+/// Runs a command to its end.
+fn output(mut command: Command) -> Output {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = {
+        let _alone = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
+        command.spawn().unwrap()
+    };
+    child.wait_with_output().unwrap()
+}
+
 /// A checkout with nothing but the scripts.
 struct Checkout(TempDir);
 
@@ -60,6 +75,7 @@ impl Checkout {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
         fs::create_dir(checkout.path("scripts")).unwrap();
         for script in ["setup.sh", "build.sh", "run.sh"] {
+            let _alone = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
             fs::copy(scripts.join(script), checkout.path("scripts").join(script)).unwrap();
         }
         fs::create_dir(checkout.path("bin")).unwrap();
@@ -75,6 +91,7 @@ impl Checkout {
 
     fn program(&self, name: &str, text: &str) {
         let path = self.path("bin").join(name);
+        let _alone = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -99,8 +116,7 @@ impl Checkout {
     }
 
     fn setup(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-        let mut setup = self.script("setup.sh", arguments, variables);
-        setup.output().unwrap()
+        output(self.script("setup.sh", arguments, variables))
     }
 
     /// `scripts/run.sh` with a libtorch that is there already, called in the folder `elsewhere`;
@@ -112,7 +128,7 @@ impl Checkout {
         let mut run = self.script("run.sh", arguments, variables);
         run.env("LIBTORCH", self.path("mine"));
         run.current_dir(self.path("elsewhere"));
-        let output = run.output().unwrap();
+        let output = output(run);
         assert!(output.status.success(), "{output:?}");
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (text(output.stderr), text(output.stdout))
@@ -301,8 +317,7 @@ fn run_finds_the_program_with_a_target_in_cargos_configuration() {
 #[test]
 fn run_fails_as_the_build_does() {
     let checkout = Checkout::new();
-    let mut run = checkout.script("run.sh", &[], &[("BUILD_FAILS", "1")]);
-    let output = run.output().unwrap();
+    let output = output(checkout.script("run.sh", &[], &[("BUILD_FAILS", "1")]));
     assert_eq!(output.status.code(), Some(101), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
 }
