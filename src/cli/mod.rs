@@ -16,7 +16,6 @@ pub mod report;
 mod sample;
 mod score;
 mod train;
-mod train_outputs;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use makemore_tch::libtorch::threads::Threads;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use makemore_tch::files::{Output, check_distinct};
 use makemore_tch::{Checkpoint, Counted, Error, plots};
-use serde::Serialize;
+
+use super::log::EpochLoss;
 
 /// What helps where a file is in the way.
 const CHOOSE: &str =
@@ -15,13 +16,6 @@ const CHOOSE: &str =
 
 /// The first line of the losses as CSV.
 const CSV_HEADER: &str = "epoch,loss\n";
-
-/// The loss of an epoch.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct EpochLoss {
-    pub epoch: u64,
-    pub loss: f64,
-}
 
 /// Where the results of a training go.
 #[derive(Debug)]

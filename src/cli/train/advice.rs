@@ -1,0 +1,117 @@
+//! What the user is told after a training that diverged, ended too high or was interrupted: what it
+//! has come from, and what to type.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use makemore_tch::libtorch::device::DeviceRequest;
+use makemore_tch::{Counted, Error, Rows, TrainOptions, Trained, format, train};
+
+use super::{Task, Train};
+
+/// How far above counting a loss may end before the user is told, in nats.
+const A_LITTLE: f64 = 0.02;
+
+impl Train {
+    /// An error of the training, and what would work on this list.
+    pub(super) fn explain(&self, error: Error, task: &Task) -> anyhow::Error {
+        if !matches!(error, Error::Diverged { .. }) {
+            return error.into();
+        }
+        let options = &task.options;
+        let highest = train::highest_stable_rate(&task.data.counts, options.regularization);
+        let rate = format::rounded_down(0.95 * highest);
+        let mut remedies = Vec::new();
+        if options.warmup_epochs > 0 && options.warmup_learning_rate > highest {
+            remedies.push(format!("--warmup-lr {rate}"));
+        }
+        if options.learning_rate > highest {
+            remedies.push(format!("--lr {rate}"));
+        }
+        if options.regularization > 0.0 {
+            remedies.push("a smaller --regularization".to_owned());
+        }
+        if remedies.is_empty() {
+            remedies.push("a lower --lr".to_owned());
+        }
+        let (remedies, out) = (remedies.join(" and "), self.out().display());
+        anyhow!("{error}; try {remedies} (nothing was saved to {out})")
+    }
+
+    /// What a loss that is too high has come from, and what to do.
+    pub(super) fn warning(
+        &self,
+        trained: &Trained,
+        options: &TrainOptions,
+        data: &Counted,
+    ) -> Option<String> {
+        let (nll, lowest) = (f64::from(trained.nll), data.counts.lowest_nll());
+        let uniform = (data.counts.vocabulary().len() as f64).ln();
+        let above = match () {
+            () if nll > uniform => format!("{uniform:.4}, which guessing has"),
+            () if nll > lowest + A_LITTLE => format!("{lowest:.4}, which counting has"),
+            () => return None,
+        };
+        let highest = train::highest_stable_rate(&data.counts, options.regularization);
+        let remedy = match () {
+            () if self.lr.is_some_and(|lr| lr > highest) => {
+                format!("try --lr {}", format::rounded_down(0.95 * highest))
+            }
+            () if options.regularization > 0.0 => {
+                "a smaller --regularization comes closer".to_owned()
+            }
+            () => "more --epochs come closer".to_owned(),
+        };
+        Some(format!("the loss is {nll:.4}, above {above}; {remedy}"))
+    }
+
+    /// The command that does what was not done because of Ctrl-C.
+    pub(super) fn how_to_go_on(
+        &self,
+        trained: &Trained,
+        options: &TrainOptions,
+        saved: &Path,
+    ) -> String {
+        let mut command = vec!["makemore-tch train --resume".to_owned(), quoted(saved)];
+        let mut add = |flag: &str, value: String| command.extend([flag.to_owned(), value]);
+        let epochs = options.epochs - (trained.epochs_done - options.first_epoch);
+        add("--epochs", epochs.to_string());
+        let warmup = options.warmup_epochs - trained.warmup_done;
+        if warmup > 0 {
+            add("--warmup-epochs", warmup.to_string());
+            add("--warmup-lr", options.warmup_learning_rate.to_string());
+        }
+        if let Some(lr) = self.lr {
+            add("--lr", lr.to_string());
+        }
+        if self.regularization > 0.0 {
+            add("--regularization", self.regularization.to_string());
+        }
+        if self.rows == Rows::All {
+            add("--rows", "all".to_owned());
+        }
+        if self.device != DeviceRequest::Cpu {
+            add("--device", self.device.to_string());
+        }
+        for (flag, file) in [("--metrics", &self.metrics), ("--plot", &self.plot)] {
+            if let Some(file) = file {
+                add(flag, quoted(file));
+            }
+        }
+        if !self.data.data.is_empty() {
+            let files: Vec<String> = self.data.data.iter().map(|file| quoted(file)).collect();
+            add("--data", files.join(" "));
+        }
+        let (done, all) = (trained.epochs_done, options.first_epoch + options.epochs);
+        format!(
+            "interrupted after {done} of {all} epochs; go on with: {}",
+            command.join(" ")
+        )
+    }
+}
+
+/// A file as a shell takes it.
+fn quoted(file: &Path) -> String {
+    let name = file.to_string_lossy();
+    shlex::try_quote(&name).map_or_else(|_| name.to_string(), |quoted| quoted.into_owned())
+}
