@@ -147,7 +147,7 @@ def main():
         for _ in range(3):
             start, _, _ = run([empty])
 
-        train = [ours, "train", "-q", "--out", out]
+        train = [ours, "train", "-q", "--force", "--out", out]
         table.row("start (`--version`), beside an empty program with the same libtorch",
                   [empty], [ours, "--version"], seconds)
         if options.python:
