@@ -486,8 +486,14 @@ fn whole_valid_lines(piece: &[u8]) -> &str {
     std::str::from_utf8(&valid[..end]).unwrap_or_default()
 }
 
-/// Where a byte stands first in a block.
+/// Where a byte of a word stands first in a block.
 fn first_place(byte: u8, index: usize, block: &[u8]) -> Place {
+    if byte == b' ' {
+        // Those that are trimmed are no part of a word.
+        let mut lines = block.split(|&byte| byte == b'\n');
+        let in_word = |line: &[u8]| String::from_utf8_lossy(line).trim().contains(' ');
+        return (index, lines.position(in_word).unwrap_or_default());
+    }
     let first = memchr::memchr(byte, block).unwrap_or_default();
     (index, memchr::memchr_iter(b'\n', &block[..first]).count())
 }
@@ -586,6 +592,18 @@ mod tests {
         scan.count(1, &[&ascii[..], b"\n"].concat()).unwrap();
         assert!(scan.count(2, others.as_bytes()).is_err());
         assert!(merge(vec![scan]).is_err());
+    }
+
+    /// The line of a trimmed space was once named, where one inside a word was one too many.
+    #[test]
+    fn a_space_is_first_met_inside_a_word() {
+        for text in [" \u{3000}\nab cd\n", " a\nab cd\n", "a \r\nab cd\r\n"] {
+            let mut scan = Scan::new('.');
+            scan.count(0, text.as_bytes()).unwrap();
+            let mut places = scan.characters.iter();
+            let space = places.find(|&&(character, _)| character == ' ');
+            assert_eq!(space, Some(&(' ', (0, 1))), "{text:?}");
+        }
     }
 
     #[test]
