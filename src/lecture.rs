@@ -361,8 +361,7 @@ fn emma(untrained: &Table) -> Result<Step> {
 /// The loss of a network on examples; a scalar.
 fn loss_of(network: &Bigram, examples: &Examples, regularization: f64) -> Result<Tensor> {
     let xenc = network.encode(examples.xs())?;
-    let probs = probabilities(&network.forward(&xenc)?)?;
-    let nll = loss::nll(&probs, examples)?;
+    let nll = loss::nll(&network.forward(&xenc)?, examples)?;
     loss::regularized(&nll, &[network.weights().shallow_clone()], regularization)
 }
 

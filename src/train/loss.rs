@@ -4,18 +4,20 @@ use tch::{Kind, Tensor};
 
 use super::examples::Examples;
 use crate::error::Result;
+use crate::models::network::probabilities;
 
 /// The mean negative log of the targets' probabilities, in nats; a scalar.
 ///
-/// `probs` are those after the contexts of the examples, `[R, V]` or `[C, V]`.
+/// `logits` are those after the contexts of the examples, `[R, V]` or `[C, V]`.
 ///
 /// Source: the notes, `-probs[torch.arange(len(xs)), ys].log().mean()`.
 ///
 /// # Errors
 ///
 /// If the shapes do not fit or the device has no room.
-pub fn nll(probs: &Tensor, examples: &Examples) -> Result<Tensor> {
-    let log = examples.of_targets(probs)?.f_log()?; // [R]
+pub fn nll(logits: &Tensor, examples: &Examples) -> Result<Tensor> {
+    let probs = probabilities(logits)?; // [R, V] or [C, V]
+    let log = examples.of_targets(&probs)?.f_log()?; // [R]
     Ok(examples.mean(&log)?.f_neg()?)
 }
 
@@ -42,7 +44,6 @@ mod tests {
     use super::*;
     use crate::counting::NgramCounts;
     use crate::data::Words;
-    use crate::models::network::probabilities;
     use crate::models::{Bigram, Network};
     use crate::train::optimizer::Sgd;
     use proptest::prelude::*;
@@ -61,8 +62,7 @@ mod tests {
             let network = Bigram::new(vocabulary.clone(), 1, Device::Cpu).unwrap();
             let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
             let xenc = network.encode(examples.xs()).unwrap();
-            let probs = probabilities(&network.forward(&xenc).unwrap()).unwrap();
-            let loss = nll(&probs, &examples).unwrap();
+            let loss = nll(&network.forward(&xenc).unwrap(), &examples).unwrap();
             let loss = regularized(&loss, optimizer.parameters(), regularization).unwrap();
             optimizer.zero_grad();
             loss.backward();

@@ -21,13 +21,10 @@ pub mod optimizer;
 
 use std::ops::ControlFlow;
 
-use tch::Tensor;
-
 use crate::counting::{Counted, NgramCounts};
 use crate::data::{Source, Words};
 use crate::error::{Error, Result};
 use crate::models::Network;
-use crate::models::network::probabilities;
 
 pub use examples::{Examples, Rows};
 pub use optimizer::Sgd;
@@ -147,14 +144,6 @@ pub fn train(
         .map(|(_, parameter)| parameter);
     let mut optimizer = Sgd::new(parameters.collect());
     let xenc = network.encode(examples.xs())?;
-    let loss = |optimizer: &Sgd| -> Result<(Tensor, Tensor)> {
-        let logits = network.forward(&xenc)?;
-        let probs = probabilities(&logits)?;
-        let nll = loss::nll(&probs, examples)?;
-        let loss = loss::regularized(&nll, optimizer.parameters(), options.regularization)?;
-        Ok((loss, nll))
-    };
-
     let first = options.first_epoch;
     let stages = [
         (
@@ -173,7 +162,9 @@ pub fn train(
     let mut last_rate = None;
     'training: for ((stage, numbers, learning_rate), done) in stages.into_iter().zip(&mut done) {
         for number in numbers {
-            let (loss, _) = loss(&optimizer)?;
+            let logits = network.forward(&xenc)?;
+            let nll = loss::nll(&logits, examples)?;
+            let loss = loss::regularized(&nll, optimizer.parameters(), options.regularization)?;
             optimizer.zero_grad();
             loss.f_backward()?;
             optimizer.step(learning_rate)?;
@@ -196,11 +187,12 @@ pub fn train(
         }
     }
 
-    let (last, nll) = tch::no_grad(|| loss(&optimizer))?;
-    let (final_loss, nll) = (
-        last.f_double_value(&[])? as f32,
-        nll.f_double_value(&[])? as f32,
-    );
+    let (last, nll) = tch::no_grad(|| -> Result<_> {
+        let nll = loss::nll(&network.forward(&xenc)?, examples)?;
+        let last = loss::regularized(&nll, optimizer.parameters(), options.regularization)?;
+        Ok((last.f_double_value(&[])?, nll.f_double_value(&[])?))
+    })?;
+    let (final_loss, nll) = (last as f32, nll as f32);
     let [warmup_done, epochs_done] = done;
     if !final_loss.is_finite() {
         let rate = last_rate.unwrap_or(options.learning_rate);

@@ -4,7 +4,6 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use makemore_tch::counting::count_with;
 use makemore_tch::models::Network;
-use makemore_tch::models::network::probabilities;
 use makemore_tch::train::{Sgd, loss};
 use makemore_tch::{
     Bigram, Examples, NgramCounts, SampleOptions, Sampler, Source, Table, Words, count,
@@ -53,8 +52,7 @@ fn epoch(bencher: Bencher, examples: &Examples) {
     let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
     let xenc = network.encode(examples.xs()).unwrap();
     bencher.bench_local(|| {
-        let probs = probabilities(&network.forward(&xenc).unwrap()).unwrap();
-        let loss = loss::nll(&probs, examples).unwrap();
+        let loss = loss::nll(&network.forward(&xenc).unwrap(), examples).unwrap();
         optimizer.zero_grad();
         loss.backward();
         optimizer.step(50.0).unwrap();
