@@ -137,7 +137,9 @@ pub enum Error {
     },
     /// The loss became infinite or NaN.
     #[error(
-        "the loss is {loss} at {stage} {number} with learning rate {learning_rate} and regularization {regularization}"
+        "the loss is {loss} at {stage} {number} with learning rate {} and regularization {}",
+        crate::format::float(*learning_rate),
+        crate::format::float(*regularization)
     )]
     Diverged {
         /// What the number counts.
@@ -185,6 +187,12 @@ pub enum Error {
         /// The file.
         file: PathBuf,
     },
+    /// What a picture would overwrite is none.
+    #[error("{}: there is a file that is no picture, and it is not overwritten", file.display())]
+    NotAPicture {
+        /// The file.
+        file: PathBuf,
+    },
     /// A picture could not be drawn.
     #[error("cannot draw {}: {reason}", file.display())]
     Plot {
@@ -210,7 +218,7 @@ pub enum LineFault {
     )]
     Token(char),
     /// A control character inside a word.
-    #[error("a control character (U+{:04X}) in the word; remove it", *.0 as u32)]
+    #[error("a control character ({}) in the word; remove it", named(*.0))]
     Control(char),
     /// A word that is too long.
     #[error("the word is too long; {0} characters at most would work, one word a line")]
@@ -220,6 +228,17 @@ pub enum LineFault {
         "more than {0} distinct characters up to here; a list of words in one or a few scripts would work"
     )]
     TooManyCharacters(usize),
+}
+
+/// A control character as its code point, and what those are called that are met in lists.
+fn named(control: char) -> String {
+    let name = match control {
+        '\t' => ", a tab",
+        '\r' => ", a line end of old Macs",
+        '\0' => ", a zero byte",
+        _ => "",
+    };
+    format!("U+{:04X}{name}", u32::from(control))
 }
 
 /// Why a device cannot be used.

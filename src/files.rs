@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -56,6 +57,9 @@ impl Output {
     pub fn check(path: &Path) -> Result<Self> {
         let check = || {
             let target = target(path)?;
+            if is_standard_output(&target) {
+                return Err(refused("it is where standard output goes"));
+            }
             remove_leftovers(folder_of(&target));
             let before = match fs::metadata(&target) {
                 Ok(metadata) => {
@@ -224,9 +228,12 @@ fn write_error(path: &Path, cause: io::Error) -> Error {
 
 /// What to rename to: the file that symbolic links lead to, also where there is none yet.
 fn target(path: &Path) -> io::Result<PathBuf> {
-    let refused = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     if path.as_os_str().as_bytes().ends_with(b"/") {
-        return refused("the name of a file does not end in a slash");
+        return Err(refused("the name of a file does not end in a slash"));
+    }
+    // Also what a link of the system leads to that is no path, such as a pipe.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return Err(refused("not a regular file"));
     }
     let mut target = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -235,13 +242,28 @@ fn target(path: &Path) -> io::Result<PathBuf> {
                 target = folder_of(&target).join(fs::read_link(&target)?)
             }
             Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-            Ok(there) if !there.is_file() => return refused("not a regular file"),
             Ok(_) => return Ok(target),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(target),
             Err(error) => return Err(error),
         }
     }
-    refused("too many symbolic links")
+    Err(refused("too many symbolic links"))
+}
+
+fn refused(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
+}
+
+/// Whether standard output is redirected to this file, which is being written already then.
+fn is_standard_output(target: &Path) -> bool {
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    let stdout = stdout.and_then(|stdout| File::from(stdout).metadata());
+    match (stdout, fs::metadata(target)) {
+        (Ok(one), Ok(other)) => {
+            one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
+        _ => false,
+    }
 }
 
 fn folder_of(file: &Path) -> &Path {

@@ -59,6 +59,10 @@ pub fn exponential(ln: f64) -> String {
 /// assert_eq!(rounded_down(1234.5), "1200");
 /// ```
 pub fn rounded_down(value: f64) -> String {
+    if !(1e-4..1e6).contains(&value) {
+        // A little less, since this rounds up too.
+        return python_exponent(&format!("{:.1e}", 0.95 * value));
+    }
     let unit = 10_f64.powf(value.log10().floor() - 1.0);
     let rounded = (value / unit).floor() * unit;
     let decimals = (-unit.log10()).max(0.0).round() as usize;

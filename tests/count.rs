@@ -117,7 +117,7 @@ fn lists_that_cannot_be_used_are_refused_in_one_line() {
             "latin1.txt",
             "latin1.txt:2: not valid UTF-8; save the list as UTF-8",
         ),
-        ("tab.txt", "tab.txt:2: a control character (U+0009)"),
+        ("tab.txt", "tab.txt:2: a control character (U+0009, a tab)"),
         ("dot.txt", "dot.txt:2: the word has a '.'"),
         ("empty.txt", "empty.txt: no words"),
         ("blank.txt", "blank.txt: no words"),
@@ -230,13 +230,13 @@ fn names_of_files_do_not_steer_the_terminal() {
         assert!(error.contains("\\u{1b}["), "{error}");
         assert!(!error.contains(['\u{1B}', '\u{202E}']), "{error}");
     }
-    let output = folder
-        .makemore("count --data")
-        .arg(name)
-        .arg("--top\u{1B}[31m")
-        .output()
-        .unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
+    // Without --data, as from `count *.txt`.
+    let output = folder.makemore("count").arg(name).output().unwrap();
+    let error = common::error_of(&output, 2);
+    assert!(
+        error.ends_with("; lists of words are named with --data FILE"),
+        "{error}"
+    );
     assert!(!error.contains('\u{1B}'), "{error:?}");
 }
 
@@ -268,6 +268,28 @@ fn what_is_compressed_in_another_way_is_named() {
         ("list.txt", "it is in UTF-16; save the list as UTF-8"),
     ] {
         let error = folder.error(&format!("count --data {list}"), 1);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn what_is_typed_wrong_gets_one_line() {
+    let folder = Folder::new();
+    for (arguments, expected) in [
+        (
+            "count towns",
+            "unexpected argument 'towns' found; --help shows how it is used",
+        ),
+        ("heatmap", "required arguments were not provided"),
+        ("sample --plain --json", "cannot be used with"),
+        ("paint", "unrecognized subcommand 'paint'"),
+        (
+            "score --data missing.txt good",
+            "words to score stand before --data or after --",
+        ),
+    ] {
+        let status = if arguments.starts_with("score") { 1 } else { 2 };
+        let error = folder.error(arguments, status);
         assert!(error.contains(expected), "{error}");
     }
 }

@@ -124,7 +124,7 @@ fn a_diverging_training_names_the_epoch_and_saves_nothing() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        error.contains("the loss is NaN at epoch 1 with learning rate 1000000000"),
+        error.contains("the loss is NaN at epoch 1 with learning rate 1000000000.0"),
         "{error}"
     );
     // 0.95 of the highest rate that is stable on the names: 4 / 0.1486.
@@ -152,7 +152,10 @@ fn what_is_not_a_checkpoint_is_not_overwritten_without_force() {
     let folder = Folder::new();
     folder.write("precious", "do not lose me");
     let error = folder.error("train --out precious", 1);
-    assert!(error.contains("precious: not a checkpoint"), "{error}");
+    assert!(
+        error.contains("precious: not a checkpoint of makemore-tch; not overwritten"),
+        "{error}"
+    );
     assert!(error.contains("--force"), "{error}");
     assert_eq!(folder.read("precious"), b"do not lose me");
     folder.stdout("train --epochs 1 --out precious --force");
@@ -190,6 +193,32 @@ fn damaged_checkpoints_are_refused_by_every_command_that_reads_one() {
             assert!(error.contains(file) && error.contains(expected), "{error}");
         }
     }
+}
+
+/// The losses once replaced what the program itself had printed into the same file.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_file_that_standard_output_goes_to_is_no_output() {
+    let folder = Folder::new();
+    let printed = std::fs::File::create(folder.path("printed")).unwrap();
+    for arguments in [
+        "--metrics /dev/stdout",
+        "--metrics printed",
+        "--out printed --force",
+    ] {
+        let mut train = folder.process(&format!("train --epochs 1 {arguments}"));
+        let output = train.stdout(printed.try_clone().unwrap()).output().unwrap();
+        let error = common::error_of(&output, 1);
+        assert!(
+            error.contains("it is where standard output goes"),
+            "{error}"
+        );
+    }
+    let error = folder.error("train --metrics /dev/stdout", 1);
+    assert!(
+        error.ends_with("cannot write /dev/stdout: not a regular file"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -331,6 +360,25 @@ mod interrupted {
         );
         folder.stdout("train --resume model.safetensors --epochs 1 --lr 1");
         assert_eq!(super::epochs(&folder, "model.safetensors"), done + 1);
+    }
+
+    /// As when the terminal is closed or the system goes down.
+    #[test]
+    fn other_signals_that_end_a_program_save_too() {
+        for (signal, status) in [("-TERM", 143), ("-HUP", 129)] {
+            let folder = Folder::new();
+            let mut child = start(&folder);
+            let pid = child.id().to_string();
+            assert!(
+                Command::new("kill")
+                    .args([signal, &pid])
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            assert_eq!(child.wait().unwrap().code(), Some(status));
+            assert!(super::epochs(&folder, "model.safetensors") > 0);
+        }
     }
 
     /// Ctrl-C was once ignored until the warm-up was over.
@@ -632,7 +680,7 @@ fn small_alphabets_converge_or_are_told_what_to_do() {
         ("--lr 50", "which guessing has; try --lr "),
         (
             "--epochs 3",
-            "which counting has; more --epochs come closer",
+            "which counting without smoothing has; more --epochs come closer",
         ),
         (
             "--regularization 1",
@@ -676,6 +724,7 @@ fn no_epochs_write_the_header_of_the_metrics() {
 #[test]
 fn a_resumed_training_appends_its_metrics_and_keeps_a_seed() {
     let folder = Folder::new();
+    folder.write("notes.svg", "do not lose me");
     folder.stdout("train --epochs 20 --metrics whole.csv --out whole.safetensors");
     folder.stdout("train --epochs 8 --metrics parts.csv --out parts.safetensors");
     folder.stdout("train --resume parts.safetensors --epochs 12 --metrics parts.csv --seed 7");
@@ -683,10 +732,30 @@ fn a_resumed_training_appends_its_metrics_and_keeps_a_seed() {
     let checkpoint = makemore_tch::Checkpoint::load(&folder.path("parts.safetensors")).unwrap();
     assert_eq!(checkpoint.seed, 7);
 
+    // The whole run's losses end with epoch 19, and so would be torn apart by epoch 8.
+    folder.stdout("train --epochs 8 --out other.safetensors");
+    let error = folder.error("train --resume other.safetensors --metrics whole.csv", 1);
+    assert!(
+        error.contains(
+            "whole.csv: epoch 20 would come next in it, but the training goes on with epoch 8"
+        ),
+        "{error}"
+    );
     folder.write("notes.txt", "do not lose me");
+    for arguments in ["--resume parts.safetensors", "--out new.safetensors"] {
+        let error = folder.error(&format!("train {arguments} --metrics notes.txt"), 1);
+        assert!(error.contains("notes.txt: not a list of losses"), "{error}");
+    }
+    let error = folder.error("train --out new.safetensors --plot notes.svg", 1);
+    assert!(
+        error.contains("notes.svg: there is a file that is no picture"),
+        "{error}"
+    );
     let error = folder.error("train --resume parts.safetensors --metrics notes.txt", 1);
     assert!(
-        error.contains("notes.txt: losses are appended with --resume"),
+        error.contains(
+            "notes.txt: not a list of losses, so it is neither overwritten nor appended to"
+        ),
         "{error}"
     );
     assert_eq!(folder.read("notes.txt"), b"do not lose me");

@@ -40,6 +40,11 @@ impl DataArguments {
         self.boundary.or(learned).unwrap_or(BOUNDARY)
     }
 
+    /// Whether the user named data, or how to read it.
+    pub fn is_given(&self) -> bool {
+        !self.data.is_empty() || self.boundary.is_some()
+    }
+
     /// The files that are read.
     pub fn files(&self) -> Vec<&Path> {
         self.data.iter().map(PathBuf::as_path).collect()
@@ -49,9 +54,16 @@ impl DataArguments {
 /// How bigrams that were never seen are counted.
 #[derive(Debug, Args)]
 pub struct SmoothingArguments {
-    /// Added to every count before normalising; 0 makes what was never seen impossible
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = zero_or_more, allow_negative_numbers = true, display_order = 902)]
-    pub smoothing: f64,
+    /// Added to every count before normalising; 0 makes what was never seen impossible [default: 1]
+    #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true, display_order = 902)]
+    pub smoothing: Option<f64>,
+}
+
+impl SmoothingArguments {
+    /// What is added: the lecture adds 1.
+    pub fn value(&self) -> f64 {
+        self.smoothing.unwrap_or(1.0)
+    }
 }
 
 /// Whether the result is JSON.

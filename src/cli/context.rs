@@ -29,6 +29,14 @@ pub fn check_same_vocabulary(
     if learned == counted {
         return Ok(());
     }
+    if learned.boundary() != counted.boundary() {
+        bail!(
+            "{}: its words begin and end with {:?}, not with {:?}; leave --boundary out",
+            file.display(),
+            learned.boundary(),
+            counted.boundary()
+        );
+    }
     bail!(
         "{}: its vocabulary ({} characters, boundary {:?}) is not that of {} ({} characters, boundary {:?}); \
          pass the list that it was trained on with --data FILE",

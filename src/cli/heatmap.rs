@@ -96,10 +96,16 @@ impl Heatmap {
             ),
             _ => {}
         }
-        plots::check(out)?;
+        let is_counted = self.model.is_none() && self.of == Some(Matrix::Probabilities);
+        if self.smoothing.smoothing.is_some() && !is_counted {
+            bail!(
+                "--smoothing is of the probabilities of counts; pass --of probabilities, without --model"
+            );
+        }
         let mut inputs = self.data.files();
         inputs.extend(self.model.as_deref());
-        Ok(files::check_distinct(&[out], &inputs)?)
+        files::check_distinct(&[out], &inputs)?;
+        Ok(plots::check(out)?)
     }
 
     fn of_data(&self, data: Counted) -> anyhow::Result<plots::Heatmap> {
@@ -107,7 +113,7 @@ impl Heatmap {
         let origin = visible(&origin);
         let vocabulary = counts.vocabulary().clone();
         if self.of == Some(Matrix::Probabilities) {
-            let p = Table::of(&counts, self.smoothing.smoothing)?;
+            let p = Table::of(&counts, self.smoothing.value())?;
             return Ok(plots::Heatmap {
                 values: p.rows().flatten().map(|&p| p.into()).collect(),
                 vocabulary,

@@ -2,8 +2,9 @@
 //! helps, of which the library knows nothing.
 
 use std::io::{self, Write};
+use std::path::Path;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use makemore_tch::Error;
 use makemore_tch::error::{DeviceFault, LineFault};
 use makemore_tch::format::visible;
@@ -21,31 +22,53 @@ pub fn report(result: anyhow::Result<u8>) -> u8 {
     };
     let hint = error.downcast_ref().and_then(hint);
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+    let written = match error.root_cause().downcast_ref::<io::Error>() {
+        // All other files are named where they fail.
+        Some(_) if error.downcast_ref::<io::Error>().is_some() => "cannot write the result: ",
+        _ => "",
+    };
+    let message = visible(&format!("{written}{error:#}{hint}"));
     // With standard error closed too there is nobody left to tell.
-    let _ = writeln!(
-        io::stderr(),
-        "error: {}{hint}",
-        visible(&format!("{error:#}"))
-    );
+    let _ = writeln!(io::stderr(), "error: {message}");
     1
 }
 
-/// The exit status of a command line that is none, or asks for help. A value that cannot be used
-/// gets one line; everything else is clap's to say.
+/// The exit status of a command line that is none, or asks for help. What is wrong gets one line;
+/// the help is clap's to print.
 pub fn explain(error: &clap::Error) -> u8 {
-    if let ErrorKind::InvalidValue | ErrorKind::ValueValidation = error.kind() {
-        let message = error.render().to_string();
-        let first = message.split("\n\n").next().unwrap_or_default();
-        let line: Vec<&str> = first.lines().map(str::trim).collect();
-        let _ = writeln!(io::stderr(), "{}", visible(&line.join(" ")));
-        return USAGE;
+    if !error.use_stderr() {
+        let printed = error.print().and_then(|()| io::stdout().flush());
+        return report(printed.map(|()| 0).map_err(anyhow::Error::from));
     }
-    if error.use_stderr() {
-        let _ = error.print();
-        return USAGE;
+    let message = error.render().to_string();
+    let line = match error.kind() {
+        // No command is named: the help names them.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            return USAGE;
+        }
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            message.split("\n\n").next().unwrap_or_default().to_owned()
+        }
+        _ => {
+            let fault = message.split("\n\nUsage:").next().unwrap_or_default();
+            format!("{fault}; {}", usage_hint(error))
+        }
+    };
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let _ = writeln!(io::stderr(), "{}", visible(&words.join(" ")));
+    USAGE
+}
+
+/// What helps against arguments that are not understood.
+fn usage_hint(error: &clap::Error) -> String {
+    if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::UnknownArgument
+        && Path::new(argument).exists()
+    {
+        return "lists of words are named with --data FILE".to_owned();
     }
-    let printed = error.print().and_then(|()| io::stdout().flush());
-    report(printed.map(|()| 0).map_err(anyhow::Error::from))
+    "--help shows how it is used".to_owned()
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -61,7 +84,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::Line {
             fault: LineFault::Token(_),
             ..
-        } => Some("--boundary CHAR chooses another one"),
+        } => Some("choose it with --boundary CHAR"),
         Error::NotACheckpoint { .. } => Some("`makemore-tch train` writes one"),
         Error::SameFile { .. } => Some("name different files"),
         Error::Device { cause, .. } => device_hint(cause),

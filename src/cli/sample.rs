@@ -94,8 +94,10 @@ impl Sample {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
         let model = load(self.model.as_deref())?;
         if let (true, Some(model)) = (self.plain, &model) {
-            if !self.data.data.is_empty() {
-                bail!("with --plain, words are drawn from --model alone; leave --data out");
+            if self.data.is_given() || self.smoothing.smoothing.is_some() {
+                bail!(
+                    "with --plain, words are drawn from --model alone; leave --data, --boundary and --smoothing out"
+                );
             }
             return self.print_plain(&*model.network);
         }
@@ -105,7 +107,7 @@ impl Sample {
             false => self.data.source(),
         };
         let data = count(&source, self.data.boundary(model.as_ref()))?;
-        let p = Table::of(&data.counts, self.smoothing.smoothing)?;
+        let p = Table::of(&data.counts, self.smoothing.value())?;
         if self.plain {
             return self.print_plain(&p);
         }

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use makemore_tch::lecture::published_average_nll;
 use makemore_tch::score::{self, WordScore};
-use makemore_tch::{Checkpoint, LanguageModel, Table, count};
+use makemore_tch::{Checkpoint, Counted, Error, LanguageModel, Table, count};
 use serde::Serialize;
 
 use super::arguments::{DataArguments, JsonArguments, SmoothingArguments};
@@ -58,17 +58,31 @@ struct DataDocument {
 impl Score {
     pub fn run(self) -> anyhow::Result<()> {
         let model = load(self.model.as_deref())?;
+        if model.is_some() && self.smoothing.smoothing.is_some() {
+            bail!("--smoothing is of counts, and --model scores; leave one of them out");
+        }
         if let (Some(model), false) = (&model, self.words.is_empty()) {
-            if !self.data.data.is_empty() {
-                bail!("words are scored with --model alone; leave --data out");
+            if self.data.is_given() {
+                bail!("words are scored with --model alone; leave --data and --boundary out");
             }
             return self.score_words(&*model.network);
         }
         self.score_with_data(model.as_ref())
     }
 
+    /// Reads the list; behind several files there may be words that were meant to be scored.
+    fn count(&self, model: Option<&Checkpoint>) -> anyhow::Result<Counted> {
+        let counted = count(&self.data.source(), self.data.boundary(model));
+        counted.map_err(|error| match (error, self.data.data.len()) {
+            (error @ Error::Read { .. }, 2..) => {
+                anyhow::Error::from(error).context("words to score stand before --data or after --")
+            }
+            (error, _) => error.into(),
+        })
+    }
+
     fn score_with_data(&self, model: Option<&Checkpoint>) -> anyhow::Result<()> {
-        let data = count(&self.data.source(), self.data.boundary(model))?;
+        let data = self.count(model)?;
         let counted;
         let (p, published): (&dyn LanguageModel, _) = match (&self.model, model) {
             (Some(file), Some(model)) => {
@@ -76,10 +90,10 @@ impl Score {
                 (&*model.network, None)
             }
             _ => {
-                counted = Table::of(&data.counts, self.smoothing.smoothing)?;
+                counted = Table::of(&data.counts, self.smoothing.value())?;
                 (
                     &counted,
-                    published_average_nll(data.digest, self.smoothing.smoothing)?,
+                    published_average_nll(data.digest, self.smoothing.value())?,
                 )
             }
         };

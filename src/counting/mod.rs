@@ -439,7 +439,7 @@ mod tests {
             for (bad, says) in [
                 (b"an\xFFna".as_slice(), "not valid UTF-8"),
                 (b"an.na", "the word has a '.'"),
-                (b"an\tna", "a control character (U+0009)"),
+                (b"an\tna", "a control character (U+0009, a tab)"),
                 ("an\u{85}na".as_bytes(), "a control character (U+0085)"),
             ] {
                 let text = [lines.as_bytes(), bad, b"\nemma\n.\n\xFF\n"].concat();

@@ -16,8 +16,8 @@ pub fn decompressed(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn 
     let whole = Cursor::new(start).chain(file);
     match format {
         Format::Plain => Ok(Box::new(whole)),
-        Format::Gzip => Ok(Box::new(Gzip::new(whole))),
-        Format::Zstd => Ok(Box::new(zstd::Decoder::new(whole)?)),
+        Format::Gzip => Ok(Box::new(Whole(Gzip::new(whole)))),
+        Format::Zstd => Ok(Box::new(Whole(zstd::Decoder::new(whole)?))),
         Format::Refused(reason) => Err(io::Error::new(io::ErrorKind::InvalidData, reason)),
     }
 }
@@ -53,11 +53,29 @@ impl Format {
             ] => Self::Refused(
                 "it is compressed by bzip2; uncompress it first (bzip2 -d), or use gzip or zstd",
             ),
+            [b'P', b'K', 3, 4, ..] => {
+                Self::Refused("it is a zip archive; unpack it first (unzip), or use gzip or zstd")
+            }
             [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
                 Self::Refused("it is in UTF-16; save the list as UTF-8")
             }
             _ => Self::Plain,
         }
+    }
+}
+
+/// Says of a compressed file that ends too soon what that means.
+struct Whole<R>(R);
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the compressed file is cut off; copy it again",
+            ),
+            _ => error,
+        })
     }
 }
 
@@ -85,6 +103,12 @@ impl<R: Read> Read for Gzip<R> {
             if let Some(mut rest) = rest
                 && skip_zeros(&mut rest)?
             {
+                if rest.fill_buf()?.first() != Some(&0x1F) {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "something else follows what is compressed; remove it",
+                    ));
+                }
                 self.member = Some(GzDecoder::new(rest));
             }
         }
@@ -155,7 +179,13 @@ mod tests {
             let twice = [gzip(), vec![0; zeros], gzip()].concat();
             assert_eq!(read(twice).unwrap(), TEXT.repeat(2));
         }
-        assert!(read([gzip(), b"garbage".to_vec()].concat()).is_err());
+        let garbage = read([gzip(), b"garbage".to_vec()].concat());
+        assert!(
+            garbage
+                .unwrap_err()
+                .to_string()
+                .contains("something else follows")
+        );
     }
 
     #[test]
@@ -168,7 +198,8 @@ mod tests {
     fn what_is_cut_off_is_an_error_and_not_a_shorter_list() {
         for bytes in [gzip(), zstd()] {
             for length in 4..bytes.len() {
-                assert!(read(bytes[..length].to_vec()).is_err(), "{length}");
+                let error = read(bytes[..length].to_vec()).unwrap_err().to_string();
+                assert!(error.contains("is cut off"), "{length}: {error}");
             }
         }
     }
@@ -178,6 +209,7 @@ mod tests {
         for (bytes, name) in [
             (&b"\xFD7zXZ\0\0\x04"[..], "xz"),
             (b"BZh91AY&SY\x01", "bzip2"),
+            (b"PK\x03\x04\x14", "zip"),
             (b"\xFF\xFEe\0m\0", "UTF-16"),
             (b"\xFE\xFF\0e\0m", "UTF-16"),
         ] {

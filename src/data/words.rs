@@ -264,7 +264,10 @@ mod tests {
     fn each_fault_names_its_line() {
         assert!(fault("emma\n\nst. ives\n").starts_with("list:3: the word has a '.'"));
         assert!(fault("em\x07ma\n").starts_with("list:1: a control character (U+0007)"));
-        assert!(fault("em\rma\n").starts_with("list:1: a control character (U+000D)"));
+        assert!(
+            fault("em\rma\n")
+                .starts_with("list:1: a control character (U+000D, a line end of old Macs)")
+        );
         assert!(fault(" \r\n\n").starts_with("list: no words"));
         assert!(fault("").starts_with("list: no words"));
     }

@@ -18,14 +18,23 @@ pub fn is_character(label: &str) -> bool {
     label.chars().nth(1).is_none()
 }
 
-/// A text with the code points of what the font cannot draw.
+/// A text with the code points of what the font cannot draw, one space between two of them.
 pub fn drawable(text: &str, font: &Font) -> String {
-    let pieces = text.chars().map(|character| match character {
-        ' ' => " ".to_owned(),
-        _ if font.draws(character) => character.to_string(),
-        _ => code_point(character),
-    });
-    pieces.collect()
+    let mut drawable = String::new();
+    let mut after_code_point = false;
+    for character in text.chars() {
+        let is_drawn = character == ' ' || font.draws(character);
+        if is_drawn {
+            drawable.push(character);
+        } else {
+            if after_code_point {
+                drawable.push(' ');
+            }
+            drawable.push_str(&code_point(character));
+        }
+        after_code_point = !is_drawn;
+    }
+    drawable
 }
 
 /// Whether a character is neither invisible nor combined with the one before it: the standard
@@ -83,6 +92,6 @@ mod tests {
     #[test]
     fn a_title_keeps_its_accents_and_names_what_cannot_be_drawn() {
         let font = Font::embedded().unwrap();
-        assert_eq!(drawable("e\u{301} 一\n", &font), "e\u{301} U+4E00U+000A");
+        assert_eq!(drawable("e\u{301} 一\n", &font), "e\u{301} U+4E00 U+000A");
     }
 }

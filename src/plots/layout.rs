@@ -29,7 +29,7 @@ impl Layout {
         let label_em = (0.6 * cell).min(largest * em).max(SMALLEST);
         let labels = widest_label.max(1.0) * label_em + 0.43 * em;
 
-        let left = (4.16 * em).max(1.7 * em + labels).round();
+        let left = (4.16 * em).max(2.2 * em + labels).round();
         let top = (7.36 * em).max(5.0 * em + labels).round();
         let (right, bottom) = (7.36 * em, 1.6 * em);
         let mut side = (width - left - right).min(height - top - bottom);

@@ -87,7 +87,7 @@ impl Axes {
         draw_title(area, font, "Loss of the bigram network", em, self.ems(1.8))?;
         let at = ((self.left + self.right) / 2, self.bottom + self.ems(2.8));
         area.draw(&font.text("epoch", at, em))?;
-        let name = "average negative log-likelihood (nats)";
+        let name = "loss (nats per character)";
         let at = (self.ems(1.2), (self.top + self.bottom) / 2);
         area.draw(&font.text(name, at, em).upwards())
     }

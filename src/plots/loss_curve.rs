@@ -90,8 +90,8 @@ impl LossCurve<'_> {
         axes: &Axes,
         font: &Font,
     ) -> Drawn<DB> {
-        let network = self.losses.last().map(|(_, loss)| {
-            let text = format!("network ({loss:.6})");
+        let network = self.losses.last().map(|(epoch, loss)| {
+            let text = format!("network ({loss:.6} in epoch {epoch})");
             (axes.stroke(NETWORK, NETWORK_WIDTH), text)
         });
         let counting = (

@@ -20,6 +20,8 @@ mod loss_axes;
 mod loss_curve;
 mod ticks;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -69,10 +71,34 @@ pub type Drawn<DB> =
 ///
 /// # Errors
 ///
-/// If it ends neither in .png nor in .svg, or its folder cannot be written to.
+/// If it ends neither in .png nor in .svg, its folder cannot be written to, or there is a file that
+/// is no picture.
 pub fn check(path: &Path) -> Result<()> {
     Format::of(path)?;
-    Output::check(path).map(drop)
+    Output::check(path)?;
+    if !is_picture_or_nothing(path) {
+        return Err(Error::NotAPicture {
+            file: path.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether what is at `path` may be overwritten by a picture.
+fn is_picture_or_nothing(path: &Path) -> bool {
+    let mut start = [0; 8];
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return error.kind() == std::io::ErrorKind::NotFound,
+    };
+    match file.read(&mut start) {
+        Ok(length) => {
+            let start = &start[..length];
+            let pictures = [&b"\x89PNG\r\n\x1A\n"[..], b"<svg", b"<?xml"];
+            start.is_empty() || pictures.iter().any(|picture| start.starts_with(picture))
+        }
+        Err(_) => false,
+    }
 }
 
 /// Writes a drawing of `width` × `height` pixels to `path`.

@@ -38,10 +38,12 @@ impl Train {
         anyhow!("{error}; try {remedies} (nothing was saved to {out})")
     }
 
-    /// What a loss that is too high has come from, and what to do.
+    /// What a loss that is too high has come from, and what to do; `lowest_loss` is the lowest of
+    /// all epochs.
     pub(super) fn warning(
         &self,
         trained: &Trained,
+        lowest_loss: Option<f32>,
         options: &TrainOptions,
         data: &Counted,
     ) -> Option<String> {
@@ -49,12 +51,15 @@ impl Train {
         let uniform = (data.counts.vocabulary().len() as f64).ln();
         let above = match () {
             () if nll > uniform => format!("{uniform:.4}, which guessing has"),
-            () if nll > lowest + A_LITTLE => format!("{lowest:.4}, which counting has"),
+            () if nll > lowest + A_LITTLE => {
+                format!("{lowest:.4}, which counting without smoothing has")
+            }
             () => return None,
         };
         let highest = train::highest_stable_rate(&data.counts, options.regularization);
+        let has_risen = lowest_loss.is_some_and(|lowest| f64::from(lowest) < nll - A_LITTLE);
         let remedy = match () {
-            () if self.lr.is_some_and(|lr| lr > highest) => {
+            () if options.learning_rate > highest && (has_risen || nll > uniform) => {
                 format!("try --lr {}", format::rounded_down(0.95 * highest))
             }
             () if options.regularization > 0.0 => {
@@ -62,7 +67,9 @@ impl Train {
             }
             () => "more --epochs come closer".to_owned(),
         };
-        Some(format!("the loss is {nll:.4}, above {above}; {remedy}"))
+        Some(format!(
+            "the average negative log-likelihood is {nll:.4}, above {above}; {remedy}"
+        ))
     }
 
     /// The command that does what was not done because of Ctrl-C.
@@ -93,10 +100,12 @@ impl Train {
         if self.device != DeviceRequest::Cpu {
             add("--device", self.device.to_string());
         }
-        for (flag, file) in [("--metrics", &self.metrics), ("--plot", &self.plot)] {
-            if let Some(file) = file {
-                add(flag, quoted(file));
-            }
+        // Not --plot: it would draw only what is left over the picture of what was done.
+        if let Some(metrics) = &self.metrics {
+            add("--metrics", quoted(metrics));
+        }
+        if let Some(smoothing) = self.smoothing.smoothing {
+            add("--smoothing", smoothing.to_string());
         }
         if !self.data.data.is_empty() {
             let files: Vec<String> = self.data.data.iter().map(|file| quoted(file)).collect();
@@ -110,8 +119,11 @@ impl Train {
     }
 }
 
-/// A file as a shell takes it.
+/// A file as a shell takes it, and we do not take for a flag.
 fn quoted(file: &Path) -> String {
-    let name = file.to_string_lossy();
+    let mut name = file.to_string_lossy().into_owned();
+    if name.starts_with('-') && name != "-" {
+        name.insert_str(0, "./");
+    }
     shlex::try_quote(&name).map_or_else(|_| name.to_string(), |quoted| quoted.into_owned())
 }

@@ -68,6 +68,12 @@ impl<'a> Log<'a> {
         &self.losses
     }
 
+    /// The lowest loss of an epoch.
+    pub fn lowest(&self) -> Option<f32> {
+        let losses = self.losses.iter().map(|&(_, loss)| loss);
+        losses.min_by(f32::total_cmp)
+    }
+
     /// The losses that are shown; the error of printing them, if there was one.
     pub fn logged(self) -> io::Result<Vec<EpochLoss>> {
         self.printed?;

@@ -11,6 +11,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 use makemore_tch::checkpoint::MAX_EPOCHS;
 use makemore_tch::lecture::published_average_nll;
@@ -26,7 +27,7 @@ use super::arguments::{
     DataArguments, JsonArguments, SmoothingArguments, above_zero, one_of, whole, zero_or_more,
 };
 use super::context::{Context, check_same_vocabulary, load};
-use super::interrupt::{INTERRUPTED, Interrupt};
+use super::interrupt::Interrupt;
 use super::output;
 use log::{EpochLoss, Log};
 use outputs::{Outputs, Request};
@@ -36,8 +37,9 @@ const NAMES: usize = 5;
 
 /// Train the network by gradient descent
 ///
-/// The defaults are the lecture's run: one step at 0.1, then 301 epochs at 50. Ctrl-C finishes the
-/// epoch and saves; a second Ctrl-C ends at once.
+/// For the lecture's names, the defaults are the lecture's run: one step at 0.1, then 301 epochs at
+/// 50; for another list, the learning rate is as high as the list allows. Ctrl-C finishes the epoch
+/// and saves; a second Ctrl-C ends at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -86,7 +88,7 @@ pub struct Train {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Overwrite a file that is no checkpoint of makemore-tch, or one of another list
+    /// Overwrite files that are no checkpoint or losses of makemore-tch, or those of another list
     #[arg(long)]
     force: bool,
 
@@ -156,7 +158,14 @@ impl Train {
         };
         let saved = outputs.save(&checkpoint)?;
         outputs.write_losses(log.losses(), counting_nll)?;
-        let losses = log.logged()?;
+        let is_saved = || {
+            format!(
+                "the network was saved to {}, but not all was printed",
+                saved.display()
+            )
+        };
+        let lowest = log.lowest();
+        let losses = log.logged().with_context(is_saved)?;
 
         let sampler = Sampler::new(&*checkpoint.network, seed, &SampleOptions::default())?;
         self.report(Document {
@@ -165,15 +174,16 @@ impl Train {
             counting_nll,
             checkpoint: saved.to_string_lossy().into_owned(),
             names: score::ranked(p, sampler.take(NAMES))?,
-            published: published_average_nll(task.data.digest, self.smoothing.smoothing)?,
-        })?;
+            published: published_average_nll(task.data.digest, self.smoothing.value())?,
+        })
+        .with_context(is_saved)?;
         outputs.check_saved(&saved)?;
         if interrupt.is_pressed() {
             let how = self.how_to_go_on(&trained, &task.options, &saved);
             context.remarks.say(how);
-            return Ok(INTERRUPTED);
+            return Ok(interrupt.status());
         }
-        if let Some(warning) = self.warning(&trained, &task.options, &task.data) {
+        if let Some(warning) = self.warning(&trained, lowest, &task.options, &task.data) {
             context.remarks.say(warning);
         }
         Ok(0)
@@ -184,7 +194,7 @@ impl Train {
         let resumed = load(self.resume.as_deref())?;
         let (data, words) = self.read(resumed.as_ref())?;
         outputs.check_list(&data)?;
-        let p = Table::of(&data.counts, self.smoothing.smoothing)?;
+        let p = Table::of(&data.counts, self.smoothing.value())?;
         let counting_nll = score::average_nll(&p, &data.counts)?;
 
         let device = self.open_device(context)?;
@@ -198,6 +208,9 @@ impl Train {
         let resumed_seed = resumed.as_ref().map(|resumed| resumed.seed);
         let seed = self.seed.or(resumed_seed).unwrap_or(420);
         let options = self.options(resumed.as_ref(), &data)?;
+        if resumed.is_some() {
+            outputs.check_metrics(options.first_epoch)?;
+        }
         let network = match &resumed {
             Some(resumed) => copy_of(&*resumed.network, device)?,
             None => Box::new(Bigram::new(vocabulary.clone(), seed, device)?),

@@ -27,6 +27,8 @@ pub struct Outputs {
     metrics: Option<Output>,
     /// The losses before those of this training.
     metrics_before: String,
+    /// The epoch that would follow them.
+    metrics_next: u64,
     plot: Option<PathBuf>,
 }
 
@@ -44,12 +46,6 @@ pub struct Request<'a> {
 impl Outputs {
     /// Finds out what cannot be written or must not be overwritten.
     pub fn check(request: Request) -> anyhow::Result<Self> {
-        let checkpoint = Output::check(request.out)?;
-        if let Some(plot) = request.plot {
-            plots::check(plot)?;
-        }
-        let metrics = request.metrics.map(Output::check).transpose()?;
-
         let pictures_and_figures: Vec<&Path> =
             request.plot.into_iter().chain(request.metrics).collect();
         let all = [&[request.out], pictures_and_figures.as_slice()].concat();
@@ -59,22 +55,37 @@ impl Outputs {
         let resume: Vec<&Path> = request.resume.into_iter().collect();
         check_distinct(&pictures_and_figures, &resume)?;
 
+        let checkpoint = Output::check(request.out)?;
+        if let Some(plot) = request.plot {
+            plots::check(plot)?;
+        }
+        let metrics = request.metrics.map(Output::check).transpose()?;
         let mut previous = None;
         if checkpoint.exists() && !request.force {
-            previous = Some(Checkpoint::load(request.out).context(CHOOSE)?);
+            previous = Some(load_previous(request.out)?);
         }
         let mut metrics_before = CSV_HEADER.to_owned();
-        if let (Some(_), Some(metrics)) = (request.resume, &metrics)
+        if let Some(metrics) = &metrics
             && metrics.exists()
+            && !(request.force && request.resume.is_none())
         {
-            metrics_before = read_metrics(metrics.path())?;
+            let there = read_metrics(metrics.path())?;
+            if request.resume.is_some() {
+                metrics_before = there;
+            }
         }
+        let last = metrics_before
+            .lines()
+            .last()
+            .and_then(|line| line.split(',').next());
+        let last = last.and_then(|epoch| epoch.parse::<u64>().ok());
         Ok(Self {
             checkpoint,
             previous,
             force: request.force,
             metrics,
             metrics_before,
+            metrics_next: last.map_or(0, |last| last.saturating_add(1)),
             plot: request.plot.map(Path::to_owned),
         })
     }
@@ -95,6 +106,18 @@ impl Outputs {
             data.origin,
             data.digest
         )
+    }
+
+    /// Refuses to append losses to others than those before the first epoch.
+    pub fn check_metrics(&self, first_epoch: u64) -> anyhow::Result<()> {
+        match &self.metrics {
+            Some(metrics) if metrics.exists() && self.metrics_next != first_epoch => bail!(
+                "{}: epoch {} would come next in it, but the training goes on with epoch {first_epoch}; name another file with --metrics",
+                metrics.path().display(),
+                self.metrics_next
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Saves the checkpoint and returns where: where it belongs or, if another program has written
@@ -147,13 +170,24 @@ impl Outputs {
     }
 }
 
-/// The losses of the training that is resumed, which others are appended to.
+/// The checkpoint that would be overwritten.
+fn load_previous(out: &Path) -> anyhow::Result<Checkpoint> {
+    match Checkpoint::load(out) {
+        Ok(previous) => Ok(previous),
+        Err(fault @ (Error::NotACheckpoint { .. } | Error::Checkpoint { .. })) => {
+            bail!("{fault}; {CHOOSE}")
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The losses of an earlier training.
 fn read_metrics(file: &Path) -> anyhow::Result<String> {
-    let mut before =
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut before = String::from_utf8_lossy(&bytes).into_owned();
     if !before.starts_with(CSV_HEADER) {
         bail!(
-            "{}: losses are appended with --resume, but this file has none; name another with --metrics",
+            "{}: not a list of losses, so it is neither overwritten nor appended to; name another file with --metrics",
             file.display()
         );
     }
