@@ -62,6 +62,13 @@ impl Checkpoint {
     ///
     /// If a parameter is not finite or too large to be loaded again.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        if self.epochs > MAX_EPOCHS {
+            return Err(Error::Value {
+                what: "the number of epochs",
+                value: self.epochs.to_string(),
+                expected: "at most 2^53 would work",
+            });
+        }
         let mut tensors = BTreeMap::new();
         for (name, parameter) in self.network.parameters() {
             let parameter = parameter.f_detach()?.f_to_device(Device::Cpu)?;
@@ -81,8 +88,8 @@ impl Checkpoint {
             tensors.insert(name, (shape, bytes));
         }
         let refused = |error: safetensors::SafeTensorError| Error::Libtorch(error.to_string());
-        let views = tensors.iter().map(|(&name, (shape, bytes))| {
-            TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name, view))
+        let views = tensors.iter().map(|(name, (shape, bytes))| {
+            TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
         });
         let views: BTreeMap<&str, TensorView> = views.collect::<Result<_, _>>().map_err(refused)?;
         let mut metadata = self.metadata()?;

@@ -214,7 +214,7 @@ pub enum LineFault {
     Utf8,
     /// The start/end token inside a word.
     #[error(
-        "the word has a {0:?} in it, which marks where words begin and end; another character would work as that mark"
+        "the word has a {0:?} in it, which marks where words begin and end; another start/end token would work"
     )]
     Token(char),
     /// A control character inside a word.

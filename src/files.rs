@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -11,8 +11,12 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
 
-/// How the names of our temporary files begin.
-const TEMPORARY: &str = ".makemore-tch-";
+/// How the names of our temporary files begin and end, with random letters and digits in between:
+/// nobody has a file of such a name by chance.
+const TEMPORARY: (&str, &str) = (".makemore-tch-", ".partial");
+
+/// How many letters and digits these are.
+const RANDOM: usize = 12;
 
 /// As many links to links as Linux follows.
 const MOST_LINKS: usize = 40;
@@ -127,22 +131,37 @@ impl Output {
         }
     }
 
-    /// Writes a new file beside this one, with a number in its name, and returns where.
+    /// Writes a new file beside this one, with a number in its name, and returns where. If that is
+    /// impossible, the file is in the current folder or that for temporary files.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be written to.
+    /// If nowhere a file can be written.
     pub fn write_beside(&self, contents: &[u8]) -> Result<PathBuf> {
-        let stem = self.path.file_stem().unwrap_or_default();
+        let extension = self.path.extension().unwrap_or_default();
+        let short = PathBuf::from("makemore-tch").with_extension(extension);
+        let elsewhere = [
+            folder_of(&self.path).join(&short),
+            short.clone(),
+            std::env::temp_dir().join(short),
+        ];
+        let beside = self.write_numbered(&self.path, contents);
+        elsewhere.iter().fold(beside, |written, place| {
+            written.or_else(|_| self.write_numbered(place, contents))
+        })
+    }
+
+    fn write_numbered(&self, path: &Path, contents: &[u8]) -> Result<PathBuf> {
+        let stem = path.file_stem().unwrap_or_default();
         let mut number = 1;
         loop {
             let mut name = stem.to_owned();
             name.push(format!("-{number}"));
-            if let Some(extension) = self.path.extension() {
+            if let Some(extension) = path.extension() {
                 name.push(".");
                 name.push(extension);
             }
-            let beside = self.path.with_file_name(name);
+            let beside = path.with_file_name(name);
             if self.create(&beside, contents)? {
                 return Ok(beside);
             }
@@ -201,9 +220,13 @@ enum Place {
 }
 
 impl Place {
-    /// None if no file can be there.
+    /// None if no file can be there; `-` is the file that standard input comes from.
     fn of(path: &Path) -> Option<Self> {
-        if let Ok(metadata) = fs::metadata(path) {
+        let there = match path == Path::new("-") {
+            true => metadata_of(io::stdin().as_fd()),
+            false => fs::metadata(path),
+        };
+        if let Ok(metadata) = there {
             return Some(Self::File {
                 device: metadata.dev(),
                 inode: metadata.ino(),
@@ -254,11 +277,13 @@ fn refused(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
 
+fn metadata_of(open: BorrowedFd) -> io::Result<Metadata> {
+    File::from(open.try_clone_to_owned()?).metadata()
+}
+
 /// Whether standard output is redirected to this file, which is being written already then.
 fn is_standard_output(target: &Path) -> bool {
-    let stdout = io::stdout().as_fd().try_clone_to_owned();
-    let stdout = stdout.and_then(|stdout| File::from(stdout).metadata());
-    match (stdout, fs::metadata(target)) {
+    match (metadata_of(io::stdout().as_fd()), fs::metadata(target)) {
         (Ok(one), Ok(other)) => {
             one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
         }
@@ -277,7 +302,7 @@ fn folder_of(file: &Path) -> &Path {
 /// there.
 fn filled(target: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = temporary(target)?;
-    file.as_file_mut().write_all(contents)?;
+    // First of all, so that what only its owner may read is never open to others.
     if let Ok(old) = fs::metadata(target) {
         let new = file.as_file().metadata()?;
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
@@ -286,6 +311,7 @@ fn filled(target: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
         }
         file.as_file().set_permissions(old.permissions())?;
     }
+    file.as_file_mut().write_all(contents)?;
     file.as_file().sync_all()?;
     Ok(file)
 }
@@ -303,7 +329,9 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     loop {
         let mut builder = Builder::new();
         let file = builder
-            .prefix(TEMPORARY)
+            .prefix(TEMPORARY.0)
+            .suffix(TEMPORARY.1)
+            .rand_bytes(RANDOM)
             .permissions(usual.clone())
             .tempfile_in(folder);
         // tempfile's own message names the temporary file, which means nothing to the user.
@@ -320,16 +348,21 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
+/// Whether a file has a name as we give it to temporary files.
+fn is_temporary(name: &str) -> bool {
+    let random = name.strip_prefix(TEMPORARY.0);
+    let random = random.and_then(|rest| rest.strip_suffix(TEMPORARY.1));
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
 /// Removes the temporary files in a folder that no living run has locked.
 fn remove_leftovers(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let ours = entries.filter(|entry| {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        is_file
-            && entry
-                .file_name()
-                .as_bytes()
-                .starts_with(TEMPORARY.as_bytes())
+        is_file && is_temporary(&entry.file_name().to_string_lossy())
     });
     for entry in ours {
         if let Ok(file) = File::open(entry.path())
@@ -458,11 +491,38 @@ mod tests {
     fn leftovers_of_killed_runs_are_removed_and_files_of_living_ones_kept() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        fs::write(at(".makemore-tch-killed"), "").unwrap();
+        // As of a run that was killed: there is a file, but nobody who locks it.
+        let (_, killed) = temporary(&at("out")).unwrap().keep().unwrap();
         let living = temporary(&at("out")).unwrap();
+        let of_users = [
+            ".makemore-tch-list.txt",
+            ".makemore-tch-",
+            ".makemore-tch-best.partial",
+        ];
+        for name in of_users {
+            fs::write(at(name), "").unwrap();
+        }
         Output::check(&at("out")).unwrap();
-        assert!(!at(".makemore-tch-killed").exists());
+        assert!(!killed.exists());
         assert!(living.path().exists());
+        assert!(of_users.iter().all(|name| at(name).exists()));
+    }
+
+    #[test]
+    fn where_there_is_no_room_beside_a_file_it_is_written_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let longest = folder.path().join("x".repeat(255));
+        let output = Output::check(&longest).unwrap();
+        let beside = output.write_beside(b"ours").unwrap();
+        assert_eq!(beside, folder.path().join("makemore-tch-1"));
+
+        let gone = folder.path().join("gone");
+        fs::create_dir(&gone).unwrap();
+        let output = Output::check(&gone.join("model.bin")).unwrap();
+        fs::remove_dir(&gone).unwrap();
+        let elsewhere = output.write_beside(b"ours").unwrap();
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"ours");
+        fs::remove_file(elsewhere).unwrap();
     }
 
     #[test]

@@ -192,6 +192,20 @@ pub fn average_nll(model: &dyn LanguageModel, counts: &NgramCounts) -> Result<f6
     Ok(sum / counts.total() as f64)
 }
 
+/// The average negative log-likelihood that counting without smoothing reaches, in nats: no model
+/// that sees the same contexts has a lower one on these data.
+pub fn lowest_nll(counts: &NgramCounts) -> f64 {
+    let of_context = |counts: &[u64]| -> f64 {
+        let total = counts.iter().sum::<u64>() as f64;
+        let counted = counts.iter().filter(|&&count| count > 0);
+        counted
+            .map(|&count| -(count as f64) * (count as f64 / total).ln())
+            .sum()
+    };
+    let sums = counts.contexts().map(|(_, counts)| of_context(counts));
+    sums.sum::<f64>() / counts.total() as f64
+}
+
 /// A name with its likelihood.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoredName {
@@ -268,6 +282,14 @@ mod tests {
         let (counts, p) = lecture();
         let nll = average_nll(&p, &counts).unwrap();
         assert_eq!(format!("{nll:.6}"), "2.454577");
+    }
+
+    #[test]
+    fn the_lowest_nll_is_that_of_the_shares() {
+        // After '.' comes a or b, after a always '.', after b always '.'.
+        let counts = NgramCounts::of(&Words::parse("list", "a\nb", '.').unwrap()).unwrap();
+        let nll = lowest_nll(&counts);
+        assert!((nll - 0.5 * 2.0_f64.ln()).abs() < 1e-12, "{nll}");
     }
 
     #[test]

@@ -157,6 +157,43 @@ fn sample_json_does_not_keep_the_list() {
     assert_eq!(piped, folder.json("sample --json -n 50"));
 }
 
+/// In a pipe that is named, no name was once found.
+#[cfg(unix)]
+#[test]
+fn which_names_are_in_the_data_is_known_of_a_pipe_too() {
+    let folder = Folder::new();
+    folder.write("names.txt", names(1));
+    let script = r#""$0" sample --json -n 300 --data <(cat names.txt)"#;
+    let output = std::process::Command::new("bash")
+        .args(["-c", script])
+        .arg(folder.makemore("").get_program())
+        .current_dir(folder.path(""))
+        .output()
+        .unwrap();
+    let piped: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(piped, folder.json("sample --json -n 300"));
+    assert!(piped.to_string().contains(r#""in_data":true"#));
+}
+
+/// White space around a word is trimmed, however much it is.
+#[test]
+fn megabytes_of_white_space_are_no_long_word() {
+    let folder = Folder::new();
+    let space = " ".repeat(3_000_000);
+    folder.write(
+        "list.txt",
+        format!("emma{space}\n{space}\n{space}ava\nend{space}"),
+    );
+    let document = folder.json("count --json --data list.txt");
+    assert_eq!(document["words"], 3);
+    folder.write("list.txt", format!("ok\nemma{space}ava\n"));
+    let error = folder.error("count --data list.txt", 1);
+    assert!(
+        error.contains("list.txt:2: the word is too long"),
+        "{error}"
+    );
+}
+
 /// The same list once had two averages.
 #[test]
 fn a_list_has_one_average_however_it_is_cut() {

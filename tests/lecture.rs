@@ -105,7 +105,7 @@ fn help_is_wrapped_and_common_flags_come_last() {
     let (_, options) = help.split_once("Options:").unwrap();
     let (options, _) = options.split_once("Examples:").unwrap();
     assert!(
-        options.lines().all(|line| line.chars().count() <= 100),
+        options.lines().all(|line| line.chars().count() <= 80),
         "{options}"
     );
     let place = |flag: &str| options.find(flag).unwrap();

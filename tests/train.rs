@@ -336,7 +336,6 @@ mod interrupted {
         assert!(checkpoint.epochs > 0);
     }
 
-    /// What it says to go on is a command that goes on.
     #[test]
     fn after_ctrl_c_the_command_is_given_that_does_the_rest() {
         let folder = Folder::new();
@@ -358,8 +357,6 @@ mod interrupted {
                 "interrupted after {done} of 1000000000 epochs; go on with: makemore-tch train --resume model.safetensors --epochs {left} --lr 1\n"
             )
         );
-        folder.stdout("train --resume model.safetensors --epochs 1 --lr 1");
-        assert_eq!(super::epochs(&folder, "model.safetensors"), done + 1);
     }
 
     /// As when the terminal is closed or the system goes down.
@@ -429,11 +426,42 @@ mod interrupted {
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(
-            error.contains("was saved to model-1.safetensors instead"),
+            error.contains("ours was saved to model-1.safetensors instead"),
             "{error}"
         );
         assert_eq!(folder.read("model.safetensors"), b"of another program");
         assert!(super::epochs(&folder, "model-1.safetensors") > 0);
+    }
+
+    /// With nobody reading the results, the same was once said to nobody, with status 0.
+    #[test]
+    fn what_went_elsewhere_is_said_although_nobody_reads_the_results() {
+        let folder = Folder::new();
+        let mut child = folder
+            .process("train --epochs 1000000000 --lr 1 --log-every 1 --out m.safetensors --metrics m.csv --plot m.svg")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut String::new()).unwrap();
+        drop(stdout);
+        let ours = ["m.safetensors", "m.csv", "m.svg"];
+        for file in ours {
+            folder.write(file, "theirs");
+        }
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        for (file, beside) in ours.iter().zip(["m-1.safetensors", "m-1.csv", "m-1.svg"]) {
+            assert!(
+                error.contains(&format!("ours was saved to {beside} instead")),
+                "{error}"
+            );
+            assert_eq!(folder.read(file), b"theirs");
+            assert!(!folder.read(beside).is_empty());
+        }
     }
 
     #[test]
@@ -600,6 +628,24 @@ fn an_output_is_never_an_input_or_another_output() {
     assert_eq!(epochs(&folder, "r.safetensors"), 2);
 }
 
+/// So is the file that standard input comes from.
+#[test]
+fn an_output_is_not_the_list_that_standard_input_is() {
+    let folder = Folder::new();
+    folder.write("list.csv", "emma\n");
+    folder.write("list.svg", "emma\n");
+    for (arguments, list) in [
+        ("train --data - --metrics list.csv", "list.csv"),
+        ("heatmap list.svg --data -", "list.svg"),
+    ] {
+        let stdin = std::fs::File::open(folder.path(list)).unwrap();
+        let output = folder.process(arguments).stdin(stdin).output().unwrap();
+        let error = common::error_of(&output, 1);
+        assert!(error.contains("are the same file"), "{error}");
+        assert_eq!(folder.read(list), b"emma\n");
+    }
+}
+
 /// They were once noticed after the training.
 #[test]
 fn names_that_no_file_can_have_are_noticed_before_the_training() {
@@ -700,7 +746,7 @@ fn a_diverging_training_is_told_what_is_too_high() {
     for (arguments, expected) in [
         ("--lr 1e9", "try --lr 25"),
         ("--lr 20 --warmup-lr 1e6", "try --warmup-lr 25"),
-        ("--lr 49 --warmup-lr 1e6", "try --warmup-lr 25 and --lr 25"),
+        ("--lr 49 --warmup-lr 1e6", "try --warmup-lr 25 (nothing"),
         (
             "--regularization 100 --lr 50",
             "try --lr 5.4 and a smaller --regularization",

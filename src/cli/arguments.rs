@@ -19,7 +19,7 @@ pub struct DataArguments {
     #[arg(long, value_name = "FILE", num_args = 1.., display_order = 900)]
     pub data: Vec<PathBuf>,
 
-    /// The character that marks where words begin and end; no word may have it [default: .]
+    /// The start/end token, with which words begin and end; no word may have it [default: .]
     #[arg(long, value_name = "CHAR", value_parser = boundary, display_order = 901)]
     pub boundary: Option<char>,
 }
@@ -33,8 +33,7 @@ impl DataArguments {
         Source::files(self.data.clone())
     }
 
-    /// What marks where words begin and end, for a model where there is one: it has such a mark
-    /// already.
+    /// The start/end token, for a model where there is one: it has one already.
     pub fn boundary(&self, model: Option<&Checkpoint>) -> char {
         let learned = model.map(|checkpoint| checkpoint.network.vocabulary().boundary());
         self.boundary.or(learned).unwrap_or(BOUNDARY)

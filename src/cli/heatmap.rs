@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
+use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
 use makemore_tch::models::language_model::single_characters;
 use makemore_tch::plots::{self, Scale};
-use makemore_tch::{Checkpoint, Counted, Table, count, files};
+use makemore_tch::{Checkpoint, Counted, Table, count};
 
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
 use super::context::{Context, load};
@@ -65,12 +66,12 @@ enum Matrix {
 impl Heatmap {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         let out = self.out()?;
-        self.check(&out)?;
+        let output = self.check(&out)?;
         let drawing = match load(self.model.as_deref())? {
             Some(model) => self.of_model(&model)?,
             None => self.of_data(count(&self.data.source(), self.data.boundary(None))?)?,
         };
-        plots::write(&out, (self.size, self.size), &drawing)?;
+        output.replace(&plots::draw(&out, (self.size, self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));
         Ok(())
     }
@@ -86,7 +87,7 @@ impl Heatmap {
     }
 
     /// Finds out before any work what cannot be drawn or must not be overwritten.
-    fn check(&self, out: &Path) -> anyhow::Result<()> {
+    fn check(&self, out: &Path) -> anyhow::Result<Output> {
         match (self.of, &self.model) {
             (Some(Matrix::Logits), None) => {
                 bail!("--of logits draws the weights of a network; name one with --model FILE")
@@ -136,6 +137,9 @@ impl Heatmap {
 
     fn of_model(&self, model: &Checkpoint) -> anyhow::Result<plots::Heatmap> {
         let network = &model.network;
+        if network.block_size() != 1 {
+            bail!("a heatmap shows what follows one character, and this model looks at more");
+        }
         let every = single_characters(network.vocabulary())?;
         let (matrix, decimals, title, unit) = match self.of {
             Some(Matrix::Logits) => {

@@ -10,15 +10,31 @@ use serde::Serialize;
 pub fn results() -> Box<dyn Write> {
     let stdout = io::stdout();
     if stdout.is_terminal() {
-        Box::new(LineWriter::new(stdout))
+        Box::new(LineWriter::new(Visible(stdout)))
     } else {
         Box::new(BufWriter::with_capacity(1 << 16, stdout))
     }
 }
 
+/// A terminal, which words of a list shall not steer.
+struct Visible<W>(W);
+
+impl<W: Write> Write for Visible<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let lines: Vec<String> = text.split('\n').map(visible).collect();
+        self.0.write_all(lines.join("\n").as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Prints one JSON document.
 pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
-    let mut results = results();
+    let mut results = BufWriter::new(io::stdout());
     serde_json::to_writer(&mut results, document).map_err(io::Error::from)?;
     writeln!(results)?;
     results.flush()?;

@@ -71,7 +71,7 @@ fn usage_hint(error: &clap::Error) -> String {
     "--help shows how it is used".to_owned()
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())

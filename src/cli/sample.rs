@@ -78,15 +78,15 @@ pub struct Sample {
 }
 
 #[derive(Serialize)]
-struct Document {
+struct Document<'a> {
     seed: u64,
-    names: Vec<Name>,
+    names: Vec<Name<'a>>,
 }
 
 #[derive(Serialize)]
-struct Name {
+struct Name<'a> {
     #[serde(flatten)]
-    scored: ScoredName,
+    scored: &'a ScoredName,
     in_data: bool,
 }
 
@@ -157,9 +157,8 @@ impl Sample {
 
     fn print_ranked(&self, names: Vec<ScoredName>, source: &Source) -> anyhow::Result<()> {
         if self.json.json {
-            let drawn: Vec<String> = names.iter().map(|name| name.name.clone()).collect();
-            let known = search::known(source, drawn.iter().map(String::as_str))?;
-            let names = names.into_iter().map(|scored| Name {
+            let known = search::known(source, names.iter().map(|name| name.name.as_str()))?;
+            let names = names.iter().map(|scored| Name {
                 in_data: known.contains(scored.name.as_str()),
                 scored,
             });

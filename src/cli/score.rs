@@ -93,7 +93,7 @@ impl Score {
                 counted = Table::of(&data.counts, self.smoothing.value())?;
                 (
                     &counted,
-                    published_average_nll(data.digest, self.smoothing.value())?,
+                    published_average_nll(data.digest, self.smoothing.value()),
                 )
             }
         };

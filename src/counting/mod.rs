@@ -132,20 +132,6 @@ impl NgramCounts {
         self.vocabulary.decode(context) + &self.vocabulary.decode(&[next])
     }
 
-    /// The average negative log-likelihood that counting reaches without smoothing, in nats: no
-    /// model that sees the same contexts has a lower one on these data.
-    pub fn lowest_nll(&self) -> f64 {
-        let of_context = |counts: &[u64]| -> f64 {
-            let total = counts.iter().sum::<u64>() as f64;
-            let counted = counts.iter().filter(|&&count| count > 0);
-            counted
-                .map(|&count| -(count as f64) * (count as f64 / total).ln())
-                .sum()
-        };
-        let sums = self.contexts().map(|(_, counts)| of_context(counts));
-        sums.sum::<f64>() / self.total() as f64
-    }
-
     /// `N` as a tensor, `[C, V]`, i64.
     ///
     /// # Errors
@@ -296,13 +282,6 @@ mod tests {
     #[should_panic(expected = "the index of a character")]
     fn an_index_beyond_v_is_no_other_cell() {
         counts("ab").count(&[0], 3);
-    }
-
-    #[test]
-    fn the_lowest_nll_is_that_of_the_shares() {
-        // After '.' comes a or b, after a always '.', after b always '.'.
-        let nll = counts("a\nb").lowest_nll();
-        assert!((nll - 0.5 * 2.0_f64.ln()).abs() < 1e-12, "{nll}");
     }
 
     #[test]

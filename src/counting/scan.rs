@@ -120,6 +120,13 @@ impl Scan {
 
     /// Counts a block of whole lines, of which the last may lack its end.
     pub fn count(&mut self, index: usize, block: &[u8]) -> Result<Scanned, Fault> {
+        let scanned = self.count_pieces(index, block);
+        // Also where a fault ended it: the characters before count among those that are too many.
+        self.number_bytes(index, block);
+        scanned
+    }
+
+    fn count_pieces(&mut self, index: usize, block: &[u8]) -> Result<Scanned, Fault> {
         let mut scanned = Scanned::default();
         let mut without_cr = std::mem::take(&mut self.without_cr);
         let mut rest = block;
@@ -162,7 +169,6 @@ impl Scan {
                 self.empty();
             }
         }
-        self.number_bytes(index, block);
         self.without_cr = without_cr;
         Ok(scanned)
     }
@@ -592,6 +598,21 @@ mod tests {
         scan.count(1, &[&ascii[..], b"\n"].concat()).unwrap();
         assert!(scan.count(2, others.as_bytes()).is_err());
         assert!(merge(vec![scan]).is_err());
+    }
+
+    /// The characters of the plain lines before were once not among those that are too many.
+    #[test]
+    fn the_line_of_the_character_that_is_one_too_many_is_named_behind_plain_lines() {
+        let plain = "abcdefghijklmnopqrstuvwxyz\n".repeat(700);
+        let others: String = ('\u{4E00}'..)
+            .take(4200)
+            .flat_map(|other| [other, '\n'])
+            .collect();
+        let mut scan = Scan::new('.');
+        let fault = scan.count(0, (plain + &others).as_bytes());
+        let faults = [fault.err(), merge(vec![scan]).err()];
+        let first = faults.into_iter().flatten().map(|fault| fault.place).min();
+        assert_eq!(first, Some((0, 700 + MAX_CHARACTERS - 26)));
     }
 
     /// The line of a trimmed space was once named, where one inside a word was one too many.

@@ -4,10 +4,11 @@
 //! who reads.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::decompress::decompressed;
 use crate::error::{Error, LineFault, Result};
@@ -19,7 +20,8 @@ const BLOCK: usize = 1 << 19;
 /// The most characters that a word may have.
 pub const LONGEST_WORD: usize = 65_536;
 
-/// A line without an end after this many bytes has more characters than a word may have.
+/// A line without an end after this many bytes has more characters than a word may have, unless
+/// they are white space at its ends.
 const LONGEST_LINE: usize = 4 * LONGEST_WORD;
 
 /// What may stand at the beginning of a text in UTF-8.
@@ -49,8 +51,8 @@ pub struct Source {
 enum Input {
     File(PathBuf),
     Stdin,
-    /// Standard input that was written to a temporary file.
-    Spooled(Arc<File>),
+    /// What can be read only once, and is copied then.
+    Copied(Arc<Copied>),
     Text {
         origin: String,
         text: Arc<str>,
@@ -93,25 +95,31 @@ impl Source {
         Self { block, ..self }
     }
 
-    /// The same list, which can be read more than once: standard input is written to a temporary
-    /// file.
+    /// The same list, which can be read more than once: standard input and pipes are copied to a
+    /// temporary file as they are read for the first time.
     ///
     /// # Errors
     ///
-    /// If standard input cannot be read or the temporary file not be written.
+    /// If there can be no temporary file.
     pub fn rereadable(mut self) -> Result<Self> {
         for input in &mut self.inputs {
-            if let Input::Stdin = input {
-                let spool = || {
-                    let mut file = tempfile::tempfile()?;
-                    io::copy(&mut io::stdin(), &mut file)?;
-                    Ok(file)
-                };
-                let spooled = spool().map_err(|cause| Error::Read {
-                    file: input.name(),
+            let only_once = match input {
+                Input::Stdin => true,
+                Input::File(path) => path
+                    .metadata()
+                    .is_ok_and(|there| !there.is_file() && !there.is_dir()),
+                Input::Copied(_) | Input::Text { .. } => false,
+            };
+            if only_once {
+                let copy = tempfile::tempfile().map_err(|cause| Error::Write {
+                    file: std::env::temp_dir(),
                     cause,
                 })?;
-                *input = Input::Spooled(Arc::new(spooled));
+                *input = Input::Copied(Arc::new(Copied {
+                    original: input.clone(),
+                    copy,
+                    is_read: AtomicBool::new(false),
+                }));
             }
         }
         Ok(self)
@@ -132,7 +140,8 @@ impl Input {
     fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
-            Self::Stdin | Self::Spooled(_) => "standard input".to_owned(),
+            Self::Stdin => "standard input".to_owned(),
+            Self::Copied(copied) => copied.original.name(),
             Self::Text { origin, .. } => origin.clone(),
         }
     }
@@ -143,7 +152,7 @@ impl Input {
             Self::File(path) if path.is_dir() => return Err(Error::Folder { file: self.name() }),
             Self::File(path) => File::open(path).and_then(decompressed),
             Self::Stdin => decompressed(io::stdin()),
-            Self::Spooled(file) => from_the_start(file).and_then(decompressed),
+            Self::Copied(copied) => copied.open().and_then(decompressed),
         };
         opened.map_err(|cause| Error::Read {
             file: self.name(),
@@ -152,11 +161,47 @@ impl Input {
     }
 }
 
-/// A file that several may read one after the other.
-fn from_the_start(file: &File) -> io::Result<File> {
-    let mut file = file.try_clone()?;
-    file.rewind()?;
-    Ok(file)
+/// An input that can be read only once, and its copy.
+#[derive(Debug)]
+struct Copied {
+    original: Input,
+    copy: File,
+    is_read: AtomicBool,
+}
+
+impl Copied {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let mut copy = self.copy.try_clone()?;
+        if self.is_read.swap(true, Ordering::Relaxed) {
+            copy.rewind()?;
+            return Ok(Box::new(copy));
+        }
+        let original: Box<dyn Read + Send> = match &self.original {
+            Input::File(path) => Box::new(File::open(path)?),
+            _ => Box::new(io::stdin()),
+        };
+        Ok(Box::new(Copying { original, copy }))
+    }
+}
+
+/// Copies what is read.
+struct Copying<R> {
+    original: R,
+    copy: File,
+}
+
+impl<R: Read> Read for Copying<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.original.read(buffer)?;
+        self.copy.write_all(&buffer[..read]).map_err(|error| {
+            let folder = std::env::temp_dir();
+            io::Error::new(
+                error.kind(),
+                format!("no copy in {}: {error}", folder.display()),
+            )
+        })?;
+        Ok(read)
+    }
 }
 
 /// The blocks of all inputs, one after the other.
@@ -172,6 +217,15 @@ pub(crate) struct Blocks<'a> {
     names: Vec<String>,
     /// Why there are no more blocks, if not because the inputs end.
     failure: Option<Failure>,
+}
+
+/// Takes white space from the ends of an unfinished line, of which it may have any amount: all that
+/// comes first, and so much of what comes last that it is still too much inside a word.
+fn shorten_white_space(line: &mut Vec<u8>) {
+    let first = line.len() - line.trim_ascii_start().len();
+    line.drain(..first);
+    let last = line.trim_ascii_end().len() + LONGEST_WORD + 1;
+    line.truncate(last);
 }
 
 /// Why a list cannot be read to its end.
@@ -294,9 +348,12 @@ impl<'a> Blocks<'a> {
                 break;
             }
             if block.len() > LONGEST_LINE {
+                shorten_white_space(block);
+            }
+            if block.len() > LONGEST_LINE {
                 return Err(Failure::LineTooLong);
             }
-            wanted *= 2;
+            wanted = 2 * block.len().max(self.size);
         }
         if begins && block.starts_with(BYTE_ORDER_MARK) {
             block.drain(..BYTE_ORDER_MARK.len());

@@ -119,6 +119,12 @@ impl Words {
     }
 }
 
+/// Whether a list is the lecture's own, in whatever file.
+pub fn is_lecture(list: Digest) -> bool {
+    let lecture = Words::lecture(BOUNDARY);
+    lecture.is_ok_and(|names| names.digest() == list)
+}
+
 /// What makes a character impossible in a word.
 pub(crate) fn fault_of(character: char, boundary: char) -> Option<LineFault> {
     if character.is_control() {

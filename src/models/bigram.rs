@@ -136,8 +136,8 @@ impl Network for Bigram {
         Config::Bigram {}
     }
 
-    fn parameters(&self) -> Vec<(&'static str, Tensor)> {
-        vec![("W", self.w.shallow_clone())]
+    fn parameters(&self) -> Vec<(String, Tensor)> {
+        vec![("W".to_owned(), self.w.shallow_clone())]
     }
 
     fn encode(&self, contexts: &Tensor) -> Result<Tensor> {

@@ -4,7 +4,8 @@
 //! lecture, by counting), [`network`] (the seam that training uses), [`bigram`] (the lecture's
 //! network). `draw` is how a character is drawn from a distribution.
 //!
-//! A new network is a file here, a kind in [`config`] and a line in [`network_of`].
+//! A new network is a file here, a kind in [`config`] and a line in [`new_network`]
+//! and [`network_of`].
 
 pub mod bigram;
 pub mod config;
@@ -26,6 +27,22 @@ pub use draw::{Drawer, Method};
 pub use language_model::LanguageModel;
 pub use network::Network;
 pub use table::Table;
+
+/// A network of a kind whose first parameters follow from a seed, the same on every device.
+///
+/// # Errors
+///
+/// If this thread is still sampling (see [`crate::libtorch::random`]) or the device has no room.
+pub fn new_network(
+    config: Config,
+    vocabulary: Vocabulary,
+    seed: u64,
+    device: Device,
+) -> Result<Box<dyn Network>> {
+    match config {
+        Config::Bigram {} => Ok(Box::new(Bigram::new(vocabulary, seed, device)?)),
+    }
+}
 
 /// The network of a kind with these parameters, by their names.
 ///

@@ -12,7 +12,7 @@ pub trait Network: LanguageModel {
     fn config(&self) -> Config;
 
     /// The parameters with their names, on the device that they are trained on.
-    fn parameters(&self) -> Vec<(&'static str, Tensor)>;
+    fn parameters(&self) -> Vec<(String, Tensor)>;
 
     /// What the forward pass takes for contexts, `[B, T]`, i64: itself, or another form of it that
     /// is made once and used for every pass.
@@ -31,7 +31,8 @@ pub trait Network: LanguageModel {
     fn forward(&self, xs: &Tensor) -> Result<Tensor>;
 }
 
-/// Exponentiates and normalises logits, `[B, V]`: the probabilities, `[B, V]`.
+/// Exponentiates and normalises logits over their last dimension, such as `[B, V]`: the
+/// probabilities, of the same shape.
 ///
 /// Source: the notes, "Understanding Weights".
 ///
@@ -40,6 +41,6 @@ pub trait Network: LanguageModel {
 /// If the device has no room.
 pub fn probabilities(logits: &Tensor) -> Result<Tensor> {
     let counts = logits.f_exp()?; // [B, V]
-    let sums = counts.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?; // [B, 1]
+    let sums = counts.f_sum_dim_intlist([-1].as_slice(), true, Kind::Float)?; // [B, 1]
     Ok(counts.f_div(&sums)?)
 }

@@ -73,15 +73,24 @@ pub type Drawn<DB> =
 ///
 /// If it ends neither in .png nor in .svg, its folder cannot be written to, or there is a file that
 /// is no picture.
-pub fn check(path: &Path) -> Result<()> {
+pub fn check(path: &Path) -> Result<Output> {
     Format::of(path)?;
-    Output::check(path)?;
+    let output = Output::check(path)?;
     if !is_picture_or_nothing(path) {
         return Err(Error::NotAPicture {
             file: path.to_owned(),
         });
     }
-    Ok(())
+    Ok(output)
+}
+
+/// Draws a picture into a file, see [`draw`].
+///
+/// # Errors
+///
+/// As [`check`] and [`draw`].
+pub fn write(path: &Path, size: (u32, u32), drawing: &impl Drawing) -> Result<()> {
+    check(path)?.replace(&draw(path, size, drawing)?)
 }
 
 /// Whether what is at `path` may be overwritten by a picture.
@@ -101,13 +110,14 @@ fn is_picture_or_nothing(path: &Path) -> bool {
     }
 }
 
-/// Writes a drawing of `width` × `height` pixels to `path`.
+/// Draws a picture of `width` × `height` pixels, in the format that `path` asks for; returns the
+/// contents of the file.
 ///
 /// # Errors
 ///
-/// As [`check`], if width or height is none of [`SIZES`], or if the drawing has values that cannot
-/// be drawn.
-pub fn write(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -> Result<()> {
+/// If `path` ends neither in .png nor in .svg, width or height is none of [`SIZES`], or the drawing
+/// has values that cannot be drawn.
+pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -> Result<Vec<u8>> {
     let format = Format::of(path)?;
     if !SIZES.contains(&width) || !SIZES.contains(&height) {
         return Err(Error::Value {
@@ -121,16 +131,15 @@ pub fn write(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -
         reason,
     };
     drawing.check().map_err(failed)?;
-    let contents = match format {
-        Format::Png => png((width, height), drawing).map_err(failed)?,
+    match format {
+        Format::Png => png((width, height), drawing).map_err(failed),
         Format::Svg => {
             let mut text = String::new();
             let backend = SVGBackend::with_string(&mut text, (width, height));
             on_white(backend, drawing).map_err(failed)?;
-            text.into_bytes()
+            Ok(text.into_bytes())
         }
-    };
-    Output::check(path)?.replace(&contents)
+    }
 }
 
 /// A PNG; one that is smoothed is drawn larger, so that each of its pixels is the mean of several.

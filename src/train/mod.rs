@@ -2,7 +2,7 @@
 //! epochs over all examples at a large rate.
 //!
 //! [`examples`] is what is learned (`xs`, `ys`), [`loss`] what is made small, [`optimizer`] the
-//! update; the loop over them is here.
+//! update, [`rate`] how large a step may be; the loop over them is here.
 //!
 //! # What an epoch costs
 //!
@@ -18,11 +18,10 @@
 pub mod examples;
 pub mod loss;
 pub mod optimizer;
+pub mod rate;
 
 use std::ops::ControlFlow;
 
-use crate::counting::{Counted, NgramCounts};
-use crate::data::{Source, Words};
 use crate::error::{Error, Result};
 use crate::models::Network;
 
@@ -34,12 +33,6 @@ pub const WARM_UP: &str = "warm-up epoch";
 
 /// What a step is called that is a pass over all examples.
 pub const EPOCH: &str = "epoch";
-
-/// The learning rate of the lecture.
-const LECTURE_RATE: f64 = 50.0;
-
-/// How close to the highest stable rate the default is.
-const BELOW_THE_HIGHEST: f64 = 0.95;
 
 /// How to train; the default is the notes' run.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,39 +58,10 @@ impl Default for TrainOptions {
             warmup_learning_rate: 0.1,
             first_epoch: 0,
             epochs: 301,
-            learning_rate: LECTURE_RATE,
+            learning_rate: rate::LECTURE,
             regularization: 0.0,
         }
     }
-}
-
-/// The highest learning rate at which the one-layer network cannot diverge on counted bigrams.
-///
-/// The loss of the row of a character with share `s` of all bigrams has curvature `s / 2` at most,
-/// `mean(W²)` has `2 / V²`, and gradient descent is stable below 2 divided by the curvature.
-pub fn highest_stable_rate(counts: &NgramCounts, regularization: f64) -> f64 {
-    let total = counts.total() as f64;
-    let shares = counts
-        .contexts()
-        .map(|(_, counts)| counts.iter().sum::<u64>() as f64 / total);
-    let share = shares.fold(0.0, f64::max);
-    let v = counts.vocabulary().len() as f64;
-    2.0 / (share / 2.0 + 2.0 * regularization / (v * v))
-}
-
-/// The learning rate for a list: the lecture's for its own names, else one that is a little below
-/// the [`highest_stable_rate`].
-///
-/// # Errors
-///
-/// If the lecture's names cannot be read.
-pub fn default_rate(data: &Counted, regularization: f64) -> Result<f64> {
-    let highest = highest_stable_rate(&data.counts, regularization);
-    let is_lecture = data.digest == Words::read(&Source::lecture(), '.')?.digest();
-    if is_lecture && regularization == 0.0 {
-        return Ok(LECTURE_RATE);
-    }
-    Ok(BELOW_THE_HIGHEST * highest)
 }
 
 /// One update, which [`train`] tells of.
@@ -226,6 +190,7 @@ fn diverged(
 mod tests {
     use super::*;
     use crate::counting::count;
+    use crate::data::Source;
     use crate::models::Bigram;
     use tch::Device;
 
@@ -323,41 +288,5 @@ mod tests {
             error.contains("at epoch 1 with learning rate 1000000000"),
             "{error}"
         );
-    }
-
-    /// The lecture's rate of 50 once ended at 5.05 on binary strings, where counting has 0.900.
-    #[test]
-    fn the_default_rate_comes_down_to_counting_on_small_alphabets() {
-        let binary: String = (0..5000_u32)
-            .map(|n| format!("{:b}\n", n * n % 8191 + 1))
-            .collect();
-        let dna: String = (0..2000_u32)
-            .map(|n| {
-                (0..20)
-                    .map(|i| ['a', 'c', 'g', 't'][(n * n * 7 + i * n + i * i) as usize % 4])
-                    .collect::<String>()
-                    + "\n"
-            })
-            .collect();
-        for text in [binary, dna, "ab\nba\n".to_owned(), "a\n".to_owned()] {
-            let data = count(&Source::text("list", text), '.').unwrap();
-            let examples = Examples::distinct(&data.counts, Device::Cpu).unwrap();
-            let network = Bigram::new(data.counts.vocabulary().clone(), 420, Device::Cpu).unwrap();
-            let options = TrainOptions {
-                learning_rate: default_rate(&data, 0.0).unwrap(),
-                ..TrainOptions::default()
-            };
-            let trained =
-                train(&network, &examples, &options, |_| ControlFlow::Continue(())).unwrap();
-            let above = f64::from(trained.nll) - data.counts.lowest_nll();
-            assert!(above.abs() < 0.001, "{above} above counting");
-        }
-    }
-
-    #[test]
-    fn the_lectures_names_keep_the_lectures_rate() {
-        let names = count(&Source::lecture(), '.').unwrap();
-        assert_eq!(default_rate(&names, 0.0).unwrap(), 50.0);
-        assert!(default_rate(&names, 100.0).unwrap() < 10.0);
     }
 }

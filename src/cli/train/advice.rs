@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use makemore_tch::libtorch::device::DeviceRequest;
-use makemore_tch::{Counted, Error, Rows, TrainOptions, Trained, format, train};
+use makemore_tch::train::{WARM_UP, rate};
+use makemore_tch::{Error, Rows, TrainOptions, Trained, format, score};
 
 use super::{Task, Train};
 
@@ -15,27 +16,23 @@ const A_LITTLE: f64 = 0.02;
 impl Train {
     /// An error of the training, and what would work on this list.
     pub(super) fn explain(&self, error: Error, task: &Task) -> anyhow::Error {
-        if !matches!(error, Error::Diverged { .. }) {
+        let Error::Diverged { stage, number, .. } = error else {
             return error.into();
-        }
+        };
         let options = &task.options;
-        let highest = train::highest_stable_rate(&task.data.counts, options.regularization);
-        let rate = format::rounded_down(0.95 * highest);
-        let mut remedies = Vec::new();
-        if options.warmup_epochs > 0 && options.warmup_learning_rate > highest {
-            remedies.push(format!("--warmup-lr {rate}"));
-        }
-        if options.learning_rate > highest {
-            remedies.push(format!("--lr {rate}"));
-        }
+        let stable = rate::stable(&task.data.counts, options.regularization);
+        let stable = format::rounded_down(stable);
+        // A loss is due to the step before it.
+        let is_first = number == options.first_epoch && options.warmup_epochs > 0;
+        let mut remedy = match stage == WARM_UP || is_first {
+            true => format!("--warmup-lr {stable}"),
+            false => format!("--lr {stable}"),
+        };
         if options.regularization > 0.0 {
-            remedies.push("a smaller --regularization".to_owned());
+            remedy += " and a smaller --regularization";
         }
-        if remedies.is_empty() {
-            remedies.push("a lower --lr".to_owned());
-        }
-        let (remedies, out) = (remedies.join(" and "), self.out().display());
-        anyhow!("{error}; try {remedies} (nothing was saved to {out})")
+        let out = self.out().display();
+        anyhow!("{error}; try {remedy} (nothing was saved to {out})")
     }
 
     /// What a loss that is too high has come from, and what to do; `lowest_loss` is the lowest of
@@ -44,10 +41,10 @@ impl Train {
         &self,
         trained: &Trained,
         lowest_loss: Option<f32>,
-        options: &TrainOptions,
-        data: &Counted,
+        task: &Task,
     ) -> Option<String> {
-        let (nll, lowest) = (f64::from(trained.nll), data.counts.lowest_nll());
+        let (options, data) = (&task.options, &task.data);
+        let (nll, lowest) = (f64::from(trained.nll), score::lowest_nll(&data.counts));
         let uniform = (data.counts.vocabulary().len() as f64).ln();
         let above = match () {
             () if nll > uniform => format!("{uniform:.4}, which guessing has"),
@@ -56,11 +53,11 @@ impl Train {
             }
             () => return None,
         };
-        let highest = train::highest_stable_rate(&data.counts, options.regularization);
+        let stable = rate::stable(&data.counts, options.regularization);
         let has_risen = lowest_loss.is_some_and(|lowest| f64::from(lowest) < nll - A_LITTLE);
         let remedy = match () {
-            () if options.learning_rate > highest && (has_risen || nll > uniform) => {
-                format!("try --lr {}", format::rounded_down(0.95 * highest))
+            () if options.learning_rate > stable && (has_risen || nll > uniform) => {
+                format!("try --lr {}", format::rounded_down(stable))
             }
             () if options.regularization > 0.0 => {
                 "a smaller --regularization comes closer".to_owned()

@@ -11,15 +11,16 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use makemore_tch::checkpoint::MAX_EPOCHS;
 use makemore_tch::lecture::published_average_nll;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
-use makemore_tch::models::network_of;
+use makemore_tch::models::{Config, network_of, new_network};
+use makemore_tch::train::rate;
 use makemore_tch::{
-    Bigram, Checkpoint, Counted, Examples, Network, Rows, SampleOptions, Sampler, ScoredName,
-    Table, TrainOptions, Trained, Words, count, format, score, train,
+    Checkpoint, Counted, Examples, Network, Rows, SampleOptions, Sampler, ScoredName, Table,
+    TrainOptions, Trained, Words, count, format, score, train,
 };
 use serde::Serialize;
 
@@ -29,6 +30,7 @@ use super::arguments::{
 use super::context::{Context, check_same_vocabulary, load};
 use super::interrupt::Interrupt;
 use super::output;
+use super::report::is_closed_pipe;
 use log::{EpochLoss, Log};
 use outputs::{Outputs, Request};
 
@@ -149,7 +151,7 @@ impl Train {
         // Saved before anything is printed, and whatever became of what was printed.
         let (seed, p, counting_nll) = (task.seed, &task.p, task.counting_nll);
         let checkpoint = Checkpoint {
-            network: task.network,
+            network: copy_of(&*task.network, tch::Device::Cpu)?,
             seed,
             epochs: trained.epochs_done,
             loss: trained.final_loss,
@@ -157,36 +159,44 @@ impl Train {
             data: task.data.digest,
         };
         let saved = outputs.save(&checkpoint)?;
-        outputs.write_losses(log.losses(), counting_nll)?;
-        let is_saved = || {
-            format!(
-                "the network was saved to {}, but not all was printed",
-                saved.display()
-            )
-        };
-        let lowest = log.lowest();
-        let losses = log.logged().with_context(is_saved)?;
-
-        let sampler = Sampler::new(&*checkpoint.network, seed, &SampleOptions::default())?;
-        self.report(Document {
-            losses,
-            final_loss: trained.final_loss.into(),
-            counting_nll,
-            checkpoint: saved.to_string_lossy().into_owned(),
-            names: score::ranked(p, sampler.take(NAMES))?,
-            published: published_average_nll(task.data.digest, self.smoothing.value())?,
-        })
-        .with_context(is_saved)?;
-        outputs.check_saved(&saved)?;
-        if interrupt.is_pressed() {
+        let displaced = outputs.write_losses(log.losses(), counting_nll)?;
+        let is_cut = trained.epochs_done < task.options.first_epoch + task.options.epochs;
+        let status = if is_cut { interrupt.status() } else { 0 };
+        if is_cut {
             let how = self.how_to_go_on(&trained, &task.options, &saved);
             context.remarks.say(how);
-            return Ok(interrupt.status());
-        }
-        if let Some(warning) = self.warning(&trained, lowest, &task.options, &task.data) {
+        } else if let Some(warning) = self.warning(&trained, log.lowest(), &task) {
             context.remarks.say(warning);
         }
-        Ok(0)
+
+        let printed = log
+            .logged()
+            .map_err(anyhow::Error::from)
+            .and_then(|losses| {
+                let sampler = Sampler::new(&*checkpoint.network, seed, &SampleOptions::default())?;
+                self.report(Document {
+                    losses,
+                    final_loss: trained.final_loss.into(),
+                    counting_nll,
+                    checkpoint: saved.to_string_lossy().into_owned(),
+                    names: score::ranked(p, sampler.take(NAMES))?,
+                    published: published_average_nll(task.data.digest, self.smoothing.value()),
+                })
+            });
+        // What went elsewhere is said even if nobody reads the results any more.
+        outputs.check_displaced(&saved, &displaced)?;
+        match printed {
+            Err(error) if is_cut && is_closed_pipe(&error) => Ok(status),
+            printed => {
+                let is_saved = || {
+                    format!(
+                        "the network was saved to {}, but not all was printed",
+                        saved.display()
+                    )
+                };
+                printed.with_context(is_saved).map(|()| status)
+            }
+        }
     }
 
     /// Reads the list and makes ready what is trained on it.
@@ -213,7 +223,7 @@ impl Train {
         }
         let network = match &resumed {
             Some(resumed) => copy_of(&*resumed.network, device)?,
-            None => Box::new(Bigram::new(vocabulary.clone(), seed, device)?),
+            None => new_network(Config::Bigram {}, vocabulary.clone(), seed, device)?,
         };
         Ok(Task {
             data,
@@ -277,12 +287,19 @@ impl Train {
     ) -> anyhow::Result<TrainOptions> {
         let learning_rate = match self.lr {
             Some(chosen) => chosen,
-            None => train::default_rate(data, self.regularization)?,
+            None => rate::default(data, self.regularization),
         };
+        let first_epoch = resumed.map_or(0, |resumed| resumed.epochs);
+        if first_epoch + self.epochs > MAX_EPOCHS {
+            bail!(
+                "--epochs {} after {first_epoch} is more than {MAX_EPOCHS}, which no checkpoint has",
+                self.epochs
+            );
+        }
         Ok(TrainOptions {
             warmup_epochs: self.warmup_epochs.unwrap_or(u64::from(resumed.is_none())),
             warmup_learning_rate: self.warmup_lr,
-            first_epoch: resumed.map_or(0, |resumed| resumed.epochs),
+            first_epoch,
             epochs: self.epochs,
             learning_rate,
             regularization: self.regularization,
@@ -331,13 +348,12 @@ impl Task {
 
 /// The network of a checkpoint on a device.
 fn copy_of(network: &dyn Network, device: tch::Device) -> anyhow::Result<Box<dyn Network>> {
-    let parameters = network.parameters().into_iter();
-    let parameters = parameters.map(|(name, parameter)| (name.to_owned(), parameter));
+    let parameters = network.parameters().into_iter().collect();
     let vocabulary = network.vocabulary().clone();
     Ok(network_of(
         network.config(),
         vocabulary,
-        &parameters.collect(),
+        &parameters,
         device,
     )?)
 }

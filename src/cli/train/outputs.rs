@@ -29,7 +29,7 @@ pub struct Outputs {
     metrics_before: String,
     /// The epoch that would follow them.
     metrics_next: u64,
-    plot: Option<PathBuf>,
+    plot: Option<Output>,
 }
 
 /// What the user asked for.
@@ -56,9 +56,7 @@ impl Outputs {
         check_distinct(&pictures_and_figures, &resume)?;
 
         let checkpoint = Output::check(request.out)?;
-        if let Some(plot) = request.plot {
-            plots::check(plot)?;
-        }
+        let plot = request.plot.map(plots::check).transpose()?;
         let metrics = request.metrics.map(Output::check).transpose()?;
         let mut previous = None;
         if checkpoint.exists() && !request.force {
@@ -86,7 +84,7 @@ impl Outputs {
             metrics,
             metrics_before,
             metrics_next: last.map_or(0, |last| last.saturating_add(1)),
-            plot: request.plot.map(Path::to_owned),
+            plot,
         })
     }
 
@@ -95,17 +93,23 @@ impl Outputs {
         let Some(previous) = &self.previous else {
             return Ok(());
         };
-        let same_characters = previous.network.vocabulary() == data.counts.vocabulary();
-        if same_characters && previous.data == data.digest {
-            return Ok(());
+        let file = self.checkpoint.path().display();
+        if previous.data != data.digest {
+            bail!(
+                "{file}: trained on another list ({}) than {} ({}); {CHOOSE}",
+                previous.data,
+                data.origin,
+                data.digest
+            );
         }
-        bail!(
-            "{}: trained on another list ({}) than {} ({}); {CHOOSE}",
-            self.checkpoint.path().display(),
-            previous.data,
-            data.origin,
-            data.digest
-        )
+        if previous.network.vocabulary() != data.counts.vocabulary() {
+            bail!(
+                "{file}: its words begin and end with {:?}, not with {:?}; {CHOOSE}",
+                previous.network.vocabulary().boundary(),
+                data.counts.vocabulary().boundary()
+            );
+        }
+        Ok(())
     }
 
     /// Refuses to append losses to others than those before the first epoch.
@@ -120,34 +124,60 @@ impl Outputs {
         }
     }
 
-    /// Saves the checkpoint and returns where: where it belongs or, if another program has written
-    /// there in the meantime, beside it.
+    /// Saves the checkpoint and returns where.
     pub fn save(&self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
-        let bytes = checkpoint.to_bytes()?;
+        self.write(&self.checkpoint, &checkpoint.to_bytes()?)
+    }
+
+    /// Writes a file and returns where: where it belongs or, if another program has written there
+    /// in the meantime, beside it.
+    fn write(&self, output: &Output, contents: &[u8]) -> anyhow::Result<PathBuf> {
         let replaced = match self.force {
-            true => self.checkpoint.replace(&bytes),
-            false => self.checkpoint.replace_unchanged(&bytes),
+            true => output.replace(contents),
+            false => output.replace_unchanged(contents),
         };
         match replaced {
-            Err(Error::Changed { .. }) => Ok(self.checkpoint.write_beside(&bytes)?),
-            replaced => Ok(replaced.map(|()| self.checkpoint.path().to_owned())?),
+            Err(Error::Changed { .. }) => Ok(output.write_beside(contents)?),
+            replaced => Ok(replaced.map(|()| output.path().to_owned())?),
         }
     }
 
-    /// Whether the checkpoint was saved where it belongs.
-    pub fn check_saved(&self, saved: &Path) -> anyhow::Result<()> {
-        if saved == self.checkpoint.path() {
-            return Ok(());
+    /// Says where files are that could not be written where they belong; `losses` are what
+    /// [`write_losses`](Self::write_losses) returned.
+    pub fn check_displaced(&self, saved: &Path, losses: &[PathBuf]) -> anyhow::Result<()> {
+        let belong = [
+            Some(&self.checkpoint),
+            self.metrics.as_ref(),
+            self.plot.as_ref(),
+        ];
+        let belong = belong.into_iter().flatten().map(Output::path);
+        let are = [saved]
+            .into_iter()
+            .chain(losses.iter().map(PathBuf::as_path));
+        let displaced: Vec<String> = belong
+            .zip(are)
+            .filter(|(belongs, is)| belongs != is)
+            .map(|(belongs, is)| {
+                format!(
+                    "{} was written by another program in the meantime; ours was saved to {} instead",
+                    belongs.display(),
+                    is.display()
+                )
+            })
+            .collect();
+        match displaced.is_empty() {
+            true => Ok(()),
+            false => bail!("{}", displaced.join("; ")),
         }
-        bail!(
-            "{} was written by another program in the meantime; the network was saved to {} instead",
-            self.checkpoint.path().display(),
-            saved.display()
-        )
     }
 
-    /// Writes the losses of all epochs and draws them.
-    pub fn write_losses(&self, losses: &[(u64, f32)], counting_nll: f64) -> anyhow::Result<()> {
+    /// Writes the losses of all epochs and draws them; returns where.
+    pub fn write_losses(
+        &self,
+        losses: &[(u64, f32)],
+        counting_nll: f64,
+    ) -> anyhow::Result<Vec<PathBuf>> {
+        let mut written = Vec::new();
         if let Some(metrics) = &self.metrics {
             let mut csv = csv::WriterBuilder::new()
                 .has_headers(false)
@@ -157,16 +187,17 @@ impl Outputs {
                 csv.serialize(EpochLoss { epoch, loss })?;
             }
             let bytes = csv.into_inner().map_err(|error| error.into_error())?;
-            metrics.replace(&bytes)?;
+            written.push(self.write(metrics, &bytes)?);
         }
         if let Some(plot) = &self.plot {
             let curve = plots::LossCurve {
                 losses,
                 counting_nll,
             };
-            plots::write(plot, (1200, 750), &curve)?;
+            let picture = plots::draw(plot.path(), (1200, 750), &curve)?;
+            written.push(self.write(plot, &picture)?);
         }
-        Ok(())
+        Ok(written)
     }
 }
 
@@ -185,6 +216,9 @@ fn load_previous(out: &Path) -> anyhow::Result<Checkpoint> {
 fn read_metrics(file: &Path) -> anyhow::Result<String> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let mut before = String::from_utf8_lossy(&bytes).into_owned();
+    if before.is_empty() {
+        return Ok(CSV_HEADER.to_owned());
+    }
     if !before.starts_with(CSV_HEADER) {
         bail!(
             "{}: not a list of losses, so it is neither overwritten nor appended to; name another file with --metrics",

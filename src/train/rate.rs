@@ -1,0 +1,91 @@
+//! How large a step of the one-layer network may be.
+
+use crate::counting::{Counted, NgramCounts};
+use crate::data::words::is_lecture;
+
+/// The learning rate of the lecture, which comes down to counting on its own names.
+pub const LECTURE: f64 = 50.0;
+
+/// How close to the highest rate another one is set.
+const BELOW_THE_HIGHEST: f64 = 0.95;
+
+/// The highest learning rate at which the one-layer network cannot diverge on counted bigrams.
+///
+/// The loss of the row of a character with share `s` of all bigrams has curvature `s / 2` at most,
+/// `regularization * mean(W²)` has `2 * regularization / V²`, and gradient descent is stable below 2
+/// divided by the curvature.
+pub fn highest_stable(counts: &NgramCounts, regularization: f64) -> f64 {
+    let total = counts.total() as f64;
+    let shares = counts
+        .contexts()
+        .map(|(_, counts)| counts.iter().sum::<u64>() as f64 / total);
+    let share = shares.fold(0.0, f64::max);
+    let v = counts.vocabulary().len() as f64;
+    2.0 / (share / 2.0 + 2.0 * regularization / (v * v))
+}
+
+/// A rate that is a little below the highest stable one.
+pub fn stable(counts: &NgramCounts, regularization: f64) -> f64 {
+    BELOW_THE_HIGHEST * highest_stable(counts, regularization)
+}
+
+/// The learning rate for a list: the lecture's for its own names, unless the regularization is
+/// strong; else a stable one.
+pub fn default(data: &Counted, regularization: f64) -> f64 {
+    let stable = stable(&data.counts, regularization);
+    let is_weak = stable > 0.9 * self::stable(&data.counts, 0.0);
+    if is_weak && is_lecture(data.digest) {
+        return LECTURE;
+    }
+    stable
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::counting::count;
+    use crate::data::Source;
+    use crate::models::Bigram;
+    use crate::score::lowest_nll;
+    use crate::train::{Examples, TrainOptions, train};
+    use tch::Device;
+
+    /// The lecture's rate of 50 once ended at 5.05 on binary strings, where counting has 0.900.
+    #[test]
+    fn the_default_rate_comes_down_to_counting_on_small_alphabets() {
+        let binary: String = (0..5000_u32)
+            .map(|n| format!("{:b}\n", n * n % 8191 + 1))
+            .collect();
+        let dna: String = (0..2000_u32)
+            .map(|n| {
+                (0..20)
+                    .map(|i| ['a', 'c', 'g', 't'][(n * n * 7 + i * n + i * i) as usize % 4])
+                    .collect::<String>()
+                    + "\n"
+            })
+            .collect();
+        for text in [binary, dna, "ab\nba\n".to_owned(), "a\n".to_owned()] {
+            let data = count(&Source::text("list", text), '.').unwrap();
+            let examples = Examples::distinct(&data.counts, Device::Cpu).unwrap();
+            let network = Bigram::new(data.counts.vocabulary().clone(), 420, Device::Cpu).unwrap();
+            let options = TrainOptions {
+                learning_rate: default(&data, 0.0),
+                ..TrainOptions::default()
+            };
+            let trained =
+                train(&network, &examples, &options, |_| ControlFlow::Continue(())).unwrap();
+            let above = f64::from(trained.nll) - lowest_nll(&data.counts);
+            assert!(above.abs() < 0.001, "{above} above counting");
+        }
+    }
+
+    #[test]
+    fn the_lectures_names_keep_the_lectures_rate() {
+        let names = count(&Source::lecture(), '.').unwrap();
+        assert_eq!(default(&names, 0.0), 50.0);
+        assert_eq!(default(&names, 0.01), 50.0);
+        assert!(default(&names, 100.0) < 10.0);
+    }
+}
