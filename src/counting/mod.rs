@@ -319,7 +319,7 @@ mod tests {
 
     /// A line without an end once took all memory.
     #[test]
-    fn an_endless_line_is_refused_in_bounded_memory() {
+    fn an_endless_line_is_refused_where_it_stands() {
         struct Endless;
         impl std::io::Read for Endless {
             fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
