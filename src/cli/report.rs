@@ -22,10 +22,12 @@ pub fn report(result: anyhow::Result<u8>) -> u8 {
     };
     let hint = error.downcast_ref().and_then(hint);
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-    let written = match error.root_cause().downcast_ref::<io::Error>() {
-        // All other files are named where they fail.
-        Some(_) if error.downcast_ref::<io::Error>().is_some() => "cannot write the result: ",
-        _ => "",
+    // All other files are named where they fail.
+    let is_results = error.chain().count() == 1 && error.is::<io::Error>();
+    let written = if is_results {
+        "cannot write to standard output: "
+    } else {
+        ""
     };
     let message = visible(&format!("{written}{error:#}{hint}"));
     // With standard error closed too there is nobody left to tell.

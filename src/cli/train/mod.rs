@@ -190,7 +190,7 @@ impl Train {
             printed => {
                 let is_saved = || {
                     format!(
-                        "the network was saved to {}, but not all was printed",
+                        "the network was saved to {}, but not all could be printed",
                         saved.display()
                     )
                 };
