@@ -149,54 +149,33 @@ impl Train {
         let trained = trained.map_err(|error| self.explain(error, &task))?;
 
         // Saved before anything is printed, and whatever became of what was printed.
-        let (seed, p, counting_nll) = (task.seed, &task.p, task.counting_nll);
         let checkpoint = Checkpoint {
             network: copy_of(&*task.network, tch::Device::Cpu)?,
-            seed,
+            seed: task.seed,
             epochs: trained.epochs_done,
             loss: trained.final_loss,
             libtorch: device::libtorch_version(),
             data: task.data.digest,
         };
         let saved = outputs.save(&checkpoint)?;
-        let displaced = outputs.write_losses(log.losses(), counting_nll)?;
-        let is_cut = trained.epochs_done < task.options.first_epoch + task.options.epochs;
-        let status = if is_cut { interrupt.status() } else { 0 };
-        if is_cut {
-            let how = self.how_to_go_on(&trained, &task.options, &saved);
-            context.remarks.say(how);
-        } else if let Some(warning) = self.warning(&trained, log.lowest(), &task) {
-            context.remarks.say(warning);
-        }
+        let displaced = outputs.write_losses(log.losses(), task.counting_nll)?;
 
-        let printed = log
-            .logged()
-            .map_err(anyhow::Error::from)
-            .and_then(|losses| {
-                let sampler = Sampler::new(&*checkpoint.network, seed, &SampleOptions::default())?;
-                self.report(Document {
-                    losses,
-                    final_loss: trained.final_loss.into(),
-                    counting_nll,
-                    checkpoint: saved.to_string_lossy().into_owned(),
-                    names: score::ranked(p, sampler.take(NAMES))?,
-                    published: published_average_nll(task.data.digest, self.smoothing.value()),
-                })
-            });
-        // What went elsewhere is said even if nobody reads the results any more.
+        let is_cut = trained.epochs_done < task.options.first_epoch + task.options.epochs;
+        let remark = match is_cut {
+            true => Some(self.how_to_go_on(&trained, &task.options, &saved)),
+            false => self.warning(&trained, log.lowest(), &task),
+        };
+        let printed = self.print(log, &task, &checkpoint, &saved);
+        // All this is said even if nobody reads the results any more.
+        if let Some(remark) = remark {
+            context.remarks.say(remark);
+        }
         outputs.check_displaced(&saved, &displaced)?;
         match printed {
-            Err(error) if is_cut && is_closed_pipe(&error) => Ok(status),
-            printed => {
-                let is_saved = || {
-                    format!(
-                        "the network was saved to {}, but not all could be printed",
-                        saved.display()
-                    )
-                };
-                printed.with_context(is_saved).map(|()| status)
-            }
+            Err(error) if is_cut && is_closed_pipe(&error) => {}
+            printed => printed?,
         }
+        Ok(if is_cut { interrupt.status() } else { 0 })
     }
 
     /// Reads the list and makes ready what is trained on it.
@@ -306,7 +285,32 @@ impl Train {
         })
     }
 
-    fn report(&self, document: Document) -> anyhow::Result<()> {
+    /// Prints the results, among them names that the network draws.
+    fn print(
+        &self,
+        log: Log,
+        task: &Task,
+        checkpoint: &Checkpoint,
+        saved: &Path,
+    ) -> anyhow::Result<()> {
+        let is_saved = || {
+            let saved = saved.display();
+            format!("the network was saved to {saved}, but not all could be printed")
+        };
+        let losses = log.logged().with_context(is_saved)?;
+        let sampler = Sampler::new(&*checkpoint.network, task.seed, &SampleOptions::default())?;
+        let document = Document {
+            losses,
+            final_loss: checkpoint.loss.into(),
+            counting_nll: task.counting_nll,
+            checkpoint: saved.to_string_lossy().into_owned(),
+            names: score::ranked(&task.p, sampler.take(NAMES))?,
+            published: published_average_nll(task.data.digest, self.smoothing.value()),
+        };
+        self.print_document(document).with_context(is_saved)
+    }
+
+    fn print_document(&self, document: Document) -> anyhow::Result<()> {
         if self.json.json {
             return output::json(&document);
         }
