@@ -87,7 +87,8 @@ impl<'m> Sampler<'m> {
     ///
     /// [`Error::NoDistribution`] if nothing can follow a character, or if libtorch fails.
     pub fn append_to(&mut self, text: &mut String) -> Result<()> {
-        self.word.clone_from(&self.prefix);
+        self.word.clear();
+        self.word.extend_from_slice(&self.prefix);
         let is_complete =
             self.drawer
                 .complete(&mut self.word, self.max_length, &mut self.generator)?;
@@ -95,7 +96,9 @@ impl<'m> Sampler<'m> {
             return Err(self.nothing_follows());
         }
         let itos = self.vocabulary.characters();
-        text.extend(self.word.iter().map(|&index| itos[index]));
+        for &index in &self.word {
+            text.push(itos[index]);
+        }
         Ok(())
     }
 

@@ -90,8 +90,7 @@ pub(crate) struct Scan {
     entries: Box<[u16]>,
     /// Whether white space was trimmed from a line of the piece that is being counted.
     trimmed: bool,
-    /// Whether the last piece had CRs, and what it is without them.
-    has_cr: bool,
+    /// A piece without its CRs.
     without_cr: Vec<u8>,
 }
 
@@ -113,7 +112,6 @@ impl Scan {
             characters: vec![(boundary, (0, 0))],
             entries,
             trimmed: false,
-            has_cr: false,
             without_cr: Vec::new(),
         }
     }
@@ -134,19 +132,12 @@ impl Scan {
             let (piece, others) = rest.split_at(end_of_piece(rest));
             rest = others;
             let mut piece = piece;
-            // After a piece with CRs, one is looked for first: mostly there is one.
-            let had_cr = self.has_cr;
-            let mut is_plain = !had_cr && self.is_plain(piece);
-            if !is_plain {
-                self.has_cr = memchr::memchr(b'\r', piece).is_some();
-                if self.has_cr {
-                    remove_cr(piece, &mut without_cr);
-                    piece = &without_cr;
-                }
-                if self.has_cr || had_cr {
-                    is_plain = self.is_plain(piece);
-                }
+            // Mostly all lines end alike; where they do not, the slower way counts them too.
+            if piece.ends_with(b"\r\n") {
+                remove_cr(piece, &mut without_cr);
+                piece = &without_cr;
             }
+            let is_plain = self.is_plain(piece);
             let place = (index, scanned.lines);
             let blank = self.blank_lines();
             self.trimmed = false;
@@ -240,7 +231,11 @@ impl Scan {
     fn number_bytes(&mut self, index: usize, block: &[u8]) {
         for byte in PRINTABLE {
             let row = pair(0, byte);
-            let counted = |table: &[u32; TABLE]| table[row..row + 256].iter().any(|&n| n > 0);
+            // Without an early end, which would keep the processor from taking several at once.
+            let counted = |table: &[u32; TABLE]| {
+                let counts = table[row..row + 256].iter();
+                counts.fold(0, |all, count| all | count) != 0
+            };
             let character = char::from(byte);
             if self.number_of(character).is_none() && self.bytes.iter().any(counted) {
                 self.number(character, first_place(byte, index, block));
@@ -278,16 +273,23 @@ impl Scan {
     }
 
     /// Counts line ends and numbered characters, from character `i` on, up to one that is special.
+    // By itself, the loop has more of the processor's registers.
+    #[inline(never)]
     fn count_numbered(&mut self, characters: &mut Chars, i: &mut usize) -> Option<char> {
+        let (entries, pairs, side) = (&self.entries, &mut self.pairs, self.side);
+        let mut last = *i;
+        let mut special = None;
         for character in characters {
-            let j = self.entries[character as usize].wrapping_sub(1);
+            let j = entries[character as usize].wrapping_sub(1);
             if j >= SPACE - 1 {
-                return Some(character);
+                special = Some(character);
+                break;
             }
-            self.pairs[*i * self.side + usize::from(j)] += 1;
-            *i = usize::from(j);
+            pairs[last * side + usize::from(j)] += 1;
+            last = usize::from(j);
         }
-        None
+        *i = last;
+        special
     }
 
     /// Counts a white space, and those after it, or a character without a number after character
