@@ -107,6 +107,20 @@ pub enum Error {
         /// The start/end token.
         token: char,
     },
+    /// More different n-grams than there is memory for.
+    #[error(
+        "n-grams of order {order} take more than the {} of memory that there is for them; {}",
+        bytesize::ByteSize::b(*limit),
+        fits.map_or_else(|| "more memory would work".to_owned(), |fits| format!("an order of {fits} would fit"))
+    )]
+    Memory {
+        /// How many characters an n-gram has.
+        order: usize,
+        /// How many bytes there are.
+        limit: u64,
+        /// The longest order that certainly fits.
+        fits: Option<usize>,
+    },
     /// Numbers that are no probability distribution.
     #[error("what follows {after:?} has no probabilities: {reason}")]
     NoDistribution {
@@ -159,11 +173,27 @@ pub enum Error {
         /// The file.
         file: PathBuf,
     },
+    /// A file with no model that we read.
+    #[error("{}: neither a checkpoint of makemore-tch nor an ARPA file", file.display())]
+    NotAModel {
+        /// The file.
+        file: PathBuf,
+    },
     /// A checkpoint that is no longer the one that was written, or cannot be used.
     #[error("{}: {fault}", file.display())]
     Checkpoint {
         /// The file.
         file: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// An ARPA file that is none, is cut off or says what is not so.
+    #[error("{file}:{line}: {fault}")]
+    Arpa {
+        /// The file as the user named it.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
         /// What is wrong with it.
         fault: String,
     },

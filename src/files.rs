@@ -106,11 +106,20 @@ impl Output {
     ///
     /// If the folder cannot be written to; then what was there is untouched.
     pub fn replace(&self, contents: &[u8]) -> Result<()> {
-        let write = || {
-            let file = filled(&self.target, contents)?;
+        self.replace_by(|file| file.write_all(contents))
+    }
+
+    /// As [`replace`](Self::replace), with what a function writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`replace`](Self::replace), or what the function returns.
+    pub fn replace_by(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+        let replace = || {
+            let file = filled(&self.target, write)?;
             file.persist(&self.target).map_err(|error| error.error)
         };
-        write()
+        replace()
             .map(drop)
             .map_err(|cause| write_error(&self.path, cause))
     }
@@ -171,7 +180,8 @@ impl Output {
 
     /// Writes a file where none is; false if there is one.
     fn create(&self, target: &Path, contents: &[u8]) -> Result<bool> {
-        let create = || match filled(target, contents)?.persist_noclobber(target) {
+        let filled = || filled(target, |file| file.write_all(contents));
+        let create = || match filled()?.persist_noclobber(target) {
             Ok(_) => Ok(true),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error.error),
@@ -298,9 +308,12 @@ fn folder_of(file: &Path) -> &Path {
     }
 }
 
-/// A temporary file beside `target` with these contents, and the owner and permissions of what is
-/// there.
-fn filled(target: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
+/// A temporary file beside `target` with what a function writes, and the owner and permissions of
+/// what is there.
+fn filled(
+    target: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<NamedTempFile> {
     let mut file = temporary(target)?;
     // First of all, so that what only its owner may read is never open to others.
     if let Ok(old) = fs::metadata(target) {
@@ -311,7 +324,7 @@ fn filled(target: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
         }
         file.as_file().set_permissions(old.permissions())?;
     }
-    file.as_file_mut().write_all(contents)?;
+    write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     Ok(file)
 }

@@ -168,8 +168,8 @@ pub fn replay<E: From<Error>>(
     ))?;
     on_step(average_nll(words, &p, &counts)?)?;
 
-    let all = Examples::all(words, counts.vocabulary(), Device::Cpu)?;
-    let network = Bigram::new(counts.vocabulary().clone(), SEED, Device::Cpu)?;
+    let all = Examples::all(words.iter(), &counts, Device::Cpu)?;
+    let network = Bigram::new(counts.vocabulary().clone(), 2, SEED, Device::Cpu)?;
     on_step(shapes(&network, &all)?)?;
     on_step(emma(&network.table()?)?)?;
 
@@ -213,8 +213,8 @@ fn most_common(counts: &NgramCounts) -> Step {
     ];
     let ours = counts.most_common(published.len());
     let figures = ours.iter().zip(published).enumerate();
-    let figures = figures.map(|(place, (&(context, next, count), (bigram, frequency)))| {
-        let ours = format!("{}: {count}", counts.ngram(context, next));
+    let figures = figures.map(|(place, ((context, next, count), (bigram, frequency)))| {
+        let ours = format!("{}: {count}", counts.ngram(context, *next));
         let published = format!("{bigram}: {frequency}");
         Figure::same(format!("frequency {}", place + 1), ours, published)
     });

@@ -15,7 +15,7 @@
 //! assert_eq!(format!("{:.6}", score::average_nll(&p, &names.counts)?), "2.454577");
 //!
 //! let examples = Examples::distinct(&names.counts, tch::Device::Cpu)?; // xs, ys
-//! let network = Bigram::new(names.counts.vocabulary().clone(), 420, tch::Device::Cpu)?; // W, [27, 27]
+//! let network = Bigram::new(names.counts.vocabulary().clone(), 2, 420, tch::Device::Cpu)?; // W, [27, 27]
 //! let trained = train(&network, &examples, &TrainOptions::default(), |_step| ControlFlow::Continue(()))?;
 //! assert!(trained.final_loss < 2.4595); // and the network draws the same names:
 //! assert_eq!(Sampler::new(&network, 420, &SampleOptions::default())?.take(5).collect::<Result<Vec<_>>>()?, drawn);
@@ -31,6 +31,7 @@
 //! [`lecture`] replays all of it beside the published figures. The program `makemore-tch` is a
 //! command line on top of them.
 
+pub mod arpa;
 pub mod checkpoint;
 pub mod counting;
 pub mod data;
@@ -39,17 +40,20 @@ pub mod files;
 pub mod format;
 pub mod lecture;
 pub mod libtorch;
+pub mod memory;
+pub mod model_file;
 pub mod models;
 pub mod plots;
 pub mod sample;
 pub mod score;
 pub mod train;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Model};
 pub use counting::{Counted, NgramCounts, count};
-pub use data::{Digest, Source, Vocabulary, Words};
+pub use data::{Digest, List, Part, Parts, Percents, Source, Split, Vocabulary, Words};
 pub use error::{Error, Result};
-pub use models::{Bigram, LanguageModel, Method, Network, Table};
+pub use model_file::ModelFile;
+pub use models::{Bigram, LanguageModel, Method, Network, Ngram, Smoothing, Table};
 pub use sample::{SampleOptions, Sampler};
 pub use score::ScoredName;
 pub use train::{Examples, Rows, TrainOptions, Trained, train};

@@ -5,10 +5,12 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use makemore_tch::data::words::BOUNDARY;
-use makemore_tch::{Checkpoint, Source};
+use makemore_tch::memory::Memory;
+use makemore_tch::{Source, Vocabulary};
 use strum::{EnumMessage, VariantArray};
 
 /// Which words.
@@ -34,14 +36,9 @@ impl DataArguments {
     }
 
     /// The start/end token, for a model where there is one: it has one already.
-    pub fn boundary(&self, model: Option<&Checkpoint>) -> char {
-        let learned = model.map(|checkpoint| checkpoint.network.vocabulary().boundary());
+    pub fn boundary(&self, model: Option<&Vocabulary>) -> char {
+        let learned = model.map(Vocabulary::boundary);
         self.boundary.or(learned).unwrap_or(BOUNDARY)
-    }
-
-    /// Whether the user named data, or how to read it.
-    pub fn is_given(&self) -> bool {
-        !self.data.is_empty() || self.boundary.is_some()
     }
 
     /// The files that are read.
@@ -65,6 +62,25 @@ impl SmoothingArguments {
     }
 }
 
+/// How much memory may be used.
+#[derive(Debug, Args)]
+pub struct MemoryArguments {
+    /// The most memory for n-grams, such as 4GB; one takes up to 64 bytes while it is counted, more
+    /// where 16 characters or thousands of different ones are [default: half of the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = size, display_order = 903)]
+    pub memory: Option<ByteSize>,
+}
+
+impl MemoryArguments {
+    /// What there is for n-grams.
+    pub fn memory(&self) -> Memory {
+        match self.memory {
+            Some(size) => Memory::new(size.as_u64()),
+            None => Memory::half_of_the_machine(),
+        }
+    }
+}
+
 /// Whether the result is JSON.
 #[derive(Debug, Args)]
 pub struct JsonArguments {
@@ -77,6 +93,13 @@ fn boundary(text: &str) -> Result<char, String> {
     match text.parse::<char>() {
         Ok(boundary) if !boundary.is_control() => Ok(boundary),
         _ => Err("one character that is no control character would work, such as $".to_owned()),
+    }
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    match text.parse::<ByteSize>() {
+        Ok(size) if size.as_u64() > 0 => Ok(size),
+        _ => Err("an amount of memory would work, such as 512MB or 4GB".to_owned()),
     }
 }
 

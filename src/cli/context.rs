@@ -1,10 +1,10 @@
-//! What every command is told.
+//! What every command is told, and what several of them do with a model.
 
 use std::path::Path;
 
 use anyhow::bail;
 use makemore_tch::libtorch::threads::Threads;
-use makemore_tch::{Checkpoint, Counted};
+use makemore_tch::{Counted, ModelFile, Vocabulary};
 
 use super::output::Remarks;
 
@@ -14,29 +14,27 @@ pub struct Context {
     pub threads: Threads,
 }
 
-/// Reads the model that the user named, if any.
-pub fn load(model: Option<&Path>) -> makemore_tch::Result<Option<Checkpoint>> {
-    model.map(Checkpoint::load).transpose()
+/// Reads the model that the user named, if any; `boundary` is the start/end token, if chosen.
+pub fn load(
+    model: Option<&Path>,
+    boundary: Option<char>,
+) -> makemore_tch::Result<Option<ModelFile>> {
+    model
+        .map(|file| ModelFile::load(file, boundary))
+        .transpose()
 }
 
 /// A model can only be compared with data of the same characters.
 pub fn check_same_vocabulary(
     file: &Path,
-    model: &Checkpoint,
+    learned: &Vocabulary,
     data: &Counted,
 ) -> anyhow::Result<()> {
-    let (learned, counted) = (model.network.vocabulary(), data.counts.vocabulary());
+    let counted = data.counts.vocabulary();
     if learned == counted {
         return Ok(());
     }
-    if learned.boundary() != counted.boundary() {
-        bail!(
-            "{}: its words begin and end with {:?}, not with {:?}; leave --boundary out",
-            file.display(),
-            learned.boundary(),
-            counted.boundary()
-        );
-    }
+    check_same_boundary(file, learned, counted)?;
     bail!(
         "{}: its vocabulary ({} characters, boundary {:?}) is not that of {} ({} characters, boundary {:?}); \
          pass the list that it was trained on with --data FILE",
@@ -46,5 +44,22 @@ pub fn check_same_vocabulary(
         data.origin,
         counted.len(),
         counted.boundary(),
+    )
+}
+
+/// A model has learned where words begin and end by its own token.
+pub fn check_same_boundary(
+    file: &Path,
+    learned: &Vocabulary,
+    counted: &Vocabulary,
+) -> anyhow::Result<()> {
+    if learned.boundary() == counted.boundary() {
+        return Ok(());
+    }
+    bail!(
+        "{}: its words begin and end with {:?}, not with {:?}; leave --boundary out",
+        file.display(),
+        learned.boundary(),
+        counted.boundary()
     )
 }

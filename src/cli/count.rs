@@ -47,7 +47,7 @@ impl Count {
         let vocabulary = counts.vocabulary();
         let top = counts.most_common(self.top as usize).into_iter();
         let top = top.map(|(context, next, count)| Frequency {
-            bigram: counts.ngram(context, next),
+            bigram: counts.ngram(&context, next),
             count,
         });
         if self.json.json {
@@ -56,7 +56,7 @@ impl Count {
                 bigrams: counts.total(),
                 vocabulary: vocabulary.characters(),
                 top: top.collect(),
-                matrix: counts.contexts().map(|(_, counts)| counts).collect(),
+                matrix: counts.matrix()?.chunks(vocabulary.len()).collect(),
             });
         }
         let mut results = output::results();

@@ -8,7 +8,7 @@ use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
 use makemore_tch::models::language_model::single_characters;
 use makemore_tch::plots::{self, Scale};
-use makemore_tch::{Checkpoint, Counted, Table, count};
+use makemore_tch::{Counted, Model, ModelFile, Table, count};
 
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
 use super::context::{Context, load};
@@ -32,7 +32,8 @@ pub struct Heatmap {
     #[arg(long, value_enum)]
     of: Option<Matrix>,
 
-    /// A trained network, whose probabilities or logits are drawn
+    /// A trained model, whose probabilities or, of a network, logits are drawn; of one that looks at
+    /// more than a character, how often each follows each in the words that it makes
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "boundary"])]
     model: Option<PathBuf>,
 
@@ -67,7 +68,7 @@ impl Heatmap {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         let out = self.out()?;
         let output = self.check(&out)?;
-        let drawing = match load(self.model.as_deref())? {
+        let drawing = match load(self.model.as_deref(), None)? {
             Some(model) => self.of_model(&model)?,
             None => self.of_data(count(&self.data.source(), self.data.boundary(None))?)?,
         };
@@ -93,7 +94,7 @@ impl Heatmap {
                 bail!("--of logits draws the weights of a network; name one with --model FILE")
             }
             (Some(Matrix::Counts), Some(_)) => bail!(
-                "--of counts draws the data, not a network; leave --model out, or pass --of probabilities or --of logits"
+                "--of counts draws the data, not a model; leave --model out, or pass --of probabilities or --of logits"
             ),
             _ => {}
         }
@@ -124,9 +125,8 @@ impl Heatmap {
                 unit: "probability".to_owned(),
             });
         }
-        let n = counts.contexts().flat_map(|(_, counts)| counts);
         Ok(plots::Heatmap {
-            values: n.map(|&count| count as f64).collect(),
+            values: counts.matrix()?.iter().map(|&n| n as f64).collect(),
             vocabulary,
             scale: self.scale,
             decimals: 0,
@@ -135,28 +135,45 @@ impl Heatmap {
         })
     }
 
-    fn of_model(&self, model: &Checkpoint) -> anyhow::Result<plots::Heatmap> {
-        let network = &model.network;
-        if network.block_size() != 1 {
-            bail!("a heatmap shows what follows one character, and this model looks at more");
-        }
-        let every = single_characters(network.vocabulary())?;
-        let (matrix, decimals, title, unit) = match self.of {
-            Some(Matrix::Logits) => {
-                let logits = tch::no_grad(|| network.forward(&network.encode(&every)?))?;
-                (logits, 2, "Logits of the network", "logit")
+    fn of_model(&self, file: &ModelFile) -> anyhow::Result<plots::Heatmap> {
+        let (matrix, decimals, title, unit) = match (&file.model, self.of) {
+            (Model::Ngram(_), Some(Matrix::Logits)) => bail!(
+                "{}: an n-gram model has no logits; pass --of probabilities",
+                file.path.display()
+            ),
+            (Model::Ngram(ngram), _) => {
+                let title = format!("Bigram probabilities of the {}-gram model", ngram.order());
+                (ngram.marginal()?.tensor()?, 3, title, "probability")
             }
-            _ => {
-                let p = network.distributions(&every)?;
-                (p, 3, "Bigram probabilities of the network", "probability")
+            (Model::Network(trained), of) => {
+                let network = &trained.network;
+                if network.block_size() != 1 {
+                    bail!(
+                        "{}: a heatmap shows what follows one character, and this network looks at {}",
+                        file.path.display(),
+                        network.block_size()
+                    );
+                }
+                let every = single_characters(network.vocabulary())?;
+                match of {
+                    Some(Matrix::Logits) => {
+                        let logits = tch::no_grad(|| network.forward(&network.encode(&every)?))?;
+                        (logits, 2, "Logits of the network".to_owned(), "logit")
+                    }
+                    _ => {
+                        let p = network.distributions(&every)?;
+                        let title = "Bigram probabilities of the network".to_owned();
+                        (p, 3, title, "probability")
+                    }
+                }
             }
         };
         Ok(plots::Heatmap {
-            vocabulary: network.vocabulary().clone(),
+            vocabulary: file.model.vocabulary().clone(),
             scale: self.scale,
             values: Vec::try_from(matrix.to_kind(tch::Kind::Double).view([-1]))?,
             decimals,
-            title: title.to_owned(),
+            title,
             unit: unit.to_owned(),
         })
     }

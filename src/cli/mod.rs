@@ -7,6 +7,7 @@ mod completions;
 mod context;
 mod count;
 mod devices;
+mod export;
 mod heatmap;
 mod interrupt;
 mod lecture;
@@ -36,6 +37,7 @@ use output::Remarks;
 Examples:
   makemore-tch sample                      five names with the lecture's seed
   makemore-tch train                       train the network, as in the lecture
+  makemore-tch train --type ngram          learn which character follows which five, by counting
   makemore-tch sample --data towns.txt     words like those of your own list
   makemore-tch heatmap out.png             which character follows which, as a picture
   makemore-tch lecture                     every figure of the lecture beside ours"
@@ -56,11 +58,12 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Train(train::Train),
+    Train(Box<train::Train>),
     Sample(sample::Sample),
     Score(score::Score),
     Count(count::Count),
     Heatmap(heatmap::Heatmap),
+    Export(export::Export),
     Lecture(lecture::Lecture),
     Devices(devices::Devices),
     Completions(completions::Completions),
@@ -79,9 +82,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Train(train) => return train.run(context),
         Command::Lecture(lecture) => return lecture.run(context),
         Command::Sample(sample) => sample.run(context)?,
-        Command::Score(score) => score.run()?,
+        Command::Score(score) => score.run(context)?,
         Command::Count(count) => count.run()?,
         Command::Heatmap(heatmap) => heatmap.run(context)?,
+        Command::Export(export) => export.run(context)?,
         Command::Devices(devices) => devices.run(context)?,
         Command::Completions(completions) => completions.run(Arguments::command())?,
     }

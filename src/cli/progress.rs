@@ -15,6 +15,11 @@ pub fn steps(count: u64, quiet: bool) -> ProgressBar {
         .with_prefix("epoch")
 }
 
+/// A bar over the words of a list.
+pub fn words(count: u64, quiet: bool) -> ProgressBar {
+    steps(count, quiet).with_prefix("words")
+}
+
 /// Has a bar begin again with steps of another name.
 pub fn begin(bar: &ProgressBar, prefix: &'static str, count: u64) {
     bar.set_prefix(prefix);

@@ -87,7 +87,10 @@ fn hint(error: &Error) -> Option<&'static str> {
             fault: LineFault::Token(_),
             ..
         } => Some("choose it with --boundary CHAR"),
-        Error::NotACheckpoint { .. } => Some("`makemore-tch train` writes one"),
+        Error::NotACheckpoint { .. } | Error::NotAModel { .. } => {
+            Some("`makemore-tch train` writes one")
+        }
+        Error::Memory { .. } => Some("--memory SIZE sets how much may be used"),
         Error::SameFile { .. } => Some("name different files"),
         Error::Device { cause, .. } => device_hint(cause),
         _ => None,

@@ -1,33 +1,37 @@
 //! `makemore-tch sample`: names for people, by likelihood, or for pipes, as they are drawn.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::data::search;
+use makemore_tch::data::words::BOUNDARY;
+use makemore_tch::model_file::TrainedOn;
 use makemore_tch::{
-    Checkpoint, Counted, LanguageModel, Method, SampleOptions, Sampler, ScoredName, Source, Table,
-    count, score,
+    Counted, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler, ScoredName, Source,
+    Table, Words, count, score,
 };
 use serde::Serialize;
 
 use super::arguments::{
     DataArguments, JsonArguments, SmoothingArguments, above_zero, one_of, whole,
 };
-use super::context::{Context, check_same_vocabulary, load};
+use super::context::{Context, check_same_boundary, check_same_vocabulary, load};
 use super::output;
 
 /// Make more words
 ///
-/// They are drawn from the counts of the data or, with --model, from a trained network. The
-/// likelihoods are those of the counts, whichever drew.
+/// They are drawn from the counts of the data or, with --model, from a trained model. The
+/// likelihoods are those of the counts, also where the lecture's network drew; of an n-gram model
+/// they are its own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   makemore-tch sample --seed 420           the lecture's five names
   makemore-tch sample -n 20 --prefix mar
   makemore-tch sample --plain -n 1000000 | sort | uniq -c | sort -rn | head
-  makemore-tch sample --model makemore.safetensors")]
+  makemore-tch sample --model makemore.safetensors
+  makemore-tch sample --model makemore-ngram.safetensors -n 20")]
 pub struct Sample {
     /// What all random numbers follow from
     #[arg(
@@ -43,7 +47,7 @@ pub struct Sample {
     #[arg(short, long, value_name = "N", default_value_t = 5, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     number: u64,
 
-    /// Draw from a trained network
+    /// Draw from a trained model, or an ARPA file
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 
@@ -87,38 +91,67 @@ struct Document<'a> {
 struct Name<'a> {
     #[serde(flatten)]
     scored: &'a ScoredName,
-    in_data: bool,
+    /// None where no data are named that it might be in.
+    in_data: Option<bool>,
 }
 
 impl Sample {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
-        let model = load(self.model.as_deref())?;
-        if let (true, Some(model)) = (self.plain, &model) {
-            if self.data.is_given() || self.smoothing.smoothing.is_some() {
+        let model = load(self.model.as_deref(), self.data.boundary)?;
+        if let (true, Some(file)) = (self.plain, &model) {
+            // Only an ARPA file leaves the start/end token to choose.
+            let has_token = file.trained_on.is_some() && self.data.boundary.is_some();
+            if has_token || !self.data.data.is_empty() || self.smoothing.smoothing.is_some() {
                 bail!(
                     "with --plain, words are drawn from --model alone; leave --data, --boundary and --smoothing out"
                 );
             }
-            return self.print_plain(&*model.network);
+            return self.print_plain(file.model.language_model());
+        }
+        if let Some(file) = &model
+            && let Model::Ngram(ngram) = &file.model
+        {
+            return self.of_ngram(file, ngram);
         }
         // Whether a name is in the data is found out in a second reading.
         let source = match self.json.json {
             true => self.data.source().rereadable()?,
             false => self.data.source(),
         };
-        let data = count(&source, self.data.boundary(model.as_ref()))?;
+        let learned = model.as_ref().map(|file| file.model.vocabulary());
+        let data = count(&source, self.data.boundary(learned))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
         if self.plain {
             return self.print_plain(&p);
         }
-        let names = match (&self.model, &model) {
-            (Some(file), Some(model)) => {
-                check_model(file, model, &data, context)?;
-                self.ranked(&*model.network, &p)?
+        let names = match &model {
+            Some(file) => {
+                check_model(file, &data, context)?;
+                self.ranked(file.model.language_model(), &p)?
             }
             _ => self.ranked(&p, &p)?,
         };
-        self.print_ranked(names, &source)
+        self.print_ranked(names, Some(&source))
+    }
+
+    /// Names that an n-gram model draws, by their likelihoods under it; the data only tell which of
+    /// them are in it.
+    fn of_ngram(&self, file: &ModelFile, ngram: &dyn LanguageModel) -> anyhow::Result<()> {
+        if self.smoothing.smoothing.is_some() {
+            bail!("--smoothing is of counts, and --model draws; leave one of them out");
+        }
+        let lecture = Words::lecture(BOUNDARY)?.digest();
+        let is_of_the_lecture = file.trained_on.is_some_and(|data| data.list == lecture);
+        let source = match self.data.data.is_empty() && !is_of_the_lecture {
+            true => None,
+            false => Some(self.data.source()),
+        };
+        if let (Some(source), false) = (&source, self.data.data.is_empty()) {
+            let data = count(source, self.data.boundary(Some(ngram.vocabulary())))?;
+            check_same_boundary(&file.path, ngram.vocabulary(), data.counts.vocabulary())?;
+        }
+        let names = self.ranked(ngram, ngram)?;
+        self.print_ranked(names, source.as_ref())
     }
 
     fn sampler<'m>(&self, model: &'m dyn LanguageModel) -> makemore_tch::Result<Sampler<'m>> {
@@ -149,17 +182,21 @@ impl Sample {
     fn ranked(
         &self,
         model: &dyn LanguageModel,
-        p: &Table,
+        p: &dyn LanguageModel,
     ) -> makemore_tch::Result<Vec<ScoredName>> {
         let names = (0..self.number).zip(self.sampler(model)?);
         score::ranked(p, names.map(|(_, name)| name))
     }
 
-    fn print_ranked(&self, names: Vec<ScoredName>, source: &Source) -> anyhow::Result<()> {
+    fn print_ranked(&self, names: Vec<ScoredName>, source: Option<&Source>) -> anyhow::Result<()> {
         if self.json.json {
-            let known = search::known(source, names.iter().map(|name| name.name.as_str()))?;
+            let all = || names.iter().map(|name| name.name.as_str());
+            let known = source
+                .map(|source| search::known(source, all()))
+                .transpose()?;
+            let is_known = |name: &str| known.as_ref().map(|known| known.contains(name));
             let names = names.iter().map(|scored| Name {
-                in_data: known.contains(scored.name.as_str()),
+                in_data: is_known(&scored.name),
                 scored,
             });
             return output::json(&Document {
@@ -177,17 +214,13 @@ impl Sample {
 }
 
 /// The likelihoods are those of the data, which should be what the model was trained on.
-fn check_model(
-    file: &Path,
-    model: &Checkpoint,
-    data: &Counted,
-    context: Context,
-) -> anyhow::Result<()> {
-    check_same_vocabulary(file, model, data)?;
-    if model.data != data.digest {
+fn check_model(file: &ModelFile, data: &Counted, context: Context) -> anyhow::Result<()> {
+    check_same_vocabulary(&file.path, file.model.vocabulary(), data)?;
+    let is_of_the_data = |trained_on: TrainedOn| trained_on.list == data.digest;
+    if !file.trained_on.is_some_and(is_of_the_data) {
         context.remarks.say(format_args!(
             "{} was trained on another list; the likelihoods are those of {}",
-            file.display(),
+            file.path.display(),
             data.origin
         ));
     }

@@ -1,42 +1,89 @@
 //! The counting model's counts: how often each character follows each context (`N`).
 //!
-//! `scan` is the loop over the bytes, `parallel` gives blocks of a list to threads that scan;
-//! what they counted is added up into [`NgramCounts`].
+//! Bigrams of a whole list are counted by `scan`, the loop over its bytes, and `parallel`, which
+//! gives blocks of the list to threads that scan; that finds the vocabulary too. N-grams of any
+//! order, of any part of a list whose vocabulary is known, are counted by [`ngrams`], in the tables
+//! of `hash_table`. Both end in [`NgramCounts`], where n-grams are `packed` into numbers.
 
+mod hash_table;
+pub mod ngrams;
+pub(crate) mod packed;
 mod parallel;
+mod repeated_words;
 mod scan;
 
+use std::cmp::Reverse;
+
+use ethnum::U256;
 use tch::Tensor;
 
 use crate::data::words::Words;
 use crate::data::{Digest, Source, Vocabulary};
 use crate::error::{Error, Result};
+use packed::{Packed, Packing};
 
+pub use ngrams::count_parts;
+pub use packed::MAX_ORDER;
 pub use parallel::threads;
 
-/// How often each character follows each context, keyed by the context.
+/// How often each character follows each context.
 ///
-/// The order is the length of what is counted: 2 for bigrams, whose contexts are single
-/// characters. `C` contexts occur, with `V` counts each; of bigrams `C = V`, and this is the
-/// notes' `N`, `[V, V]`.
+/// The order is the length of what is counted: 2 for bigrams, whose contexts are single characters.
+/// Only what occurs is kept: `C` contexts, and what follows each of them. A context that reaches
+/// back before the first character of a word has start tokens there.
 ///
-/// Source: the notes, "Frequency".
+/// An index of `V` is a character that the vocabulary does not have.
+///
+/// Source: the notes, "Frequency", whose `N`, `[V, V]`, are the counts of order 2.
 ///
 /// ```
 /// # use makemore_tch::{NgramCounts, Words};
 /// let counts = NgramCounts::of(&Words::lecture('.')?)?;
-/// let (context, next, count) = counts.most_common(1)[0];
-/// assert_eq!((counts.ngram(context, next).as_str(), count), ("n.", 6763));
+/// let (context, next, count) = &counts.most_common(1)[0];
+/// assert_eq!((counts.ngram(context, *next).as_str(), *count), ("n.", 6763));
 /// # Ok::<(), makemore_tch::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NgramCounts {
     vocabulary: Vocabulary,
     order: usize,
-    /// The contexts that occur, sorted, `[C, order - 1]`.
-    contexts: Vec<usize>,
-    /// What follows each of them, `[C, V]`.
-    n: Vec<u64>,
+    ngrams: Ngrams,
+}
+
+/// N-grams and their counts, sorted, in numbers that are as wide as they need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ngrams {
+    Narrow(Vec<(u64, u64)>),
+    Wide(Vec<(u128, u64)>),
+    Widest(Vec<(U256, u64)>),
+}
+
+/// An expression with the n-grams of whatever width as a vector.
+macro_rules! for_any_width {
+    ($ngrams:expr, $vector:ident => $result:expr) => {
+        match $ngrams {
+            $crate::counting::Ngrams::Narrow($vector) => $result,
+            $crate::counting::Ngrams::Wide($vector) => $result,
+            $crate::counting::Ngrams::Widest($vector) => $result,
+        }
+    };
+}
+pub(crate) use for_any_width;
+
+/// A context and what follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The indices of its characters, one less than the order.
+    pub context: Vec<usize>,
+    /// The characters that follow it, sorted, each with its count.
+    pub next: Vec<(usize, u64)>,
+}
+
+impl Row {
+    /// How often the context occurs.
+    pub fn total(&self) -> u64 {
+        self.next.iter().map(|&(_, count)| count).sum()
+    }
 }
 
 impl NgramCounts {
@@ -50,11 +97,14 @@ impl NgramCounts {
     }
 
     /// The bigrams of a vocabulary; `n` is `[V, V]`, row by row.
-    fn bigrams(vocabulary: Vocabulary, n: Vec<u64>) -> Self {
+    fn bigrams(vocabulary: Vocabulary, n: &[u64]) -> Self {
+        let v = vocabulary.len();
+        let packing = Packing::new(v + 1, 2);
+        let counted = n.iter().enumerate().filter(|&(_, &count)| count > 0);
+        let ngrams = counted.map(|(place, &count)| (packing.pack([place / v, place % v]), count));
         Self {
             order: 2,
-            contexts: (0..vocabulary.len()).collect(),
-            n,
+            ngrams: Ngrams::Narrow(ngrams.collect()),
             vocabulary,
         }
     }
@@ -69,58 +119,97 @@ impl NgramCounts {
         self.order
     }
 
-    /// The number of words that were counted: as many as ends after another character.
+    /// How the n-grams are packed.
+    pub(crate) fn packing(&self) -> Packing {
+        Packing::new(self.vocabulary.len() + 1, self.order)
+    }
+
+    pub(crate) fn ngrams(&self) -> &Ngrams {
+        &self.ngrams
+    }
+
+    /// The number of words that were counted: as many as there are ends.
     pub fn words(&self) -> u64 {
-        let ends = self
-            .contexts()
-            .filter(|(context, _)| context.last() != Some(&0));
-        ends.map(|(_, counts)| counts[0]).sum()
+        let packing = self.packing();
+        for_any_width!(&self.ngrams, ngrams => {
+            let ends = ngrams.iter().filter(|&&(ngram, _)| packing.last(ngram) == 0);
+            ends.map(|&(_, count)| count).sum()
+        })
     }
 
     /// How many n-grams were counted: the sum of all counts.
     pub fn total(&self) -> u64 {
-        self.n.iter().sum()
+        for_any_width!(&self.ngrams, ngrams => ngrams.iter().map(|&(_, count)| count).sum())
     }
 
     /// How often `next` follows `context`.
     ///
     /// # Panics
     ///
-    /// If the context has not `order - 1` characters, or an index is not below `V`.
+    /// If the context has not `order - 1` characters, or an index is above `V`.
     pub fn count(&self, context: &[usize], next: usize) -> u64 {
         let v = self.vocabulary.len();
         assert_eq!(context.len(), self.order - 1, "the length of the context");
         assert!(
-            next < v && context.iter().all(|&index| index < v),
+            next <= v && context.iter().all(|&index| index <= v),
             "the index of a character"
         );
-        let mut contexts = self.contexts();
-        contexts
-            .find(|&(other, _)| other == context)
-            .map_or(0, |(_, counts)| counts[next])
+        let indices = context.iter().copied().chain([next]);
+        for_any_width!(&self.ngrams, ngrams => {
+            let wanted = self.packing().pack(indices);
+            let place = ngrams.binary_search_by_key(&wanted, |&(ngram, _)| ngram);
+            place.map_or(0, |place| ngrams[place].1)
+        })
     }
 
-    /// The contexts that occur, sorted, each with the counts of the `V` characters after it.
-    pub fn contexts(&self) -> impl ExactSizeIterator<Item = (&[usize], &[u64])> {
-        let contexts = self.contexts.chunks_exact(self.order - 1);
-        contexts.zip(self.n.chunks_exact(self.vocabulary.len()))
+    /// The contexts that occur, sorted, each with what follows it.
+    pub fn contexts(&self) -> Box<dyn Iterator<Item = Row> + '_> {
+        let packing = self.packing();
+        for_any_width!(&self.ngrams, ngrams => Box::new(rows(ngrams, packing)))
     }
 
-    /// The n-grams that occur, each with its count, sorted.
-    pub fn distinct(&self) -> impl Iterator<Item = (&[usize], usize, u64)> {
-        self.contexts().flat_map(|(context, counts)| {
-            let counts = counts.iter().enumerate();
-            let counted = counts.filter(|&(_, &count)| count > 0);
-            counted.map(move |(next, &count)| (context, next, count))
+    /// As [`contexts`](Self::contexts), faster: a function is told of each.
+    pub(crate) fn each_context(&self, mut each: impl FnMut(&[usize], &[(usize, u64)])) {
+        let packing = self.packing();
+        let (mut context, mut next) = (Vec::new(), Vec::new());
+        for_any_width!(&self.ngrams, ngrams => {
+            let is_same = |one: &(_, u64), other: &(_, u64)| {
+                packing.context(one.0) == packing.context(other.0)
+            };
+            for row in ngrams.chunk_by(is_same) {
+                context.clear();
+                context.extend(packing.unpack(row[0].0));
+                context.pop();
+                next.clear();
+                next.extend(row.iter().map(|&(ngram, count)| (packing.last(ngram), count)));
+                each(&context, &next);
+            }
+        })
+    }
+
+    /// The n-grams that occur, sorted: context, next character and count.
+    pub fn distinct(&self) -> impl Iterator<Item = (Vec<usize>, usize, u64)> {
+        self.contexts().flat_map(|Row { context, next }| {
+            let ngram = move |(next, count)| (context.clone(), next, count);
+            next.into_iter().map(ngram)
         })
     }
 
     /// The `top` most common n-grams with their counts; ties are in the order of the indices.
-    pub fn most_common(&self, top: usize) -> Vec<(&[usize], usize, u64)> {
-        let mut ngrams: Vec<_> = self.distinct().collect();
-        ngrams.sort_by_key(|&(_, _, count)| std::cmp::Reverse(count));
-        ngrams.truncate(top);
-        ngrams
+    pub fn most_common(&self, top: usize) -> Vec<(Vec<usize>, usize, u64)> {
+        let packing = self.packing();
+        for_any_width!(&self.ngrams, ngrams => {
+            let mut places: Vec<usize> = (0..ngrams.len()).collect();
+            places.sort_by_key(|&place| Reverse(ngrams[place].1));
+            places.truncate(top);
+            let unpacked = places.into_iter().map(|place| {
+                let (ngram, count) = ngrams[place];
+                let mut indices: Vec<usize> = packing.unpack(ngram).collect();
+                let next = indices.pop().unwrap_or_default();
+                (indices, next, count)
+            });
+            unpacked.collect()
+        })
     }
 
     /// An n-gram as the notes write it: `n.` for an `n` that ends a word.
@@ -132,16 +221,99 @@ impl NgramCounts {
         self.vocabulary.decode(context) + &self.vocabulary.decode(&[next])
     }
 
-    /// `N` as a tensor, `[C, V]`, i64.
+    /// The counts of a shorter order: those of the last characters of each n-gram.
+    ///
+    /// # Panics
+    ///
+    /// If the order is 0 or longer than that of the counts.
+    pub fn of_order(&self, order: usize) -> Self {
+        assert!((1..=self.order).contains(&order), "the order");
+        let mask = self.packing().of_order(order);
+        let ngrams = match &self.ngrams {
+            Ngrams::Narrow(ngrams) => Ngrams::Narrow(shortened(ngrams, mask)),
+            Ngrams::Wide(ngrams) => Ngrams::Wide(shortened(ngrams, mask)),
+            Ngrams::Widest(ngrams) => Ngrams::Widest(shortened(ngrams, mask)),
+        };
+        Self {
+            vocabulary: self.vocabulary.clone(),
+            order,
+            ngrams,
+        }
+    }
+
+    /// `N`, `[V, V]`, row by row, of bigrams.
     ///
     /// # Errors
     ///
-    /// If libtorch cannot allocate it.
+    /// [`Error::Value`] if longer n-grams were counted, or shorter ones.
+    pub fn matrix(&self) -> Result<Vec<u64>> {
+        if self.order != 2 {
+            return Err(Error::Value {
+                what: "the order of the counts",
+                value: self.order.to_string(),
+                expected: "2, for bigrams, would work",
+            });
+        }
+        let v = self.vocabulary.len();
+        let mut n = vec![0; v * v];
+        for Row { context, next } in self.contexts() {
+            for (next, count) in next {
+                n[context[0] * v + next] = count;
+            }
+        }
+        Ok(n)
+    }
+
+    /// `N` as a tensor, `[V, V]`, i64.
+    ///
+    /// # Errors
+    ///
+    /// As [`matrix`](Self::matrix), or if libtorch cannot allocate it.
     pub fn tensor(&self) -> Result<Tensor> {
         let v = self.vocabulary.len() as i64;
-        let n: Vec<i64> = self.n.iter().map(|&count| count as i64).collect();
-        Ok(Tensor::f_from_slice(&n)?.f_view([-1, v])?)
+        let n: Vec<i64> = self.matrix()?.iter().map(|&n| n as i64).collect();
+        Ok(Tensor::f_from_slice(&n)?.f_view([v, v])?)
     }
+}
+
+fn rows<K: Packed>(ngrams: &[(K, u64)], packing: Packing) -> impl Iterator<Item = Row> {
+    let of_context =
+        move |one: &(K, u64), other: &(K, u64)| packing.context(one.0) == packing.context(other.0);
+    ngrams.chunk_by(of_context).map(move |row| {
+        let mut context: Vec<usize> = packing.unpack(row[0].0).collect();
+        context.pop();
+        let next = row.iter();
+        Row {
+            context,
+            next: next
+                .map(|&(ngram, count)| (packing.last(ngram), count))
+                .collect(),
+        }
+    })
+}
+
+/// The last characters of n-grams, as many as `to` packs, with their counts added up.
+fn shortened<K: Packed>(ngrams: &[(K, u64)], to: Packing) -> Vec<(K, u64)> {
+    let mask = to.mask();
+    let mut shorter: Vec<(K, u64)> = ngrams
+        .iter()
+        .map(|&(ngram, count)| (ngram & mask, count))
+        .collect();
+    add_up(&mut shorter);
+    shorter
+}
+
+/// Sorts n-grams and adds up the counts of equal ones.
+fn add_up<K: Packed>(ngrams: &mut Vec<(K, u64)>) {
+    // Not the unstable way: what is there are mostly sorted runs, which it finds.
+    ngrams.sort_by_key(|&(ngram, _)| ngram);
+    ngrams.dedup_by(|(ngram, count), (kept, sum)| {
+        let is_same = ngram == kept;
+        if is_same {
+            *sum += *count;
+        }
+        is_same
+    });
 }
 
 /// A list that was read and counted.
@@ -175,7 +347,7 @@ pub fn count(source: &Source, boundary: char) -> Result<Counted> {
 pub fn count_with(source: &Source, boundary: char, threads: usize) -> Result<Counted> {
     let (total, crc32) = parallel::scan(source, boundary, threads)?;
     let vocabulary = Vocabulary::new(boundary, total.characters)?;
-    let counts = NgramCounts::bigrams(vocabulary, total.n);
+    let counts = NgramCounts::bigrams(vocabulary, &total.n);
     let origin = source.origin();
     let words = counts.words();
     if words == 0 {
@@ -194,12 +366,27 @@ pub fn count_with(source: &Source, boundary: char, threads: usize) -> Result<Cou
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::HashMap;
 
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The n-grams of a list in memory.
+    pub(crate) fn ngrams_of(words: &Words, order: usize) -> NgramCounts {
+        use crate::data::{List, Part, Parts, Percents, Split};
+        let list = List {
+            source: words.source(),
+            digest: words.digest(),
+        };
+        let parts = Parts::new(list, Split::new(Percents::ALL, 0, words.digest().words));
+        let vocabulary = Vocabulary::of(words).unwrap();
+        let memory = crate::memory::Memory::new(1 << 30);
+        let mut counted =
+            count_parts(&parts, &[Part::Train], &vocabulary, order, &memory, &|_| ()).unwrap();
+        counted.remove(0)
+    }
 
     fn counts(text: &str) -> NgramCounts {
         NgramCounts::of(&Words::parse("list", text.to_owned(), '.').unwrap()).unwrap()
@@ -234,7 +421,7 @@ mod tests {
     fn as_map(counts: &NgramCounts) -> HashMap<String, u64> {
         let ngrams = counts.distinct();
         ngrams
-            .map(|(context, next, count)| (counts.ngram(context, next), count))
+            .map(|(context, next, count)| (counts.ngram(&context, next), count))
             .collect()
     }
 
@@ -246,7 +433,7 @@ mod tests {
         assert_eq!(counts.distinct().count(), 627);
         let top = counts.most_common(5).into_iter();
         let top: Vec<_> = top
-            .map(|(context, next, count)| (counts.ngram(context, next), count))
+            .map(|(context, next, count)| (counts.ngram(&context, next), count))
             .collect();
         let published = [
             ("n.", 6763),
@@ -266,7 +453,7 @@ mod tests {
         let counts = counts("ba\nab");
         let all = counts.most_common(10).into_iter();
         let all: Vec<_> = all
-            .map(|(context, next, _)| counts.ngram(context, next))
+            .map(|(context, next, _)| counts.ngram(&context, next))
             .collect();
         assert_eq!(all, [".a", ".b", "a.", "ab", "b.", "ba"]);
     }
@@ -277,11 +464,11 @@ mod tests {
         assert_eq!(counts("ab").count(&[1], 2), 1);
     }
 
-    /// `count(0, V)` was once the count of `(1, 0)`.
+    /// `count(0, V + 1)` was once the count of another bigram.
     #[test]
     #[should_panic(expected = "the index of a character")]
     fn an_index_beyond_v_is_no_other_cell() {
-        counts("ab").count(&[0], 3);
+        counts("ab").count(&[0], 4);
     }
 
     #[test]

@@ -19,6 +19,27 @@ pub fn threads() -> usize {
     processors.min(MOST_THREADS)
 }
 
+/// Gives each of some tasks to a thread of its own, and collects what they return in their order.
+///
+/// # Errors
+///
+/// The first error.
+pub(super) fn each<T: Send, R: Send>(
+    tasks: Vec<T>,
+    work: impl Fn(T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let start = |task| scope.spawn(move || work(task));
+        let threads: Vec<_> = tasks.into_iter().map(start).collect();
+        let end = |thread: std::thread::ScopedJoinHandle<_>| {
+            let ended = thread.join();
+            ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(end).collect()
+    })
+}
+
 /// Counts a list and takes its CRC-32.
 pub(super) fn scan(source: &Source, boundary: char, threads: usize) -> Result<(Total, u32)> {
     let mut blocks = Blocks::of(source);

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use crc32fast::Hasher;
+use serde::{Deserialize, Serialize};
 
 /// A checksum of the words of a list in their order, each trimmed and followed by a line end.
 ///
 /// It does not depend on how the list is split into files, compressed, or where its lines end in
 /// CRLF or are blank. It tells apart lists that were mixed up by mistake; it is no protection
 /// against someone who wants two lists to look alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest {
     /// The CRC-32 of the words.
     pub crc32: u32,

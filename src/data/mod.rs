@@ -1,18 +1,24 @@
 //! Word lists: what a word is, where lists are read from, and which character has which index.
 //!
 //! In the order of the lecture: [`words`] (one word a line, checked), [`vocabulary`] (`stoi` and
-//! `itos`). Behind them: [`reader`] (files and standard input, as blocks of whole lines),
-//! `decompress` (gzip, zstd), [`digest`] (by which a list is recognised), [`search`] (which words a
-//! list has).
+//! `itos`), [`split`] (which words are for training, dev and test) and [`parts`] (lists with their
+//! split). Behind them: [`reader`] (files and standard input, as blocks of whole lines),
+//! `decompress` (gzip, zstd), [`digest`] (by which a list is recognised), `pass` (blocks for several
+//! threads, once a list was checked), [`search`] (which words a list has).
 
-mod decompress;
+pub(crate) mod decompress;
 pub mod digest;
+pub mod parts;
+mod pass;
 pub mod reader;
 pub mod search;
+pub mod split;
 pub mod vocabulary;
 pub mod words;
 
 pub use digest::Digest;
+pub use parts::{List, Parts, SplitOf};
 pub use reader::Source;
+pub use split::{Part, Percents, Split};
 pub use vocabulary::Vocabulary;
 pub use words::Words;

@@ -1,8 +1,12 @@
 //! Finding words in a list without keeping it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use strum::VariantArray;
+
+use super::parts::Parts;
 use super::reader::{Blocks, Source};
+use super::split::Part;
 use crate::error::Result;
 
 /// Which of some words are words of a list, in memory that does not grow with the list.
@@ -39,6 +43,28 @@ pub fn known<'a>(
         }
     }
     blocks.finish()?;
+    Ok(found)
+}
+
+/// The parts that some words are in, the train part before the others; those that are in none are
+/// left out.
+///
+/// # Errors
+///
+/// If a list cannot be read or has changed.
+pub fn parts_of<'a>(
+    parts: &Parts,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Result<HashMap<&'a str, Part>> {
+    let words: HashSet<&str> = words.into_iter().collect();
+    let mut found = HashMap::new();
+    parts.each_word_here(Part::VARIANTS, |part, word| {
+        if let Some(&word) = words.get(word) {
+            let first = found.entry(word).or_insert(part);
+            *first = part.min(*first);
+        }
+        Ok(())
+    })?;
     Ok(found)
 }
 

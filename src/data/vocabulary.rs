@@ -145,6 +145,23 @@ impl Vocabulary {
         indices.iter().map(|&index| self.itos(index)).collect()
     }
 
+    /// The indices of all characters as a table, for whoever asks for many.
+    pub(crate) fn encoder(&self) -> Encoder {
+        let unknown = self.len() as u16;
+        let last = self.itos.iter().map(|&character| character as usize).max();
+        let mut indices = vec![unknown; last.unwrap_or(0).max(127) + 1];
+        for (index, &character) in self.itos.iter().enumerate() {
+            indices[character as usize] = index as u16;
+        }
+        let mut ascii = [0; 128];
+        ascii.copy_from_slice(&indices[..128]);
+        Encoder {
+            ascii,
+            all: indices.into(),
+            unknown,
+        }
+    }
+
     /// The bigrams of a word between its start and end: one more than it has characters, so the
     /// empty word, which a model can draw too, has one.
     ///
@@ -155,6 +172,29 @@ impl Vocabulary {
         let mut i = 0;
         let ends = self.encode(word)?.into_iter().chain([0]);
         Ok(ends.map(|j| (std::mem::replace(&mut i, j), j)).collect())
+    }
+}
+
+/// The index of every character; `V` for those that the vocabulary does not have.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    ascii: [u16; 128],
+    /// Up to the last character of the vocabulary.
+    all: Box<[u16]>,
+    unknown: u16,
+}
+
+impl Encoder {
+    /// As [`index`](Self::index), faster.
+    #[inline(always)]
+    pub fn ascii(&self, byte: u8) -> u16 {
+        self.ascii[usize::from(byte) % self.ascii.len()]
+    }
+
+    #[inline(always)]
+    pub fn index(&self, character: char) -> u16 {
+        let index = self.all.get(character as usize);
+        index.copied().unwrap_or(self.unknown)
     }
 }
 

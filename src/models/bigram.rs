@@ -2,6 +2,10 @@
 //!
 //! `xenc = one_hot(xs)`, `logits = xenc @ W`, `counts = exp(logits)`, `probs = counts / row sums`.
 //!
+//! The lecture's contexts are single characters. Longer ones are numbered, `V²` of them or more, and
+//! are one-hot rows just so (exercise E01). Such a row times `W` is a row of `W`; since hardly any of
+//! thousands of numbers in it is not 0, that row is taken without multiplying.
+//!
 //! Source: the notes, "Neural Network".
 //!
 //! ```
@@ -10,9 +14,12 @@
 //! use tch::{Device, Tensor};
 //!
 //! let vocabulary = Vocabulary::of(&Words::lecture('.')?)?;
-//! let network = Bigram::new(vocabulary, 420, Device::Cpu)?;
+//! let network = Bigram::new(vocabulary.clone(), 2, 420, Device::Cpu)?;
 //! let xenc = network.encode(&Tensor::from_slice(&[0i64, 5]).view([2, 1]))?;
 //! assert_eq!(network.forward(&xenc)?.size(), [2, 27]);
+//!
+//! let trigram = Bigram::new(vocabulary, 3, 420, Device::Cpu)?;
+//! assert_eq!(trigram.weights().size(), [27 * 27, 27]);
 //! # Ok::<(), makemore_tch::Error>(())
 //! ```
 
@@ -22,49 +29,62 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::Config;
 use super::draw::{Drawer, Method};
-use super::language_model::{LanguageModel, single_characters};
+use super::language_model::{LanguageModel, single_characters, stepwise};
 use super::network::{Network, probabilities};
 use super::table::Table;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 
-/// One layer without bias: `W`, `[V, V]`, f32, on the device it is trained on.
+/// The most weights: 256 MB of them.
+const MOST_WEIGHTS: usize = 1 << 26;
+
+/// One layer without bias: `W`, `[V^(order - 1), V]`, f32, on the device it is trained on; of
+/// bigrams `[V, V]`.
 #[derive(Debug)]
 pub struct Bigram {
     vocabulary: Vocabulary,
+    order: usize,
     w: Tensor,
 }
 
 impl Bigram {
-    /// `W = randn((V, V))` from a seed, the same on every device.
+    /// `W = randn((V, V))` from a seed, the same on every device; as many rows as there are contexts
+    /// for a higher `order`.
     ///
     /// # Errors
     ///
-    /// If this thread is still sampling (see [`crate::libtorch::random`]) or the device has no
-    /// room.
-    pub fn new(vocabulary: Vocabulary, seed: u64, device: Device) -> Result<Self> {
-        let w = Generator::seeded(seed)?.randn(vocabulary.len(), vocabulary.len())?;
-        Self::with_weights(vocabulary, &w, device)
+    /// If the order is below 2 or makes too many weights, this thread is still sampling (see
+    /// [`crate::libtorch::random`]), or the device has no room.
+    pub fn new(vocabulary: Vocabulary, order: usize, seed: u64, device: Device) -> Result<Self> {
+        let v = vocabulary.len();
+        let w = Generator::seeded(seed)?.randn(rows(v, order)?, v)?;
+        Self::with_weights(vocabulary, order, &w, device)
     }
 
-    /// A network with given weights, `[V, V]`, f32.
+    /// A network with given weights, `[V^(order - 1), V]`, f32.
     ///
     /// # Errors
     ///
     /// If the shape is another one or the device has no room.
-    pub fn with_weights(vocabulary: Vocabulary, w: &Tensor, device: Device) -> Result<Self> {
-        let v = vocabulary.len() as i64;
-        if w.size() != [v, v] || w.kind() != Kind::Float {
+    pub fn with_weights(
+        vocabulary: Vocabulary,
+        order: usize,
+        w: &Tensor,
+        device: Device,
+    ) -> Result<Self> {
+        let v = vocabulary.len();
+        if w.size() != [rows(v, order)? as i64, v as i64] || w.kind() != Kind::Float {
             return Err(Error::Value {
                 what: "W",
                 value: format!("a tensor of shape {:?} and kind {:?}", w.size(), w.kind()),
-                expected: "[V, V] of the vocabulary in 32-bit floats would work",
+                expected: "a row for each context and a column for each character in 32-bit floats would work",
             });
         }
         let w = tch::no_grad(|| w.f_detach_copy())?.f_to_device(device)?;
         Ok(Self {
             vocabulary,
+            order,
             w: w.f_set_requires_grad(true)?,
         })
     }
@@ -73,13 +93,14 @@ impl Bigram {
     /// character with probabilities.
     pub(super) fn of(
         vocabulary: Vocabulary,
+        order: usize,
         parameters: &BTreeMap<String, Tensor>,
         device: Device,
     ) -> Result<Self> {
         match parameters.get("W") {
             Some(w) if parameters.len() == 1 => {
-                let network = Self::with_weights(vocabulary, w, device)?;
-                network.table()?;
+                let network = Self::with_weights(vocabulary, order, w, device)?;
+                network.check()?;
                 Ok(network)
             }
             _ => {
@@ -93,19 +114,70 @@ impl Bigram {
         }
     }
 
-    /// `W`, `[V, V]`, f32: the logits of every character (column) after every one (row).
+    /// Finds out whether a network of an order can be made for a vocabulary.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if it would have too many weights.
+    pub fn check_order(vocabulary: &Vocabulary, order: usize) -> Result<()> {
+        rows(vocabulary.len(), order).map(drop)
+    }
+
+    /// `W`, `[V^(order - 1), V]`, f32: the logits of every character (column) after every context
+    /// (row).
     pub fn weights(&self) -> &Tensor {
         &self.w
     }
 
-    /// The network's table: the distribution after every character.
+    /// The network's table: the distribution after every character; of bigrams.
     ///
     /// # Errors
     ///
-    /// If weights overflow, or the device has no room.
+    /// If weights overflow, the contexts are longer than a character, or the device has no room.
     pub fn table(&self) -> Result<Table> {
         let p = self.distributions(&single_characters(&self.vocabulary)?)?;
         Table::new(self.vocabulary.clone(), &p)
+    }
+
+    /// Finds out whether every context leaves characters with probabilities.
+    fn check(&self) -> Result<()> {
+        if self.order == 2 {
+            return self.table().map(drop);
+        }
+        let p = tch::no_grad(|| probabilities(&self.w))?; // [V^(order - 1), V]
+        let sums = p.f_sum_dim_intlist([1].as_slice(), false, Kind::Float)?;
+        let good = sums.f_sub_scalar(1.0)?.f_abs()?.f_lt(0.01)?.f_all()?;
+        match bool::try_from(good)? {
+            true => Ok(()),
+            false => Err(Error::NoDistribution {
+                after: "one of the contexts".to_owned(),
+                reason: "there are weights whose exponentials overflow",
+            }),
+        }
+    }
+}
+
+/// How many contexts there are, each of which is a row of `W`.
+fn rows(v: usize, order: usize) -> Result<usize> {
+    let rows = |order: usize| v.checked_pow(order as u32 - 1);
+    let fits = |order| rows(order).is_some_and(|rows| rows.saturating_mul(v) <= MOST_WEIGHTS);
+    match rows(order.max(2)) {
+        Some(rows) if order >= 2 && (order == 2 || fits(order)) => Ok(rows),
+        _ => {
+            let most = (2..).take_while(|&order| order == 2 || fits(order)).last();
+            Err(Error::Value {
+                what: "the order of the network",
+                value: format!(
+                    "{order}, with {v} characters; it has a weight for each of them after each context"
+                ),
+                expected: match most {
+                    Some(3) => "2 or 3 would work",
+                    Some(4) => "2 to 4 would work",
+                    Some(5) => "2 to 5 would work",
+                    _ => "2 would work",
+                },
+            })
+        }
     }
 }
 
@@ -115,7 +187,7 @@ impl LanguageModel for Bigram {
     }
 
     fn block_size(&self) -> usize {
-        1
+        self.order - 1
     }
 
     fn distributions(&self, contexts: &Tensor) -> Result<Tensor> {
@@ -127,13 +199,16 @@ impl LanguageModel for Bigram {
     }
 
     fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
-        self.table()?.into_drawer(method, temperature)
+        match self.order {
+            2 => self.table()?.into_drawer(method, temperature),
+            _ => stepwise(self, method, temperature),
+        }
     }
 }
 
 impl Network for Bigram {
     fn config(&self) -> Config {
-        Config::Bigram {}
+        Config::Bigram { order: self.order }
     }
 
     fn parameters(&self) -> Vec<(String, Tensor)> {
@@ -141,13 +216,41 @@ impl Network for Bigram {
     }
 
     fn encode(&self, contexts: &Tensor) -> Result<Tensor> {
-        let xs = contexts.f_view([-1])?; // [B]
-        let xenc = xs.f_one_hot(self.vocabulary.len() as i64)?; // [B, V]
-        Ok(xenc.f_to_kind(Kind::Float)?)
+        let v = self.vocabulary.len() as i64;
+        if self.order == 2 {
+            let xs = contexts.f_view([-1])?; // [B]
+            let xenc = xs.f_one_hot(v)?; // [B, V]
+            return Ok(xenc.f_to_kind(Kind::Float)?);
+        }
+        // The numbers of the contexts: their indices are the digits, to the base V.
+        let places = (0..self.block_size() as u32)
+            .rev()
+            .map(|place| v.pow(place));
+        let places = Tensor::f_from_slice(&places.collect::<Vec<i64>>())?; // [T]
+        let digits = contexts.f_mul(&places.f_to_device(contexts.device())?)?; // [B, T]
+        Ok(digits.f_sum_dim_intlist([1].as_slice(), false, Kind::Int64)?) // [B]
+    }
+
+    /// Of thousands of contexts most are rare, and with steps in proportion to their share in the
+    /// loss they would hardly move; so each moves as if it were all of the data.
+    fn factors(&self, contexts: &Tensor, shares: &Tensor) -> Result<Option<Tensor>> {
+        if self.order == 2 {
+            return Ok(None);
+        }
+        let factors = shares.f_reciprocal()?.f_view([-1, 1])?; // [C, 1]
+        let every = Tensor::f_ones([self.w.size()[0], 1], (Kind::Float, self.w.device()))?;
+        Ok(Some(every.f_index_copy(
+            0,
+            &self.encode(contexts)?,
+            &factors,
+        )?))
     }
 
     fn forward(&self, xenc: &Tensor) -> Result<Tensor> {
-        Ok(xenc.f_matmul(&self.w)?) // [B, V] @ [V, V]
+        match self.order {
+            2 => Ok(xenc.f_matmul(&self.w)?),         // [B, V] @ [V, V]
+            _ => Ok(self.w.f_index_select(0, xenc)?), // [B, V]
+        }
     }
 }
 
@@ -157,7 +260,7 @@ mod tests {
 
     fn network(seed: u64) -> Bigram {
         let vocabulary = Vocabulary::new('.', 'a'..='z').unwrap();
-        Bigram::new(vocabulary, seed, Device::Cpu).unwrap()
+        Bigram::new(vocabulary, 2, seed, Device::Cpu).unwrap()
     }
 
     #[test]
@@ -171,7 +274,7 @@ mod tests {
         for weight in [1e38, -1e38] {
             let vocabulary = Vocabulary::new('.', ['a']).unwrap();
             let w = Tensor::full([2, 2], weight, (Kind::Float, Device::Cpu));
-            let network = Bigram::with_weights(vocabulary, &w, Device::Cpu).unwrap();
+            let network = Bigram::with_weights(vocabulary, 2, &w, Device::Cpu).unwrap();
             let error = network.table().unwrap_err().to_string();
             assert!(
                 error.contains("what follows \".\" has no probabilities"),
@@ -185,10 +288,10 @@ mod tests {
         let network = network(1);
         let word = [1, 2, 26];
         let table = network.table().unwrap();
-        assert_eq!(table.probabilities(&word).unwrap().len(), 4);
+        assert_eq!(table.probabilities(&[&word]).unwrap().len(), 4);
         assert_eq!(
-            table.probabilities(&word).unwrap(),
-            network.probabilities(&word).unwrap()
+            table.probabilities(&[&word]).unwrap(),
+            network.probabilities(&[&word]).unwrap()
         );
     }
 

@@ -12,5 +12,18 @@ use serde::{Deserialize, Serialize};
 )]
 pub enum Config {
     /// [`Bigram`](super::Bigram).
-    Bigram {},
+    Bigram {
+        /// The length of the n-grams that it learns.
+        #[serde(default = "two", skip_serializing_if = "is_two")]
+        order: usize,
+    },
+}
+
+/// The order of the lecture, which is not written down.
+fn two() -> usize {
+    2
+}
+
+fn is_two(order: &usize) -> bool {
+    *order == 2
 }

@@ -98,7 +98,7 @@ pub fn at_temperature(p: &Tensor, temperature: f64) -> Result<Tensor> {
         .f_nan_to_num(0.0, None, None)?)
 }
 
-fn check_temperature(temperature: f64) -> Result<()> {
+pub(super) fn check_temperature(temperature: f64) -> Result<()> {
     if temperature.is_finite() && temperature > 0.0 {
         return Ok(());
     }

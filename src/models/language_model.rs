@@ -29,25 +29,40 @@ pub trait LanguageModel: fmt::Debug {
     /// If libtorch cannot compute them.
     fn distributions(&self, contexts: &Tensor) -> Result<Tensor>;
 
-    /// How probable each character of a word is after those before it, and then its end: one
-    /// more than `word` has indices; f32.
+    /// How probable each character of each word is after those before it, and then its end: one
+    /// more than the word has indices, word after word; f32.
     ///
     /// # Errors
     ///
     /// As [`distributions`](Self::distributions).
-    fn probabilities(&self, word: &[usize]) -> Result<Vec<f32>> {
+    fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
         let v = self.vocabulary().len();
-        let nexts: Vec<usize> = word.iter().copied().chain([0]).collect();
-        let lengths: Vec<usize> = (0..nexts.len()).collect();
-        let mut probabilities = Vec::with_capacity(nexts.len());
-        for lengths in lengths.chunks(BATCH) {
-            let before = lengths.iter().map(|&length| &word[..length]);
+        // Each character with those before it.
+        let places = words.iter().flat_map(|word| {
+            let next = |length: usize| word.get(length).copied().unwrap_or(0);
+            (0..=word.len()).map(move |length| (&word[..length], next(length)))
+        });
+        let places: Vec<(&[usize], usize)> = places.collect();
+        let mut probabilities = Vec::with_capacity(places.len());
+        for places in places.chunks(BATCH) {
+            let before = places.iter().map(|&(before, _)| before);
             let contexts = contexts(before, self.block_size())?;
             let p: Vec<f32> = Vec::try_from(self.distributions(&contexts)?.f_view([-1])?)?;
-            let rows = p.chunks_exact(v).zip(lengths);
-            probabilities.extend(rows.map(|(row, &length)| row[nexts[length]]));
+            let rows = p.chunks_exact(v).zip(places);
+            probabilities.extend(rows.map(|(row, &(_, next))| row[next]));
         }
         Ok(probabilities)
+    }
+
+    /// Whether characters that the vocabulary does not have, with index `V`, have a probability.
+    fn knows_unknown(&self) -> bool {
+        false
+    }
+
+    /// The model where several threads may ask it at once; none where it computes with libtorch,
+    /// which has threads of its own.
+    fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {
+        None
     }
 
     /// Draws one character after the other, at a temperature (see
@@ -60,18 +75,23 @@ pub trait LanguageModel: fmt::Debug {
     ///
     /// If the temperature is not a number above 0, or libtorch cannot compute what is prepared.
     fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
-        let block_size = self.block_size();
-        let distribution = move |context: &[i64]| {
-            let contexts = Tensor::f_from_slice(context)?.f_view([1, -1])?;
-            self.distributions(&contexts)
-        };
-        Ok(Box::new(Stepwise::new(
-            distribution,
-            block_size,
-            method,
-            temperature,
-        )?))
+        stepwise(self, method, temperature)
     }
+}
+
+/// The drawer of a model that has no faster one.
+pub(super) fn stepwise<M: LanguageModel + ?Sized>(
+    model: &M,
+    method: Method,
+    temperature: f64,
+) -> Result<Box<dyn Drawer + '_>> {
+    let block_size = model.block_size();
+    let distribution = move |context: &[i64]| {
+        let contexts = Tensor::f_from_slice(context)?.f_view([1, block_size as i64])?;
+        model.distributions(&contexts)
+    };
+    let stepwise = Stepwise::new(distribution, block_size, method, temperature)?;
+    Ok(Box::new(stepwise))
 }
 
 /// The contexts that are single characters, all `V` of them in their order, `[V, 1]`.
@@ -93,11 +113,12 @@ pub fn contexts<'a>(
     contexts: impl IntoIterator<Item = &'a [usize]>,
     block_size: usize,
 ) -> Result<Tensor> {
-    let mut indices = Vec::new();
+    let (mut indices, mut rows) = (Vec::new(), 0);
     for context in contexts {
+        rows += 1;
         let start = context.len().saturating_sub(block_size);
         indices.resize(indices.len() + block_size.saturating_sub(context.len()), 0);
         indices.extend(context[start..].iter().map(|&index| index as i64));
     }
-    Ok(Tensor::f_from_slice(&indices)?.f_view([-1, block_size as i64])?)
+    Ok(Tensor::f_from_slice(&indices)?.f_view([rows, block_size as i64])?)
 }

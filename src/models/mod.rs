@@ -1,7 +1,7 @@
 //! Everything that says how probable each next character is.
 //!
 //! In this order: [`language_model`] (the seam that sampling and scoring use), [`table`] (`P` of the
-//! lecture, by counting), [`network`] (the seam that training uses), [`bigram`] (the lecture's
+//! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`network`] (the seam that training uses), [`bigram`] (the lecture's
 //! network). `draw` is how a character is drawn from a distribution.
 //!
 //! A new network is a file here, a kind in [`config`] and a line in [`new_network`]
@@ -12,6 +12,7 @@ pub mod config;
 pub mod draw;
 pub mod language_model;
 pub mod network;
+pub mod ngram;
 pub mod table;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use config::Config;
 pub use draw::{Drawer, Method};
 pub use language_model::LanguageModel;
 pub use network::Network;
+pub use ngram::{Ngram, Smoothing};
 pub use table::Table;
 
 /// A network of a kind whose first parameters follow from a seed, the same on every device.
@@ -40,7 +42,7 @@ pub fn new_network(
     device: Device,
 ) -> Result<Box<dyn Network>> {
     match config {
-        Config::Bigram {} => Ok(Box::new(Bigram::new(vocabulary, seed, device)?)),
+        Config::Bigram { order } => Ok(Box::new(Bigram::new(vocabulary, order, seed, device)?)),
     }
 }
 
@@ -56,6 +58,8 @@ pub fn network_of(
     device: Device,
 ) -> Result<Box<dyn Network>> {
     match config {
-        Config::Bigram {} => Ok(Box::new(Bigram::of(vocabulary, parameters, device)?)),
+        Config::Bigram { order } => {
+            Ok(Box::new(Bigram::of(vocabulary, order, parameters, device)?))
+        }
     }
 }

@@ -22,6 +22,17 @@ pub trait Network: LanguageModel {
     /// If the device has no room.
     fn encode(&self, contexts: &Tensor) -> Result<Tensor>;
 
+    /// How many times the learning rate the rows of its parameters move by, `[rows, 1]`, where they
+    /// do not all move by the same; `contexts`, `[C, T]`, i64, are those of the data, with the share
+    /// that each has in them, `[C]`.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    fn factors(&self, _contexts: &Tensor, _shares: &Tensor) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
     /// The forward pass: the logits of the next character, whose last dimension is `V`, for what
     /// [`encode`](Self::encode) has made.
     ///

@@ -49,7 +49,9 @@ impl Table {
         }
         let n = counts.tensor()?.f_to_kind(Kind::Double)?;
         let smoothed = n.f_add_scalar(smoothing)?.f_to_kind(Kind::Float)?;
-        let sums = smoothed.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?;
+        // Exact, and only then rounded to 32 bits: whatever the order, the sum is the same.
+        let sums = smoothed.f_sum_dim_intlist([1].as_slice(), true, Kind::Double)?;
+        let sums = sums.f_to_kind(Kind::Float)?;
         let p = if bool::try_from(sums.f_isfinite()?.f_all()?)? {
             // A row without counts would be 0 / 0.
             let empty = sums.f_eq(0.0)?;
@@ -152,10 +154,16 @@ impl LanguageModel for Table {
         Ok(Tensor::f_from_slice(&p)?.f_view([-1, self.vocabulary.len() as i64])?)
     }
 
-    fn probabilities(&self, word: &[usize]) -> Result<Vec<f32>> {
-        let before = [0].into_iter().chain(word.iter().copied());
-        let bigrams = before.zip(word.iter().copied().chain([0]));
+    fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
+        let bigrams = words.iter().flat_map(|word| {
+            let before = [0].into_iter().chain(word.iter().copied());
+            before.zip(word.iter().copied().chain([0]))
+        });
         Ok(bigrams.map(|(i, j)| self.row(i)[j]).collect())
+    }
+
+    fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {
+        Some(self)
     }
 
     fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {

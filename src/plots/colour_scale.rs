@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn the_picture_of_the_lecture_stays_linear() {
         let counts = NgramCounts::of(&Words::lecture('.').unwrap()).unwrap();
-        let counts = counts.contexts().flat_map(|(_, counts)| counts);
-        let values: Vec<f64> = counts.map(|&count| count as f64).collect();
+        let counts = counts.matrix().unwrap();
+        let values: Vec<f64> = counts.into_iter().map(|count| count as f64).collect();
         assert_eq!(Scale::for_values(&values), Scale::Linear);
     }
 }

@@ -1,4 +1,4 @@
-//! The axes of the loss curve.
+//! The axes of pictures of losses.
 
 use std::ops::Range;
 
@@ -22,18 +22,28 @@ pub struct Axes {
     pub right: i32,
     top: i32,
     bottom: i32,
-    pub epochs: Range<f64>,
+    /// What is on the horizontal axis, epochs or orders.
+    pub steps: Range<f64>,
     losses: Range<f64>,
-    epoch_ticks: Vec<Tick>,
+    step_ticks: Vec<Tick>,
     loss_ticks: Vec<Tick>,
+    names: Names,
+}
+
+/// What is written beside the axes.
+#[derive(Debug, Clone, Copy)]
+pub struct Names {
+    pub title: &'static str,
+    pub steps: &'static str,
 }
 
 impl Axes {
     pub fn new(
         (width, height): (u32, u32),
         font: &Font,
-        epochs: Range<f64>,
+        steps: Range<f64>,
         losses: Range<f64>,
+        names: Names,
     ) -> Self {
         let (width, height) = (f64::from(width), f64::from(height));
         let em = (width / 75.0).min(height / 47.0);
@@ -42,7 +52,7 @@ impl Axes {
         let loss_ticks = ticks::linear(losses.clone(), room.min(10.0) as usize, false);
         let widths = loss_ticks.iter().map(|tick| font.width(&tick.label));
         let left = (3.3 + widths.fold(0.0, f64::max)) * em;
-        let widest = font.width(&format!("{:.0}", epochs.end));
+        let widest = font.width(&format!("{:.0}", steps.end));
         let right = width - (0.5 * widest + 0.5).max(2.5) * em;
         let room = (right - left) / ((2.0 + widest) * em);
         Self {
@@ -51,10 +61,11 @@ impl Axes {
             right: right as i32,
             top: top as i32,
             bottom: bottom as i32,
-            epoch_ticks: ticks::linear(epochs.clone(), room.min(12.0) as usize, true),
+            step_ticks: ticks::linear(steps.clone(), room.min(12.0) as usize, true),
             loss_ticks,
-            epochs,
+            steps,
             losses,
+            names,
         }
     }
 
@@ -64,14 +75,14 @@ impl Axes {
         font: &Font,
     ) -> Drawn<DB> {
         let grid = self.stroke(RGBColor(215, 215, 215), 0.06);
-        for tick in &self.epoch_ticks {
+        for tick in &self.step_ticks {
             let (x, _) = self.place(tick.value, self.losses.start);
             area.draw(&PathElement::new([(x, self.top), (x, self.bottom)], grid))?;
             let at = (x, self.bottom + self.ems(1.0));
             area.draw(&font.text(&tick.label, at, self.em))?;
         }
         for tick in &self.loss_ticks {
-            let (_, y) = self.place(self.epochs.start, tick.value);
+            let (_, y) = self.place(self.steps.start, tick.value);
             area.draw(&PathElement::new([(self.left, y), (self.right, y)], grid))?;
             let at = (self.left - self.ems(0.5), y);
             area.draw(&font.text(&tick.label, at, self.em).align(HPos::Right))?;
@@ -84,20 +95,20 @@ impl Axes {
         area.draw(&PathElement::new(axes, self.stroke(GREY, 0.06)))?;
 
         let em = 1.1 * self.em;
-        draw_title(area, font, "Loss of the bigram network", em, self.ems(1.8))?;
+        draw_title(area, font, self.names.title, em, self.ems(1.8))?;
         let at = ((self.left + self.right) / 2, self.bottom + self.ems(2.8));
-        area.draw(&font.text("epoch", at, em))?;
+        area.draw(&font.text(self.names.steps, at, em))?;
         let name = "loss (nats per character)";
         let at = (self.ems(1.2), (self.top + self.bottom) / 2);
         area.draw(&font.text(name, at, em).upwards())
     }
 
-    /// Where an epoch and its loss are.
-    pub fn place(&self, epoch: f64, loss: f64) -> BackendCoord {
-        let x = RangedCoordf64::from(self.epochs.clone());
+    /// Where a step and its loss are.
+    pub fn place(&self, step: f64, loss: f64) -> BackendCoord {
+        let x = RangedCoordf64::from(self.steps.clone());
         let y = RangedCoordf64::from(self.losses.clone());
         (
-            x.map(&epoch, (self.left, self.right)),
+            x.map(&step, (self.left, self.right)),
             y.map(&loss, (self.bottom, self.top)),
         )
     }

@@ -8,7 +8,7 @@ use plotters::style::text_anchor::HPos;
 use plotters_backend::BackendCoord;
 
 use super::font::Font;
-use super::loss_axes::Axes;
+use super::loss_axes::{Axes, Names};
 use super::{Drawing, Drawn, font_error};
 
 // Colours, and widths in em.
@@ -42,7 +42,12 @@ impl Drawing for LossCurve<'_> {
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
         let font = Font::embedded().map_err(font_error)?;
-        let axes = Axes::new(area.dim_in_pixel(), &font, self.epochs(), self.range());
+        let names = Names {
+            title: "Loss of the bigram network",
+            steps: "epoch",
+        };
+        let size = area.dim_in_pixel();
+        let axes = Axes::new(size, &font, self.epochs(), range(self.values()), names);
         axes.draw(area, &font)?;
         self.draw_lines(area, &axes)?;
         self.draw_legend(area, &axes, &font)
@@ -75,7 +80,7 @@ impl LossCurve<'_> {
         for line in lines(&curve) {
             area.draw(&PathElement::new(line, axes.stroke(NETWORK, NETWORK_WIDTH)))?;
         }
-        let (left, y) = axes.place(axes.epochs.start, self.counting_nll);
+        let (left, y) = axes.place(axes.steps.start, self.counting_nll);
         let line = [(left, y), (axes.right, y)];
         area.draw(&PathElement::new(
             line,
@@ -108,15 +113,22 @@ impl LossCurve<'_> {
         Ok(())
     }
 
-    /// From below the lowest to above the highest loss, that of counting included.
-    fn range(&self) -> Range<f64> {
-        let losses = || self.losses.iter().map(|&(_, loss)| f64::from(loss));
-        let low = losses().fold(self.counting_nll, f64::min);
-        let high = losses().fold(self.counting_nll, f64::max);
-        // Never so little that rounding leaves nothing of it.
-        let margin = 0.05 * (high - low).max(0.1).max(1e-9 * high.abs());
-        low - margin..high + margin
+    /// All losses, that of counting included.
+    fn values(&self) -> impl Iterator<Item = f64> {
+        let losses = self.losses.iter().map(|&(_, loss)| f64::from(loss));
+        losses.chain([self.counting_nll])
     }
+}
+
+/// From below the lowest to above the highest of some losses.
+pub(super) fn range(losses: impl Iterator<Item = f64>) -> Range<f64> {
+    let ends = losses.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), loss| {
+        (low.min(loss), high.max(loss))
+    });
+    let (low, high) = ends;
+    // Never so little that rounding leaves nothing of it.
+    let margin = 0.05 * (high - low).max(0.1).max(1e-9 * high.abs());
+    low - margin..high + margin
 }
 
 /// The lines through points from left to right.

@@ -1,4 +1,5 @@
-//! Pictures: the heatmap of a matrix (the notes' Figure 1) and the loss curve.
+//! Pictures: the heatmap of a matrix (the notes' Figure 1), the loss curve, and losses by the order
+//! of n-grams.
 //!
 //! A picture is a PNG or an SVG by its file's ending. The font is part of the program, so a PNG is
 //! the same on a machine without fonts.
@@ -6,9 +7,10 @@
 //! Read `heatmap` and `loss_curve` first; both write with `font` and mark their axes with
 //! `ticks`. The heatmap's parts are its `layout`, `cell_text`, `axes` and `colour_bar`, its colours
 //! are `colour_scale`, and `labels` says what is written for a character. The loss curve's are its
-//! lines and `loss_axes`.
+//! lines and `loss_axes`, which `by_order` has too.
 
 mod axes;
+mod by_order;
 mod cell_text;
 mod colour_bar;
 mod colour_scale;
@@ -30,6 +32,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters_backend::DrawingErrorKind;
 
+pub use by_order::{ByOrder, DevLosses};
 pub use colour_scale::Scale;
 pub use heatmap::Heatmap;
 pub use loss_curve::LossCurve;

@@ -42,7 +42,7 @@ pub fn regularized(loss: &Tensor, parameters: &[Tensor], regularization: f64) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counting::NgramCounts;
+    use crate::counting::tests::ngrams_of;
     use crate::data::Words;
     use crate::models::{Bigram, Network};
     use crate::train::optimizer::Sgd;
@@ -50,16 +50,16 @@ mod tests {
     use tch::Device;
 
     /// Loss and gradient of a fresh network on both layouts of a word list.
-    fn both_layouts(text: String, regularization: f64) -> [(f64, Tensor); 2] {
+    fn both_layouts(text: String, order: usize, regularization: f64) -> [(f64, Tensor); 2] {
         let words = Words::parse("list", text, '.').unwrap();
-        let counts = NgramCounts::of(&words).unwrap();
+        let counts = ngrams_of(&words, order);
         let vocabulary = counts.vocabulary();
         [
-            Examples::all(&words, vocabulary, Device::Cpu).unwrap(),
+            Examples::all(words.iter(), &counts, Device::Cpu).unwrap(),
             Examples::distinct(&counts, Device::Cpu).unwrap(),
         ]
         .map(|examples| {
-            let network = Bigram::new(vocabulary.clone(), 1, Device::Cpu).unwrap();
+            let network = Bigram::new(vocabulary.clone(), order, 1, Device::Cpu).unwrap();
             let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
             let xenc = network.encode(examples.xs()).unwrap();
             let loss = nll(&network.forward(&xenc).unwrap(), &examples).unwrap();
@@ -75,9 +75,10 @@ mod tests {
         #[test]
         fn distinct_and_all_rows_have_the_same_loss_and_gradient(
             list in prop::collection::vec("[a-zä]{1,8}", 1..30),
+            order in 2..=3_usize,
             regularization in prop::sample::select(vec![0.0, 0.01]),
         ) {
-            let [(all, gradient), (distinct, other)] = both_layouts(list.join("\n"), regularization);
+            let [(all, gradient), (distinct, other)] = both_layouts(list.join("\n"), order, regularization);
             prop_assert!((all - distinct).abs() < 1e-5, "{} and {}", all, distinct);
             let difference = (gradient - other).abs().max().double_value(&[]);
             prop_assert!(difference < 1e-6, "gradients differ by {}", difference);

@@ -107,6 +107,10 @@ pub fn train(
         .into_iter()
         .map(|(_, parameter)| parameter);
     let mut optimizer = Sgd::new(parameters.collect());
+    let (contexts, shares) = examples.shares()?;
+    if let Some(factors) = network.factors(&contexts, &shares)? {
+        optimizer = optimizer.with_factors(factors);
+    }
     let xenc = network.encode(examples.xs())?;
     let first = options.first_epoch;
     let stages = [
@@ -197,7 +201,7 @@ mod tests {
     fn lecture() -> (Examples, Bigram) {
         let counts = count(&Source::lecture(), '.').unwrap().counts;
         let examples = Examples::distinct(&counts, Device::Cpu).unwrap();
-        let network = Bigram::new(counts.vocabulary().clone(), 420, Device::Cpu).unwrap();
+        let network = Bigram::new(counts.vocabulary().clone(), 2, 420, Device::Cpu).unwrap();
         (examples, network)
     }
 

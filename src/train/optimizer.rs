@@ -10,12 +10,25 @@ use crate::error::Result;
 #[derive(Debug)]
 pub struct Sgd {
     parameters: Vec<Tensor>,
+    /// How many times the learning rate each row of a parameter moves by.
+    factors: Option<Tensor>,
 }
 
 impl Sgd {
     /// For these parameters, which it shares with their network.
     pub fn new(parameters: Vec<Tensor>) -> Self {
-        Self { parameters }
+        Self {
+            parameters,
+            factors: None,
+        }
+    }
+
+    /// The same with other steps for some rows of its parameters: `factors` is `[rows, 1]`.
+    pub fn with_factors(self, factors: Tensor) -> Self {
+        Self {
+            factors: Some(factors),
+            ..self
+        }
     }
 
     /// The parameters.
@@ -37,7 +50,10 @@ impl Sgd {
     /// If there are no gradients, because no backward pass came before.
     pub fn step(&mut self, learning_rate: f64) -> Result<()> {
         for parameter in &mut self.parameters {
-            let update = parameter.f_grad()?.f_mul_scalar(learning_rate)?;
+            let mut update = parameter.f_grad()?.f_mul_scalar(learning_rate)?;
+            if let Some(factors) = &self.factors {
+                update = update.f_mul(factors)?;
+            }
             let _updated_in_place = tch::no_grad(|| parameter.f_sub_(&update))?;
         }
         Ok(())

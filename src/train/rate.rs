@@ -1,6 +1,7 @@
 //! How large a step of the one-layer network may be.
 
-use crate::counting::{Counted, NgramCounts};
+use crate::counting::NgramCounts;
+use crate::data::Digest;
 use crate::data::words::is_lecture;
 
 /// The learning rate of the lecture, which comes down to counting on its own names.
@@ -9,19 +10,23 @@ pub const LECTURE: f64 = 50.0;
 /// How close to the highest rate another one is set.
 const BELOW_THE_HIGHEST: f64 = 0.95;
 
-/// The highest learning rate at which the one-layer network cannot diverge on counted bigrams.
+/// The highest learning rate at which the one-layer network cannot diverge on counted n-grams.
 ///
-/// The loss of the row of a character with share `s` of all bigrams has curvature `s / 2` at most,
-/// `regularization * mean(W²)` has `2 * regularization / V²`, and gradient descent is stable below 2
-/// divided by the curvature.
+/// The loss of the row of a context with share `s` of all n-grams has curvature `s / 2` at most,
+/// `regularization * mean(W²)` has 2 times the regularization divided by the number of weights, and
+/// gradient descent is stable below 2 divided by the curvature. Where each context moves as if it
+/// were all of the data (see [`Network::factors`]), both are divided by its share.
+///
+/// [`Network::factors`]: crate::models::Network::factors
 pub fn highest_stable(counts: &NgramCounts, regularization: f64) -> f64 {
     let total = counts.total() as f64;
-    let shares = counts
-        .contexts()
-        .map(|(_, counts)| counts.iter().sum::<u64>() as f64 / total);
-    let share = shares.fold(0.0, f64::max);
-    let v = counts.vocabulary().len() as f64;
-    2.0 / (share / 2.0 + 2.0 * regularization / (v * v))
+    let shares = counts.contexts().map(|row| row.total() as f64 / total);
+    let weights = (counts.vocabulary().len() as f64).powi(counts.order() as i32);
+    let decay = 2.0 * regularization / weights;
+    match counts.order() {
+        0..=2 => 2.0 / (shares.fold(0.0, f64::max) / 2.0 + decay),
+        _ => 2.0 / (0.5 + decay / shares.fold(1.0, f64::min)),
+    }
 }
 
 /// A rate that is a little below the highest stable one.
@@ -29,12 +34,12 @@ pub fn stable(counts: &NgramCounts, regularization: f64) -> f64 {
     BELOW_THE_HIGHEST * highest_stable(counts, regularization)
 }
 
-/// The learning rate for a list: the lecture's for its own names, unless the regularization is
-/// strong; else a stable one.
-pub fn default(data: &Counted, regularization: f64) -> f64 {
-    let stable = stable(&data.counts, regularization);
-    let is_weak = stable > 0.9 * self::stable(&data.counts, 0.0);
-    if is_weak && is_lecture(data.digest) {
+/// The learning rate for the n-grams of a list: the lecture's for its own bigrams, unless the
+/// regularization is strong; else a stable one.
+pub fn default(counts: &NgramCounts, list: Digest, regularization: f64) -> f64 {
+    let stable = stable(counts, regularization);
+    let is_weak = stable > 0.9 * self::stable(counts, 0.0);
+    if counts.order() == 2 && is_weak && is_lecture(list) {
         return LECTURE;
     }
     stable
@@ -69,9 +74,10 @@ mod tests {
         for text in [binary, dna, "ab\nba\n".to_owned(), "a\n".to_owned()] {
             let data = count(&Source::text("list", text), '.').unwrap();
             let examples = Examples::distinct(&data.counts, Device::Cpu).unwrap();
-            let network = Bigram::new(data.counts.vocabulary().clone(), 420, Device::Cpu).unwrap();
+            let network =
+                Bigram::new(data.counts.vocabulary().clone(), 2, 420, Device::Cpu).unwrap();
             let options = TrainOptions {
-                learning_rate: default(&data, 0.0),
+                learning_rate: default(&data.counts, data.digest, 0.0),
                 ..TrainOptions::default()
             };
             let trained =
@@ -84,8 +90,28 @@ mod tests {
     #[test]
     fn the_lectures_names_keep_the_lectures_rate() {
         let names = count(&Source::lecture(), '.').unwrap();
-        assert_eq!(default(&names, 0.0), 50.0);
-        assert_eq!(default(&names, 0.01), 50.0);
-        assert!(default(&names, 100.0) < 10.0);
+        let default = |regularization| default(&names.counts, names.digest, regularization);
+        assert_eq!(default(0.0), 50.0);
+        assert_eq!(default(0.01), 50.0);
+        assert!(default(100.0) < 10.0);
+    }
+
+    /// With steps in proportion to their shares, rare contexts would stay where they began: the
+    /// loss would end at 2.42.
+    #[test]
+    fn trigrams_come_down_to_counting_too() {
+        use crate::Words;
+        use crate::counting::tests::ngrams_of;
+        let names = Words::lecture('.').unwrap();
+        let counts = ngrams_of(&names, 3);
+        let examples = Examples::distinct(&counts, Device::Cpu).unwrap();
+        let network = Bigram::new(counts.vocabulary().clone(), 3, 420, Device::Cpu).unwrap();
+        let options = TrainOptions {
+            learning_rate: default(&counts, names.digest(), 0.0),
+            ..TrainOptions::default()
+        };
+        let trained = train(&network, &examples, &options, |_| ControlFlow::Continue(())).unwrap();
+        let above = f64::from(trained.nll) - lowest_nll(&counts);
+        assert!((0.0..0.01).contains(&above), "{above} above counting");
     }
 }

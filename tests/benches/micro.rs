@@ -48,7 +48,7 @@ fn count_other_utf_8_on_one_thread(bencher: Bencher) {
 }
 
 fn epoch(bencher: Bencher, examples: &Examples) {
-    let network = Bigram::new(lecture().vocabulary().clone(), 420, Device::Cpu).unwrap();
+    let network = Bigram::new(lecture().vocabulary().clone(), 2, 420, Device::Cpu).unwrap();
     let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
     let xenc = network.encode(examples.xs()).unwrap();
     bencher.bench_local(|| {
@@ -70,7 +70,7 @@ fn epoch_on_distinct_rows(bencher: Bencher) {
 #[divan::bench(sample_count = 10)]
 fn epoch_on_all_rows(bencher: Bencher) {
     let names = Words::lecture('.').unwrap();
-    let examples = Examples::all(&names, lecture().vocabulary(), Device::Cpu).unwrap();
+    let examples = Examples::all(names.iter(), &lecture(), Device::Cpu).unwrap();
     epoch(bencher, &examples);
 }
 

@@ -8,7 +8,8 @@ use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::{WARM_UP, rate};
 use makemore_tch::{Error, Rows, TrainOptions, Trained, format, score};
 
-use super::{Task, Train};
+use super::network::Task;
+use super::{Choice, Train};
 
 /// How far above counting a loss may end before the user is told, in nats.
 const A_LITTLE: f64 = 0.02;
@@ -20,7 +21,7 @@ impl Train {
             return error.into();
         };
         let options = &task.options;
-        let stable = rate::stable(&task.data.counts, options.regularization);
+        let stable = rate::stable(&task.counts, options.regularization);
         let stable = format::rounded_down(stable);
         // A loss is due to the step before it.
         let is_first = number == options.first_epoch && options.warmup_epochs > 0;
@@ -43,9 +44,9 @@ impl Train {
         lowest_loss: Option<f32>,
         task: &Task,
     ) -> Option<String> {
-        let (options, data) = (&task.options, &task.data);
-        let (nll, lowest) = (f64::from(trained.nll), score::lowest_nll(&data.counts));
-        let uniform = (data.counts.vocabulary().len() as f64).ln();
+        let (options, counts) = (&task.options, &task.counts);
+        let (nll, lowest) = (f64::from(trained.nll), score::lowest_nll(counts));
+        let uniform = (counts.vocabulary().len() as f64).ln();
         let above = match () {
             () if nll > uniform => format!("{uniform:.4}, which guessing has"),
             () if nll > lowest + A_LITTLE => {
@@ -53,7 +54,7 @@ impl Train {
             }
             () => return None,
         };
-        let stable = rate::stable(&data.counts, options.regularization);
+        let stable = rate::stable(counts, options.regularization);
         let has_risen = lowest_loss.is_some_and(|lowest| f64::from(lowest) < nll - A_LITTLE);
         let remedy = match () {
             () if options.learning_rate > stable && (has_risen || nll > uniform) => {
@@ -88,21 +89,26 @@ impl Train {
         if let Some(lr) = self.lr {
             add("--lr", lr.to_string());
         }
-        if self.regularization > 0.0 {
-            add("--regularization", self.regularization.to_string());
+        if self.regularization() > 0.0 {
+            add("--regularization", self.regularization().to_string());
         }
-        if self.rows == Rows::All {
+        if self.rows() == Rows::All {
             add("--rows", "all".to_owned());
         }
-        if self.device != DeviceRequest::Cpu {
-            add("--device", self.device.to_string());
+        if self.device() != DeviceRequest::Cpu {
+            add("--device", self.device().to_string());
         }
         // Not --plot: it would draw only what is left over the picture of what was done.
         if let Some(metrics) = &self.metrics {
             add("--metrics", quoted(metrics));
         }
-        if let Some(smoothing) = self.smoothing.smoothing {
+        if let Some(Choice::Smoothing(smoothing)) = self.smoothing {
             add("--smoothing", smoothing.to_string());
+        }
+        for (argument, file) in [("--dev", &self.dev), ("--test", &self.test)] {
+            if let Some(file) = file {
+                add(argument, quoted(file));
+            }
         }
         if !self.data.data.is_empty() {
             let files: Vec<String> = self.data.data.iter().map(|file| quoted(file)).collect();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use makemore_tch::files::{Output, check_distinct};
-use makemore_tch::{Checkpoint, Counted, Error, plots};
+use makemore_tch::{Checkpoint, Counted, Error, Model, plots};
 
 use super::log::EpochLoss;
 
@@ -33,14 +33,14 @@ pub struct Outputs {
 }
 
 /// What the user asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Request<'a> {
     pub out: &'a Path,
     pub force: bool,
     pub resume: Option<&'a Path>,
     pub metrics: Option<&'a Path>,
     pub plot: Option<&'a Path>,
-    pub data: &'a [PathBuf],
+    pub data: Vec<&'a Path>,
 }
 
 impl Outputs {
@@ -49,8 +49,7 @@ impl Outputs {
         let pictures_and_figures: Vec<&Path> =
             request.plot.into_iter().chain(request.metrics).collect();
         let all = [&[request.out], pictures_and_figures.as_slice()].concat();
-        let data: Vec<&Path> = request.data.iter().map(PathBuf::as_path).collect();
-        check_distinct(&all, &data)?;
+        check_distinct(&all, &request.data)?;
         // The checkpoint that is resumed may be replaced, but by nothing else.
         let resume: Vec<&Path> = request.resume.into_iter().collect();
         check_distinct(&pictures_and_figures, &resume)?;
@@ -88,8 +87,8 @@ impl Outputs {
         })
     }
 
-    /// Refuses to overwrite the checkpoint of another list.
-    pub fn check_list(&self, data: &Counted) -> anyhow::Result<()> {
+    /// Refuses to overwrite the checkpoint of another list, or of another kind of model.
+    pub fn check_list(&self, data: &Counted, kind: &str) -> anyhow::Result<()> {
         let Some(previous) = &self.previous else {
             return Ok(());
         };
@@ -102,10 +101,19 @@ impl Outputs {
                 data.digest
             );
         }
-        if previous.network.vocabulary() != data.counts.vocabulary() {
+        let is_ngram = matches!(previous.model, Model::Ngram(_));
+        if is_ngram != (kind == "ngram") {
+            let there = if is_ngram {
+                "an n-gram model"
+            } else {
+                "a network"
+            };
+            bail!("{file}: {there} is there; {CHOOSE}");
+        }
+        if previous.model.vocabulary() != data.counts.vocabulary() {
             bail!(
                 "{file}: its words begin and end with {:?}, not with {:?}; {CHOOSE}",
-                previous.network.vocabulary().boundary(),
+                previous.model.vocabulary().boundary(),
                 data.counts.vocabulary().boundary()
             );
         }
@@ -189,15 +197,20 @@ impl Outputs {
             let bytes = csv.into_inner().map_err(|error| error.into_error())?;
             written.push(self.write(metrics, &bytes)?);
         }
-        if let Some(plot) = &self.plot {
-            let curve = plots::LossCurve {
-                losses,
-                counting_nll,
-            };
-            let picture = plots::draw(plot.path(), (1200, 750), &curve)?;
-            written.push(self.write(plot, &picture)?);
-        }
+        written.extend(self.write_plot(&plots::LossCurve {
+            losses,
+            counting_nll,
+        })?);
         Ok(written)
+    }
+
+    /// Draws the picture, if one is wanted; returns where.
+    pub fn write_plot(&self, drawing: &impl plots::Drawing) -> anyhow::Result<Option<PathBuf>> {
+        let Some(plot) = &self.plot else {
+            return Ok(None);
+        };
+        let picture = plots::draw(plot.path(), (1200, 750), drawing)?;
+        Ok(Some(self.write(plot, &picture)?))
     }
 }
 

@@ -1,5 +1,8 @@
 //! How probable words are under any model, and how well a model fits a list.
 //!
+//! Words are scored here, one by one; [`evaluate`] is of lists and their parts, whose logarithms
+//! `sum` adds up.
+//!
 //! ```
 //! use makemore_tch::{NgramCounts, Table, Words, score};
 //!
@@ -10,16 +13,20 @@
 //! # Ok::<(), makemore_tch::Error>(())
 //! ```
 
+pub mod evaluate;
+mod sum;
+
+pub use sum::Sum;
+
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::counting::NgramCounts;
-use crate::error::{Error, Result};
+use crate::counting::{NgramCounts, Row};
+use crate::error::Result;
 use crate::format;
 use crate::models::LanguageModel;
-use crate::models::language_model::{BATCH, contexts};
 
 /// The product of the probabilities of a word's characters and of its end.
 ///
@@ -127,11 +134,11 @@ pub struct BigramScore {
 ///
 /// # Errors
 ///
-/// [`Error::Word`] if it has a character that the vocabulary does not have.
+/// [`Error::Word`](crate::Error::Word) if it has a character that the vocabulary does not have.
 pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
     let vocabulary = model.vocabulary();
     let bigrams = vocabulary.bigrams(word)?;
-    let probabilities = model.probabilities(&vocabulary.encode(word)?)?;
+    let probabilities = model.probabilities(&[&vocabulary.encode(word)?])?;
     let likelihood = Likelihood::of(&probabilities);
     Ok(WordScore {
         word: word.to_owned(),
@@ -148,7 +155,7 @@ pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
     })
 }
 
-/// The average negative log-likelihood of counted n-grams under a model, in nats, summed in f64;
+/// The average negative log-likelihood of counted n-grams under a model, in nats, summed exactly;
 /// infinite where the model holds one for impossible.
 ///
 /// Source: the notes, "Average negative log-likelihood"; they add in f32, and print 2.454579 where
@@ -156,53 +163,20 @@ pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
 ///
 /// # Errors
 ///
-/// [`Error::OtherVocabulary`] if the counts are of another vocabulary, [`Error::Value`] if the model
-/// looks at longer contexts than were counted.
+/// As [`evaluate::counts`].
 pub fn average_nll(model: &dyn LanguageModel, counts: &NgramCounts) -> Result<f64> {
-    if counts.vocabulary() != model.vocabulary() {
-        return Err(Error::OtherVocabulary {
-            model: model.vocabulary().len(),
-            data: counts.vocabulary().len(),
-        });
-    }
-    if model.block_size() >= counts.order() {
-        return Err(Error::Value {
-            what: "the order of the counts",
-            value: counts.order().to_string(),
-            expected: "more than the block size of the model would work",
-        });
-    }
-    let v = counts.vocabulary().len();
-    let counted: Vec<(&[usize], &[u64])> = counts.contexts().collect();
-    let mut sum = 0.0;
-    for batch in counted.chunks(BATCH) {
-        let contexts = contexts(
-            batch.iter().map(|&(context, _)| context),
-            model.block_size(),
-        )?;
-        let p: Vec<f32> = Vec::try_from(model.distributions(&contexts)?.f_view([-1])?)?;
-        for (row, (_, counts)) in p.chunks_exact(v).zip(batch) {
-            for (&probability, &count) in row.iter().zip(*counts) {
-                if count > 0 {
-                    sum -= count as f64 * f64::from(probability).ln();
-                }
-            }
-        }
-    }
-    Ok(sum / counts.total() as f64)
+    Ok(evaluate::counts(model, counts)?.nll())
 }
 
 /// The average negative log-likelihood that counting without smoothing reaches, in nats: no model
 /// that sees the same contexts has a lower one on these data.
 pub fn lowest_nll(counts: &NgramCounts) -> f64 {
-    let of_context = |counts: &[u64]| -> f64 {
-        let total = counts.iter().sum::<u64>() as f64;
-        let counted = counts.iter().filter(|&&count| count > 0);
-        counted
-            .map(|&count| -(count as f64) * (count as f64 / total).ln())
-            .sum()
+    let of_context = |row: Row| -> f64 {
+        let total = row.total() as f64;
+        let counts = row.next.iter().map(|&(_, count)| count as f64);
+        counts.map(|count| -count * (count / total).ln()).sum()
     };
-    let sums = counts.contexts().map(|(_, counts)| of_context(counts));
+    let sums = counts.contexts().map(of_context);
     sums.sum::<f64>() / counts.total() as f64
 }
 
@@ -232,7 +206,7 @@ pub fn ranked(
 ) -> Result<Vec<ScoredName>> {
     let scored = |name: Result<String>| {
         let name = name?;
-        let probabilities = model.probabilities(&model.vocabulary().encode(&name)?)?;
+        let probabilities = model.probabilities(&[&model.vocabulary().encode(&name)?])?;
         let likelihood = Likelihood::of(&probabilities);
         Ok(ScoredName { name, likelihood })
     };

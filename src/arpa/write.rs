@@ -1,0 +1,168 @@
+//! Writing ARPA files.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::token_of;
+use crate::models::ngram::trie::Node;
+use crate::models::ngram::{Unseen, View};
+use crate::models::{LanguageModel, Ngram};
+
+/// The logarithm of a probability of 0, as SRILM writes it.
+const IMPOSSIBLE: f32 = -99.0;
+
+const START: &str = "<s>";
+const END: &str = "</s>";
+const UNKNOWN: &str = "<unk>";
+
+/// Writes a model, n-grams in the order of their characters.
+///
+/// # Errors
+///
+/// What the writer says.
+pub fn write(model: &Ngram, to: &mut dyn Write) -> io::Result<()> {
+    let characters = model.vocabulary().characters()[1..].iter();
+    let characters = characters.map(|&character| token_of(character));
+    let mut writer = Writer {
+        view: model.view(),
+        tokens: characters.collect(),
+        line: String::new(),
+        to,
+    };
+    writeln!(writer.to, "\\data\\")?;
+    for (index, ngrams) in model.ngrams().into_iter().enumerate() {
+        writeln!(writer.to, "ngram {}={ngrams}", index + 1)?;
+    }
+    for length in 1..=writer.view.order() {
+        writeln!(writer.to, "\n\\{length}-grams:")?;
+        match length {
+            1 => writer.characters()?,
+            _ => writer.ngrams(Node::ROOT, "", length)?,
+        }
+    }
+    writeln!(writer.to, "\n\\end\\")
+}
+
+struct Writer<'a> {
+    view: &'a View,
+    /// Of the characters, from index 1 on.
+    tokens: Vec<String>,
+    line: String,
+    to: &'a mut dyn Write,
+}
+
+impl Writer<'_> {
+    fn characters(&mut self) -> io::Result<()> {
+        let p = self.view.levels[0].p.clone();
+        let unknown = self.tokens.len() + 1;
+        if let Some(&p) = p.get(unknown) {
+            self.line(p, UNKNOWN, self.backoff(1, unknown))?;
+        }
+        // The start token is never predicted, and nothing follows the end token.
+        self.line(1.0, START, self.backoff(1, 0))?;
+        self.line(p[0], END, self.backoff(1, 0).map(|_| 1.0))?;
+        for (token, index) in self.tokens.clone().iter().zip(1..) {
+            self.line(p[index], token, self.backoff(1, index))?;
+        }
+        Ok(())
+    }
+
+    /// The n-grams of a length that begin with those of a node.
+    fn ngrams(&mut self, node: Node, before: &str, length: usize) -> io::Result<()> {
+        let mut tokens = String::new();
+        for index in self.view.trie.children(node) {
+            let child = Node {
+                length: node.length + 1,
+                index,
+            };
+            let last = usize::from(self.view.trie.level(child.length).last[index]);
+            let token = match last.checked_sub(1) {
+                None if node == Node::ROOT => START,
+                None => END,
+                Some(place) => self.tokens.get(place).map_or(UNKNOWN, String::as_str),
+            };
+            tokens.clear();
+            tokens.push_str(before);
+            tokens.push_str(token);
+            if child.length < length {
+                tokens.push(' ');
+                self.ngrams(child, &tokens, length)?;
+            } else {
+                let p = self.view.levels[length - 1].p[index];
+                self.line(p, &tokens, self.backoff(length, index))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A line, whose backoff is left out where there is none.
+    fn line(&mut self, p: f32, tokens: &str, backoff: Option<f32>) -> io::Result<()> {
+        self.line.clear();
+        // As KenLM writes numbers: the shortest digits that read back as the same 32 bits.
+        let _ = write!(self.line, "{}\t{tokens}", log10(p).min(0.0));
+        if let Some(backoff) = backoff {
+            let _ = write!(self.line, "\t{}", log10(backoff));
+        }
+        self.line.push('\n');
+        self.to.write_all(self.line.as_bytes())
+    }
+
+    /// The backoff of an n-gram; none if it is one of the longest.
+    fn backoff(&self, length: usize, index: usize) -> Option<f32> {
+        let backoff = self.view.levels[length - 1].backoff.get(index)?;
+        Some(match self.view.unseen {
+            Unseen::BacksOff => *backoff,
+            // All shorter n-grams are equally probable: the backoff is by how much what never
+            // followed is less probable than they are.
+            Unseen::IsUniform => *backoff * (self.tokens.len() + 1) as f32,
+        })
+    }
+}
+
+fn log10(value: f32) -> f32 {
+    match value {
+        0.0 => IMPOSSIBLE,
+        value => value.log10(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Words;
+    use crate::counting::tests::ngrams_of;
+    use crate::memory::Memory;
+    use crate::models::Smoothing;
+
+    #[test]
+    fn a_small_model_is_written_whole() {
+        let words = Words::parse("list", "a b\nba\n", '.').unwrap();
+        let memory = Memory::new(1 << 20);
+        let model = Ngram::of(&ngrams_of(&words, 2), Smoothing::Additive(1.0), &memory).unwrap();
+        let mut written = Vec::new();
+        write(&model, &mut written).unwrap();
+        let expected = "\\data\\
+ngram 1=5
+ngram 2=7
+
+\\1-grams:
+0\t<s>\t-0.17609124
+-0.60206\t</s>\t0
+-0.60206\t<U+0020>\t-0.09691001
+-0.60206\ta\t-0.17609124
+-0.60206\tb\t-0.17609124
+
+\\2-grams:
+-0.47712123\t<s> a
+-0.47712123\t<s> b
+-0.39794\t<U+0020> b
+-0.47712123\ta </s>
+-0.47712123\ta <U+0020>
+-0.47712123\tb </s>
+-0.47712123\tb a
+
+\\end\\
+";
+        assert_eq!(String::from_utf8(written).unwrap(), expected);
+    }
+}

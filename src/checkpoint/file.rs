@@ -1,0 +1,214 @@
+//! The format of checkpoints: safetensors with metadata of ours, checked by a SHA-256.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::data::Vocabulary;
+use crate::error::{Error, Result};
+
+pub(super) const FORMAT: &str = "makemore-tch";
+pub(super) const FORMAT_VERSION: &str = "2";
+
+/// No header of ours is larger: 4,097 characters, escaped, some figures, and the tensors of an
+/// n-gram model of the highest order.
+const MAX_HEADER: u64 = 1 << 17;
+
+/// A tensor as it is in a file: its type, its shape and its numbers.
+pub(super) struct Stored {
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub bytes: Vec<u8>,
+}
+
+/// The contents of a file with these metadata and tensors.
+///
+/// # Errors
+///
+/// If a tensor's numbers are not as many as its shape says.
+pub(super) fn written(
+    mut metadata: BTreeMap<String, String>,
+    tensors: &BTreeMap<String, Stored>,
+) -> Result<Vec<u8>> {
+    let refused = |error: safetensors::SafeTensorError| Error::Libtorch(error.to_string());
+    let views = tensors.iter().map(|(name, tensor)| {
+        TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes)
+            .map(|view| (name.as_str(), view))
+    });
+    let views: BTreeMap<&str, TensorView> = views.collect::<Result<_, _>>().map_err(refused)?;
+    metadata.insert("sha256".to_owned(), sha256(&metadata, &views));
+    let metadata: HashMap<_, _> = metadata.into_iter().collect();
+    safetensors::serialize(views, Some(metadata)).map_err(refused)
+}
+
+/// A file of our format whose checksum is right.
+pub(super) struct Contents<'a> {
+    path: PathBuf,
+    pub metadata: BTreeMap<String, String>,
+    pub tensors: BTreeMap<String, TensorView<'a>>,
+}
+
+impl<'a> Contents<'a> {
+    pub fn of(path: &Path, bytes: &'a [u8]) -> Result<Self> {
+        let foreign = || Error::NotACheckpoint {
+            file: path.to_owned(),
+        };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|_| foreign())?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|_| foreign())?;
+        let metadata = header.metadata().as_ref().ok_or_else(foreign)?;
+        let contents = Self {
+            path: path.to_owned(),
+            metadata: metadata.clone().into_iter().collect(),
+            tensors: tensors.tensors().into_iter().collect(),
+        };
+        if metadata.get("format").map(String::as_str) != Some(FORMAT) {
+            return Err(foreign());
+        }
+        if contents.value("format_version")? != FORMAT_VERSION {
+            return Err(
+                contents.fault("of another version of makemore-tch; train it again with this one")
+            );
+        }
+        let mut signed = contents.metadata.clone();
+        if signed.remove("sha256") != Some(sha256(&signed, &contents.tensors)) {
+            return Err(contents.damaged());
+        }
+        Ok(contents)
+    }
+
+    pub fn fault(&self, fault: impl Into<String>) -> Error {
+        Error::Checkpoint {
+            file: self.path.clone(),
+            fault: fault.into(),
+        }
+    }
+
+    pub fn damaged(&self) -> Error {
+        self.fault("damaged: not as it was written; train it again or use a copy")
+    }
+
+    pub fn value(&self, key: &str) -> Result<&str> {
+        let value = self.metadata.get(key);
+        value.map(String::as_str).ok_or_else(|| self.damaged())
+    }
+
+    pub fn number<T: std::str::FromStr>(&self, key: &str) -> Result<T> {
+        self.value(key)?.parse().map_err(|_| self.damaged())
+    }
+
+    pub fn vocabulary(&self) -> Result<Vocabulary> {
+        let written = self.value("vocabulary")?;
+        let mut characters = written.chars();
+        let boundary = characters.next().ok_or_else(|| self.damaged())?;
+        let vocabulary =
+            Vocabulary::new(boundary, characters).map_err(|error| self.fault(error.to_string()))?;
+        let in_order: String = vocabulary.characters().iter().collect();
+        if in_order != written || self.value("boundary")? != boundary.to_string() {
+            return Err(self.damaged());
+        }
+        Ok(vocabulary)
+    }
+
+    /// The numbers of a tensor of 32-bit floats.
+    pub fn floats(&self, name: &str, view: &TensorView) -> Result<Vec<f32>> {
+        if view.dtype() != Dtype::F32 {
+            return Err(self.fault(format!("the tensor {name:?} has no 32-bit floats")));
+        }
+        let (values, _) = view.data().as_chunks();
+        Ok(values
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect())
+    }
+}
+
+/// What a header says of the size of its file.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__")]
+    metadata: HashMap<String, String>,
+    #[serde(flatten)]
+    tensors: HashMap<String, Place>,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    data_offsets: [u64; 2],
+}
+
+/// Opens a file that may be a checkpoint.
+///
+/// # Errors
+///
+/// If it cannot be opened.
+pub(crate) fn open(path: &Path) -> Result<File> {
+    let opened = match path.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => File::open(path),
+    };
+    opened.map_err(|cause| unreadable(path, cause))
+}
+
+fn unreadable(path: &Path, cause: io::Error) -> Error {
+    Error::Read {
+        file: path.display().to_string(),
+        cause,
+    }
+}
+
+/// The bytes of a file that is a checkpoint by its header, and no more than that says.
+///
+/// # Errors
+///
+/// [`Error::NotACheckpoint`] if it is none; if it cannot be read.
+pub(super) fn read(path: &Path, mut file: impl Read) -> Result<Vec<u8>> {
+    let foreign = || Error::NotACheckpoint {
+        file: path.to_owned(),
+    };
+    let mut bytes = Vec::new();
+    let mut read = |bytes: &mut Vec<u8>, length: u64| {
+        // As much as is there, whatever a hostile header says.
+        let read = file.by_ref().take(length).read_to_end(bytes);
+        read.map_err(|cause| unreadable(path, cause))
+    };
+    read(&mut bytes, 8)?;
+    let header = bytes.first_chunk().map(|&size| u64::from_le_bytes(size));
+    let header = header
+        .filter(|&size| size <= MAX_HEADER)
+        .ok_or_else(foreign)?;
+    read(&mut bytes, header)?;
+    let header: Header = serde_json::from_slice(&bytes[8..]).map_err(|_| foreign())?;
+    if header.metadata.get("format").map(String::as_str) != Some(FORMAT) {
+        return Err(foreign());
+    }
+    let ends = header.tensors.values().map(|tensor| tensor.data_offsets[1]);
+    read(&mut bytes, ends.max().unwrap_or(0).saturating_add(1))?;
+    Ok(bytes)
+}
+
+/// The SHA-256 of metadata and tensors, in hexadecimal; each part after its length.
+pub(super) fn sha256<N: AsRef<str>>(
+    metadata: &BTreeMap<String, String>,
+    tensors: &BTreeMap<N, TensorView>,
+) -> String {
+    let mut hasher = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    };
+    for (key, value) in metadata {
+        add(key.as_bytes());
+        add(value.as_bytes());
+    }
+    for (name, view) in tensors {
+        add(name.as_ref().as_bytes());
+        add(format!("{:?} {:?}", view.dtype(), view.shape()).as_bytes());
+        add(view.data());
+    }
+    base16ct::lower::encode_string(&hasher.finalize())
+}

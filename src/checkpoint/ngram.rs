@@ -1,0 +1,188 @@
+//! An n-gram model in a checkpoint.
+//!
+//! For each length `k` from 1 to `N`, in the order of their characters, `n` of them:
+//!
+//! | tensor | shape | what it is |
+//! |---|---|---|
+//! | `k.character` | `[n]`, u16 | the last character, by its index (from `k` = 2 on: of single ones there are all, and one more for `<unk>`) |
+//! | `k.followers` | `[n]`, u16 | how many n-grams of `k + 1` characters continue it (below `N`) |
+//! | `k.probability` | `[n]`, f32 | of the last character after the others |
+//! | `k.backoff` | `[n]`, f32 | what is left for others (below `N`) |
+//!
+//! The n-grams that continue the first one come first, then those of the second one, and so on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use safetensors::tensor::Dtype;
+use serde::{Deserialize, Serialize};
+
+use super::file::{Contents, Stored};
+use super::json_error;
+use crate::counting::MAX_ORDER;
+use crate::error::Result;
+use crate::models::ngram::trie::{Level, Trie};
+use crate::models::ngram::{Probabilities, View};
+use crate::models::{Ngram, Smoothing};
+
+/// What the metadata call it.
+pub(super) const KIND: &str = "ngram";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    order: usize,
+    smoothing: Option<Smoothing>,
+}
+
+pub(super) fn metadata(ngram: &Ngram) -> Result<Vec<(&'static str, String)>> {
+    let config = Config {
+        order: ngram.order(),
+        smoothing: ngram.smoothing(),
+    };
+    let config = serde_json::to_string(&config).map_err(json_error)?;
+    Ok(vec![("model", KIND.to_owned()), ("config", config)])
+}
+
+pub(super) fn tensors(ngram: &Ngram) -> BTreeMap<String, Stored> {
+    let view = ngram.view();
+    let mut tensors = BTreeMap::new();
+    let mut add = |length: usize, what: &str, dtype, n: usize, bytes: Vec<u8>| {
+        let shape = vec![n];
+        let stored = Stored {
+            dtype,
+            shape,
+            bytes,
+        };
+        tensors.insert(format!("{length}.{what}"), stored);
+    };
+    let u16s = |numbers: &mut dyn Iterator<Item = u16>| -> Vec<u8> {
+        numbers.flat_map(u16::to_le_bytes).collect()
+    };
+    let f32s = |numbers: &[f32]| -> Vec<u8> {
+        numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect()
+    };
+    for (index, probabilities) in view.levels.iter().enumerate() {
+        let (length, level) = (index + 1, &view.trie.levels[index]);
+        let n = level.last.len();
+        if length > 1 {
+            let last = u16s(&mut level.last.iter().copied());
+            add(length, "character", Dtype::U16, n, last);
+        }
+        let p = &probabilities.p;
+        add(length, "probability", Dtype::F32, p.len(), f32s(p));
+        if length < view.order() {
+            let followers = level.children.windows(2);
+            let followers = u16s(&mut followers.map(|ends| (ends[1] - ends[0]) as u16));
+            add(length, "followers", Dtype::U16, n, followers);
+            add(
+                length,
+                "backoff",
+                Dtype::F32,
+                n,
+                f32s(&probabilities.backoff),
+            );
+        }
+    }
+    tensors
+}
+
+pub(super) fn read(file: &Contents) -> Result<Ngram> {
+    let vocabulary = file.vocabulary()?;
+    let config: Config = serde_json::from_str(file.value("config")?)
+        .map_err(|_| file.fault("of another model than this version knows"))?;
+    let order = config.order;
+    if !(1..=MAX_ORDER).contains(&order) {
+        return Err(file.fault(format!("no n-gram model has order {order}")));
+    }
+    let v = vocabulary.len();
+    let mut reader = Reader { file, read: 0 };
+    let (mut levels, mut probabilities): (Vec<Level>, Vec<Arc<Probabilities>>) = Default::default();
+    for length in 1..=order {
+        let mut level = Level {
+            last: match length {
+                1 => (0..=v as u16).collect(),
+                _ => reader.u16s(length, "character")?,
+            },
+            ..Level::default()
+        };
+        let mut of_level = Probabilities {
+            p: reader.f32s(length, "probability")?,
+            backoff: Vec::new(),
+        };
+        let n = level.last.len();
+        let is_complete = of_level.p.len() == n || (length == 1 && of_level.p.len() == v);
+        let mut fits = is_complete && of_level.p.iter().all(|p| (0.0..=1.0).contains(p));
+        if length < order {
+            let mut end = 0_u32;
+            level.children.push(end);
+            for followers in reader.u16s(length, "followers")? {
+                end = end.saturating_add(followers.into());
+                level.children.push(end);
+            }
+            of_level.backoff = reader.f32s(length, "backoff")?;
+            let is_possible = |backoff: &f32| backoff.is_finite() && *backoff >= 0.0;
+            fits &= level.children.len() == n + 1 && of_level.backoff.len() == n;
+            fits &= of_level.backoff.iter().all(is_possible);
+        }
+        if !fits {
+            return Err(file.fault(format!(
+                "its n-grams of {length} characters are not as the model has them"
+            )));
+        }
+        levels.push(level);
+        probabilities.push(Arc::new(of_level));
+    }
+    if reader.read != file.tensors.len() {
+        return Err(file.fault("it has more tensors than an n-gram model"));
+    }
+    let trie = Trie::with_suffixes(levels, v)
+        .ok_or_else(|| file.fault("its n-grams are not those of words"))?;
+    let view = View {
+        trie: Arc::new(trie),
+        levels: probabilities,
+        unseen: config
+            .smoothing
+            .map_or_else(Default::default, Smoothing::unseen),
+    };
+    Ok(Ngram::with(vocabulary, config.smoothing, view))
+}
+
+struct Reader<'a, 'b> {
+    file: &'a Contents<'b>,
+    /// How many tensors were read.
+    read: usize,
+}
+
+impl Reader<'_, '_> {
+    fn u16s(&mut self, length: usize, what: &str) -> Result<Vec<u16>> {
+        let name = format!("{length}.{what}");
+        let view = self.file.tensors.get(&name);
+        let view = view.filter(|view| view.dtype() == Dtype::U16 && view.shape().len() == 1);
+        let view = view.ok_or_else(|| self.missing(&name))?;
+        self.read += 1;
+        let (numbers, _) = view.data().as_chunks();
+        Ok(numbers
+            .iter()
+            .map(|&bytes| u16::from_le_bytes(bytes))
+            .collect())
+    }
+
+    fn f32s(&mut self, length: usize, what: &str) -> Result<Vec<f32>> {
+        let name = format!("{length}.{what}");
+        let view = self.file.tensors.get(&name);
+        let view = view.filter(|view| view.shape().len() == 1);
+        let view = view.ok_or_else(|| self.missing(&name))?;
+        self.read += 1;
+        self.file.floats(&name, view)
+    }
+
+    fn missing(&self, name: &str) -> crate::Error {
+        self.file.fault(format!(
+            "there is no tensor {name:?} as an n-gram model has it"
+        ))
+    }
+}

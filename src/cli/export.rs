@@ -1,0 +1,111 @@
+//! `makemore-tch export`: an n-gram model in the format of other programs.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use makemore_tch::files::{Output, check_distinct};
+use makemore_tch::{Model, Ngram, arpa};
+
+use super::context::{Context, load};
+
+/// Write an n-gram model as an ARPA file, for KenLM, SRILM and others
+///
+/// Each character is a word there, <s> and </s> begin and end words, and white space is written as
+/// its code point: <U+0020> is a space.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makemore-tch export names.arpa --model makemore-ngram.safetensors
+  makemore-tch export names.arpa.gz --model makemore-ngram.safetensors")]
+pub struct Export {
+    /// The file, ending in .arpa or, to compress it, .arpa.gz
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+
+    /// The n-gram model
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+
+    /// Overwrite a file that is no ARPA file
+    #[arg(long)]
+    force: bool,
+}
+
+impl Export {
+    pub fn run(self, context: Context) -> anyhow::Result<()> {
+        let name = self.out.to_string_lossy().to_lowercase();
+        let is_compressed = name.ends_with(".gz");
+        if !name.trim_end_matches(".gz").ends_with(".arpa") {
+            bail!(
+                "{}: the name of an ARPA file ends in .arpa or .arpa.gz",
+                self.out.display()
+            );
+        }
+        check_distinct(&[&self.out], &[&self.model])?;
+        let output = Output::check(&self.out)?;
+        if output.exists() && !self.force && !is_arpa_or_empty(&self.out)? {
+            bail!(
+                "{}: there is a file that is no ARPA file, and it is not overwritten; choose another, or overwrite it with --force",
+                self.out.display()
+            );
+        }
+        let Some(file) = load(Some(&self.model), None)? else {
+            return Ok(());
+        };
+        let Model::Ngram(ngram) = &file.model else {
+            bail!(
+                "{}: a network, which an ARPA file cannot hold; `makemore-tch train --type ngram` makes a model that it can",
+                self.model.display()
+            );
+        };
+        output.replace_by(|to| write(ngram, to, is_compressed))?;
+        context
+            .remarks
+            .say(format_args!("wrote {}", self.out.display()));
+        Ok(())
+    }
+}
+
+fn write(ngram: &Ngram, to: &mut File, is_compressed: bool) -> io::Result<()> {
+    let to = BufWriter::with_capacity(1 << 17, to);
+    if is_compressed {
+        let mut gzip = BufWriter::new(GzEncoder::new(to, Compression::default()));
+        arpa::write(ngram, &mut gzip)?;
+        gzip.into_inner()?.finish()?.flush()
+    } else {
+        let mut to = to;
+        arpa::write(ngram, &mut to)?;
+        to.flush()
+    }
+}
+
+/// Whether a file may be overwritten by an ARPA file.
+fn is_arpa_or_empty(path: &Path) -> anyhow::Result<bool> {
+    let cannot = || format!("cannot read {}", path.display());
+    let mut start = Vec::new();
+    let file = File::open(path).with_context(cannot)?;
+    let is_compressed = path
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("gz"));
+    if is_compressed {
+        let gzip = flate2::read::GzDecoder::new(file);
+        // What cannot be uncompressed is no ARPA file.
+        if gzip.take(START).read_to_end(&mut start).is_err() {
+            return Ok(path.metadata().with_context(cannot)?.len() == 0);
+        }
+    } else {
+        file.take(START)
+            .read_to_end(&mut start)
+            .with_context(cannot)?;
+    }
+    let has_data = memchr::memmem::find(&start, b"\\data\\").is_some();
+    Ok(start.is_empty() || has_data)
+}
+
+/// How much of a file is looked at to tell what it is.
+const START: u64 = 4096;

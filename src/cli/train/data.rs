@@ -1,0 +1,215 @@
+//! The lists of a training: read, counted and split.
+
+use std::path::Path;
+
+use anyhow::bail;
+use makemore_tch::data::SplitOf;
+use makemore_tch::data::split::Part;
+use makemore_tch::score::evaluate::{self, Evaluation, OldAndNew};
+use makemore_tch::{
+    Checkpoint, Counted, LanguageModel, List, Parts, Percents, Source, Split, count,
+};
+
+use super::Train;
+use crate::cli::context::Context;
+use crate::cli::output::Remarks;
+
+/// What a model is trained on and evaluated with.
+pub struct Data {
+    /// The list, with all its bigrams.
+    pub counted: Counted,
+    /// Its parts.
+    pub parts: Parts,
+    /// The lists that are a part by themselves.
+    own: Vec<(Part, Counted)>,
+}
+
+/// How well a model fits the parts that it was not trained on, where they have words.
+#[derive(Debug, Clone, Copy)]
+pub struct HeldOut {
+    pub dev: OldAndNew,
+    pub test: OldAndNew,
+}
+
+impl Train {
+    /// Reads the lists; `default` is how the data is split if the user does not say.
+    pub(super) fn read_data(
+        &self,
+        default: Percents,
+        resumed: Option<&Checkpoint>,
+        context: Context,
+    ) -> anyhow::Result<Data> {
+        self.check_standard_input()?;
+        let learned = resumed.map(|resumed| resumed.model.vocabulary());
+        let boundary = self.data.boundary(learned);
+        let source = self.data.source().rereadable()?;
+        let counted = count(&source, boundary)?;
+        let split = self.split_of(default, resumed, &counted, context.remarks)?;
+        let list = List {
+            source,
+            digest: counted.digest,
+        };
+        let mut data = Data {
+            parts: Parts::new(list, split),
+            counted,
+            own: Vec::new(),
+        };
+        for (part, file) in [(Part::Dev, &self.dev), (Part::Test, &self.test)] {
+            let Some(file) = file else {
+                continue;
+            };
+            let source = Source::files(vec![file.clone()]).rereadable()?;
+            let counted = count(&source, boundary)?;
+            let list = List {
+                source,
+                digest: counted.digest,
+            };
+            data.parts = data.parts.with(part, list)?;
+            data.own.push((part, counted));
+        }
+        if let (Some(file), Some(resumed)) = (&self.resume, resumed) {
+            data.check_same_split(file, &resumed.split)?;
+        }
+        Ok(data)
+    }
+
+    /// Standard input can be one list only.
+    fn check_standard_input(&self) -> anyhow::Result<()> {
+        let files = self.data.data.iter().chain(&self.dev).chain(&self.test);
+        match files.filter(|file| *file == Path::new("-")).count() {
+            0 | 1 => Ok(()),
+            _ => bail!("standard input, -, can be one list only; save it to a file"),
+        }
+    }
+
+    fn split_of(
+        &self,
+        default: Percents,
+        resumed: Option<&Checkpoint>,
+        list: &Counted,
+        remarks: Remarks,
+    ) -> anyhow::Result<Split> {
+        let before = resumed.map(|resumed| resumed.split);
+        let words = list.digest.words;
+        if let (Some(before), Some(file)) = (before, &self.resume) {
+            if let Some(split) = self.split.filter(|&split| split != before.percents) {
+                bail!(
+                    "{}: its list was split {}, and {split} would train it on words that were held out; leave --split out",
+                    file.display(),
+                    before.percents
+                );
+            }
+            return Ok(Split::new(before.percents, before.seed, words));
+        }
+        let own = [
+            (Part::Dev, "--dev", &self.dev),
+            (Part::Test, "--test", &self.test),
+        ];
+        let own = own.into_iter().filter(|(.., file)| file.is_some());
+        let mut percents = self.split.unwrap_or(default);
+        for (part, argument, _) in own {
+            if self.split.is_some_and(|split| split.of(part) > 0) {
+                bail!(
+                    "--split {percents} takes the {part} part from the data, and {argument} names a list for it; leave one of them out"
+                );
+            }
+            percents = percents.without(part);
+        }
+        let seed = self.seed.unwrap_or(super::SEED);
+        let split = Split::new(percents, seed, words);
+        let parts = [Part::Train, Part::Dev, Part::Test].into_iter();
+        let mut parts = parts.filter(|&part| percents.of(part) > 0);
+        match parts.find(|&part| split.words(part) == 0) {
+            None => Ok(split),
+            Some(_) if self.split.is_none() => {
+                remarks.say(format_args!(
+                    "{} has too few words to hold some out ({words}): all are for training",
+                    list.origin
+                ));
+                Ok(Split::new(Percents::ALL, seed, words))
+            }
+            Some(part) => bail!(
+                "--split {percents} leaves the {part} part of {} without words ({words} in all); give it more percent, or name a list with --{part}",
+                list.origin
+            ),
+        }
+    }
+}
+
+impl Data {
+    /// Whether a part has words.
+    pub fn has(&self, part: Part) -> bool {
+        self.parts.words(part) > 0
+    }
+
+    /// Refuses lists with characters that a model of the data will not know.
+    pub fn check_characters(&self) -> anyhow::Result<()> {
+        let known = self.counted.counts.vocabulary();
+        for (part, list) in &self.own {
+            let characters = &list.counts.vocabulary().characters()[1..];
+            for &character in characters {
+                if let Err(error) = known.stoi(character) {
+                    let context = format!("the {part} part is {}", list.origin);
+                    return Err(anyhow::Error::from(error).context(context));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What was held out must stay so.
+    fn check_same_split(&self, file: &Path, before: &SplitOf) -> anyhow::Result<()> {
+        for part in [Part::Dev, Part::Test] {
+            let own = before.own(part);
+            if self.parts.own(part).map(|list| list.digest) != own {
+                let was = match own {
+                    Some(own) => format!("was a list of its own ({own}); name it with --{part}"),
+                    None => format!("was no list of its own; leave --{part} out"),
+                };
+                bail!("{}: its {part} part {was}", file.display());
+            }
+        }
+        Ok(())
+    }
+
+    /// The losses of a model on what it was not trained on.
+    pub fn held_out(
+        &self,
+        model: &dyn LanguageModel,
+        train: &Train,
+    ) -> makemore_tch::Result<HeldOut> {
+        let wanted: Vec<Part> = [Part::Dev, Part::Test]
+            .into_iter()
+            .filter(|&part| self.has(part))
+            .collect();
+        let memory = train.memory.memory();
+        let evaluation = evaluate::parts_and_new(model, &self.parts, &wanted, &memory)?;
+        Ok(HeldOut {
+            dev: evaluation.of(Part::Dev),
+            test: evaluation.of(Part::Test),
+        })
+    }
+}
+
+impl HeldOut {
+    /// The losses in nats, each as a line.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |part: &str, OldAndNew { all, new }: OldAndNew| {
+            let of_new = nll(new).map_or_else(String::new, |nll| {
+                let words = new.words;
+                format!(
+                    " ({nll:.6} on the {words} of {} words that training never saw)",
+                    all.words
+                )
+            });
+            nll(all).map(|nll| format!("{part} loss: {nll:.6}{of_new}"))
+        };
+        let lines = [line("Dev", self.dev), line("Test", self.test)];
+        lines.into_iter().flatten().collect()
+    }
+}
+
+/// The loss, if there are words.
+pub fn nll(evaluation: Evaluation) -> Option<f64> {
+    (evaluation.words > 0).then(|| evaluation.nll())
+}

@@ -1,0 +1,574 @@
+//! Counting n-grams of any order, in parts of a list whose vocabulary is known.
+//!
+//! Only the n-grams of the longest order are counted, those of a word's first characters filled up
+//! with start tokens: all shorter ones follow from them. Memory depends on how many different
+//! n-grams there are and not on the length of the list.
+//!
+//! The places of n-grams in a large table are anywhere in memory, and waiting for it would take most
+//! of the time. So there are many tables, and n-grams wait until a table can be fetched for hundreds
+//! of them at once.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::hash_table::{Counted, Table};
+use super::packed::{MAX_ORDER, Packed, Packing};
+use super::repeated_words::RepeatedWords;
+use super::{NgramCounts, Ngrams, parallel};
+use crate::data::Vocabulary;
+use crate::data::parts::Parts;
+use crate::data::split::Part;
+use crate::data::vocabulary::Encoder;
+use crate::error::{Error, Result};
+use crate::memory::Memory;
+
+/// As few slots as a table has at first, as a power of two.
+const SMALLEST_BITS: u32 = 4;
+
+/// Into how many tables counts are divided, as a power of two: each is small enough for the
+/// processor's cache, and threads seldom want the same.
+const TABLES_BITS: u32 = 8;
+
+/// How many n-grams wait for a table at most.
+const MOST_WAITING: usize = 512;
+
+/// The bytes that an n-gram of up to 64 bits takes while it is counted and estimated from, at most:
+/// in a table that was just doubled, then sorted, then with its probability among those of all
+/// orders. Wider ones take two or three times as much.
+pub const BYTES_AN_NGRAM: u64 = 64;
+
+/// From how many n-grams, at most, it is estimated how many shorter ones there are.
+const SAMPLE: u64 = 1 << 16;
+
+/// Counts the n-grams of some parts, each by itself, in the order wanted.
+///
+/// `on_words` is told of words that were counted, by several threads.
+///
+/// # Errors
+///
+/// [`Error::Memory`] before more memory is used than there is; if a list cannot be read, has
+/// changed since it was checked, or, in the train part, has a character that the vocabulary does
+/// not have.
+pub fn count_parts(
+    parts: &Parts,
+    wanted: &[Part],
+    vocabulary: &Vocabulary,
+    order: usize,
+    memory: &Memory,
+    on_words: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<NgramCounts>> {
+    if !(1..=MAX_ORDER).contains(&order) {
+        return Err(Error::Value {
+            what: "the order",
+            value: order.to_string(),
+            expected: "1 to 16 would work",
+        });
+    }
+    let counting = Counting {
+        parts,
+        wanted,
+        vocabulary,
+        packing: Packing::new(vocabulary.len() + 1, order),
+        memory,
+        on_words,
+        counted: AtomicU64::new(0),
+    };
+    let packing = counting.packing;
+    let counted: Vec<Ngrams> = match () {
+        () if Counted::<u64>::holds(packing) => wrapped(counting.count()?, Ngrams::Narrow),
+        () if Counted::<u128>::holds(packing) => wrapped(counting.count()?, Ngrams::Wide),
+        () => wrapped(counting.count()?, Ngrams::Widest),
+    };
+    let counts = counted.into_iter().map(|ngrams| NgramCounts {
+        vocabulary: vocabulary.clone(),
+        order,
+        ngrams,
+    });
+    Ok(counts.collect())
+}
+
+fn wrapped<K>(counted: Vec<Vec<(K, u64)>>, wrap: fn(Vec<(K, u64)>) -> Ngrams) -> Vec<Ngrams> {
+    counted.into_iter().map(wrap).collect()
+}
+
+/// What all threads know.
+struct Counting<'a> {
+    parts: &'a Parts,
+    wanted: &'a [Part],
+    vocabulary: &'a Vocabulary,
+    packing: Packing,
+    memory: &'a Memory,
+    on_words: &'a (dyn Fn(u64) + Sync),
+    /// How many words were counted.
+    counted: AtomicU64,
+}
+
+impl Counting<'_> {
+    fn count<K: Packed>(&self) -> Result<Vec<Vec<(K, u64)>>> {
+        let parts = self.wanted.len();
+        let threads = parallel::threads();
+        let readers = (parts * threads) as u64;
+        let most = Waiting::<K>::most(self.memory.free() / readers);
+        let bytes = parts as u64 * Tables::<K>::bytes() + readers * Waiting::<K>::bytes(most);
+        if !self.memory.reserve(bytes) {
+            return Err(Error::Memory {
+                order: self.packing.order(),
+                limit: self.memory.limit(),
+                fits: None,
+            });
+        }
+        let tables: Vec<Tables<K>> = (0..parts).map(|_| Tables::new()).collect();
+        let worker = || Worker::<K>::new(parts, most);
+        let mut workers: Vec<Worker<K>> = std::iter::repeat_with(worker).take(threads).collect();
+        let encoder = self.vocabulary.encoder();
+        self.parts
+            .each_word(self.wanted, &mut workers, |worker, part, word| {
+                let place = self.wanted.iter().position(|&wanted| wanted == part);
+                let place = place.unwrap_or_default();
+                worker.parts[place].add(word, &encoder, self, &tables[place])
+            })?;
+        parallel::each(workers, |worker| {
+            let mut parts = worker.parts.into_iter().zip(&tables);
+            parts.try_for_each(|(part, tables)| part.finish(&encoder, self, tables))
+        })?;
+        let sorted = tables.into_iter().map(|tables| tables.sorted(self));
+        sorted.collect()
+    }
+
+    /// The error where there is no more memory: which orders would have had enough, from how many
+    /// n-grams of each there are up to here.
+    fn no_memory<K: Packed>(&self, tables: &Tables<K>) -> Error {
+        let all = self.wanted.iter().map(|&part| self.parts.words(part));
+        let all = all.sum::<u64>() as f64;
+        // The more words, the fewer of their n-grams are new.
+        let growth = all / self.counted.load(Ordering::Relaxed).max(1) as f64;
+        let some_of_each = |visit: &mut dyn FnMut(K)| {
+            for table in &tables.tables {
+                lock(table).ngrams().for_each(&mut *visit);
+            }
+        };
+        no_memory(
+            self.packing,
+            tables.len(),
+            growth,
+            self.memory,
+            some_of_each,
+        )
+    }
+}
+
+/// The error where n-grams take more memory than there is, with the longest order that takes less.
+///
+/// `visit_all` visits all n-grams that were counted; there will be at most `growth` times as many.
+pub(crate) fn no_memory<K: Packed>(
+    packing: Packing,
+    ngrams: usize,
+    growth: f64,
+    memory: &Memory,
+    visit_all: impl Fn(&mut dyn FnMut(K)),
+) -> Error {
+    let one_in = (ngrams as u64 / SAMPLE).max(1);
+    let bytes = BYTES_AN_NGRAM * (size_of::<K>() as u64 / 8);
+    let mut taken = 0.0;
+    let fits = (1..packing.order()).take_while(|&order| {
+        let mask = packing.of_order(order).mask();
+        let mut sample = HashSet::new();
+        visit_all(&mut |ngram| {
+            let shorter = ngram & mask;
+            if shorter.scattered().is_multiple_of(one_in) {
+                sample.insert(shorter);
+            }
+        });
+        taken += growth * (sample.len() as u64 * one_in * bytes) as f64;
+        taken < memory.limit() as f64
+    });
+    Error::Memory {
+        order: packing.order(),
+        limit: memory.limit(),
+        fits: fits.last(),
+    }
+}
+
+/// What one thread has read, for each part.
+struct Worker<K> {
+    parts: Vec<Reader<K>>,
+}
+
+/// What one thread has read of a part and not given to the tables yet.
+struct Reader<K> {
+    words: RepeatedWords,
+    /// How many words there were.
+    read: u64,
+    waiting: Waiting<K>,
+}
+
+impl<K: Packed> Worker<K> {
+    fn new(parts: usize, most_waiting: usize) -> Self {
+        let reader = || Reader {
+            words: RepeatedWords::default(),
+            read: 0,
+            waiting: Waiting::new(most_waiting),
+        };
+        Self {
+            parts: std::iter::repeat_with(reader).take(parts).collect(),
+        }
+    }
+}
+
+impl<K: Packed> Reader<K> {
+    #[inline]
+    fn add(
+        &mut self,
+        word: &str,
+        encoder: &Encoder,
+        counting: &Counting,
+        tables: &Tables<K>,
+    ) -> Result<()> {
+        self.words.add(word);
+        self.read += 1;
+        match self.words.is_full() {
+            true => self.count(encoder, counting, tables),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts the n-grams of the words.
+    fn count(&mut self, encoder: &Encoder, counting: &Counting, tables: &Tables<K>) -> Result<()> {
+        let waiting = &mut self.waiting;
+        let mut last = LastWord::new(counting.packing);
+        let mut counted = true;
+        let mut add = |ngram, count| counted &= waiting.add(ngram, count, tables, counting.memory);
+        self.words
+            .drain(|word, count| last.replace(word, count, encoder, &mut add));
+        last.leave(0, &mut add);
+        let read = std::mem::take(&mut self.read);
+        counting.counted.fetch_add(read, Ordering::Relaxed);
+        (counting.on_words)(read);
+        match counted {
+            true => Ok(()),
+            false => Err(counting.no_memory(tables)),
+        }
+    }
+
+    /// Counts what is left.
+    fn finish(mut self, encoder: &Encoder, counting: &Counting, tables: &Tables<K>) -> Result<()> {
+        self.count(encoder, counting, tables)?;
+        match self.waiting.finish(tables, counting.memory) {
+            true => Ok(()),
+            false => Err(counting.no_memory(tables)),
+        }
+    }
+}
+
+/// The last one of some words, whose n-grams are not counted before one of their characters
+/// changes: words that follow each other often begin alike, in sorted lists with most of their
+/// characters.
+struct LastWord<K> {
+    packing: Packing,
+    word: Vec<u8>,
+    /// The n-grams that its characters and its end are the last of, each with how many words there
+    /// were before the first of those that all have it.
+    ngrams: Vec<(K, u64)>,
+    /// How many words there were.
+    words: u64,
+}
+
+impl<K: Packed> LastWord<K> {
+    fn new(packing: Packing) -> Self {
+        Self {
+            packing,
+            word: Vec::new(),
+            ngrams: Vec::new(),
+            words: 0,
+        }
+    }
+
+    /// Goes on to another word, which was read `count` times.
+    #[inline]
+    fn replace(&mut self, word: &str, count: u64, encoder: &Encoder, add: impl FnMut(K, u64)) {
+        let mut same = common_prefix(&self.word, word.as_bytes());
+        while !word.is_char_boundary(same) {
+            same -= 1;
+        }
+        let (same, others) = word.split_at(same);
+        let is_start = |&&byte: &&u8| byte.cast_signed() >= -64; // Of a character in UTF-8.
+        self.leave(same.as_bytes().iter().filter(is_start).count(), add);
+        self.word.truncate(same.len());
+        self.word.extend_from_slice(others.as_bytes());
+
+        let mask = self.packing.mask();
+        let mut ngram = self.ngrams.last().map_or(K::default(), |&(ngram, _)| ngram);
+        self.ngrams.reserve(others.len() + 1);
+        if others.is_ascii() {
+            let indices = others.bytes().map(|byte| encoder.ascii(byte));
+            self.ngrams.extend(indices.map(|index| {
+                ngram = self.packing.push(ngram, index, mask);
+                (ngram, self.words)
+            }));
+        } else {
+            for character in others.chars() {
+                ngram = self.packing.push(ngram, encoder.index(character), mask);
+                self.ngrams.push((ngram, self.words));
+            }
+        }
+        let end = self.packing.push(ngram, 0, mask);
+        self.ngrams.push((end, self.words));
+        self.words += count;
+    }
+
+    /// Leaves all characters but the first ones behind, whose n-grams now can be counted.
+    #[inline]
+    fn leave(&mut self, kept: usize, mut add: impl FnMut(K, u64)) {
+        for &(ngram, before) in &self.ngrams[kept..] {
+            add(ngram, self.words - before);
+        }
+        self.ngrams.truncate(kept);
+    }
+}
+
+/// How many bytes two words have in common at their beginning.
+#[inline]
+fn common_prefix(one: &[u8], other: &[u8]) -> usize {
+    const CHUNK: usize = 8;
+    let chunks = one.chunks_exact(CHUNK).zip(other.chunks_exact(CHUNK));
+    let start = CHUNK * chunks.take_while(|(one, other)| one == other).count();
+    let rest = one[start..].iter().zip(&other[start..]);
+    start + rest.take_while(|(one, other)| one == other).count()
+}
+
+/// N-grams that wait until there are enough for one table: then that table is in the processor's
+/// cache for all of them.
+struct Waiting<K> {
+    of_table: Vec<Vec<Counted<K>>>,
+    /// As many may wait for one table.
+    most: usize,
+}
+
+impl<K: Packed> Waiting<K> {
+    /// How many may wait for each table where there is so much memory.
+    fn most(memory: u64) -> usize {
+        let share = memory / 16 / Self::bytes(1);
+        share.clamp(8, MOST_WAITING as u64) as usize
+    }
+
+    /// The bytes that it takes.
+    fn bytes(most: usize) -> u64 {
+        ((size_of::<Counted<K>>() * most) as u64) << TABLES_BITS
+    }
+
+    fn new(most: usize) -> Self {
+        let of_table = || Vec::with_capacity(most);
+        Self {
+            of_table: std::iter::repeat_with(of_table)
+                .take(1 << TABLES_BITS)
+                .collect(),
+            most,
+        }
+    }
+
+    /// Adds a count; false if there is no memory for it.
+    #[inline(always)]
+    #[must_use]
+    fn add(&mut self, ngram: K, mut count: u64, tables: &Tables<K>, memory: &Memory) -> bool {
+        let table = (ngram.scattered() >> (u64::BITS - TABLES_BITS)) as usize;
+        let waiting = &mut self.of_table[table];
+        loop {
+            let part = count.min(u64::from(u16::MAX));
+            waiting.push(Counted::new(ngram, part as u16));
+            if waiting.len() >= self.most && !tables.add(table, waiting, memory) {
+                return false;
+            }
+            count -= part;
+            if count == 0 {
+                return true;
+            }
+        }
+    }
+
+    /// Adds all that waits; false if there is no memory for it.
+    #[must_use]
+    fn finish(mut self, tables: &Tables<K>, memory: &Memory) -> bool {
+        let mut waiting = self.of_table.iter_mut().enumerate();
+        let added = waiting.all(|(table, waiting)| tables.add(table, waiting, memory));
+        memory.release(Self::bytes(self.most));
+        added
+    }
+}
+
+/// What all threads have counted of a part, in many tables by the highest bits of the hashes.
+struct Tables<K> {
+    tables: Vec<Mutex<Table<K>>>,
+}
+
+impl<K: Packed> Tables<K> {
+    /// The bytes that empty ones take.
+    fn bytes() -> u64 {
+        Table::<K>::bytes(SMALLEST_BITS) << TABLES_BITS
+    }
+
+    fn new() -> Self {
+        let table = || Mutex::new(Table::new(TABLES_BITS, SMALLEST_BITS));
+        Self {
+            tables: std::iter::repeat_with(table)
+                .take(1 << TABLES_BITS)
+                .collect(),
+        }
+    }
+
+    /// Moves counts into a table; false if there is no memory for them.
+    #[must_use]
+    fn add(&self, table: usize, counts: &mut Vec<Counted<K>>, memory: &Memory) -> bool {
+        let mut table = lock(&self.tables[table]);
+        while table.room() < counts.len() {
+            let now = table.bits();
+            if !memory.reserve(Table::<K>::bytes(now + 1)) {
+                return false;
+            }
+            table.grow();
+            memory.release(Table::<K>::bytes(now));
+        }
+        table.add_all(counts);
+        counts.clear();
+        true
+    }
+
+    /// How many different n-grams there are.
+    fn len(&self) -> usize {
+        self.tables.iter().map(|table| lock(table).len()).sum()
+    }
+
+    /// Everything that was counted, sorted.
+    fn sorted(self, counting: &Counting) -> Result<Vec<(K, u64)>> {
+        let all = (self.len() * size_of::<(K, u64)>()) as u64;
+        if !counting.memory.reserve(all) {
+            return Err(counting.no_memory(&self));
+        }
+        let each = (1_usize << TABLES_BITS).div_ceil(parallel::threads());
+        let mut tables = self.tables;
+        let mut groups = Vec::new();
+        while !tables.is_empty() {
+            groups.push(tables.split_off(tables.len().saturating_sub(each)));
+        }
+        let runs = parallel::each(groups, |group| {
+            let mut run = Vec::with_capacity(group.iter().map(|table| lock(table).len()).sum());
+            for table in group {
+                let table = table.into_inner().unwrap_or_else(PoisonError::into_inner);
+                run.extend(table.iter());
+                counting.memory.release(Table::<K>::bytes(table.bits()));
+            }
+            run.sort_unstable_by_key(|&(ngram, _)| ngram);
+            Ok(run)
+        })?;
+        let mut sorted = runs.concat();
+        // Finds the runs and merges them.
+        sorted.sort_by_key(|&(ngram, _)| ngram);
+        Ok(sorted)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::counting::count;
+    use crate::data::{List, Percents, Source, Split};
+    use proptest::prelude::*;
+
+    /// The n-grams of a list, counted in the plainest way.
+    fn plainly(words: &[String], order: usize) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for word in words {
+            let bounded: Vec<char> = format!("{}{word}.", ".".repeat(order - 1))
+                .chars()
+                .collect();
+            for ngram in bounded.windows(order) {
+                *counts.entry(ngram.iter().collect()).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    fn as_map(counts: &NgramCounts) -> BTreeMap<String, u64> {
+        let ngrams = counts.distinct();
+        ngrams
+            .map(|(context, next, count)| (counts.ngram(&context, next), count))
+            .collect()
+    }
+
+    fn parts(source: Source, percents: Percents) -> (Parts, Vocabulary) {
+        let counted = count(&source, '.').unwrap();
+        let split = Split::new(percents, 1, counted.digest.words);
+        let list = List {
+            source,
+            digest: counted.digest,
+        };
+        (Parts::new(list, split), counted.counts.vocabulary().clone())
+    }
+
+    fn counts(source: Source, order: usize, memory: u64) -> Result<NgramCounts> {
+        let (parts, vocabulary) = parts(source, Percents::ALL);
+        let memory = Memory::new(memory);
+        let counted = count_parts(&parts, &[Part::Train], &vocabulary, order, &memory, &|_| ());
+        counted.map(|mut counted| counted.remove(0))
+    }
+
+    #[test]
+    fn bigrams_are_those_of_the_other_way() {
+        let ours = counts(Source::lecture(), 2, 1 << 30).unwrap();
+        assert_eq!(ours, count(&Source::lecture(), '.').unwrap().counts);
+    }
+
+    #[test]
+    fn parts_are_counted_apart_and_make_the_whole() {
+        let (parts, vocabulary) = parts(Source::lecture(), Percents::USUAL);
+        let all = [Part::Train, Part::Dev, Part::Test];
+        let memory = Memory::new(1 << 30);
+        let counted = count_parts(&parts, &all, &vocabulary, 4, &memory, &|_| ()).unwrap();
+        let words = |part: Part| counted[part as usize].words();
+        assert_eq!(all.map(words), [25_626, 3203, 3204]);
+        let mut sum = BTreeMap::new();
+        for (ngram, count) in counted.iter().flat_map(as_map) {
+            *sum.entry(ngram).or_default() += count;
+        }
+        assert_eq!(sum, as_map(&counts(Source::lecture(), 4, 1 << 30).unwrap()));
+    }
+
+    /// Little memory is said, with an order that does fit.
+    #[test]
+    fn too_little_memory_is_an_error_with_the_order_that_fits() {
+        let count = |order, memory| counts(Source::lecture(), order, memory);
+        let error = count(8, 1_500_000).unwrap_err();
+        let Error::Memory {
+            fits: Some(fits), ..
+        } = error
+        else {
+            panic!("{error}");
+        };
+        assert!((2..8).contains(&fits), "{error}");
+        assert!(count(fits, 1_500_000).is_ok());
+        assert!(matches!(count(2, 1000), Err(Error::Memory { .. })));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn ngrams_of_any_order_are_counted(
+            words in prop::collection::vec("[a-dß日]{1,9}", 1..30),
+            order in 1..=MAX_ORDER,
+        ) {
+            let text = words.join("\n");
+            let counted = counts(Source::text("list", text).in_blocks_of(50), order, 1 << 30).unwrap();
+            prop_assert_eq!(as_map(&counted), plainly(&words, order));
+            prop_assert_eq!(counted.words(), words.len() as u64);
+            for shorter in 1..order {
+                prop_assert_eq!(as_map(&counted.of_order(shorter)), plainly(&words, shorter));
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The data of a model: a list that is split into parts, or lists that are parts of their own.
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digest;
+use super::pass::{Lines, each_block, each_block_here};
+use super::reader::Source;
+use super::split::{Part, Percents, Split};
+use crate::error::{Error, Result};
+
+/// A list that was read once, and can be read again.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// Where its words are.
+    pub source: Source,
+    /// By which it is recognised.
+    pub digest: Digest,
+}
+
+/// By which the parts of a model's data are found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitOf {
+    /// How many percent of the list each part has.
+    pub percents: Percents,
+    /// What its permutation follows from.
+    pub seed: u64,
+    /// The list that is the dev part, if it has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<Digest>,
+    /// The list that is the test part, if it has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Digest>,
+}
+
+impl SplitOf {
+    /// The split of a list that is all for training.
+    pub fn all(seed: u64) -> Self {
+        Self {
+            percents: Percents::ALL,
+            seed,
+            dev: None,
+            test: None,
+        }
+    }
+
+    /// The list that is a part by itself, if it is one.
+    pub fn own(&self, part: Part) -> Option<Digest> {
+        match part {
+            Part::Train => None,
+            Part::Dev => self.dev,
+            Part::Test => self.test,
+        }
+    }
+}
+
+/// A list with its split, and lists that serve as dev or test part instead of a share of it.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    list: List,
+    split: Split,
+    dev: Option<List>,
+    test: Option<List>,
+}
+
+impl Parts {
+    /// A list that is split.
+    pub fn new(list: List, split: Split) -> Self {
+        Self {
+            list,
+            split,
+            dev: None,
+            test: None,
+        }
+    }
+
+    /// The same with a list of its own as dev or test part.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if the split gives that part a share too, or it is the train part.
+    pub fn with(mut self, part: Part, list: List) -> Result<Self> {
+        if self.split.words(part) > 0 {
+            return Err(Error::Value {
+                what: "the split",
+                value: self.split.percents().to_string(),
+                expected: "a part that has a list of its own takes 0 percent",
+            });
+        }
+        match part {
+            Part::Dev => self.dev = Some(list),
+            Part::Test => self.test = Some(list),
+            Part::Train => {}
+        }
+        Ok(self)
+    }
+
+    /// By which the parts are found again.
+    pub fn split_of(&self) -> SplitOf {
+        SplitOf {
+            percents: self.split.percents(),
+            seed: self.split.seed(),
+            dev: self.dev.as_ref().map(|list| list.digest),
+            test: self.test.as_ref().map(|list| list.digest),
+        }
+    }
+
+    /// The list that is split.
+    pub fn list(&self) -> &List {
+        &self.list
+    }
+
+    /// How it is split.
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// The list that is a part by itself, if it is one.
+    pub fn own(&self, part: Part) -> Option<&List> {
+        match part {
+            Part::Train => None,
+            Part::Dev => self.dev.as_ref(),
+            Part::Test => self.test.as_ref(),
+        }
+    }
+
+    /// How many words a part has.
+    pub fn words(&self, part: Part) -> u64 {
+        let own = self.own(part).map(|list| list.digest.words);
+        own.unwrap_or_else(|| self.split.words(part))
+    }
+
+    /// The whole list in one part.
+    pub fn is_whole(&self) -> bool {
+        self.split.is_trivial()
+    }
+
+    /// Passes every word of some parts to one of the workers, each of which has a thread of its
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// If a list cannot be read or has changed; the first error of a worker.
+    pub(crate) fn each_word<W: Send>(
+        &self,
+        wanted: &[Part],
+        workers: &mut [W],
+        work: impl Fn(&mut W, Part, &str) -> Result<()> + Sync,
+    ) -> Result<()> {
+        for Reading { list, own } in self.readings(wanted) {
+            each_block(&list.source, list.digest, workers, |worker, lines| {
+                self.of_lines(lines, own, wanted, |part, word| work(worker, part, word))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// As [`each_word`](Self::each_word), on this thread alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`each_word`](Self::each_word).
+    pub(crate) fn each_word_here(
+        &self,
+        wanted: &[Part],
+        mut work: impl FnMut(Part, &str) -> Result<()>,
+    ) -> Result<()> {
+        for Reading { list, own } in self.readings(wanted) {
+            each_block_here(&list.source, list.digest, |lines| {
+                self.of_lines(lines, own, wanted, &mut work)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The lists that have some parts.
+    fn readings(&self, wanted: &[Part]) -> impl Iterator<Item = Reading<'_>> {
+        let shared = wanted.iter().any(|&part| self.split.words(part) > 0);
+        let shared = shared.then_some(Reading {
+            list: &self.list,
+            own: None,
+        });
+        let own = wanted.iter().filter_map(|&part| {
+            self.own(part).map(|list| Reading {
+                list,
+                own: Some(part),
+            })
+        });
+        shared.into_iter().chain(own.collect::<Vec<_>>())
+    }
+
+    #[inline]
+    fn of_lines(
+        &self,
+        lines: Lines,
+        own: Option<Part>,
+        wanted: &[Part],
+        mut work: impl FnMut(Part, &str) -> Result<()>,
+    ) -> Result<()> {
+        for (place, word) in lines.words() {
+            let part = own.unwrap_or_else(|| self.split.part_of(place));
+            if wanted.contains(&part) {
+                work(part, word)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A list that is read for some parts.
+struct Reading<'a> {
+    list: &'a List,
+    /// The part that all of it is; none where it is split.
+    own: Option<Part>,
+}

@@ -1,0 +1,328 @@
+//! Which words of a list are for training, which for choosing between models (dev), and which for
+//! one look at the end (test).
+//!
+//! Source: the lecture's exercise E02, "split up the dataset randomly into 80% train set, 10% dev
+//! set, 10% test set".
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A part of the data.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::EnumString,
+    strum::EnumMessage,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+    strum::Display,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Part {
+    /// What a model is trained on
+    Train,
+    /// What settings are chosen by
+    Dev,
+    /// What is looked at once, at the end
+    Test,
+}
+
+/// How many percent of the words each part has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "[u8; 3]", into = "[u8; 3]")]
+pub struct Percents([u8; 3]);
+
+impl Percents {
+    /// Everything is for training, as in the lecture.
+    pub const ALL: Self = Self([100, 0, 0]);
+
+    /// As the lecture's exercise E02 asks for.
+    pub const USUAL: Self = Self([80, 10, 10]);
+
+    /// Of a part.
+    pub fn of(self, part: Part) -> u8 {
+        self.0[part as usize]
+    }
+
+    /// The same with what a part has given to training.
+    pub fn without(self, part: Part) -> Self {
+        let Self(mut percents) = self;
+        let moved = std::mem::take(&mut percents[part as usize]);
+        percents[Part::Train as usize] += moved;
+        Self(percents)
+    }
+}
+
+impl TryFrom<[u8; 3]> for Percents {
+    type Error = Error;
+
+    fn try_from(percents: [u8; 3]) -> Result<Self> {
+        let sum: u32 = percents.iter().map(|&percent| u32::from(percent)).sum();
+        if sum == 100 && percents[Part::Train as usize] > 0 {
+            return Ok(Self(percents));
+        }
+        Err(Error::Value {
+            what: "the split",
+            value: Self(percents).to_string(),
+            expected: "three percentages that add up to 100, the first above 0, would work: 80,10,10",
+        })
+    }
+}
+
+impl From<Percents> for [u8; 3] {
+    fn from(percents: Percents) -> Self {
+        percents.0
+    }
+}
+
+impl FromStr for Percents {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let percents: Option<Vec<u8>> = text
+            .split(',')
+            .map(|percent| percent.trim().parse().ok())
+            .collect();
+        let three = percents.and_then(|percents| <[u8; 3]>::try_from(percents).ok());
+        three.map_or_else(
+            || {
+                Err(Error::Value {
+                    what: "the split",
+                    value: text.to_owned(),
+                    expected: "three whole percentages would work: 80,10,10",
+                })
+            },
+            Self::try_from,
+        )
+    }
+}
+
+impl fmt::Display for Percents {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let [train, dev, test] = self.0;
+        write!(f, "{train},{dev},{test}")
+    }
+}
+
+/// How the words of a list are dealt out: in the order of a permutation that follows from a seed,
+/// first those for training, then dev, then test.
+///
+/// The permutation is computed for one word at a time, so that it takes no memory.
+///
+/// ```
+/// use makemore_tch::data::split::{Part, Percents, Split};
+///
+/// let split = Split::new(Percents::USUAL, 420, 32_033);
+/// let test = (0..32_033).filter(|&word| split.part_of(word) == Part::Test);
+/// assert_eq!(test.count(), 3204);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    percents: Percents,
+    seed: u64,
+    permutation: Permutation,
+    /// Where dev begins, and where test.
+    ends: [u64; 2],
+}
+
+impl Split {
+    /// Splits a list of so many words.
+    pub fn new(percents: Percents, seed: u64, words: u64) -> Self {
+        let [train, dev, _] = percents.0.map(u128::from);
+        let share = |percent: u128| (u128::from(words) * percent / 100) as u64;
+        Self {
+            percents,
+            seed,
+            permutation: Permutation::new(words, seed),
+            ends: [share(train), share(train + dev)],
+        }
+    }
+
+    /// How many percent each part has.
+    pub fn percents(&self) -> Percents {
+        self.percents
+    }
+
+    /// What the permutation follows from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How many words a part has.
+    pub fn words(&self, part: Part) -> u64 {
+        let [dev, test] = self.ends;
+        match part {
+            Part::Train => dev,
+            Part::Dev => test - dev,
+            Part::Test => self.permutation.length - test,
+        }
+    }
+
+    /// Whether all words are for training.
+    pub fn is_trivial(&self) -> bool {
+        self.percents == Percents::ALL
+    }
+
+    /// The part of a word, by its place in the list from 0.
+    #[inline]
+    pub fn part_of(&self, word: u64) -> Part {
+        if self.is_trivial() {
+            return Part::Train;
+        }
+        let place = self.permutation.of(word);
+        match () {
+            () if place < self.ends[0] => Part::Train,
+            () if place < self.ends[1] => Part::Dev,
+            () => Part::Test,
+        }
+    }
+}
+
+/// How often the bits are mixed.
+const ROUNDS: usize = 4;
+
+/// A permutation of the numbers below a length: an invertible scramble of the next power of two,
+/// repeated until it is below the length.
+///
+/// Each round multiplies by an odd number and adds the upper half of the bits to the lower one,
+/// which both can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Permutation {
+    length: u64,
+    bits: u32,
+    factors: [u64; ROUNDS],
+    summands: [u64; ROUNDS],
+}
+
+impl Permutation {
+    fn new(length: u64, seed: u64) -> Self {
+        let mut numbers = SplitMix(seed);
+        Self {
+            length,
+            bits: (u64::BITS - length.saturating_sub(1).leading_zeros()).max(1),
+            factors: [(); ROUNDS].map(|()| numbers.next() | 1),
+            summands: [(); ROUNDS].map(|()| numbers.next()),
+        }
+    }
+
+    #[inline]
+    fn of(&self, number: u64) -> u64 {
+        let mask = u64::MAX >> (u64::BITS - self.bits);
+        let half = self.bits.div_ceil(2);
+        let mut place = number & mask;
+        loop {
+            for (factor, summand) in self.factors.iter().zip(self.summands) {
+                place = place.wrapping_mul(*factor).wrapping_add(summand) & mask;
+                place ^= place >> half;
+            }
+            if place < self.length || self.length == 0 {
+                return place;
+            }
+        }
+    }
+}
+
+/// Numbers from a seed: <https://prng.di.unimi.it/splitmix64.c>.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parts(percents: Percents, seed: u64, words: u64) -> Vec<Part> {
+        let split = Split::new(percents, seed, words);
+        (0..words).map(|word| split.part_of(word)).collect()
+    }
+
+    #[test]
+    fn percentages_are_read_and_written_alike() {
+        for text in ["80,10,10", "100,0,0", "1,0,99"] {
+            assert_eq!(text.parse::<Percents>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "80",
+            "80,20",
+            "80,10,11",
+            "0,50,50",
+            "-1,50,51",
+            "33.3,33.3,33.4",
+            "300,0,0",
+        ] {
+            assert!(text.parse::<Percents>().is_err(), "{text}");
+        }
+        let usual = Percents::USUAL;
+        assert_eq!(usual.without(Part::Dev).to_string(), "90,0,10");
+        assert_eq!(usual.without(Part::Dev).without(Part::Test), Percents::ALL);
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let of_seed = |seed| parts(Percents::USUAL, seed, 1000);
+        assert_eq!(of_seed(1), of_seed(1));
+        assert_ne!(of_seed(1), of_seed(2));
+    }
+
+    /// With chance alone, a stretch of 1,000 words has 100 ± 9.5 test words, and two words that
+    /// follow each other are both in test 1 % of the time.
+    #[test]
+    fn every_stretch_has_its_share_of_every_part() {
+        for (seed, words) in [(420, 100_000), (1, 131_072), (2, 65_537)] {
+            let parts = parts(Percents::USUAL, seed, words);
+            for stretch in parts.chunks_exact(1000) {
+                let test = stretch.iter().filter(|&&part| part == Part::Test).count();
+                assert!((50..150).contains(&test), "{test} of 1000");
+            }
+            for distance in [1, 2, 3, 7, 64, 1000] {
+                let pairs = parts.iter().zip(&parts[distance..]);
+                let both = pairs
+                    .filter(|&pair| pair == (&Part::Test, &Part::Test))
+                    .count();
+                let share = both as f64 / parts.len() as f64;
+                assert!((0.007..0.013).contains(&share), "{share} at {distance}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_permutation_has_every_number_once(length in 1..5000_u64, seed: u64) {
+            let permutation = Permutation::new(length, seed);
+            let mut numbers: Vec<u64> = (0..length).map(|number| permutation.of(number)).collect();
+            numbers.sort_unstable();
+            prop_assert!(numbers.into_iter().eq(0..length));
+        }
+
+        #[test]
+        fn parts_have_their_sizes(words in 0..3000_u64, seed: u64, train in 1..=100_u8, dev in 0..=100_u8) {
+            let dev = dev.min(100 - train);
+            let percents = Percents::try_from([train, dev, 100 - train - dev]).unwrap();
+            let split = Split::new(percents, seed, words);
+            let parts = parts(percents, seed, words);
+            for part in [Part::Train, Part::Dev, Part::Test] {
+                let counted = parts.iter().filter(|&&other| other == part).count();
+                prop_assert_eq!(split.words(part), counted as u64);
+            }
+        }
+    }
+}

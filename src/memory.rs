@@ -1,0 +1,86 @@
+//! How much memory may be used, so that what would take more is refused before the system ends the
+//! program.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytesize::ByteSize;
+use sysinfo::{MemoryRefreshKind, System};
+
+/// An amount of memory, of which parts are reserved before they are allocated.
+#[derive(Debug)]
+pub struct Memory {
+    limit: u64,
+    reserved: AtomicU64,
+}
+
+impl Memory {
+    /// So many bytes.
+    pub fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            reserved: AtomicU64::new(0),
+        }
+    }
+
+    /// Half of what the machine has, or the container that the program is in.
+    pub fn half_of_the_machine() -> Self {
+        let mut system = System::new();
+        system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+        let machine = system.total_memory();
+        let container = system.cgroup_limits().map(|limits| limits.total_memory);
+        Self::new(container.map_or(machine, |container| container.min(machine)) / 2)
+    }
+
+    /// How many bytes there are.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// How many bytes are not reserved.
+    pub fn free(&self) -> u64 {
+        let reserved = self.reserved.load(Ordering::Relaxed);
+        self.limit.saturating_sub(reserved)
+    }
+
+    /// Reserves some bytes; false if there are not so many.
+    #[must_use]
+    pub fn reserve(&self, bytes: u64) -> bool {
+        let more = |reserved: u64| {
+            let sum = reserved.checked_add(bytes)?;
+            (sum <= self.limit).then_some(sum)
+        };
+        let order = Ordering::Relaxed;
+        self.reserved.fetch_update(order, order, more).is_ok()
+    }
+
+    /// Gives reserved bytes back.
+    pub fn release(&self, bytes: u64) {
+        self.reserved.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        ByteSize::b(self.limit).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_reserved_than_there_is() {
+        let memory = Memory::new(100);
+        assert!(memory.reserve(60) && !memory.reserve(41) && memory.reserve(40));
+        assert!(!memory.reserve(u64::MAX));
+        memory.release(10);
+        assert_eq!(memory.free(), 10);
+    }
+
+    #[test]
+    fn a_machine_has_memory() {
+        let half = Memory::half_of_the_machine().limit();
+        assert!((1 << 24..1 << 50).contains(&half), "{half}");
+    }
+}

@@ -1,0 +1,88 @@
+//! A file with a model, whatever it is: a checkpoint, or an ARPA file that anyone has written.
+
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use crate::arpa;
+use crate::checkpoint::{Checkpoint, Model, file};
+use crate::data::{Digest, SplitOf};
+use crate::error::{Error, Result};
+
+/// How much of a file is looked at to tell what it is.
+const START: u64 = 4096;
+
+/// A model from a file.
+#[derive(Debug)]
+pub struct ModelFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The model.
+    pub model: Model,
+    /// What it was trained on; none where the file does not say.
+    pub trained_on: Option<TrainedOn>,
+}
+
+/// The list that a model was trained on, and which parts of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrainedOn {
+    /// By which the list is recognised.
+    pub list: Digest,
+    /// How it was split.
+    pub split: SplitOf,
+}
+
+impl ModelFile {
+    /// Reads a model. `boundary` chooses the start/end token of an ARPA file, which does not name
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checkpoint::load`] or [`arpa::read`]; [`Error::NotAModel`] if the file is neither.
+    pub fn load(path: &Path, boundary: Option<char>) -> Result<Self> {
+        let mut opened = file::open(path)?;
+        let mut start = Vec::new();
+        let read = opened.by_ref().take(START).read_to_end(&mut start);
+        read.map_err(|cause| Error::Read {
+            file: path.display().to_string(),
+            cause,
+        })?;
+        let is_arpa = is_arpa(path, &start);
+        let whole = Cursor::new(start).chain(opened);
+        let path = path.to_owned();
+        if is_arpa {
+            let ngram = arpa::read_from(&path, whole, boundary)?;
+            return Ok(Self {
+                path,
+                model: Model::Ngram(ngram),
+                trained_on: None,
+            });
+        }
+        let Checkpoint {
+            model, data, split, ..
+        } = Checkpoint::read(&path, whole).map_err(|error| match error {
+            Error::NotACheckpoint { file } => Error::NotAModel { file },
+            error => error,
+        })?;
+        Ok(Self {
+            path,
+            model,
+            trained_on: Some(TrainedOn { list: data, split }),
+        })
+    }
+}
+
+/// Whether a file is to be read as an ARPA file, by its name or how it begins.
+fn is_arpa(path: &Path, start: &[u8]) -> bool {
+    // The header of a checkpoint follows its length.
+    if start.get(8) == Some(&b'{') {
+        return false;
+    }
+    let name = path.to_string_lossy().to_lowercase();
+    let is_compressed = start.starts_with(&[0x1F, 0x8B]) || start.starts_with(&[0x28, 0xB5]);
+    let has_data = memchr::memmem::find(start, b"\\data\\").is_some();
+    is_compressed
+        || has_data
+        || [".arpa", ".arpa.gz", ".arpa.zst"]
+            .iter()
+            .any(|end| name.ends_with(end))
+}

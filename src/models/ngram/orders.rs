@@ -1,0 +1,379 @@
+//! What each order of n-grams brings: models of every order from 1 on, beside each other.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::kneser_ney::{Discounts, Lower};
+use super::trie::{Node, Occurrences, Trie};
+use super::{Ngram, Smoothing, View, additive, witten_bell};
+use crate::counting::NgramCounts;
+use crate::error::{Error, Result};
+use crate::memory::Memory;
+use crate::score::Sum;
+
+/// The counts of training and dev data, from which models of all orders follow.
+#[derive(Debug)]
+pub struct Orders {
+    train: NgramCounts,
+    trie: Arc<Trie>,
+    occurrences: Vec<Occurrences>,
+    /// Of every order, from 1 on.
+    dev: Vec<NgramCounts>,
+}
+
+/// A model of one order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Order {
+    /// The length of its longest n-grams.
+    pub order: usize,
+    /// How many of these there are.
+    pub ngrams: u64,
+    /// What is taken from counts of 1, 2, and 3 or more of n-grams of this length in the model of
+    /// the highest order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discounts: Option<Discounts>,
+    /// What is added to every count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub added: Option<f64>,
+    /// The average NLL of the training data, in nats.
+    pub train: f64,
+    /// The average NLL of the dev data, in nats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<f64>,
+}
+
+/// A number that was added to every count, and the dev NLL that it led to, in nats.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Tried {
+    /// The number.
+    pub added: f64,
+    /// The average NLL.
+    pub dev: f64,
+}
+
+impl Orders {
+    /// Prepares the models of all orders up to that of the counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Memory`] before more memory is used than there is.
+    pub fn of(train: NgramCounts, dev: Option<&NgramCounts>, memory: &Memory) -> Result<Self> {
+        let (trie, occurrences) = Trie::of(&train, memory)?;
+        let dev = dev.map_or_else(Vec::new, |dev| {
+            (1..=train.order())
+                .map(|order| dev.of_order(order))
+                .collect()
+        });
+        Ok(Self {
+            train,
+            trie: Arc::new(trie),
+            occurrences,
+            dev,
+        })
+    }
+
+    /// The model of the highest order.
+    pub fn model(&self, smoothing: Smoothing) -> Ngram {
+        Ngram::of_trie(
+            self.train.vocabulary().clone(),
+            Arc::clone(&self.trie),
+            &self.occurrences,
+            smoothing,
+        )
+    }
+
+    /// Models of all orders with a smoothing; `each` is told of each as it is made.
+    pub fn with(&self, smoothing: Smoothing, mut each: impl FnMut(&Order)) -> Vec<Order> {
+        let orders = 1..=self.occurrences.len();
+        let mut told = |order: Order| {
+            each(&order);
+            order
+        };
+        match smoothing {
+            Smoothing::KneserNey => {
+                let mut lower = Lower::new(Arc::clone(&self.trie), &self.occurrences);
+                let order = |_| told(self.next_of_kneser_ney(&mut lower));
+                orders.map(order).collect()
+            }
+            Smoothing::WittenBell => {
+                let whole = witten_bell::estimate(Arc::clone(&self.trie), &self.occurrences);
+                let order = |order| told(self.order(&whole.cut(order)));
+                orders.map(order).collect()
+            }
+            Smoothing::Additive(added) => {
+                let order = |order| told(self.additive(order, added));
+                orders.map(order).collect()
+            }
+        }
+    }
+
+    /// The model of an order with a number added to every count.
+    pub fn additive(&self, order: usize, added: f64) -> Order {
+        let occurrences = &self.occurrences[..order];
+        let view = additive::estimate(Arc::clone(&self.trie), occurrences, added);
+        Order {
+            added: Some(added),
+            ..self.order(&view)
+        }
+    }
+
+    /// The model one order above the levels that there are, which then has its level among them.
+    fn next_of_kneser_ney(&self, lower: &mut Lower) -> Order {
+        let estimate = lower.with_top();
+        let order = self.order(&estimate.view);
+        let discounts = match order.order == self.occurrences.len() {
+            true => estimate.discounts.last().copied(),
+            false => Some(lower.add()),
+        };
+        Order { discounts, ..order }
+    }
+
+    fn order(&self, view: &View) -> Order {
+        let order = view.order();
+        // As in an ARPA file, the start and the end token are two among the single characters.
+        let ngrams = view.levels[order - 1].p.len() as u64 + u64::from(order == 1);
+        Order {
+            order,
+            ngrams,
+            discounts: None,
+            added: None,
+            train: self.train_nll(view),
+            dev: self.dev.get(order - 1).map(|dev| nll(view, dev)),
+        }
+    }
+
+    /// The NLL of what a model was trained on: the longest n-grams, and the shorter ones that begin
+    /// with the start token.
+    fn train_nll(&self, view: &View) -> f64 {
+        let (mut sum, mut total) = (Sum::default(), 0);
+        for length in 1..=view.order() {
+            let ngrams = match length == view.order() {
+                true => 0..view.levels[length - 1].p.len(),
+                false if length == 1 => continue, // The start token alone.
+                false => additive::starts(&self.trie, length),
+            };
+            for index in ngrams {
+                let count = self.occurrences[length - 1].raw[index];
+                sum.add(view.levels[length - 1].p[index], count);
+                total += count;
+            }
+        }
+        sum.nats() / total as f64
+    }
+
+    /// The number that leads to the lowest dev NLL of an order when it is added to every count, with
+    /// all that were tried on the way; none without dev data.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] without dev data.
+    pub fn search(&self, order: usize) -> Result<(f64, Vec<Tried>)> {
+        let Some(dev) = self.dev.get(order - 1) else {
+            return Err(Error::Value {
+                what: "the dev part",
+                value: "empty".to_owned(),
+                expected: "a number to add is chosen by it",
+            });
+        };
+        let counts = DevCounts::of(&self.trie, &self.occurrences[..order], dev);
+        let mut tried: Vec<Tried> = Vec::new();
+        let mut attempt = |added: f64| {
+            // As few digits as one would type.
+            let added: f64 = format!("{added:.2e}").parse().unwrap_or(added);
+            let dev = match tried.iter().find(|tried| tried.added == added) {
+                Some(tried) => tried.dev,
+                None => {
+                    let dev = counts.nll(added);
+                    tried.push(Tried { added, dev });
+                    dev
+                }
+            };
+            (added, dev)
+        };
+        // By powers of ten first, then around the best of them by golden sections of the logarithm.
+        let powers = (-6..=4).map(|power| 10.0_f64.powi(power));
+        let best = powers
+            .map(&mut attempt)
+            .min_by(|one, other| one.1.total_cmp(&other.1));
+        let (best, _) = best.unwrap_or((1.0, f64::INFINITY));
+        let (mut low, mut high) = ((best / 10.0).ln(), (best * 10.0).ln());
+        while high - low > PRECISION {
+            let step = (high - low) * GOLDEN;
+            let (one, other) = (high - step, low + step);
+            match attempt(one.exp()).1 <= attempt(other.exp()).1 {
+                true => high = other,
+                false => low = one,
+            }
+        }
+        let best = tried
+            .iter()
+            .min_by(|one, other| one.dev.total_cmp(&other.dev));
+        Ok((best.map_or(1.0, |best| best.added), tried))
+    }
+}
+
+/// How close to the best number a search comes, as a share of it.
+const PRECISION: f64 = 0.01;
+
+/// The golden ratio less 1: the same points serve two steps of a search.
+const GOLDEN: f64 = 0.618_033_988_749_895;
+
+/// What additive smoothing asks of the dev data.
+struct DevCounts {
+    v: f64,
+    /// How often an n-gram and its context occur in the training data, and the n-gram in the dev
+    /// data.
+    ngrams: Vec<(f64, f64, f64)>,
+    total: f64,
+}
+
+impl DevCounts {
+    fn of(trie: &Trie, occurrences: &[Occurrences], dev: &NgramCounts) -> Self {
+        let mut ngrams = Vec::new();
+        dev.each_context(|context, next| {
+            let node = find(trie, context);
+            let counts = node.map(|node| {
+                let children = trie.children(node);
+                (
+                    node,
+                    occurrences[node.length].raw[children].iter().sum::<u64>(),
+                )
+            });
+            for &(index, times) in next {
+                let (count, sum) = counts.map_or((0, 0), |(node, sum)| {
+                    let child = trie.child(node, index);
+                    let count =
+                        child.map_or(0, |child| occurrences[child.length - 1].raw[child.index]);
+                    (count, sum)
+                });
+                ngrams.push((count as f64, sum as f64, times as f64));
+            }
+        });
+        Self {
+            v: dev.vocabulary().len() as f64,
+            ngrams,
+            total: dev.total() as f64,
+        }
+    }
+
+    /// The average NLL with a number added to every count.
+    fn nll(&self, added: f64) -> f64 {
+        let nats = |&(count, sum, times): &(f64, f64, f64)| {
+            times * ((sum + added * self.v) / (count + added)).ln()
+        };
+        self.ngrams.iter().map(nats).sum::<f64>() / self.total
+    }
+}
+
+/// A context that is an n-gram; start tokens that fill it up are left out.
+fn find(trie: &Trie, context: &[usize]) -> Option<Node> {
+    let starts = context.iter().take_while(|&&index| index == 0).count();
+    let begin = match starts {
+        0 => Node::ROOT,
+        _ => Node::START,
+    };
+    let child = |node, &index: &usize| trie.child(node, index);
+    context[starts..].iter().try_fold(begin, child)
+}
+
+/// The average NLL of counted n-grams under a model of their order.
+fn nll(view: &View, counts: &NgramCounts) -> f64 {
+    let (mut sum, mut total) = (Sum::default(), 0);
+    counts.each_context(|context, next| {
+        let node = view.after(context);
+        for &(index, count) in next {
+            sum.add(view.step(node, index).0, count);
+            total += count;
+        }
+    });
+    sum.nats() / total as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counting::count_parts;
+    use crate::data::{List, Part, Parts, Percents, Source, Split};
+    use crate::score::evaluate;
+    use crate::{Digest, count};
+
+    fn memory() -> Memory {
+        Memory::new(1 << 30)
+    }
+
+    fn names(order: usize) -> (Parts, Orders) {
+        let counted = count(&Source::lecture(), '.').unwrap();
+        let Digest { words, .. } = counted.digest;
+        let list = List {
+            source: Source::lecture(),
+            digest: counted.digest,
+        };
+        let parts = Parts::new(list, Split::new(Percents::USUAL, 420, words));
+        let vocabulary = counted.counts.vocabulary();
+        let wanted = [Part::Train, Part::Dev];
+        let mut counts =
+            count_parts(&parts, &wanted, vocabulary, order, &memory(), &|_| ()).unwrap();
+        let dev = counts.pop().unwrap();
+        let train = counts.pop().unwrap();
+        (parts, Orders::of(train, Some(&dev), &memory()).unwrap())
+    }
+
+    /// The figures by counts are those of the words, one after the other.
+    #[test]
+    fn the_highest_order_is_the_model() {
+        let (parts, orders) = names(4);
+        for smoothing in [
+            Smoothing::KneserNey,
+            Smoothing::WittenBell,
+            Smoothing::Additive(0.1),
+        ] {
+            let model = orders.model(smoothing);
+            let rows = orders.with(smoothing, |_| ());
+            let last = rows.last().unwrap();
+            let nll = |part| evaluate::parts(&model, &parts, &[part]).unwrap().nll();
+            assert_eq!((last.order, last.train), (4, nll(Part::Train)));
+            assert_eq!(last.dev, Some(nll(Part::Dev)));
+        }
+    }
+
+    #[test]
+    fn each_row_is_a_model_of_its_order() {
+        let (_, orders) = names(5);
+        for smoothing in [Smoothing::KneserNey, Smoothing::WittenBell] {
+            let rows = orders.with(smoothing, |_| ());
+            for shorter in 1..5 {
+                let (_, orders) = names(shorter);
+                let last = orders.with(smoothing, |_| ()).pop().unwrap();
+                assert_eq!(
+                    (last.train, last.dev),
+                    (rows[shorter - 1].train, rows[shorter - 1].dev)
+                );
+            }
+        }
+        let dev: Vec<f64> = orders
+            .with(Smoothing::KneserNey, |_| ())
+            .iter()
+            .filter_map(|row| row.dev)
+            .collect();
+        assert!(dev.windows(2).all(|pair| pair[1] < pair[0]), "{dev:?}");
+    }
+
+    #[test]
+    fn the_search_finds_the_lowest_dev_nll() {
+        let (_, orders) = names(3);
+        let (best, tried) = orders.search(3).unwrap();
+        let dev = |added| orders.additive(3, added).dev.unwrap();
+        let lowest = dev(best);
+        assert!(
+            tried
+                .iter()
+                .all(|tried| (dev(tried.added) - tried.dev).abs() < 1e-5)
+        );
+        for factor in [0.5, 0.9, 1.1, 2.0] {
+            assert!(dev(best * factor) >= lowest - 1e-9, "{factor}");
+        }
+        let (without, _) = (Orders::of(orders.train, None, &memory()).unwrap(), ());
+        assert!(without.search(3).is_err());
+    }
+}

@@ -1,0 +1,295 @@
+//! All n-grams of up to `N` characters as a trie, from the first character to the last.
+//!
+//! Level `k` has the n-grams of `k` characters, sorted; its first one has index 0. What follows an
+//! n-gram are its children, side by side on the next level. Every n-gram knows its suffix: the same
+//! without its first character, one level below, where it always is. So a model goes from character
+//! to character, to a child where there is one and to a suffix where there is none, and never back
+//! to the root.
+//!
+//! The token at index 0 is at once the start token, which begins n-grams and is never predicted,
+//! and the end token, which ends them and has no children.
+
+use std::ops::Range;
+
+use crate::counting::ngrams::no_memory;
+use crate::counting::packed::{Packed, Packing};
+use crate::counting::{NgramCounts, for_any_width};
+use crate::error::Result;
+use crate::memory::Memory;
+
+/// The n-grams of one length.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Level {
+    /// The last character of each.
+    pub last: Vec<u16>,
+    /// Where its children begin on the next level, and behind the last one where they end; empty
+    /// on the last level.
+    pub children: Vec<u32>,
+    /// Its suffix one level below; empty on the first level, where that is the root.
+    pub suffix: Vec<u32>,
+}
+
+/// All levels; the first has every character at its index, and `<unk>` behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trie {
+    pub levels: Vec<Level>,
+}
+
+/// How often the n-grams of one level occur.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Occurrences {
+    /// How often each occurs.
+    pub raw: Vec<u64>,
+    /// How many different characters are to the left of each; of those that begin with the start
+    /// token, which has nothing to its left, and of the longest, how often they occur.
+    ///
+    /// Source: Chen and Goodman, 1998, section 3; Heafield et al., 2013, "adjusted counts".
+    pub adjusted: Vec<u64>,
+}
+
+/// A place in the trie: how many characters, and the index on that level; none is the root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Node {
+    pub length: usize,
+    pub index: usize,
+}
+
+impl Node {
+    /// No characters at all.
+    pub const ROOT: Self = Self {
+        length: 0,
+        index: 0,
+    };
+
+    /// The start token.
+    pub const START: Self = Self {
+        length: 1,
+        index: 0,
+    };
+}
+
+/// The bytes that an n-gram takes while a trie is made of counts and a model of the trie.
+const BYTES_AN_NGRAM: u64 = 40;
+
+impl Trie {
+    /// The n-grams that were counted, of the order of the counts and all shorter ones, with how
+    /// often they occur.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Memory`] before more memory is used than there is.
+    pub fn of(counts: &NgramCounts, memory: &Memory) -> Result<(Self, Vec<Occurrences>)> {
+        let (packing, v) = (counts.packing(), counts.vocabulary().len());
+        for_any_width!(counts.ngrams(), ngrams => of_ngrams(ngrams, packing, v, memory))
+    }
+
+    /// The n-grams of a length.
+    pub fn level(&self, length: usize) -> &Level {
+        &self.levels[length - 1]
+    }
+
+    /// Where the children of a node are on the next level.
+    pub fn children(&self, node: Node) -> Range<usize> {
+        if node.length == 0 {
+            return 0..self.levels[0].last.len();
+        }
+        let children = &self.level(node.length).children;
+        children[node.index] as usize..children[node.index + 1] as usize
+    }
+
+    /// The child of a node by its character.
+    #[inline]
+    pub fn child(&self, node: Node, index: usize) -> Option<Node> {
+        let range = self.children(node);
+        let length = node.length + 1;
+        if node == Node::ROOT {
+            return range.contains(&index).then_some(Node { length, index });
+        }
+        let last = &self.level(length).last[range.clone()];
+        let place = last.binary_search(&(index as u16)).ok()?;
+        let index = range.start + place;
+        Some(Node { length, index })
+    }
+
+    /// The same without its first character.
+    pub fn suffix(&self, node: Node) -> Node {
+        match node.length {
+            0 | 1 => Node::ROOT,
+            length => Node {
+                length: length - 1,
+                index: self.level(length).suffix[node.index] as usize,
+            },
+        }
+    }
+
+    /// A trie of levels without suffixes, of a vocabulary of `v`; none if they are not the n-grams of
+    /// words: not sorted, of other characters, or with an n-gram whose suffix is missing.
+    pub fn with_suffixes(mut levels: Vec<Level>, v: usize) -> Option<Self> {
+        for length in 1..levels.len() {
+            let (lower, upper) = levels.split_at_mut(length);
+            let (level, upper) = (&lower[length - 1], &mut upper[0]);
+            if *level.children.last()? as usize != upper.last.len() {
+                return None;
+            }
+            upper.suffix = Vec::with_capacity(upper.last.len());
+            for (index, ends) in level.children.windows(2).enumerate() {
+                let children = upper.last.get(ends[0] as usize..ends[1] as usize)?;
+                let is_sorted = children.is_sorted_by(|one, other| one < other);
+                if !is_sorted || children.last().is_some_and(|&last| usize::from(last) > v) {
+                    return None;
+                }
+                if length == 1 {
+                    upper
+                        .suffix
+                        .extend(children.iter().map(|&last| u32::from(last)));
+                    continue;
+                }
+                // Both are sorted.
+                let below = &lower[length - 2];
+                let suffix = level.suffix[index] as usize;
+                let mut place = below.children[suffix] as usize;
+                let end = below.children[suffix + 1] as usize;
+                for last in children {
+                    while place < end && level.last[place] < *last {
+                        place += 1;
+                    }
+                    if place == end || level.last[place] != *last {
+                        return None;
+                    }
+                    upper.suffix.push(place as u32);
+                }
+            }
+        }
+        Some(Self { levels })
+    }
+}
+
+impl Level {
+    /// Fills in the children, from where the n-grams one longer have what they begin with here.
+    pub fn set_children(&mut self, contexts: impl Iterator<Item = usize>) {
+        self.children = Vec::with_capacity(self.last.len() + 1);
+        let mut end = 0;
+        for (child, context) in contexts.enumerate() {
+            while self.children.len() <= context {
+                self.children.push(child as u32);
+            }
+            end = child as u32 + 1;
+        }
+        self.children.resize(self.last.len() + 1, end);
+    }
+}
+
+fn of_ngrams<K: Packed>(
+    ngrams: &[(K, u64)],
+    packing: Packing,
+    v: usize,
+    memory: &Memory,
+) -> Result<(Trie, Vec<Occurrences>)> {
+    let order = packing.order();
+    let mut levels: Vec<Level> = Vec::new();
+    let mut occurrences: Vec<Occurrences> = Vec::new();
+    // Those of the level above, from the second level on.
+    let mut above: Vec<K> = Vec::new();
+    for length in (1..=order).rev() {
+        let packing = packing.of_order(length);
+        let mut level = Level::default();
+        let mut counts = Occurrences::default();
+        let mut keys: Vec<K> = Vec::new();
+        let reserve = |more: usize| {
+            let bytes = more as u64 * (BYTES_AN_NGRAM + size_of::<K>() as u64);
+            match memory.reserve(bytes) {
+                true => Ok(()),
+                false => Err(no_memory(
+                    packing.of_order(order),
+                    ngrams.len(),
+                    1.0,
+                    memory,
+                    |visit: &mut dyn FnMut(K)| {
+                        ngrams.iter().for_each(|&(ngram, _)| visit(ngram));
+                    },
+                )),
+            }
+        };
+        // N-grams that reach back before a word begin with one start token here; those that were
+        // counted have as many as fill them up.
+        let counted = with_starts(ngrams, packing.of_order(order), order - length);
+        reserve(counted.len() + above.len())?;
+        for &(ngram, count) in counted {
+            keys.push(ngram);
+            counts.raw.push(count);
+            counts.adjusted.push(count);
+        }
+        if length == 1 {
+            // Every character of the vocabulary, whether it occurs or not, and <unk>.
+            keys = (0..=v as u16).map(K::from).collect();
+            let mut raw = vec![0; keys.len()];
+            for &(ngram, count) in counted {
+                raw[packing.last(ngram)] = count;
+            }
+            counts.adjusted = raw.clone();
+            counts.raw = raw;
+        }
+        if let (Some(upper), Some(upper_counts)) = (levels.last_mut(), occurrences.last()) {
+            let mask = packing.mask();
+            let mut suffixes: Vec<(K, u32)> = (0..)
+                .zip(&above)
+                .map(|(place, &ngram)| (ngram & mask, place))
+                .collect();
+            // Finds the sorted runs, one for each first character.
+            suffixes.sort_by_key(|&(suffix, _)| suffix);
+            upper.suffix = vec![0; above.len()];
+            for group in suffixes.chunk_by(|one, other| one.0 == other.0) {
+                let suffix = group[0].0;
+                let index = match length {
+                    1 => packing.last(suffix),
+                    _ => {
+                        keys.push(suffix);
+                        counts.raw.push(0);
+                        counts.adjusted.push(0);
+                        keys.len() - 1
+                    }
+                };
+                counts.adjusted[index] = group.len() as u64;
+                for &(_, place) in group {
+                    upper.suffix[place as usize] = index as u32;
+                    counts.raw[index] += upper_counts.raw[place as usize];
+                }
+            }
+        }
+        level.last = keys
+            .iter()
+            .map(|&ngram| packing.last(ngram) as u16)
+            .collect();
+        let mut place = 0;
+        let upper = packing.of_order(length + 1);
+        let contexts = above.iter().map(|&ngram| {
+            let context = upper.context(ngram);
+            while keys[place] != context {
+                place += 1;
+            }
+            place
+        });
+        if length < order {
+            level.set_children(contexts);
+        }
+        levels.push(level);
+        occurrences.push(counts);
+        above = keys;
+    }
+    levels.reverse();
+    occurrences.reverse();
+    Ok((Trie { levels }, occurrences))
+}
+
+/// The n-grams that are filled up with `filling` start tokens before the one that begins them; of
+/// those that are not filled up, also all that begin with another character.
+fn with_starts<K: Packed>(ngrams: &[(K, u64)], packing: Packing, filling: usize) -> &[(K, u64)] {
+    let starts = |ngram| packing.starts(ngram);
+    // The more start tokens, the earlier.
+    let begin = ngrams.partition_point(|&(ngram, _)| starts(ngram) > filling + 1);
+    let end = match filling {
+        0 => ngrams.len(),
+        _ => ngrams.partition_point(|&(ngram, _)| starts(ngram) > filling),
+    };
+    &ngrams[begin..end]
+}

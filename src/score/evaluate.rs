@@ -1,0 +1,384 @@
+//! How well a model fits words: all of some parts, and those of them that training never saw.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use foldhash::quality::FixedState;
+
+use super::sum::Sum;
+use crate::counting::{self, NgramCounts, Row};
+use crate::data::parts::Parts;
+use crate::data::split::Part;
+use crate::data::vocabulary::Encoder;
+use crate::error::{Error, Result};
+use crate::memory::Memory;
+use crate::models::LanguageModel;
+use crate::models::language_model::{BATCH as CONTEXTS, contexts};
+
+/// How many words a model is asked for at once.
+const BATCH: usize = 256;
+
+/// The bytes that a word takes until it is known whether training has seen it, at most.
+const BYTES_A_WORD: u64 = 64;
+
+/// How well a model fits words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evaluation {
+    /// How many words there are.
+    pub words: u64,
+    /// How many characters they have, each with an end.
+    pub characters: u64,
+    /// How many of them the vocabulary does not have.
+    pub unknown: u64,
+    sum: Sum,
+    unknown_sum: Sum,
+}
+
+impl Evaluation {
+    /// The average negative log-likelihood, in nats for each character; infinite where one is
+    /// impossible, NaN without words.
+    pub fn nll(&self) -> f64 {
+        self.sum.nats() / self.characters as f64
+    }
+
+    /// The same without the characters that the vocabulary does not have.
+    pub fn known_nll(&self) -> f64 {
+        (self.sum - self.unknown_sum).nats() / (self.characters - self.unknown) as f64
+    }
+
+    pub(super) fn add(&mut self, probability: f32, times: u64) {
+        self.characters += times;
+        self.sum.add(probability, times);
+    }
+
+    pub(super) fn add_unknown(&mut self, probability: f32, times: u64) {
+        self.unknown += times;
+        self.unknown_sum.add(probability, times);
+    }
+
+    /// Adds a word, with its end; `p` are the probabilities of its characters.
+    fn add_word(&mut self, word: &[usize], p: &[f32], v: usize) {
+        self.words += 1;
+        for &probability in p {
+            self.add(probability, 1);
+        }
+        for (_, &probability) in word.iter().zip(p).filter(|&(&index, _)| index == v) {
+            self.add_unknown(probability, 1);
+        }
+    }
+}
+
+impl std::ops::AddAssign for Evaluation {
+    fn add_assign(&mut self, other: Self) {
+        self.words += other.words;
+        self.characters += other.characters;
+        self.unknown += other.unknown;
+        self.sum += other.sum;
+        self.unknown_sum += other.unknown_sum;
+    }
+}
+
+/// All words of a part, and those of them that training never saw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OldAndNew {
+    /// All words.
+    pub all: Evaluation,
+    /// Those that are not in the train part.
+    pub new: Evaluation,
+}
+
+/// The evaluations of the parts of data; without words where a part was not wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ByPart([OldAndNew; 3]);
+
+impl ByPart {
+    /// Of a part.
+    pub fn of(&self, part: Part) -> OldAndNew {
+        self.0[part as usize]
+    }
+
+    /// Of all parts together.
+    pub fn together(&self) -> OldAndNew {
+        let mut sum = OldAndNew::default();
+        for part in self.0 {
+            sum.all += part.all;
+            sum.new += part.new;
+        }
+        sum
+    }
+}
+
+impl std::ops::AddAssign for ByPart {
+    fn add_assign(&mut self, other: Self) {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            part.all += other.all;
+            part.new += other.new;
+        }
+    }
+}
+
+/// Evaluates counted n-grams.
+///
+/// # Errors
+///
+/// [`Error::UnknownCharacter`] if the model gives one of their characters no probability,
+/// [`Error::Value`] if it looks at longer contexts than were counted; if libtorch fails.
+pub fn counts(model: &dyn LanguageModel, counts: &NgramCounts) -> Result<Evaluation> {
+    if model.block_size() >= counts.order() {
+        return Err(Error::Value {
+            what: "the order of the counts",
+            value: counts.order().to_string(),
+            expected: "more than the block size of the model would work",
+        });
+    }
+    let (vocabulary, v) = (model.vocabulary(), model.vocabulary().len());
+    // The list may have fewer characters than the model knows.
+    let index_of = |index| match index {
+        0 => Ok(0),
+        index => vocabulary.stoi(counts.vocabulary().itos(index)),
+    };
+    let indices: Vec<usize> = (0..counts.vocabulary().len())
+        .map(index_of)
+        .collect::<Result<_>>()?;
+    let index_of = |index: usize| {
+        indices.get(index).copied().ok_or_else(|| Error::Value {
+            what: "a counted character",
+            value: "one that the vocabulary does not have".to_owned(),
+            expected: "counts of a whole list would work",
+        })
+    };
+    let mut evaluation = Evaluation {
+        words: counts.words(),
+        ..Evaluation::default()
+    };
+    let mut rows = counts.contexts().peekable();
+    while rows.peek().is_some() {
+        let batch: Vec<Row> = rows.by_ref().take(CONTEXTS).collect();
+        let contexts_of_batch: Vec<Vec<usize>> = batch
+            .iter()
+            .map(|row| row.context.iter().map(|&index| index_of(index)).collect())
+            .collect::<Result<_>>()?;
+        let contexts = contexts(
+            contexts_of_batch.iter().map(Vec::as_slice),
+            model.block_size(),
+        )?;
+        let p: Vec<f32> = Vec::try_from(model.distributions(&contexts)?.f_view([-1])?)?;
+        for (p, row) in p.chunks_exact(v).zip(batch) {
+            for (next, count) in row.next {
+                evaluation.add(p[index_of(next)?], count);
+            }
+        }
+    }
+    Ok(evaluation)
+}
+
+/// Evaluates some words.
+///
+/// # Errors
+///
+/// [`Error::Word`] if a word has a character that the model gives no probability.
+pub fn words<'a>(
+    model: &dyn LanguageModel,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Result<Evaluation> {
+    let encoder = model.vocabulary().encoder();
+    let mut batch = Batch::default();
+    for word in words {
+        batch.add(word, Part::Train, model, &encoder, |_| false)?;
+    }
+    batch.finish(model)?;
+    Ok(batch.evaluation.together().all)
+}
+
+/// Evaluates all words of some parts.
+///
+/// # Errors
+///
+/// [`Error::Word`] if a word has a character that the model gives no probability; if a list cannot
+/// be read or has changed.
+pub fn parts(model: &dyn LanguageModel, parts: &Parts, wanted: &[Part]) -> Result<Evaluation> {
+    let evaluation = pass(model, parts, wanted, &|_| true, &|_| false)?;
+    Ok(evaluation.together().all)
+}
+
+/// Evaluates all words of some parts, and those of them that are not in the train part, in memory
+/// that does not grow with the lists: where they have too many words, they are read several times.
+///
+/// # Errors
+///
+/// As [`parts`].
+pub fn parts_and_new(
+    model: &dyn LanguageModel,
+    parts: &Parts,
+    wanted: &[Part],
+    memory: &Memory,
+) -> Result<ByPart> {
+    let (train, held_out): (Vec<Part>, Vec<Part>) =
+        wanted.iter().partition(|&&part| part == Part::Train);
+    let mut evaluation = pass(model, parts, &train, &|_| true, &|_| false)?;
+    let words: u64 = held_out.iter().map(|&part| parts.words(part)).sum();
+    let rounds = (BYTES_A_WORD * words).div_ceil(memory.free().max(BYTES_A_WORD) / 2);
+    for round in 0..rounds {
+        let is_in_round = |hash: u64| hash % rounds == round;
+        let seen = Seen::of(parts, &held_out, &is_in_round)?;
+        let is_new = |hash| !seen.has(hash);
+        evaluation += pass(model, parts, &held_out, &is_in_round, &is_new)?;
+    }
+    Ok(evaluation)
+}
+
+/// Evaluates the words whose hashes are wanted.
+fn pass(
+    model: &dyn LanguageModel,
+    parts: &Parts,
+    wanted: &[Part],
+    is_wanted: &(dyn Fn(u64) -> bool + Sync),
+    is_new: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<ByPart> {
+    let encoder = model.vocabulary().encoder();
+    let Some(shared) = model.as_shared() else {
+        let mut batch = Batch::default();
+        parts.each_word_here(wanted, |part, word| match is_wanted(hash(word)) {
+            true => batch.add(word, part, model, &encoder, is_new),
+            false => Ok(()),
+        })?;
+        batch.finish(model)?;
+        return Ok(batch.evaluation);
+    };
+    let mut batches = Vec::new();
+    batches.resize_with(counting::threads(), Batch::default);
+    parts.each_word(wanted, &mut batches, |batch, part, word| {
+        match is_wanted(hash(word)) {
+            true => batch.add(word, part, shared, &encoder, is_new),
+            false => Ok(()),
+        }
+    })?;
+    let mut evaluation = ByPart::default();
+    for mut batch in batches {
+        batch.finish(model)?;
+        evaluation += batch.evaluation;
+    }
+    Ok(evaluation)
+}
+
+/// Words that wait to be evaluated together.
+#[derive(Debug, Default)]
+struct Batch {
+    indices: Vec<usize>,
+    /// Where each word ends, its part, and whether it is new.
+    words: Vec<(usize, Part, bool)>,
+    evaluation: ByPart,
+}
+
+impl Batch {
+    #[inline]
+    fn add(
+        &mut self,
+        word: &str,
+        part: Part,
+        model: &dyn LanguageModel,
+        encoder: &Encoder,
+        is_new: impl Fn(u64) -> bool,
+    ) -> Result<()> {
+        let (v, begin) = (model.vocabulary().len(), self.indices.len());
+        let indices = word.chars().map(|character| encoder.index(character));
+        self.indices.extend(indices.map(usize::from));
+        let word_indices = &self.indices[begin..];
+        // Neither is the start/end token a character of a word.
+        if word_indices.contains(&0) || (word_indices.contains(&v) && !model.knows_unknown()) {
+            model.vocabulary().encode(word)?;
+        }
+        let is_new = is_new(hash(word));
+        self.words.push((self.indices.len(), part, is_new));
+        match self.words.len() {
+            BATCH => self.finish(model),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, model: &dyn LanguageModel) -> Result<()> {
+        let v = model.vocabulary().len();
+        let mut begin = 0;
+        let words = self.words.iter().map(|&(end, ..)| {
+            let word = &self.indices[begin..end];
+            begin = end;
+            word
+        });
+        let words: Vec<&[usize]> = words.collect();
+        let p = model.probabilities(&words)?;
+        let mut rest = p.as_slice();
+        for (word, &(_, part, is_new)) in words.iter().zip(&self.words) {
+            let (p, others) = rest.split_at(word.len() + 1);
+            rest = others;
+            let evaluation = &mut self.evaluation.0[part as usize];
+            evaluation.all.add_word(word, p, v);
+            if is_new {
+                evaluation.new.add_word(word, p, v);
+            }
+        }
+        self.indices.clear();
+        self.words.clear();
+        Ok(())
+    }
+}
+
+fn hash(word: &str) -> u64 {
+    FixedState::default().hash_one(word)
+}
+
+/// Which words of some parts are words of the train part too, by their hashes.
+struct Seen(HashMap<u64, AtomicBool, BuildHasherDefault<Hashed>>);
+
+impl Seen {
+    fn of(
+        parts: &Parts,
+        held_out: &[Part],
+        is_wanted: &(dyn Fn(u64) -> bool + Sync),
+    ) -> Result<Self> {
+        let mut found: Vec<HashMap<u64, AtomicBool, _>> = Vec::new();
+        found.resize_with(counting::threads(), HashMap::default);
+        parts.each_word(held_out, &mut found, |found, _, word| {
+            let hash = hash(word);
+            if is_wanted(hash) {
+                found.entry(hash).or_default();
+            }
+            Ok(())
+        })?;
+        let mut words = found.pop().unwrap_or_default();
+        words.extend(found.into_iter().flatten());
+        let mut workers = vec![(); counting::threads()];
+        parts.each_word(&[Part::Train], &mut workers, |(), _, word| {
+            if let Some(seen) = words.get(&hash(word)) {
+                seen.store(true, Ordering::Relaxed);
+            }
+            Ok(())
+        })?;
+        Ok(Self(words))
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        let seen = self.0.get(&hash);
+        seen.is_some_and(|seen| seen.load(Ordering::Relaxed))
+    }
+}
+
+/// Takes hashes for what they are.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 ^= hash;
+    }
+}

@@ -1,0 +1,88 @@
+//! Sums of negative logarithms that do not depend on the order of what is added.
+
+/// A unit is 2^-72 nats, so that 2^54 nats fit.
+const UNITS: f64 = (1_u128 << 72) as f64;
+
+/// A sum of negative logarithms of probabilities, in nats, exact to 2^-72 each.
+///
+/// Floats would round each sum, and so come to other figures when the words come in another order,
+/// in other blocks or to other threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    units: i128,
+    /// Whether something was impossible.
+    is_infinite: bool,
+}
+
+impl Sum {
+    /// Adds a probability that occurs `times`.
+    #[inline]
+    pub fn add(&mut self, probability: f32, times: u64) {
+        let nats = -f64::from(probability).ln();
+        match nats.is_finite() {
+            true => self.units += (nats * UNITS) as i128 * i128::from(times),
+            false => self.is_infinite |= times > 0,
+        }
+    }
+
+    /// In nats.
+    pub fn nats(self) -> f64 {
+        match self.is_infinite {
+            true => f64::INFINITY,
+            false => self.units as f64 / UNITS,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Sum {
+    fn add_assign(&mut self, other: Self) {
+        self.units += other.units;
+        self.is_infinite |= other.is_infinite;
+    }
+}
+
+impl std::ops::Sub for Sum {
+    type Output = Self;
+
+    /// What is left without another sum of some of the same probabilities.
+    fn sub(self, other: Self) -> Self {
+        Self {
+            units: self.units - other.units,
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_impossible_makes_the_sum_infinite() {
+        let mut sum = Sum::default();
+        sum.add(0.0, 0);
+        assert_eq!(sum.nats(), 0.0);
+        sum.add(0.0, 1);
+        sum.add(0.5, 1);
+        assert_eq!(sum.nats(), f64::INFINITY);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_does_not_matter(probabilities in prop::collection::vec(1e-30..1.0_f32, 1..100)) {
+            let sum = |probabilities: &mut dyn Iterator<Item = &f32>| {
+                let mut sum = Sum::default();
+                probabilities.for_each(|&p| sum.add(p, 1));
+                sum
+            };
+            let forward = sum(&mut probabilities.iter());
+            prop_assert_eq!(forward, sum(&mut probabilities.iter().rev()));
+            let mut halves = sum(&mut probabilities[..probabilities.len() / 2].iter());
+            halves += sum(&mut probabilities[probabilities.len() / 2..].iter());
+            prop_assert_eq!(forward, halves);
+            let floats: f64 = probabilities.iter().map(|&p| -f64::from(p).ln()).sum();
+            prop_assert!((forward.nats() - floats).abs() < 1e-9);
+        }
+    }
+}
