@@ -289,8 +289,12 @@ impl Score {
         for scored in words {
             let word = scored.word;
             for bigram in scored.bigrams {
-                let (bigram, probability) = (bigram.bigram, bigram.probability);
-                writeln!(results, "probability for {bigram}: {probability:.4}")?;
+                let (pair, probability) = (bigram.bigram, bigram.probability);
+                let unknown = match bigram.unknown {
+                    true => ", as of any unknown character",
+                    false => "",
+                };
+                writeln!(results, "probability for {pair}: {probability:.4}{unknown}")?;
             }
             let likelihood = scored.likelihood.scientific();
             writeln!(results, "Likelihood for {word} is: {likelihood}")?;

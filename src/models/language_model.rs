@@ -59,6 +59,20 @@ pub trait LanguageModel: fmt::Debug {
         false
     }
 
+    /// The indices of a word's characters; `V` for each that the vocabulary does not have.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Word`](crate::Error::Word) if the model gives one of them no probability.
+    fn indices(&self, word: &str) -> Result<Vec<usize>> {
+        let vocabulary = self.vocabulary();
+        if !self.knows_unknown() || word.contains(vocabulary.boundary()) {
+            return vocabulary.encode(word);
+        }
+        let index = |character| vocabulary.stoi(character).unwrap_or(vocabulary.len());
+        Ok(word.chars().map(index).collect())
+    }
+
     /// The model where several threads may ask it at once; none where it computes with libtorch,
     /// which has threads of its own.
     fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {

@@ -285,9 +285,8 @@ impl Batch {
         let indices = word.chars().map(|character| encoder.index(character));
         self.indices.extend(indices.map(usize::from));
         let word_indices = &self.indices[begin..];
-        // Neither is the start/end token a character of a word.
-        if word_indices.contains(&0) || (word_indices.contains(&v) && !model.knows_unknown()) {
-            model.vocabulary().encode(word)?;
+        if word_indices.contains(&0) || word_indices.contains(&v) {
+            model.indices(word)?;
         }
         let is_new = is_new(hash(word));
         self.words.push((self.indices.len(), part, is_new));

@@ -126,6 +126,9 @@ pub struct BigramScore {
     pub bigram: String,
     /// How probable the second one is.
     pub probability: f64,
+    /// Whether the second one is a character that the vocabulary does not have.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
 }
 
 /// Scores a word.
@@ -134,24 +137,29 @@ pub struct BigramScore {
 ///
 /// # Errors
 ///
-/// [`Error::Word`](crate::Error::Word) if it has a character that the vocabulary does not have.
+/// [`Error::Word`](crate::Error::Word) if it has a character that the model gives no probability.
 pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
     let vocabulary = model.vocabulary();
-    let bigrams = vocabulary.bigrams(word)?;
-    let probabilities = model.probabilities(&[&vocabulary.encode(word)?])?;
+    let indices = model.indices(word)?;
+    let probabilities = model.probabilities(&[&indices])?;
     let likelihood = Likelihood::of(&probabilities);
+    let boundary = std::iter::once(vocabulary.boundary());
+    let before = boundary.clone().chain(word.chars());
+    let bigrams = before.zip(word.chars().chain(boundary));
+    let is_unknown = indices.iter().map(|&index| index == vocabulary.len());
     Ok(WordScore {
         word: word.to_owned(),
         bigrams: bigrams
-            .iter()
+            .zip(is_unknown.chain([false]))
             .zip(&probabilities)
-            .map(|(&(i, j), &probability)| BigramScore {
-                bigram: vocabulary.decode(&[i, j]),
+            .map(|(((one, other), unknown), &probability)| BigramScore {
+                bigram: [one, other].iter().collect(),
                 probability: probability.into(),
+                unknown,
             })
             .collect(),
         likelihood,
-        nll: -likelihood.ln / bigrams.len() as f64,
+        nll: -likelihood.ln / probabilities.len() as f64,
     })
 }
 
