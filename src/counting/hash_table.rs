@@ -11,24 +11,24 @@ const COUNT_BITS: u32 = 16;
 /// How many slots are fetched from memory at once.
 const BATCH: usize = 128;
 
-/// The largest such count.
-const MOST: u64 = (1 << COUNT_BITS) - 1;
-
 /// An n-gram and below it, in the same number, a count of at most 65,535, so that as many as
 /// possible are in the processor's cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counted<K>(K);
 
 impl<K: Packed> Counted<K> {
+    /// The largest count.
+    pub const MOST: u64 = (1 << COUNT_BITS) - 1;
+
     /// Whether n-grams leave room for a count in their number.
     pub fn holds(packing: Packing) -> bool {
         packing.bits() + COUNT_BITS <= K::BITS
     }
 
-    /// An n-gram with a count; larger counts take several.
+    /// An n-gram with a count of at most [`MOST`](Self::MOST); larger counts take several.
     #[inline(always)]
-    pub fn new(ngram: K, count: u16) -> Self {
-        Self((ngram << COUNT_BITS) | K::from(count))
+    pub fn new(ngram: K, count: u64) -> Self {
+        Self((ngram << COUNT_BITS) | K::from(count as u16))
     }
 
     #[inline(always)]
@@ -37,13 +37,13 @@ impl<K: Packed> Counted<K> {
     }
 
     #[inline(always)]
-    fn count(self) -> u64 {
-        self.0.low() & MOST
+    pub fn count(self) -> u64 {
+        self.0.low() & Self::MOST
     }
 
     /// Where there is nothing, not even an n-gram of start tokens.
     #[inline(always)]
-    fn is_free(self) -> bool {
+    pub fn is_free(self) -> bool {
         self.0 == K::default()
     }
 }
@@ -123,11 +123,11 @@ impl<K: Packed> Table<K> {
             if slot.is_free() || slot.ngram() == ngram {
                 self.used += usize::from(slot.is_free());
                 let mut sum = slot.count() + added.count();
-                if sum > MOST {
+                if sum > Counted::<K>::MOST {
                     *self.above.entry(ngram).or_default() += sum - 1;
                     sum = 1;
                 }
-                *slot = Counted::new(ngram, sum as u16);
+                *slot = Counted::new(ngram, sum);
                 return;
             }
             place += 1;
@@ -174,7 +174,7 @@ mod tests {
     proptest! {
         #[test]
         fn counts_are_those_of_a_map(
-            added in prop::collection::vec((0..50_u64, prop_oneof![1..5_u16, 60_000..=u16::MAX]), 0..200),
+            added in prop::collection::vec((0..50_u64, prop_oneof![1..5_u64, 60_000..=Counted::<u64>::MOST]), 0..200),
         ) {
             let mut table = Table::new(0, 3);
             let mut map = BTreeMap::new();
@@ -183,7 +183,7 @@ mod tests {
                     table.grow();
                 }
                 table.add_all(&[Counted::new(ngram, count)]);
-                *map.entry(ngram).or_insert(0) += u64::from(count);
+                *map.entry(ngram).or_insert(0) += count;
             }
             prop_assert_eq!(table.len(), map.len());
             prop_assert_eq!(table.iter().collect::<BTreeMap<_, _>>(), map);

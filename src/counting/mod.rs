@@ -22,9 +22,9 @@ use crate::data::{Digest, Source, Vocabulary};
 use crate::error::{Error, Result};
 use packed::{Packed, Packing};
 
+pub use crate::data::pass::threads;
 pub use ngrams::count_parts;
 pub use packed::MAX_ORDER;
-pub use parallel::threads;
 
 /// How often each character follows each context.
 ///

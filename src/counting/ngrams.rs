@@ -18,6 +18,7 @@ use super::repeated_words::RepeatedWords;
 use super::{NgramCounts, Ngrams, parallel};
 use crate::data::Vocabulary;
 use crate::data::parts::Parts;
+use crate::data::pass::threads;
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
 use crate::error::{Error, Result};
@@ -29,6 +30,10 @@ const SMALLEST_BITS: u32 = 4;
 /// Into how many tables counts are divided, as a power of two: each is small enough for the
 /// processor's cache, and threads seldom want the same.
 const TABLES_BITS: u32 = 8;
+
+/// How many n-grams are looked for first among those that came recently, as a power of two; so many
+/// stay in the cache of each processor.
+const RECENT_BITS: u32 = 13;
 
 /// How many n-grams wait for a table at most.
 const MOST_WAITING: usize = 512;
@@ -107,7 +112,7 @@ struct Counting<'a> {
 impl Counting<'_> {
     fn count<K: Packed>(&self) -> Result<Vec<Vec<(K, u64)>>> {
         let parts = self.wanted.len();
-        let threads = parallel::threads();
+        let threads = threads();
         let readers = (parts * threads) as u64;
         let most = Waiting::<K>::most(self.memory.free() / readers);
         let bytes = parts as u64 * Tables::<K>::bytes() + readers * Waiting::<K>::bytes(most);
@@ -340,6 +345,9 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
 /// N-grams that wait until there are enough for one table: then that table is in the processor's
 /// cache for all of them.
 struct Waiting<K> {
+    /// Those that came recently, by the highest bits of their hashes: the ends of words are often
+    /// the same.
+    recent: Vec<Counted<K>>,
     of_table: Vec<Vec<Counted<K>>>,
     /// As many may wait for one table.
     most: usize,
@@ -348,18 +356,19 @@ struct Waiting<K> {
 impl<K: Packed> Waiting<K> {
     /// How many may wait for each table where there is so much memory.
     fn most(memory: u64) -> usize {
-        let share = memory / 16 / Self::bytes(1);
+        let share = memory / 16 / ((size_of::<Counted<K>>() as u64) << TABLES_BITS);
         share.clamp(8, MOST_WAITING as u64) as usize
     }
 
     /// The bytes that it takes.
     fn bytes(most: usize) -> u64 {
-        ((size_of::<Counted<K>>() * most) as u64) << TABLES_BITS
+        (size_of::<Counted<K>>() * ((most << TABLES_BITS) + (1 << RECENT_BITS))) as u64
     }
 
     fn new(most: usize) -> Self {
         let of_table = || Vec::with_capacity(most);
         Self {
+            recent: vec![Counted::default(); 1 << RECENT_BITS],
             of_table: std::iter::repeat_with(of_table)
                 .take(1 << TABLES_BITS)
                 .collect(),
@@ -371,12 +380,16 @@ impl<K: Packed> Waiting<K> {
     #[inline(always)]
     #[must_use]
     fn add(&mut self, ngram: K, mut count: u64, tables: &Tables<K>, memory: &Memory) -> bool {
-        let table = (ngram.scattered() >> (u64::BITS - TABLES_BITS)) as usize;
-        let waiting = &mut self.of_table[table];
+        let place = (ngram.scattered() >> (u64::BITS - RECENT_BITS)) as usize;
         loop {
-            let part = count.min(u64::from(u16::MAX));
-            waiting.push(Counted::new(ngram, part as u16));
-            if waiting.len() >= self.most && !tables.add(table, waiting, memory) {
+            let recent = &mut self.recent[place];
+            if recent.ngram() == ngram && recent.count() + count <= Counted::<K>::MOST {
+                *recent = Counted::new(ngram, recent.count() + count);
+                return true;
+            }
+            let part = count.min(Counted::<K>::MOST);
+            let before = std::mem::replace(recent, Counted::new(ngram, part));
+            if !before.is_free() && !self.wait(before, tables, memory) {
                 return false;
             }
             count -= part;
@@ -386,11 +399,25 @@ impl<K: Packed> Waiting<K> {
         }
     }
 
+    /// Puts a count to those that wait for its table.
+    #[inline(always)]
+    #[must_use]
+    fn wait(&mut self, counted: Counted<K>, tables: &Tables<K>, memory: &Memory) -> bool {
+        let hash = counted.ngram().scattered();
+        let table = (hash >> (u64::BITS - TABLES_BITS)) as usize;
+        let waiting = &mut self.of_table[table];
+        waiting.push(counted);
+        waiting.len() < self.most || tables.add(table, waiting, memory)
+    }
+
     /// Adds all that waits; false if there is no memory for it.
     #[must_use]
     fn finish(mut self, tables: &Tables<K>, memory: &Memory) -> bool {
+        let recent = std::mem::take(&mut self.recent);
+        let mut recent = recent.into_iter().filter(|counted| !counted.is_free());
+        let mut added = recent.all(|counted| self.wait(counted, tables, memory));
         let mut waiting = self.of_table.iter_mut().enumerate();
-        let added = waiting.all(|(table, waiting)| tables.add(table, waiting, memory));
+        added = added && waiting.all(|(table, waiting)| tables.add(table, waiting, memory));
         memory.release(Self::bytes(self.most));
         added
     }
@@ -444,7 +471,7 @@ impl<K: Packed> Tables<K> {
         if !counting.memory.reserve(all) {
             return Err(counting.no_memory(&self));
         }
-        let each = (1_usize << TABLES_BITS).div_ceil(parallel::threads());
+        let each = (1_usize << TABLES_BITS).div_ceil(threads());
         let mut tables = self.tables;
         let mut groups = Vec::new();
         while !tables.is_empty() {

@@ -9,16 +9,6 @@ use crate::data::digest::Checksum;
 use crate::data::reader::Blocks;
 use crate::error::Result;
 
-/// More threads would only wait for the one that reads, and each has tables of its own.
-const MOST_THREADS: usize = 16;
-
-/// How many threads count a list: one for each processor, up to a limit; a list of one block takes
-/// no more than one.
-pub fn threads() -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    processors.min(MOST_THREADS)
-}
-
 /// Gives each of some tasks to a thread of its own, and collects what they return in their order.
 ///
 /// # Errors

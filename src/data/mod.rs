@@ -9,7 +9,7 @@
 pub(crate) mod decompress;
 pub mod digest;
 pub mod parts;
-mod pass;
+pub(crate) mod pass;
 pub mod reader;
 pub mod search;
 pub mod split;

@@ -6,6 +6,15 @@ use super::digest::{Checksum, Digest};
 use super::reader::{Blocks, Source};
 use crate::error::{Error, Result};
 
+/// More threads would only wait for the one that reads, and each has tables of its own.
+const MOST_THREADS: usize = 16;
+
+/// How many threads pass over a list: one for each processor, up to a limit.
+pub fn threads() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    processors.min(MOST_THREADS)
+}
+
 /// Some words of a list, each followed by a line end, trimmed and without blank lines.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lines<'a> {
@@ -185,8 +194,11 @@ fn tidy(lines: &mut Vec<u8>, spare: &mut Vec<u8>) {
         return;
     };
     let is_trimmed = |line: &str| {
+        let is_graphic = |end: Option<&u8>| end.is_some_and(u8::is_ascii_graphic);
         let is_space = |end: Option<char>| end.is_none_or(char::is_whitespace);
-        !is_space(line.chars().next()) && !is_space(line.chars().next_back())
+        let bytes = line.as_bytes();
+        (is_graphic(bytes.first()) || !is_space(line.chars().next()))
+            && (is_graphic(bytes.last()) || !is_space(line.chars().next_back()))
     };
     let mut start = 0;
     let mut ends = memchr::memchr_iter(b'\n', lines);

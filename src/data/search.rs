@@ -5,9 +5,43 @@ use std::collections::{HashMap, HashSet};
 use strum::VariantArray;
 
 use super::parts::Parts;
+use super::pass::threads;
 use super::reader::{Blocks, Source};
 use super::split::Part;
 use crate::error::Result;
+
+/// Words to find.
+struct Wanted<'a> {
+    words: HashSet<&'a str>,
+    longest: usize,
+    /// The first bytes of the words, which rule most others out.
+    begins: [bool; 256],
+}
+
+impl<'a> Wanted<'a> {
+    fn of(words: impl IntoIterator<Item = &'a str>) -> Self {
+        let words: HashSet<&str> = words.into_iter().collect();
+        let longest = words.iter().map(|word| word.len()).max().unwrap_or(0);
+        let mut begins = [false; 256];
+        for word in &words {
+            if let Some(&first) = word.as_bytes().first() {
+                begins[usize::from(first)] = true;
+            }
+        }
+        Self {
+            words,
+            longest,
+            begins,
+        }
+    }
+
+    #[inline]
+    fn find(&self, word: &str) -> Option<&'a str> {
+        let first = usize::from(*word.as_bytes().first()?);
+        let is_likely = self.begins[first] && word.len() <= self.longest;
+        is_likely.then(|| self.words.get(word).copied())?
+    }
+}
 
 /// Which of some words are words of a list, in memory that does not grow with the list.
 ///
@@ -18,29 +52,14 @@ pub fn known<'a>(
     source: &Source,
     words: impl IntoIterator<Item = &'a str>,
 ) -> Result<HashSet<&'a str>> {
-    let words: HashSet<&str> = words.into_iter().collect();
-    let longest = words.iter().map(|word| word.len()).max().unwrap_or(0);
-    // By their first byte, which rules most lines out.
-    let mut begins = [false; 256];
-    for word in &words {
-        if let Some(&first) = word.as_bytes().first() {
-            begins[usize::from(first)] = true;
-        }
-    }
+    let wanted = Wanted::of(words);
     let mut found = HashSet::new();
     let mut blocks = Blocks::of(source);
     let mut block = Vec::new();
     while blocks.next(&mut block).is_some() {
-        for line in String::from_utf8_lossy(&block).split('\n') {
-            let line = line.trim();
-            let first = line.as_bytes().first();
-            if line.len() <= longest
-                && first.is_some_and(|&first| begins[usize::from(first)])
-                && let Some(&word) = words.get(line)
-            {
-                found.insert(word);
-            }
-        }
+        let text = String::from_utf8_lossy(&block);
+        let lines = text.split('\n').map(str::trim);
+        found.extend(lines.filter_map(|line| wanted.find(line)));
     }
     blocks.finish()?;
     Ok(found)
@@ -56,15 +75,22 @@ pub fn parts_of<'a>(
     parts: &Parts,
     words: impl IntoIterator<Item = &'a str>,
 ) -> Result<HashMap<&'a str, Part>> {
-    let words: HashSet<&str> = words.into_iter().collect();
-    let mut found = HashMap::new();
-    parts.each_word_here(Part::VARIANTS, |part, word| {
-        if let Some(&word) = words.get(word) {
-            let first = found.entry(word).or_insert(part);
-            *first = part.min(*first);
+    let wanted = Wanted::of(words);
+    let mut workers = vec![HashMap::new(); threads()];
+    let keep_first = |found: &mut HashMap<&'a str, Part>, word, part: Part| {
+        let first = found.entry(word).or_insert(part);
+        *first = part.min(*first);
+    };
+    parts.each_word(Part::VARIANTS, &mut workers, |found, part, word| {
+        if let Some(word) = wanted.find(word) {
+            keep_first(found, word, part);
         }
         Ok(())
     })?;
+    let mut found = workers.pop().unwrap_or_default();
+    for (word, part) in workers.into_iter().flatten() {
+        keep_first(&mut found, word, part);
+    }
     Ok(found)
 }
 

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use foldhash::quality::FixedState;
 
 use super::sum::Sum;
-use crate::counting::{self, NgramCounts, Row};
+use crate::counting::{NgramCounts, Row};
 use crate::data::parts::Parts;
+use crate::data::pass::threads;
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
 use crate::error::{Error, Result};
@@ -247,7 +248,7 @@ fn pass(
         return Ok(batch.evaluation);
     };
     let mut batches = Vec::new();
-    batches.resize_with(counting::threads(), Batch::default);
+    batches.resize_with(threads(), Batch::default);
     parts.each_word(wanted, &mut batches, |batch, part, word| {
         match is_wanted(hash(word)) {
             true => batch.add(word, part, shared, &encoder, is_new),
@@ -336,7 +337,7 @@ impl Seen {
         is_wanted: &(dyn Fn(u64) -> bool + Sync),
     ) -> Result<Self> {
         let mut found: Vec<HashMap<u64, AtomicBool, _>> = Vec::new();
-        found.resize_with(counting::threads(), HashMap::default);
+        found.resize_with(threads(), HashMap::default);
         parts.each_word(held_out, &mut found, |found, _, word| {
             let hash = hash(word);
             if is_wanted(hash) {
@@ -346,7 +347,7 @@ impl Seen {
         })?;
         let mut words = found.pop().unwrap_or_default();
         words.extend(found.into_iter().flatten());
-        let mut workers = vec![(); counting::threads()];
+        let mut workers = vec![(); threads()];
         parts.each_word(&[Part::Train], &mut workers, |(), _, word| {
             if let Some(seen) = words.get(&hash(word)) {
                 seen.store(true, Ordering::Relaxed);
