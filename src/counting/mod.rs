@@ -9,7 +9,7 @@ mod hash_table;
 pub mod ngrams;
 pub(crate) mod packed;
 mod parallel;
-mod repeated_words;
+pub(crate) mod repeated_words;
 mod scan;
 
 use std::cmp::Reverse;

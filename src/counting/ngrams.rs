@@ -244,9 +244,11 @@ impl<K: Packed> Reader<K> {
         let mut last = LastWord::new(counting.packing);
         let mut counted = true;
         let mut add = |ngram, count| counted &= waiting.add(ngram, count, tables, counting.memory);
-        self.words
-            .drain(|word, count| last.replace(word, count, encoder, &mut add));
+        for (word, count) in self.words.iter() {
+            last.replace(word, count, encoder, &mut add);
+        }
         last.leave(0, &mut add);
+        self.words.clear();
         let read = std::mem::take(&mut self.read);
         counting.counted.fetch_add(read, Ordering::Relaxed);
         (counting.on_words)(read);

@@ -1,4 +1,4 @@
-//! Words that were read several times, to count the n-grams of each once.
+//! Words that were read several times, to count or to evaluate each once.
 //!
 //! Lists made of texts repeat their words, and one look for a word is faster than one for each of
 //! its characters.
@@ -21,7 +21,7 @@ const DISTINCT_ROUNDS: u32 = 15;
 /// Words in the order in which they came first, each with how often it came; where few words are
 /// repeated, some are there more than once.
 #[derive(Debug, Default)]
-pub(super) struct RepeatedWords {
+pub(crate) struct RepeatedWords {
     words: Vec<Word>,
     /// The words one after the other.
     text: String,
@@ -79,12 +79,16 @@ impl RepeatedWords {
         }
     }
 
-    /// Takes out all words with their counts.
-    pub fn drain(&mut self, mut each: impl FnMut(&str, u64)) {
-        for place in 0..self.words.len() {
+    /// All words with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        (0..self.words.len()).map(|place| {
             let Word { end, count, .. } = self.words[place];
-            each(&self.text[start(&self.words, place)..end], count);
-        }
+            (&self.text[start(&self.words, place)..end], count)
+        })
+    }
+
+    /// Forgets all words.
+    pub fn clear(&mut self) {
         let read: u64 = self.words.iter().map(|word| word.count).sum();
         self.distinct = match self.distinct {
             0 if read < (self.words.len() + self.words.len() / 16) as u64 => DISTINCT_ROUNDS,
@@ -113,14 +117,10 @@ mod tests {
         for word in ["emma", "zoë", "emma", "em", "zoë", "emma"] {
             words.add(word);
         }
-        let mut drained = Vec::new();
-        words.drain(|word, count| drained.push((word.to_owned(), count)));
-        let expected = [("emma", 3), ("zoë", 2), ("em", 1)];
-        assert_eq!(
-            drained,
-            expected.map(|(word, count)| (word.to_owned(), count))
-        );
-        words.drain(|_, _| panic!("a word is left"));
+        let counted: Vec<(&str, u64)> = words.iter().collect();
+        assert_eq!(counted, [("emma", 3), ("zoë", 2), ("em", 1)]);
+        words.clear();
+        assert_eq!(words.iter().next(), None);
         assert!(!words.is_full());
         (0..MOST).for_each(|word| words.add(&word.to_string()));
         assert!(words.is_full());

@@ -5,8 +5,10 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use foldhash::quality::FixedState;
+use strum::VariantArray;
 
 use super::sum::Sum;
+use crate::counting::repeated_words::RepeatedWords;
 use crate::counting::{NgramCounts, Row};
 use crate::data::parts::Parts;
 use crate::data::pass::threads;
@@ -58,14 +60,14 @@ impl Evaluation {
         self.unknown_sum.add(probability, times);
     }
 
-    /// Adds a word, with its end; `p` are the probabilities of its characters.
-    fn add_word(&mut self, word: &[usize], p: &[f32], v: usize) {
-        self.words += 1;
+    /// Adds a word with its end, which occurs `times`; `p` are the probabilities of its characters.
+    fn add_word(&mut self, word: &[usize], p: &[f32], v: usize, times: u64) {
+        self.words += times;
         for &probability in p {
-            self.add(probability, 1);
+            self.add(probability, times);
         }
         for (_, &probability) in word.iter().zip(p).filter(|&(&index, _)| index == v) {
-            self.add_unknown(probability, 1);
+            self.add_unknown(probability, times);
         }
     }
 }
@@ -89,6 +91,13 @@ pub struct OldAndNew {
     pub new: Evaluation,
 }
 
+impl std::ops::AddAssign for OldAndNew {
+    fn add_assign(&mut self, other: Self) {
+        self.all += other.all;
+        self.new += other.new;
+    }
+}
+
 /// The evaluations of the parts of data; without words where a part was not wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ByPart([OldAndNew; 3]);
@@ -103,8 +112,7 @@ impl ByPart {
     pub fn together(&self) -> OldAndNew {
         let mut sum = OldAndNew::default();
         for part in self.0 {
-            sum.all += part.all;
-            sum.new += part.new;
+            sum += part;
         }
         sum
     }
@@ -113,8 +121,7 @@ impl ByPart {
 impl std::ops::AddAssign for ByPart {
     fn add_assign(&mut self, other: Self) {
         for (part, other) in self.0.iter_mut().zip(other.0) {
-            part.all += other.all;
-            part.new += other.new;
+            *part += other;
         }
     }
 }
@@ -183,13 +190,12 @@ pub fn words<'a>(
     model: &dyn LanguageModel,
     words: impl IntoIterator<Item = &'a str>,
 ) -> Result<Evaluation> {
-    let encoder = model.vocabulary().encoder();
-    let mut batch = Batch::default();
+    let evaluator = Evaluator::of(model, &|_| false);
+    let mut waiting = Waiting::default();
     for word in words {
-        batch.add(word, Part::Train, model, &encoder, |_| false)?;
+        waiting.add(Part::Train, word, &evaluator)?;
     }
-    batch.finish(model)?;
-    Ok(batch.evaluation.together().all)
+    Ok(waiting.finish(&evaluator)?.together().all)
 }
 
 /// Evaluates all words of some parts.
@@ -237,89 +243,125 @@ fn pass(
     is_wanted: &(dyn Fn(u64) -> bool + Sync),
     is_new: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<ByPart> {
-    let encoder = model.vocabulary().encoder();
+    let is_wanted = |word: &str| is_wanted(hash(word));
     let Some(shared) = model.as_shared() else {
-        let mut batch = Batch::default();
-        parts.each_word_here(wanted, |part, word| match is_wanted(hash(word)) {
-            true => batch.add(word, part, model, &encoder, is_new),
+        let evaluator = Evaluator::of(model, is_new);
+        let mut waiting = Waiting::default();
+        parts.each_word_here(wanted, |part, word| match is_wanted(word) {
+            true => waiting.add(part, word, &evaluator),
             false => Ok(()),
         })?;
-        batch.finish(model)?;
-        return Ok(batch.evaluation);
+        return waiting.finish(&evaluator);
     };
-    let mut batches = Vec::new();
-    batches.resize_with(threads(), Batch::default);
-    parts.each_word(wanted, &mut batches, |batch, part, word| {
-        match is_wanted(hash(word)) {
-            true => batch.add(word, part, shared, &encoder, is_new),
+    let evaluator = Evaluator::of(shared, is_new);
+    let mut workers = Vec::new();
+    workers.resize_with(threads(), Waiting::default);
+    parts.each_word(
+        wanted,
+        &mut workers,
+        |waiting, part, word| match is_wanted(word) {
+            true => waiting.add(part, word, &evaluator),
             false => Ok(()),
-        }
-    })?;
+        },
+    )?;
     let mut evaluation = ByPart::default();
-    for mut batch in batches {
-        batch.finish(model)?;
-        evaluation += batch.evaluation;
+    for waiting in workers {
+        evaluation += waiting.finish(&evaluator)?;
     }
     Ok(evaluation)
 }
 
-/// Words that wait to be evaluated together.
-#[derive(Debug, Default)]
-struct Batch {
-    indices: Vec<usize>,
-    /// Where each word ends, its part, and whether it is new.
-    words: Vec<(usize, Part, bool)>,
-    evaluation: ByPart,
+/// Evaluates words that were read.
+struct Evaluator<'a, M: ?Sized> {
+    model: &'a M,
+    encoder: Encoder,
+    is_new: &'a (dyn Fn(u64) -> bool + Sync),
 }
 
-impl Batch {
-    #[inline]
-    fn add(
-        &mut self,
-        word: &str,
-        part: Part,
-        model: &dyn LanguageModel,
-        encoder: &Encoder,
-        is_new: impl Fn(u64) -> bool,
-    ) -> Result<()> {
-        let (v, begin) = (model.vocabulary().len(), self.indices.len());
-        let indices = word.chars().map(|character| encoder.index(character));
-        self.indices.extend(indices.map(usize::from));
-        let word_indices = &self.indices[begin..];
-        if word_indices.contains(&0) || word_indices.contains(&v) {
-            model.indices(word)?;
-        }
-        let is_new = is_new(hash(word));
-        self.words.push((self.indices.len(), part, is_new));
-        match self.words.len() {
-            BATCH => self.finish(model),
-            _ => Ok(()),
+impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
+    fn of(model: &'a M, is_new: &'a (dyn Fn(u64) -> bool + Sync)) -> Self {
+        Self {
+            model,
+            encoder: model.vocabulary().encoder(),
+            is_new,
         }
     }
 
-    fn finish(&mut self, model: &dyn LanguageModel) -> Result<()> {
-        let v = model.vocabulary().len();
-        let mut begin = 0;
-        let words = self.words.iter().map(|&(end, ..)| {
-            let word = &self.indices[begin..end];
-            begin = end;
-            word
-        });
-        let words: Vec<&[usize]> = words.collect();
-        let p = model.probabilities(&words)?;
-        let mut rest = p.as_slice();
-        for (word, &(_, part, is_new)) in words.iter().zip(&self.words) {
-            let (p, others) = rest.split_at(word.len() + 1);
-            rest = others;
-            let evaluation = &mut self.evaluation.0[part as usize];
-            evaluation.all.add_word(word, p, v);
-            if is_new {
-                evaluation.new.add_word(word, p, v);
+    fn evaluate(&self, words: &RepeatedWords) -> Result<OldAndNew> {
+        let v = self.model.vocabulary().len();
+        let mut evaluation = OldAndNew::default();
+        let mut words = words.iter().peekable();
+        while words.peek().is_some() {
+            let batch: Vec<(&str, u64)> = words.by_ref().take(BATCH).collect();
+            let mut indices = Vec::new();
+            let mut ends = Vec::new();
+            for &(word, _) in &batch {
+                let begin = indices.len();
+                let of_word = word.chars().map(|character| self.encoder.index(character));
+                indices.extend(of_word.map(usize::from));
+                if indices[begin..].iter().any(|index| [0, v].contains(index)) {
+                    // It may be no word of the model.
+                    self.model.indices(word)?;
+                }
+                ends.push(indices.len());
+            }
+            let mut begin = 0;
+            let of_word = |&end: &usize| &indices[std::mem::replace(&mut begin, end)..end];
+            let of_words: Vec<&[usize]> = ends.iter().map(of_word).collect();
+            let p = self.model.probabilities(&of_words)?;
+            let mut rest = p.as_slice();
+            for (&(word, times), indices) in batch.iter().zip(of_words) {
+                let (p, others) = rest.split_at(indices.len() + 1);
+                rest = others;
+                evaluation.all.add_word(indices, p, v, times);
+                if (self.is_new)(hash(word)) {
+                    evaluation.new.add_word(indices, p, v, times);
+                }
             }
         }
-        self.indices.clear();
-        self.words.clear();
+        Ok(evaluation)
+    }
+}
+
+/// Words of each part that wait to be evaluated, and the evaluations of those before them.
+#[derive(Default)]
+struct Waiting {
+    words: [RepeatedWords; 3],
+    evaluation: ByPart,
+}
+
+impl Waiting {
+    #[inline]
+    fn add<M: LanguageModel + ?Sized>(
+        &mut self,
+        part: Part,
+        word: &str,
+        evaluator: &Evaluator<M>,
+    ) -> Result<()> {
+        let words = &mut self.words[part as usize];
+        words.add(word);
+        match words.is_full() {
+            true => self.evaluate(part, evaluator),
+            false => Ok(()),
+        }
+    }
+
+    fn evaluate<M: LanguageModel + ?Sized>(
+        &mut self,
+        part: Part,
+        evaluator: &Evaluator<M>,
+    ) -> Result<()> {
+        let words = &mut self.words[part as usize];
+        self.evaluation.0[part as usize] += evaluator.evaluate(words)?;
+        words.clear();
         Ok(())
+    }
+
+    fn finish<M: LanguageModel + ?Sized>(mut self, evaluator: &Evaluator<M>) -> Result<ByPart> {
+        for &part in Part::VARIANTS {
+            self.evaluate(part, evaluator)?;
+        }
+        Ok(self.evaluation)
     }
 }
 

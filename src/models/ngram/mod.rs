@@ -371,13 +371,25 @@ impl LanguageModel for Ngram {
 
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
         let mut p = Vec::new();
+        // Words that follow each other in a list often begin alike: what was found for the one
+        // before is kept, each character's probability with the place after it.
+        let mut before: &[usize] = &[];
+        let mut found: Vec<(f32, Node)> = Vec::new();
         for word in words {
-            let mut node = self.view.start();
-            p.extend(word.iter().copied().chain([0]).map(|index| {
+            let same = word
+                .iter()
+                .zip(before)
+                .take_while(|(one, other)| one == other);
+            found.truncate(same.count());
+            before = word;
+            let mut node = found.last().map_or(self.view.start(), |&(_, node)| node);
+            for &index in &word[found.len()..] {
                 let (p, after) = self.view.step(node, index);
                 node = after;
-                p
-            }));
+                found.push((p, after));
+            }
+            p.extend(found.iter().map(|&(p, _)| p));
+            p.push(self.view.step(node, 0).0);
         }
         Ok(p)
     }
