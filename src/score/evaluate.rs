@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use foldhash::quality::FixedState;
@@ -20,7 +21,7 @@ use crate::models::LanguageModel;
 use crate::models::language_model::{BATCH as CONTEXTS, contexts};
 
 /// How many words a model is asked for at once.
-const BATCH: usize = 256;
+const BATCH: usize = 32768;
 
 /// The bytes that a word takes until it is known whether training has seen it, at most.
 const BYTES_A_WORD: u64 = 64;
@@ -60,14 +61,14 @@ impl Evaluation {
         self.unknown_sum.add(probability, times);
     }
 
-    /// Adds a word with its end, which occurs `times`; `p` are the probabilities of its characters.
-    fn add_word(&mut self, word: &[usize], p: &[f32], v: usize, times: u64) {
-        self.words += times;
-        for &probability in p {
-            self.add(probability, times);
-        }
-        for (_, &probability) in word.iter().zip(p).filter(|&(&index, _)| index == v) {
-            self.add_unknown(probability, times);
+    /// This, `times` over.
+    fn times(self, times: u64) -> Self {
+        Self {
+            words: self.words * times,
+            characters: self.characters * times,
+            unknown: self.unknown * times,
+            sum: self.sum * times,
+            unknown_sum: self.unknown_sum * times,
         }
     }
 }
@@ -289,37 +290,70 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
 
     fn evaluate(&self, words: &RepeatedWords) -> Result<OldAndNew> {
         let v = self.model.vocabulary().len();
-        let mut evaluation = OldAndNew::default();
-        let mut words = words.iter().peekable();
-        while words.peek().is_some() {
-            let batch: Vec<(&str, u64)> = words.by_ref().take(BATCH).collect();
-            let mut indices = Vec::new();
-            let mut ends = Vec::new();
-            for &(word, _) in &batch {
-                let begin = indices.len();
-                let of_word = word.chars().map(|character| self.encoder.index(character));
-                indices.extend(of_word.map(usize::from));
-                if indices[begin..].iter().any(|index| [0, v].contains(index)) {
-                    // It may be no word of the model.
-                    self.model.indices(word)?;
-                }
-                ends.push(indices.len());
+        let mut indices = Vec::new();
+        let mut encoded: Vec<(&str, u64, Range<usize>)> = Vec::new();
+        for (word, times) in words.iter() {
+            let begin = indices.len();
+            let of_word = word.chars().map(|character| self.encoder.index(character));
+            indices.extend(of_word.map(usize::from));
+            let of_word = begin..indices.len();
+            if indices[begin..].iter().any(|index| [0, v].contains(index)) {
+                // It may be no word of the model.
+                self.model.indices(word)?;
             }
-            let mut begin = 0;
-            let of_word = |&end: &usize| &indices[std::mem::replace(&mut begin, end)..end];
-            let of_words: Vec<&[usize]> = ends.iter().map(of_word).collect();
+            encoded.push((word, times, of_word));
+        }
+        // Words that begin alike follow each other then, and what they share is evaluated once.
+        encoded.sort_unstable_by_key(|&(word, ..)| word);
+        let mut evaluation = OldAndNew::default();
+        let mut prefixes = Prefixes::default();
+        for batch in encoded.chunks(BATCH) {
+            let indices = |of_word: &Range<usize>| &indices[of_word.clone()];
+            let of_words: Vec<&[usize]> = batch.iter().map(|(.., word)| indices(word)).collect();
             let p = self.model.probabilities(&of_words)?;
             let mut rest = p.as_slice();
-            for (&(word, times), indices) in batch.iter().zip(of_words) {
+            for (&(word, times, _), indices) in batch.iter().zip(of_words) {
                 let (p, others) = rest.split_at(indices.len() + 1);
                 rest = others;
-                evaluation.all.add_word(indices, p, v, times);
+                let of_word = prefixes.evaluate(indices, p, v).times(times);
+                evaluation.all += of_word;
                 if (self.is_new)(hash(word)) {
-                    evaluation.new.add_word(indices, p, v, times);
+                    evaluation.new += of_word;
                 }
             }
         }
         Ok(evaluation)
+    }
+}
+
+/// The evaluations of all that one word begins with, for those of them that the next word begins
+/// with too: each with its last index and the probability of that.
+#[derive(Default)]
+struct Prefixes(Vec<(usize, f32, Evaluation)>);
+
+impl Prefixes {
+    /// Evaluates a word with its end; `p` are the probabilities of its characters.
+    fn evaluate(&mut self, word: &[usize], p: &[f32], v: usize) -> Evaluation {
+        let places = self.0.iter().zip(word.iter().zip(p));
+        let same = places.take_while(|&((index, p, _), place)| (index, p) == place);
+        let same = same.count();
+        self.0.truncate(same);
+        let mut evaluation = match self.0.last() {
+            Some(&(.., evaluation)) => evaluation,
+            None => Evaluation {
+                words: 1,
+                ..Evaluation::default()
+            },
+        };
+        for (&index, &p) in word[same..].iter().zip(&p[same..]) {
+            evaluation.add(p, 1);
+            if index == v {
+                evaluation.add_unknown(p, 1);
+            }
+            self.0.push((index, p, evaluation));
+        }
+        evaluation.add(p[word.len()], 1);
+        evaluation
     }
 }
 

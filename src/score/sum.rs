@@ -1,9 +1,9 @@
 //! Sums of negative logarithms that do not depend on the order of what is added.
 
-/// A unit is 2^-72 nats, so that 2^54 nats fit.
-const UNITS: f64 = (1_u128 << 72) as f64;
+/// A unit is 2^-56 nats: the 104 nats of the smallest f32 fit an i64.
+const UNITS: f64 = (1_u64 << 56) as f64;
 
-/// A sum of negative logarithms of probabilities, in nats, exact to 2^-72 each.
+/// A sum of negative logarithms of probabilities, in nats, exact to 2^-56 each.
 ///
 /// Floats would round each sum, and so come to other figures when the words come in another order,
 /// in other blocks or to other threads.
@@ -20,7 +20,7 @@ impl Sum {
     pub fn add(&mut self, probability: f32, times: u64) {
         let nats = -f64::from(probability).ln();
         match nats.is_finite() {
-            true => self.units += (nats * UNITS) as i128 * i128::from(times),
+            true => self.units += i128::from((nats * UNITS) as i64) * i128::from(times),
             false => self.is_infinite |= times > 0,
         }
     }
@@ -38,6 +38,18 @@ impl std::ops::AddAssign for Sum {
     fn add_assign(&mut self, other: Self) {
         self.units += other.units;
         self.is_infinite |= other.is_infinite;
+    }
+}
+
+impl std::ops::Mul<u64> for Sum {
+    type Output = Self;
+
+    /// The sum of what occurs `times`.
+    fn mul(self, times: u64) -> Self {
+        Self {
+            units: self.units * i128::from(times),
+            is_infinite: self.is_infinite && times > 0,
+        }
     }
 }
 

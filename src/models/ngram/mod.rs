@@ -2,8 +2,8 @@
 //!
 //! In this order: `trie` (all n-grams of up to `N` characters), then how probabilities are made of
 //! their counts: [`kneser_ney`] (as KenLM does it), [`witten_bell`], [`additive`] (as the lecture
-//! does it); [`orders`] compares them for every order. `drawer` draws from a model, `marginal` is
-//! what it says of pairs of characters.
+//! does it); [`orders`] compares them for every order. `walk` is how it says how
+//! probable words are, `drawer` draws from it, `marginal` is what it says of pairs of characters.
 //!
 //! ```
 //! use makemore_tch::counting::count_parts;
@@ -32,6 +32,7 @@ mod marginal;
 pub mod orders;
 mod places;
 pub(crate) mod trie;
+mod walk;
 pub mod witten_bell;
 
 use std::fmt;
@@ -48,7 +49,8 @@ use crate::counting::NgramCounts;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
-use trie::{Node, Occurrences, Trie};
+use trie::{Node, Occurrences, Trie, fetch};
+use walk::Step;
 
 /// How probabilities are made of counts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -274,25 +276,19 @@ impl View {
     /// character that the model does not have is 0.
     #[inline]
     pub fn step(&self, from: Node, index: usize) -> (f32, Node) {
-        // From the longest context to the shortest.
-        let mut backoffs = [1.0; crate::counting::MAX_ORDER];
-        let mut node = from;
-        let child = loop {
-            if node == Node::ROOT {
-                let length = 1;
-                let is_known = index < self.levels[0].p.len();
-                break is_known.then_some(Node { length, index });
+        let mut step = Step::new(from, index);
+        loop {
+            if let Some(found) = step.look(self) {
+                return found;
             }
-            if let Some(child) = self.trie.child(node, index) {
-                break Some(child);
-            }
-            backoffs[node.length] = self.backoff(node);
-            node = self.trie.suffix(node);
-        };
-        let Some(child) = child else {
-            return (0.0, Node::ROOT);
-        };
-        let p = match self.unseen {
+        }
+    }
+
+    /// The probability of a child of a node, where the way from another place to that node led past
+    /// contexts with some backoffs, by their lengths.
+    #[inline]
+    fn after_backoffs(&self, child: Node, node: Node, from: Node, backoffs: &[f64]) -> f64 {
+        match self.unseen {
             Unseen::BacksOff => {
                 let backoffs = &backoffs[node.length + 1..from.length + 1];
                 // In the order of `fill`, to come to the same number.
@@ -302,12 +298,34 @@ impl View {
             }
             Unseen::IsUniform if node != from => backoffs[from.length],
             Unseen::IsUniform => self.p(child),
-        };
-        let after = match child.length == self.order() {
-            true => self.trie.suffix(child),
-            false => child,
-        };
-        (p as f32, after)
+        }
+    }
+
+    /// Has what is known of a place fetched from memory, for when it is asked for.
+    #[inline]
+    fn fetch(&self, node: Node) {
+        if node.length == 0 {
+            return;
+        }
+        let level = self.trie.level(node.length);
+        fetch(&level.children, node.index);
+        fetch(&level.suffix, node.index);
+        fetch(&self.levels[node.length - 1].backoff, node.index);
+    }
+
+    /// Has the children of a place fetched from memory.
+    #[inline]
+    fn fetch_children(&self, node: Node) {
+        if node.length == 0 {
+            return;
+        }
+        let range = self.trie.children(node);
+        let level = self.trie.level(node.length + 1);
+        fetch(&level.last, range.start);
+        fetch(&self.levels[node.length].p, range.start);
+        if node.length + 1 == self.order() {
+            fetch(&level.suffix, range.start);
+        }
     }
 
     /// The distribution of the next character at a place: its first `V` characters, `[V]`.
@@ -370,28 +388,7 @@ impl LanguageModel for Ngram {
     }
 
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
-        let mut p = Vec::new();
-        // Words that follow each other in a list often begin alike: what was found for the one
-        // before is kept, each character's probability with the place after it.
-        let mut before: &[usize] = &[];
-        let mut found: Vec<(f32, Node)> = Vec::new();
-        for word in words {
-            let same = word
-                .iter()
-                .zip(before)
-                .take_while(|(one, other)| one == other);
-            found.truncate(same.count());
-            before = word;
-            let mut node = found.last().map_or(self.view.start(), |&(_, node)| node);
-            for &index in &word[found.len()..] {
-                let (p, after) = self.view.step(node, index);
-                node = after;
-                found.push((p, after));
-            }
-            p.extend(found.iter().map(|&(p, _)| p));
-            p.push(self.view.step(node, 0).0);
-        }
-        Ok(p)
+        Ok(walk::probabilities(&self.view, words))
     }
 
     fn knows_unknown(&self) -> bool {

@@ -7,7 +7,7 @@
 
 use tch::Tensor;
 
-use super::trie::Node;
+use super::trie::{Node, fetch};
 use super::{Ngram, View};
 use crate::error::Result;
 use crate::models::draw::{Method, at_temperature, cumulative_sums};
@@ -199,11 +199,6 @@ impl<'m> Places<'m> {
     /// Has a place fetched from memory, for when it is asked for.
     #[inline(always)]
     pub fn fetch(&self, number: u32) {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(likely) = self.likely.get(number as usize) {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: reads nothing, and any address is good for that.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(likely).cast()) }
-        }
+        fetch(&self.likely, number as usize);
     }
 }

@@ -179,6 +179,18 @@ impl Level {
     }
 }
 
+/// Has an item fetched from memory, for when it is asked for.
+#[inline(always)]
+pub(super) fn fetch<T>(items: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let item = items.as_ptr().wrapping_add(index);
+        // SAFETY: reads nothing, and any address is good for that.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(item.cast()) }
+    }
+}
+
 fn of_ngrams<K: Packed>(
     ngrams: &[(K, u64)],
     packing: Packing,
