@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ethnum::U256;
+use foldhash::fast::RandomState;
 
 use super::character_of;
 use crate::checkpoint::file;
@@ -145,7 +146,7 @@ struct Characters {
     p: Vec<f32>,
     backoff: Vec<f32>,
     /// The indices of tokens.
-    indices: HashMap<String, usize>,
+    indices: HashMap<String, usize, RandomState>,
 }
 
 /// What a token is.
