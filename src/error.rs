@@ -110,7 +110,7 @@ pub enum Error {
     /// More different n-grams than there is memory for.
     #[error(
         "n-grams of order {order} take more than the {} of memory that there is for them; {}",
-        bytesize::ByteSize::b(*limit),
+        bytesize::ByteSize::b(*limit).display().si(),
         fits.map_or_else(|| "more memory would work".to_owned(), |fits| format!("an order of {fits} would fit"))
     )]
     Memory {

@@ -3,7 +3,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytesize::ByteSize;
 use sysinfo::{MemoryRefreshKind, System};
 
 /// An amount of memory, of which parts are reserved before they are allocated.
@@ -56,12 +55,6 @@ impl Memory {
     /// Gives reserved bytes back.
     pub fn release(&self, bytes: u64) {
         self.reserved.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-impl std::fmt::Display for Memory {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        ByteSize::b(self.limit).fmt(f)
     }
 }
 

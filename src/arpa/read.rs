@@ -58,14 +58,12 @@ pub(crate) fn read_from(
 
 /// How many n-grams of each length the file says that it has; ends with the line after that.
 fn counts(lines: &mut Lines) -> Result<Vec<u64>> {
-    for _ in 0..LONGEST_PREAMBLE {
-        lines.go_on("the line \\data\\")?;
-        if lines.line() == "\\data\\" {
-            break;
+    let mut preamble = 0;
+    while lines.line() != "\\data\\" {
+        preamble += 1;
+        if preamble > LONGEST_PREAMBLE || !lines.next()? {
+            return Err(lines.fault("no ARPA file: there is no line \\data\\ at its beginning"));
         }
-    }
-    if lines.line() != "\\data\\" {
-        return Err(lines.fault("no ARPA file: there is no line \\data\\ at its beginning"));
     }
     let mut counts = Vec::new();
     loop {

@@ -1,0 +1,358 @@
+//! `makemore-tch train --type ngram`, its splits, and the other commands with its model.
+
+mod common;
+
+use std::collections::HashSet;
+
+use common::Folder;
+use serde_json::Value;
+
+/// A list that the first lines of others are chosen from.
+const NAMES: &str = include_str!("../assets/names.txt");
+
+/// A folder with a model of the lecture's names, of an order that is counted fast.
+fn trained(arguments: &str) -> (Folder, Value) {
+    let folder = Folder::new();
+    let document = folder.json(&format!("train --type ngram --order 3 --json {arguments}"));
+    (folder, document)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+#[test]
+fn six_characters_are_better_than_two_by_half_a_nat() {
+    let folder = Folder::new();
+    let printed = folder.stdout("train --type ngram");
+    let table: Vec<&str> = printed.lines().take(7).collect();
+    assert!(table[0].starts_with("order "), "{printed}");
+    assert!(table[0].contains("dev NLL"), "{printed}");
+    let dev = |row: &str| -> f64 {
+        let last = row.split_whitespace().last().unwrap();
+        last.parse().unwrap()
+    };
+    let losses: Vec<f64> = table[1..].iter().map(|row| dev(row)).collect();
+    assert!(losses.windows(2).all(|pair| pair[1] < pair[0]), "{printed}");
+    // The bigram has 2.45 and KenLM's model of six characters 1.978 on other held-out names.
+    assert!((losses[1] - 2.45).abs() < 0.01, "{printed}");
+    assert!((losses[5] - 1.978).abs() < 0.01, "{printed}");
+    assert!(printed.contains("Checkpoint: makemore-ngram.safetensors"));
+    assert_eq!(folder.files(), ["makemore-ngram.safetensors"]);
+}
+
+#[test]
+fn the_document_has_the_losses_and_where_the_names_are_from() {
+    let (folder, document) = trained("");
+    assert_eq!(document["type"], "ngram");
+    assert_eq!(document["checkpoint"], "makemore-ngram.safetensors");
+    assert_eq!(document["orders"].as_array().unwrap().len(), 3);
+    let names = document["names"].as_array().unwrap();
+    assert_eq!(names.len(), 10);
+    for name in names {
+        let word = name["name"].as_str().unwrap();
+        match &name["in"] {
+            Value::Null => assert!(!NAMES.lines().any(|line| line == word), "{name}"),
+            part => {
+                assert!(["train", "dev", "test"].contains(&part.as_str().unwrap()));
+                assert!(NAMES.lines().any(|line| line == word), "{name}");
+            }
+        }
+    }
+    // What training says of the parts is what scoring finds.
+    for part in ["dev", "test"] {
+        let scored = folder.json(&format!(
+            "score --json --model makemore-ngram.safetensors --part {part}"
+        ));
+        assert_eq!(scored["nll"], document[format!("{part}_loss")], "{part}");
+        assert_eq!(scored["unknown"], 0);
+        if part == "test" {
+            assert_eq!(scored["new"]["nll"], document["test_loss_new"]);
+        }
+    }
+}
+
+/// The three parts are all words, and the average of all is that of the parts.
+#[test]
+fn the_parts_together_are_the_data() {
+    let (folder, _) = trained("--split 70,20,10 --seed 1");
+    let score = |arguments: &str| {
+        let command = "score --json --model makemore-ngram.safetensors";
+        folder.json(&format!("{command} {arguments}"))
+    };
+    let (mut words, mut bigrams, mut nats) = (0, 0, 0.0);
+    for part in ["train", "dev", "test"] {
+        let of_part = score(&format!("--part {part}"));
+        words += of_part["words"].as_u64().unwrap();
+        bigrams += of_part["bigrams"].as_u64().unwrap();
+        nats += number(&of_part["nll"]) * number(&of_part["bigrams"]);
+        let new = &of_part["new"];
+        match part {
+            "train" => assert_eq!(new["words"], 0),
+            _ => assert!(number(&new["nll"]) > number(&of_part["nll"]), "{of_part}"),
+        }
+    }
+    let all = score("");
+    assert_eq!(
+        (&all["words"], &all["bigrams"]),
+        (&words.into(), &bigrams.into())
+    );
+    assert!((number(&all["nll"]) - nats / bigrams as f64).abs() < 1e-12);
+}
+
+#[test]
+fn another_seed_is_another_split() {
+    let (_, one) = trained("--seed 1");
+    let (_, same) = trained("--seed 1");
+    let (_, other) = trained("--seed 2");
+    assert_eq!(one["dev_loss"], same["dev_loss"]);
+    assert_ne!(one["dev_loss"], other["dev_loss"]);
+}
+
+#[test]
+fn a_part_of_another_list_is_refused() {
+    let (folder, _) = trained("");
+    folder.write("list.txt", "emma\nolivia\n");
+    let error = folder.error(
+        "score --model makemore-ngram.safetensors --part test --data list.txt",
+        1,
+    );
+    assert!(
+        error.contains("its test part is of another list"),
+        "{error}"
+    );
+    let error = folder.error("score --part test", 2);
+    assert!(error.contains("--model"), "{error}");
+}
+
+#[test]
+fn dev_and_test_may_be_lists_of_their_own() {
+    let folder = Folder::new();
+    let lines: Vec<&str> = NAMES.lines().collect();
+    let every = |first: usize| {
+        let lines = lines.iter().skip(first).step_by(3).copied();
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    for (first, name) in ["train.txt", "dev.txt", "test.txt"].iter().enumerate() {
+        folder.write(name, every(first));
+    }
+    let document = folder
+        .json("train --type ngram --order 4 --json --data train.txt --dev dev.txt --test test.txt");
+    for part in ["dev", "test"] {
+        let scored = folder.json(&format!(
+            "score --json --model makemore-ngram.safetensors --data {part}.txt"
+        ));
+        assert_eq!(scored["nll"], document[format!("{part}_loss")], "{part}");
+        assert_eq!(
+            scored["words"],
+            every(usize::from(part == "test") + 1).lines().count()
+        );
+    }
+    let error = folder.error("train --type ngram --data train.txt --dev missing.txt", 1);
+    assert!(error.contains("missing.txt"), "{error}");
+}
+
+#[test]
+fn parts_that_would_be_empty_and_splits_that_are_none_are_refused() {
+    let folder = Folder::new();
+    folder.write("few.txt", "emma\nolivia\n");
+    let error = folder.error("train --type ngram --data few.txt --split 90,5,5", 1);
+    assert!(
+        error.contains("leaves the dev part of few.txt without words (2 in all)"),
+        "{error}"
+    );
+    for (split, says) in [
+        ("50,60,10", "add up to 100"),
+        ("0,50,50", "above 0"),
+        ("80,20", "three whole percentages"),
+        ("a,b,c", "three whole percentages"),
+    ] {
+        let error = folder.error(&format!("train --type ngram --split {split}"), 2);
+        assert!(error.contains(says), "{error}");
+    }
+    assert_eq!(folder.files(), ["few.txt"]);
+}
+
+#[test]
+fn values_out_of_range_are_refused_by_name() {
+    let folder = Folder::new();
+    for (arguments, says) in [
+        ("--order 0", "--order"),
+        ("--order 17", "--order"),
+        ("--smoothing good-turing", "kneser-ney, witten-bell"),
+        ("--smoothing -1", "--smoothing"),
+        ("--memory much", "--memory"),
+    ] {
+        let error = folder.error(&format!("train --type ngram {arguments}"), 2);
+        assert!(error.contains(says), "{arguments}: {error}");
+    }
+    for (arguments, says) in [
+        ("--resume makemore.safetensors", "is counted"),
+        ("--epochs 3", "--epochs"),
+        ("--lr 1", "--lr"),
+        ("--metrics losses.csv", "--metrics"),
+    ] {
+        let error = folder.error(&format!("train --type ngram {arguments}"), 1);
+        assert!(error.contains(says), "{arguments}: {error}");
+    }
+    assert!(folder.files().is_empty());
+}
+
+#[test]
+fn a_checkpoint_of_counts_cannot_be_resumed() {
+    let (folder, _) = trained("");
+    let error = folder.error("train --resume makemore-ngram.safetensors", 1);
+    assert!(error.contains("makemore-ngram.safetensors"), "{error}");
+    assert!(error.contains("n-gram"), "{error}");
+}
+
+/// Rather than by the kernel.
+#[test]
+fn too_little_memory_is_said_with_the_orders_that_fit() {
+    let folder = Folder::new();
+    let error = folder.error("train --type ngram --order 8 --memory 1MB", 1);
+    assert!(error.contains("more than the 1.0 MB of memory"), "{error}");
+    let (_, fits) = error.split_once("an order of ").unwrap();
+    let order = fits.split_whitespace().next().unwrap();
+    folder.stdout(&format!("train --type ngram --order {order} --memory 1MB"));
+}
+
+#[test]
+fn two_characters_with_one_added_are_the_matrix_of_the_lecture() {
+    let folder = Folder::new();
+    folder.stdout("train --type ngram --order 2 --smoothing 1 --split 100,0,0");
+    let words = "emma good zyx a";
+    let counts = folder.json(&format!("score --json {words}"));
+    let model = folder.json(&format!(
+        "score --json --model makemore-ngram.safetensors {words}"
+    ));
+    assert_eq!(model["words"], counts["words"]);
+    // And so are the names.
+    let command = "sample --plain -n 50 --seed 7";
+    assert_eq!(
+        folder.stdout(&format!("{command} --model makemore-ngram.safetensors")),
+        folder.stdout(command)
+    );
+}
+
+#[test]
+fn auto_shows_its_search_and_takes_the_best() {
+    let folder = Folder::new();
+    let document = folder.json("train --type ngram --order 3 --smoothing auto --json");
+    let tried = document["tried"].as_array().unwrap();
+    assert!(tried.len() > 10);
+    let best = tried
+        .iter()
+        .min_by(|one, other| number(&one["dev"]).total_cmp(&number(&other["dev"])))
+        .unwrap();
+    assert_eq!(
+        best["added"].to_string(),
+        document["smoothing"].as_str().unwrap()
+    );
+    assert!((number(&best["dev"]) - number(&document["dev_loss"])).abs() < 1e-6);
+    let printed = folder.stdout("train --type ngram --order 3 --smoothing auto");
+    assert_eq!(
+        printed.matches("added to every count: dev loss").count(),
+        tried.len()
+    );
+    let error = folder.error("train --type ngram --smoothing auto --split 90,0,10", 1);
+    assert!(error.contains("dev"), "{error}");
+}
+
+#[test]
+fn witten_bell_is_between_additive_and_kneser_ney() {
+    let dev = |smoothing: &str| {
+        let folder = Folder::new();
+        let arguments = format!("train --type ngram --order 5 --json --smoothing {smoothing}");
+        number(&folder.json(&arguments)["dev_loss"])
+    };
+    let (additive, witten_bell, kneser_ney) = (dev("0.1"), dev("witten-bell"), dev("kneser-ney"));
+    assert!(kneser_ney < witten_bell && witten_bell < additive);
+}
+
+#[test]
+fn its_names_are_like_names_and_never_have_unknown_characters() {
+    let folder = Folder::new();
+    folder.stdout("train --type ngram");
+    let sample = "sample --model makemore-ngram.safetensors";
+    let names = folder.stdout(&format!("{sample} --plain -n 2000"));
+    assert_eq!(names.lines().count(), 2000);
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase());
+    assert!(names.lines().all(is_name));
+    let list: HashSet<&str> = NAMES.lines().collect();
+    let of_list = names.lines().filter(|name| list.contains(name));
+    assert!(of_list.count() > 400);
+    assert_eq!(names, folder.stdout(&format!("{sample} --plain -n 2000")));
+    let begun = folder.stdout(&format!("{sample} --plain -n 20 --prefix mar"));
+    assert!(begun.lines().all(|name| name.starts_with("mar")));
+    let document = folder.json(&format!("{sample} --json -n 3"));
+    assert_eq!(document["names"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn an_unknown_character_has_a_probability_and_is_counted() {
+    let (folder, _) = trained("");
+    let score = "score --model makemore-ngram.safetensors";
+    let printed = folder.stdout(&format!("{score} zoé"));
+    assert!(
+        printed.contains("oé: 0.0000, as of any unknown character"),
+        "{printed}"
+    );
+    folder.write("list.txt", "zoé\nemma\n");
+    let scored = folder.json(&format!("{score} --json --data list.txt"));
+    assert_eq!(
+        (&scored["unknown"], &scored["words"]),
+        (&1.into(), &2.into())
+    );
+    let printed = folder.stdout(&format!("{score} --data list.txt"));
+    assert!(
+        printed.contains("Unknown characters: 1; without them the average is "),
+        "{printed}"
+    );
+    // Additive smoothing knows of none.
+    folder.stdout("train --type ngram --order 3 --smoothing 1 --force");
+    let error = folder.error(&format!("{score} zoé"), 1);
+    assert!(error.contains("'é' (U+00E9)"), "{error}");
+}
+
+#[test]
+fn the_heatmap_is_its_marginal_for_pairs() {
+    let (folder, _) = trained("");
+    folder.stdout("heatmap out.png --of probabilities --model makemore-ngram.safetensors");
+    assert!(folder.read("out.png").starts_with(b"\x89PNG"));
+    let error = folder.error(
+        "heatmap logits.png --of logits --model makemore-ngram.safetensors",
+        1,
+    );
+    assert!(error.contains("logits"), "{error}");
+}
+
+#[test]
+fn the_picture_of_the_orders_has_both_ways_of_smoothing() {
+    let (folder, _) = trained("--plot orders.svg --force");
+    let picture = String::from_utf8(folder.read("orders.svg")).unwrap();
+    assert!(picture.contains("Kneser"), "no label");
+    let error = folder.error("train --type ngram --split 100,0,0 --plot p.svg", 1);
+    assert!(error.contains("--plot draws the loss on dev"), "{error}");
+}
+
+/// The exercise of the lecture: its loss comes down to that of counting.
+#[test]
+fn trigrams_by_gradient_descent_come_close_to_counting() {
+    let folder = Folder::new();
+    folder.write(
+        "list.txt",
+        NAMES.lines().take(300).collect::<Vec<_>>().join("\n"),
+    );
+    let trained = folder.json("train --order 3 --json --data list.txt --epochs 2000 --smoothing 0");
+    let loss = number(&trained["final_loss"]);
+    let counts = folder
+        .json("train --type ngram --order 3 --smoothing 0 --split 100,0,0 --data list.txt --json");
+    let counted = number(&counts["orders"][2]["train"]);
+    assert!(
+        loss > counted && loss < counted + 0.05,
+        "{loss} and {counted}"
+    );
+    let scored = folder.json("score --json --model makemore.safetensors --data list.txt");
+    assert!((number(&scored["nll"]) - loss).abs() < 1e-4, "{scored}");
+}
