@@ -6,6 +6,7 @@ Run by scripts/bench.sh, which builds both sides.
 import argparse
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -105,6 +106,75 @@ def make_lists(folder, size):
     return lists
 
 
+def draw_list(program, folder, size):
+    """A list of about `size` bytes with many different words, drawn from a model of the names, its
+    model of order 6, and a part of it with a space between characters, as KenLM reads it."""
+    folder = Path(folder)
+    model, drawn = folder / "names.safetensors", folder / "drawn.txt"
+    train = [program, "train", "-q", "--type", "ngram", "--split", "100,0,0", "--out"]
+    run([*train, model])
+    with drawn.open("wb") as file:
+        names = str(size // 7)
+        draw = [program, "sample", "-q", "--plain", "--model", model, "-n", names]
+        subprocess.run(draw, stdout=file, check=True)
+    large = folder / "large.safetensors"
+    run([*train, large, "--data", drawn])
+    run([program, "export", "-q", folder / "large.arpa", "--model", large])
+    tokens, part = folder / "tokens.txt", 0
+    with drawn.open() as words, tokens.open("w") as file:
+        for word in words:
+            part += len(word)
+            file.write(" ".join(word.rstrip("\n")) + "\n")
+            if part > size // 5:
+                break
+    return drawn, model, large, tokens, part / 1e6
+
+
+def ngram_rows(table, program, folder, size, names, start):
+    """The rows of n-gram models, beside KenLM where its programs are on the path."""
+    drawn, model, large, tokens, part = draw_list(program, folder, size)
+    arpa = large.with_suffix(".arpa")
+    amount = drawn.stat().st_size / 1e6
+    out = Path(folder) / "ngram.safetensors"
+    train = [program, "train", "-q", "--force", "--type", "ngram", "--out", out]
+    whole = [*train, "--split", "100,0,0", "--data", drawn]
+    lmplz, query = shutil.which("lmplz"), shutil.which("query")
+
+    def of(megabytes):
+        return lambda measured: measured[0] / megabytes
+
+    def above_start(value):
+        return f"{1000 * (value - start):.0f} ms above start"
+
+    def shell(command):
+        return ["sh", "-c", command] if lmplz and query else None
+
+    per_second = rate("MB/s", 1)
+    beside = ", beside KenLM" if lmplz and query else ""
+    table.row(f"`train --type ngram --order 2`, {amount:.0f} MB of drawn names, beside `count`",
+              [program, "count", "-q", "--data", drawn], [*whole, "--order", 2],
+              per_second, of(amount))
+    table.row(f"`train --type ngram --order 5`, the same{beside}",
+              shell(f"{lmplz} -o 5 --discount_fallback <{tokens} >{folder}/theirs.arpa"),
+              [*whole, "--order", 5], per_second, of(amount), of(part))
+    table.row(f"`score` with the model of order 6, the same{beside}",
+              shell(f"{query} -v summary {arpa} <{tokens}"),
+              [program, "score", "-q", "--model", large, "--data", drawn],
+              per_second, of(amount), of(part))
+    table.row(f"`sample --plain` of order 6, {names:,} names", None,
+              [program, "sample", "--plain", "--model", model, "-n", names],
+              lambda value: f"{1 / value:,.0f} names/s", lambda measured: measured[0] / names)
+    with arpa.open() as lines:
+        ngrams = sum(int(line.split("=")[1]) for line in lines.readlines(2000)
+                     if line.startswith("ngram "))
+    for file, kind in ((large, "a checkpoint"), (arpa, "an ARPA file")):
+        table.row(f"loading {kind} of {ngrams / 1e6:.1f} million n-grams (`score emma`){beside if file == arpa else ''}",
+                  shell(f"echo e m m a | {query} -v summary {arpa}") if file == arpa else None,
+                  [program, "score", "--model", file, "emma"], above_start,
+                  their_value=lambda measured: measured[0] + start)
+    table.row("`train --type ngram`, the names at order 6", None, train, above_start)
+
+
 def empty_program(folder):
     """A program that does nothing, linked to the same libtorch."""
     lib = Path(os.environ.get("LIBTORCH", ROOT / "libtorch" / "torch")) / "lib"
@@ -190,6 +260,9 @@ def main():
                   lambda measured: own_seconds(measured) / few)
         table.row("`heatmap`, whole process", notes("heatmap", picture),
                   [ours, "heatmap", "-q", picture], seconds)
+        for _ in range(3):
+            start, _, _ = run([ours, "--version"])
+        ngram_rows(table, ours, folder, size // 10, names, start)
 
 
 main()
