@@ -178,12 +178,12 @@ fn export_refuses_what_it_should_not_write() {
     let error = folder.error(&format!("export ours.txt {model}"), 1);
     assert!(error.contains("ends in .arpa or .arpa.gz"), "{error}");
     folder.write("mine.arpa", "not a model");
-    let error = folder.error(&format!("export mine.arpa {model}"), 1);
-    assert!(
-        error.contains("no ARPA file") && error.contains("--force"),
-        "{error}"
-    );
+    for file in ["mine.arpa", "kenlm.arpa"] {
+        let error = folder.error(&format!("export {file} {model}"), 1);
+        assert!(error.contains(file) && error.contains("--force"), "{error}");
+    }
     assert_eq!(folder.read("mine.arpa"), b"not a model");
+    folder.stdout(&format!("export mine.arpa --force {model}"));
     let error = folder.error("export net.arpa --model makemore.safetensors", 1);
     assert!(error.contains("makemore.safetensors"), "{error}");
     let error = folder.error("export kenlm.arpa --model kenlm.arpa", 1);

@@ -210,11 +210,17 @@ fn a_checkpoint_of_counts_cannot_be_resumed() {
 #[test]
 fn too_little_memory_is_said_with_the_orders_that_fit() {
     let folder = Folder::new();
-    let error = folder.error("train --type ngram --order 8 --memory 1MB", 1);
-    assert!(error.contains("more than the 1.0 MB of memory"), "{error}");
-    let (_, fits) = error.split_once("an order of ").unwrap();
-    let order = fits.split_whitespace().next().unwrap();
-    folder.stdout(&format!("train --type ngram --order {order} --memory 1MB"));
+    for memory in ["1MB", "2MB", "3MB", "6MB"] {
+        let train = format!("train --type ngram --memory {memory} --order");
+        let error = folder.error(&format!("{train} 12"), 1);
+        assert!(
+            error.contains(" of memory that there is for them"),
+            "{error}"
+        );
+        let (_, fits) = error.split_once("an order of ").unwrap();
+        let fits = fits.split_whitespace().next().unwrap();
+        folder.stdout(&format!("{train} {fits}"));
+    }
 }
 
 #[test]
@@ -309,6 +315,10 @@ fn an_unknown_character_has_a_probability_and_is_counted() {
         printed.contains("Unknown characters: 1; without them the average is "),
         "{printed}"
     );
+    // What would steer a terminal is escaped.
+    let mut steering = folder.makemore(score);
+    let printed = steering.arg("a\u{1b}[31mb").output().unwrap().stdout;
+    assert!(!printed.contains(&0x1B));
     // Additive smoothing knows of none.
     folder.stdout("train --type ngram --order 3 --smoothing 1 --force");
     let error = folder.error(&format!("{score} zoé"), 1);

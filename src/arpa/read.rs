@@ -26,6 +26,9 @@ const LONGEST_LINE: u64 = 1 << 16;
 /// The most lines before the line that begins the data.
 const LONGEST_PREAMBLE: usize = 1000;
 
+/// The most blank lines after each other.
+const MOST_BLANK: usize = 1000;
+
 /// Start/end tokens to choose from, the first one that is no character of the model.
 const BOUNDARIES: &str = ".$#|^~_@%&*+=/";
 
@@ -197,6 +200,7 @@ impl Characters {
         let free = |boundary: &char| !found.contains_key(&Token::Character(*boundary));
         let boundary = boundary
             .or_else(|| BOUNDARIES.chars().find(free))
+            .or_else(|| ('!'..).find(|character| free(character) && !character.is_control()))
             .unwrap_or('.');
         let vocabulary = Vocabulary::new(boundary, characters)
             .map_err(|error| lines.fault(error.to_string()))?;
@@ -231,6 +235,8 @@ impl Characters {
         let mut ngram = K::default();
         for (place, &token) in tokens.iter().enumerate() {
             let index = self.indices.get(token).copied();
+            // <s> among the single ones may be <S> here.
+            let index = index.or_else(|| self.of_other_spelling(token));
             let index =
                 index.ok_or_else(|| lines.fault(format!("{token:?} is not among the 1-grams")))?;
             if index == 0 {
@@ -246,6 +252,16 @@ impl Characters {
             ngram = packing.push(ngram, index as u16, mask);
         }
         Ok(ngram)
+    }
+}
+
+impl Characters {
+    fn of_other_spelling(&self, token: &str) -> Option<usize> {
+        match Token::of(token)? {
+            Token::Start | Token::End => Some(0),
+            Token::Unknown => (self.p.len() > self.vocabulary.len()).then(|| self.vocabulary.len()),
+            Token::Character(_) => None,
+        }
     }
 }
 
@@ -460,7 +476,7 @@ impl Lines {
 
     /// Goes to the next line that is not blank.
     fn go_on(&mut self, wanted: &str) -> Result<()> {
-        loop {
+        for _ in 0..MOST_BLANK {
             if !self.next()? {
                 return Err(self.fault(format!("the file is cut off: expected {wanted}")));
             }
@@ -468,6 +484,9 @@ impl Lines {
                 return Ok(());
             }
         }
+        Err(self.fault(format!(
+            "{MOST_BLANK} blank lines where {wanted} is expected"
+        )))
     }
 
     fn fault(&self, fault: impl Into<String>) -> Error {

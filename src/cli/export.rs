@@ -1,10 +1,10 @@
 //! `makemore-tch export`: an n-gram model in the format of other programs.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -31,7 +31,7 @@ pub struct Export {
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
 
-    /// Overwrite a file that is no ARPA file
+    /// Overwrite a file that is there
     #[arg(long)]
     force: bool,
 }
@@ -48,9 +48,9 @@ impl Export {
         }
         check_distinct(&[&self.out], &[&self.model])?;
         let output = Output::check(&self.out)?;
-        if output.exists() && !self.force && !is_arpa_or_empty(&self.out)? {
+        if output.exists() && !self.force {
             bail!(
-                "{}: there is a file that is no ARPA file, and it is not overwritten; choose another, or overwrite it with --force",
+                "{}: there is a file, and it is not overwritten; choose another name, or overwrite it with --force",
                 self.out.display()
             );
         }
@@ -83,29 +83,3 @@ fn write(ngram: &Ngram, to: &mut File, is_compressed: bool) -> io::Result<()> {
         to.flush()
     }
 }
-
-/// Whether a file may be overwritten by an ARPA file.
-fn is_arpa_or_empty(path: &Path) -> anyhow::Result<bool> {
-    let cannot = || format!("cannot read {}", path.display());
-    let mut start = Vec::new();
-    let file = File::open(path).with_context(cannot)?;
-    let is_compressed = path
-        .extension()
-        .is_some_and(|end| end.eq_ignore_ascii_case("gz"));
-    if is_compressed {
-        let gzip = flate2::read::GzDecoder::new(file);
-        // What cannot be uncompressed is no ARPA file.
-        if gzip.take(START).read_to_end(&mut start).is_err() {
-            return Ok(path.metadata().with_context(cannot)?.len() == 0);
-        }
-    } else {
-        file.take(START)
-            .read_to_end(&mut start)
-            .with_context(cannot)?;
-    }
-    let has_data = memchr::memmem::find(&start, b"\\data\\").is_some();
-    Ok(start.is_empty() || has_data)
-}
-
-/// How much of a file is looked at to tell what it is.
-const START: u64 = 4096;

@@ -9,7 +9,7 @@ use makemore_tch::score::evaluate::{self, Evaluation};
 use makemore_tch::score::{self, WordScore};
 use makemore_tch::{
     Counted, Error, LanguageModel, List, ModelFile, Part, Parts, Percents, Source, Split, Table,
-    count,
+    count, format,
 };
 use serde::Serialize;
 
@@ -287,9 +287,9 @@ impl Score {
         }
         let mut results = output::results();
         for scored in words {
-            let word = scored.word;
+            let word = format::visible(&scored.word);
             for bigram in scored.bigrams {
-                let (pair, probability) = (bigram.bigram, bigram.probability);
+                let (pair, probability) = (format::visible(&bigram.bigram), bigram.probability);
                 let unknown = match bigram.unknown {
                     true => ", as of any unknown character",
                     false => "",

@@ -124,6 +124,16 @@ impl NgramCounts {
         Packing::new(self.vocabulary.len() + 1, self.order)
     }
 
+    /// How many different n-grams there are.
+    pub(crate) fn len(&self) -> usize {
+        for_any_width!(&self.ngrams, ngrams => ngrams.len())
+    }
+
+    /// The bytes that they take.
+    pub(crate) fn bytes(&self) -> u64 {
+        for_any_width!(&self.ngrams, ngrams => size_of_val(ngrams.as_slice()) as u64)
+    }
+
     pub(crate) fn ngrams(&self) -> &Ngrams {
         &self.ngrams
     }

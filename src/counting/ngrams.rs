@@ -78,6 +78,7 @@ pub fn count_parts(
         memory,
         on_words,
         counted: AtomicU64::new(0),
+        fixed: AtomicU64::new(0),
     };
     let packing = counting.packing;
     let counted: Vec<Ngrams> = match () {
@@ -107,6 +108,8 @@ struct Counting<'a> {
     on_words: &'a (dyn Fn(u64) + Sync),
     /// How many words were counted.
     counted: AtomicU64,
+    /// The bytes that are taken however few n-grams there are.
+    fixed: AtomicU64,
 }
 
 impl Counting<'_> {
@@ -123,6 +126,7 @@ impl Counting<'_> {
                 fits: None,
             });
         }
+        self.fixed.store(bytes, Ordering::Relaxed);
         let tables: Vec<Tables<K>> = (0..parts).map(|_| Tables::new()).collect();
         let worker = || Worker::<K>::new(parts, most);
         let mut workers: Vec<Worker<K>> = std::iter::repeat_with(worker).take(threads).collect();
@@ -157,6 +161,7 @@ impl Counting<'_> {
             self.packing,
             tables.len(),
             growth,
+            self.fixed.load(Ordering::Relaxed),
             self.memory,
             some_of_each,
         )
@@ -165,17 +170,19 @@ impl Counting<'_> {
 
 /// The error where n-grams take more memory than there is, with the longest order that takes less.
 ///
-/// `visit_all` visits all n-grams that were counted; there will be at most `growth` times as many.
+/// `visit_all` visits all n-grams that were counted; there will be at most `growth` times as many,
+/// and `fixed` bytes are taken beside them.
 pub(crate) fn no_memory<K: Packed>(
     packing: Packing,
     ngrams: usize,
     growth: f64,
+    fixed: u64,
     memory: &Memory,
     visit_all: impl Fn(&mut dyn FnMut(K)),
 ) -> Error {
     let one_in = (ngrams as u64 / SAMPLE).max(1);
     let bytes = BYTES_AN_NGRAM * (size_of::<K>() as u64 / 8);
-    let mut taken = 0.0;
+    let mut taken = fixed as f64;
     let fits = (1..packing.order()).take_while(|&order| {
         let mask = packing.of_order(order).mask();
         let mut sample = HashSet::new();

@@ -165,16 +165,18 @@ fn rows(v: usize, order: usize) -> Result<usize> {
         Some(rows) if order >= 2 && (order == 2 || fits(order)) => Ok(rows),
         _ => {
             let most = (2..).take_while(|&order| order == 2 || fits(order)).last();
+            let most = most.unwrap_or(2);
             Err(Error::Value {
                 what: "the order of the network",
                 value: format!(
-                    "{order}, with {v} characters; it has a weight for each of them after each context"
+                    "{order}, and {v} characters would have a weight for each of them after each context"
                 ),
                 expected: match most {
-                    Some(3) => "2 or 3 would work",
-                    Some(4) => "2 to 4 would work",
-                    Some(5) => "2 to 5 would work",
-                    _ => "2 would work",
+                    2 => "2 would work",
+                    3 => "2 or 3 would work",
+                    4 => "2 to 4 would work",
+                    5 => "2 to 5 would work",
+                    _ => "2 to 6 would work",
                 },
             })
         }

@@ -26,6 +26,9 @@ const BATCH: usize = 32768;
 /// The bytes that a word takes until it is known whether training has seen it, at most.
 const BYTES_A_WORD: u64 = 64;
 
+/// As much memory is taken for them however little there is: each round reads the lists again.
+const LEAST_BYTES: u64 = 16 << 20;
+
 /// How well a model fits words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evaluation {
@@ -35,7 +38,7 @@ pub struct Evaluation {
     pub characters: u64,
     /// How many of them the vocabulary does not have.
     pub unknown: u64,
-    sum: Sum,
+    known_sum: Sum,
     unknown_sum: Sum,
 }
 
@@ -43,20 +46,21 @@ impl Evaluation {
     /// The average negative log-likelihood, in nats for each character; infinite where one is
     /// impossible, NaN without words.
     pub fn nll(&self) -> f64 {
-        self.sum.nats() / self.characters as f64
+        (self.known_sum + self.unknown_sum).nats() / self.characters as f64
     }
 
     /// The same without the characters that the vocabulary does not have.
     pub fn known_nll(&self) -> f64 {
-        (self.sum - self.unknown_sum).nats() / (self.characters - self.unknown) as f64
+        self.known_sum.nats() / (self.characters - self.unknown) as f64
     }
 
     pub(super) fn add(&mut self, probability: f32, times: u64) {
         self.characters += times;
-        self.sum.add(probability, times);
+        self.known_sum.add(probability, times);
     }
 
     pub(super) fn add_unknown(&mut self, probability: f32, times: u64) {
+        self.characters += times;
         self.unknown += times;
         self.unknown_sum.add(probability, times);
     }
@@ -67,7 +71,7 @@ impl Evaluation {
             words: self.words * times,
             characters: self.characters * times,
             unknown: self.unknown * times,
-            sum: self.sum * times,
+            known_sum: self.known_sum * times,
             unknown_sum: self.unknown_sum * times,
         }
     }
@@ -78,7 +82,7 @@ impl std::ops::AddAssign for Evaluation {
         self.words += other.words;
         self.characters += other.characters;
         self.unknown += other.unknown;
-        self.sum += other.sum;
+        self.known_sum += other.known_sum;
         self.unknown_sum += other.unknown_sum;
     }
 }
@@ -226,7 +230,7 @@ pub fn parts_and_new(
         wanted.iter().partition(|&&part| part == Part::Train);
     let mut evaluation = pass(model, parts, &train, &|_| true, &|_| false)?;
     let words: u64 = held_out.iter().map(|&part| parts.words(part)).sum();
-    let rounds = (BYTES_A_WORD * words).div_ceil(memory.free().max(BYTES_A_WORD) / 2);
+    let rounds = (BYTES_A_WORD * words).div_ceil((memory.free() / 2).max(LEAST_BYTES));
     for round in 0..rounds {
         let is_in_round = |hash: u64| hash % rounds == round;
         let seen = Seen::of(parts, &held_out, &is_in_round)?;
@@ -346,9 +350,9 @@ impl Prefixes {
             },
         };
         for (&index, &p) in word[same..].iter().zip(&p[same..]) {
-            evaluation.add(p, 1);
-            if index == v {
-                evaluation.add_unknown(p, 1);
+            match index == v {
+                true => evaluation.add_unknown(p, 1),
+                false => evaluation.add(p, 1),
             }
             self.0.push((index, p, evaluation));
         }

@@ -53,15 +53,12 @@ impl std::ops::Mul<u64> for Sum {
     }
 }
 
-impl std::ops::Sub for Sum {
+impl std::ops::Add for Sum {
     type Output = Self;
 
-    /// What is left without another sum of some of the same probabilities.
-    fn sub(self, other: Self) -> Self {
-        Self {
-            units: self.units - other.units,
-            ..self
-        }
+    fn add(mut self, other: Self) -> Self {
+        self += other;
+        self
     }
 }
 

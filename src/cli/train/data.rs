@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::bail;
 use makemore_tch::data::SplitOf;
 use makemore_tch::data::split::Part;
+use makemore_tch::memory::Memory;
 use makemore_tch::score::evaluate::{self, Evaluation, OldAndNew};
 use makemore_tch::{
     Checkpoint, Counted, LanguageModel, List, Parts, Percents, Source, Split, count,
@@ -176,14 +177,13 @@ impl Data {
     pub fn held_out(
         &self,
         model: &dyn LanguageModel,
-        train: &Train,
+        memory: &Memory,
     ) -> makemore_tch::Result<HeldOut> {
         let wanted: Vec<Part> = [Part::Dev, Part::Test]
             .into_iter()
             .filter(|&part| self.has(part))
             .collect();
-        let memory = train.memory.memory();
-        let evaluation = evaluate::parts_and_new(model, &self.parts, &wanted, &memory)?;
+        let evaluation = evaluate::parts_and_new(model, &self.parts, &wanted, memory)?;
         Ok(HeldOut {
             dev: evaluation.of(Part::Dev),
             test: evaluation.of(Part::Test),

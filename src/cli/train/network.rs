@@ -298,7 +298,7 @@ impl Train {
         };
         let losses = log.logged().with_context(is_saved)?;
         let model = checkpoint.model.language_model();
-        let held_out = task.data.held_out(model, self)?;
+        let held_out = task.data.held_out(model, &self.memory.memory())?;
         let sampler = Sampler::new(model, task.seed, &SampleOptions::default())?;
         let is_of_the_notes = task.counts.order() == 2 && task.data.parts.is_whole();
         let published = published_average_nll(task.data.counted.digest, self.added()?);

@@ -1,11 +1,13 @@
 //! `makemore-tch train --type ngram`: n-grams, counted and smoothed.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use makemore_tch::counting::count_parts;
 use makemore_tch::libtorch::device;
+use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Order, Orders, Tried};
 use makemore_tch::{
     Checkpoint, LanguageModel, Model, NgramCounts, Part, Percents, Smoothing, format, plots,
@@ -55,9 +57,14 @@ impl Train {
                 "--plot draws the loss on dev, which is empty; pass --split 80,10,10 or --dev FILE"
             );
         }
+        if self.plot.is_some() {
+            data.check_characters().context(
+                "--plot shows additive smoothing too, which knows only the characters of the data",
+            )?;
+        }
         let memory = self.memory.memory();
         let (train, dev) = self.count(&data, &memory, context)?;
-        let orders = Orders::of(train, dev.as_ref(), &memory)?;
+        let orders = Orders::of(train, dev, &memory)?;
         let (smoothing, tried) = self.smoothing_of(&orders, &data)?;
         let model = orders.model(smoothing);
         if !model.knows_unknown() {
@@ -79,7 +86,7 @@ impl Train {
         }
         print(&Row::heading(smoothing, data.has(Part::Dev)));
         let rows = self.orders(&orders, smoothing, |order| print(&Row(order)))?;
-        let held_out = data.held_out(&model, &self)?;
+        let held_out = data.held_out(&model, &memory)?;
         let seconds = start.elapsed().as_secs_f64();
 
         // Saved before it is said that it is, and whatever became of what was printed.
@@ -92,17 +99,15 @@ impl Train {
             split: data.parts.split_of(),
         };
         let saved = outputs.save(&checkpoint)?;
-        let mut displaced = Vec::new();
-        if self.plot.is_some() {
-            let lines = lines(&orders, smoothing, &rows)?;
-            displaced.extend(outputs.write_plot(&plots::ByOrder { lines })?);
-        }
+        // What fails from here on does so after the results.
+        let plotted = self.plot(&orders, smoothing, &rows, &outputs);
         let model = checkpoint.model.language_model();
-        let is_saved = || {
-            let saved = saved.display();
-            format!("the model was saved to {saved}, but not all could be printed")
+        let is_saved =
+            |what: &str| format!("the model was saved to {}, but {what}", saved.display());
+        let (names, drawn) = match names::draw(model, seed, &data.parts) {
+            Ok(names) => (names, Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
         };
-        let names = names::draw(model, seed, &data.parts)?;
         let parameters = match &checkpoint.model {
             Model::Ngram(ngram) => ngram.parameters(),
             Model::Network(_) => 0,
@@ -134,9 +139,27 @@ impl Train {
                 .and_then(|()| results.flush())
                 .map_err(anyhow::Error::from)
         };
-        outputs.check_displaced(&saved, &displaced)?;
-        written.with_context(is_saved)?;
+        let plotted = plotted.with_context(|| is_saved("no picture was drawn"))?;
+        outputs.check_displaced(&saved, &plotted)?;
+        written.with_context(|| is_saved("not all could be printed"))?;
+        drawn.with_context(|| is_saved("no names can be drawn from it"))?;
         Ok(0)
+    }
+
+    /// Draws the dev losses of all orders, if a picture is wanted; returns where.
+    fn plot(
+        &self,
+        orders: &Orders,
+        smoothing: Smoothing,
+        rows: &[Order],
+        outputs: &Outputs,
+    ) -> anyhow::Result<Vec<PathBuf>> {
+        if self.plot.is_none() {
+            return Ok(Vec::new());
+        }
+        let lines = lines(orders, smoothing, rows)?;
+        let plotted = outputs.write_plot(&plots::ByOrder { lines })?;
+        Ok(plotted.into_iter().collect())
     }
 
     fn refuse_of_gradient_descent(&self) -> anyhow::Result<()> {
@@ -166,7 +189,7 @@ impl Train {
     fn count(
         &self,
         data: &Data,
-        memory: &makemore_tch::memory::Memory,
+        memory: &Memory,
         context: Context,
     ) -> anyhow::Result<(NgramCounts, Option<NgramCounts>)> {
         let order = self.order.unwrap_or(ORDER);

@@ -17,6 +17,12 @@
 //! often. Below the first order all characters are equally probable, an unknown one (`<unk>`) among
 //! them. All in f32, as KenLM computes it.
 //!
+//! In one thing we do not follow KenLM: of each order it counts one n-gram, the last one in its own
+//! order, with how often it occurs instead of with `a` when it finds the discounts (the end of
+//! `AdjustCounts::Run` in `lm/builder/adjust_counts.cc`). Which one that is depends on the order of
+//! the words, so that its model of a list of few words changes when they are shuffled. In others,
+//! one among thousands does not show.
+//!
 //! Sources: Chen and Goodman, *An empirical study of smoothing techniques for language modeling*,
 //! 1998, section 3 and equation (26); Heafield, Pouzyrevsky, Clark and Koehn, *Scalable modified
 //! Kneser–Ney language model estimation*, 2013.

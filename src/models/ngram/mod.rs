@@ -124,6 +124,13 @@ pub(crate) struct Probabilities {
     pub backoff: Vec<f32>,
 }
 
+/// A probability as it is told. The backoffs of a file that another program has written may lead
+/// to one above 1, which is taken for 1.
+#[inline]
+fn probability(p: f64) -> f32 {
+    p.min(1.0) as f32
+}
+
 /// An n-gram model.
 #[derive(Debug, Clone)]
 pub struct Ngram {
@@ -339,7 +346,7 @@ impl View {
             _ => self.fill_backed_off(node, &mut p),
         }
         for (to, from) in row.iter_mut().zip(p) {
-            *to = from as f32;
+            *to = probability(from);
         }
     }
 
@@ -392,7 +399,8 @@ impl LanguageModel for Ngram {
     }
 
     fn knows_unknown(&self) -> bool {
-        self.view.levels[0].p.len() > self.vocabulary.len()
+        let unknown = self.view.levels[0].p.get(self.vocabulary.len());
+        unknown.is_some_and(|&p| p > 0.0)
     }
 
     fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {

@@ -8,6 +8,7 @@ use super::kneser_ney::{Discounts, Lower};
 use super::trie::{Node, Occurrences, Trie};
 use super::{Ngram, Smoothing, View, additive, witten_bell};
 use crate::counting::NgramCounts;
+use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::score::Sum;
@@ -15,11 +16,11 @@ use crate::score::Sum;
 /// The counts of training and dev data, from which models of all orders follow.
 #[derive(Debug)]
 pub struct Orders {
-    train: NgramCounts,
+    vocabulary: Vocabulary,
     trie: Arc<Trie>,
     occurrences: Vec<Occurrences>,
-    /// Of every order, from 1 on.
-    dev: Vec<NgramCounts>,
+    /// Of the highest order.
+    dev: Option<NgramCounts>,
 }
 
 /// A model of one order.
@@ -58,15 +59,21 @@ impl Orders {
     /// # Errors
     ///
     /// [`Error::Memory`] before more memory is used than there is.
-    pub fn of(train: NgramCounts, dev: Option<&NgramCounts>, memory: &Memory) -> Result<Self> {
+    pub fn of(train: NgramCounts, dev: Option<NgramCounts>, memory: &Memory) -> Result<Self> {
         let (trie, occurrences) = Trie::of(&train, memory)?;
-        let dev = dev.map_or_else(Vec::new, |dev| {
-            (1..=train.order())
-                .map(|order| dev.of_order(order))
-                .collect()
+        // Those of one order at a time follow from them, and what a search asks of these.
+        let bytes = dev.as_ref().map_or(0, |dev| {
+            dev.bytes() + (dev.len() * size_of::<(f64, f64, f64)>()) as u64
         });
+        if !memory.reserve(bytes) {
+            return Err(Error::Memory {
+                order: train.order(),
+                limit: memory.limit(),
+                fits: None,
+            });
+        }
         Ok(Self {
-            train,
+            vocabulary: train.vocabulary().clone(),
             trie: Arc::new(trie),
             occurrences,
             dev,
@@ -76,7 +83,7 @@ impl Orders {
     /// The model of the highest order.
     pub fn model(&self, smoothing: Smoothing) -> Ngram {
         Ngram::of_trie(
-            self.train.vocabulary().clone(),
+            self.vocabulary.clone(),
             Arc::clone(&self.trie),
             &self.occurrences,
             smoothing,
@@ -139,8 +146,12 @@ impl Orders {
             discounts: None,
             added: None,
             train: self.train_nll(view),
-            dev: self.dev.get(order - 1).map(|dev| nll(view, dev)),
+            dev: self.dev_of(order).map(|dev| nll(view, &dev)),
         }
+    }
+
+    fn dev_of(&self, order: usize) -> Option<NgramCounts> {
+        self.dev.as_ref().map(|dev| dev.of_order(order))
     }
 
     /// The NLL of what a model was trained on: the longest n-grams, and the shorter ones that begin
@@ -169,14 +180,14 @@ impl Orders {
     ///
     /// [`Error::Value`] without dev data.
     pub fn search(&self, order: usize) -> Result<(f64, Vec<Tried>)> {
-        let Some(dev) = self.dev.get(order - 1) else {
+        let Some(dev) = self.dev_of(order) else {
             return Err(Error::Value {
                 what: "the dev part",
                 value: "empty".to_owned(),
                 expected: "a number to add is chosen by it",
             });
         };
-        let counts = DevCounts::of(&self.trie, &self.occurrences[..order], dev);
+        let counts = DevCounts::of(&self.trie, &self.occurrences[..order], &dev);
         let mut tried: Vec<Tried> = Vec::new();
         let mut attempt = |added: f64| {
             // As few digits as one would type.
@@ -316,7 +327,7 @@ mod tests {
             count_parts(&parts, &wanted, vocabulary, order, &memory(), &|_| ()).unwrap();
         let dev = counts.pop().unwrap();
         let train = counts.pop().unwrap();
-        (parts, Orders::of(train, Some(&dev), &memory()).unwrap())
+        (parts, Orders::of(train, Some(dev), &memory()).unwrap())
     }
 
     /// The figures by counts are those of the words, one after the other.
@@ -373,7 +384,10 @@ mod tests {
         for factor in [0.5, 0.9, 1.1, 2.0] {
             assert!(dev(best * factor) >= lowest - 1e-9, "{factor}");
         }
-        let (without, _) = (Orders::of(orders.train, None, &memory()).unwrap(), ());
+        let without = Orders {
+            dev: None,
+            ..orders
+        };
         assert!(without.search(3).is_err());
     }
 }

@@ -64,7 +64,12 @@ impl Likely {
         let below = |index: usize| index.checked_sub(1).map(sum);
         let p = |index: usize| sum(index) - below(index).unwrap_or(0.0);
         let mut indices: Vec<usize> = (0..sums.len()).collect();
-        indices.sort_by(|&one, &other| p(other).total_cmp(&p(one)));
+        let by_p = |&one: &usize, &other: &usize| p(other).total_cmp(&p(one));
+        if indices.len() > LIKELY {
+            indices.select_nth_unstable_by(LIKELY, by_p);
+            indices.truncate(LIKELY);
+        }
+        indices.sort_by(by_p);
         // Empty ranges, where none are.
         let mut likely = Self {
             from: [1; LIKELY],
@@ -72,7 +77,7 @@ impl Likely {
             index: [0; LIKELY],
             next: [NONE; LIKELY],
         };
-        for (entry, &index) in indices.iter().take(LIKELY).enumerate() {
+        for (entry, &index) in indices.iter().enumerate() {
             // A number is drawn as this character if it is above the sum before and not above its
             // own: all of the numbers in its part have to be.
             let from = below(index).map_or(0.0, |below| (below * PARTS).floor() + 1.0);

@@ -14,7 +14,7 @@ use std::ops::Range;
 use crate::counting::ngrams::no_memory;
 use crate::counting::packed::{Packed, Packing};
 use crate::counting::{NgramCounts, for_any_width};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::Memory;
 
 /// The n-grams of one length.
@@ -210,11 +210,17 @@ fn of_ngrams<K: Packed>(
         let reserve = |more: usize| {
             let bytes = more as u64 * (BYTES_AN_NGRAM + size_of::<K>() as u64);
             match memory.reserve(bytes) {
+                true if more > u32::MAX as usize => Err(Error::Value {
+                    what: "the number of n-grams of one length",
+                    value: more.to_string(),
+                    expected: "up to 4294967295 would work",
+                }),
                 true => Ok(()),
                 false => Err(no_memory(
                     packing.of_order(order),
                     ngrams.len(),
                     1.0,
+                    0,
                     memory,
                     |visit: &mut dyn FnMut(K)| {
                         ngrams.iter().for_each(|&(ngram, _)| visit(ngram));

@@ -3,8 +3,8 @@
 //! A large model does not fit the processor's cache, and a walk through it waits for memory at each
 //! character. Walks side by side wait together.
 
-use super::View;
 use super::trie::Node;
+use super::{View, probability};
 use crate::counting::MAX_ORDER;
 
 /// How many walks there are.
@@ -143,6 +143,6 @@ impl Step {
             true => view.trie.suffix(child),
             false => child,
         };
-        Some((p as f32, after))
+        Some((probability(p), after))
     }
 }
