@@ -200,14 +200,16 @@ fn tidy(lines: &mut Vec<u8>, spare: &mut Vec<u8>) {
         (is_graphic(bytes.first()) || !is_space(line.chars().next()))
             && (is_graphic(bytes.last()) || !is_space(line.chars().next_back()))
     };
-    let mut start = 0;
-    let mut ends = memchr::memchr_iter(b'\n', lines);
-    let is_tidy = |end| is_trimmed(&text[std::mem::replace(&mut start, end + 1)..end]);
-    if ends.all(is_tidy) && lines.ends_with(b"\n") {
-        return;
-    }
     spare.clear();
-    for word in text.split('\n').map(str::trim) {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', lines).chain([lines.len()]);
+    for end in ends {
+        let line = text.get(start..end).unwrap_or_default();
+        start = end + 1;
+        let word = match is_trimmed(line) {
+            true => line,
+            false => line.trim(),
+        };
         if !word.is_empty() {
             spare.extend_from_slice(word.as_bytes());
             spare.push(b'\n');

@@ -13,34 +13,34 @@ use crate::error::Result;
 /// Words to find.
 struct Wanted<'a> {
     words: HashSet<&'a str>,
-    longest: usize,
-    /// The first bytes of the words, which rule most others out.
-    begins: [bool; 256],
+    /// By their first bytes, the lengths that words have, as bits: they rule most others out.
+    lengths: [u64; 256],
 }
 
 impl<'a> Wanted<'a> {
     fn of(words: impl IntoIterator<Item = &'a str>) -> Self {
         let words: HashSet<&str> = words.into_iter().collect();
-        let longest = words.iter().map(|word| word.len()).max().unwrap_or(0);
-        let mut begins = [false; 256];
+        let mut lengths = [0; 256];
         for word in &words {
             if let Some(&first) = word.as_bytes().first() {
-                begins[usize::from(first)] = true;
+                lengths[usize::from(first)] |= bit_of_length(word);
             }
         }
-        Self {
-            words,
-            longest,
-            begins,
-        }
+        Self { words, lengths }
     }
 
     #[inline]
     fn find(&self, word: &str) -> Option<&'a str> {
         let first = usize::from(*word.as_bytes().first()?);
-        let is_likely = self.begins[first] && word.len() <= self.longest;
+        let is_likely = self.lengths[first] & bit_of_length(word) != 0;
         is_likely.then(|| self.words.get(word).copied())?
     }
+}
+
+/// All long words have the last bit.
+#[inline]
+fn bit_of_length(word: &str) -> u64 {
+    1 << word.len().min(63)
 }
 
 /// Which of some words are words of a list, in memory that does not grow with the list.
