@@ -210,7 +210,7 @@ fn a_checkpoint_of_counts_cannot_be_resumed() {
 #[test]
 fn too_little_memory_is_said_with_the_orders_that_fit() {
     let folder = Folder::new();
-    for memory in ["1MB", "2MB", "3MB", "6MB"] {
+    for memory in ["1MB", "2MB", "6MB"] {
         let train = format!("train --type ngram --memory {memory} --order");
         let error = folder.error(&format!("{train} 12"), 1);
         assert!(
