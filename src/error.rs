@@ -111,7 +111,7 @@ pub enum Error {
     #[error(
         "n-grams of order {order} take more than the {} of memory that there is for them; {}",
         bytesize::ByteSize::b(*limit).display().si(),
-        fits.map_or_else(|| "more memory would work".to_owned(), |fits| format!("an order of {fits} would fit"))
+        fits.map_or_else(|| "more memory would work".to_owned(), |fits| match fits { 1 => "an order of 1 would fit".to_owned(), fits => format!("orders of 1 to {fits} would fit") })
     )]
     Memory {
         /// How many characters an n-gram has.

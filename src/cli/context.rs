@@ -36,7 +36,7 @@ pub fn check_same_vocabulary(
     }
     check_same_boundary(file, learned, counted)?;
     bail!(
-        "{}: its vocabulary ({} characters, boundary {:?}) is not that of {} ({} characters, boundary {:?}); \
+        "{}: its vocabulary ({} characters, start/end token {:?}) is not that of {} ({} characters, start/end token {:?}); \
          pass the list that it was trained on with --data FILE",
         file.display(),
         learned.len(),

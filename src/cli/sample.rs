@@ -126,8 +126,13 @@ impl Sample {
         }
         let names = match &model {
             Some(file) => {
+                let network = file.model.language_model();
                 check_model(file, &data, context)?;
-                self.ranked(file.model.language_model(), &p)?
+                match network.block_size() {
+                    1 => self.ranked(network, &p)?,
+                    // Counts of bigrams know nothing of longer contexts.
+                    _ => self.ranked(network, network)?,
+                }
             }
             _ => self.ranked(&p, &p)?,
         };

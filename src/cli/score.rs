@@ -20,7 +20,7 @@ use super::output;
 /// Tell how probable words, or all words of the data, are
 ///
 /// Without words: the average negative log-likelihood of the data in nats, the same in bits, and the
-/// perplexity; of words that training never saw also by themselves, where the data are what the
+/// perplexity; and separately for the words that training never saw, where the data are what the
 /// model was trained on. With --json, an average that is infinite, because something is impossible,
 /// is null.
 #[derive(Debug, Args)]
@@ -130,7 +130,7 @@ impl Score {
             new: Some(Evaluation::default()),
         };
         let published = published_average_nll(data.digest, self.smoothing.value());
-        self.print(&evaluated, published)
+        self.print(&evaluated, "Bigrams", published)
     }
 
     /// Scores the data with a model.
@@ -147,7 +147,11 @@ impl Score {
                 data.origin
             ));
         }
-        self.print(&evaluated, None)
+        let ngrams = match file.model.language_model().block_size() {
+            1 => "Bigrams",
+            _ => "N-grams",
+        };
+        self.print(&evaluated, ngrams, None)
     }
 
     fn evaluate(
@@ -232,7 +236,12 @@ impl Score {
         }
     }
 
-    fn print(&self, evaluated: &Evaluated, published: Option<&str>) -> anyhow::Result<()> {
+    fn print(
+        &self,
+        evaluated: &Evaluated,
+        ngrams: &str,
+        published: Option<&str>,
+    ) -> anyhow::Result<()> {
         let Evaluated { all, new } = evaluated;
         let nll = all.nll();
         let document = DataDocument {
@@ -252,7 +261,7 @@ impl Score {
         }
         let mut results = output::results();
         writeln!(results, "Words: {}", document.words)?;
-        writeln!(results, "Bigrams: {}", document.bigrams)?;
+        writeln!(results, "{ngrams}: {}", document.bigrams)?;
         let nll = output::average_nll(nll, published);
         writeln!(results, "Average negative log-likelihood: {nll}")?;
         writeln!(results, "Bits per character: {:.6}", document.bits)?;
@@ -289,12 +298,23 @@ impl Score {
         for scored in words {
             let word = format::visible(&scored.word);
             for bigram in scored.bigrams {
-                let (pair, probability) = (format::visible(&bigram.bigram), bigram.probability);
+                let pair = match bigram.context.as_str() {
+                    "" => bigram.bigram,
+                    context => {
+                        let next = bigram.bigram.chars().last();
+                        format!("{} after {context}", next.unwrap_or_default())
+                    }
+                };
+                let pair = format::visible(&pair);
+                let probability = match bigram.probability {
+                    p if p > 0.0 && p < 0.00005 => format::scientific(p),
+                    p => format!("{p:.4}"),
+                };
                 let unknown = match bigram.unknown {
                     true => ", as of any unknown character",
                     false => "",
                 };
-                writeln!(results, "probability for {pair}: {probability:.4}{unknown}")?;
+                writeln!(results, "probability for {pair}: {probability}{unknown}")?;
             }
             let likelihood = scored.likelihood.scientific();
             writeln!(results, "Likelihood for {word} is: {likelihood}")?;

@@ -164,6 +164,13 @@ fn rows(v: usize, order: usize) -> Result<usize> {
     match rows(order.max(2)) {
         Some(rows) if order >= 2 && (order == 2 || fits(order)) => Ok(rows),
         _ => {
+            if order < 2 {
+                return Err(Error::Value {
+                    what: "the order of the network",
+                    value: order.to_string(),
+                    expected: "2 or more would work: it needs a character before the next one",
+                });
+            }
             let most = (2..).take_while(|&order| order == 2 || fits(order)).last();
             let most = most.unwrap_or(2);
             Err(Error::Value {

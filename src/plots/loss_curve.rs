@@ -43,7 +43,7 @@ impl Drawing for LossCurve<'_> {
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
         let font = Font::embedded().map_err(font_error)?;
         let names = Names {
-            title: "Loss of the bigram network",
+            title: "Loss of the network",
             steps: "epoch",
         };
         let size = area.dim_in_pixel();

@@ -124,6 +124,10 @@ pub struct WordScore {
 pub struct BigramScore {
     /// Both characters.
     pub bigram: String,
+    /// All that a model of longer contexts looks at before the second one, with the start token;
+    /// empty for one of bigrams.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub context: String,
     /// How probable the second one is.
     pub probability: f64,
     /// Whether the second one is a character that the vocabulary does not have.
@@ -145,18 +149,30 @@ pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
     let likelihood = Likelihood::of(&probabilities);
     let boundary = std::iter::once(vocabulary.boundary());
     let before = boundary.clone().chain(word.chars());
-    let bigrams = before.zip(word.chars().chain(boundary));
+    let bigrams = before.zip(word.chars().chain(boundary.clone()));
     let is_unknown = indices.iter().map(|&index| index == vocabulary.len());
+    let started: Vec<char> = boundary.chain(word.chars()).collect();
+    let context = |place: usize| match model.block_size() {
+        0 | 1 => String::new(),
+        longest => {
+            let begin = (place + 1).saturating_sub(longest);
+            started[begin..=place].iter().collect()
+        }
+    };
     Ok(WordScore {
         word: word.to_owned(),
         bigrams: bigrams
             .zip(is_unknown.chain([false]))
             .zip(&probabilities)
-            .map(|(((one, other), unknown), &probability)| BigramScore {
-                bigram: [one, other].iter().collect(),
-                probability: probability.into(),
-                unknown,
-            })
+            .enumerate()
+            .map(
+                |(place, (((one, other), unknown), &probability))| BigramScore {
+                    bigram: [one, other].iter().collect(),
+                    context: context(place),
+                    probability: probability.into(),
+                    unknown,
+                },
+            )
             .collect(),
         likelihood,
         nll: -likelihood.ln / probabilities.len() as f64,

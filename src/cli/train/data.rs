@@ -197,12 +197,22 @@ impl HeldOut {
         let line = |part: &str, OldAndNew { all, new }: OldAndNew| {
             let of_new = nll(new).map_or_else(String::new, |nll| {
                 let words = new.words;
+                if words == all.words {
+                    return " (training saw none of the words)".to_owned();
+                }
                 format!(
                     " ({nll:.6} on the {words} of {} words that training never saw)",
                     all.words
                 )
             });
-            nll(all).map(|nll| format!("{part} loss: {nll:.6}{of_new}"))
+            let of_unknown = match all.unknown {
+                0 => String::new(),
+                unknown => format!(
+                    "; unknown characters: {unknown}, without them {:.6}",
+                    all.known_nll()
+                ),
+            };
+            nll(all).map(|nll| format!("{part} loss: {nll:.6}{of_new}{of_unknown}"))
         };
         let lines = [line("Dev", self.dev), line("Test", self.test)];
         lines.into_iter().flatten().collect()

@@ -33,7 +33,8 @@ use outputs::Request;
 ///
 /// For the lecture's names, the defaults are the lecture's run: one step at 0.1, then 301 epochs at
 /// 50; for another list, the learning rate is as high as the list allows. Ctrl-C finishes the epoch
-/// and saves; a second Ctrl-C ends at once.
+/// and saves; a second Ctrl-C ends at once. --type ngram counts and smooths instead, and prints the
+/// loss of each order.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -41,9 +41,14 @@ pub fn draw(
 
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        // A name without characters shall be seen.
+        let name = match self.name.as_str() {
+            "" => "\"\"",
+            name => name,
+        };
         match self.part {
-            Some(part) => write!(f, "{} ({part})", self.name),
-            None => write!(f, "{} (new)", self.name),
+            Some(part) => write!(f, "{name} ({part})"),
+            None => write!(f, "{name} (new)"),
         }
     }
 }

@@ -24,6 +24,9 @@ use crate::cli::{output, progress};
 /// As many characters as say most about the next one in names.
 const ORDER: usize = 6;
 
+/// A difference of dev losses that is worth a remark, in nats.
+const CLEARLY: f64 = 0.005;
+
 #[derive(Serialize)]
 struct Document {
     #[serde(rename = "type")]
@@ -54,13 +57,8 @@ impl Train {
         outputs.check_list(&data.counted, "ngram")?;
         if !data.has(Part::Dev) && self.plot.is_some() {
             bail!(
-                "--plot draws the loss on dev, which is empty; pass --split 80,10,10 or --dev FILE"
+                "--plot draws the loss on dev, which is empty; give it words with --split or --dev FILE"
             );
-        }
-        if self.plot.is_some() {
-            data.check_characters().context(
-                "--plot shows additive smoothing too, which knows only the characters of the data",
-            )?;
         }
         let memory = self.memory.memory();
         let (train, dev) = self.count(&data, &memory, context)?;
@@ -84,8 +82,12 @@ impl Train {
                 "{added} added to every count: dev loss {dev:.6}"
             ));
         }
+        if let (false, Smoothing::Additive(best)) = (tried.is_empty(), smoothing) {
+            print(&format_args!("The lowest dev loss: {best} added"));
+        }
         print(&Row::heading(smoothing, data.has(Part::Dev)));
         let rows = self.orders(&orders, smoothing, |order| print(&Row(order)))?;
+        let shorter = better_order(&rows);
         let held_out = data.held_out(&model, &memory)?;
         let seconds = start.elapsed().as_secs_f64();
 
@@ -100,7 +102,7 @@ impl Train {
         };
         let saved = outputs.save(&checkpoint)?;
         // What fails from here on does so after the results.
-        let plotted = self.plot(&orders, smoothing, &rows, &outputs);
+        let plotted = self.plot(&orders, smoothing, &rows, &data, &outputs);
         let model = checkpoint.model.language_model();
         let is_saved =
             |what: &str| format!("the model was saved to {}, but {what}", saved.display());
@@ -143,6 +145,11 @@ impl Train {
         outputs.check_displaced(&saved, &plotted)?;
         written.with_context(|| is_saved("not all could be printed"))?;
         drawn.with_context(|| is_saved("no names can be drawn from it"))?;
+        if let Some(best) = shorter {
+            context.remarks.say(format_args!(
+                "order {best} has the lowest dev loss; --order {best} trains it"
+            ));
+        }
         Ok(0)
     }
 
@@ -152,12 +159,15 @@ impl Train {
         orders: &Orders,
         smoothing: Smoothing,
         rows: &[Order],
+        data: &Data,
         outputs: &Outputs,
     ) -> anyhow::Result<Vec<PathBuf>> {
         if self.plot.is_none() {
             return Ok(Vec::new());
         }
-        let lines = lines(orders, smoothing, rows)?;
+        // Additive smoothing gives unknown characters no probability, so there is no such line.
+        let with_additive = data.check_characters().is_ok();
+        let lines = lines(orders, smoothing, rows, with_additive)?;
         let plotted = outputs.write_plot(&plots::ByOrder { lines })?;
         Ok(plotted.into_iter().collect())
     }
@@ -231,7 +241,7 @@ impl Train {
         {
             Choice::Smoothing(smoothing) => Ok((smoothing, Vec::new())),
             Choice::Auto if !data.has(Part::Dev) => bail!(
-                "--smoothing auto chooses by the loss on dev, which is empty; pass --split 80,10,10 or --dev FILE"
+                "--smoothing auto chooses by the loss on dev, which is empty; give it words with --split or --dev FILE"
             ),
             Choice::Auto => {
                 data.check_characters()?;
@@ -255,6 +265,14 @@ impl Train {
     }
 }
 
+/// An order whose dev loss is clearly lower than that of the last one, the lowest.
+fn better_order(rows: &[Order]) -> Option<usize> {
+    let losses = rows.iter().filter_map(|row| Some((row.order, row.dev?)));
+    let (order, lowest) = losses.min_by(|one, other| one.1.total_cmp(&other.1))?;
+    let last = rows.last()?.dev?;
+    (lowest < last - CLEARLY).then_some(order)
+}
+
 /// Additive models of every order, each with the number that is best on dev.
 fn best_additive(
     orders: &Orders,
@@ -276,18 +294,30 @@ fn lines(
     orders: &Orders,
     smoothing: Smoothing,
     rows: &[Order],
+    with_additive: bool,
 ) -> makemore_tch::Result<Vec<plots::DevLosses>> {
     let losses = |rows: &[Order]| rows.iter().filter_map(|row| row.dev).collect();
     let of = |name: &str, rows: &[Order]| plots::DevLosses {
         name: name.to_owned(),
         losses: losses(rows),
     };
-    let mut lines = vec![of(
-        "additive, the best number of each order",
-        &best_additive(orders, rows.len(), |_| ())?,
-    )];
-    if smoothing == Smoothing::WittenBell {
-        lines.push(of("Witten–Bell", rows));
+    let mut lines = Vec::new();
+    if with_additive {
+        lines.push(of(
+            "additive, the best number of each order",
+            &best_additive(orders, rows.len(), |_| ())?,
+        ));
+    }
+    match smoothing {
+        Smoothing::KneserNey => {}
+        Smoothing::WittenBell => lines.push(of("Witten–Bell", rows)),
+        Smoothing::Additive(added) => {
+            let chosen = of(&format!("additive, {added}"), rows);
+            let is_best = lines.iter().any(|line| line.losses == chosen.losses);
+            if !is_best && chosen.losses.iter().all(|loss| loss.is_finite()) {
+                lines.push(chosen);
+            }
+        }
     }
     let kneser_ney = match smoothing {
         Smoothing::KneserNey => rows.to_vec(),
@@ -305,7 +335,7 @@ impl Row<'_> {
         let how = match smoothing {
             Smoothing::KneserNey => format!("{:>8}{:>8}{:>8}", "D1", "D2", "D3+"),
             Smoothing::WittenBell => String::new(),
-            Smoothing::Additive(_) => format!("{:>10}", "added"),
+            Smoothing::Additive(_) => format!("{:>12}", "added"),
         };
         let dev = if has_dev {
             format!("{:>11}", "dev NLL")
@@ -326,7 +356,7 @@ impl std::fmt::Display for Row<'_> {
             }
         }
         if let Some(added) = order.added {
-            write!(f, "{added:>10}")?;
+            write!(f, " {added:>11}")?;
         }
         write!(f, "{:>11.4}", order.train)?;
         match order.dev {

@@ -54,6 +54,13 @@ impl Outputs {
         let resume: Vec<&Path> = request.resume.into_iter().collect();
         check_distinct(&pictures_and_figures, &resume)?;
 
+        let name = request.out.to_string_lossy().to_lowercase();
+        if name.trim_end_matches(".gz").ends_with(".arpa") {
+            let file = request.out.display();
+            bail!(
+                "{file}: a checkpoint is no ARPA file; train to another name, of which `makemore-tch export {file}` makes one"
+            );
+        }
         let checkpoint = Output::check(request.out)?;
         let plot = request.plot.map(plots::check).transpose()?;
         let metrics = request.metrics.map(Output::check).transpose()?;
