@@ -14,7 +14,7 @@ use crate::data::{Digest, Words};
 use crate::error::{Error, Result};
 use crate::format;
 use crate::models::network::probabilities;
-use crate::models::{Bigram, LanguageModel, Network, Table};
+use crate::models::{Bigram, LanguageModel, Table};
 use crate::sample::{SampleOptions, Sampler};
 use crate::score;
 use crate::train::{Examples, Rows, Sgd, TrainOptions, loss, train};

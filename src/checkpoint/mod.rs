@@ -71,6 +71,14 @@ impl Model {
         }
     }
 
+    /// What its kind is called.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Network(trained) => trained.network.config().name(),
+            Self::Ngram(_) => ngram::KIND,
+        }
+    }
+
     /// Its vocabulary.
     pub fn vocabulary(&self) -> &Vocabulary {
         self.language_model().vocabulary()

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
+use makemore_tch::LanguageModel;
 use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
 use makemore_tch::models::language_model::single_characters;
@@ -146,14 +147,14 @@ impl Heatmap {
                 (ngram.marginal()?.tensor()?, 3, title, "probability")
             }
             (Model::Network(trained), of) => {
-                let network = &trained.network;
-                if network.block_size() != 1 {
+                let bigram = trained.network.bigram();
+                let Some(network) = bigram.filter(|network| network.block_size() == 1) else {
                     bail!(
                         "{}: a heatmap shows what follows one character, and this network looks at {}",
                         file.path.display(),
-                        network.block_size()
+                        trained.network.block_size()
                     );
-                }
+                };
                 let every = single_characters(network.vocabulary())?;
                 match of {
                     Some(Matrix::Logits) => {

@@ -196,7 +196,7 @@ const ROUNDS: usize = 4;
 /// Each round multiplies by an odd number and adds the upper half of the bits to the lower one,
 /// which both can be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Permutation {
+pub(crate) struct Permutation {
     length: u64,
     bits: u32,
     factors: [u64; ROUNDS],
@@ -204,7 +204,7 @@ struct Permutation {
 }
 
 impl Permutation {
-    fn new(length: u64, seed: u64) -> Self {
+    pub fn new(length: u64, seed: u64) -> Self {
         let mut numbers = SplitMix(seed);
         Self {
             length,
@@ -215,7 +215,7 @@ impl Permutation {
     }
 
     #[inline]
-    fn of(&self, number: u64) -> u64 {
+    pub fn of(&self, number: u64) -> u64 {
         let mask = u64::MAX >> (u64::BITS - self.bits);
         let half = self.bits.div_ceil(2);
         let mut place = number & mask;

@@ -125,6 +125,26 @@ impl Generator {
         Ok(Tensor::f_randn(size, (Kind::Float, Device::Cpu))?)
     }
 
+    /// A tensor of a shape of normally distributed numbers, f32.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch cannot allocate it.
+    pub fn normal(&mut self, shape: &[i64]) -> Result<Tensor> {
+        Ok(Tensor::f_randn(shape, (Kind::Float, Device::Cpu))?)
+    }
+
+    /// A tensor of a shape of numbers that are evenly distributed from minus a bound to the bound,
+    /// f32.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch cannot allocate it.
+    pub fn between(&mut self, shape: &[i64], bound: f64) -> Result<Tensor> {
+        let unit = Tensor::f_rand(shape, (Kind::Float, Device::Cpu))?; // From 0 to 1.
+        Ok(unit.f_mul_scalar(2.0 * bound)?.f_sub_scalar(bound)?)
+    }
+
     /// One index by `torch.multinomial(p, num_samples=1, replacement=True)`; `p` is `[V]`, f32.
     ///
     /// # Errors

@@ -10,7 +10,6 @@
 //!
 //! ```
 //! use makemore_tch::{Bigram, Words, Vocabulary};
-//! use makemore_tch::models::{LanguageModel, Network};
 //! use tch::{Device, Tensor};
 //!
 //! let vocabulary = Vocabulary::of(&Words::lecture('.')?)?;
@@ -32,6 +31,7 @@ use super::draw::{Drawer, Method};
 use super::language_model::{LanguageModel, single_characters, stepwise};
 use super::network::{Network, probabilities};
 use super::table::Table;
+use super::tokens::Tokens;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
@@ -224,7 +224,24 @@ impl Network for Bigram {
         vec![("W".to_owned(), self.w.shallow_clone())]
     }
 
-    fn encode(&self, contexts: &Tensor) -> Result<Tensor> {
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
+        let contexts = tokens.contexts(self.block_size() as i64, 0)?.f_flip([1])?; // [N, T]
+        self.forward(&self.encode(&contexts)?)
+    }
+
+    fn bigram(&self) -> Option<&Bigram> {
+        Some(self)
+    }
+}
+
+impl Bigram {
+    /// What the forward pass takes for contexts, `[B, T]`, i64, which is made once and used for
+    /// every pass: one-hot rows, `[B, V]`, of bigrams; else the numbers of the contexts, `[B]`.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn encode(&self, contexts: &Tensor) -> Result<Tensor> {
         let v = self.vocabulary.len() as i64;
         if self.order == 2 {
             let xs = contexts.f_view([-1])?; // [B]
@@ -240,9 +257,17 @@ impl Network for Bigram {
         Ok(digits.f_sum_dim_intlist([1].as_slice(), false, Kind::Int64)?) // [B]
     }
 
+    /// How many times the learning rate the rows of `W` move by, `[rows, 1]`, where they do not all
+    /// move by the same; `contexts`, `[C, T]`, i64, are those of the data, with the share that each
+    /// has in them, `[C]`.
+    ///
     /// Of thousands of contexts most are rare, and with steps in proportion to their share in the
     /// loss they would hardly move; so each moves as if it were all of the data.
-    fn factors(&self, contexts: &Tensor, shares: &Tensor) -> Result<Option<Tensor>> {
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn factors(&self, contexts: &Tensor, shares: &Tensor) -> Result<Option<Tensor>> {
         if self.order == 2 {
             return Ok(None);
         }
@@ -255,7 +280,13 @@ impl Network for Bigram {
         )?))
     }
 
-    fn forward(&self, xenc: &Tensor) -> Result<Tensor> {
+    /// The forward pass: the logits of the next character, `[B, V]`, for what
+    /// [`encode`](Self::encode) has made.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes do not fit or the device has no room.
+    pub fn forward(&self, xenc: &Tensor) -> Result<Tensor> {
         match self.order {
             2 => Ok(xenc.f_matmul(&self.w)?),         // [B, V] @ [V, V]
             _ => Ok(self.w.f_index_select(0, xenc)?), // [B, V]

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::words::LONGEST_WORD;
+use crate::error::{Error, Result};
+
 /// A kind of network, with what it takes to make one beside its vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
@@ -17,6 +20,18 @@ pub enum Config {
         #[serde(default = "two", skip_serializing_if = "is_two")]
         order: usize,
     },
+    /// [`Mlp`](super::mlp::Mlp).
+    Mlp(Sizes),
+    /// [`Bow`](super::bow::Bow).
+    Bow(Sizes),
+    /// A plain [`Rnn`](super::rnn::Rnn).
+    Rnn(Sizes),
+    /// An [`Rnn`](super::rnn::Rnn) with gates.
+    Gru(Sizes),
+    /// [`Lstm`](super::rnn::Lstm).
+    Lstm(Sizes),
+    /// [`Transformer`](super::transformer::Transformer).
+    Transformer(Sizes),
 }
 
 /// The order of the lecture, which is not written down.
@@ -26,4 +41,132 @@ fn two() -> usize {
 
 fn is_two(order: &usize) -> bool {
     *order == 2
+}
+
+/// How large a network of makemore.py is; each kind has those that it has there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sizes {
+    /// How many tokens back it looks.
+    pub block_size: usize,
+    /// The size of an embedding.
+    pub n_embd: usize,
+    /// The size of a hidden layer or a state.
+    pub n_embd2: usize,
+    /// How many layers a transformer has.
+    pub n_layer: usize,
+    /// How many heads its attention has.
+    pub n_head: usize,
+}
+
+impl Default for Sizes {
+    /// makemore.py's, for its names.
+    fn default() -> Self {
+        Self {
+            block_size: 16,
+            n_embd: 64,
+            n_embd2: 64,
+            n_layer: 4,
+            n_head: 4,
+        }
+    }
+}
+
+/// The largest size of a layer.
+const MOST: usize = 1 << 14;
+
+/// The most layers and heads.
+const MOST_LAYERS: usize = 1 << 10;
+
+/// The most numbers of one parameter: 1 GB of them.
+const MOST_NUMBERS: usize = 1 << 28;
+
+impl Config {
+    /// What the kind is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Bigram { .. } => "bigram",
+            Self::Mlp(_) => "mlp",
+            Self::Bow(_) => "bow",
+            Self::Rnn(_) => "rnn",
+            Self::Gru(_) => "gru",
+            Self::Lstm(_) => "lstm",
+            Self::Transformer(_) => "transformer",
+        }
+    }
+
+    /// Finds out whether a network of a vocabulary of `v` characters can have its sizes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] names the first that is out of range.
+    pub(super) fn check(&self, v: usize) -> Result<()> {
+        match self {
+            Self::Bigram { .. } => Ok(()),
+            Self::Transformer(sizes) if !sizes.n_embd.is_multiple_of(sizes.n_head.max(1)) => {
+                Err(Error::Value {
+                    what: "the size of an embedding",
+                    value: format!("{}, for {} heads", sizes.n_embd, sizes.n_head),
+                    expected: "a multiple of the number of heads would work",
+                })
+            }
+            Self::Mlp(sizes)
+            | Self::Bow(sizes)
+            | Self::Rnn(sizes)
+            | Self::Gru(sizes)
+            | Self::Lstm(sizes)
+            | Self::Transformer(sizes) => sizes.check(v),
+        }
+    }
+}
+
+impl Sizes {
+    fn check(&self, v: usize) -> Result<()> {
+        let ranges = [
+            ("the block size", self.block_size, LONGEST_WORD + 1),
+            ("the size of an embedding", self.n_embd, MOST),
+            ("the size of a hidden layer", self.n_embd2, MOST),
+            ("the number of layers", self.n_layer, MOST_LAYERS),
+            ("the number of heads", self.n_head, MOST_LAYERS),
+        ];
+        for (what, value, most) in ranges {
+            if !(1..=most).contains(&value) {
+                return Err(Error::Value {
+                    what,
+                    value: format!("{value}, and {most} is the most"),
+                    expected: "a number from 1 would work",
+                });
+            }
+        }
+        let largest = self.n_embd.max(self.n_embd2) * 4;
+        let rows = self.block_size.max(v + 1).max(largest);
+        match rows * largest.max(self.block_size) <= MOST_NUMBERS {
+            true => Ok(()),
+            false => Err(Error::Value {
+                what: "the size of the network",
+                value: format!("{self:?}"),
+                expected: "smaller embeddings, hidden layers or blocks would work",
+            }),
+        }
+    }
+
+    pub(super) fn block_size(&self) -> i64 {
+        self.block_size as i64
+    }
+
+    pub(super) fn n_embd(&self) -> i64 {
+        self.n_embd as i64
+    }
+
+    pub(super) fn n_embd2(&self) -> i64 {
+        self.n_embd2 as i64
+    }
+
+    pub(super) fn n_layer(&self) -> i64 {
+        self.n_layer as i64
+    }
+
+    pub(super) fn n_head(&self) -> i64 {
+        self.n_head as i64
+    }
 }

@@ -36,22 +36,7 @@ pub trait LanguageModel: fmt::Debug {
     ///
     /// As [`distributions`](Self::distributions).
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
-        let v = self.vocabulary().len();
-        // Each character with those before it.
-        let places = words.iter().flat_map(|word| {
-            let next = |length: usize| word.get(length).copied().unwrap_or(0);
-            (0..=word.len()).map(move |length| (&word[..length], next(length)))
-        });
-        let places: Vec<(&[usize], usize)> = places.collect();
-        let mut probabilities = Vec::with_capacity(places.len());
-        for places in places.chunks(BATCH) {
-            let before = places.iter().map(|&(before, _)| before);
-            let contexts = contexts(before, self.block_size())?;
-            let p: Vec<f32> = Vec::try_from(self.distributions(&contexts)?.f_view([-1])?)?;
-            let rows = p.chunks_exact(v).zip(places);
-            probabilities.extend(rows.map(|(row, &(_, next))| row[next]));
-        }
-        Ok(probabilities)
+        by_contexts(self, words)
     }
 
     /// Whether characters that the vocabulary does not have, with index `V`, have a probability.
@@ -91,6 +76,29 @@ pub trait LanguageModel: fmt::Debug {
     fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
         stepwise(self, method, temperature)
     }
+}
+
+/// What [`LanguageModel::probabilities`] is for a model that is asked context by context.
+pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
+    model: &M,
+    words: &[&[usize]],
+) -> Result<Vec<f32>> {
+    let v = model.vocabulary().len();
+    // Each character with those before it.
+    let places = words.iter().flat_map(|word| {
+        let next = |length: usize| word.get(length).copied().unwrap_or(0);
+        (0..=word.len()).map(move |length| (&word[..length], next(length)))
+    });
+    let places: Vec<(&[usize], usize)> = places.collect();
+    let mut probabilities = Vec::with_capacity(places.len());
+    for places in places.chunks(BATCH) {
+        let before = places.iter().map(|&(before, _)| before);
+        let contexts = contexts(before, model.block_size())?;
+        let p: Vec<f32> = Vec::try_from(model.distributions(&contexts)?.f_view([-1])?)?;
+        let rows = p.chunks_exact(v).zip(places);
+        probabilities.extend(rows.map(|(row, &(_, next))| row[next]));
+    }
+    Ok(probabilities)
 }
 
 /// The drawer of a model that has no faster one.

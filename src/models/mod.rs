@@ -1,19 +1,28 @@
 //! Everything that says how probable each next character is.
 //!
 //! In this order: [`language_model`] (the seam that sampling and scoring use), [`table`] (`P` of the
-//! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`network`] (the seam that training uses), [`bigram`] (the lecture's
-//! network). `draw` is how a character is drawn from a distribution.
+//! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`network`] (the seam that
+//! training uses), [`bigram`] (the lecture's network), [`makemore`] (what makemore.py's networks have
+//! in common), [`mlp`], [`bow`], [`rnn`], [`transformer`]. `draw` is how a character is drawn from a
+//! distribution, [`tokens`] is how networks read words, [`parameters`] where their parameters come
+//! from.
 //!
-//! A new network is a file here, a kind in [`config`] and a line in [`new_network`]
-//! and [`network_of`].
+//! A new network is a file here, a kind in [`config`] and a line in [`makemore`].
 
 pub mod bigram;
+pub mod bow;
 pub mod config;
 pub mod draw;
 pub mod language_model;
+pub mod makemore;
+pub mod mlp;
 pub mod network;
 pub mod ngram;
+pub mod parameters;
+pub mod rnn;
 pub mod table;
+pub mod tokens;
+pub mod transformer;
 
 use std::collections::BTreeMap;
 
@@ -23,12 +32,14 @@ use crate::data::Vocabulary;
 use crate::error::Result;
 
 pub use bigram::Bigram;
-pub use config::Config;
+pub use config::{Config, Sizes};
 pub use draw::{Drawer, Method};
 pub use language_model::LanguageModel;
+pub use makemore::Makemore;
 pub use network::Network;
 pub use ngram::{Ngram, Smoothing};
 pub use table::Table;
+pub use tokens::Tokens;
 
 /// A network of a kind whose first parameters follow from a seed, the same on every device.
 ///
@@ -43,6 +54,7 @@ pub fn new_network(
 ) -> Result<Box<dyn Network>> {
     match config {
         Config::Bigram { order } => Ok(Box::new(Bigram::new(vocabulary, order, seed, device)?)),
+        config => Ok(Box::new(Makemore::new(vocabulary, config, seed, device)?)),
     }
 }
 
@@ -61,5 +73,8 @@ pub fn network_of(
         Config::Bigram { order } => {
             Ok(Box::new(Bigram::of(vocabulary, order, parameters, device)?))
         }
+        config => Ok(Box::new(Makemore::of(
+            vocabulary, config, parameters, device,
+        )?)),
     }
 }

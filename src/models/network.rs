@@ -2,8 +2,10 @@
 
 use tch::{Kind, Tensor};
 
+use super::bigram::Bigram;
 use super::config::Config;
 use super::language_model::LanguageModel;
+use super::tokens::Tokens;
 use crate::error::Result;
 
 /// A language model with parameters that have gradients.
@@ -14,32 +16,17 @@ pub trait Network: LanguageModel {
     /// The parameters with their names, on the device that they are trained on.
     fn parameters(&self) -> Vec<(String, Tensor)>;
 
-    /// What the forward pass takes for contexts, `[B, T]`, i64: itself, or another form of it that
-    /// is made once and used for every pass.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
-    fn encode(&self, contexts: &Tensor) -> Result<Tensor>;
-
-    /// How many times the learning rate the rows of its parameters move by, `[rows, 1]`, where they
-    /// do not all move by the same; `contexts`, `[C, T]`, i64, are those of the data, with the share
-    /// that each has in them, `[C]`.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
-    fn factors(&self, _contexts: &Tensor, _shares: &Tensor) -> Result<Option<Tensor>> {
-        Ok(None)
-    }
-
-    /// The forward pass: the logits of the next character, whose last dimension is `V`, for what
-    /// [`encode`](Self::encode) has made.
+    /// The forward pass: the logits of the character after each token, `[N, V]`.
     ///
     /// # Errors
     ///
     /// If the shapes do not fit or the device has no room.
-    fn forward(&self, xs: &Tensor) -> Result<Tensor>;
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
+
+    /// The lecture's network, if it is one, which is trained as the lecture does it.
+    fn bigram(&self) -> Option<&Bigram> {
+        None
+    }
 }
 
 /// Exponentiates and normalises logits over their last dimension, such as `[B, V]`: the

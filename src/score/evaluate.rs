@@ -20,9 +20,6 @@ use crate::memory::Memory;
 use crate::models::LanguageModel;
 use crate::models::language_model::{BATCH as CONTEXTS, contexts};
 
-/// How many words a model is asked for at once.
-const BATCH: usize = 32768;
-
 /// The bytes that a word takes until it is known whether training has seen it, at most.
 const BYTES_A_WORD: u64 = 64;
 
@@ -311,19 +308,17 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
         encoded.sort_unstable_by_key(|&(word, ..)| word);
         let mut evaluation = OldAndNew::default();
         let mut prefixes = Prefixes::default();
-        for batch in encoded.chunks(BATCH) {
-            let indices = |of_word: &Range<usize>| &indices[of_word.clone()];
-            let of_words: Vec<&[usize]> = batch.iter().map(|(.., word)| indices(word)).collect();
-            let p = self.model.probabilities(&of_words)?;
-            let mut rest = p.as_slice();
-            for (&(word, times, _), indices) in batch.iter().zip(of_words) {
-                let (p, others) = rest.split_at(indices.len() + 1);
-                rest = others;
-                let of_word = prefixes.evaluate(indices, p, v).times(times);
-                evaluation.all += of_word;
-                if (self.is_new)(hash(word)) {
-                    evaluation.new += of_word;
-                }
+        let indices = |of_word: &Range<usize>| &indices[of_word.clone()];
+        let of_words: Vec<&[usize]> = encoded.iter().map(|(.., word)| indices(word)).collect();
+        let p = self.model.probabilities(&of_words)?;
+        let mut rest = p.as_slice();
+        for (&(word, times, _), indices) in encoded.iter().zip(of_words) {
+            let (p, others) = rest.split_at(indices.len() + 1);
+            rest = others;
+            let of_word = prefixes.evaluate(indices, p, v).times(times);
+            evaluation.all += of_word;
+            if (self.is_new)(hash(word)) {
+                evaluation.new += of_word;
             }
         }
         Ok(evaluation)

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use crate::counting::tests::ngrams_of;
     use crate::data::Words;
-    use crate::models::{Bigram, Network};
+    use crate::models::Bigram;
     use crate::train::optimizer::Sgd;
     use proptest::prelude::*;
     use tch::Device;

@@ -15,15 +15,18 @@
 //! - On all rows they are `[228146, 27]`, and the time is that of moving them through memory, which
 //!   as many threads as there are processors share.
 
+pub mod adamw;
+pub mod batches;
 pub mod examples;
 pub mod loss;
 pub mod optimizer;
 pub mod rate;
+pub mod words;
 
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::models::Network;
+use crate::models::{Bigram, Network};
 
 pub use examples::{Examples, Rows};
 pub use optimizer::Sgd;
@@ -88,7 +91,7 @@ pub struct Trained {
     pub nll: f32,
 }
 
-/// Trains a network in place.
+/// Trains the lecture's network in place.
 ///
 /// `observe` is called after every step; [`ControlFlow::Break`] ends the training there. An epoch
 /// is one forward and one backward pass over all examples.
@@ -97,7 +100,7 @@ pub struct Trained {
 ///
 /// [`Error::Diverged`] as soon as a loss is not finite; else if the device has no room.
 pub fn train(
-    network: &dyn Network,
+    network: &Bigram,
     examples: &Examples,
     options: &TrainOptions,
     mut observe: impl FnMut(Step) -> ControlFlow<()>,

@@ -15,9 +15,9 @@ const BELOW_THE_HIGHEST: f64 = 0.95;
 /// The loss of the row of a context with share `s` of all n-grams has curvature `s / 2` at most,
 /// `regularization * mean(W²)` has 2 times the regularization divided by the number of weights, and
 /// gradient descent is stable below 2 divided by the curvature. Where each context moves as if it
-/// were all of the data (see [`Network::factors`]), both are divided by its share.
+/// were all of the data (see [`Bigram::factors`]), both are divided by its share.
 ///
-/// [`Network::factors`]: crate::models::Network::factors
+/// [`Bigram::factors`]: crate::models::Bigram::factors
 pub fn highest_stable(counts: &NgramCounts, regularization: f64) -> f64 {
     let total = counts.total() as f64;
     let shares = counts.contexts().map(|row| row.total() as f64 / total);

@@ -3,7 +3,6 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use makemore_tch::counting::count_with;
-use makemore_tch::models::Network;
 use makemore_tch::train::{Sgd, loss};
 use makemore_tch::{
     Bigram, Examples, NgramCounts, SampleOptions, Sampler, Source, Table, Words, count,

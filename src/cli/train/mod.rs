@@ -1,6 +1,7 @@
 //! `makemore-tch train`: what a model is trained on, by the kind of model.
 //!
-//! `network` is gradient descent, `ngram` is counting. Around them: `data` reads the lists and splits
+//! `network` is the lecture's gradient descent, `ngram` is counting, `words` are the networks of
+//! makemore.py. Around them: `data` reads the lists and splits
 //! them, `outputs` is where the results go and what must not be overwritten, `log` the losses as they
 //! come, `advice` what the user is told where something went wrong, `names` the words that are shown
 //! at the end.
@@ -12,6 +13,7 @@ mod names;
 mod network;
 mod ngram;
 mod outputs;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,7 @@ use super::arguments::{
 };
 use super::context::Context;
 use outputs::Request;
+use words::WordArguments;
 
 /// Train a model: the lecture's network by gradient descent, or n-grams by counting
 ///
@@ -61,7 +64,7 @@ pub struct Train {
     smoothing: Option<Choice>,
 
     /// How many percent of the words are for training, for choosing between models (dev), and for
-    /// one look at the end (test) [default: 100,0,0; of n-grams 80,10,10]
+    /// one look at the end (test) [default: 100,0,0; of other types 80,10,10]
     #[arg(long, value_name = "TRAIN,DEV,TEST", allow_hyphen_values = true)]
     split: Option<Percents>,
 
@@ -85,7 +88,8 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = whole(0..=MAX_EPOCHS / 2), allow_negative_numbers = true)]
     epochs: Option<u64>,
 
-    /// The learning rate [default: 50 for the lecture's names, else as high as the list allows]
+    /// The learning rate [default: 50 for the lecture's names, else as high as the list allows; of
+    /// networks of makemore.py at its highest 0.005, with --preset makemore 0.0005]
     #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
     lr: Option<f64>,
 
@@ -110,8 +114,8 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
     log_every: Option<u64>,
 
-    /// Where to save the model [default: makemore.safetensors, or the file of --resume; of n-grams
-    /// makemore-ngram.safetensors]
+    /// Where to save the model [default: makemore.safetensors, or the file of --resume; of other
+    /// types makemore-TYPE.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -140,6 +144,9 @@ pub struct Train {
 
     #[command(flatten)]
     json: JsonArguments,
+
+    #[command(flatten)]
+    words: WordArguments,
 }
 
 /// The lecture's.
@@ -152,6 +159,34 @@ enum Kind {
     Bigram,
     /// N-grams, by counting
     Ngram,
+    /// makemore.py's multilayer perceptron
+    Mlp,
+    /// Its bag of words
+    Bow,
+    /// Its recurrent network
+    Rnn,
+    /// Its recurrent network with gates
+    Gru,
+    /// A long short-term memory
+    Lstm,
+    /// Its transformer
+    Transformer,
+}
+
+impl Kind {
+    /// What the command line and checkpoints call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bigram => "bigram",
+            Self::Ngram => "ngram",
+            Self::Mlp => "mlp",
+            Self::Bow => "bow",
+            Self::Rnn => "rnn",
+            Self::Gru => "gru",
+            Self::Lstm => "lstm",
+            Self::Transformer => "transformer",
+        }
+    }
 }
 
 /// How probabilities are made of counts.
@@ -172,9 +207,16 @@ fn choice(text: &str) -> Result<Choice, String> {
 
 impl Train {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
+        if let Kind::Bigram | Kind::Ngram = self.kind {
+            self.refuse(
+                &self.words.given(),
+                "is of the networks of makemore.py; choose one with --type",
+            )?;
+        }
         match self.kind {
             Kind::Bigram => self.train_network(context),
             Kind::Ngram => self.count_ngrams(context),
+            _ => self.train_on_words(context),
         }
     }
 
@@ -183,6 +225,12 @@ impl Train {
         out.unwrap_or(Path::new(match self.kind {
             Kind::Bigram => "makemore.safetensors",
             Kind::Ngram => "makemore-ngram.safetensors",
+            Kind::Mlp => "makemore-mlp.safetensors",
+            Kind::Bow => "makemore-bow.safetensors",
+            Kind::Rnn => "makemore-rnn.safetensors",
+            Kind::Gru => "makemore-gru.safetensors",
+            Kind::Lstm => "makemore-lstm.safetensors",
+            Kind::Transformer => "makemore-transformer.safetensors",
         }))
     }
 

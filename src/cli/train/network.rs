@@ -9,13 +9,12 @@ use makemore_tch::checkpoint::{MAX_EPOCHS, TrainedNetwork};
 use makemore_tch::counting::count_parts;
 use makemore_tch::lecture::published_average_nll;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
-use makemore_tch::models::{Config, network_of, new_network};
 use makemore_tch::score::evaluate;
 use makemore_tch::train::rate;
 use makemore_tch::{
-    Bigram, Checkpoint, Examples, LanguageModel, Model, Network, Ngram, NgramCounts, Part,
-    Percents, Rows, SampleOptions, Sampler, ScoredName, Smoothing, Table, TrainOptions, Trained,
-    Words, format, score, train,
+    Bigram, Checkpoint, Examples, LanguageModel, Model, Ngram, NgramCounts, Part, Percents, Rows,
+    SampleOptions, Sampler, ScoredName, Smoothing, Table, TrainOptions, Trained, Words, format,
+    score, train,
 };
 use serde::Serialize;
 
@@ -61,7 +60,7 @@ pub(super) struct Task {
     counting_nll: f64,
     seed: u64,
     pub options: TrainOptions,
-    network: Box<dyn Network>,
+    network: Bigram,
 }
 
 impl Train {
@@ -76,7 +75,7 @@ impl Train {
         // Saved before anything is printed, and whatever became of what was printed.
         let checkpoint = Checkpoint {
             model: Model::Network(TrainedNetwork {
-                network: copy_of(&*task.network, tch::Device::Cpu)?,
+                network: Box::new(copy_of(&task.network, tch::Device::Cpu)?),
                 epochs: trained.epochs_done,
                 loss: trained.final_loss,
             }),
@@ -120,7 +119,7 @@ impl Train {
         }
         data.check_characters()?;
         outputs.check_list(&data.counted, "bigram")?;
-        let counts = self.counts(&data, before.map(|trained| &*trained.network))?;
+        let counts = self.counts(&data, before.map(|(network, _)| network))?;
         let p = self.counting_model(&counts, added)?;
         let counting_nll = evaluate::counts(&*p, &counts)?.nll();
 
@@ -140,16 +139,13 @@ impl Train {
         context.threads.prepare_for(elements);
         let resumed_seed = resumed.as_ref().map(|resumed| resumed.seed);
         let seed = self.seed.or(resumed_seed).unwrap_or(SEED);
-        let options = self.options(before, &counts, &data)?;
+        let options = self.options(before.map(|(_, trained)| trained), &counts, &data)?;
         if resumed.is_some() {
             outputs.check_metrics(options.first_epoch)?;
         }
-        let config = Config::Bigram {
-            order: counts.order(),
-        };
         let network = match before {
-            Some(trained) => copy_of(&*trained.network, device)?,
-            None => new_network(config, vocabulary.clone(), seed, device)?,
+            Some((network, _)) => copy_of(network, device)?,
+            None => Bigram::new(vocabulary.clone(), counts.order(), seed, device)?,
         };
         Ok(Task {
             data,
@@ -164,10 +160,18 @@ impl Train {
     }
 
     /// The network that training goes on with.
-    fn resumed<'a>(&self, checkpoint: &'a Checkpoint) -> anyhow::Result<&'a TrainedNetwork> {
+    fn resumed<'a>(
+        &self,
+        checkpoint: &'a Checkpoint,
+    ) -> anyhow::Result<(&'a Bigram, &'a TrainedNetwork)> {
         let file = self.resume.as_deref().unwrap_or(self.out()).display();
         match &checkpoint.model {
-            Model::Network(trained) => Ok(trained),
+            Model::Network(trained) => match trained.network.bigram() {
+                Some(network) => Ok((network, trained)),
+                None => bail!(
+                    "{file}: a network of another type; only the lecture's is trained further"
+                ),
+            },
             Model::Ngram(_) => bail!(
                 "{file}: an n-gram model, which is counted and not trained further; count all lists together: --type ngram --data FILE FILE"
             ),
@@ -186,7 +190,7 @@ impl Train {
     }
 
     /// The n-grams of the train part.
-    fn counts(&self, data: &Data, resumed: Option<&dyn Network>) -> anyhow::Result<NgramCounts> {
+    fn counts(&self, data: &Data, resumed: Option<&Bigram>) -> anyhow::Result<NgramCounts> {
         let before = resumed.map(|network| network.block_size() + 1);
         let order = self.order.or(before).unwrap_or(2);
         if before.is_some_and(|before| before != order) {
@@ -348,7 +352,7 @@ impl Train {
 impl Task {
     /// Trains the network until the end or Ctrl-C.
     fn train(&self, log: &mut Log, interrupt: &Interrupt) -> makemore_tch::Result<Trained> {
-        let trained = train::train(&*self.network, &self.examples, &self.options, |step| {
+        let trained = train::train(&self.network, &self.examples, &self.options, |step| {
             log.add(step);
             match interrupt.is_pressed() {
                 true => ControlFlow::Break(()),
@@ -360,14 +364,8 @@ impl Task {
     }
 }
 
-/// The network of a checkpoint on a device.
-fn copy_of(network: &dyn Network, device: tch::Device) -> anyhow::Result<Box<dyn Network>> {
-    let parameters = network.parameters().into_iter().collect();
-    let vocabulary = network.vocabulary().clone();
-    Ok(network_of(
-        network.config(),
-        vocabulary,
-        &parameters,
-        device,
-    )?)
+/// A copy of a network on a device.
+fn copy_of(network: &Bigram, device: tch::Device) -> makemore_tch::Result<Bigram> {
+    let (vocabulary, order) = (network.vocabulary().clone(), network.block_size() + 1);
+    Bigram::with_weights(vocabulary, order, network.weights(), device)
 }

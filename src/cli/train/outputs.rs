@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use makemore_tch::files::{Output, check_distinct};
-use makemore_tch::{Checkpoint, Counted, Error, Model, plots};
+use makemore_tch::{Checkpoint, Counted, Error, plots};
 
 use super::log::EpochLoss;
 
@@ -108,14 +108,9 @@ impl Outputs {
                 data.digest
             );
         }
-        let is_ngram = matches!(previous.model, Model::Ngram(_));
-        if is_ngram != (kind == "ngram") {
-            let there = if is_ngram {
-                "an n-gram model"
-            } else {
-                "a network"
-            };
-            bail!("{file}: {there} is there; {CHOOSE}");
+        let there = previous.model.kind();
+        if there != kind {
+            bail!("{file}: a model of type {there} is there; {CHOOSE}");
         }
         if previous.model.vocabulary() != data.counts.vocabulary() {
             bail!(

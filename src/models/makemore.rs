@@ -1,0 +1,191 @@
+//! The networks of makemore.py, which read words from their first character on.
+//!
+//! What they have in common is here: a vocabulary, sizes, parameters under makemore.py's own names,
+//! and how probabilities are had from logits. What each computes is in a file of its own, as its
+//! `Layers`.
+//!
+//! Source: <https://github.com/karpathy/makemore>, makemore.py.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use tch::{Device, Kind, Tensor};
+
+use super::config::Config;
+use super::language_model::{LanguageModel, by_contexts};
+use super::network::Network;
+use super::parameters::Parameters;
+use super::tokens::Tokens;
+use super::{bow::Bow, mlp::Mlp, rnn::Lstm, rnn::Rnn, transformer::Transformer};
+use crate::data::Vocabulary;
+use crate::error::{Error, Result};
+
+/// How many words are computed at once.
+const WORDS: usize = 256;
+
+/// What a network computes of tokens.
+pub(super) trait Layers: fmt::Debug {
+    /// The logits of the character after each token, `[N, V]`.
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
+}
+
+/// A network of makemore.py.
+#[derive(Debug)]
+pub struct Makemore {
+    vocabulary: Vocabulary,
+    config: Config,
+    block_size: usize,
+    device: Device,
+    layers: Box<dyn Layers>,
+    parameters: Vec<(String, Tensor)>,
+}
+
+impl Makemore {
+    /// A network with new parameters, which follow from a seed and are the same on every device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if the sizes are out of range, or the config is of the lecture's network;
+    /// if this thread is still sampling (see [`crate::libtorch::random`]), or the device has no
+    /// room.
+    pub fn new(vocabulary: Vocabulary, config: Config, seed: u64, device: Device) -> Result<Self> {
+        config.check(vocabulary.len())?;
+        Self::with(vocabulary, config, Parameters::new(seed, device)?, device)
+    }
+
+    /// A network with given parameters, by their names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if names or shapes are not those of the network or the sizes are out of
+    /// range; if the device has no room.
+    pub fn of(
+        vocabulary: Vocabulary,
+        config: Config,
+        parameters: &BTreeMap<String, Tensor>,
+        device: Device,
+    ) -> Result<Self> {
+        config.check(vocabulary.len())?;
+        Self::with(
+            vocabulary,
+            config,
+            Parameters::given(parameters, device),
+            device,
+        )
+    }
+
+    fn with(
+        vocabulary: Vocabulary,
+        config: Config,
+        mut parameters: Parameters,
+        device: Device,
+    ) -> Result<Self> {
+        let v = vocabulary.len() as i64;
+        let of = &mut parameters;
+        let (layers, sizes): (Box<dyn Layers>, _) = match config {
+            Config::Bigram { .. } => {
+                return Err(Error::Value {
+                    what: "the kind of network",
+                    value: "the lecture's".to_owned(),
+                    expected: "one of makemore.py's would work",
+                });
+            }
+            Config::Mlp(sizes) => (Box::new(Mlp::of(of, v, sizes)?), sizes),
+            Config::Bow(sizes) => (Box::new(Bow::of(of, v, sizes)?), sizes),
+            Config::Rnn(sizes) => (Box::new(Rnn::of(of, v, sizes)?), sizes),
+            Config::Gru(sizes) => (Box::new(Rnn::gru(of, v, sizes)?), sizes),
+            Config::Lstm(sizes) => (Box::new(Lstm::of(of, v, sizes)?), sizes),
+            Config::Transformer(sizes) => (Box::new(Transformer::of(of, v, sizes)?), sizes),
+        };
+        Ok(Self {
+            block_size: sizes.block_size,
+            vocabulary,
+            config,
+            device,
+            layers,
+            parameters: parameters.finish()?,
+        })
+    }
+
+    fn probabilities_of(&self, tokens: &Tokens) -> Result<Tensor> {
+        Ok(self.logits(tokens)?.f_softmax(-1, Kind::Float)?) // [N, V]
+    }
+}
+
+impl LanguageModel for Makemore {
+    fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    fn block_size(&self) -> usize {
+        self.block_size
+    }
+
+    fn distributions(&self, contexts: &Tensor) -> Result<Tensor> {
+        let contexts: Vec<i64> = Vec::try_from(contexts.f_contiguous()?.f_view([-1])?)?;
+        let words: Vec<&[i64]> = contexts
+            .chunks_exact(self.block_size)
+            .map(started)
+            .collect();
+        let p = tch::no_grad(|| {
+            let tokens = Tokens::of(&words, self.device)?;
+            tokens.last(&self.probabilities_of(&tokens)?)
+        })?;
+        Ok(p.f_to_device(Device::Cpu)?)
+    }
+
+    fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
+        // A longer word does not fit with its start token.
+        if words.iter().any(|word| word.len() >= self.block_size) {
+            return by_contexts(self, words);
+        }
+        let mut p = Vec::new();
+        for words in words.chunks(WORDS) {
+            let started: Vec<Vec<i64>> = words
+                .iter()
+                .map(|word| {
+                    std::iter::once(0)
+                        .chain(word.iter().map(|&index| index as i64))
+                        .collect()
+                })
+                .collect();
+            let started: Vec<&[i64]> = started.iter().map(Vec::as_slice).collect();
+            let next = words
+                .iter()
+                .flat_map(|word| word.iter().copied().chain([0]));
+            let next: Vec<i64> = next.map(|index| index as i64).collect();
+            let next = Tensor::f_from_slice(&next)?.f_view([-1, 1])?; // [N, 1]
+            let of_next = tch::no_grad(|| -> Result<_> {
+                let tokens = Tokens::of(&started, self.device)?;
+                let all = self.probabilities_of(&tokens)?; // [N, V]
+                Ok(all.f_gather(1, &next.f_to_device(self.device)?, false)?)
+            })?;
+            let of_next = of_next.f_to_device(Device::Cpu)?.f_view([-1])?;
+            p.extend(Vec::<f32>::try_from(of_next)?);
+        }
+        Ok(p)
+    }
+}
+
+/// A context as a word is read: what fills it up on the left is one start token; none if it does
+/// not reach back to the beginning of its word.
+fn started(context: &[i64]) -> &[i64] {
+    let filling = context.iter().take_while(|&&index| index == 0).count();
+    &context[filling.saturating_sub(1)..]
+}
+
+impl Network for Makemore {
+    fn config(&self) -> Config {
+        self.config
+    }
+
+    fn parameters(&self) -> Vec<(String, Tensor)> {
+        let shared =
+            |(name, parameter): &(String, Tensor)| (name.clone(), parameter.shallow_clone());
+        self.parameters.iter().map(shared).collect()
+    }
+
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
+        self.layers.logits(tokens)
+    }
+}

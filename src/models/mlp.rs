@@ -1,0 +1,63 @@
+//! A multilayer perceptron on the characters before the next one.
+//!
+//! Each is looked up in a table, the vectors are put side by side, and a hidden layer makes the next
+//! character's logits of them.
+//!
+//! Source: makemore.py, `MLP`; Bengio et al., *A neural probabilistic language model*, 2003.
+
+use tch::{Kind, Tensor};
+
+use super::config::Sizes;
+use super::makemore::Layers;
+use super::parameters::{Linear, Parameters};
+use super::tokens::Tokens;
+use crate::error::Result;
+
+/// `C` is the size of an embedding, `H` of the hidden layer, `K` the block size.
+#[derive(Debug)]
+pub struct Mlp {
+    /// `[V + 1, C]`; the last row is of a blank, which is before the beginning of a word.
+    wte: Tensor,
+    /// From `K * C` to `H`.
+    hidden: Linear,
+    /// From `H` to `V`.
+    head: Linear,
+    v: i64,
+    sizes: Sizes,
+}
+
+impl Mlp {
+    pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
+        let (k, c, h) = (sizes.block_size(), sizes.n_embd(), sizes.n_embd2());
+        Ok(Self {
+            wte: parameters.embedding("wte", v + 1, c)?,
+            hidden: parameters.linear("mlp.0", k * c, h, true)?,
+            head: parameters.linear("mlp.2", h, v, true)?,
+            v,
+            sizes,
+        })
+    }
+}
+
+impl Layers for Mlp {
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
+        let (k, c, h) = (
+            self.sizes.block_size(),
+            self.sizes.n_embd(),
+            self.sizes.n_embd2(),
+        );
+        // What each character at each distance adds to the hidden layer, once for all words.
+        let by_distance = self.hidden.weight.f_view([h, k, c])?.f_permute([1, 2, 0])?; // [K, C, H]
+        let table = self.wte.f_matmul(&by_distance)?; // [K, V + 1, H]
+        let rows =
+            Tensor::f_arange(k, (Kind::Int64, self.wte.device()))?.f_mul_scalar(self.v + 1)?;
+        let contexts = tokens.contexts(k, self.v)?.f_add(&rows)?; // [N, K]
+        let table = table.f_view([-1, h])?; // [K * (V + 1), H]
+        let x = Tensor::f_embedding(&table, &contexts, -1, false, false)?; // [N, K, H]
+        let mut x = x.f_sum_dim_intlist([1].as_slice(), false, Kind::Float)?; // [N, H]
+        if let Some(bias) = &self.hidden.bias {
+            x = x.f_add(bias)?;
+        }
+        self.head.forward(&x.f_tanh()?) // [N, V]
+    }
+}

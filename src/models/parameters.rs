@@ -1,0 +1,218 @@
+//! Where the parameters of a network come from: drawn as PyTorch's layers draw them, or given.
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Kind, Tensor};
+
+use crate::error::{Error, Result};
+use crate::libtorch::random::Generator;
+
+/// The source of parameters, which are asked for one after the other by their names.
+///
+/// A network is made in one way, whether its parameters are new or those of a checkpoint.
+#[derive(Debug)]
+pub struct Parameters {
+    source: Source,
+    device: Device,
+    /// Those that were asked for.
+    taken: Vec<(String, Tensor)>,
+}
+
+#[derive(Debug)]
+enum Source {
+    New(Generator),
+    Given(BTreeMap<String, Tensor>),
+}
+
+/// How new numbers are drawn.
+#[derive(Debug, Clone, Copy)]
+enum Draw {
+    Constant(f64),
+    /// With a mean of 0 and a variance of 1.
+    Normal,
+    /// From minus a bound to the bound.
+    Uniform(f64),
+}
+
+impl Parameters {
+    /// New ones, which follow from a seed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GeneratorInUse`] if this thread is still sampling.
+    pub fn new(seed: u64, device: Device) -> Result<Self> {
+        Ok(Self::from_source(
+            Source::New(Generator::seeded(seed)?),
+            device,
+        ))
+    }
+
+    /// Given ones, which are copied.
+    pub fn given(parameters: &BTreeMap<String, Tensor>, device: Device) -> Self {
+        let shared = parameters.iter();
+        let shared = shared.map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+        Self::from_source(Source::Given(shared.collect()), device)
+    }
+
+    fn from_source(source: Source, device: Device) -> Self {
+        Self {
+            source,
+            device,
+            taken: Vec::new(),
+        }
+    }
+
+    /// All that were asked for, with their names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if others were given.
+    pub fn finish(self) -> Result<Vec<(String, Tensor)>> {
+        if let Source::Given(rest) = &self.source
+            && let Some(name) = rest.keys().next()
+        {
+            return Err(Error::Value {
+                what: "the list of parameters",
+                value: format!("one with {name:?}"),
+                expected: "those of the network alone would work",
+            });
+        }
+        Ok(self.taken)
+    }
+
+    /// `torch.nn.Linear`: a weight of `[outputs, inputs]`, and a bias of `[outputs]` if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if it was not given, or has another shape.
+    pub fn linear(&mut self, name: &str, inputs: i64, outputs: i64, bias: bool) -> Result<Linear> {
+        let draw = Draw::Uniform(1.0 / (inputs as f64).sqrt());
+        let weight = self.take(format!("{name}.weight"), &[outputs, inputs], draw)?;
+        let bias = match bias {
+            true => Some(self.take(format!("{name}.bias"), &[outputs], draw)?),
+            false => None,
+        };
+        Ok(Linear { weight, bias })
+    }
+
+    /// `torch.nn.Embedding`: a weight of `[rows, size]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`linear`](Self::linear).
+    pub fn embedding(&mut self, name: &str, rows: i64, size: i64) -> Result<Tensor> {
+        self.take(format!("{name}.weight"), &[rows, size], Draw::Normal)
+    }
+
+    /// `torch.nn.LayerNorm`: a weight and a bias of `[size]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`linear`](Self::linear).
+    pub fn layer_norm(&mut self, name: &str, size: i64) -> Result<LayerNorm> {
+        Ok(LayerNorm {
+            weight: self.take(format!("{name}.weight"), &[size], Draw::Constant(1.0))?,
+            bias: self.take(format!("{name}.bias"), &[size], Draw::Constant(0.0))?,
+        })
+    }
+
+    /// A parameter that is 0 at first.
+    ///
+    /// # Errors
+    ///
+    /// As [`linear`](Self::linear).
+    pub fn zeros(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
+        self.take(name.to_owned(), shape, Draw::Constant(0.0))
+    }
+
+    /// A parameter that is drawn from minus a bound to the bound.
+    ///
+    /// # Errors
+    ///
+    /// As [`linear`](Self::linear).
+    pub fn uniform(&mut self, name: &str, shape: &[i64], bound: f64) -> Result<Tensor> {
+        self.take(name.to_owned(), shape, Draw::Uniform(bound))
+    }
+
+    fn take(&mut self, name: String, shape: &[i64], draw: Draw) -> Result<Tensor> {
+        let parameter = match &mut self.source {
+            Source::New(generator) => match draw {
+                Draw::Constant(value) => Tensor::f_full(shape, value, (Kind::Float, Device::Cpu))?,
+                Draw::Normal => generator.normal(shape)?,
+                Draw::Uniform(bound) => generator.between(shape, bound)?,
+            },
+            Source::Given(given) => match given.remove(&name) {
+                Some(given) if given.size() == shape && given.kind() == Kind::Float => {
+                    tch::no_grad(|| given.f_detach_copy())?
+                }
+                Some(given) => {
+                    return Err(Error::Value {
+                        what: "a parameter",
+                        value: format!(
+                            "{name:?}, of shape {:?} and kind {:?} instead of {shape:?} and Float",
+                            given.size(),
+                            given.kind()
+                        ),
+                        expected: "those of the network alone would work",
+                    });
+                }
+                None => {
+                    return Err(Error::Value {
+                        what: "the list of parameters",
+                        value: format!("without {name:?}"),
+                        expected: "those of the network alone would work",
+                    });
+                }
+            },
+        };
+        let parameter = parameter
+            .f_to_device(self.device)?
+            .f_set_requires_grad(true)?;
+        self.taken.push((name, parameter.shallow_clone()));
+        Ok(parameter)
+    }
+}
+
+/// A linear layer: `x @ weight.T + bias`.
+#[derive(Debug)]
+pub struct Linear {
+    /// `[outputs, inputs]`.
+    pub weight: Tensor,
+    /// `[outputs]`.
+    pub bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// `[..., inputs]` to `[..., outputs]`.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes do not fit or the device has no room.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_linear(&self.weight, self.bias.as_ref())?)
+    }
+}
+
+/// A layer that makes the mean of each row 0 and its variance 1.
+#[derive(Debug)]
+pub struct LayerNorm {
+    /// `[size]`.
+    pub weight: Tensor,
+    /// `[size]`.
+    pub bias: Tensor,
+}
+
+impl LayerNorm {
+    /// PyTorch's.
+    const EPSILON: f64 = 1e-5;
+
+    /// `[..., size]`, of the same shape.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes do not fit or the device has no room.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = (Some(&self.weight), Some(&self.bias));
+        Ok(x.f_layer_norm(self.weight.size(), weight, bias, Self::EPSILON, true)?)
+    }
+}

@@ -1,0 +1,185 @@
+//! Recurrent networks: a state goes through the word and takes each character in.
+//!
+//! What a character brings to the state does not depend on the state, so it is looked up in a table
+//! that is made once for all words; only what the state brings is computed step by step.
+//!
+//! Source: makemore.py, `RNN` with `RNNCell` and `GRUCell` (which resets the state before the
+//! product, unlike `torch.nn.GRU`); `torch.nn.LSTM`.
+
+use tch::Tensor;
+
+use super::config::Sizes;
+use super::makemore::Layers;
+use super::parameters::{Linear, Parameters};
+use super::tokens::Tokens;
+use crate::error::Result;
+
+/// `C` is the size of an embedding, `H` of the state.
+#[derive(Debug)]
+pub struct Rnn {
+    /// The state before the first character, `[1, H]`.
+    start: Tensor,
+    /// `[V, C]`.
+    wte: Tensor,
+    cell: Cell,
+    /// From `H` to `V`.
+    lm_head: Linear,
+    sizes: Sizes,
+}
+
+#[derive(Debug)]
+enum Cell {
+    /// From `C + H` to `H`.
+    Rnn { xh_to_h: Linear },
+    /// Each from `C + H` to `H`.
+    Gru {
+        xh_to_z: Linear,
+        xh_to_r: Linear,
+        xh_to_hbar: Linear,
+    },
+}
+
+impl Rnn {
+    /// A plain one.
+    pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
+        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
+        Self::with_cell(parameters, v, sizes, |parameters| {
+            let xh_to_h = parameters.linear("cell.xh_to_h", c + h, h, true)?;
+            Ok(Cell::Rnn { xh_to_h })
+        })
+    }
+
+    /// One with gates, which keep parts of the state.
+    pub(super) fn gru(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
+        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
+        Self::with_cell(parameters, v, sizes, |parameters| {
+            Ok(Cell::Gru {
+                xh_to_z: parameters.linear("cell.xh_to_z", c + h, h, true)?,
+                xh_to_r: parameters.linear("cell.xh_to_r", c + h, h, true)?,
+                xh_to_hbar: parameters.linear("cell.xh_to_hbar", c + h, h, true)?,
+            })
+        })
+    }
+
+    fn with_cell(
+        parameters: &mut Parameters,
+        v: i64,
+        sizes: Sizes,
+        cell: impl FnOnce(&mut Parameters) -> Result<Cell>,
+    ) -> Result<Self> {
+        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
+        Ok(Self {
+            start: parameters.zeros("start", &[1, h])?,
+            wte: parameters.embedding("wte", v, c)?,
+            cell: cell(parameters)?,
+            lm_head: parameters.linear("lm_head", h, v, true)?,
+            sizes,
+        })
+    }
+
+    /// What each character brings to some layers of the cell, `[V, H]` or several `H` side by side,
+    /// and what a state is multiplied with, `[H, H]` or several side by side.
+    fn halves(&self, layers: &[&Linear]) -> Result<(Tensor, Tensor)> {
+        let (c, h) = (self.sizes.n_embd(), self.sizes.n_embd2());
+        let weights: Vec<&Tensor> = layers.iter().map(|layer| &layer.weight).collect();
+        let biases: Vec<&Tensor> = layers
+            .iter()
+            .filter_map(|layer| layer.bias.as_ref())
+            .collect();
+        let weight = Tensor::f_cat(&weights, 0)?; // [.., C + H]
+        let bias = Tensor::f_cat(&biases, 0)?;
+        let of_character = self.wte.f_linear(&weight.f_narrow(1, 0, c)?, Some(&bias))?;
+        let of_state = weight.f_narrow(1, c, h)?.f_tr()?.f_contiguous()?;
+        Ok((of_character, of_state))
+    }
+
+    /// The states after each position of all words, `[B, H]` each.
+    fn states(&self, tokens: &Tokens) -> Result<Vec<Tensor>> {
+        let columns = tokens.grid.f_transpose(0, 1)?.f_contiguous()?; // [T, B]
+        let look_up = |table: &Tensor| -> Result<Vec<Tensor>> {
+            let x = Tensor::f_embedding(table, &columns, -1, false, false)?; // [T, B, ..]
+            Ok(x.f_unbind(0)?)
+        };
+        let h = self.sizes.n_embd2();
+        let mut state = self.start.f_expand([tokens.words, h], false)?; // [B, H]
+        let mut states = Vec::new();
+        match &self.cell {
+            Cell::Rnn { xh_to_h } => {
+                let (of_character, of_state) = self.halves(&[xh_to_h])?;
+                for x in look_up(&of_character)? {
+                    state = x.f_addmm(&state, &of_state)?.f_tanh()?;
+                    states.push(state.shallow_clone());
+                }
+            }
+            Cell::Gru {
+                xh_to_z,
+                xh_to_r,
+                xh_to_hbar,
+            } => {
+                let (zr_of_character, zr_of_state) = self.halves(&[xh_to_z, xh_to_r])?;
+                let (hbar_of_character, hbar_of_state) = self.halves(&[xh_to_hbar])?;
+                let steps = look_up(&zr_of_character)?.into_iter();
+                for (x_zr, x_hbar) in steps.zip(look_up(&hbar_of_character)?) {
+                    let zr = x_zr.f_addmm(&state, &zr_of_state)?.f_sigmoid()?; // [B, 2 H]
+                    let (z, r) = (zr.f_narrow(1, 0, h)?, zr.f_narrow(1, h, h)?);
+                    let reset = r.f_mul(&state)?;
+                    let hbar = x_hbar.f_addmm(&reset, &hbar_of_state)?.f_tanh()?;
+                    state = state.f_lerp_tensor(&hbar, &z)?; // (1 - z) * state + z * hbar
+                    states.push(state.shallow_clone());
+                }
+            }
+        }
+        Ok(states)
+    }
+}
+
+impl Layers for Rnn {
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
+        let states = Tensor::f_stack(&self.states(tokens)?, 0)?; // [T, B, H]
+        self.lm_head.forward(&tokens.of_columns(&states)?) // [N, V]
+    }
+}
+
+/// `torch.nn.LSTM` of one layer: two states, of which one is passed on nearly unchanged. `C` is the
+/// size of an embedding, `H` of a state.
+#[derive(Debug)]
+pub struct Lstm {
+    /// `[V, C]`.
+    wte: Tensor,
+    /// `[4 H, C]`, `[4 H, H]`, `[4 H]`, `[4 H]`.
+    weights: [Tensor; 4],
+    /// From `H` to `V`.
+    lm_head: Linear,
+    sizes: Sizes,
+}
+
+impl Lstm {
+    pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
+        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
+        let bound = 1.0 / (h as f64).sqrt();
+        Ok(Self {
+            wte: parameters.embedding("wte", v, c)?,
+            weights: [
+                parameters.uniform("lstm.weight_ih_l0", &[4 * h, c], bound)?,
+                parameters.uniform("lstm.weight_hh_l0", &[4 * h, h], bound)?,
+                parameters.uniform("lstm.bias_ih_l0", &[4 * h], bound)?,
+                parameters.uniform("lstm.bias_hh_l0", &[4 * h], bound)?,
+            ],
+            lm_head: parameters.linear("lm_head", h, v, true)?,
+            sizes,
+        })
+    }
+}
+
+impl Layers for Lstm {
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
+        let columns = tokens.grid.f_transpose(0, 1)?.f_contiguous()?; // [T, B]
+        let x = Tensor::f_embedding(&self.wte, &columns, -1, false, false)?; // [T, B, C]
+        let shape = [1, tokens.words, self.sizes.n_embd2()];
+        let state = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
+        let states = [&state, &state];
+        let weights: Vec<&Tensor> = self.weights.iter().collect();
+        let (out, ..) = x.f_lstm(&states, &weights, true, 1, 0.0, true, false, false)?; // [T, B, H]
+        self.lm_head.forward(&tokens.of_columns(&out)?) // [N, V]
+    }
+}

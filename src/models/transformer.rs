@@ -1,0 +1,110 @@
+//! A transformer as in GPT-2: each character looks at all before it.
+//!
+//! Source: makemore.py, `Transformer`; Vaswani et al., *Attention is all you need*, 2017.
+
+use tch::Tensor;
+
+use super::config::Sizes;
+use super::makemore::Layers;
+use super::parameters::{LayerNorm, Linear, Parameters};
+use super::tokens::Tokens;
+use crate::error::Result;
+
+/// `C` is the size of an embedding, `K` the block size.
+#[derive(Debug)]
+pub struct Transformer {
+    /// `[V, C]`.
+    wte: Tensor,
+    /// `[K, C]`.
+    wpe: Tensor,
+    h: Vec<Block>,
+    ln_f: LayerNorm,
+    /// From `C` to `V`, without bias.
+    lm_head: Linear,
+}
+
+/// Attention to the characters before, then a small network for each character by itself.
+#[derive(Debug)]
+struct Block {
+    ln_1: LayerNorm,
+    /// From `C` to `3 C`: queries, keys, values.
+    c_attn: Linear,
+    /// From `C` to `C`.
+    attn_c_proj: Linear,
+    ln_2: LayerNorm,
+    /// From `C` to `4 C`.
+    c_fc: Linear,
+    /// From `4 C` to `C`.
+    mlp_c_proj: Linear,
+    n_head: i64,
+}
+
+impl Transformer {
+    pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
+        let c = sizes.n_embd();
+        Ok(Self {
+            wte: parameters.embedding("transformer.wte", v, c)?,
+            wpe: parameters.embedding("transformer.wpe", sizes.block_size(), c)?,
+            h: (0..sizes.n_layer())
+                .map(|layer| Block::of(parameters, &format!("transformer.h.{layer}"), sizes))
+                .collect::<Result<_>>()?,
+            ln_f: parameters.layer_norm("transformer.ln_f", c)?,
+            lm_head: parameters.linear("lm_head", c, v, false)?,
+        })
+    }
+}
+
+impl Layers for Transformer {
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
+        let tok_emb = Tensor::f_embedding(&self.wte, &tokens.characters, -1, false, false)?;
+        let pos_emb = Tensor::f_embedding(&self.wpe, &tokens.positions, -1, false, false)?;
+        let mut x = tok_emb.f_add(&pos_emb)?; // [N, C]
+        for block in &self.h {
+            x = block.forward(&x, tokens)?;
+        }
+        self.lm_head.forward(&self.ln_f.forward(&x)?) // [N, V]
+    }
+}
+
+impl Block {
+    fn of(parameters: &mut Parameters, name: &str, sizes: Sizes) -> Result<Self> {
+        let c = sizes.n_embd();
+        Ok(Self {
+            ln_1: parameters.layer_norm(&format!("{name}.ln_1"), c)?,
+            c_attn: parameters.linear(&format!("{name}.attn.c_attn"), c, 3 * c, true)?,
+            attn_c_proj: parameters.linear(&format!("{name}.attn.c_proj"), c, c, true)?,
+            ln_2: parameters.layer_norm(&format!("{name}.ln_2"), c)?,
+            c_fc: parameters.linear(&format!("{name}.mlp.c_fc"), c, 4 * c, true)?,
+            mlp_c_proj: parameters.linear(&format!("{name}.mlp.c_proj"), 4 * c, c, true)?,
+            n_head: sizes.n_head(),
+        })
+    }
+
+    fn forward(&self, x: &Tensor, tokens: &Tokens) -> Result<Tensor> {
+        let x = x.f_add(&self.attention(&self.ln_1.forward(x)?, tokens)?)?; // [N, C]
+        let hidden = self.c_fc.forward(&self.ln_2.forward(&x)?)?; // [N, 4 C]
+        let hidden = hidden.f_gelu("tanh")?; // makemore.py's NewGELU
+        Ok(x.f_add(&self.mlp_c_proj.forward(&hidden)?)?) // [N, C]
+    }
+
+    fn attention(&self, x: &Tensor, tokens: &Tokens) -> Result<Tensor> {
+        let (b, t) = (tokens.words, tokens.length);
+        let qkv = tokens.to_grid(&self.c_attn.forward(x)?)?; // [B, T, 3 C]
+        let heads = qkv
+            .f_view([b, t, 3, self.n_head, -1])?
+            .f_permute([2, 0, 3, 1, 4])?;
+        let [q, k, v] = [0, 1, 2].map(|place| heads.f_select(0, place)); // [B, heads, T, C / heads]
+        let y = Tensor::f_scaled_dot_product_attention(
+            &q?,
+            &k?,
+            &v?,
+            None::<&Tensor>,
+            0.0,
+            true, // A character sees none that come after it.
+            None,
+            false,
+        )?; // [B, heads, T, C / heads]
+        let y = y.f_transpose(1, 2)?.f_reshape([b, t, -1])?; // [B, T, C]
+        self.attn_c_proj.forward(&tokens.of_grid(&y)?) // [N, C]
+    }
+}

@@ -1,0 +1,49 @@
+//! Batches of words, for networks that read words from their first character on.
+
+use tch::{Device, Tensor};
+
+use crate::error::Result;
+use crate::models::{Network, Tokens};
+
+/// Some words and what follows each of their tokens.
+#[derive(Debug)]
+pub struct Batch {
+    /// The words, each from its start token on.
+    pub xs: Tokens,
+    /// The character after each token, or the end, `[N]`, i64.
+    pub ys: Tensor,
+}
+
+impl Batch {
+    /// Words by their indices, without start and end token.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn of(words: &[&[usize]], device: Device) -> Result<Self> {
+        let (mut xs, mut ys) = (Vec::new(), Vec::new());
+        for word in words {
+            let word = || word.iter().map(|&index| index as i64);
+            xs.push(std::iter::once(0).chain(word()).collect::<Vec<i64>>());
+            ys.extend(word().chain([0]));
+        }
+        let xs: Vec<&[i64]> = xs.iter().map(Vec::as_slice).collect();
+        Ok(Self {
+            xs: Tokens::of(&xs, device)?,
+            ys: Tensor::f_from_slice(&ys)?.f_to_device(device)?,
+        })
+    }
+}
+
+/// The mean negative log-likelihood of a batch's characters, ends among them, in nats; a scalar.
+///
+/// Source: makemore.py, `F.cross_entropy` with `ignore_index=-1`.
+///
+/// # Errors
+///
+/// If the device has no room.
+pub fn nll(network: &dyn Network, batch: &Batch) -> Result<Tensor> {
+    let logits = network.logits(&batch.xs)?; // [N, V]
+    let mean = tch::Reduction::Mean;
+    Ok(logits.f_cross_entropy_loss(&batch.ys, None::<&Tensor>, mean, -1, 0.0)?)
+}

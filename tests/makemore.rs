@@ -1,0 +1,232 @@
+//! The networks of makemore.py beside makemore.py itself, which has written
+//! `fixtures/makemore/` by `scripts/makemore_fixtures.py`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use makemore_tch::models::{Config, LanguageModel, Makemore, Network, Sizes, Tokens};
+use makemore_tch::train::adamw::{AdamW, AdamWOptions};
+use makemore_tch::train::batches::{Batch, nll};
+use makemore_tch::{Vocabulary, Words};
+use tch::{Device, Kind, Tensor};
+
+/// Those of `scripts/makemore_fixtures.py`.
+const SIZES: Sizes = Sizes {
+    block_size: 16,
+    n_embd: 16,
+    n_embd2: 24,
+    n_layer: 2,
+    n_head: 4,
+};
+
+fn fixture(name: &str) -> BTreeMap<String, Tensor> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/makemore");
+    let tensors = Tensor::read_safetensors(folder.join(name).with_extension("safetensors"));
+    tensors.unwrap().into_iter().collect()
+}
+
+fn vocabulary() -> Vocabulary {
+    Vocabulary::of(&Words::lecture('.').unwrap()).unwrap()
+}
+
+/// The words of every batch, by their indices.
+fn batches() -> Vec<Vec<Vec<usize>>> {
+    let ys = fixture("batches")["y"].to_kind(Kind::Int64);
+    let steps = ys.size()[0];
+    let word = |row: Tensor| -> Vec<usize> {
+        let row: Vec<i64> = Vec::try_from(row).unwrap();
+        let word = row.into_iter().take_while(|&index| index != 0);
+        word.map(|index| index as usize).collect()
+    };
+    let batch = |step| ys.get(step).unbind(0).into_iter().map(word).collect();
+    (0..steps).map(batch).collect()
+}
+
+fn batch(words: &[Vec<usize>]) -> Batch {
+    let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
+    Batch::of(&words, Device::Cpu).unwrap()
+}
+
+/// Trains as makemore.py did, and compares every loss, and the logits at the end.
+fn follows_makemore(name: &str, config: Config) {
+    let mut tensors = fixture(name);
+    let losses: Vec<f32> = Vec::try_from(tensors.remove("losses").unwrap()).unwrap();
+    let logits = tensors.remove("logits").unwrap(); // [B, T, V]
+    let network = Makemore::of(vocabulary(), config, &tensors, Device::Cpu).unwrap();
+    let parameters = network.parameters().into_iter().map(|(_, tensor)| tensor);
+    let mut optimizer = AdamW::new(parameters.collect(), AdamWOptions::default()).unwrap();
+    let batches = batches();
+    assert_eq!(batches.len(), losses.len());
+    for (step, (words, theirs)) in batches.iter().zip(losses).enumerate() {
+        let loss = nll(&network, &batch(words)).unwrap();
+        let ours = loss.double_value(&[]);
+        let off = (ours - f64::from(theirs)).abs();
+        assert!(off < 1e-5, "{name}, step {step}: {ours} and {theirs}");
+        optimizer.step(&loss, 5e-4).unwrap();
+    }
+    let tokens = &batch(&batches[0]).xs;
+    let ours = tch::no_grad(|| network.logits(tokens)).unwrap(); // [N, V]
+    let cropped = logits.narrow(1, 0, tokens.length);
+    let theirs = tokens.of_grid(&cropped).unwrap();
+    let off = (ours - theirs).abs().max().double_value(&[]);
+    assert!(off < 1e-4, "{name}: logits differ by {off}");
+}
+
+#[test]
+fn the_mlp_trains_as_makemore_does() {
+    follows_makemore("mlp", Config::Mlp(SIZES));
+}
+
+#[test]
+fn the_bag_of_words_trains_as_makemore_does() {
+    follows_makemore("bow", Config::Bow(SIZES));
+}
+
+#[test]
+fn the_rnn_trains_as_makemore_does() {
+    follows_makemore("rnn", Config::Rnn(SIZES));
+}
+
+#[test]
+fn the_gru_trains_as_makemore_does() {
+    follows_makemore("gru", Config::Gru(SIZES));
+}
+
+#[test]
+fn the_transformer_trains_as_makemore_does() {
+    follows_makemore("transformer", Config::Transformer(SIZES));
+}
+
+fn every_kind() -> [Config; 6] {
+    [
+        Config::Mlp(SIZES),
+        Config::Bow(SIZES),
+        Config::Rnn(SIZES),
+        Config::Gru(SIZES),
+        Config::Lstm(SIZES),
+        Config::Transformer(SIZES),
+    ]
+}
+
+#[test]
+fn a_seed_makes_the_same_network_and_another_seed_another() {
+    for config in every_kind() {
+        let make = |seed| Makemore::new(vocabulary(), config, seed, Device::Cpu).unwrap();
+        let (one, same, other) = (make(1), make(1), make(2));
+        assert_eq!(one.parameters(), same.parameters());
+        assert_ne!(one.parameters(), other.parameters());
+        let given = one.parameters().into_iter().collect();
+        let again = Makemore::of(vocabulary(), config, &given, Device::Cpu).unwrap();
+        assert_eq!(again.parameters(), one.parameters());
+    }
+}
+
+/// A word in a batch of longer ones has the probabilities that it has alone, and those that its
+/// contexts have one by one.
+#[test]
+fn words_do_not_see_their_neighbours_nor_what_comes() {
+    let words: [&[usize]; 4] = [&[5, 13, 13, 1], &[1], &[], &[3; 15]];
+    for config in every_kind() {
+        let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        let together = network.probabilities(&words).unwrap();
+        let alone = words
+            .iter()
+            .flat_map(|word| network.probabilities(&[word]).unwrap());
+        let mut contexts = Vec::new();
+        let mut next = Vec::new();
+        for word in words {
+            for place in 0..=word.len() {
+                contexts.resize(contexts.len() + 16 - place, 0);
+                contexts.extend(word[..place].iter().map(|&index| index as i64));
+                next.push(word.get(place).copied().unwrap_or(0));
+            }
+        }
+        let contexts = Tensor::from_slice(&contexts).view([-1, 16]);
+        let rows = network.distributions(&contexts).unwrap();
+        let by_contexts = next
+            .iter()
+            .zip(0..)
+            .map(|(&index, row)| rows.double_value(&[row, index as i64]) as f32);
+        for ((one, other), third) in together.iter().zip(alone).zip(by_contexts) {
+            assert!((one - other).abs() < 1e-5, "{config:?}: {one} {other}");
+            assert!((one - third).abs() < 1e-5, "{config:?}: {one} {third}");
+        }
+    }
+}
+
+/// A word that is longer than the block has probabilities all the same: the network sees its last
+/// characters.
+#[test]
+fn a_word_longer_than_the_block_has_probabilities() {
+    for config in every_kind() {
+        let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        let p = network.probabilities(&[&[1; 40]]).unwrap();
+        assert_eq!(p.len(), 41);
+        assert!(p.iter().all(|p| (0.0..1.0).contains(p)));
+        assert!((p[30] - p[31]).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn parameters_of_another_network_are_refused_by_name() {
+    let refusal = |change: &dyn Fn(&mut BTreeMap<String, Tensor>)| {
+        let network = Makemore::new(vocabulary(), Config::Gru(SIZES), 3, Device::Cpu).unwrap();
+        let mut parameters = network.parameters().into_iter().collect();
+        change(&mut parameters);
+        let made = Makemore::of(vocabulary(), Config::Gru(SIZES), &parameters, Device::Cpu);
+        made.unwrap_err().to_string()
+    };
+    let missing = refusal(&|parameters| drop(parameters.remove("cell.xh_to_z.bias")));
+    assert!(
+        missing.contains("without \"cell.xh_to_z.bias\""),
+        "{missing}"
+    );
+    let more = refusal(&|parameters| {
+        parameters.insert(
+            "W".to_owned(),
+            Tensor::zeros([1], (Kind::Float, Device::Cpu)),
+        );
+    });
+    assert!(more.contains("one with \"W\""), "{more}");
+    let shape = refusal(&|parameters| {
+        let turned = parameters["wte.weight"].tr();
+        parameters.insert("wte.weight".to_owned(), turned);
+    });
+    assert!(
+        shape.contains("\"wte.weight\", of shape [16, 27]"),
+        "{shape}"
+    );
+}
+
+#[test]
+fn sizes_out_of_range_are_refused() {
+    let refusal = |config| {
+        Makemore::new(vocabulary(), config, 1, Device::Cpu)
+            .unwrap_err()
+            .to_string()
+    };
+    let sizes = |change: fn(&mut Sizes)| {
+        let mut sizes = SIZES;
+        change(&mut sizes);
+        sizes
+    };
+    let none = refusal(Config::Rnn(sizes(|sizes| sizes.n_embd2 = 0)));
+    assert!(none.contains("the size of a hidden layer is 0"), "{none}");
+    let huge = refusal(Config::Mlp(sizes(|sizes| sizes.n_embd = usize::MAX)));
+    assert!(huge.contains("the size of an embedding"), "{huge}");
+    let heads = refusal(Config::Transformer(sizes(|sizes| sizes.n_head = 3)));
+    assert!(heads.contains("16, for 3 heads"), "{heads}");
+}
+
+/// As `Tokens` are what every kind reads, the mean loss is that of all tokens.
+#[test]
+fn the_loss_is_the_mean_of_the_words_characters() {
+    let network = Makemore::new(vocabulary(), Config::Lstm(SIZES), 3, Device::Cpu).unwrap();
+    let words: [&[usize]; 2] = [&[5, 13, 13, 1], &[26]];
+    let loss = nll(&network, &Batch::of(&words, Device::Cpu).unwrap()).unwrap();
+    let p = network.probabilities(&words).unwrap();
+    let mean = p.iter().map(|p| -f64::from(*p).ln()).sum::<f64>() / p.len() as f64;
+    assert!((loss.double_value(&[]) - mean).abs() < 1e-5);
+    let tokens: &Tokens = &Batch::of(&words, Device::Cpu).unwrap().xs;
+    assert_eq!((tokens.words, tokens.length), (2, 5));
+}
