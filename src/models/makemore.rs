@@ -12,9 +12,11 @@ use std::fmt;
 use tch::{Device, Kind, Tensor};
 
 use super::config::Config;
+use super::draw::{Drawer, Method};
 use super::language_model::{LanguageModel, by_contexts};
 use super::network::Network;
 use super::parameters::Parameters;
+use super::rounds::Rounds;
 use super::tokens::Tokens;
 use super::{bow::Bow, mlp::Mlp, rnn::Lstm, rnn::Rnn, transformer::Transformer};
 use crate::data::Vocabulary;
@@ -27,6 +29,20 @@ const WORDS: usize = 256;
 pub(super) trait Layers: fmt::Debug {
     /// The logits of the character after each token, `[N, V]`.
     fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
+
+    /// One more character, `[B]`, i64, of each of `B` words whose state is known, or of words that
+    /// begin; none from a network without a state, which reads words from their beginnings again.
+    fn step(&self, _state: Option<&Tensor>, _characters: &Tensor) -> Result<Option<Step>> {
+        Ok(None)
+    }
+}
+
+/// What is known after a character of each of some words.
+pub(super) struct Step {
+    /// Of the next character, `[B, V]`.
+    pub logits: Tensor,
+    /// `[1, B, H]`, or `[2, B, H]` where the state has two parts.
+    pub state: Tensor,
 }
 
 /// A network of makemore.py.
@@ -35,8 +51,8 @@ pub struct Makemore {
     vocabulary: Vocabulary,
     config: Config,
     block_size: usize,
-    device: Device,
-    layers: Box<dyn Layers>,
+    pub(super) device: Device,
+    pub(super) layers: Box<dyn Layers>,
     parameters: Vec<(String, Tensor)>,
 }
 
@@ -164,6 +180,12 @@ impl LanguageModel for Makemore {
             p.extend(Vec::<f32>::try_from(of_next)?);
         }
         Ok(p)
+    }
+
+    /// Draws many words side by side, and so not in the order of a drawer that asks for one
+    /// character after the other.
+    fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
+        Ok(Box::new(Rounds::new(self, method, temperature)?))
     }
 }
 

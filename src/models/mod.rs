@@ -4,7 +4,7 @@
 //! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`network`] (the seam that
 //! training uses), [`bigram`] (the lecture's network), [`makemore`] (what makemore.py's networks have
 //! in common), [`mlp`], [`bow`], [`rnn`], [`transformer`]. `draw` is how a character is drawn from a
-//! distribution, [`tokens`] is how networks read words, [`parameters`] where their parameters come
+//! distribution, `rounds` how networks draw many words side by side, [`tokens`] is how networks read words, [`parameters`] where their parameters come
 //! from.
 //!
 //! A new network is a file here, a kind in [`config`] and a line in [`makemore`].
@@ -20,6 +20,7 @@ pub mod network;
 pub mod ngram;
 pub mod parameters;
 pub mod rnn;
+mod rounds;
 pub mod table;
 pub mod tokens;
 pub mod transformer;

@@ -9,10 +9,10 @@
 use tch::Tensor;
 
 use super::config::Sizes;
-use super::makemore::Layers;
+use super::makemore::{Layers, Step};
 use super::parameters::{Linear, Parameters};
 use super::tokens::Tokens;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// `C` is the size of an embedding, `H` of the state.
 #[derive(Debug)]
@@ -77,6 +77,20 @@ impl Rnn {
         })
     }
 
+    /// The cell, made ready for many steps.
+    fn prepare(&self) -> Result<Prepared> {
+        let layers: &[&[&Linear]] = match &self.cell {
+            Cell::Rnn { xh_to_h } => &[&[xh_to_h]],
+            Cell::Gru {
+                xh_to_z,
+                xh_to_r,
+                xh_to_hbar,
+            } => &[&[xh_to_z, xh_to_r], &[xh_to_hbar]],
+        };
+        let halves = layers.iter().map(|layers| self.halves(layers));
+        Ok(Prepared(halves.collect::<Result<_>>()?))
+    }
+
     /// What each character brings to some layers of the cell, `[V, H]` or several `H` side by side,
     /// and what a state is multiplied with, `[H, H]` or several side by side.
     fn halves(&self, layers: &[&Linear]) -> Result<(Tensor, Tensor)> {
@@ -92,51 +106,71 @@ impl Rnn {
         let of_state = weight.f_narrow(1, c, h)?.f_tr()?.f_contiguous()?;
         Ok((of_character, of_state))
     }
+}
 
-    /// The states after each position of all words, `[B, H]` each.
-    fn states(&self, tokens: &Tokens) -> Result<Vec<Tensor>> {
-        let columns = tokens.grid.f_transpose(0, 1)?.f_contiguous()?; // [T, B]
-        let look_up = |table: &Tensor| -> Result<Vec<Tensor>> {
-            let x = Tensor::f_embedding(table, &columns, -1, false, false)?; // [T, B, ..]
-            Ok(x.f_unbind(0)?)
+/// For each product of the cell, one of a plain one and two of one with gates (`z` and `r` side by
+/// side, then `hbar`): what each character brings to it, and what the state is multiplied with.
+struct Prepared(Vec<(Tensor, Tensor)>);
+
+impl Prepared {
+    /// What characters, `[..]`, bring to each product, `[.., H]` or `[.., 2 H]`.
+    fn look_up(&self, characters: &Tensor) -> Result<Vec<Tensor>> {
+        let look_up = |(table, _): &(Tensor, Tensor)| {
+            Ok(Tensor::f_embedding(table, characters, -1, false, false)?)
         };
-        let h = self.sizes.n_embd2();
-        let mut state = self.start.f_expand([tokens.words, h], false)?; // [B, H]
-        let mut states = Vec::new();
-        match &self.cell {
-            Cell::Rnn { xh_to_h } => {
-                let (of_character, of_state) = self.halves(&[xh_to_h])?;
-                for x in look_up(&of_character)? {
-                    state = x.f_addmm(&state, &of_state)?.f_tanh()?;
-                    states.push(state.shallow_clone());
-                }
+        self.0.iter().map(look_up).collect()
+    }
+
+    /// The state after a character, `[B, H]`, of the state before it and what the character brings.
+    fn advance(&self, state: &Tensor, brought: &[&Tensor]) -> Result<Tensor> {
+        match (self.0.as_slice(), brought) {
+            ([(_, of_state)], [x]) => Ok(x.f_addmm(state, of_state)?.f_tanh()?),
+            ([(_, zr_of_state), (_, hbar_of_state)], [x_zr, x_hbar]) => {
+                let zr = x_zr
+                    .f_addmm(state, zr_of_state)?
+                    .f_sigmoid()?
+                    .f_chunk(2, 1)?; // [B, H] each
+                let reset = zr[1].f_mul(state)?;
+                let hbar = x_hbar.f_addmm(&reset, hbar_of_state)?.f_tanh()?;
+                Ok(state.f_lerp_tensor(&hbar, &zr[0])?) // (1 - z) * state + z * hbar
             }
-            Cell::Gru {
-                xh_to_z,
-                xh_to_r,
-                xh_to_hbar,
-            } => {
-                let (zr_of_character, zr_of_state) = self.halves(&[xh_to_z, xh_to_r])?;
-                let (hbar_of_character, hbar_of_state) = self.halves(&[xh_to_hbar])?;
-                let steps = look_up(&zr_of_character)?.into_iter();
-                for (x_zr, x_hbar) in steps.zip(look_up(&hbar_of_character)?) {
-                    let zr = x_zr.f_addmm(&state, &zr_of_state)?.f_sigmoid()?; // [B, 2 H]
-                    let (z, r) = (zr.f_narrow(1, 0, h)?, zr.f_narrow(1, h, h)?);
-                    let reset = r.f_mul(&state)?;
-                    let hbar = x_hbar.f_addmm(&reset, &hbar_of_state)?.f_tanh()?;
-                    state = state.f_lerp_tensor(&hbar, &z)?; // (1 - z) * state + z * hbar
-                    states.push(state.shallow_clone());
-                }
-            }
+            _ => Err(Error::Libtorch("a cell without its products".to_owned())),
         }
-        Ok(states)
     }
 }
 
 impl Layers for Rnn {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let states = Tensor::f_stack(&self.states(tokens)?, 0)?; // [T, B, H]
+        let cell = self.prepare()?;
+        let columns = tokens.grid.f_transpose(0, 1)?.f_contiguous()?; // [T, B]
+        let brought = cell.look_up(&columns)?; // [T, B, ..] each
+        let brought = brought.iter().map(|x| Ok(x.f_unbind(0)?));
+        let brought: Vec<Vec<Tensor>> = brought.collect::<Result<_>>()?;
+        let h = self.sizes.n_embd2();
+        let mut state = self.start.f_expand([tokens.words, h], false)?; // [B, H]
+        let mut states = Vec::new();
+        for position in 0..tokens.length as usize {
+            let brought: Vec<&Tensor> = brought.iter().map(|x| &x[position]).collect();
+            state = cell.advance(&state, &brought)?;
+            states.push(state.shallow_clone());
+        }
+        let states = Tensor::f_stack(&states, 0)?; // [T, B, H]
         self.lm_head.forward(&tokens.of_columns(&states)?) // [N, V]
+    }
+
+    fn step(&self, state: Option<&Tensor>, characters: &Tensor) -> Result<Option<Step>> {
+        let cell = self.prepare()?;
+        let brought = cell.look_up(characters)?; // [B, ..] each
+        let brought: Vec<&Tensor> = brought.iter().collect();
+        let state = match state {
+            Some(state) => state.f_select(0, 0)?,
+            None => self.start.f_expand([characters.size()[0], -1], false)?,
+        };
+        let state = cell.advance(&state, &brought)?; // [B, H]
+        Ok(Some(Step {
+            logits: self.lm_head.forward(&state)?,
+            state: state.f_unsqueeze(0)?,
+        }))
     }
 }
 
@@ -181,5 +215,22 @@ impl Layers for Lstm {
         let weights: Vec<&Tensor> = self.weights.iter().collect();
         let (out, ..) = x.f_lstm(&states, &weights, true, 1, 0.0, true, false, false)?; // [T, B, H]
         self.lm_head.forward(&tokens.of_columns(&out)?) // [N, V]
+    }
+
+    fn step(&self, state: Option<&Tensor>, characters: &Tensor) -> Result<Option<Step>> {
+        let x = Tensor::f_embedding(&self.wte, characters, -1, false, false)?.f_unsqueeze(0)?; // [1, B, C]
+        let shape = [2, 1, characters.size()[0], self.sizes.n_embd2()];
+        let states = match state {
+            Some(state) => state.f_unsqueeze(1)?,
+            None => Tensor::f_zeros(shape, (x.kind(), x.device()))?,
+        };
+        let (h, c) = (states.f_get(0)?, states.f_get(1)?); // [1, B, H]
+        let weights: Vec<&Tensor> = self.weights.iter().collect();
+        let states = [&h, &c];
+        let (out, h, c) = x.f_lstm(&states, &weights, true, 1, 0.0, false, false, false)?;
+        Ok(Some(Step {
+            logits: self.lm_head.forward(&out.f_get(0)?)?,
+            state: Tensor::f_cat(&[&h, &c], 0)?,
+        }))
     }
 }
