@@ -128,6 +128,14 @@ pub fn zero_or_more(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Parses a share from 0 to below 1.
+pub fn below_one(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
+        _ => Err("a number from 0 to below 1 would work".to_owned()),
+    }
+}
+
 /// Parses a finite number above 0.
 pub fn above_zero(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

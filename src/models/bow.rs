@@ -47,6 +47,6 @@ impl Layers for Bow {
         let averages = x.f_cumsum(1, Kind::Float)?.f_div(&counts)?; // [B, T, C]
         let x = tokens.of_grid(&x.f_add(&averages)?)?; // [N, C]
         let h = self.c_proj.forward(&self.c_fc.forward(&x)?.f_tanh()?)?; // [N, C]
-        self.lm_head.forward(&x.f_add(&h)?) // [N, V]
+        self.lm_head.forward(&tokens.drop_out(x.f_add(&h)?)?) // [N, V]
     }
 }

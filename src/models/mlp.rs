@@ -58,6 +58,6 @@ impl Layers for Mlp {
         if let Some(bias) = &self.hidden.bias {
             x = x.f_add(bias)?;
         }
-        self.head.forward(&x.f_tanh()?) // [N, V]
+        self.head.forward(&tokens.drop_out(x.f_tanh()?)?) // [N, V]
     }
 }

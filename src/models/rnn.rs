@@ -155,7 +155,8 @@ impl Layers for Rnn {
             states.push(state.shallow_clone());
         }
         let states = Tensor::f_stack(&states, 0)?; // [T, B, H]
-        self.lm_head.forward(&tokens.of_columns(&states)?) // [N, V]
+        self.lm_head
+            .forward(&tokens.drop_out(tokens.of_columns(&states)?)?) // [N, V]
     }
 
     fn step(&self, state: Option<&Tensor>, characters: &Tensor) -> Result<Option<Step>> {
@@ -214,7 +215,8 @@ impl Layers for Lstm {
         let states = [&state, &state];
         let weights: Vec<&Tensor> = self.weights.iter().collect();
         let (out, ..) = x.f_lstm(&states, &weights, true, 1, 0.0, true, false, false)?; // [T, B, H]
-        self.lm_head.forward(&tokens.of_columns(&out)?) // [N, V]
+        self.lm_head
+            .forward(&tokens.drop_out(tokens.of_columns(&out)?)?) // [N, V]
     }
 
     fn step(&self, state: Option<&Tensor>, characters: &Tensor) -> Result<Option<Step>> {

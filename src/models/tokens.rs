@@ -29,6 +29,9 @@ pub struct Tokens {
     /// The place of each token in the grid by columns, `[T, B]`, that is one position of all words
     /// after the other, `[N]`, i64.
     places_by_columns: Tensor,
+    /// What share of the numbers before the last layer is left out, at random, while a network is
+    /// trained; 0 at all other times.
+    dropout: f64,
     /// Where the words end among the tokens, `[B]`, i64: the place of the last one of each.
     ends: Tensor,
 }
@@ -72,7 +75,28 @@ impl Tokens {
             places: tensor(&places)?,
             places_by_columns: tensor(&by_columns)?,
             ends: tensor(&ends)?,
+            dropout: 0.0,
         })
+    }
+
+    /// The same for training with dropout, of a share from 0 to 1.
+    pub fn with_dropout(self, dropout: f64) -> Self {
+        Self { dropout, ..self }
+    }
+
+    /// What goes into the last layer, `[N, C]`: in training without a share of its numbers, and the
+    /// others so much larger.
+    ///
+    /// Source: Srivastava et al., *Dropout*, 2014.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    pub fn drop_out(&self, x: Tensor) -> Result<Tensor> {
+        match self.dropout > 0.0 {
+            true => Ok(x.f_dropout(self.dropout, true)?),
+            false => Ok(x),
+        }
     }
 
     /// `[N, C]` in the grid, `[B, T, C]`.

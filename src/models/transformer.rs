@@ -62,7 +62,8 @@ impl Layers for Transformer {
         for block in &self.h {
             x = block.forward(&x, tokens)?;
         }
-        self.lm_head.forward(&self.ln_f.forward(&x)?) // [N, V]
+        self.lm_head
+            .forward(&tokens.drop_out(self.ln_f.forward(&x)?)?) // [N, V]
     }
 }
 

@@ -33,6 +33,14 @@ impl Batch {
             ys: Tensor::f_from_slice(&ys)?.f_to_device(device)?,
         })
     }
+
+    /// The same for training with dropout, of a share from 0 to 1.
+    pub fn with_dropout(self, dropout: f64) -> Self {
+        Self {
+            xs: self.xs.with_dropout(dropout),
+            ..self
+        }
+    }
 }
 
 /// The mean negative log-likelihood of a batch's characters, ends among them, in nats; a scalar.

@@ -11,6 +11,7 @@ use super::batches::{Batch, nll};
 use crate::data::Vocabulary;
 use crate::data::split::Permutation;
 use crate::error::{Error, Result};
+use crate::libtorch::random::Generator;
 use crate::models::Network;
 
 /// What a step on a batch is called.
@@ -91,7 +92,9 @@ pub struct WordOptions {
     pub batch_size: usize,
     /// The learning rate.
     pub learning_rate: LearningRate,
-    /// What the order of the words follows from.
+    /// What share of the numbers before the last layer is left out in each step, below 1.
+    pub dropout: f64,
+    /// What the order of the words follows from, and what is left out.
     pub seed: u64,
 }
 
@@ -159,9 +162,15 @@ pub fn train_on_words(
             expected: "at least one word would work",
         });
     }
+    // What is left out is drawn by libtorch, which must not be seeded by anyone else until the end.
+    let _generator = match options.dropout > 0.0 {
+        true => Some(Generator::seeded(options.seed)?),
+        false => None,
+    };
     for number in 0..options.steps {
         let learning_rate = options.learning_rate.at(number, options.steps);
         let batch = words.batch(number, options.batch_size, options.seed, device)?;
+        let batch = batch.with_dropout(options.dropout);
         let loss = nll(network, &batch)?;
         optimizer.step(&loss, learning_rate)?;
         let loss = loss.f_double_value(&[])?;
@@ -269,6 +278,7 @@ mod tests {
                 steps: 30,
                 batch_size: 32,
                 learning_rate: LearningRate::Constant(0.01),
+                dropout: 0.2,
                 seed,
             };
             let mut losses = Vec::new();

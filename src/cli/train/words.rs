@@ -24,7 +24,7 @@ use super::data::{Data, nll};
 use super::names::{self, Name};
 use super::outputs::Outputs;
 use super::{Kind, SEED, Train};
-use crate::cli::arguments::{whole, zero_or_more};
+use crate::cli::arguments::{below_one, whole, zero_or_more};
 use crate::cli::context::Context;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{output, progress};
@@ -48,7 +48,8 @@ pub struct WordArguments {
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     n_embd: Option<usize>,
 
-    /// The size of a hidden layer or a state [default: 64; without --preset, of a gru or lstm 256]
+    /// The size of a hidden layer or a state [default: 64; without --preset, of a gru 384
+    /// and of an lstm 256]
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     n_embd2: Option<usize>,
 
@@ -61,12 +62,17 @@ pub struct WordArguments {
     #[arg(long, value_name = "N", value_parser = whole(1..=1_usize << 20), allow_negative_numbers = true)]
     batch_size: Option<usize>,
 
+    /// What share of the numbers before the last layer is left out in each step [default: 0.35 of a
+    /// gru or lstm; of others and with --preset makemore 0]
+    #[arg(long, value_name = "X", value_parser = below_one, allow_negative_numbers = true)]
+    dropout: Option<f64>,
+
     /// What weights lose at each step, times the learning rate [default: 0.05; with --preset makemore
     /// 0.01]
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
     weight_decay: Option<f64>,
 
-    /// How many steps [default: 2000; with --preset makemore 10000]
+    /// How many steps [default: 2000, of a gru 1400; with --preset makemore 10000]
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX / 2), allow_negative_numbers = true)]
     max_steps: Option<u64>,
 
@@ -88,7 +94,7 @@ enum Preset {
 
 impl WordArguments {
     /// The arguments, and whether they are given.
-    pub fn given(&self) -> [(bool, &'static str); 10] {
+    pub fn given(&self) -> [(bool, &'static str); 11] {
         [
             (self.n_layer.is_some(), "--n-layer"),
             (self.n_head.is_some(), "--n-head"),
@@ -96,6 +102,7 @@ impl WordArguments {
             (self.n_embd2.is_some(), "--n-embd2"),
             (self.block_size.is_some(), "--block-size"),
             (self.batch_size.is_some(), "--batch-size"),
+            (self.dropout.is_some(), "--dropout"),
             (self.weight_decay.is_some(), "--weight-decay"),
             (self.max_steps.is_some(), "--max-steps"),
             (self.eval_every.is_some(), "--eval-every"),
@@ -326,9 +333,11 @@ impl Train {
                 longest + 1
             );
         }
-        let is_ours = self.words.preset.is_none();
-        let has_gates = matches!(self.kind, Kind::Gru | Kind::Lstm);
-        let n_embd2 = if is_ours && has_gates { 256 } else { 64 };
+        let n_embd2 = match self.kind {
+            Kind::Gru if self.has_our_gates() => 384,
+            Kind::Lstm if self.has_our_gates() => 256,
+            _ => 64,
+        };
         let sizes = Sizes {
             block_size,
             n_embd: self.words.n_embd.unwrap_or(64),
@@ -348,6 +357,11 @@ impl Train {
         Ok((config, sizes))
     }
 
+    /// Whether a network with gates is trained by our settings.
+    fn has_our_gates(&self) -> bool {
+        self.words.preset.is_none() && matches!(self.kind, Kind::Gru | Kind::Lstm)
+    }
+
     fn word_options(&self, seed: u64) -> WordOptions {
         let (steps, batch_size, learning_rate) = match self.words.preset {
             Some(Preset::Makemore) => (10_000, 32, LearningRate::Constant(self.lr.unwrap_or(5e-4))),
@@ -356,13 +370,18 @@ impl Train {
                     highest: self.lr.unwrap_or(5e-3),
                     warm_up: 100,
                 };
-                (2_000, 128, falling)
+                let steps = if self.kind == Kind::Gru { 1_400 } else { 2_000 };
+                (steps, 128, falling)
             }
         };
         WordOptions {
             steps: self.words.max_steps.unwrap_or(steps),
             batch_size: self.words.batch_size.unwrap_or(batch_size),
             learning_rate,
+            dropout: self.words.dropout.unwrap_or(match self.has_our_gates() {
+                true => 0.35,
+                false => 0.0,
+            }),
             seed,
         }
     }
