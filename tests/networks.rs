@@ -66,7 +66,9 @@ fn the_best_step_on_dev_is_kept_and_a_seed_repeats_it() {
         .iter()
         .min_by(|one, other| number(&one["dev"]).total_cmp(&number(&other["dev"])))
         .unwrap();
-    assert_eq!(document["steps"], best["step"]);
+    assert_eq!(document["best_step"], best["step"]);
+    // It is not the last one: the rate is too high for that.
+    assert!(document["best_step"].as_u64() <= document["steps"].as_u64());
     assert!((number(&document["dev_loss"]) - number(&best["dev"])).abs() < 1e-6);
     assert_eq!(folder.json(&train)["losses"], document["losses"]);
     let other = folder.json(&format!("{train} --seed 1"));
@@ -85,7 +87,7 @@ fn the_preset_is_makemores() {
     assert_eq!(document["parameters"], parameters);
     let printed = folder.stdout(&format!("{train} --force"));
     assert!(printed.contains("Step: 5, train loss: "), "{printed}");
-    assert!(printed.contains(", best at step "), "{printed}");
+    assert!(printed.contains(", best on dev at step "), "{printed}");
     assert!(printed.contains("Test loss: "), "{printed}");
 }
 
@@ -141,4 +143,20 @@ fn a_network_of_another_type_is_not_overwritten() {
         error.contains("a network, which an ARPA file cannot hold"),
         "{error}"
     );
+}
+
+#[test]
+fn a_training_that_diverges_saves_the_best_before_or_says_that_it_saves_nothing() {
+    let folder = folder();
+    let train = format!("train --type mlp --lr 1e30 {SMALL}");
+    let error = folder.makemore(&train).output().unwrap();
+    assert_eq!(error.status.code(), Some(1));
+    let stderr = String::from_utf8(error.stderr).unwrap();
+    assert!(stderr.contains("training diverged"), "{stderr}");
+    assert!(stderr.contains("--lr 1e29"), "{stderr}");
+    assert!(
+        stderr.contains("nothing was saved to makemore-mlp.safetensors"),
+        "{stderr}"
+    );
+    assert_eq!(folder.files(), ["list.txt"]);
 }

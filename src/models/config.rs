@@ -115,13 +115,14 @@ impl Config {
             | Self::Rnn(sizes)
             | Self::Gru(sizes)
             | Self::Lstm(sizes)
-            | Self::Transformer(sizes) => sizes.check(v),
+            | Self::Transformer(sizes) => sizes.check(v, matches!(self, Self::Mlp(_))),
         }
     }
 }
 
 impl Sizes {
-    fn check(&self, v: usize) -> Result<()> {
+    /// `is_joined` if the embeddings of a whole block go into the hidden layer.
+    fn check(&self, v: usize, is_joined: bool) -> Result<()> {
         let ranges = [
             ("the block size", self.block_size, LONGEST_WORD + 1),
             ("the size of an embedding", self.n_embd, MOST),
@@ -133,18 +134,22 @@ impl Sizes {
             if !(1..=most).contains(&value) {
                 return Err(Error::Value {
                     what,
-                    value: format!("{value}, and {most} is the most"),
-                    expected: "a number from 1 would work",
+                    value: format!("{value}, not from 1 to {most}"),
+                    expected: "one in that range would work",
                 });
             }
         }
         let largest = self.n_embd.max(self.n_embd2) * 4;
         let rows = self.block_size.max(v + 1).max(largest);
-        match rows * largest.max(self.block_size) <= MOST_NUMBERS {
+        let joined = match is_joined {
+            true => self.block_size * self.n_embd.max(v + 1) * self.n_embd2,
+            false => 0,
+        };
+        match joined.max(rows * largest) <= MOST_NUMBERS {
             true => Ok(()),
             false => Err(Error::Value {
                 what: "the size of the network",
-                value: format!("{self:?}"),
+                value: "more than 268435456 numbers in one parameter".to_owned(),
                 expected: "smaller embeddings, hidden layers or blocks would work",
             }),
         }

@@ -82,12 +82,10 @@ impl Makemore {
         device: Device,
     ) -> Result<Self> {
         config.check(vocabulary.len())?;
-        Self::with(
-            vocabulary,
-            config,
-            Parameters::given(parameters, device),
-            device,
-        )
+        let given = Parameters::given(parameters, device);
+        let network = Self::with(vocabulary, config, given, device)?;
+        network.check_logits()?;
+        Ok(network)
     }
 
     fn with(
@@ -121,6 +119,23 @@ impl Makemore {
             layers,
             parameters: parameters.finish()?,
         })
+    }
+
+    /// Finds out whether parameters overflow where every character is read once.
+    fn check_logits(&self) -> Result<()> {
+        let every: Vec<i64> = (0..self.vocabulary.len() as i64).collect();
+        let words: Vec<&[i64]> = every.chunks(self.block_size).collect();
+        let are_finite = tch::no_grad(|| -> Result<_> {
+            let tokens = Tokens::of(&words, self.device)?;
+            Ok(self.logits(&tokens)?.f_isfinite()?.f_all()?)
+        })?;
+        match bool::try_from(are_finite)? {
+            true => Ok(()),
+            false => Err(Error::NoDistribution {
+                after: "some character".to_owned(),
+                reason: "there are weights that overflow",
+            }),
+        }
     }
 
     fn probabilities_of(&self, tokens: &Tokens) -> Result<Tensor> {

@@ -53,8 +53,18 @@ impl Layers for Mlp {
             Tensor::f_arange(k, (Kind::Int64, self.wte.device()))?.f_mul_scalar(self.v + 1)?;
         let contexts = tokens.contexts(k, self.v)?.f_add(&rows)?; // [N, K]
         let table = table.f_view([-1, h])?; // [K * (V + 1), H]
-        let x = Tensor::f_embedding(&table, &contexts, -1, false, false)?; // [N, K, H]
-        let mut x = x.f_sum_dim_intlist([1].as_slice(), false, Kind::Float)?; // [N, H]
+        // The sum over the K distances, without a tensor of [N, K, H].
+        let begins = Tensor::f_arange(contexts.size()[0], (Kind::Int64, self.wte.device()))?;
+        let (mut x, ..) = Tensor::f_embedding_bag(
+            &table,
+            &contexts.f_reshape([-1])?,
+            &begins.f_mul_scalar(k)?,
+            false,
+            0, // The sum.
+            false,
+            None::<&Tensor>,
+            false,
+        )?; // [N, H]
         if let Some(bias) = &self.hidden.bias {
             x = x.f_add(bias)?;
         }

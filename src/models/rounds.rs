@@ -10,14 +10,18 @@ use tch::{Device, Kind, Tensor};
 
 use super::draw::{Drawer, Method, at_temperature, check_temperature, cumulative_sums};
 use super::language_model::LanguageModel;
-use super::makemore::{Makemore, Step};
+use super::makemore::Makemore;
 use super::network::Network;
 use super::tokens::Tokens;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
-/// How many words a round has.
-const ROUND: usize = 1024;
+/// How many words the first round has; each has four times as many as the one before, up to a limit:
+/// who asks for a few waits for a few.
+const FIRST_ROUND: usize = 16;
+
+/// The most words of a round.
+const LARGEST_ROUND: usize = 1024;
 
 /// The drawer of a network.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub(super) struct Rounds<'m> {
     begin: (Vec<usize>, usize),
     /// Words that were drawn and not given yet; none where there was no distribution.
     drawn: VecDeque<Option<Vec<usize>>>,
+    /// How many words the next round has.
+    round: usize,
 }
 
 impl<'m> Rounds<'m> {
@@ -40,6 +46,7 @@ impl<'m> Rounds<'m> {
             temperature,
             begin: (Vec::new(), 0),
             drawn: VecDeque::new(),
+            round: FIRST_ROUND,
         })
     }
 
@@ -50,14 +57,15 @@ impl<'m> Rounds<'m> {
         max_length: usize,
         generator: &mut Generator,
     ) -> Result<()> {
-        let mut words: Vec<Option<Vec<usize>>> = vec![Some(prefix.to_vec()); ROUND];
+        let mut words: Vec<Option<Vec<usize>>> = vec![Some(prefix.to_vec()); self.round];
         // Those that have not ended.
-        let mut open: Vec<usize> = (0..ROUND).collect();
+        let mut open: Vec<usize> = (0..self.round).collect();
         let mut state = State::default();
         let mut length = prefix.len();
         while length < max_length && !open.is_empty() {
             let open_words = open.iter().filter_map(|&word| words[word].as_deref());
-            let logits = tch::no_grad(|| state.read(self.network, open_words))?;
+            let open_words: Vec<&[usize]> = open_words.collect();
+            let logits = tch::no_grad(|| state.read(self.network, &open_words))?;
             let p = logits
                 .f_softmax(-1, Kind::Float)?
                 .f_to_device(Device::Cpu)?; // [open, V]
@@ -81,6 +89,7 @@ impl<'m> Rounds<'m> {
             length += 1;
         }
         self.drawn = words.into();
+        self.round = (4 * self.round).min(LARGEST_ROUND);
         self.begin = (prefix.to_vec(), max_length);
         Ok(())
     }
@@ -112,7 +121,7 @@ impl<'m> Rounds<'m> {
 
 impl Drawer for Rounds<'_> {
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
-        let logits = tch::no_grad(|| State::default().read(self.network, [word].into_iter()))?;
+        let logits = tch::no_grad(|| State::default().read(self.network, &[word]))?;
         let p = logits
             .f_softmax(-1, Kind::Float)?
             .f_to_device(Device::Cpu)?; // [1, V]
@@ -126,6 +135,9 @@ impl Drawer for Rounds<'_> {
         generator: &mut Generator,
     ) -> Result<bool> {
         let is_other = (self.begin.0.as_slice(), self.begin.1) != (word.as_slice(), max_length);
+        if is_other {
+            self.round = FIRST_ROUND;
+        }
         if is_other || self.drawn.is_empty() {
             self.draw_round(word, max_length, generator)?;
         }
@@ -147,44 +159,54 @@ struct State {
 }
 
 impl State {
-    /// The logits of what follows words, `[B, V]`; of their characters those that were not read
-    /// yet, all at first and then one each time.
-    fn read<'w>(
-        &mut self,
-        network: &Makemore,
-        words: impl Iterator<Item = &'w [usize]>,
-    ) -> Result<Tensor> {
-        let started: Vec<Vec<i64>> = words
-            .map(|word| {
-                let indices = word.iter().map(|&index| index as i64);
-                std::iter::once(0).chain(indices).collect()
-            })
-            .collect();
-        let length = started.first().map_or(0, Vec::len);
+    /// The logits of what follows words of one length, `[B, V]`. Where there is a state, only the
+    /// last characters are new.
+    ///
+    /// Words that do not fit a block with their start token are read from as far back as the block
+    /// reaches, as everywhere.
+    fn read(&mut self, network: &Makemore, words: &[&[usize]]) -> Result<Tensor> {
+        let tokens = 1 + words.first().map_or(0, |word| word.len());
+        if tokens > network.block_size() {
+            return self.read_again(network, words);
+        }
         let unread = match &self.tensor {
-            Some(_) => length - 1..length,
-            None => 0..length,
+            Some(_) => tokens - 1..tokens,
+            None => 0..tokens,
         };
         let mut logits = None;
         for position in unread {
-            let characters: Vec<i64> = started.iter().map(|word| word[position]).collect();
+            let token = |word: &&[usize]| match position {
+                0 => 0,
+                position => word[position - 1] as i64,
+            };
+            let characters: Vec<i64> = words.iter().map(token).collect();
             let characters = Tensor::f_from_slice(&characters)?.f_to_device(network.device)?;
             let step = network.layers.step(self.tensor.as_ref(), &characters)?;
-            let Some(Step {
-                logits: of_step,
-                state,
-            }) = step
-            else {
-                // It reads all again, as far back as it looks.
-                let begin = length.saturating_sub(network.block_size());
-                let started: Vec<&[i64]> = started.iter().map(|word| &word[begin..]).collect();
-                let tokens = Tokens::of(&started, network.device)?;
-                return tokens.last(&network.logits(&tokens)?);
+            let Some(step) = step else {
+                return self.read_again(network, words);
             };
-            self.tensor = Some(state);
-            logits = Some(of_step);
+            self.tensor = Some(step.state);
+            logits = Some(step.logits);
         }
         logits.ok_or_else(|| crate::Error::Libtorch("no character was read".to_owned()))
+    }
+
+    /// The same without a state.
+    fn read_again(&mut self, network: &Makemore, words: &[&[usize]]) -> Result<Tensor> {
+        self.tensor = None;
+        let most = network.block_size();
+        let started = words.iter().map(|word| {
+            let last = &word[word.len().saturating_sub(most)..];
+            let start = (last.len() < most).then_some(0);
+            start
+                .into_iter()
+                .chain(last.iter().map(|&index| index as i64))
+                .collect()
+        });
+        let started: Vec<Vec<i64>> = started.collect();
+        let started: Vec<&[i64]> = started.iter().map(Vec::as_slice).collect();
+        let tokens = Tokens::of(&started, network.device)?;
+        tokens.last(&network.logits(&tokens)?)
     }
 
     /// Forgets all words but some, by their places.
@@ -249,15 +271,33 @@ mod tests {
                     .iter()
                     .map(|&place: &usize| words[place][..length].to_vec())
                     .collect();
-                let logits = state
-                    .read(&network, read.iter().map(Vec::as_slice))
-                    .unwrap();
+                let slices: Vec<&[usize]> = read.iter().map(Vec::as_slice).collect();
+                let logits = state.read(&network, &slices).unwrap();
                 let off = (logits - whole(&read)).abs().max().double_value(&[]);
                 assert!(off < 1e-5, "{:?}: {off}", network.config());
                 if length == 1 {
                     state.keep(&[0, 2]).unwrap();
                     places = vec![0, 2];
                 }
+            }
+        }
+    }
+
+    /// What is drawn is what is scored, where a word is longer than the block too.
+    #[test]
+    fn long_words_are_read_as_they_are_scored() {
+        for network in networks() {
+            let word = [7, 1, 2].repeat(8);
+            let p = network.probabilities(&[&word]).unwrap();
+            let mut state = State::default();
+            for (length, &p) in p.iter().enumerate() {
+                let logits = state.read(&network, &[&word[..length]]).unwrap();
+                let next = word.get(length).copied().unwrap_or(0);
+                let read = logits
+                    .softmax(-1, Kind::Float)
+                    .double_value(&[0, next as i64]);
+                let off = (read - f64::from(p)).abs();
+                assert!(off < 1e-5, "{:?}, {length}: {off}", network.config());
             }
         }
     }
@@ -273,9 +313,9 @@ mod tests {
                 max_length: 20,
                 ..SampleOptions::default()
             };
-            let many = draw(ROUND + 5, &options);
+            let many = draw(40, &options);
             assert_eq!(draw(3, &options), many[..3]);
-            assert_ne!(many[..5], many[ROUND..]);
+            assert_ne!(many[..5], many[16..21]);
             assert!(many.iter().all(|word| word.len() <= 20));
             let options = SampleOptions {
                 prefix: "mar".to_owned(),
@@ -302,8 +342,12 @@ mod tests {
                     ..SampleOptions::default()
                 },
             );
-            let words = sampler.unwrap().take(20 * ROUND).map(Result::unwrap);
-            let share = words.filter(|word| word == "a").count() as f32 / (20 * ROUND) as f32;
+            let words = sampler
+                .unwrap()
+                .take(20 * LARGEST_ROUND)
+                .map(Result::unwrap);
+            let share =
+                words.filter(|word| word == "a").count() as f32 / (20 * LARGEST_ROUND) as f32;
             assert!(
                 (share - p).abs() < 0.016,
                 "{:?}: {share} {p}",

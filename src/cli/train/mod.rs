@@ -32,7 +32,7 @@ use super::context::Context;
 use outputs::Request;
 use words::WordArguments;
 
-/// Train a model: the lecture's network by gradient descent, or n-grams by counting
+/// Train a model: the lecture's network, n-grams by counting, or a network of makemore.py
 ///
 /// For the lecture's names, the defaults are the lecture's run: one step at 0.1, then 301 epochs at
 /// 50; for another list, the learning rate is as high as the list allows. Ctrl-C finishes the epoch
@@ -46,6 +46,7 @@ Examples:
   makemore-tch train --data towns.txt --out towns.safetensors --plot loss.png
   makemore-tch train --resume makemore.safetensors --epochs 1000 --log-every 100
   makemore-tch train --order 3             the lecture's exercise: trigrams by gradient descent
+  makemore-tch train --type gru            makemore.py's network with gates, by our settings
   makemore-tch train --type ngram          six characters by counting, smoothed as KenLM does it
   makemore-tch train --type ngram --order 4 --smoothing auto --plot orders.png")]
 pub struct Train {

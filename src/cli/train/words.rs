@@ -14,7 +14,7 @@ use makemore_tch::models::{Config, Makemore, Sizes};
 use makemore_tch::score::evaluate;
 use makemore_tch::train::adamw::{AdamW, AdamWOptions};
 use makemore_tch::train::words::{
-    LearningRate, WordList, WordOptions, WordStep, copies, train_on_words,
+    LearningRate, STEP, WordList, WordOptions, WordStep, copies, train_on_words,
 };
 use makemore_tch::{Checkpoint, Error, Model, Network, Part, Percents, Words, format};
 use serde::Serialize;
@@ -116,7 +116,10 @@ struct Document {
     #[serde(rename = "type")]
     kind: &'static str,
     parameters: usize,
+    /// How many were made.
     steps: u64,
+    /// After how many the parameters are those that are saved.
+    best_step: u64,
     seconds: f64,
     losses: Vec<Losses>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,7 +152,17 @@ impl std::fmt::Display for Losses {
     }
 }
 
-/// The parameters with the lowest dev loss so far.
+/// What became of a training.
+struct Course {
+    /// How many steps were made.
+    steps: u64,
+    losses: Vec<Losses>,
+    best: Option<Best>,
+    /// What ended it before its time.
+    fault: Option<Error>,
+}
+
+/// The parameters with the lowest dev loss so far; without dev data the last ones.
 struct Best {
     losses: Losses,
     parameters: BTreeMap<String, Tensor>,
@@ -178,11 +191,21 @@ impl Train {
         let trained = self.steps(
             &network, &words, &data, &options, device, &interrupt, context,
         );
-        let (steps, losses, best) = trained.map_err(|error| self.explain_diverged(error))?;
-        let Best {
+        let Course {
+            steps,
+            losses,
+            best,
+            fault,
+        } = trained?;
+        let Some(Best {
             losses: of_best,
             parameters,
-        } = best;
+        }) = best
+        else {
+            let nothing = format!("nothing was saved to {}", self.out().display());
+            let fault = fault.unwrap_or(Error::Libtorch("no step was made".to_owned()));
+            return Err(self.explain_fault(fault, &nothing));
+        };
 
         // Saved before it is said that it is, and whatever became of what was printed.
         let network = Makemore::of(vocabulary, config, &parameters, tch::Device::Cpu)?;
@@ -206,7 +229,8 @@ impl Train {
             Document {
                 kind,
                 parameters: numbers,
-                steps: of_best.step,
+                steps,
+                best_step: of_best.step,
                 seconds: start.elapsed().as_secs_f64(),
                 losses,
                 dev_loss: nll(held_out.dev.all),
@@ -218,6 +242,20 @@ impl Train {
             &held_out.lines(),
         );
         outputs.check_displaced(&saved, &[])?;
+        if let Some(fault) = fault {
+            let step = of_best.step;
+            let best = format!(
+                "the network of step {step} was saved to {}",
+                saved.display()
+            );
+            return Err(self.explain_fault(fault, &best));
+        }
+        if steps < options.steps {
+            context.remarks.say(format_args!(
+                "interrupted after {steps} of {} steps",
+                options.steps
+            ));
+        }
         written.with_context(|| {
             let saved = saved.display();
             format!("the network was saved to {saved}, but not all could be printed")
@@ -228,7 +266,7 @@ impl Train {
         })
     }
 
-    /// Trains until the end or Ctrl-C: the steps made, the losses, and the best parameters.
+    /// Trains until the end, Ctrl-C or a fault.
     #[expect(clippy::too_many_arguments, reason = "all that a training has")]
     fn steps(
         &self,
@@ -239,7 +277,7 @@ impl Train {
         device: tch::Device,
         interrupt: &Interrupt,
         context: Context,
-    ) -> makemore_tch::Result<(u64, Vec<Losses>, Best)> {
+    ) -> makemore_tch::Result<Course> {
         let parameters = network.parameters().into_iter().map(|(_, tensor)| tensor);
         let mut optimizer = AdamW::new(parameters.collect(), self.adamw())?;
         let bar = progress::steps(options.steps, context.remarks.quiet).with_prefix("step");
@@ -247,7 +285,8 @@ impl Train {
         let mut losses: Vec<Losses> = Vec::new();
         let mut best: Option<Best> = None;
         let mut since = (0.0, 0);
-        let steps = train_on_words(network, words, &mut optimizer, options, device, |step| {
+        let mut made = 0;
+        let trained = train_on_words(network, words, &mut optimizer, options, device, |step| {
             let WordStep {
                 number,
                 loss,
@@ -257,6 +296,7 @@ impl Train {
             bar.set_message(format!("loss {loss:.4} lr {learning_rate:.5}"));
             bar.inc(1);
             let done = number + 1;
+            made = done;
             let stops = interrupt.is_pressed();
             if done.is_multiple_of(every) || done == options.steps || stops {
                 let dev = match data.has(Part::Dev) {
@@ -271,11 +311,22 @@ impl Train {
                 since = (0.0, 0);
                 self.show(&bar, now);
                 losses.push(now);
+                let parameters = copies(network)?;
+                let loss = dev.unwrap_or(now.train);
+                if !loss.is_finite() || !are_finite(&parameters)? {
+                    return Err(Error::Diverged {
+                        stage: STEP,
+                        number,
+                        learning_rate,
+                        regularization: 0.0,
+                        loss: loss as f32,
+                    });
+                }
                 let before = best.as_ref().and_then(|best| best.losses.dev);
                 if before.is_none_or(|before| dev.is_none_or(|dev| dev < before)) {
                     best = Some(Best {
                         losses: now,
-                        parameters: copies(network)?,
+                        parameters,
                     });
                 }
             }
@@ -283,10 +334,14 @@ impl Train {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             })
-        })?;
+        });
         bar.finish_and_clear();
-        let best = best.ok_or(Error::Libtorch("no step was made".to_owned()))?;
-        Ok((steps, losses, best))
+        Ok(Course {
+            steps: made,
+            losses,
+            best,
+            fault: trained.err(),
+        })
     }
 
     /// Prints losses as they come; a closed pipe does not end the training.
@@ -304,11 +359,12 @@ impl Train {
             return output::json(&document);
         }
         let mut results = output::results();
-        writeln!(
-            results,
-            "Parameters: {}, best at step {}",
-            document.parameters, document.steps
-        )?;
+        let (parameters, step) = (document.parameters, document.best_step);
+        let which = match document.dev_loss {
+            Some(_) => format!("best on dev at step {step}"),
+            None => format!("after step {step}"),
+        };
+        writeln!(results, "Parameters: {parameters}, {which}")?;
         for line in held_out {
             writeln!(results, "{line}")?;
         }
@@ -401,16 +457,19 @@ impl Train {
         }
     }
 
-    fn explain_diverged(&self, error: Error) -> anyhow::Error {
-        match error {
-            Error::Diverged { learning_rate, .. } => {
-                let lower = learning_rate / 10.0;
+    /// A fault of the training, what would work, and what was saved.
+    fn explain_fault(&self, fault: Error, saved: &str) -> anyhow::Error {
+        match fault {
+            Error::Diverged { number, loss, .. } => {
+                let (LearningRate::Constant(rate) | LearningRate::Falling { highest: rate, .. }) =
+                    self.word_options(SEED).learning_rate;
+                let lower = rate / 10.0;
                 anyhow!(
-                    "{error}; try --lr {lower:.0e} (nothing was saved to {})",
-                    self.out().display()
+                    "training diverged: the loss is {loss} at step {}; try --lr {lower:.0e} ({saved})",
+                    number + 1
                 )
             }
-            error => error.into(),
+            fault => anyhow::Error::from(fault).context(saved.to_owned()),
         }
     }
 
@@ -437,6 +496,15 @@ impl Train {
             "is not of this type of model; leave it out",
         )
     }
+}
+
+fn are_finite(parameters: &BTreeMap<String, Tensor>) -> makemore_tch::Result<bool> {
+    for parameter in parameters.values() {
+        if !bool::try_from(parameter.f_isfinite()?.f_all()?)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The words of the train part.
