@@ -50,7 +50,7 @@ pub mod train;
 
 pub use checkpoint::{Checkpoint, Model};
 pub use counting::{Counted, NgramCounts, count};
-pub use data::{Digest, List, Part, Parts, Percents, Source, Split, Vocabulary, Words};
+pub use data::{Digest, List, Part, Parts, Shares, Source, Split, Vocabulary, Words};
 pub use error::{Error, Result};
 pub use model_file::ModelFile;
 pub use models::{Bigram, LanguageModel, Method, Network, Ngram, Smoothing, Table};

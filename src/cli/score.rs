@@ -8,7 +8,7 @@ use makemore_tch::lecture::published_average_nll;
 use makemore_tch::score::evaluate::{self, Evaluation};
 use makemore_tch::score::{self, WordScore};
 use makemore_tch::{
-    Counted, Error, LanguageModel, List, ModelFile, Part, Parts, Percents, Source, Split, Table,
+    Counted, Error, LanguageModel, List, ModelFile, Part, Parts, Shares, Source, Split, Table,
     count, format,
 };
 use serde::Serialize;
@@ -164,7 +164,7 @@ impl Score {
         let cannot = || format!("{} cannot score {}", file.path.display(), data.origin);
         let digest = data.digest;
         let list = List { source, digest };
-        let all_of_it = Split::new(Percents::ALL, 0, digest.words);
+        let all_of_it = Split::new(Shares::ALL, 0, digest.words);
         let whole = || Parts::new(list.clone(), all_of_it);
         let (parts, wanted) = match (file.trained_on, self.part) {
             (None, Some(_)) => bail!(
@@ -186,19 +186,19 @@ impl Score {
                     return Ok(Evaluated { all, new: None });
                 }
                 let split = trained_on.split;
-                let split = Split::new(split.percents, split.seed, digest.words);
+                let split = Split::new(split.shares, split.seed, digest.words);
                 if split.words(part) == 0 {
                     bail!(
                         "{}: its {part} part is empty, since its list was split {}; train it with another --split",
                         file.path.display(),
-                        split.percents()
+                        split.shares()
                     );
                 }
                 (Parts::new(list, split), vec![part])
             }
             (Some(trained_on), None) if trained_on.list == digest => {
                 let split = trained_on.split;
-                let split = Split::new(split.percents, split.seed, digest.words);
+                let split = Split::new(split.shares, split.seed, digest.words);
                 if split.is_trivial() {
                     let all = self.whole(model, &whole(), data).with_context(cannot)?;
                     let new = Some(Evaluation::default());

@@ -385,12 +385,12 @@ pub(crate) mod tests {
 
     /// The n-grams of a list in memory.
     pub(crate) fn ngrams_of(words: &Words, order: usize) -> NgramCounts {
-        use crate::data::{List, Part, Parts, Percents, Split};
+        use crate::data::{List, Part, Parts, Shares, Split};
         let list = List {
             source: words.source(),
             digest: words.digest(),
         };
-        let parts = Parts::new(list, Split::new(Percents::ALL, 0, words.digest().words));
+        let parts = Parts::new(list, Split::new(Shares::ALL, 0, words.digest().words));
         let vocabulary = Vocabulary::of(words).unwrap();
         let memory = crate::memory::Memory::new(1 << 30);
         let mut counted =

@@ -513,7 +513,7 @@ mod tests {
 
     use super::*;
     use crate::counting::count;
-    use crate::data::{List, Percents, Source, Split};
+    use crate::data::{List, Shares, Source, Split};
     use proptest::prelude::*;
 
     /// The n-grams of a list, counted in the plainest way.
@@ -537,9 +537,9 @@ mod tests {
             .collect()
     }
 
-    fn parts(source: Source, percents: Percents) -> (Parts, Vocabulary) {
+    fn parts(source: Source, shares: Shares) -> (Parts, Vocabulary) {
         let counted = count(&source, '.').unwrap();
-        let split = Split::new(percents, 1, counted.digest.words);
+        let split = Split::new(shares, 1, counted.digest.words);
         let list = List {
             source,
             digest: counted.digest,
@@ -548,7 +548,7 @@ mod tests {
     }
 
     fn counts(source: Source, order: usize, memory: u64) -> Result<NgramCounts> {
-        let (parts, vocabulary) = parts(source, Percents::ALL);
+        let (parts, vocabulary) = parts(source, Shares::ALL);
         let memory = Memory::new(memory);
         let counted = count_parts(&parts, &[Part::Train], &vocabulary, order, &memory, &|_| ());
         counted.map(|mut counted| counted.remove(0))
@@ -562,7 +562,7 @@ mod tests {
 
     #[test]
     fn parts_are_counted_apart_and_make_the_whole() {
-        let (parts, vocabulary) = parts(Source::lecture(), Percents::USUAL);
+        let (parts, vocabulary) = parts(Source::lecture(), Shares::USUAL);
         let all = [Part::Train, Part::Dev, Part::Test];
         let memory = Memory::new(1 << 30);
         let counted = count_parts(&parts, &all, &vocabulary, 4, &memory, &|_| ()).unwrap();

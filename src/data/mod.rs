@@ -19,6 +19,6 @@ pub mod words;
 pub use digest::Digest;
 pub use parts::{List, Parts, SplitOf};
 pub use reader::Source;
-pub use split::{Part, Percents, Split};
+pub use split::{Part, Shares, Split};
 pub use vocabulary::Vocabulary;
 pub use words::Words;

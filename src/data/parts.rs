@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::pass::{Lines, each_block, each_block_here};
 use super::reader::Source;
-use super::split::{Part, Percents, Split};
+use super::split::{Part, Shares, Split};
 use crate::error::{Error, Result};
 
 /// A list that was read once, and can be read again.
@@ -21,8 +21,9 @@ pub struct List {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitOf {
-    /// How many percent of the list each part has.
-    pub percents: Percents,
+    /// How the list was shared out.
+    #[serde(rename = "percents")]
+    pub shares: Shares,
     /// What its permutation follows from.
     pub seed: u64,
     /// The list that is the dev part, if it has one of its own.
@@ -37,7 +38,7 @@ impl SplitOf {
     /// The split of a list that is all for training.
     pub fn all(seed: u64) -> Self {
         Self {
-            percents: Percents::ALL,
+            shares: Shares::ALL,
             seed,
             dev: None,
             test: None,
@@ -83,7 +84,7 @@ impl Parts {
         if self.split.words(part) > 0 {
             return Err(Error::Value {
                 what: "the split",
-                value: self.split.percents().to_string(),
+                value: self.split.shares().to_string(),
                 expected: "a part that has a list of its own takes 0 percent",
             });
         }
@@ -98,7 +99,7 @@ impl Parts {
     /// By which the parts are found again.
     pub fn split_of(&self) -> SplitOf {
         SplitOf {
-            percents: self.split.percents(),
+            shares: self.split.shares(),
             seed: self.split.seed(),
             dev: self.dev.as_ref().map(|list| list.digest),
             test: self.test.as_ref().map(|list| list.digest),

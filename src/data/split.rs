@@ -6,7 +6,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use rand_mt::Mt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -36,58 +38,96 @@ pub enum Part {
     Test,
 }
 
-/// How many percent of the words each part has.
+/// How the words are shared out among the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "[u8; 3]", into = "[u8; 3]")]
-pub struct Percents([u8; 3]);
+#[serde(try_from = "Written", into = "Written")]
+pub enum Shares {
+    /// How many percent of the words each part has.
+    Percents([u8; 3]),
+    /// As makemore.py does it: of a permutation that is always the same, the last 1,000 words are for
+    /// testing, or a tenth where that is less; there is no dev part.
+    Makemore,
+}
 
-impl Percents {
+impl Shares {
     /// Everything is for training, as in the lecture.
-    pub const ALL: Self = Self([100, 0, 0]);
+    pub const ALL: Self = Self::Percents([100, 0, 0]);
 
     /// As the lecture's exercise E02 asks for.
-    pub const USUAL: Self = Self([80, 10, 10]);
+    pub const USUAL: Self = Self::Percents([80, 10, 10]);
 
-    /// Of a part.
-    pub fn of(self, part: Part) -> u8 {
-        self.0[part as usize]
+    /// Whether a part has a share.
+    pub fn has(self, part: Part) -> bool {
+        match self {
+            Self::Percents(percents) => percents[part as usize] > 0,
+            Self::Makemore => part != Part::Dev,
+        }
     }
 
     /// The same with what a part has given to training.
     pub fn without(self, part: Part) -> Self {
-        let Self(mut percents) = self;
-        let moved = std::mem::take(&mut percents[part as usize]);
-        percents[Part::Train as usize] += moved;
-        Self(percents)
+        match (self, part) {
+            (Self::Percents(mut percents), part) => {
+                let moved = std::mem::take(&mut percents[part as usize]);
+                percents[Part::Train as usize] += moved;
+                Self::Percents(percents)
+            }
+            (Self::Makemore, Part::Test) => Self::ALL,
+            (Self::Makemore, _) => self,
+        }
     }
-}
 
-impl TryFrom<[u8; 3]> for Percents {
-    type Error = Error;
-
-    fn try_from(percents: [u8; 3]) -> Result<Self> {
+    fn of_percents(percents: [u8; 3]) -> Result<Self> {
         let sum: u32 = percents.iter().map(|&percent| u32::from(percent)).sum();
         if sum == 100 && percents[Part::Train as usize] > 0 {
-            return Ok(Self(percents));
+            return Ok(Self::Percents(percents));
         }
         Err(Error::Value {
             what: "the split",
-            value: Self(percents).to_string(),
+            value: Self::Percents(percents).to_string(),
             expected: "three percentages that add up to 100, the first above 0, would work: 80,10,10",
         })
     }
 }
 
-impl From<Percents> for [u8; 3] {
-    fn from(percents: Percents) -> Self {
-        percents.0
+/// Shares as a checkpoint has them.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Percents([u8; 3]),
+    Name(String),
+}
+
+/// What makemore.py's split is called.
+const MAKEMORE: &str = "makemore";
+
+impl TryFrom<Written> for Shares {
+    type Error = Error;
+
+    fn try_from(written: Written) -> Result<Self> {
+        match written {
+            Written::Percents(percents) => Self::of_percents(percents),
+            Written::Name(name) => name.parse(),
+        }
     }
 }
 
-impl FromStr for Percents {
+impl From<Shares> for Written {
+    fn from(shares: Shares) -> Self {
+        match shares {
+            Shares::Percents(percents) => Self::Percents(percents),
+            Shares::Makemore => Self::Name(MAKEMORE.to_owned()),
+        }
+    }
+}
+
+impl FromStr for Shares {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        if text == MAKEMORE {
+            return Ok(Self::Makemore);
+        }
         let percents: Option<Vec<u8>> = text
             .split(',')
             .map(|percent| percent.trim().parse().ok())
@@ -98,58 +138,82 @@ impl FromStr for Percents {
                 Err(Error::Value {
                     what: "the split",
                     value: text.to_owned(),
-                    expected: "three whole percentages would work: 80,10,10",
+                    expected: "three whole percentages, 80,10,10, or makemore would work",
                 })
             },
-            Self::try_from,
+            Self::of_percents,
         )
     }
 }
 
-impl fmt::Display for Percents {
+impl fmt::Display for Shares {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let [train, dev, test] = self.0;
-        write!(f, "{train},{dev},{test}")
+        match self {
+            Self::Percents([train, dev, test]) => write!(f, "{train},{dev},{test}"),
+            Self::Makemore => f.write_str(MAKEMORE),
+        }
     }
 }
 
 /// How the words of a list are dealt out: in the order of a permutation that follows from a seed,
 /// first those for training, then dev, then test.
 ///
-/// The permutation is computed for one word at a time, so that it takes no memory.
+/// The permutation is computed for one word at a time, so that it takes no memory; of makemore.py's
+/// the words for testing are kept.
 ///
 /// ```
-/// use makemore_tch::data::split::{Part, Percents, Split};
+/// use makemore_tch::data::split::{Part, Shares, Split};
 ///
-/// let split = Split::new(Percents::USUAL, 420, 32_033);
+/// let split = Split::new(Shares::USUAL, 420, 32_033);
 /// let test = (0..32_033).filter(|&word| split.part_of(word) == Part::Test);
 /// assert_eq!(test.count(), 3204);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
-    percents: Percents,
+    shares: Shares,
     seed: u64,
-    permutation: Permutation,
-    /// Where dev begins, and where test.
-    ends: [u64; 2],
+    words: u64,
+    order: Order,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Order {
+    Scrambled {
+        permutation: Permutation,
+        /// Where dev begins, and where test.
+        ends: [u64; 2],
+    },
+    /// The places of the words for testing, sorted.
+    Makemore { test: Arc<[u64]> },
 }
 
 impl Split {
-    /// Splits a list of so many words.
-    pub fn new(percents: Percents, seed: u64, words: u64) -> Self {
-        let [train, dev, _] = percents.0.map(u128::from);
-        let share = |percent: u128| (u128::from(words) * percent / 100) as u64;
+    /// Splits a list of so many words. makemore.py's split follows from its own seed.
+    pub fn new(shares: Shares, seed: u64, words: u64) -> Self {
+        let order = match shares {
+            Shares::Percents(percents) => {
+                let [train, dev, _] = percents.map(u128::from);
+                let share = |percent: u128| (u128::from(words) * percent / 100) as u64;
+                Order::Scrambled {
+                    permutation: Permutation::new(words, seed),
+                    ends: [share(train), share(train + dev)],
+                }
+            }
+            Shares::Makemore => Order::Makemore {
+                test: makemore_test(words).into(),
+            },
+        };
         Self {
-            percents,
+            shares,
             seed,
-            permutation: Permutation::new(words, seed),
-            ends: [share(train), share(train + dev)],
+            words,
+            order,
         }
     }
 
-    /// How many percent each part has.
-    pub fn percents(&self) -> Percents {
-        self.percents
+    /// How the words are shared out.
+    pub fn shares(&self) -> Shares {
+        self.shares
     }
 
     /// What the permutation follows from.
@@ -159,17 +223,20 @@ impl Split {
 
     /// How many words a part has.
     pub fn words(&self, part: Part) -> u64 {
-        let [dev, test] = self.ends;
+        let [dev, test] = match &self.order {
+            Order::Scrambled { ends, .. } => *ends,
+            Order::Makemore { test } => [self.words - test.len() as u64; 2],
+        };
         match part {
             Part::Train => dev,
             Part::Dev => test - dev,
-            Part::Test => self.permutation.length - test,
+            Part::Test => self.words - test,
         }
     }
 
     /// Whether all words are for training.
     pub fn is_trivial(&self) -> bool {
-        self.percents == Percents::ALL
+        self.shares == Shares::ALL
     }
 
     /// The part of a word, by its place in the list from 0.
@@ -178,13 +245,36 @@ impl Split {
         if self.is_trivial() {
             return Part::Train;
         }
-        let place = self.permutation.of(word);
-        match () {
-            () if place < self.ends[0] => Part::Train,
-            () if place < self.ends[1] => Part::Dev,
-            () => Part::Test,
+        match &self.order {
+            Order::Scrambled { permutation, ends } => match permutation.of(word) {
+                place if place < ends[0] => Part::Train,
+                place if place < ends[1] => Part::Dev,
+                _ => Part::Test,
+            },
+            Order::Makemore { test } => match test.binary_search(&word) {
+                Ok(_) => Part::Test,
+                Err(_) => Part::Train,
+            },
         }
     }
+}
+
+/// The seed of makemore.py.
+const MAKEMORE_SEED: u32 = 3407;
+
+/// The places of the words that makemore.py tests with, sorted: the last of `torch.randperm`.
+fn makemore_test(words: u64) -> Vec<u64> {
+    let size = (words / 10).min(1000) as usize;
+    let mut numbers = Mt::new(MAKEMORE_SEED);
+    let mut order: Vec<u64> = (0..words).collect();
+    for place in 0..order.len().saturating_sub(1) {
+        let rest = (order.len() - place) as u64;
+        let other = place + (u64::from(numbers.next_u32()) % rest) as usize;
+        order.swap(place, other);
+    }
+    let mut test = order.split_off(order.len() - size);
+    test.sort_unstable();
+    test
 }
 
 /// How often the bits are mixed.
@@ -232,10 +322,11 @@ impl Permutation {
 }
 
 /// Numbers from a seed: <https://prng.di.unimi.it/splitmix64.c>.
-struct SplitMix(u64);
+pub(crate) struct SplitMix(pub u64);
 
 impl SplitMix {
-    fn next(&mut self) -> u64 {
+    #[inline]
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -249,15 +340,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn parts(percents: Percents, seed: u64, words: u64) -> Vec<Part> {
-        let split = Split::new(percents, seed, words);
+    fn parts(shares: Shares, seed: u64, words: u64) -> Vec<Part> {
+        let split = Split::new(shares, seed, words);
         (0..words).map(|word| split.part_of(word)).collect()
     }
 
     #[test]
     fn percentages_are_read_and_written_alike() {
-        for text in ["80,10,10", "100,0,0", "1,0,99"] {
-            assert_eq!(text.parse::<Percents>().unwrap().to_string(), text);
+        for text in ["80,10,10", "100,0,0", "1,0,99", "makemore"] {
+            assert_eq!(text.parse::<Shares>().unwrap().to_string(), text);
         }
         for text in [
             "",
@@ -269,16 +360,34 @@ mod tests {
             "33.3,33.3,33.4",
             "300,0,0",
         ] {
-            assert!(text.parse::<Percents>().is_err(), "{text}");
+            assert!(text.parse::<Shares>().is_err(), "{text}");
         }
-        let usual = Percents::USUAL;
+        let usual = Shares::USUAL;
         assert_eq!(usual.without(Part::Dev).to_string(), "90,0,10");
-        assert_eq!(usual.without(Part::Dev).without(Part::Test), Percents::ALL);
+        assert_eq!(usual.without(Part::Dev).without(Part::Test), Shares::ALL);
+    }
+
+    /// `torch.randperm` after `torch.manual_seed(3407)`, its last tenth or 1,000, in PyTorch 2.13.
+    #[test]
+    fn makemores_split_is_that_of_torch() {
+        let of = |words: u64| {
+            let split = Split::new(Shares::Makemore, 1, words);
+            let test = (0..words).filter(|&word| split.part_of(word) == Part::Test);
+            let test: Vec<u64> = test.collect();
+            assert_eq!(split.words(Part::Test), test.len() as u64);
+            assert_eq!(split.words(Part::Train), words - test.len() as u64);
+            test
+        };
+        assert_eq!(of(57), [10, 16, 29, 34, 53]);
+        let names = of(32_033);
+        assert_eq!((names.len(), names.iter().sum::<u64>()), (1000, 15_650_634));
+        assert_eq!(names[..5], [61, 93, 103, 151, 160]);
+        assert_eq!(of(5000).iter().sum::<u64>(), 1_228_706);
     }
 
     #[test]
     fn the_seed_decides() {
-        let of_seed = |seed| parts(Percents::USUAL, seed, 1000);
+        let of_seed = |seed| parts(Shares::USUAL, seed, 1000);
         assert_eq!(of_seed(1), of_seed(1));
         assert_ne!(of_seed(1), of_seed(2));
     }
@@ -288,7 +397,7 @@ mod tests {
     #[test]
     fn every_stretch_has_its_share_of_every_part() {
         for (seed, words) in [(420, 100_000), (1, 131_072), (2, 65_537)] {
-            let parts = parts(Percents::USUAL, seed, words);
+            let parts = parts(Shares::USUAL, seed, words);
             for stretch in parts.chunks_exact(1000) {
                 let test = stretch.iter().filter(|&&part| part == Part::Test).count();
                 assert!((50..150).contains(&test), "{test} of 1000");
@@ -316,9 +425,9 @@ mod tests {
         #[test]
         fn parts_have_their_sizes(words in 0..3000_u64, seed: u64, train in 1..=100_u8, dev in 0..=100_u8) {
             let dev = dev.min(100 - train);
-            let percents = Percents::try_from([train, dev, 100 - train - dev]).unwrap();
-            let split = Split::new(percents, seed, words);
-            let parts = parts(percents, seed, words);
+            let shares = Shares::Percents([train, dev, 100 - train - dev]);
+            let split = Split::new(shares, seed, words);
+            let parts = parts(shares, seed, words);
             for part in [Part::Train, Part::Dev, Part::Test] {
                 let counted = parts.iter().filter(|&&other| other == part).count();
                 prop_assert_eq!(split.words(part), counted as u64);

@@ -7,9 +7,7 @@ use makemore_tch::data::SplitOf;
 use makemore_tch::data::split::Part;
 use makemore_tch::memory::Memory;
 use makemore_tch::score::evaluate::{self, Evaluation, OldAndNew};
-use makemore_tch::{
-    Checkpoint, Counted, LanguageModel, List, Parts, Percents, Source, Split, count,
-};
+use makemore_tch::{Checkpoint, Counted, LanguageModel, List, Parts, Shares, Source, Split, count};
 
 use super::Train;
 use crate::cli::context::Context;
@@ -36,7 +34,7 @@ impl Train {
     /// Reads the lists; `default` is how the data is split if the user does not say.
     pub(super) fn read_data(
         &self,
-        default: Percents,
+        default: Shares,
         resumed: Option<&Checkpoint>,
         context: Context,
     ) -> anyhow::Result<Data> {
@@ -85,7 +83,7 @@ impl Train {
 
     fn split_of(
         &self,
-        default: Percents,
+        default: Shares,
         resumed: Option<&Checkpoint>,
         list: &Counted,
         remarks: Remarks,
@@ -93,33 +91,33 @@ impl Train {
         let before = resumed.map(|resumed| resumed.split);
         let words = list.digest.words;
         if let (Some(before), Some(file)) = (before, &self.resume) {
-            if let Some(split) = self.split.filter(|&split| split != before.percents) {
+            if let Some(split) = self.split.filter(|&split| split != before.shares) {
                 bail!(
                     "{}: its list was split {}, and {split} would train it on words that were held out; leave --split out",
                     file.display(),
-                    before.percents
+                    before.shares
                 );
             }
-            return Ok(Split::new(before.percents, before.seed, words));
+            return Ok(Split::new(before.shares, before.seed, words));
         }
         let own = [
             (Part::Dev, "--dev", &self.dev),
             (Part::Test, "--test", &self.test),
         ];
         let own = own.into_iter().filter(|(.., file)| file.is_some());
-        let mut percents = self.split.unwrap_or(default);
+        let mut shares = self.split.unwrap_or(default);
         for (part, argument, _) in own {
-            if self.split.is_some_and(|split| split.of(part) > 0) {
+            if self.split.is_some_and(|split| split.has(part)) {
                 bail!(
-                    "--split {percents} takes the {part} part from the data, and {argument} names a list for it; leave one of them out"
+                    "--split {shares} takes the {part} part from the data, and {argument} names a list for it; leave one of them out"
                 );
             }
-            percents = percents.without(part);
+            shares = shares.without(part);
         }
         let seed = self.seed.unwrap_or(super::SEED);
-        let split = Split::new(percents, seed, words);
+        let split = Split::new(shares, seed, words);
         let parts = [Part::Train, Part::Dev, Part::Test].into_iter();
-        let mut parts = parts.filter(|&part| percents.of(part) > 0);
+        let mut parts = parts.filter(|&part| shares.has(part));
         match parts.find(|&part| split.words(part) == 0) {
             None => Ok(split),
             Some(_) if self.split.is_none() => {
@@ -127,10 +125,10 @@ impl Train {
                     "{} has too few words to hold some out ({words}): all are for training",
                     list.origin
                 ));
-                Ok(Split::new(Percents::ALL, seed, words))
+                Ok(Split::new(Shares::ALL, seed, words))
             }
             Some(part) => bail!(
-                "--split {percents} leaves the {part} part of {} without words ({words} in all); give it more percent, or name a list with --{part}",
+                "--split {shares} leaves the {part} part of {} without words ({words} in all); choose another --split, or name a list with --{part}",
                 list.origin
             ),
         }

@@ -23,7 +23,7 @@ use makemore_tch::checkpoint::MAX_EPOCHS;
 use makemore_tch::counting::MAX_ORDER;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::models::Smoothing;
-use makemore_tch::{Percents, Rows};
+use makemore_tch::{Rows, Shares};
 
 use super::arguments::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole, zero_or_more,
@@ -65,9 +65,10 @@ pub struct Train {
     smoothing: Option<Choice>,
 
     /// How many percent of the words are for training, for choosing between models (dev), and for
-    /// one look at the end (test) [default: 100,0,0; of other types 80,10,10]
+    /// one look at the end (test), or makemore: the 1,000 words that makemore.py tests with, and no
+    /// dev part [default: 100,0,0; of other types 80,10,10]
     #[arg(long, value_name = "TRAIN,DEV,TEST", allow_hyphen_values = true)]
-    split: Option<Percents>,
+    split: Option<Shares>,
 
     /// A list that is the dev part, instead of a share of the data
     #[arg(long, value_name = "FILE")]

@@ -12,9 +12,9 @@ use makemore_tch::libtorch::device::{self, DeviceRequest};
 use makemore_tch::score::evaluate;
 use makemore_tch::train::rate;
 use makemore_tch::{
-    Bigram, Checkpoint, Examples, LanguageModel, Model, Ngram, NgramCounts, Part, Percents, Rows,
-    SampleOptions, Sampler, ScoredName, Smoothing, Table, TrainOptions, Trained, Words, format,
-    score, train,
+    Bigram, Checkpoint, Examples, LanguageModel, Model, Ngram, NgramCounts, Part, Rows,
+    SampleOptions, Sampler, ScoredName, Shares, Smoothing, Table, TrainOptions, Trained, Words,
+    format, score, train,
 };
 use serde::Serialize;
 
@@ -113,7 +113,7 @@ impl Train {
             .as_ref()
             .map(|resumed| self.resumed(resumed))
             .transpose()?;
-        let data = self.read_data(Percents::ALL, resumed.as_ref(), context)?;
+        let data = self.read_data(Shares::ALL, resumed.as_ref(), context)?;
         if let (Some(file), Some(resumed)) = (&self.resume, &resumed) {
             check_same_vocabulary(file, resumed.model.vocabulary(), &data.counted)?;
         }

@@ -10,7 +10,7 @@ use makemore_tch::libtorch::device;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Order, Orders, Tried};
 use makemore_tch::{
-    Checkpoint, LanguageModel, Model, NgramCounts, Part, Percents, Smoothing, format, plots,
+    Checkpoint, LanguageModel, Model, NgramCounts, Part, Shares, Smoothing, format, plots,
 };
 use serde::Serialize;
 
@@ -53,7 +53,7 @@ impl Train {
         self.refuse_of_gradient_descent()?;
         let start = Instant::now();
         let outputs = Outputs::check(self.request())?;
-        let data = self.read_data(Percents::USUAL, None, context)?;
+        let data = self.read_data(Shares::USUAL, None, context)?;
         outputs.check_list(&data.counted, "ngram")?;
         if !data.has(Part::Dev) && self.plot.is_some() {
             bail!(

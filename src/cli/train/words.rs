@@ -16,7 +16,7 @@ use makemore_tch::train::adamw::{AdamW, AdamWOptions};
 use makemore_tch::train::words::{
     LearningRate, STEP, WordList, WordOptions, WordStep, copies, train_on_words,
 };
-use makemore_tch::{Checkpoint, Error, Model, Network, Part, Percents, Words, format};
+use makemore_tch::{Checkpoint, Error, Model, Network, Part, Shares, Words, format};
 use serde::Serialize;
 use tch::Tensor;
 
@@ -173,7 +173,7 @@ impl Train {
         self.refuse_of_the_lecture()?;
         let start = Instant::now();
         let outputs = Outputs::check(self.request())?;
-        let data = self.read_data(Percents::USUAL, None, context)?;
+        let data = self.read_data(Shares::USUAL, None, context)?;
         data.check_characters()?;
         let kind = self.kind.name();
         outputs.check_list(&data.counted, kind)?;

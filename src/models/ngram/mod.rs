@@ -10,11 +10,11 @@
 //! use makemore_tch::memory::Memory;
 //! use makemore_tch::models::LanguageModel;
 //! use makemore_tch::models::ngram::{Ngram, Smoothing};
-//! use makemore_tch::{List, Part, Parts, Percents, Source, Split, count, score};
+//! use makemore_tch::{List, Part, Parts, Shares, Source, Split, count, score};
 //!
 //! let names = count(&Source::lecture(), '.')?;
 //! let list = List { source: Source::lecture(), digest: names.digest };
-//! let parts = Parts::new(list, Split::new(Percents::USUAL, 420, names.digest.words));
+//! let parts = Parts::new(list, Split::new(Shares::USUAL, 420, names.digest.words));
 //! let memory = Memory::half_of_the_machine();
 //!
 //! let vocabulary = names.counts.vocabulary();

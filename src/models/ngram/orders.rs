@@ -305,7 +305,7 @@ fn nll(view: &View, counts: &NgramCounts) -> f64 {
 mod tests {
     use super::*;
     use crate::counting::count_parts;
-    use crate::data::{List, Part, Parts, Percents, Source, Split};
+    use crate::data::{List, Part, Parts, Shares, Source, Split};
     use crate::score::evaluate;
     use crate::{Digest, count};
 
@@ -320,7 +320,7 @@ mod tests {
             source: Source::lecture(),
             digest: counted.digest,
         };
-        let parts = Parts::new(list, Split::new(Percents::USUAL, 420, words));
+        let parts = Parts::new(list, Split::new(Shares::USUAL, 420, words));
         let vocabulary = counted.counts.vocabulary();
         let wanted = [Part::Train, Part::Dev];
         let mut counts =
