@@ -2,7 +2,6 @@
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::text_anchor::HPos;
 
 use super::font::Font;
 use super::loss_axes::{Axes, Names};
@@ -110,18 +109,15 @@ impl ByOrder {
         line: &DevLosses,
         colour: RGBColor,
     ) -> Drawn<DB> {
-        // The last line is the lowest, and so is its place.
-        let y = axes.ems(3.4 + 1.4 * row as f64);
-        let sample = [(axes.left, y), (axes.left + axes.ems(1.5), y)];
-        area.draw(&PathElement::new(sample, axes.stroke(colour, WIDTH)))?;
         let losses = (1..).zip(&line.losses);
         let lowest = losses.min_by(|one, other| one.1.total_cmp(other.1));
         let lowest = lowest.map_or(String::new(), |(order, loss)| {
             format!(" (lowest: {loss:.4} at order {order})")
         });
         let text = font.cut(&(line.name.clone() + &lowest), 60.0);
-        let at = (axes.left + axes.ems(2.0), y);
-        area.draw(&font.text(&text, at, axes.em).align(HPos::Left))
+        // The last line is the lowest, and so is its place.
+        let top = 3.4 + 1.4 * row as f64;
+        axes.draw_legend(area, font, top, axes.stroke(colour, WIDTH), &text)
     }
 }
 

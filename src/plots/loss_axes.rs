@@ -22,7 +22,7 @@ pub struct Axes {
     pub right: i32,
     top: i32,
     bottom: i32,
-    /// What is on the horizontal axis, epochs or orders.
+    /// What is on the horizontal axis: epochs, steps or orders.
     pub steps: Range<f64>,
     losses: Range<f64>,
     step_ticks: Vec<Tick>,
@@ -101,6 +101,23 @@ impl Axes {
         let name = "loss (nats per character)";
         let at = (self.ems(1.2), (self.top + self.bottom) / 2);
         area.draw(&font.text(name, at, em).upwards())
+    }
+
+    /// A row of the legend, above the axes and so many em from the top: a piece of a line, and what
+    /// the line is.
+    pub fn draw_legend<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        font: &Font,
+        top: f64,
+        style: ShapeStyle,
+        text: &str,
+    ) -> Drawn<DB> {
+        let y = self.ems(top);
+        let line = [(self.left, y), (self.left + self.ems(1.5), y)];
+        area.draw(&PathElement::new(line, style))?;
+        let at = (self.left + self.ems(2.0), y);
+        area.draw(&font.text(text, at, self.em).align(HPos::Left))
     }
 
     /// Where a step and its loss are.

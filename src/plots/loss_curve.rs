@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::text_anchor::HPos;
 use plotters_backend::BackendCoord;
 
 use super::font::Font;
@@ -47,7 +46,8 @@ impl Drawing for LossCurve<'_> {
             steps: "epoch",
         };
         let size = area.dim_in_pixel();
-        let axes = Axes::new(size, &font, self.epochs(), range(self.values()), names);
+        let epochs = span(self.losses.iter().map(|&(epoch, _)| epoch));
+        let axes = Axes::new(size, &font, epochs, range(self.values()), names);
         axes.draw(area, &font)?;
         self.draw_lines(area, &axes)?;
         self.draw_legend(area, &axes, &font)
@@ -55,17 +55,6 @@ impl Drawing for LossCurve<'_> {
 }
 
 impl LossCurve<'_> {
-    /// From the first to the last epoch; a single one is in the middle.
-    fn epochs(&self) -> Range<f64> {
-        let first = self.losses.first().map_or(0.0, |&(epoch, _)| epoch as f64);
-        let last = self.losses.last().map_or(1.0, |&(epoch, _)| epoch as f64);
-        if first < last {
-            first..last
-        } else {
-            first - 0.5..first + 0.5
-        }
-    }
-
     fn draw_lines<DB: DrawingBackend>(
         &self,
         area: &DrawingArea<DB, Shift>,
@@ -77,9 +66,7 @@ impl LossCurve<'_> {
         if let [point] = curve[..] {
             area.draw(&Circle::new(point, axes.ems(0.35), NETWORK.filled()))?;
         }
-        for line in lines(&curve) {
-            area.draw(&PathElement::new(line, axes.stroke(NETWORK, NETWORK_WIDTH)))?;
-        }
+        draw_curve(area, &curve, axes.stroke(NETWORK, NETWORK_WIDTH))?;
         let (left, y) = axes.place(axes.steps.start, self.counting_nll);
         let line = [(left, y), (axes.right, y)];
         area.draw(&PathElement::new(
@@ -104,11 +91,7 @@ impl LossCurve<'_> {
             format!("counting ({:.6})", self.counting_nll),
         );
         for (row, (style, text)) in network.into_iter().chain([counting]).enumerate() {
-            let y = axes.ems(4.0 + 1.5 * row as f64);
-            let line = [(axes.left, y), (axes.left + axes.ems(1.5), y)];
-            area.draw(&PathElement::new(line, style))?;
-            let at = (axes.left + axes.ems(2.0), y);
-            area.draw(&font.text(&text, at, axes.em).align(HPos::Left))?;
+            axes.draw_legend(area, font, 4.0 + 1.5 * row as f64, style, &text)?;
         }
         Ok(())
     }
@@ -117,6 +100,17 @@ impl LossCurve<'_> {
     fn values(&self) -> impl Iterator<Item = f64> {
         let losses = self.losses.iter().map(|&(_, loss)| f64::from(loss));
         losses.chain([self.counting_nll])
+    }
+}
+
+/// From the first to the last of some epochs or steps; a single one is in the middle.
+pub(super) fn span(steps: impl Iterator<Item = u64> + Clone) -> Range<f64> {
+    let first = steps.clone().min().unwrap_or(0) as f64;
+    let last = steps.max().unwrap_or(1) as f64;
+    if first < last {
+        first..last
+    } else {
+        first - 0.5..first + 0.5
     }
 }
 
@@ -129,6 +123,18 @@ pub(super) fn range(losses: impl Iterator<Item = f64>) -> Range<f64> {
     // Never so little that rounding leaves nothing of it.
     let margin = 0.05 * (high - low).max(0.1).max(1e-9 * high.abs());
     low - margin..high + margin
+}
+
+/// Draws a line through points from left to right.
+pub(super) fn draw_curve<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    points: &[BackendCoord],
+    style: ShapeStyle,
+) -> Drawn<DB> {
+    for line in lines(points) {
+        area.draw(&PathElement::new(line, style))?;
+    }
+    Ok(())
 }
 
 /// The lines through points from left to right.

@@ -1,5 +1,5 @@
-//! Pictures: the heatmap of a matrix (the notes' Figure 1), the loss curve, and losses by the order
-//! of n-grams.
+//! Pictures: the heatmap of a matrix (the notes' Figure 1), the loss curve of the lecture's network,
+//! the curves of networks that are trained in steps, and losses by the order of n-grams.
 //!
 //! A picture is a PNG or an SVG by its file's ending. The font is part of the program, so a PNG is
 //! the same on a machine without fonts.
@@ -7,7 +7,7 @@
 //! Read `heatmap` and `loss_curve` first; both write with `font` and mark their axes with
 //! `ticks`. The heatmap's parts are its `layout`, `cell_text`, `axes` and `colour_bar`, its colours
 //! are `colour_scale`, and `labels` says what is written for a character. The loss curve's are its
-//! lines and `loss_axes`, which `by_order` has too.
+//! lines and `loss_axes`, which `training_curves` and `by_order` have too.
 
 mod axes;
 mod by_order;
@@ -21,6 +21,7 @@ mod layout;
 mod loss_axes;
 mod loss_curve;
 mod ticks;
+mod training_curves;
 
 use std::fs::File;
 use std::io::Read;
@@ -36,6 +37,7 @@ pub use by_order::{ByOrder, DevLosses};
 pub use colour_scale::Scale;
 pub use heatmap::Heatmap;
 pub use loss_curve::LossCurve;
+pub use training_curves::TrainingCurves;
 
 use crate::error::{Error, Result};
 use crate::files::Output;
