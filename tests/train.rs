@@ -96,7 +96,7 @@ fn resuming_goes_on_where_the_checkpoint_was() {
     let weights = |file: &str| {
         let checkpoint = makemore_tch::Checkpoint::load(&folder.path(file)).unwrap();
         let trained = checkpoint.model.network().unwrap();
-        assert_eq!(trained.epochs, 300);
+        assert_eq!(trained.updates, 300);
         trained.network.parameters()
     };
     assert_eq!(weights("whole.safetensors"), weights("part.safetensors"));
@@ -339,7 +339,7 @@ mod interrupted {
         assert_eq!(child.wait().unwrap().code(), Some(130));
         assert_eq!(folder.files(), ["model.safetensors"]);
         let checkpoint = makemore_tch::Checkpoint::load(&folder.path("model.safetensors")).unwrap();
-        assert!(checkpoint.model.network().unwrap().epochs > 0);
+        assert!(checkpoint.model.network().unwrap().updates > 0);
     }
 
     #[test]
@@ -536,7 +536,7 @@ fn auto_takes_the_first_device_that_can_be_used_and_says_which() {
 /// The epochs that a checkpoint has behind it.
 fn epochs(folder: &Folder, file: &str) -> u64 {
     let checkpoint = makemore_tch::Checkpoint::load(&folder.path(file)).unwrap();
-    checkpoint.model.network().unwrap().epochs
+    checkpoint.model.network().unwrap().updates
 }
 
 /// Two epochs once took the place of 301.
@@ -787,9 +787,7 @@ fn a_resumed_training_appends_its_metrics_and_keeps_a_seed() {
     folder.stdout("train --epochs 8 --out other.safetensors");
     let error = folder.error("train --resume other.safetensors --metrics whole.csv", 1);
     assert!(
-        error.contains(
-            "whole.csv: epoch 20 would come next in it, but the training goes on with epoch 8"
-        ),
+        error.contains("whole.csv: it ends with epoch 19, but the training goes on after epoch 7"),
         "{error}"
     );
     folder.write("notes.txt", "do not lose me");

@@ -15,9 +15,9 @@ use crate::error::{Error, Result};
 pub(super) const FORMAT: &str = "makemore-tch";
 pub(super) const FORMAT_VERSION: &str = "2";
 
-/// No header of ours is larger: 4,097 characters, escaped, some figures, and the tensors of an
-/// n-gram model of the highest order.
-const MAX_HEADER: u64 = 1 << 17;
+/// No header of ours is larger: 4,097 characters, escaped, some figures, and the tensors of the
+/// network with the most layers.
+const MAX_HEADER: u64 = 1 << 21;
 
 /// A tensor as it is in a file: its type, its shape and its numbers.
 pub(super) struct Stored {
@@ -43,7 +43,23 @@ pub(super) fn written(
     let views: BTreeMap<&str, TensorView> = views.collect::<Result<_, _>>().map_err(refused)?;
     metadata.insert("sha256".to_owned(), sha256(&metadata, &views));
     let metadata: HashMap<_, _> = metadata.into_iter().collect();
-    safetensors::serialize(views, Some(metadata)).map_err(refused)
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(refused)?;
+    sorted(&bytes).ok_or_else(|| Error::Libtorch("a file without a header".to_owned()))
+}
+
+/// The same file with its header in the order of its keys: the crate writes them in the order of a
+/// hash map, by which equal models would be different files.
+fn sorted(bytes: &[u8]) -> Option<Vec<u8>> {
+    let size = usize::try_from(u64::from_le_bytes(*bytes.first_chunk()?)).ok()?;
+    let (header, tensors) = bytes.get(8..)?.split_at_checked(size)?;
+    let header: serde_json::Value = serde_json::from_slice(header).ok()?;
+    let mut header = header.to_string();
+    // As the format wants it, so that the numbers behind it begin at an even address.
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    let size = (header.len() as u64).to_le_bytes();
+    Some([&size, header.as_bytes(), tensors].concat())
 }
 
 /// A file of our format whose checksum is right.

@@ -7,7 +7,9 @@
 //! [`SplitOf`]) and `sha256`. Python's `safetensors` loads it.
 //!
 //! A [network] has its parameters as tensors under their names (the lecture's has `W`,
-//! `[V, V]`, f32), and `epochs` and `loss` besides; the tensors of an [n-gram model](ngram) are its
+//! `[V, V]`, f32), and `loss` and `epochs` or `steps` besides. Where it was saved to go on with its
+//! training, `run` (JSON, see [`Run`](crate::train::words::Run)) and the tensors of its optimizer,
+//! which begin with `optimizer.`, are there too. The tensors of an [n-gram model](ngram) are its
 //! n-grams and their probabilities.
 //!
 //! safetensors itself has no checksum. `sha256` is that of all other metadata and of all tensors,
@@ -219,8 +221,9 @@ mod tests {
     fn of_network(network: Bigram) -> Model {
         Model::Network(TrainedNetwork {
             network: Box::new(network),
-            epochs: 301,
+            updates: 301,
             loss: 2.459_399_7,
+            run: None,
         })
     }
 

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use safetensors::tensor::Dtype;
+use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
 use super::file::{Contents, Stored};
 use super::json_error;
 use crate::error::{Error, Result};
 use crate::models::{Config, Network, network_of};
+use crate::train::words::{Best, Done, Run, WordOptions};
 
 /// No training takes so many: the largest number that JSON's readers keep exactly.
 pub const MAX_EPOCHS: u64 = 1 << 53;
@@ -16,74 +18,127 @@ pub const MAX_EPOCHS: u64 = 1 << 53;
 /// No training leaves a larger weight: the exponential overflows long before.
 const MAX_WEIGHT: f32 = 1e6;
 
+/// What the names of an optimizer's tensors begin with.
+const OPTIMIZER: &str = "optimizer.";
+
 /// A network, and how far it was trained.
 #[derive(Debug)]
 pub struct TrainedNetwork {
     /// The network.
     pub network: Box<dyn Network>,
-    /// The epochs that it was trained, warm-up not counted.
-    pub epochs: u64,
-    /// The loss of its parameters on what it was trained on, in nats.
+    /// How many updates were made: epochs of the lecture's network, warm-up not counted, and steps
+    /// of those of makemore.py.
+    pub updates: u64,
+    /// The last loss that was seen on what it was trained on, in nats.
     pub loss: f32,
+    /// What it takes to go on with a training on words.
+    pub run: Option<Run>,
+}
+
+impl TrainedNetwork {
+    /// What an update is called in the metadata.
+    fn updates_are(config: Config) -> &'static str {
+        match config {
+            Config::Bigram { .. } => "epochs",
+            _ => "steps",
+        }
+    }
+}
+
+/// A [`Run`] in the metadata.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    options: WordOptions,
+    done: Done,
+    best: Option<Best>,
 }
 
 pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Stored>> {
     let mut tensors = BTreeMap::new();
     for (name, parameter) in trained.network.parameters() {
-        let parameter = parameter.f_detach()?.f_to_device(Device::Cpu)?;
-        let shape: Vec<usize> = parameter.size().iter().map(|&size| size as usize).collect();
-        let values: Vec<f32> = Vec::try_from(parameter.f_contiguous()?.f_view([-1])?)?;
-        if !values.iter().all(is_possible) {
-            return Err(Error::Value {
-                what: "a weight of the network",
-                value: "not finite, or far too large".to_owned(),
-                expected: "a lower learning rate would work",
-            });
-        }
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes());
-        let stored = Stored {
-            dtype: Dtype::F32,
-            shape,
-            bytes: bytes.collect(),
-        };
-        tensors.insert(name, stored);
+        tensors.insert(name, stored(&parameter, is_possible)?);
+    }
+    for (name, tensor) in trained.run.iter().flat_map(|run| &run.optimizer) {
+        let stored = stored(tensor, |number| number.is_finite())?;
+        tensors.insert(OPTIMIZER.to_owned() + name, stored);
     }
     Ok(tensors)
 }
 
+fn stored(tensor: &Tensor, is_possible: impl Fn(&f32) -> bool) -> Result<Stored> {
+    let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?;
+    let shape: Vec<usize> = tensor.size().iter().map(|&size| size as usize).collect();
+    let values: Vec<f32> = Vec::try_from(tensor.f_contiguous()?.f_view([-1])?)?;
+    if !values.iter().all(is_possible) {
+        return Err(Error::Value {
+            what: "a weight of the network",
+            value: "not finite, or far too large".to_owned(),
+            expected: "a lower learning rate would work",
+        });
+    }
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+    Ok(Stored {
+        dtype: Dtype::F32,
+        shape,
+        bytes: bytes.collect(),
+    })
+}
+
 pub(super) fn metadata(trained: &TrainedNetwork) -> Result<Vec<(&'static str, String)>> {
-    if trained.epochs > MAX_EPOCHS {
+    if trained.updates > MAX_EPOCHS {
         return Err(Error::Value {
             what: "the number of epochs",
-            value: trained.epochs.to_string(),
+            value: trained.updates.to_string(),
             expected: "at most 2^53 would work",
         });
     }
-    let written = serde_json::to_value(trained.network.config()).map_err(json_error)?;
+    let config = trained.network.config();
+    let written = serde_json::to_value(config).map_err(json_error)?;
     let model = written["model"].as_str().unwrap_or_default();
-    Ok(vec![
+    let mut metadata = vec![
         ("model", model.to_owned()),
         ("config", written["config"].to_string()),
-        ("epochs", trained.epochs.to_string()),
+        (
+            TrainedNetwork::updates_are(config),
+            trained.updates.to_string(),
+        ),
         ("loss", f64::from(trained.loss).to_string()),
-    ])
+    ];
+    if let Some(run) = &trained.run {
+        let written = Written {
+            options: run.options,
+            done: run.done,
+            best: run.best,
+        };
+        let written = serde_json::to_string(&written).map_err(json_error)?;
+        metadata.push(("run", written));
+    }
+    Ok(metadata)
 }
 
 pub(super) fn read(file: &Contents) -> Result<TrainedNetwork> {
     let vocabulary = file.vocabulary()?;
     let config = read_config(file.value("model")?, file.value("config")?)
         .map_err(|_| file.fault("of another model than this version knows"))?;
-    let network = network_of(config, vocabulary, &parameters(file)?, Device::Cpu)
+    let (optimizer, parameters) = read_tensors(file)?;
+    let network = network_of(config, vocabulary, &parameters, Device::Cpu)
         .map_err(|error| file.fault(error.to_string()))?;
-    let epochs = file.number("epochs")?;
+    let updates = file.number(TrainedNetwork::updates_are(config))?;
     let loss: f32 = file.number("loss")?;
-    if epochs > MAX_EPOCHS || !loss.is_finite() {
+    if updates > MAX_EPOCHS || !loss.is_finite() {
         return Err(file.fault("no training has so many epochs or such a loss"));
     }
+    let run = match file.metadata.get("run") {
+        Some(run) => Some(read_run(run, optimizer).map_err(|()| file.damaged())?),
+        None if optimizer.is_empty() => None,
+        None => return Err(file.damaged()),
+    };
     Ok(TrainedNetwork {
         network,
-        epochs,
+        updates,
         loss,
+        run,
     })
 }
 
@@ -92,20 +147,51 @@ fn read_config(model: &str, config: &str) -> serde_json::Result<Config> {
     serde_json::from_value(serde_json::json!({ "model": model, "config": config }))
 }
 
-fn parameters(file: &Contents) -> Result<BTreeMap<String, Tensor>> {
-    let mut parameters = BTreeMap::new();
+fn read_run(written: &str, optimizer: Vec<(String, Tensor)>) -> std::result::Result<Run, ()> {
+    let Written {
+        options,
+        done,
+        best,
+    } = serde_json::from_str(written).map_err(|_| ())?;
+    options.check().map_err(|_| ())?;
+    let is_possible = done.steps <= MAX_EPOCHS && (0.0..f64::MAX).contains(&done.seconds);
+    if !is_possible || best.is_some_and(|best| !best.dev.is_finite()) {
+        return Err(());
+    }
+    Ok(Run {
+        options,
+        done,
+        best,
+        optimizer,
+    })
+}
+
+/// The tensors of an optimizer, and the parameters.
+#[expect(clippy::type_complexity, reason = "two kinds of named tensors")]
+fn read_tensors(file: &Contents) -> Result<(Vec<(String, Tensor)>, BTreeMap<String, Tensor>)> {
+    let (mut optimizer, mut parameters) = (Vec::new(), BTreeMap::new());
     for (name, view) in &file.tensors {
         let values = file.floats(name, view)?;
-        if !values.iter().all(is_possible) {
+        let of_optimizer = name.strip_prefix(OPTIMIZER);
+        let fits = match of_optimizer {
+            Some(_) => values.iter().all(|value| value.is_finite()),
+            None => values.iter().all(is_possible),
+        };
+        if !fits {
             return Err(file.fault(format!(
                 "the tensor {name:?} has weights that are not finite or far too large; train it again at a lower learning rate"
             )));
         }
         let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
         let tensor = Tensor::f_from_slice(&values)?.f_view(shape.as_slice())?;
-        parameters.insert(name.clone(), tensor);
+        match of_optimizer {
+            Some(name) => optimizer.push((name.to_owned(), tensor)),
+            None => {
+                parameters.insert(name.clone(), tensor);
+            }
+        }
     }
-    Ok(parameters)
+    Ok((optimizer, parameters))
 }
 
 fn is_possible(weight: &f32) -> bool {

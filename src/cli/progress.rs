@@ -15,6 +15,17 @@ pub fn steps(count: u64, quiet: bool) -> ProgressBar {
         .with_prefix("epoch")
 }
 
+/// A bar over a training that may be limited by time; its prefix is the step, its message the losses.
+pub fn training(quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let template = "{prefix} {wide_bar} {msg} {elapsed} (eta {eta})";
+    let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
+    // In thousandths.
+    ProgressBar::new(1000).with_style(style)
+}
+
 /// A bar over the words of a list.
 pub fn words(count: u64, quiet: bool) -> ProgressBar {
     steps(count, quiet).with_prefix("words")

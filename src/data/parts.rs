@@ -161,7 +161,7 @@ impl Parts {
     /// # Errors
     ///
     /// As [`each_word`](Self::each_word).
-    pub(crate) fn each_word_here(
+    pub fn each_word_here(
         &self,
         wanted: &[Part],
         mut work: impl FnMut(Part, &str) -> Result<()>,

@@ -286,7 +286,7 @@ const ROUNDS: usize = 4;
 /// Each round multiplies by an odd number and adds the upper half of the bits to the lower one,
 /// which both can be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Permutation {
+pub struct Permutation {
     length: u64,
     bits: u32,
     factors: [u64; ROUNDS],
@@ -294,6 +294,7 @@ pub(crate) struct Permutation {
 }
 
 impl Permutation {
+    /// Of the numbers below a length; it follows from a seed.
     pub fn new(length: u64, seed: u64) -> Self {
         let mut numbers = SplitMix(seed);
         Self {
@@ -304,6 +305,7 @@ impl Permutation {
         }
     }
 
+    /// Where a number goes.
     #[inline]
     pub fn of(&self, number: u64) -> u64 {
         let mask = u64::MAX >> (u64::BITS - self.bits);
@@ -321,7 +323,8 @@ impl Permutation {
     }
 }
 
-/// Numbers from a seed: <https://prng.di.unimi.it/splitmix64.c>.
+/// Random numbers from a seed: <https://prng.di.unimi.it/splitmix64.c>.
+#[derive(Debug)]
 pub(crate) struct SplitMix(pub u64);
 
 impl SplitMix {

@@ -4,6 +4,9 @@
 /// for each other, the more the busier the machine is.
 const SMALL: usize = 1 << 20;
 
+/// The most products of a step that is over before a second thread has begun.
+const SHORT: usize = 1 << 22;
+
 /// Threads for matrices of some size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Threads {
@@ -26,6 +29,18 @@ impl Threads {
     /// Has libtorch compute with as many threads as small matrices take.
     pub fn use_small(self) {
         tch::set_num_threads(self.small as i32);
+    }
+
+    /// Prepares for training on words, and returns on how many threads: all where a step is long
+    /// enough for them, and each computes with one thread of libtorch's. `numbers` is how many
+    /// products with parameters a step has for each character of a word.
+    pub fn prepare_for_training(self, numbers: usize) -> usize {
+        tch::set_num_threads(1);
+        keep_freed_memory();
+        match numbers > SHORT {
+            true => self.large,
+            false => self.small,
+        }
     }
 
     /// Prepares for matrices of `elements` numbers.

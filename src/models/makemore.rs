@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 const WORDS: usize = 256;
 
 /// What a network computes of tokens.
-pub(super) trait Layers: fmt::Debug {
+pub(super) trait Layers: fmt::Debug + Send {
     /// The logits of the character after each token, `[N, V]`.
     fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
 
@@ -51,7 +51,7 @@ pub struct Makemore {
     vocabulary: Vocabulary,
     config: Config,
     block_size: usize,
-    pub(super) device: Device,
+    device: Device,
     pub(super) layers: Box<dyn Layers>,
     parameters: Vec<(String, Tensor)>,
 }
@@ -121,6 +121,22 @@ impl Makemore {
         })
     }
 
+    /// The device that its parameters are on.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Another network with the same numbers, for another thread.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub(crate) fn copy(&self) -> Result<Self> {
+        let parameters = self.parameters().into_iter().collect();
+        let given = Parameters::given(&parameters, self.device);
+        Self::with(self.vocabulary.clone(), self.config, given, self.device)
+    }
+
     /// Finds out whether parameters overflow where every character is read once.
     fn check_logits(&self) -> Result<()> {
         let every: Vec<i64> = (0..self.vocabulary.len() as i64).collect();
@@ -136,6 +152,22 @@ impl Makemore {
                 reason: "there are weights that overflow",
             }),
         }
+    }
+
+    /// The probabilities of what follows each token of words, word after word.
+    fn of_next(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
+        let next = words
+            .iter()
+            .flat_map(|word| word.iter().copied().chain([0]));
+        let next: Vec<i64> = next.map(|index| index as i64).collect();
+        let next = Tensor::f_from_slice(&next)?.f_to_device(self.device)?;
+        let of_next = tch::no_grad(|| -> Result<_> {
+            let tokens = Tokens::of_words(words, self.device)?;
+            let all = self.probabilities_of(&tokens)?; // [N, V]
+            Ok(all.f_gather(1, &next.f_view([-1, 1])?, false)?) // [N, 1]
+        })?;
+        let of_next = of_next.f_to_device(Device::Cpu)?.f_view([-1])?;
+        Ok(Vec::try_from(of_next)?)
     }
 
     fn probabilities_of(&self, tokens: &Tokens) -> Result<Tensor> {
@@ -170,29 +202,25 @@ impl LanguageModel for Makemore {
         if words.iter().any(|word| word.len() >= self.block_size) {
             return by_contexts(self, words);
         }
-        let mut p = Vec::new();
-        for words in words.chunks(WORDS) {
-            let started: Vec<Vec<i64>> = words
-                .iter()
-                .map(|word| {
-                    std::iter::once(0)
-                        .chain(word.iter().map(|&index| index as i64))
-                        .collect()
-                })
-                .collect();
-            let started: Vec<&[i64]> = started.iter().map(Vec::as_slice).collect();
-            let next = words
-                .iter()
-                .flat_map(|word| word.iter().copied().chain([0]));
-            let next: Vec<i64> = next.map(|index| index as i64).collect();
-            let next = Tensor::f_from_slice(&next)?.f_view([-1, 1])?; // [N, 1]
-            let of_next = tch::no_grad(|| -> Result<_> {
-                let tokens = Tokens::of(&started, self.device)?;
-                let all = self.probabilities_of(&tokens)?; // [N, V]
-                Ok(all.f_gather(1, &next.f_to_device(self.device)?, false)?)
-            })?;
-            let of_next = of_next.f_to_device(Device::Cpu)?.f_view([-1])?;
-            p.extend(Vec::<f32>::try_from(of_next)?);
+        let begins = words.iter().scan(0, |end, word| {
+            let begin = *end;
+            *end += word.len() + 1;
+            Some(begin)
+        });
+        let begins: Vec<usize> = begins.collect();
+        let mut p = vec![0.0; words.iter().map(|word| word.len() + 1).sum()];
+        // Words of about one length leave little to pad.
+        let mut order: Vec<usize> = (0..words.len()).collect();
+        order.sort_by_key(|&place| words[place].len());
+        for places in order.chunks(WORDS) {
+            let of_places: Vec<&[usize]> = places.iter().map(|&place| words[place]).collect();
+            let mut rest = self.of_next(&of_places)?.into_iter();
+            for (&place, word) in places.iter().zip(of_places) {
+                let begin = begins[place];
+                for p in &mut p[begin..=begin + word.len()] {
+                    *p = rest.next().unwrap_or_default();
+                }
+            }
         }
         Ok(p)
     }

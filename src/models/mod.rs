@@ -40,7 +40,7 @@ pub use makemore::Makemore;
 pub use network::Network;
 pub use ngram::{Ngram, Smoothing};
 pub use table::Table;
-pub use tokens::Tokens;
+pub use tokens::{Dropout, Tokens};
 
 /// A network of a kind whose first parameters follow from a seed, the same on every device.
 ///

@@ -180,7 +180,7 @@ impl State {
                 position => word[position - 1] as i64,
             };
             let characters: Vec<i64> = words.iter().map(token).collect();
-            let characters = Tensor::f_from_slice(&characters)?.f_to_device(network.device)?;
+            let characters = Tensor::f_from_slice(&characters)?.f_to_device(network.device())?;
             let step = network.layers.step(self.tensor.as_ref(), &characters)?;
             let Some(step) = step else {
                 return self.read_again(network, words);
@@ -205,7 +205,7 @@ impl State {
         });
         let started: Vec<Vec<i64>> = started.collect();
         let started: Vec<&[i64]> = started.iter().map(Vec::as_slice).collect();
-        let tokens = Tokens::of(&started, network.device)?;
+        let tokens = Tokens::of(&started, network.device())?;
         tokens.last(&network.logits(&tokens)?)
     }
 

@@ -1,7 +1,10 @@
 //! Words as networks read them: each from the start token on, side by side.
 
+use std::cell::RefCell;
+
 use tch::{Device, Kind, Tensor};
 
+use crate::data::split::SplitMix;
 use crate::error::Result;
 
 /// `B` words of up to `T` tokens, `N` of them in all.
@@ -29,14 +32,28 @@ pub struct Tokens {
     /// The place of each token in the grid by columns, `[T, B]`, that is one position of all words
     /// after the other, `[N]`, i64.
     places_by_columns: Tensor,
-    /// What share of the numbers before the last layer is left out, at random, while a network is
-    /// trained; 0 at all other times.
-    dropout: f64,
+    /// What is left out while a network is trained; none at all other times.
+    dropout: Option<Dropout>,
     /// Where the words end among the tokens, `[B]`, i64: the place of the last one of each.
     ends: Tensor,
 }
 
 impl Tokens {
+    /// Words by their indices, each after its start token.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn of_words(words: &[&[usize]], device: Device) -> Result<Self> {
+        let started = words.iter().map(|word| {
+            let indices = word.iter().map(|&index| index as i64);
+            std::iter::once(0).chain(indices).collect()
+        });
+        let started: Vec<Vec<i64>> = started.collect();
+        let started: Vec<&[i64]> = started.iter().map(Vec::as_slice).collect();
+        Self::of(&started, device)
+    }
+
     /// Words of at least one token each.
     ///
     /// # Errors
@@ -75,27 +92,24 @@ impl Tokens {
             places: tensor(&places)?,
             places_by_columns: tensor(&by_columns)?,
             ends: tensor(&ends)?,
-            dropout: 0.0,
+            dropout: None,
         })
     }
 
-    /// The same for training with dropout, of a share from 0 to 1.
-    pub fn with_dropout(self, dropout: f64) -> Self {
+    /// The same for training with dropout.
+    pub fn with_dropout(self, dropout: Option<Dropout>) -> Self {
         Self { dropout, ..self }
     }
 
-    /// What goes into the last layer, `[N, C]`: in training without a share of its numbers, and the
-    /// others so much larger.
-    ///
-    /// Source: Srivastava et al., *Dropout*, 2014.
+    /// Numbers of any shape, in training with dropout without a share of them.
     ///
     /// # Errors
     ///
     /// As [`of`](Self::of).
     pub fn drop_out(&self, x: Tensor) -> Result<Tensor> {
-        match self.dropout > 0.0 {
-            true => Ok(x.f_dropout(self.dropout, true)?),
-            false => Ok(x),
+        match &self.dropout {
+            Some(dropout) => Ok(x.f_mul(&dropout.mask(&x)?)?),
+            None => Ok(x),
         }
     }
 
@@ -152,9 +166,71 @@ impl Tokens {
     }
 }
 
+/// Leaves out a share of the numbers that pass, at random, and makes the others so much larger.
+///
+/// What is left out follows from a seed alone, whatever the device, so that a training that was
+/// interrupted goes on as if it had not been.
+///
+/// Source: Srivastava et al., *Dropout*, 2014.
+#[derive(Debug)]
+pub struct Dropout {
+    share: f64,
+    numbers: RefCell<SplitMix>,
+}
+
+impl Dropout {
+    /// Of a share from 0 to below 1; none for 0.
+    pub fn new(share: f64, seed: u64) -> Option<Self> {
+        (share > 0.0).then(|| Self {
+            share,
+            numbers: RefCell::new(SplitMix(seed)),
+        })
+    }
+
+    /// Factors of numbers, of the same shape: 0 for those that are left out.
+    fn mask(&self, x: &Tensor) -> Result<Tensor> {
+        let mut numbers = self.numbers.borrow_mut();
+        // In 65,536ths, so that one random number serves for four.
+        let limit = (self.share * 65_536.0) as u64;
+        let kept = (65_536.0 / (65_536 - limit) as f64) as f32;
+        let mut factors = vec![0.0; x.numel()];
+        for four in factors.chunks_mut(4) {
+            let mut number = numbers.next();
+            for factor in four {
+                *factor = if number & 0xFFFF < limit { 0.0 } else { kept };
+                number >>= 16;
+            }
+        }
+        let factors = Tensor::f_from_slice(&factors)?.f_to_device(x.device())?;
+        Ok(factors.f_view(x.size().as_slice())?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of 100,000 the share that is left out has a standard error of 0.0015.
+    #[test]
+    fn dropout_leaves_out_its_share_and_keeps_the_mean() {
+        let dropped = |seed| {
+            let tokens = Tokens::of(&[&[0, 5]], Device::Cpu).unwrap();
+            let tokens = tokens.with_dropout(Dropout::new(0.35, seed));
+            let x = Tensor::ones([100, 1000], (Kind::Float, Device::Cpu));
+            [
+                tokens.drop_out(x.shallow_clone()).unwrap(),
+                tokens.drop_out(x).unwrap(),
+            ]
+        };
+        let [first, second] = dropped(7);
+        let zeros = first.eq(0.0).mean(Kind::Float).double_value(&[]);
+        assert!((zeros - 0.35).abs() < 0.008, "{zeros}");
+        assert!((first.mean(Kind::Float).double_value(&[]) - 1.0).abs() < 0.013);
+        assert_ne!(first, second);
+        assert_eq!(dropped(7), [first.shallow_clone(), second]);
+        assert_ne!(dropped(8)[0], first);
+        assert!(Dropout::new(0.0, 1).is_none());
+    }
 
     fn numbers(tensor: &Tensor) -> Vec<i64> {
         Vec::try_from(tensor.contiguous().view([-1])).unwrap()

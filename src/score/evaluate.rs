@@ -26,6 +26,9 @@ const BYTES_A_WORD: u64 = 64;
 /// As much memory is taken for them however little there is: each round reads the lists again.
 const LEAST_BYTES: u64 = 16 << 20;
 
+/// How many words are evaluated at once.
+const WORDS: usize = 1 << 12;
+
 /// How well a model fits words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evaluation {
@@ -198,6 +201,30 @@ pub fn words<'a>(
         waiting.add(Part::Train, word, &evaluator)?;
     }
     Ok(waiting.finish(&evaluator)?.together().all)
+}
+
+/// Evaluates words by their indices.
+///
+/// # Errors
+///
+/// If libtorch fails.
+pub fn indices<'a>(
+    model: &dyn LanguageModel,
+    words: impl IntoIterator<Item = &'a [u16]>,
+) -> Result<Evaluation> {
+    let mut evaluation = Evaluation::default();
+    let mut words = words.into_iter().peekable();
+    while words.peek().is_some() {
+        let some = words.by_ref().take(WORDS);
+        let some = some.map(|word| word.iter().map(|&index| index.into()).collect());
+        let some: Vec<Vec<usize>> = some.collect();
+        let some: Vec<&[usize]> = some.iter().map(Vec::as_slice).collect();
+        evaluation.words += some.len() as u64;
+        for p in model.probabilities(&some)? {
+            evaluation.add(p, 1);
+        }
+    }
+    Ok(evaluation)
 }
 
 /// Evaluates all words of some parts.

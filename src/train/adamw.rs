@@ -1,11 +1,13 @@
 //! AdamW: steps of about the same size for every parameter, and weights that decay.
 
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How AdamW moves parameters, beside the learning rate.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AdamWOptions {
     /// What of each parameter is taken away at each step, times the learning rate.
     pub weight_decay: f64,
@@ -28,6 +30,10 @@ impl Default for AdamWOptions {
 
 /// What keeps a division from overflowing; PyTorch's.
 const EPSILON: f64 = 1e-8;
+
+/// The names of what it remembers.
+const MEAN: &str = "mean";
+const SQUARES: &str = "squares";
 
 /// AdamW. The parameters lie one after the other in one tensor, of which each is a view, so that a
 /// step is a few operations whatever their number, and gradients of several machines can be summed
@@ -53,25 +59,67 @@ impl AdamW {
     /// # Errors
     ///
     /// If the device has no room.
-    pub fn new(mut parameters: Vec<Tensor>, options: AdamWOptions) -> Result<Self> {
+    pub fn new(parameters: Vec<Tensor>, options: AdamWOptions) -> Result<Self> {
         let flat = tch::no_grad(|| flat(&parameters))?;
-        let mut begin = 0;
-        for parameter in &mut parameters {
-            let numbers = parameter.numel() as i64;
-            let view = flat
-                .f_narrow(0, begin, numbers)?
-                .f_view(parameter.size().as_slice())?;
-            parameter.f_set_data(&view)?;
-            begin += numbers;
-        }
-        Ok(Self {
+        let mut optimizer = Self {
             options,
-            parameters,
+            parameters: Vec::new(),
             mean: flat.f_zeros_like()?,
             squares: flat.f_zeros_like()?,
             flat,
             steps: 0,
-        })
+        };
+        let mut parameters = parameters;
+        optimizer.share(&mut parameters)?;
+        optimizer.parameters = parameters;
+        Ok(optimizer)
+    }
+
+    /// Has the parameters of another network of the same shapes be the same numbers in memory.
+    ///
+    /// # Errors
+    ///
+    /// If they are more.
+    pub fn share(&self, parameters: &mut [Tensor]) -> Result<()> {
+        let mut begin = 0;
+        for parameter in parameters {
+            let numbers = parameter.numel() as i64;
+            let view = self.flat.f_narrow(0, begin, numbers)?;
+            parameter.f_set_data(&view.f_view(parameter.size().as_slice())?)?;
+            begin += numbers;
+        }
+        Ok(())
+    }
+
+    /// What it remembers beside the parameters, each `[P]`, by a name.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        let state = [(MEAN, &self.mean), (SQUARES, &self.squares)];
+        let copy = |(name, tensor): (&str, &Tensor)| Ok((name.to_owned(), tensor.f_detach_copy()?));
+        state.into_iter().map(copy).collect()
+    }
+
+    /// Goes on from what another one remembered after so many steps.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if that is not of such parameters.
+    pub fn restore(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()> {
+        let own = [(MEAN, &mut self.mean), (SQUARES, &mut self.squares)];
+        if state.len() != own.len() {
+            return Err(not_of(state.len().to_string() + " tensors"));
+        }
+        for (name, tensor) in own {
+            let found = state.iter().find(|(other, _)| other == name);
+            let found = found.filter(|(_, found)| found.size() == tensor.size());
+            let (_, found) = found.ok_or_else(|| not_of(format!("one without {name:?}")))?;
+            tensor.f_copy_(found)?;
+        }
+        self.steps = steps.try_into().unwrap_or(i32::MAX);
+        Ok(())
     }
 
     /// Moves the parameters against the gradient of a loss.
@@ -80,12 +128,19 @@ impl AdamW {
     ///
     /// If the loss does not depend on a parameter, or the device has no room.
     pub fn step(&mut self, loss: &Tensor, learning_rate: f64) -> Result<()> {
-        let gradients = Tensor::f_run_backward(&[loss], &self.parameters, false, false)?;
-        tch::no_grad(|| self.update(&flat(&gradients)?, learning_rate))
+        self.update(&gradient(loss, &self.parameters)?, learning_rate)
     }
 
-    /// The update; `gradient` is `[P]`.
-    fn update(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
+    /// Moves the parameters against a gradient, `[P]`.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn update(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
+        tch::no_grad(|| self.move_parameters(gradient, learning_rate))
+    }
+
+    fn move_parameters(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
         let AdamWOptions {
             weight_decay,
             beta1,
@@ -109,6 +164,24 @@ impl AdamW {
             .f_mul_scalar_(learning_rate / of_mean)?;
         let _ = self.flat.f_sub_(&update)?;
         Ok(())
+    }
+}
+
+/// The gradient of a loss with respect to parameters, one after the other, `[P]`.
+///
+/// # Errors
+///
+/// If the loss does not depend on a parameter, or the device has no room.
+pub fn gradient(loss: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
+    let gradients = Tensor::f_run_backward(&[loss], parameters, false, false)?;
+    tch::no_grad(|| flat(&gradients))
+}
+
+fn not_of(value: String) -> Error {
+    Error::Value {
+        what: "what the optimizer remembers",
+        value,
+        expected: "that of a training of such a network would work",
     }
 }
 

@@ -3,7 +3,7 @@
 use tch::{Device, Tensor};
 
 use crate::error::Result;
-use crate::models::{Network, Tokens};
+use crate::models::{Dropout, Network, Tokens};
 
 /// Some words and what follows each of their tokens.
 #[derive(Debug)]
@@ -21,21 +21,18 @@ impl Batch {
     ///
     /// If the device has no room.
     pub fn of(words: &[&[usize]], device: Device) -> Result<Self> {
-        let (mut xs, mut ys) = (Vec::new(), Vec::new());
-        for word in words {
-            let word = || word.iter().map(|&index| index as i64);
-            xs.push(std::iter::once(0).chain(word()).collect::<Vec<i64>>());
-            ys.extend(word().chain([0]));
-        }
-        let xs: Vec<&[i64]> = xs.iter().map(Vec::as_slice).collect();
+        let ys = words
+            .iter()
+            .flat_map(|word| word.iter().copied().chain([0]));
+        let ys: Vec<i64> = ys.map(|index| index as i64).collect();
         Ok(Self {
-            xs: Tokens::of(&xs, device)?,
+            xs: Tokens::of_words(words, device)?,
             ys: Tensor::f_from_slice(&ys)?.f_to_device(device)?,
         })
     }
 
-    /// The same for training with dropout, of a share from 0 to 1.
-    pub fn with_dropout(self, dropout: f64) -> Self {
+    /// The same for training with dropout.
+    pub fn with_dropout(self, dropout: Option<Dropout>) -> Self {
         Self {
             xs: self.xs.with_dropout(dropout),
             ..self

@@ -9,7 +9,7 @@ use makemore_tch::train::{WARM_UP, rate};
 use makemore_tch::{Error, Rows, TrainOptions, Trained, format, score};
 
 use super::network::Task;
-use super::{Choice, Train};
+use super::{Choice, Kind, Train};
 
 /// How far above counting a loss may end before the user is told, in nats.
 const A_LITTLE: f64 = 0.02;
@@ -32,7 +32,8 @@ impl Train {
         if options.regularization > 0.0 {
             remedy += " and a smaller --regularization";
         }
-        let out = self.out().display();
+        let out = self.out(Kind::Bigram);
+        let out = out.display();
         anyhow!("{error}; try {remedy} (nothing was saved to {out})")
     }
 
@@ -123,7 +124,7 @@ impl Train {
 }
 
 /// A file as a shell takes it, and we do not take for a flag.
-fn quoted(file: &Path) -> String {
+pub(super) fn quoted(file: &Path) -> String {
     let mut name = file.to_string_lossy().into_owned();
     if name.starts_with('-') && name != "-" {
         name.insert_str(0, "./");

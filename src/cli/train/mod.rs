@@ -1,36 +1,39 @@
 //! `makemore-tch train`: what a model is trained on, by the kind of model.
 //!
 //! `network` is the lecture's gradient descent, `ngram` is counting, `words` are the networks of
-//! makemore.py. Around them: `data` reads the lists and splits
-//! them, `outputs` is where the results go and what must not be overwritten, `log` the losses as they
+//! makemore.py, with `recipe`, how they are trained, and `course`, what is seen of it. Around them:
+//! `data` reads the lists and splits them, `outputs` is where the results go and what must not be overwritten, `log` the losses as they
 //! come, `advice` what the user is told where something went wrong, `names` the words that are shown
 //! at the end.
 
 mod advice;
+mod course;
 mod data;
 mod log;
 mod names;
 mod network;
 mod ngram;
 mod outputs;
+mod recipe;
 mod words;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 use makemore_tch::checkpoint::MAX_EPOCHS;
 use makemore_tch::counting::MAX_ORDER;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::models::Smoothing;
-use makemore_tch::{Rows, Shares};
+use makemore_tch::{Checkpoint, Rows, Shares};
 
 use super::arguments::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole, zero_or_more,
 };
 use super::context::Context;
 use outputs::Request;
-use words::WordArguments;
+use recipe::WordArguments;
+use words::{base_of, last_of};
 
 /// Train a model: the lecture's network, n-grams by counting, or a network of makemore.py
 ///
@@ -50,9 +53,9 @@ Examples:
   makemore-tch train --type ngram          six characters by counting, smoothed as KenLM does it
   makemore-tch train --type ngram --order 4 --smoothing auto --plot orders.png")]
 pub struct Train {
-    /// What is trained
-    #[arg(long = "type", value_enum, default_value = "bigram")]
-    kind: Kind,
+    /// What is trained [default: bigram, or what --resume has]
+    #[arg(long = "type", value_enum)]
+    kind: Option<Kind>,
 
     /// How many characters are looked at together, 1 to 16 [default: 2; of n-grams 6]
     #[arg(long, value_name = "N", value_parser = whole(1..=MAX_ORDER), allow_negative_numbers = true)]
@@ -126,15 +129,18 @@ pub struct Train {
     #[arg(long)]
     force: bool,
 
-    /// Go on from a checkpoint of a network
+    /// Go on from a checkpoint of a network; of those of makemore.py as if the training had not been
+    /// interrupted, if FILE.last.safetensors is there too
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
 
-    /// Draw the losses into a picture, ending in .png or .svg; of n-grams the dev loss of every order
+    /// Draw the losses into a picture, ending in .png or .svg: of a network in the course of its
+    /// training, of n-grams those of every order on dev
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 
-    /// Write the loss of every epoch as CSV; with --resume, append it
+    /// Write the loss of every epoch as CSV, of networks of makemore.py those of every evaluation;
+    /// with --resume, append them
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
 
@@ -209,37 +215,57 @@ fn choice(text: &str) -> Result<Choice, String> {
 
 impl Train {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
-        if let Kind::Bigram | Kind::Ngram = self.kind {
+        let kind = self.kind()?;
+        if let Kind::Bigram | Kind::Ngram = kind {
             self.refuse(
                 &self.words.given(),
                 "is of the networks of makemore.py; choose one with --type",
             )?;
         }
-        match self.kind {
+        match kind {
             Kind::Bigram => self.train_network(context),
             Kind::Ngram => self.count_ngrams(context),
-            _ => self.train_on_words(context),
+            kind => self.train_on_words(kind, context),
         }
     }
 
-    fn out(&self) -> &Path {
-        let out = self.out.as_deref().or(self.resume.as_deref());
-        out.unwrap_or(Path::new(match self.kind {
-            Kind::Bigram => "makemore.safetensors",
-            Kind::Ngram => "makemore-ngram.safetensors",
-            Kind::Mlp => "makemore-mlp.safetensors",
-            Kind::Bow => "makemore-bow.safetensors",
-            Kind::Rnn => "makemore-rnn.safetensors",
-            Kind::Gru => "makemore-gru.safetensors",
-            Kind::Lstm => "makemore-lstm.safetensors",
-            Kind::Transformer => "makemore-transformer.safetensors",
-        }))
+    /// What is trained: as the user says, or what is resumed.
+    fn kind(&self) -> anyhow::Result<Kind> {
+        if let Some(kind) = self.kind {
+            return Ok(kind);
+        }
+        let Some(file) = &self.resume else {
+            return Ok(Kind::Bigram);
+        };
+        let last = last_of(file);
+        let checkpoint = Checkpoint::load(if last.exists() { &last } else { file })?;
+        let kind = checkpoint.model.kind();
+        Kind::from_str(kind, false)
+            .map_err(|_| anyhow!("{}: a model of type {kind}", file.display()))
     }
 
-    fn request(&self) -> Request<'_> {
+    /// Where the model is saved.
+    fn out(&self, kind: Kind) -> PathBuf {
+        match (&self.out, &self.resume, kind) {
+            (Some(out), ..) => out.clone(),
+            (None, Some(resumed), Kind::Bigram) => resumed.clone(),
+            (None, Some(resumed), _) => base_of(resumed),
+            (None, None, Kind::Bigram) => "makemore.safetensors".into(),
+            (None, None, kind) => format!("makemore-{}.safetensors", kind.name()).into(),
+        }
+    }
+
+    fn request<'a>(
+        &'a self,
+        out: &'a Path,
+        last: Option<&'a Path>,
+        columns: &'static str,
+    ) -> Request<'a> {
         let own = self.dev.iter().chain(&self.test);
         Request {
-            out: self.out(),
+            out,
+            last,
+            columns,
             force: self.force,
             resume: self.resume.as_deref(),
             metrics: self.metrics.as_deref(),

@@ -14,18 +14,21 @@ use makemore_tch::train::rate;
 use makemore_tch::{
     Bigram, Checkpoint, Examples, LanguageModel, Model, Ngram, NgramCounts, Part, Rows,
     SampleOptions, Sampler, ScoredName, Shares, Smoothing, Table, TrainOptions, Trained, Words,
-    format, score, train,
+    format, plots, score, train,
 };
 use serde::Serialize;
 
 use super::data::{Data, nll};
 use super::log::{EpochLoss, Log};
 use super::outputs::Outputs;
-use super::{Choice, SEED, Train};
+use super::{Choice, Kind, SEED, Train};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
 use crate::cli::report::is_closed_pipe;
+
+/// The first line of the losses as CSV.
+const CSV_COLUMNS: &str = "epoch,loss\n";
 
 /// The names that are drawn after training.
 const NAMES: usize = 5;
@@ -65,7 +68,8 @@ pub(super) struct Task {
 
 impl Train {
     pub(super) fn train_network(self, context: Context) -> anyhow::Result<u8> {
-        let outputs = Outputs::check(self.request())?;
+        let out = self.out(Kind::Bigram);
+        let outputs = Outputs::check(self.request(&out, None, CSV_COLUMNS))?;
         let task = self.task(&outputs, context)?;
         let interrupt = Interrupt::catch()?;
         let mut log = Log::new(&task.options, self.log_every(), self.json.json, context);
@@ -76,8 +80,9 @@ impl Train {
         let checkpoint = Checkpoint {
             model: Model::Network(TrainedNetwork {
                 network: Box::new(copy_of(&task.network, tch::Device::Cpu)?),
-                epochs: trained.epochs_done,
+                updates: trained.epochs_done,
                 loss: trained.final_loss,
+                run: None,
             }),
             seed: task.seed,
             libtorch: device::libtorch_version(),
@@ -85,7 +90,18 @@ impl Train {
             split: task.data.parts.split_of(),
         };
         let saved = outputs.save(&checkpoint)?;
-        let displaced = outputs.write_losses(log.losses(), task.counting_nll)?;
+        let mut written = vec![saved.clone()];
+        let losses = log.losses();
+        written.extend(
+            outputs.write_metrics(losses.iter().map(|&(epoch, loss)| EpochLoss {
+                epoch,
+                loss: loss.into(),
+            }))?,
+        );
+        written.extend(outputs.write_plot(&plots::LossCurve {
+            losses,
+            counting_nll: task.counting_nll,
+        })?);
 
         let is_cut = trained.epochs_done < task.options.first_epoch + task.options.epochs;
         let remark = match is_cut {
@@ -97,7 +113,7 @@ impl Train {
         if let Some(remark) = remark {
             context.remarks.say(remark);
         }
-        outputs.check_displaced(&saved, &displaced)?;
+        outputs.check_displaced(&written)?;
         match printed {
             Err(error) if is_cut && is_closed_pipe(&error) => {}
             printed => printed?,
@@ -141,7 +157,7 @@ impl Train {
         let seed = self.seed.or(resumed_seed).unwrap_or(SEED);
         let options = self.options(before.map(|(_, trained)| trained), &counts, &data)?;
         if resumed.is_some() {
-            outputs.check_metrics(options.first_epoch)?;
+            outputs.check_metrics(options.first_epoch.checked_sub(1), "epoch")?;
         }
         let network = match before {
             Some((network, _)) => copy_of(network, device)?,
@@ -164,7 +180,7 @@ impl Train {
         &self,
         checkpoint: &'a Checkpoint,
     ) -> anyhow::Result<(&'a Bigram, &'a TrainedNetwork)> {
-        let file = self.resume.as_deref().unwrap_or(self.out()).display();
+        let file = self.resume.as_deref().unwrap_or(Path::new("")).display();
         match &checkpoint.model {
             Model::Network(trained) => match trained.network.bigram() {
                 Some(network) => Ok((network, trained)),
@@ -237,7 +253,7 @@ impl Train {
             Some(chosen) => chosen,
             None => rate::default(counts, data.counted.digest, regularization),
         };
-        let (first_epoch, epochs) = (resumed.map_or(0, |resumed| resumed.epochs), self.epochs());
+        let (first_epoch, epochs) = (resumed.map_or(0, |resumed| resumed.updates), self.epochs());
         if first_epoch + epochs > MAX_EPOCHS {
             bail!(
                 "--epochs {epochs} after {first_epoch} is more than {MAX_EPOCHS}, which no checkpoint has"

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::data::{Data, nll};
 use super::names::{self, Name};
 use super::outputs::Outputs;
-use super::{Choice, SEED, Train};
+use super::{Choice, Kind, SEED, Train};
 use crate::cli::context::Context;
 use crate::cli::{output, progress};
 
@@ -52,7 +52,8 @@ impl Train {
     pub(super) fn count_ngrams(self, context: Context) -> anyhow::Result<u8> {
         self.refuse_of_gradient_descent()?;
         let start = Instant::now();
-        let outputs = Outputs::check(self.request())?;
+        let out = self.out(Kind::Ngram);
+        let outputs = Outputs::check(self.request(&out, None, ""))?;
         let data = self.read_data(Shares::USUAL, None, context)?;
         outputs.check_list(&data.counted, "ngram")?;
         if !data.has(Part::Dev) && self.plot.is_some() {
@@ -142,7 +143,8 @@ impl Train {
                 .map_err(anyhow::Error::from)
         };
         let plotted = plotted.with_context(|| is_saved("no picture was drawn"))?;
-        outputs.check_displaced(&saved, &plotted)?;
+        let files: Vec<PathBuf> = std::iter::once(saved.clone()).chain(plotted).collect();
+        outputs.check_displaced(&files)?;
         written.with_context(|| is_saved("not all could be printed"))?;
         drawn.with_context(|| is_saved("no names can be drawn from it"))?;
         if let Some(best) = shorter {

@@ -7,15 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use makemore_tch::files::{Output, check_distinct};
 use makemore_tch::{Checkpoint, Counted, Error, plots};
-
-use super::log::EpochLoss;
+use serde::Serialize;
 
 /// What helps where a file is in the way.
 const CHOOSE: &str =
     "not overwritten; choose another file with --out, or overwrite it with --force";
-
-/// The first line of the losses as CSV.
-const CSV_HEADER: &str = "epoch,loss\n";
 
 /// Where the results of a training go.
 #[derive(Debug)]
@@ -24,12 +20,26 @@ pub struct Outputs {
     /// The checkpoint that is there, unless it may be overwritten whatever it is.
     previous: Option<Checkpoint>,
     force: bool,
-    metrics: Option<Output>,
-    /// The losses before those of this training.
-    metrics_before: String,
-    /// The epoch that would follow them.
-    metrics_next: u64,
+    /// What it takes to go on with the training.
+    last: Option<Output>,
+    metrics: Option<Metrics>,
     plot: Option<Output>,
+}
+
+/// The losses as CSV.
+#[derive(Debug)]
+struct Metrics {
+    output: Output,
+    /// Those before this training, with the names of the columns.
+    before: String,
+}
+
+impl Metrics {
+    /// The last epoch or step before this training.
+    fn last(&self) -> Option<u64> {
+        let line = self.before.lines().last()?;
+        line.split(',').next()?.parse().ok()
+    }
 }
 
 /// What the user asked for.
@@ -38,6 +48,10 @@ pub struct Request<'a> {
     pub out: &'a Path,
     pub force: bool,
     pub resume: Option<&'a Path>,
+    /// Where what it takes to go on is saved, if it is a file of its own.
+    pub last: Option<&'a Path>,
+    /// The first line of the losses as CSV.
+    pub columns: &'static str,
     pub metrics: Option<&'a Path>,
     pub plot: Option<&'a Path>,
     pub data: Vec<&'a Path>,
@@ -48,7 +62,9 @@ impl Outputs {
     pub fn check(request: Request) -> anyhow::Result<Self> {
         let pictures_and_figures: Vec<&Path> =
             request.plot.into_iter().chain(request.metrics).collect();
-        let all = [&[request.out], pictures_and_figures.as_slice()].concat();
+        let mut all = vec![request.out];
+        all.extend(request.last);
+        all.extend(&pictures_and_figures);
         check_distinct(&all, &request.data)?;
         // The checkpoint that is resumed may be replaced, but by nothing else.
         let resume: Vec<&Path> = request.resume.into_iter().collect();
@@ -64,32 +80,34 @@ impl Outputs {
         let checkpoint = Output::check(request.out)?;
         let plot = request.plot.map(plots::check).transpose()?;
         let metrics = request.metrics.map(Output::check).transpose()?;
+        let last = request.last.map(Output::check).transpose()?;
         let mut previous = None;
-        if checkpoint.exists() && !request.force {
-            previous = Some(load_previous(request.out)?);
-        }
-        let mut metrics_before = CSV_HEADER.to_owned();
-        if let Some(metrics) = &metrics
-            && metrics.exists()
-            && !(request.force && request.resume.is_none())
-        {
-            let there = read_metrics(metrics.path())?;
-            if request.resume.is_some() {
-                metrics_before = there;
+        if !request.force {
+            // A stray file of the second name is not overwritten either.
+            for output in last
+                .iter()
+                .chain([&checkpoint])
+                .filter(|output| output.exists())
+            {
+                previous = Some(load_previous(output.path())?);
             }
         }
-        let last = metrics_before
-            .lines()
-            .last()
-            .and_then(|line| line.split(',').next());
-        let last = last.and_then(|epoch| epoch.parse::<u64>().ok());
+        let metrics = metrics.map(|output| {
+            let mut before = request.columns.to_owned();
+            if output.exists() && !(request.force && request.resume.is_none()) {
+                let there = read_metrics(output.path(), request.columns)?;
+                if request.resume.is_some() {
+                    before = there;
+                }
+            }
+            anyhow::Ok(Metrics { output, before })
+        });
         Ok(Self {
             checkpoint,
             previous,
             force: request.force,
-            metrics,
-            metrics_before,
-            metrics_next: last.map_or(0, |last| last.saturating_add(1)),
+            last,
+            metrics: metrics.transpose()?,
             plot,
         })
     }
@@ -122,21 +140,41 @@ impl Outputs {
         Ok(())
     }
 
-    /// Refuses to append losses to others than those before the first epoch.
-    pub fn check_metrics(&self, first_epoch: u64) -> anyhow::Result<()> {
-        match &self.metrics {
-            Some(metrics) if metrics.exists() && self.metrics_next != first_epoch => bail!(
-                "{}: epoch {} would come next in it, but the training goes on with epoch {first_epoch}; name another file with --metrics",
-                metrics.path().display(),
-                self.metrics_next
-            ),
-            _ => Ok(()),
+    /// Refuses to append losses to others than those up to the last epoch or step that was made.
+    pub fn check_metrics(&self, made: Option<u64>, unit: &str) -> anyhow::Result<()> {
+        let Some(metrics) = self
+            .metrics
+            .as_ref()
+            .filter(|metrics| metrics.output.exists())
+        else {
+            return Ok(());
+        };
+        if metrics.last() == made {
+            return Ok(());
         }
+        let told = |number: Option<u64>| match number {
+            Some(number) => format!("{unit} {number}"),
+            None => "the beginning".to_owned(),
+        };
+        bail!(
+            "{}: it ends with {}, but the training goes on after {}; name another file with --metrics",
+            metrics.output.path().display(),
+            told(metrics.last()),
+            told(made)
+        )
     }
 
     /// Saves the checkpoint and returns where.
     pub fn save(&self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
         self.write(&self.checkpoint, &checkpoint.to_bytes()?)
+    }
+
+    /// Saves what it takes to go on with the training, and returns where.
+    pub fn save_last(&self, checkpoint: &Checkpoint) -> anyhow::Result<Option<PathBuf>> {
+        let Some(last) = &self.last else {
+            return Ok(None);
+        };
+        self.write(last, &checkpoint.to_bytes()?).map(Some)
     }
 
     /// Writes a file and returns where: where it belongs or, if another program has written there
@@ -152,18 +190,17 @@ impl Outputs {
         }
     }
 
-    /// Says where files are that could not be written where they belong; `losses` are what
-    /// [`write_losses`](Self::write_losses) returned.
-    pub fn check_displaced(&self, saved: &Path, losses: &[PathBuf]) -> anyhow::Result<()> {
+    /// Says where files are that could not be written where they belong; `written` are all that
+    /// were, the checkpoint first, then what it takes to go on, the losses and the picture.
+    pub fn check_displaced(&self, written: &[PathBuf]) -> anyhow::Result<()> {
         let belong = [
             Some(&self.checkpoint),
-            self.metrics.as_ref(),
+            self.last.as_ref(),
+            self.metrics.as_ref().map(|metrics| &metrics.output),
             self.plot.as_ref(),
         ];
         let belong = belong.into_iter().flatten().map(Output::path);
-        let are = [saved]
-            .into_iter()
-            .chain(losses.iter().map(PathBuf::as_path));
+        let are = written.iter().map(PathBuf::as_path);
         let displaced: Vec<String> = belong
             .zip(are)
             .filter(|(belongs, is)| belongs != is)
@@ -181,29 +218,22 @@ impl Outputs {
         }
     }
 
-    /// Writes the losses of all epochs and draws them; returns where.
-    pub fn write_losses(
+    /// Writes the losses, each a row, if they are wanted; returns where.
+    pub fn write_metrics(
         &self,
-        losses: &[(u64, f32)],
-        counting_nll: f64,
-    ) -> anyhow::Result<Vec<PathBuf>> {
-        let mut written = Vec::new();
-        if let Some(metrics) = &self.metrics {
-            let mut csv = csv::WriterBuilder::new()
-                .has_headers(false)
-                .from_writer(self.metrics_before.clone().into_bytes());
-            for &(epoch, loss) in losses {
-                let loss = f64::from(loss);
-                csv.serialize(EpochLoss { epoch, loss })?;
-            }
-            let bytes = csv.into_inner().map_err(|error| error.into_error())?;
-            written.push(self.write(metrics, &bytes)?);
+        rows: impl IntoIterator<Item = impl Serialize>,
+    ) -> anyhow::Result<Option<PathBuf>> {
+        let Some(Metrics { output, before }) = &self.metrics else {
+            return Ok(None);
+        };
+        let mut csv = csv::WriterBuilder::new()
+            .has_headers(false)
+            .from_writer(before.clone().into_bytes());
+        for row in rows {
+            csv.serialize(row)?;
         }
-        written.extend(self.write_plot(&plots::LossCurve {
-            losses,
-            counting_nll,
-        })?);
-        Ok(written)
+        let bytes = csv.into_inner().map_err(|error| error.into_error())?;
+        self.write(output, &bytes).map(Some)
     }
 
     /// Draws the picture, if one is wanted; returns where.
@@ -228,13 +258,13 @@ fn load_previous(out: &Path) -> anyhow::Result<Checkpoint> {
 }
 
 /// The losses of an earlier training.
-fn read_metrics(file: &Path) -> anyhow::Result<String> {
+fn read_metrics(file: &Path, columns: &str) -> anyhow::Result<String> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let mut before = String::from_utf8_lossy(&bytes).into_owned();
     if before.is_empty() {
-        return Ok(CSV_HEADER.to_owned());
+        return Ok(columns.to_owned());
     }
-    if !before.starts_with(CSV_HEADER) {
+    if !before.starts_with(columns) {
         bail!(
             "{}: not a list of losses, so it is neither overwritten nor appended to; name another file with --metrics",
             file.display()

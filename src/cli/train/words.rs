@@ -1,115 +1,34 @@
 //! `makemore-tch train --type mlp` and the other networks of makemore.py.
 
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::Args;
-use indicatif::ProgressBar;
 use makemore_tch::checkpoint::TrainedNetwork;
+use makemore_tch::data::split::Permutation;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
-use makemore_tch::models::{Config, Makemore, Sizes};
-use makemore_tch::score::evaluate;
-use makemore_tch::train::adamw::{AdamW, AdamWOptions};
-use makemore_tch::train::words::{
-    LearningRate, STEP, WordList, WordOptions, WordStep, copies, train_on_words,
-};
-use makemore_tch::{Checkpoint, Error, Model, Network, Part, Shares, Words, format};
+use makemore_tch::models::{Config, Makemore};
+use makemore_tch::tensorboard::EventFile;
+use makemore_tch::train::words::{Done, Run, Training, WordList, WordOptions, copies};
+use makemore_tch::{Checkpoint, Error, Model, Network, Part, Shares, format, plots};
 use serde::Serialize;
-use tch::Tensor;
 
+use super::advice::quoted;
+use super::course::{Course, Kept, Losses};
 use super::data::{Data, nll};
 use super::names::{self, Name};
 use super::outputs::Outputs;
 use super::{Kind, SEED, Train};
-use crate::cli::arguments::{below_one, whole, zero_or_more};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{output, progress};
 
-/// The largest size that may be asked for.
-const MOST: usize = 1 << 14;
+/// The most words of a part that are evaluated to show a loss.
+const EVALUATED: u64 = 50_000;
 
-/// What is said of the networks of makemore.py.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Networks of makemore.py")]
-pub struct WordArguments {
-    /// How many layers a transformer has [default: 4]
-    #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), allow_negative_numbers = true)]
-    n_layer: Option<usize>,
-
-    /// How many heads its attention has [default: 4]
-    #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), allow_negative_numbers = true)]
-    n_head: Option<usize>,
-
-    /// The size of an embedding [default: 64]
-    #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
-    n_embd: Option<usize>,
-
-    /// The size of a hidden layer or a state [default: 64; without --preset, of a gru 384
-    /// and of an lstm 256]
-    #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
-    n_embd2: Option<usize>,
-
-    /// How many characters back a network looks, the start token among them [default: as many as the
-    /// longest word has, and one]
-    #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
-    block_size: Option<usize>,
-
-    /// How many words a step learns from [default: 128; with --preset makemore 32]
-    #[arg(long, value_name = "N", value_parser = whole(1..=1_usize << 20), allow_negative_numbers = true)]
-    batch_size: Option<usize>,
-
-    /// What share of the numbers before the last layer is left out in each step [default: 0.35 of a
-    /// gru or lstm; of others and with --preset makemore 0]
-    #[arg(long, value_name = "X", value_parser = below_one, allow_negative_numbers = true)]
-    dropout: Option<f64>,
-
-    /// What weights lose at each step, times the learning rate [default: 0.05; with --preset makemore
-    /// 0.01]
-    #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
-    weight_decay: Option<f64>,
-
-    /// How many steps [default: 2000, of a gru 1400; with --preset makemore 10000]
-    #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX / 2), allow_negative_numbers = true)]
-    max_steps: Option<u64>,
-
-    /// Evaluate on dev every so many steps; the best is kept [default: 250]
-    #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
-    eval_every: Option<u64>,
-
-    /// Train as makemore.py does: batches of 32, a constant learning rate of 0.0005
-    #[arg(long, value_enum)]
-    preset: Option<Preset>,
-}
-
-/// Whose settings are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Preset {
-    /// Those of makemore.py
-    Makemore,
-}
-
-impl WordArguments {
-    /// The arguments, and whether they are given.
-    pub fn given(&self) -> [(bool, &'static str); 11] {
-        [
-            (self.n_layer.is_some(), "--n-layer"),
-            (self.n_head.is_some(), "--n-head"),
-            (self.n_embd.is_some(), "--n-embd"),
-            (self.n_embd2.is_some(), "--n-embd2"),
-            (self.block_size.is_some(), "--block-size"),
-            (self.batch_size.is_some(), "--batch-size"),
-            (self.dropout.is_some(), "--dropout"),
-            (self.weight_decay.is_some(), "--weight-decay"),
-            (self.max_steps.is_some(), "--max-steps"),
-            (self.eval_every.is_some(), "--eval-every"),
-            (self.preset.is_some(), "--preset"),
-        ]
-    }
-}
+/// The first line of the losses as CSV.
+pub const COLUMNS: &str = "step,train,dev\n";
 
 #[derive(Serialize)]
 struct Document {
@@ -122,6 +41,7 @@ struct Document {
     best_step: u64,
     seconds: f64,
     losses: Vec<Losses>,
+    train_loss: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     dev_loss: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,226 +52,343 @@ struct Document {
     names: Vec<Name>,
 }
 
-/// The losses up to a step.
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Losses {
-    step: u64,
-    /// The mean of the batches since the losses before.
-    train: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dev: Option<f64>,
+/// The words that a network learns from and is evaluated with.
+#[derive(Default)]
+struct Lists {
+    train: WordList,
+    /// Some of the train part.
+    of_train: WordList,
+    /// Some of the dev part.
+    dev: WordList,
+    /// The number of characters of the longest word of all parts.
+    longest: usize,
 }
 
-impl std::fmt::Display for Losses {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "Step: {}, train loss: {:.6}", self.step, self.train)?;
-        match self.dev {
-            Some(dev) => write!(f, ", dev loss: {dev:.6}"),
-            None => Ok(()),
-        }
+/// What a training goes on from.
+struct Begin {
+    checkpoint: Checkpoint,
+    /// What it takes to go on as if there had been no interruption.
+    run: Option<Run>,
+    /// The network that was kept until then.
+    kept: Option<Kept>,
+}
+
+/// The file beside a checkpoint with the last network of its training, which may not be the best,
+/// and what it takes to go on.
+pub fn last_of(checkpoint: &Path) -> PathBuf {
+    match base_of(checkpoint) == checkpoint {
+        true => checkpoint.with_extension("last.safetensors"),
+        false => checkpoint.to_owned(),
     }
 }
 
-/// What became of a training.
-struct Course {
-    /// How many steps were made.
-    steps: u64,
-    losses: Vec<Losses>,
-    best: Option<Best>,
-    /// What ended it before its time.
-    fault: Option<Error>,
-}
-
-/// The parameters with the lowest dev loss so far; without dev data the last ones.
-struct Best {
-    losses: Losses,
-    parameters: BTreeMap<String, Tensor>,
+/// The checkpoint that a file with the last network is beside.
+pub fn base_of(last: &Path) -> PathBuf {
+    let name = last.to_string_lossy();
+    match name.strip_suffix(".last.safetensors") {
+        Some(stem) => format!("{stem}.safetensors").into(),
+        None => last.to_owned(),
+    }
 }
 
 impl Train {
-    pub(super) fn train_on_words(self, context: Context) -> anyhow::Result<u8> {
+    pub(super) fn train_on_words(self, kind: Kind, context: Context) -> anyhow::Result<u8> {
         self.refuse_of_the_lecture()?;
         let start = Instant::now();
-        let outputs = Outputs::check(self.request())?;
-        let data = self.read_data(Shares::USUAL, None, context)?;
+        let begin = self.begin(kind)?;
+        let out = self.out(kind);
+        let last = last_of(&out);
+        let outputs = Outputs::check(self.request(&out, Some(&last), COLUMNS))?;
+        let resumed = begin.as_ref().map(|begin| &begin.checkpoint);
+        let data = self.read_data(Shares::USUAL, resumed, context)?;
         data.check_characters()?;
-        let kind = self.kind.name();
-        outputs.check_list(&data.counted, kind)?;
-        let vocabulary = data.counted.counts.vocabulary().clone();
-        let words = train_words(&data)?;
-        let (config, sizes) = self.config(&words)?;
-        let seed = self.seed.unwrap_or(SEED);
+        outputs.check_list(&data.counted, kind.name())?;
+        let lists = lists(&data)?;
+        let seed = self.seed.or(resumed.map(|resumed| resumed.seed));
+        let seed = seed.unwrap_or(SEED);
         let device = self.device.unwrap_or(DeviceRequest::Cpu).open()?;
-        let options = self.word_options(seed);
-        context
+        let network = self.network(begin.as_ref(), kind, &data, &lists, seed, device)?;
+        let (run, kept) = begin.map_or((None, None), |begin| (begin.run, begin.kept));
+        let options = match &run {
+            Some(run) => self.options_of(run)?,
+            None => self.word_options(kind, seed),
+        };
+        let before = run.as_ref().map(|run| run.done.steps);
+        outputs.check_metrics(before, "step")?;
+
+        let parameters = network.parameters();
+        let numbers = parameters.iter().map(|(_, tensor)| tensor.numel()).sum();
+        let threads = context
             .threads
-            .prepare_for(options.batch_size * sizes.block_size * sizes.n_embd.max(sizes.n_embd2));
-        let network = Makemore::new(vocabulary.clone(), config, seed, device)?;
+            .prepare_for_training(options.batch_size * numbers);
+        let mut training = Training::new(&network, &lists.train, options, threads)?;
+        if let Some(run) = run {
+            training = training.after(run.done, &run.optimizer)?;
+        }
         let interrupt = Interrupt::catch()?;
-        let trained = self.steps(
-            &network, &words, &data, &options, device, &interrupt, context,
+        let mut course = Course::new(
+            &network,
+            &lists.dev,
+            progress::training(context.remarks.quiet),
         );
+        course.kept = kept;
+        course.every = self.words.eval_every.unwrap_or(100);
+        course.prints = !self.json.json;
+        course.events = self
+            .words
+            .tensorboard
+            .as_deref()
+            .map(EventFile::create)
+            .transpose()?;
+        let fault = course.run(&mut training, &interrupt);
         let Course {
-            steps,
             losses,
-            best,
-            fault,
-        } = trained?;
-        let Some(Best {
-            losses: of_best,
-            parameters,
-        }) = best
-        else {
-            let nothing = format!("nothing was saved to {}", self.out().display());
+            kept,
+            curve,
+            ..
+        } = course;
+        let Some(kept) = kept else {
+            let nothing = format!("nothing was saved to {}", out.display());
             let fault = fault.unwrap_or(Error::Libtorch("no step was made".to_owned()));
-            return Err(self.explain_fault(fault, &nothing));
+            return Err(explain_fault(fault, &options, &nothing));
         };
 
         // Saved before it is said that it is, and whatever became of what was printed.
-        let network = Makemore::of(vocabulary, config, &parameters, tch::Device::Cpu)?;
-        let numbers = parameters.values().map(Tensor::numel).sum();
-        let checkpoint = Checkpoint {
+        let checkpoint = |network: Makemore, step, loss: f64, run| Checkpoint {
             model: Model::Network(TrainedNetwork {
                 network: Box::new(network),
-                epochs: of_best.step,
-                loss: of_best.train as f32,
+                updates: step,
+                loss: loss as f32,
+                run,
             }),
             seed,
             libtorch: device::libtorch_version(),
             data: data.counted.digest,
             split: data.parts.split_of(),
         };
-        let saved = outputs.save(&checkpoint)?;
-        let model = checkpoint.model.language_model();
+        let here = |parameters| {
+            let vocabulary = data.counted.counts.vocabulary().clone();
+            Makemore::of(vocabulary, network.config(), parameters, tch::Device::Cpu)
+        };
+        let best = checkpoint(here(&kept.parameters)?, kept.step, kept.train, None);
+        let saved = outputs.save(&best)?;
+        let mut written = vec![saved.clone()];
+        let done = training.done();
+        if fault.is_none() {
+            let run = Run {
+                options,
+                done,
+                best: kept.best(),
+                optimizer: training.optimizer()?,
+            };
+            let loss = losses.last().map_or(kept.train, |last| last.train);
+            let last = checkpoint(here(&copies(&network)?)?, done.steps, loss, Some(run));
+            written.extend(outputs.save_last(&last)?);
+        }
+        written.extend(
+            outputs.write_metrics(losses.iter().map(|now| (now.step, now.train, now.dev)))?,
+        );
+        // What fails from here on does so after the results.
+        let dev: Vec<_> = losses
+            .iter()
+            .filter_map(|now| Some((now.step, now.dev?)))
+            .collect();
+        let (train, dev) = (curve.as_slice(), dev.as_slice());
+        let plotted = outputs.write_plot(&plots::TrainingCurves { train, dev });
+        let model = best.model.language_model();
         let held_out = data.held_out(model, &self.memory.memory())?;
-        let names = names::draw(model, seed, &data.parts)?;
-        let written = self.print_words(
+        let printed = self.print_words(
             Document {
-                kind,
+                kind: kind.name(),
                 parameters: numbers,
-                steps,
-                best_step: of_best.step,
+                steps: done.steps,
+                best_step: kept.step,
                 seconds: start.elapsed().as_secs_f64(),
                 losses,
+                train_loss: lists.of_train.evaluate(model)?.nll(),
                 dev_loss: nll(held_out.dev.all),
                 test_loss: nll(held_out.test.all),
                 test_loss_new: nll(held_out.test.new),
                 checkpoint: saved.to_string_lossy().into_owned(),
-                names,
+                names: names::draw(model, seed, &data.parts)?,
             },
             &held_out.lines(),
         );
-        outputs.check_displaced(&saved, &[])?;
+        let is_saved =
+            |what: &str| format!("the network was saved to {}, but {what}", saved.display());
+        written.extend(plotted.with_context(|| is_saved("no picture was drawn"))?);
+        outputs.check_displaced(&written)?;
         if let Some(fault) = fault {
-            let step = of_best.step;
+            let step = kept.step;
             let best = format!(
                 "the network of step {step} was saved to {}",
                 saved.display()
             );
-            return Err(self.explain_fault(fault, &best));
+            return Err(explain_fault(fault, &options, &best));
         }
-        if steps < options.steps {
+        let is_cut = options.fraction(done) < 1.0;
+        if is_cut {
             context.remarks.say(format_args!(
-                "interrupted after {steps} of {} steps",
-                options.steps
+                "interrupted after {} steps; go on with: {}",
+                done.steps,
+                self.how_to_go_on_with(&saved)
             ));
         }
-        written.with_context(|| {
-            let saved = saved.display();
-            format!("the network was saved to {saved}, but not all could be printed")
-        })?;
-        Ok(match steps < options.steps {
-            true => interrupt.status(),
-            false => 0,
-        })
+        printed.with_context(|| is_saved("not all could be printed"))?;
+        Ok(if is_cut { interrupt.status() } else { 0 })
     }
 
-    /// Trains until the end, Ctrl-C or a fault.
-    #[expect(clippy::too_many_arguments, reason = "all that a training has")]
-    fn steps(
-        &self,
-        network: &Makemore,
-        words: &WordList,
-        data: &Data,
-        options: &WordOptions,
-        device: tch::Device,
-        interrupt: &Interrupt,
-        context: Context,
-    ) -> makemore_tch::Result<Course> {
-        let parameters = network.parameters().into_iter().map(|(_, tensor)| tensor);
-        let mut optimizer = AdamW::new(parameters.collect(), self.adamw())?;
-        let bar = progress::steps(options.steps, context.remarks.quiet).with_prefix("step");
-        let every = self.words.eval_every.unwrap_or(250);
-        let mut losses: Vec<Losses> = Vec::new();
-        let mut best: Option<Best> = None;
-        let mut since = (0.0, 0);
-        let mut made = 0;
-        let trained = train_on_words(network, words, &mut optimizer, options, device, |step| {
-            let WordStep {
-                number,
-                loss,
-                learning_rate,
-            } = step;
-            since = (since.0 + loss, since.1 + 1);
-            bar.set_message(format!("loss {loss:.4} lr {learning_rate:.5}"));
-            bar.inc(1);
-            let done = number + 1;
-            made = done;
-            let stops = interrupt.is_pressed();
-            if done.is_multiple_of(every) || done == options.steps || stops {
-                let dev = match data.has(Part::Dev) {
-                    true => Some(evaluate::parts(network, &data.parts, &[Part::Dev])?.nll()),
-                    false => None,
-                };
-                let now = Losses {
-                    step: done,
-                    train: since.0 / f64::from(since.1),
-                    dev,
-                };
-                since = (0.0, 0);
-                self.show(&bar, now);
-                losses.push(now);
-                let parameters = copies(network)?;
-                let loss = dev.unwrap_or(now.train);
-                if !loss.is_finite() || !are_finite(&parameters)? {
-                    return Err(Error::Diverged {
-                        stage: STEP,
-                        number,
-                        learning_rate,
-                        regularization: 0.0,
-                        loss: loss as f32,
-                    });
-                }
-                let before = best.as_ref().and_then(|best| best.losses.dev);
-                if before.is_none_or(|before| dev.is_none_or(|dev| dev < before)) {
-                    best = Some(Best {
-                        losses: now,
-                        parameters,
-                    });
-                }
-            }
-            Ok(match stops {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            })
-        });
-        bar.finish_and_clear();
-        Ok(Course {
-            steps: made,
-            losses,
-            best,
-            fault: trained.err(),
-        })
-    }
-
-    /// Prints losses as they come; a closed pipe does not end the training.
-    fn show(&self, bar: &ProgressBar, losses: Losses) {
-        if !self.json.json {
-            bar.suspend(|| {
-                let mut results = output::results();
-                let _ = writeln!(results, "{losses}").and_then(|()| results.flush());
-            });
+    /// What the training goes on from, if that is wanted.
+    fn begin(&self, kind: Kind) -> anyhow::Result<Option<Begin>> {
+        let Some(file) = &self.resume else {
+            return Ok(None);
+        };
+        let last = last_of(file);
+        let mut checkpoint = match last.exists() {
+            true => Checkpoint::load(&last)?,
+            false => Checkpoint::load(file)?,
+        };
+        let there = checkpoint.model.kind();
+        if there != kind.name() {
+            let file = file.display();
+            bail!("{file}: a model of type {there}; leave --type out");
         }
+        let Model::Network(trained) = &mut checkpoint.model else {
+            bail!("{}: no network", file.display());
+        };
+        let run = trained.run.take();
+        let reason = match &run {
+            Some(_) => "stays what it was from the beginning of a run to its end; leave it out",
+            None => "is that of the network that is resumed; leave it out",
+        };
+        match &run {
+            Some(_) => {
+                self.refuse(&self.words.of_a_run(), reason)?;
+                self.refuse(
+                    &[(self.lr.is_some(), "--lr"), (self.seed.is_some(), "--seed")],
+                    reason,
+                )?;
+            }
+            None => self.refuse(&self.words.of_sizes(), reason)?,
+        }
+        let best = run.as_ref().and_then(|run| run.best);
+        let kept = match best {
+            Some(best) => {
+                let file = base_of(file);
+                let kept = match Checkpoint::load(&file)?.model {
+                    Model::Network(there) if there.updates == best.step => Kept {
+                        step: best.step,
+                        train: there.loss.into(),
+                        dev: Some(best.dev),
+                        parameters: there.network.parameters().into_iter().collect(),
+                    },
+                    _ => bail!(
+                        "{}: not the best network of the training that {} goes on with",
+                        file.display(),
+                        last.display()
+                    ),
+                };
+                Some(kept)
+            }
+            None => None,
+        };
+        Ok(Some(Begin {
+            checkpoint,
+            run,
+            kept,
+        }))
+    }
+
+    /// The network that is trained: a new one, or that of a checkpoint.
+    fn network(
+        &self,
+        begin: Option<&Begin>,
+        kind: Kind,
+        data: &Data,
+        lists: &Lists,
+        seed: u64,
+        device: tch::Device,
+    ) -> anyhow::Result<Makemore> {
+        let vocabulary = data.counted.counts.vocabulary();
+        let Some(begin) = begin else {
+            let config = self.config(kind, lists.longest)?;
+            return Ok(Makemore::new(vocabulary.clone(), config, seed, device)?);
+        };
+        let file = self.resume.as_deref().unwrap_or(Path::new(""));
+        let Some(trained) = begin.checkpoint.model.network() else {
+            bail!("{}: no network", file.display());
+        };
+        check_same_vocabulary(file, trained.network.vocabulary(), &data.counted)?;
+        if begin.run.is_some() && begin.checkpoint.data != data.counted.digest {
+            bail!(
+                "{}: trained on another list ({}) than {} ({}); pass that list with --data FILE",
+                file.display(),
+                begin.checkpoint.data,
+                data.counted.origin,
+                data.counted.digest
+            );
+        }
+        let block_size = trained.network.block_size();
+        if lists.longest >= block_size {
+            bail!(
+                "{}: its block size is {block_size}, too short for the longest word of {}, which has {} characters",
+                file.display(),
+                data.counted.origin,
+                lists.longest
+            );
+        }
+        let parameters = trained.network.parameters().into_iter().collect();
+        let config: Config = trained.network.config();
+        Ok(Makemore::of(
+            vocabulary.clone(),
+            config,
+            &parameters,
+            device,
+        )?)
+    }
+
+    /// How a run goes on: as it was, but for where it ends.
+    fn options_of(&self, run: &Run) -> anyhow::Result<WordOptions> {
+        let mut options = run.options;
+        if self.words.max_steps.is_some() || self.words.minutes.is_some() {
+            options.steps = self.words.max_steps;
+            options.seconds = self.words.minutes.map(|minutes| 60.0 * minutes);
+        }
+        let Done { steps, seconds } = run.done;
+        if options.fraction(run.done) >= 1.0 {
+            let file = self.resume.as_deref().unwrap_or(Path::new(""));
+            bail!(
+                "{}: its training is over, after {steps} steps and {:.1} minutes; name more in all with --max-steps or --minutes",
+                file.display(),
+                seconds / 60.0
+            );
+        }
+        Ok(options)
+    }
+
+    /// The command that does what was not done because of Ctrl-C.
+    fn how_to_go_on_with(&self, saved: &Path) -> String {
+        let mut command = vec!["makemore-tch train --resume".to_owned(), quoted(saved)];
+        let mut add = |flag: &str, value: String| command.extend([flag.to_owned(), value]);
+        if let Some(device) = self.device.filter(|&device| device != DeviceRequest::Cpu) {
+            add("--device", device.to_string());
+        }
+        let files = [
+            ("--metrics", &self.metrics),
+            ("--dev", &self.dev),
+            ("--test", &self.test),
+        ];
+        let folder = [("--tensorboard", &self.words.tensorboard)];
+        for (argument, file) in files.into_iter().chain(folder) {
+            if let Some(file) = file {
+                add(argument, quoted(file));
+            }
+        }
+        if !self.data.data.is_empty() {
+            let files: Vec<String> = self.data.data.iter().map(|file| quoted(file)).collect();
+            add("--data", files.join(" "));
+        }
+        command.join(" ")
     }
 
     fn print_words(&self, document: Document, held_out: &[String]) -> anyhow::Result<()> {
@@ -365,6 +402,7 @@ impl Train {
             None => format!("after step {step}"),
         };
         writeln!(results, "Parameters: {parameters}, {which}")?;
+        writeln!(results, "Train loss: {:.6}", document.train_loss)?;
         for line in held_out {
             writeln!(results, "{line}")?;
         }
@@ -380,106 +418,7 @@ impl Train {
         Ok(())
     }
 
-    fn config(&self, words: &WordList) -> anyhow::Result<(Config, Sizes)> {
-        let longest = words.longest();
-        let block_size = self.words.block_size.unwrap_or(longest + 1);
-        if block_size <= longest {
-            bail!(
-                "--block-size {block_size} is too short for the longest word, which has {longest} characters; {} would work",
-                longest + 1
-            );
-        }
-        let n_embd2 = match self.kind {
-            Kind::Gru if self.has_our_gates() => 384,
-            Kind::Lstm if self.has_our_gates() => 256,
-            _ => 64,
-        };
-        let sizes = Sizes {
-            block_size,
-            n_embd: self.words.n_embd.unwrap_or(64),
-            n_embd2: self.words.n_embd2.unwrap_or(n_embd2),
-            n_layer: self.words.n_layer.unwrap_or(4),
-            n_head: self.words.n_head.unwrap_or(4),
-        };
-        let config = match self.kind {
-            Kind::Mlp => Config::Mlp(sizes),
-            Kind::Bow => Config::Bow(sizes),
-            Kind::Rnn => Config::Rnn(sizes),
-            Kind::Gru => Config::Gru(sizes),
-            Kind::Lstm => Config::Lstm(sizes),
-            Kind::Transformer => Config::Transformer(sizes),
-            Kind::Bigram | Kind::Ngram => bail!("no network of makemore.py"),
-        };
-        Ok((config, sizes))
-    }
-
-    /// Whether a network with gates is trained by our settings.
-    fn has_our_gates(&self) -> bool {
-        self.words.preset.is_none() && matches!(self.kind, Kind::Gru | Kind::Lstm)
-    }
-
-    fn word_options(&self, seed: u64) -> WordOptions {
-        let (steps, batch_size, learning_rate) = match self.words.preset {
-            Some(Preset::Makemore) => (10_000, 32, LearningRate::Constant(self.lr.unwrap_or(5e-4))),
-            None => {
-                let falling = LearningRate::Falling {
-                    highest: self.lr.unwrap_or(5e-3),
-                    warm_up: 100,
-                };
-                let steps = if self.kind == Kind::Gru { 1_400 } else { 2_000 };
-                (steps, 128, falling)
-            }
-        };
-        WordOptions {
-            steps: self.words.max_steps.unwrap_or(steps),
-            batch_size: self.words.batch_size.unwrap_or(batch_size),
-            learning_rate,
-            dropout: self.words.dropout.unwrap_or(match self.has_our_gates() {
-                true => 0.35,
-                false => 0.0,
-            }),
-            seed,
-        }
-    }
-
-    fn adamw(&self) -> AdamWOptions {
-        let preset = match self.words.preset {
-            Some(Preset::Makemore) => AdamWOptions::default(),
-            None => AdamWOptions {
-                weight_decay: 0.05,
-                beta2: 0.999,
-                ..AdamWOptions::default()
-            },
-        };
-        AdamWOptions {
-            weight_decay: self.words.weight_decay.unwrap_or(preset.weight_decay),
-            ..preset
-        }
-    }
-
-    /// A fault of the training, what would work, and what was saved.
-    fn explain_fault(&self, fault: Error, saved: &str) -> anyhow::Error {
-        match fault {
-            Error::Diverged { number, loss, .. } => {
-                let (LearningRate::Constant(rate) | LearningRate::Falling { highest: rate, .. }) =
-                    self.word_options(SEED).learning_rate;
-                let lower = rate / 10.0;
-                anyhow!(
-                    "training diverged: the loss is {loss} at step {}; try --lr {lower:.0e} ({saved})",
-                    number + 1
-                )
-            }
-            fault => anyhow::Error::from(fault).context(saved.to_owned()),
-        }
-    }
-
     fn refuse_of_the_lecture(&self) -> anyhow::Result<()> {
-        if let Some(file) = &self.resume {
-            bail!(
-                "--resume {} goes on training the lecture's network; leave it out",
-                file.display()
-            );
-        }
         self.refuse(
             &[
                 (self.order.is_some(), "--order"),
@@ -490,33 +429,54 @@ impl Train {
                 (self.regularization.is_some(), "--regularization"),
                 (self.rows.is_some(), "--rows"),
                 (self.log_every.is_some(), "--log-every"),
-                (self.metrics.is_some(), "--metrics"),
-                (self.plot.is_some(), "--plot"),
             ],
             "is not of this type of model; leave it out",
         )
     }
 }
 
-fn are_finite(parameters: &BTreeMap<String, Tensor>) -> makemore_tch::Result<bool> {
-    for parameter in parameters.values() {
-        if !bool::try_from(parameter.f_isfinite()?.f_all()?)? {
-            return Ok(false);
+/// A fault of the training, what would work, and what was saved.
+fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow::Error {
+    match fault {
+        Error::Diverged { number, loss, .. } => {
+            let lower = options.learning_rate.highest() / 10.0;
+            anyhow!(
+                "training diverged: the loss is {loss} at step {}; try --lr {lower:.0e} ({saved})",
+                number + 1
+            )
         }
+        fault => anyhow::Error::from(fault).context(saved.to_owned()),
     }
-    Ok(true)
 }
 
-/// The words of the train part.
-fn train_words(data: &Data) -> makemore_tch::Result<WordList> {
+/// Reads the parts once.
+fn lists(data: &Data) -> makemore_tch::Result<Lists> {
     let vocabulary = data.counted.counts.vocabulary();
-    let all = Words::read(&data.parts.list().source, vocabulary.boundary())?;
-    let split = data.parts.split();
-    let mut words = WordList::default();
-    for (place, word) in (0..).zip(all.iter()) {
-        if split.part_of(place) == Part::Train {
-            words.push(word, vocabulary)?;
+    let mut lists = Lists::default();
+    let orders = [Part::Train, Part::Dev].map(|part| {
+        let words = data.parts.words(part);
+        (Permutation::new(words, data.parts.split().seed()), 0)
+    });
+    let [mut of_train, mut of_dev] = orders;
+    // Some words from everywhere in a part, always the same.
+    let is_chosen = |(order, place): &mut (Permutation, u64)| {
+        *place += 1;
+        order.of(*place - 1) < EVALUATED
+    };
+    let wanted = [Part::Train, Part::Dev, Part::Test];
+    data.parts.each_word_here(&wanted, |part, word| {
+        lists.longest = lists.longest.max(word.chars().count());
+        match part {
+            Part::Train => {
+                lists.train.push(word, vocabulary)?;
+                if is_chosen(&mut of_train) {
+                    lists.of_train.push(word, vocabulary)?;
+                }
+            }
+            Part::Dev if is_chosen(&mut of_dev) => lists.dev.push(word, vocabulary)?,
+            Part::Dev | Part::Test => {}
         }
-    }
-    Ok(words)
+        Ok(())
+    })?;
+    Ok(lists)
 }

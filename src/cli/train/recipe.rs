@@ -1,0 +1,210 @@
+//! What is said of the networks of makemore.py, and what is taken where nothing is said.
+
+use anyhow::bail;
+use clap::Args;
+use makemore_tch::models::{Config, Sizes};
+use makemore_tch::train::adamw::AdamWOptions;
+use makemore_tch::train::words::{LearningRate, WordOptions};
+
+use super::{Kind, Train};
+use crate::cli::arguments::{above_zero, below_one, whole, zero_or_more};
+
+/// The largest size that may be asked for.
+const MOST: usize = 1 << 14;
+
+/// What is said of the networks of makemore.py.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Networks of makemore.py")]
+pub struct WordArguments {
+    /// How many layers a transformer has [default: 4]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), allow_negative_numbers = true)]
+    n_layer: Option<usize>,
+
+    /// How many heads its attention has [default: 4]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), allow_negative_numbers = true)]
+    n_head: Option<usize>,
+
+    /// The size of an embedding [default: 64]
+    #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
+    n_embd: Option<usize>,
+
+    /// The size of a hidden layer or a state [default: 64; without --preset, of a gru 384
+    /// and of an lstm 256]
+    #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
+    n_embd2: Option<usize>,
+
+    /// How many characters back a network looks, the start token among them [default: as many as the
+    /// longest word has, and one]
+    #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
+    block_size: Option<usize>,
+
+    /// How many words a step learns from [default: 128; with --preset makemore 32]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_usize << 20), allow_negative_numbers = true)]
+    batch_size: Option<usize>,
+
+    /// What share of its numbers a network leaves out in each step: before the last layer, of a
+    /// transformer in every block [default: 0.35 of a gru or lstm, 0.1 of a transformer; of others
+    /// and with --preset makemore 0]
+    #[arg(long, value_name = "X", value_parser = below_one, allow_negative_numbers = true)]
+    dropout: Option<f64>,
+
+    /// What weights lose at each step, times the learning rate [default: 0.05; with --preset makemore
+    /// 0.01]
+    #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
+    weight_decay: Option<f64>,
+
+    /// How many steps, with --resume those before included [default: 2000, of a gru 1400; with
+    /// --preset makemore 10000; with --minutes as many as there is time for]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX / 2), allow_negative_numbers = true)]
+    pub(super) max_steps: Option<u64>,
+
+    /// Train for so long; the learning rate comes down in that time
+    #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
+    pub(super) minutes: Option<f64>,
+
+    /// Evaluate on dev every so many steps; the best is kept [default: 100]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
+    pub(super) eval_every: Option<u64>,
+
+    /// Train as makemore.py does: batches of 32, a constant learning rate of 0.0005
+    #[arg(long, value_enum)]
+    preset: Option<Preset>,
+
+    /// Write the losses into this folder for TensorBoard
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) tensorboard: Option<std::path::PathBuf>,
+}
+
+/// Whose settings are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Preset {
+    /// Those of makemore.py
+    Makemore,
+}
+
+impl WordArguments {
+    /// The arguments, and whether they are given.
+    pub fn given(&self) -> Vec<(bool, &'static str)> {
+        let mut given = self.of_a_run();
+        given.extend([
+            (self.max_steps.is_some(), "--max-steps"),
+            (self.minutes.is_some(), "--minutes"),
+            (self.eval_every.is_some(), "--eval-every"),
+            (self.tensorboard.is_some(), "--tensorboard"),
+        ]);
+        given
+    }
+
+    /// Those of a network's sizes.
+    pub fn of_sizes(&self) -> Vec<(bool, &'static str)> {
+        vec![
+            (self.n_layer.is_some(), "--n-layer"),
+            (self.n_head.is_some(), "--n-head"),
+            (self.n_embd.is_some(), "--n-embd"),
+            (self.n_embd2.is_some(), "--n-embd2"),
+            (self.block_size.is_some(), "--block-size"),
+        ]
+    }
+
+    /// Those that stay what they are from the beginning of a run to its end.
+    pub fn of_a_run(&self) -> Vec<(bool, &'static str)> {
+        let mut given = self.of_sizes();
+        given.extend([
+            (self.batch_size.is_some(), "--batch-size"),
+            (self.dropout.is_some(), "--dropout"),
+            (self.weight_decay.is_some(), "--weight-decay"),
+            (self.preset.is_some(), "--preset"),
+        ]);
+        given
+    }
+}
+
+impl Train {
+    /// A network for words of up to so many characters.
+    pub(super) fn config(&self, kind: Kind, longest: usize) -> anyhow::Result<Config> {
+        let block_size = self.words.block_size.unwrap_or(longest + 1);
+        if block_size <= longest {
+            bail!(
+                "--block-size {block_size} is too short for the longest word, which has {longest} characters; {} would work",
+                longest + 1
+            );
+        }
+        let n_embd2 = match kind {
+            Kind::Gru if self.is_ours() => 384,
+            Kind::Lstm if self.is_ours() => 256,
+            _ => 64,
+        };
+        let sizes = Sizes {
+            block_size,
+            n_embd: self.words.n_embd.unwrap_or(64),
+            n_embd2: self.words.n_embd2.unwrap_or(n_embd2),
+            n_layer: self.words.n_layer.unwrap_or(4),
+            n_head: self.words.n_head.unwrap_or(4),
+        };
+        Ok(match kind {
+            Kind::Mlp => Config::Mlp(sizes),
+            Kind::Bow => Config::Bow(sizes),
+            Kind::Rnn => Config::Rnn(sizes),
+            Kind::Gru => Config::Gru(sizes),
+            Kind::Lstm => Config::Lstm(sizes),
+            Kind::Transformer => Config::Transformer(sizes),
+            Kind::Bigram | Kind::Ngram => bail!("no network of makemore.py"),
+        })
+    }
+
+    /// Whether a network is trained by our settings.
+    fn is_ours(&self) -> bool {
+        self.words.preset.is_none()
+    }
+
+    pub(super) fn word_options(&self, kind: Kind, seed: u64) -> WordOptions {
+        let makemores = WordOptions::default();
+        let default = match self.is_ours() {
+            true => WordOptions {
+                steps: Some(if kind == Kind::Gru { 1_400 } else { 2_000 }),
+                batch_size: 128,
+                learning_rate: LearningRate::Falling {
+                    highest: 5e-3,
+                    warm_up: 100,
+                },
+                adamw: AdamWOptions {
+                    weight_decay: 0.05,
+                    beta2: 0.999,
+                    ..AdamWOptions::default()
+                },
+                dropout: match kind {
+                    Kind::Gru | Kind::Lstm => 0.35,
+                    Kind::Transformer => 0.1,
+                    _ => 0.0,
+                },
+                ..makemores
+            },
+            false => makemores,
+        };
+        let seconds = self.words.minutes.map(|minutes| 60.0 * minutes);
+        WordOptions {
+            steps: self
+                .words
+                .max_steps
+                .or(default.steps.filter(|_| seconds.is_none())),
+            seconds,
+            batch_size: self.words.batch_size.unwrap_or(default.batch_size),
+            learning_rate: match (self.lr, default.learning_rate) {
+                (None, rate) => rate,
+                (Some(rate), LearningRate::Constant(_)) => LearningRate::Constant(rate),
+                (Some(highest), LearningRate::Falling { warm_up, .. }) => {
+                    LearningRate::Falling { highest, warm_up }
+                }
+            },
+            adamw: AdamWOptions {
+                weight_decay: self
+                    .words
+                    .weight_decay
+                    .unwrap_or(default.adamw.weight_decay),
+                ..default.adamw
+            },
+            dropout: self.words.dropout.unwrap_or(default.dropout),
+            seed,
+        }
+    }
+}
