@@ -18,7 +18,8 @@ pub struct ModelFile {
     pub path: PathBuf,
     /// The model.
     pub model: Model,
-    /// What it was trained on; none where the file does not say.
+    /// What it was trained on; none where the file does not say, which is an ARPA file or weights of
+    /// makemore.py.
     pub trained_on: Option<TrainedOn>,
 }
 

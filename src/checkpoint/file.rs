@@ -64,7 +64,7 @@ fn sorted(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// A file of our format whose checksum is right.
 pub(super) struct Contents<'a> {
-    path: PathBuf,
+    pub path: PathBuf,
     pub metadata: BTreeMap<String, String>,
     pub tensors: BTreeMap<String, TensorView<'a>>,
 }
@@ -132,21 +132,21 @@ impl<'a> Contents<'a> {
 
     /// The numbers of a tensor of 32-bit floats.
     pub fn floats(&self, name: &str, view: &TensorView) -> Result<Vec<f32>> {
-        if view.dtype() != Dtype::F32 {
-            return Err(self.fault(format!("the tensor {name:?} has no 32-bit floats")));
-        }
-        let (values, _) = view.data().as_chunks();
-        Ok(values
-            .iter()
-            .map(|&bytes| f32::from_le_bytes(bytes))
-            .collect())
+        floats(view).ok_or_else(|| self.fault(format!("the tensor {name:?} has no 32-bit floats")))
     }
+}
+
+/// The numbers of a tensor; none if they are no 32-bit floats.
+pub(super) fn floats(view: &TensorView) -> Option<Vec<f32>> {
+    let (values, _) = view.data().as_chunks();
+    let values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
+    (view.dtype() == Dtype::F32).then(|| values.collect())
 }
 
 /// What a header says of the size of its file.
 #[derive(Deserialize)]
 struct Header {
-    #[serde(rename = "__metadata__")]
+    #[serde(rename = "__metadata__", default)]
     metadata: HashMap<String, String>,
     #[serde(flatten)]
     tensors: HashMap<String, Place>,
@@ -182,10 +182,30 @@ fn unreadable(path: &Path, cause: io::Error) -> Error {
 /// # Errors
 ///
 /// [`Error::NotACheckpoint`] if it is none; if it cannot be read.
-pub(super) fn read(path: &Path, mut file: impl Read) -> Result<Vec<u8>> {
+pub(super) fn read(path: &Path, file: impl Read) -> Result<Vec<u8>> {
     let foreign = || Error::NotACheckpoint {
         file: path.to_owned(),
     };
+    let is_ours = |header: &Header| header.metadata.get("format").is_some_and(|it| it == FORMAT);
+    read_if(path, file, is_ours)?.ok_or_else(foreign)
+}
+
+/// The same of a file of safetensors that is none of our checkpoints; none if it is anything else.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub(super) fn read_foreign(path: &Path) -> Result<Option<Vec<u8>>> {
+    let is_foreign = |header: &Header| header.metadata.get("format").is_none_or(|it| it != FORMAT);
+    read_if(path, open(path)?, is_foreign)
+}
+
+/// The bytes of a file of safetensors, if its header is as wanted.
+fn read_if(
+    path: &Path,
+    mut file: impl Read,
+    is_wanted: impl Fn(&Header) -> bool,
+) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let mut read = |bytes: &mut Vec<u8>, length: u64| {
         // As much as is there, whatever a hostile header says.
@@ -194,17 +214,17 @@ pub(super) fn read(path: &Path, mut file: impl Read) -> Result<Vec<u8>> {
     };
     read(&mut bytes, 8)?;
     let header = bytes.first_chunk().map(|&size| u64::from_le_bytes(size));
-    let header = header
-        .filter(|&size| size <= MAX_HEADER)
-        .ok_or_else(foreign)?;
+    let Some(header) = header.filter(|&size| size <= MAX_HEADER) else {
+        return Ok(None);
+    };
     read(&mut bytes, header)?;
-    let header: Header = serde_json::from_slice(&bytes[8..]).map_err(|_| foreign())?;
-    if header.metadata.get("format").map(String::as_str) != Some(FORMAT) {
-        return Err(foreign());
-    }
+    let header = serde_json::from_slice(&bytes[8..]).ok();
+    let Some(header) = header.filter(is_wanted) else {
+        return Ok(None);
+    };
     let ends = header.tensors.values().map(|tensor| tensor.data_offsets[1]);
     read(&mut bytes, ends.max().unwrap_or(0).saturating_add(1))?;
-    Ok(bytes)
+    Ok(Some(bytes))
 }
 
 /// The SHA-256 of metadata and tensors, in hexadecimal; each part after its length.

@@ -19,6 +19,7 @@
 pub(crate) mod file;
 pub mod network;
 pub mod ngram;
+pub mod weights;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -31,6 +32,7 @@ use crate::models::{LanguageModel, Ngram};
 use file::{Contents, FORMAT, FORMAT_VERSION, Stored};
 
 pub use network::{MAX_EPOCHS, TrainedNetwork};
+pub use weights::Weights;
 
 /// A model and where it is from.
 #[derive(Debug)]

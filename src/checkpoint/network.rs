@@ -1,12 +1,13 @@
 //! A network in a checkpoint: its parameters, by their names.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use safetensors::tensor::Dtype;
+use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-use super::file::{Contents, Stored};
+use super::file::{Contents, Stored, floats};
 use super::json_error;
 use crate::error::{Error, Result};
 use crate::models::{Config, Network, network_of};
@@ -57,16 +58,15 @@ struct Written {
 pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Stored>> {
     let mut tensors = BTreeMap::new();
     for (name, parameter) in trained.network.parameters() {
-        tensors.insert(name, stored(&parameter, is_possible)?);
+        tensors.insert(name, stored(&parameter)?);
     }
     for (name, tensor) in trained.run.iter().flat_map(|run| &run.optimizer) {
-        let stored = stored(tensor, |number| number.is_finite())?;
-        tensors.insert(OPTIMIZER.to_owned() + name, stored);
+        tensors.insert(OPTIMIZER.to_owned() + name, stored(tensor)?);
     }
     Ok(tensors)
 }
 
-fn stored(tensor: &Tensor, is_possible: impl Fn(&f32) -> bool) -> Result<Stored> {
+fn stored(tensor: &Tensor) -> Result<Stored> {
     let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?;
     let shape: Vec<usize> = tensor.size().iter().map(|&size| size as usize).collect();
     let values: Vec<f32> = Vec::try_from(tensor.f_contiguous()?.f_view([-1])?)?;
@@ -171,20 +171,8 @@ fn read_run(written: &str, optimizer: Vec<(String, Tensor)>) -> std::result::Res
 fn read_tensors(file: &Contents) -> Result<(Vec<(String, Tensor)>, BTreeMap<String, Tensor>)> {
     let (mut optimizer, mut parameters) = (Vec::new(), BTreeMap::new());
     for (name, view) in &file.tensors {
-        let values = file.floats(name, view)?;
-        let of_optimizer = name.strip_prefix(OPTIMIZER);
-        let fits = match of_optimizer {
-            Some(_) => values.iter().all(|value| value.is_finite()),
-            None => values.iter().all(is_possible),
-        };
-        if !fits {
-            return Err(file.fault(format!(
-                "the tensor {name:?} has weights that are not finite or far too large; train it again at a lower learning rate"
-            )));
-        }
-        let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
-        let tensor = Tensor::f_from_slice(&values)?.f_view(shape.as_slice())?;
-        match of_optimizer {
+        let tensor = read_tensor(&file.path, name, view)?;
+        match name.strip_prefix(OPTIMIZER) {
             Some(name) => optimizer.push((name.to_owned(), tensor)),
             None => {
                 parameters.insert(name.clone(), tensor);
@@ -192,6 +180,23 @@ fn read_tensors(file: &Contents) -> Result<(Vec<(String, Tensor)>, BTreeMap<Stri
         }
     }
     Ok((optimizer, parameters))
+}
+
+/// A tensor of weights, or of what an optimizer remembers of them.
+pub(super) fn read_tensor(path: &Path, name: &str, view: &TensorView) -> Result<Tensor> {
+    let fault = |fault: String| Error::Checkpoint {
+        file: path.to_owned(),
+        fault,
+    };
+    let values =
+        floats(view).ok_or_else(|| fault(format!("the tensor {name:?} has no 32-bit floats")))?;
+    if !values.iter().all(is_possible) {
+        return Err(fault(format!(
+            "the tensor {name:?} has weights that are not finite or far too large; train it again at a lower learning rate"
+        )));
+    }
+    let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
+    Ok(Tensor::f_from_slice(&values)?.f_view(shape.as_slice())?)
 }
 
 fn is_possible(weight: &f32) -> bool {

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 use makemore_tch::checkpoint::MAX_EPOCHS;
+use makemore_tch::checkpoint::Weights;
 use makemore_tch::counting::MAX_ORDER;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::models::Smoothing;
@@ -182,6 +183,14 @@ enum Kind {
 }
 
 impl Kind {
+    /// Where a model is saved, if the user does not say.
+    fn out(self) -> PathBuf {
+        match self {
+            Self::Bigram => "makemore.safetensors".into(),
+            kind => format!("makemore-{}.safetensors", kind.name()).into(),
+        }
+    }
+
     /// What the command line and checkpoints call it.
     fn name(self) -> &'static str {
         match self {
@@ -215,7 +224,10 @@ fn choice(text: &str) -> Result<Choice, String> {
 
 impl Train {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
-        let kind = self.kind()?;
+        // The weights of makemore.py are no checkpoint.
+        let weights = self.resume.as_deref().map(Weights::load).transpose()?;
+        let weights = weights.flatten();
+        let kind = self.kind(weights.as_ref())?;
         if let Kind::Bigram | Kind::Ngram = kind {
             self.refuse(
                 &self.words.given(),
@@ -225,21 +237,24 @@ impl Train {
         match kind {
             Kind::Bigram => self.train_network(context),
             Kind::Ngram => self.count_ngrams(context),
-            kind => self.train_on_words(kind, context),
+            kind => self.train_on_words(kind, weights, context),
         }
     }
 
     /// What is trained: as the user says, or what is resumed.
-    fn kind(&self) -> anyhow::Result<Kind> {
-        if let Some(kind) = self.kind {
-            return Ok(kind);
-        }
-        let Some(file) = &self.resume else {
-            return Ok(Kind::Bigram);
+    fn kind(&self, weights: Option<&Weights>) -> anyhow::Result<Kind> {
+        let resumed = self.resume.as_ref().filter(|_| self.kind.is_none());
+        let Some(file) = resumed else {
+            return Ok(self.kind.unwrap_or(Kind::Bigram));
         };
         let last = last_of(file);
-        let checkpoint = Checkpoint::load(if last.exists() { &last } else { file })?;
-        let kind = checkpoint.model.kind();
+        let kind = match weights {
+            Some(weights) => weights.kind().unwrap_or_default(),
+            None => {
+                let file = if last.exists() { &last } else { file };
+                Checkpoint::load(file)?.model.kind()
+            }
+        };
         Kind::from_str(kind, false)
             .map_err(|_| anyhow!("{}: a model of type {kind}", file.display()))
     }
@@ -250,8 +265,7 @@ impl Train {
             (Some(out), ..) => out.clone(),
             (None, Some(resumed), Kind::Bigram) => resumed.clone(),
             (None, Some(resumed), _) => base_of(resumed),
-            (None, None, Kind::Bigram) => "makemore.safetensors".into(),
-            (None, None, kind) => format!("makemore-{}.safetensors", kind.name()).into(),
+            (None, None, kind) => kind.out(),
         }
     }
 

@@ -139,7 +139,7 @@ impl Train {
             n_embd: self.words.n_embd.unwrap_or(64),
             n_embd2: self.words.n_embd2.unwrap_or(n_embd2),
             n_layer: self.words.n_layer.unwrap_or(4),
-            n_head: self.words.n_head.unwrap_or(4),
+            n_head: self.n_head(),
         };
         Ok(match kind {
             Kind::Mlp => Config::Mlp(sizes),
@@ -150,6 +150,10 @@ impl Train {
             Kind::Transformer => Config::Transformer(sizes),
             Kind::Bigram | Kind::Ngram => bail!("no network of makemore.py"),
         })
+    }
+
+    pub(super) fn n_head(&self) -> usize {
+        self.words.n_head.unwrap_or(Sizes::default().n_head)
     }
 
     /// Whether a network is trained by our settings.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
-use makemore_tch::checkpoint::TrainedNetwork;
+use makemore_tch::checkpoint::{TrainedNetwork, Weights};
 use makemore_tch::data::split::Permutation;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
 use makemore_tch::models::{Config, Makemore};
@@ -66,11 +66,26 @@ struct Lists {
 
 /// What a training goes on from.
 struct Begin {
-    checkpoint: Checkpoint,
+    file: From,
     /// What it takes to go on as if there had been no interruption.
     run: Option<Run>,
     /// The network that was kept until then.
     kept: Option<Kept>,
+}
+
+/// A network that was trained before.
+enum From {
+    Checkpoint(Checkpoint),
+    Weights(Weights),
+}
+
+impl Begin {
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        match &self.file {
+            From::Checkpoint(checkpoint) => Some(checkpoint),
+            From::Weights(_) => None,
+        }
+    }
 }
 
 /// The file beside a checkpoint with the last network of its training, which may not be the best,
@@ -92,14 +107,22 @@ pub fn base_of(last: &Path) -> PathBuf {
 }
 
 impl Train {
-    pub(super) fn train_on_words(self, kind: Kind, context: Context) -> anyhow::Result<u8> {
+    pub(super) fn train_on_words(
+        self,
+        kind: Kind,
+        weights: Option<Weights>,
+        context: Context,
+    ) -> anyhow::Result<u8> {
         self.refuse_of_the_lecture()?;
         let start = Instant::now();
-        let begin = self.begin(kind)?;
-        let out = self.out(kind);
+        let out = match (&self.out, &weights) {
+            (None, Some(_)) => kind.out(),
+            _ => self.out(kind),
+        };
+        let begin = self.begin(kind, weights)?;
         let last = last_of(&out);
         let outputs = Outputs::check(self.request(&out, Some(&last), COLUMNS))?;
-        let resumed = begin.as_ref().map(|begin| &begin.checkpoint);
+        let resumed = begin.as_ref().and_then(Begin::checkpoint);
         let data = self.read_data(Shares::USUAL, resumed, context)?;
         data.check_characters()?;
         outputs.check_list(&data.counted, kind.name())?;
@@ -239,10 +262,27 @@ impl Train {
     }
 
     /// What the training goes on from, if that is wanted.
-    fn begin(&self, kind: Kind) -> anyhow::Result<Option<Begin>> {
+    fn begin(&self, kind: Kind, weights: Option<Weights>) -> anyhow::Result<Option<Begin>> {
         let Some(file) = &self.resume else {
             return Ok(None);
         };
+        if let Some(weights) = weights {
+            let there = weights.kind().unwrap_or_default();
+            if there != kind.name() {
+                bail!(
+                    "{}: weights of type {there}; leave --type out",
+                    file.display()
+                );
+            }
+            let mut sizes = self.words.of_sizes();
+            sizes.retain(|&(_, argument)| argument != "--n-head");
+            self.refuse(&sizes, "is that of the weights; leave it out")?;
+            return Ok(Some(Begin {
+                file: From::Weights(weights),
+                run: None,
+                kept: None,
+            }));
+        }
         let last = last_of(file);
         let mut checkpoint = match last.exists() {
             true => Checkpoint::load(&last)?,
@@ -293,7 +333,7 @@ impl Train {
             None => None,
         };
         Ok(Some(Begin {
-            checkpoint,
+            file: From::Checkpoint(checkpoint),
             run,
             kept,
         }))
@@ -315,15 +355,22 @@ impl Train {
             return Ok(Makemore::new(vocabulary.clone(), config, seed, device)?);
         };
         let file = self.resume.as_deref().unwrap_or(Path::new(""));
-        let Some(trained) = begin.checkpoint.model.network() else {
+        let checkpoint = match &begin.file {
+            From::Checkpoint(checkpoint) => checkpoint,
+            From::Weights(weights) => {
+                let (vocabulary, n_head) = (vocabulary.clone(), self.n_head());
+                return Ok(weights.network(vocabulary, lists.longest, n_head, device)?);
+            }
+        };
+        let Some(trained) = checkpoint.model.network() else {
             bail!("{}: no network", file.display());
         };
         check_same_vocabulary(file, trained.network.vocabulary(), &data.counted)?;
-        if begin.run.is_some() && begin.checkpoint.data != data.counted.digest {
+        if begin.run.is_some() && checkpoint.data != data.counted.digest {
             bail!(
                 "{}: trained on another list ({}) than {} ({}); pass that list with --data FILE",
                 file.display(),
-                begin.checkpoint.data,
+                checkpoint.data,
                 data.counted.origin,
                 data.counted.digest
             );
