@@ -13,15 +13,15 @@
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
-use crate::models::{Drawer, LanguageModel, Method};
+use crate::models::{Drawer, LanguageModel, Method, Shaping};
 
 /// What a [`Sampler`] draws.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleOptions {
     /// How characters are drawn.
     pub method: Method,
-    /// See [`at_temperature`](crate::models::draw::at_temperature).
-    pub temperature: f64,
+    /// What is done to distributions before.
+    pub shaping: Shaping,
     /// What every name begins with; counts towards `max_length`.
     pub prefix: String,
     /// The most characters that a name may have; a longer one is cut off there.
@@ -33,7 +33,7 @@ impl Default for SampleOptions {
     fn default() -> Self {
         Self {
             method: Method::default(),
-            temperature: 1.0,
+            shaping: Shaping::default(),
             prefix: String::new(),
             max_length: 100,
         }
@@ -60,7 +60,7 @@ impl<'m> Sampler<'m> {
     /// # Errors
     ///
     /// If the prefix has a character that the vocabulary does not have or is longer than a name
-    /// may be, the temperature is not above 0, or this thread has another sampler.
+    /// may be, distributions cannot be shaped so, or this thread has another sampler.
     pub fn new(model: &'m dyn LanguageModel, seed: u64, options: &SampleOptions) -> Result<Self> {
         let vocabulary = model.vocabulary();
         let prefix = vocabulary.encode(&options.prefix)?;
@@ -73,7 +73,7 @@ impl<'m> Sampler<'m> {
         }
         Ok(Self {
             vocabulary,
-            drawer: model.drawer(options.method, options.temperature)?,
+            drawer: model.drawer(options.method, options.shaping)?,
             generator: Generator::seeded(seed)?,
             prefix,
             max_length: options.max_length,

@@ -7,6 +7,7 @@ use clap::Args;
 use makemore_tch::data::search;
 use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::model_file::TrainedOn;
+use makemore_tch::models::Shaping;
 use makemore_tch::{
     Counted, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler, ScoredName, Source,
     Table, Words, count, score,
@@ -58,6 +59,10 @@ pub struct Sample {
     /// Below 1: closer to what is common; above 1: more surprising
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = above_zero, allow_negative_numbers = true)]
     temperature: f64,
+
+    /// Draw only from so many of the most probable characters
+    #[arg(long, value_name = "N", value_parser = whole(1..=usize::MAX), allow_negative_numbers = true)]
+    top_k: Option<usize>,
 
     /// What every word begins with
     #[arg(long, value_name = "TEXT", default_value_t, hide_default_value = true)]
@@ -162,7 +167,10 @@ impl Sample {
     fn sampler<'m>(&self, model: &'m dyn LanguageModel) -> makemore_tch::Result<Sampler<'m>> {
         let options = SampleOptions {
             method: self.sampler,
-            temperature: self.temperature,
+            shaping: Shaping {
+                temperature: self.temperature,
+                top_k: self.top_k,
+            },
             prefix: self.prefix.clone(),
             max_length: self.max_length as usize,
         };

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
 use super::config::Config;
-use super::draw::{Drawer, Method};
+use super::draw::{Drawer, Method, Shaping};
 use super::language_model::{LanguageModel, single_characters, stepwise};
 use super::network::{Network, probabilities};
 use super::table::Table;
@@ -207,10 +207,10 @@ impl LanguageModel for Bigram {
         Ok(p.f_to_device(Device::Cpu)?)
     }
 
-    fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
+    fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         match self.order {
-            2 => self.table()?.into_drawer(method, temperature),
-            _ => stepwise(self, method, temperature),
+            2 => self.table()?.into_drawer(method, shaping),
+            _ => stepwise(self, method, shaping),
         }
     }
 }
@@ -351,8 +351,8 @@ mod tests {
                 self.0.distributions(contexts)
             }
         }
-        let drawn = |model: &dyn LanguageModel, method, temperature| {
-            let mut drawer = model.drawer(method, temperature).unwrap();
+        let drawn = |model: &dyn LanguageModel, method, shaping| {
+            let mut drawer = model.drawer(method, shaping).unwrap();
             let mut generator = Generator::seeded(7).unwrap();
             let mut word = Vec::new();
             for _ in 0..300 {
@@ -362,9 +362,13 @@ mod tests {
         };
         for method in [Method::Cumulative, Method::Multinomial] {
             for temperature in [1.0, 0.5] {
+                let shaping = Shaping {
+                    temperature,
+                    top_k: None,
+                };
                 assert_eq!(
-                    drawn(&network(1), method, temperature),
-                    drawn(&Plain(network(1)), method, temperature)
+                    drawn(&network(1), method, shaping),
+                    drawn(&Plain(network(1)), method, shaping)
                 );
             }
         }

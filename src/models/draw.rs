@@ -41,6 +41,76 @@ pub enum Method {
     Multinomial,
 }
 
+/// What is done to a distribution before a character is drawn from it; by default nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shaping {
+    /// See [`at_temperature`].
+    pub temperature: f64,
+    /// Only so many of the most probable characters are drawn, and those that are as probable as the
+    /// last of them.
+    pub top_k: Option<usize>,
+}
+
+impl Default for Shaping {
+    fn default() -> Self {
+        Self {
+            temperature: 1.0,
+            top_k: None,
+        }
+    }
+}
+
+impl Shaping {
+    /// Whether distributions stay as they are, to the last bit.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Distributions, `[B, V]`, f32, as they are drawn from.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn shape(&self, p: &Tensor) -> Result<Tensor> {
+        self.check()?;
+        let p = match self.temperature == 1.0 {
+            true => p.shallow_clone(),
+            false => at_temperature(p, self.temperature)?,
+        };
+        match self.top_k.filter(|&k| (k as i64) < p.size()[1]) {
+            Some(k) => top_k(&p, k as i64),
+            None => Ok(p),
+        }
+    }
+
+    /// Finds out whether distributions can be shaped so.
+    ///
+    /// # Errors
+    ///
+    /// If the temperature is not a finite number above 0, or no character is left.
+    pub fn check(&self) -> Result<()> {
+        if self.top_k == Some(0) {
+            return Err(Error::Value {
+                what: "the number of characters to draw from",
+                value: "0".to_owned(),
+                expected: "at least 1 would work",
+            });
+        }
+        check_temperature(self.temperature)
+    }
+}
+
+/// The `k` largest of each row, normalised; the others are 0.
+///
+/// Source: makemore.py, `generate`.
+fn top_k(p: &Tensor, k: i64) -> Result<Tensor> {
+    let (largest, _) = p.f_topk(k, 1, true, true)?; // [B, k]
+    let least = largest.f_narrow(1, k - 1, 1)?; // [B, 1]
+    let kept = p.f_where_self(&p.f_ge_tensor(&least)?, &p.f_zeros_like()?)?;
+    let sums = kept.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?;
+    Ok(kept.f_div(&sums)?.f_nan_to_num(0.0, None, None)?)
+}
+
 /// Draws one character after the other from a model.
 pub trait Drawer: fmt::Debug {
     /// The index of the character that follows a word's indices so far; 0 ends the word. None if
@@ -98,7 +168,7 @@ pub fn at_temperature(p: &Tensor, temperature: f64) -> Result<Tensor> {
         .f_nan_to_num(0.0, None, None)?)
 }
 
-pub(super) fn check_temperature(temperature: f64) -> Result<()> {
+fn check_temperature(temperature: f64) -> Result<()> {
     if temperature.is_finite() && temperature > 0.0 {
         return Ok(());
     }
@@ -124,7 +194,7 @@ pub(super) struct Stepwise<D> {
     distribution: D,
     block_size: usize,
     method: Method,
-    temperature: f64,
+    shaping: Shaping,
 }
 
 impl<D> Stepwise<D> {
@@ -133,14 +203,14 @@ impl<D> Stepwise<D> {
         distribution: D,
         block_size: usize,
         method: Method,
-        temperature: f64,
+        shaping: Shaping,
     ) -> Result<Self> {
-        check_temperature(temperature)?;
+        shaping.check()?;
         Ok(Self {
             distribution,
             block_size,
             method,
-            temperature,
+            shaping,
         })
     }
 }
@@ -150,7 +220,7 @@ impl<D> fmt::Debug for Stepwise<D> {
         f.debug_struct("Stepwise")
             .field("block_size", &self.block_size)
             .field("method", &self.method)
-            .field("temperature", &self.temperature)
+            .field("shaping", &self.shaping)
             .finish_non_exhaustive()
     }
 }
@@ -161,10 +231,7 @@ impl<D: FnMut(&[i64]) -> Result<Tensor>> Drawer for Stepwise<D> {
         for (to, &from) in context.iter_mut().rev().zip(word.iter().rev()) {
             *to = from as i64;
         }
-        let mut p = (self.distribution)(&context)?;
-        if self.temperature != 1.0 {
-            p = at_temperature(&p, self.temperature)?;
-        }
+        let p = self.shaping.shape(&(self.distribution)(&context)?)?;
         let row: Vec<f32> = Vec::try_from(p.f_contiguous()?.f_view([-1])?)?;
         if !row.iter().any(|&probability| probability > 0.0) {
             return Ok(None);
@@ -210,6 +277,29 @@ mod tests {
             even.iter().all(|&p| (p - 1.0 / 3.0).abs() < 1e-6),
             "{even:?}"
         );
+    }
+
+    #[test]
+    fn of_the_most_probable_the_shares_stay() {
+        let top = |p: [f32; 3], top_k| {
+            let shaping = Shaping {
+                top_k: Some(top_k),
+                ..Shaping::default()
+            };
+            let p = Tensor::from_slice(&p).view([1, 3]);
+            Vec::<f32>::try_from(shaping.shape(&p).unwrap().view([-1])).unwrap()
+        };
+        assert_eq!(top([0.125, 0.5, 0.375], 1), [0.0, 1.0, 0.0]);
+        assert_eq!(top([0.25, 0.5, 0.25], 2), [0.25, 0.5, 0.25]);
+        assert_eq!(top([0.5, 0.3, 0.2], 2), [0.625, 0.375, 0.0]);
+        assert_eq!(top([0.5, 0.3, 0.2], 3), [0.5, 0.3, 0.2]);
+        assert_eq!(top([0.5, 0.3, 0.2], 99), [0.5, 0.3, 0.2]);
+        assert_eq!(top([0.0; 3], 1), [0.0; 3]);
+        let none = Shaping {
+            top_k: Some(0),
+            ..Shaping::default()
+        };
+        assert!(none.check().is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tch::{Kind, Tensor};
 
-use super::draw::{Drawer, Method, Stepwise};
+use super::draw::{Drawer, Method, Shaping, Stepwise};
 use crate::data::Vocabulary;
 use crate::error::Result;
 
@@ -64,17 +64,16 @@ pub trait LanguageModel: fmt::Debug {
         None
     }
 
-    /// Draws one character after the other, at a temperature (see
-    /// [`at_temperature`](super::draw::at_temperature)).
+    /// Draws one character after the other, from shaped distributions.
     ///
     /// A model that has a faster way than one call of [`distributions`](Self::distributions) for
     /// each character has its own drawer, which draws the same characters.
     ///
     /// # Errors
     ///
-    /// If the temperature is not a number above 0, or libtorch cannot compute what is prepared.
-    fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
-        stepwise(self, method, temperature)
+    /// If distributions cannot be shaped so, or libtorch cannot compute what is prepared.
+    fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
+        stepwise(self, method, shaping)
     }
 }
 
@@ -105,14 +104,14 @@ pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
 pub(super) fn stepwise<M: LanguageModel + ?Sized>(
     model: &M,
     method: Method,
-    temperature: f64,
+    shaping: Shaping,
 ) -> Result<Box<dyn Drawer + '_>> {
     let block_size = model.block_size();
     let distribution = move |context: &[i64]| {
         let contexts = Tensor::f_from_slice(context)?.f_view([1, block_size as i64])?;
         model.distributions(&contexts)
     };
-    let stepwise = Stepwise::new(distribution, block_size, method, temperature)?;
+    let stepwise = Stepwise::new(distribution, block_size, method, shaping)?;
     Ok(Box::new(stepwise))
 }
 

@@ -12,7 +12,7 @@ use std::fmt;
 use tch::{Device, Kind, Tensor};
 
 use super::config::Config;
-use super::draw::{Drawer, Method};
+use super::draw::{Drawer, Method, Shaping};
 use super::language_model::{LanguageModel, by_contexts};
 use super::network::Network;
 use super::parameters::Parameters;
@@ -227,8 +227,8 @@ impl LanguageModel for Makemore {
 
     /// Draws many words side by side, and so not in the order of a drawer that asks for one
     /// character after the other.
-    fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
-        Ok(Box::new(Rounds::new(self, method, temperature)?))
+    fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
+        Ok(Box::new(Rounds::new(self, method, shaping)?))
     }
 }
 

@@ -34,7 +34,7 @@ use crate::error::Result;
 
 pub use bigram::Bigram;
 pub use config::{Config, Sizes};
-pub use draw::{Drawer, Method};
+pub use draw::{Drawer, Method, Shaping};
 pub use language_model::LanguageModel;
 pub use makemore::Makemore;
 pub use network::Network;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use tch::{Device, Kind, Tensor};
 
-use super::draw::{Drawer, Method, at_temperature, check_temperature, cumulative_sums};
+use super::draw::{Drawer, Method, Shaping, cumulative_sums};
 use super::language_model::LanguageModel;
 use super::makemore::Makemore;
 use super::network::Network;
@@ -28,7 +28,7 @@ const LARGEST_ROUND: usize = 1024;
 pub(super) struct Rounds<'m> {
     network: &'m Makemore,
     method: Method,
-    temperature: f64,
+    shaping: Shaping,
     /// What the words that were drawn begin with, and their most characters.
     begin: (Vec<usize>, usize),
     /// Words that were drawn and not given yet; none where there was no distribution.
@@ -38,12 +38,12 @@ pub(super) struct Rounds<'m> {
 }
 
 impl<'m> Rounds<'m> {
-    pub fn new(network: &'m Makemore, method: Method, temperature: f64) -> Result<Self> {
-        check_temperature(temperature)?;
+    pub fn new(network: &'m Makemore, method: Method, shaping: Shaping) -> Result<Self> {
+        shaping.check()?;
         Ok(Self {
             network,
             method,
-            temperature,
+            shaping,
             begin: (Vec::new(), 0),
             drawn: VecDeque::new(),
             round: FIRST_ROUND,
@@ -96,10 +96,7 @@ impl<'m> Rounds<'m> {
 
     /// Draws a character of each distribution, `[B, V]`; none where there is none.
     fn draw(&self, p: &Tensor, generator: &mut Generator) -> Result<Vec<Option<usize>>> {
-        let p = match self.temperature == 1.0 {
-            true => p.shallow_clone(),
-            false => at_temperature(p, self.temperature)?,
-        };
+        let p = self.shaping.shape(p)?;
         let v = self.network.vocabulary().len();
         let rows: Vec<f32> = Vec::try_from(p.f_contiguous()?.f_view([-1])?)?;
         let draw = |row: &[f32]| -> Result<Option<usize>> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tch::{Kind, Tensor};
 
-use super::draw::{Drawer, Method, at_temperature, cumulative_sums};
+use super::draw::{Drawer, Method, Shaping, cumulative_sums};
 use super::language_model::LanguageModel;
 use crate::counting::NgramCounts;
 use crate::data::Vocabulary;
@@ -122,18 +122,17 @@ impl Table {
     /// # Errors
     ///
     /// As [`LanguageModel::drawer`].
-    pub fn into_drawer(self, method: Method, temperature: f64) -> Result<Box<dyn Drawer>> {
-        // At temperature 1 nothing changes, not a bit.
-        let tempered = match temperature {
-            1.0 => Cow::Borrowed(&self),
-            _ => {
-                let p = at_temperature(&self.tensor()?, temperature)?;
+    pub fn into_drawer(self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer>> {
+        let shaped = match shaping.is_none() {
+            true => Cow::Borrowed(&self),
+            false => {
+                let p = shaping.shape(&self.tensor()?)?;
                 Cow::Owned(Self::new(self.vocabulary.clone(), &p)?)
             }
         };
         Ok(match method {
-            Method::Cumulative => Box::new(Lookup::of(&tempered)),
-            Method::Multinomial => Box::new(Multinomial::of(&tempered)?),
+            Method::Cumulative => Box::new(Lookup::of(&shaped)),
+            Method::Multinomial => Box::new(Multinomial::of(&shaped)?),
         })
     }
 }
@@ -166,8 +165,8 @@ impl LanguageModel for Table {
         Some(self)
     }
 
-    fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
-        self.clone().into_drawer(method, temperature)
+    fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
+        self.clone().into_drawer(method, shaping)
     }
 }
 
@@ -291,11 +290,11 @@ mod tests {
             (0..100).map(next).collect::<Vec<_>>()
         };
         let at = |temperature| {
-            drawn(
-                p.clone()
-                    .into_drawer(Method::Cumulative, temperature)
-                    .unwrap(),
-            )
+            let shaping = Shaping {
+                temperature,
+                top_k: None,
+            };
+            drawn(p.clone().into_drawer(Method::Cumulative, shaping).unwrap())
         };
         assert_eq!(at(1.0), drawn(Box::new(Lookup::of(&p))));
         assert_ne!(at(1.0), at(0.1));

@@ -15,15 +15,15 @@ use super::places::Places;
 use super::trie::Node;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
-use crate::models::draw::{Drawer, Method, check_temperature};
+use crate::models::draw::{Drawer, Method, Shaping};
 
 /// How many words are drawn at once.
 const LANES: usize = 8;
 
-pub(super) fn of(model: &Ngram, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
-    check_temperature(temperature)?;
+pub(super) fn of(model: &Ngram, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
+    shaping.check()?;
     Ok(Box::new(NgramDrawer {
-        places: Places::new(model, method, temperature),
+        places: Places::new(model, method, shaping),
         method,
         ahead: Ahead::default(),
     }))
@@ -280,8 +280,8 @@ mod tests {
         }
     }
 
-    fn drawn(model: &dyn LanguageModel, method: Method, temperature: f64) -> Vec<Vec<usize>> {
-        let mut drawer = model.drawer(method, temperature).unwrap();
+    fn drawn(model: &dyn LanguageModel, method: Method, shaping: Shaping) -> Vec<Vec<usize>> {
+        let mut drawer = model.drawer(method, shaping).unwrap();
         let mut generator = Generator::seeded(7).unwrap();
         let mut word = || {
             let mut word = Vec::new();
@@ -303,11 +303,12 @@ mod tests {
         ] {
             let model = Ngram::of(&ngrams_of(&names, order), smoothing, &memory).unwrap();
             for method in [Method::Cumulative, Method::Multinomial] {
-                for temperature in [1.0, 0.5] {
+                for (temperature, top_k) in [(1.0, None), (0.5, None), (1.0, Some(5))] {
+                    let shaping = Shaping { temperature, top_k };
                     assert_eq!(
-                        drawn(&model, method, temperature),
-                        drawn(&Plain(model.clone()), method, temperature),
-                        "{order} {smoothing} {method:?} {temperature}"
+                        drawn(&model, method, shaping),
+                        drawn(&Plain(model.clone()), method, shaping),
+                        "{order} {smoothing} {method:?} {shaping:?}"
                     );
                 }
             }

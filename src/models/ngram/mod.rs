@@ -42,7 +42,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::draw::{Drawer, Method};
+use super::draw::{Drawer, Method, Shaping};
 use super::language_model::LanguageModel;
 use super::table::Table;
 use crate::counting::NgramCounts;
@@ -403,8 +403,8 @@ impl LanguageModel for Ngram {
         unknown.is_some_and(|&p| p > 0.0)
     }
 
-    fn drawer(&self, method: Method, temperature: f64) -> Result<Box<dyn Drawer + '_>> {
-        drawer::of(self, method, temperature)
+    fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
+        drawer::of(self, method, shaping)
     }
 
     fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {

@@ -10,7 +10,7 @@ use tch::Tensor;
 use super::trie::{Node, fetch};
 use super::{Ngram, View};
 use crate::error::Result;
-use crate::models::draw::{Method, at_temperature, cumulative_sums};
+use crate::models::draw::{Method, Shaping, cumulative_sums};
 
 /// The most numbers of whole distributions that are kept, 64 MB; after that all are forgotten.
 const MOST: usize = 1 << 24;
@@ -30,7 +30,7 @@ pub(super) struct Places<'m> {
     pub view: &'m View,
     v: usize,
     method: Method,
-    temperature: f64,
+    shaping: Shaping,
     /// By the length of a context, where the first one is in `numbers`.
     first: Vec<usize>,
     /// For each context its number, if words came through it.
@@ -100,7 +100,7 @@ impl Likely {
 }
 
 impl<'m> Places<'m> {
-    pub fn new(model: &'m Ngram, method: Method, temperature: f64) -> Self {
+    pub fn new(model: &'m Ngram, method: Method, shaping: Shaping) -> Self {
         let view = &model.view;
         // The root, then the n-grams that may be contexts, level after level.
         let mut first = vec![0, 1];
@@ -111,7 +111,7 @@ impl<'m> Places<'m> {
             view,
             v: model.vocabulary.len(),
             method,
-            temperature,
+            shaping,
             numbers: vec![NONE; first[view.order()]],
             first,
             nodes: Vec::new(),
@@ -144,9 +144,9 @@ impl<'m> Places<'m> {
     fn distribution(&self, node: Node) -> Result<Option<Vec<f32>>> {
         let mut row = vec![0.0; self.v];
         self.view.fill(node, &mut row);
-        if self.temperature != 1.0 {
+        if !self.shaping.is_none() {
             let p = Tensor::f_from_slice(&row)?.f_view([1, -1])?;
-            row = Vec::try_from(at_temperature(&p, self.temperature)?.f_view([-1])?)?;
+            row = Vec::try_from(self.shaping.shape(&p)?.f_view([-1])?)?;
         }
         if !row.iter().any(|&p| p > 0.0) {
             return Ok(None);
