@@ -366,3 +366,146 @@ fn what_cannot_be_drawn_is_said_before_any_work() {
     );
     assert!(folder.files().is_empty());
 }
+
+/// How often a picture has the outline of a cell, which is four strokes.
+fn outlines(folder: &Folder, name: &str) -> usize {
+    let svg = String::from_utf8(folder.read(name)).unwrap();
+    svg.matches("fill=\"#CB4B16\"").count() / 4
+}
+
+/// The labels of the rows, from above.
+fn rows(texts: &[Text]) -> Vec<&str> {
+    let labels = texts.iter().filter(|text| {
+        text.attributes.contains("\"end\"") && !text.attributes.contains("transform")
+    });
+    labels.map(|text| text.text.as_str()).collect()
+}
+
+/// The values in the cells, row after row.
+fn values(texts: &[Text]) -> Vec<f64> {
+    let cells = texts.iter().map_while(|text| text.text.parse().ok());
+    cells.collect()
+}
+
+#[test]
+fn a_word_has_a_row_for_each_place_and_what_comes_next_is_outlined() {
+    let folder = Folder::new();
+    folder.stdout("heatmap out.svg --word emma");
+    let texts = texts(&folder, "out.svg");
+    assert_eq!(rows(&texts), [".", "e", "m", "m", "a"]);
+    assert_eq!(outlines(&folder, "out.svg"), 5);
+    for text in [
+        "context",
+        "next character (outlined: the one in the word)",
+        "Next characters in “emma”: probabilities of bigrams of the built-in names",
+    ] {
+        assert!(has(&texts, text), "{text}");
+    }
+    let values = values(&texts);
+    assert_eq!(values.len(), 5 * 27);
+    for row in values.chunks(27) {
+        assert!((row.iter().sum::<f64>() - 1.0).abs() < 0.02, "{row:?}");
+    }
+    // As `score emma` prints them.
+    let next = [5, 13, 13, 1, 0];
+    let expected = ["0.048", "0.038", "0.025", "0.389", "0.196"];
+    for (row, (column, expected)) in next.into_iter().zip(expected).enumerate() {
+        assert_eq!(format!("{:.3}", values[27 * row + column]), expected);
+    }
+
+    folder.stdout("heatmap out.png --word emma");
+    let picture = picture(&folder, "out.png");
+    assert!(picture.width() == 1600 && picture.height() < 600);
+    let outline = picture.pixels().filter(|pixel| close(pixel, [203, 75, 22]));
+    assert!(outline.count() > 5 * 4 * 40);
+}
+
+#[test]
+fn a_word_is_drawn_of_every_model() {
+    let folder = Folder::new();
+    folder.write("list.txt", "emma\nolivia\nava\nmia\n".repeat(20));
+    folder.stdout("train --out bigram.safetensors --data list.txt --epochs 2");
+    folder.stdout("train --order 3 --out trigram.safetensors --data list.txt --epochs 2");
+    folder.stdout("train --type ngram --out n.safetensors --data list.txt");
+    folder.stdout("export n.arpa --model n.safetensors");
+    folder.stdout("train --type gru --max-steps 2 --out gru.safetensors --data list.txt");
+    for (model, expected) in [
+        ("bigram.safetensors", &[".", "e", "m", "m", "a"]),
+        ("trigram.safetensors", &[".", ".e", "em", "mm", "ma"]),
+        ("n.safetensors", &[".", ".e", ".em", ".emm", ".emma"]),
+        ("n.arpa", &[".", ".e", ".em", ".emm", ".emma"]),
+        ("gru.safetensors", &[".", ".e", ".em", ".emm", ".emma"]),
+    ] {
+        folder.stdout(&format!("heatmap out.svg --word emma --model {model}"));
+        assert_eq!(rows(&texts(&folder, "out.svg")), *expected, "{model}");
+        assert_eq!(outlines(&folder, "out.svg"), 5, "{model}");
+    }
+    // A character that Kneser–Ney knows as unknown has no column.
+    folder.stdout("heatmap out.svg --word éa --model n.safetensors");
+    assert_eq!(rows(&texts(&folder, "out.svg")), [".", ".é", ".éa"]);
+    assert_eq!(outlines(&folder, "out.svg"), 2);
+}
+
+#[test]
+fn the_empty_word_and_the_longest_one() {
+    let folder = Folder::new();
+    let empty = ["heatmap", "out.svg", "--word", ""];
+    assert!(
+        folder
+            .makemore("")
+            .args(empty)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    assert_eq!(rows(&texts(&folder, "out.svg")), ["."]);
+    assert_eq!(outlines(&folder, "out.svg"), 1);
+
+    let word = "ab".repeat(35);
+    let longest = format!("heatmap out.png --size 700 --word {}", &word[..69]);
+    folder.stdout(&longest);
+    assert_eq!(picture(&folder, "out.png").dimensions(), (700, 700));
+    let before = folder.read("out.png");
+    let error = folder.error(&format!("heatmap out.png --size 700 --word {word}"), 1);
+    let expected = "a word of 70 characters has no room in a picture of 700 pixels; --size 8000";
+    assert!(error.contains(expected), "{error}");
+    let error = folder.error(&format!("heatmap out.png --word {}", word.repeat(50)), 1);
+    assert!(error.contains("--size 8000 and 799 characters"), "{error}");
+    assert_eq!(folder.read("out.png"), before);
+}
+
+#[test]
+fn a_word_in_a_vocabulary_of_thousands() {
+    let folder = Folder::new();
+    let characters: Vec<char> = ('\u{4E00}'..).take(3000).collect();
+    let words = characters
+        .chunks(2)
+        .map(|word| word.iter().collect::<String>() + "\n");
+    folder.write("list.txt", words.collect::<String>());
+    folder.stdout("heatmap out.svg --data list.txt --word 一丁 --size 700");
+    let svg = folder.read("out.svg");
+    assert!(svg.len() < 1_000_000, "{} bytes", svg.len());
+    let texts = texts(&folder, "out.svg");
+    assert_eq!(rows(&texts), [".", "U+4E00", "U+4E01"]);
+    assert_eq!(outlines(&folder, "out.svg"), 3);
+}
+
+#[test]
+fn what_is_no_word_or_has_no_probabilities_is_refused() {
+    let folder = Folder::new();
+    for (arguments, expected) in [
+        ("--word emma --of counts", "--word draws probabilities"),
+        ("--word emma --of logits", "--word draws probabilities"),
+        (
+            "--word éñ",
+            "in the word \"éñ\": the character 'é' (U+00E9)",
+        ),
+        ("--word em.ma", "'.' marks where words begin and end"),
+    ] {
+        let error = folder.error(&format!("heatmap out.png {arguments}"), 1);
+        assert!(error.contains(expected), "{arguments}: {error}");
+    }
+    assert!(folder.files().is_empty());
+    folder.stdout("heatmap out.png --word emma --of probabilities --smoothing 0");
+}

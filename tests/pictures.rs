@@ -151,6 +151,7 @@ fn what_is_not_finite_is_refused_and_nothing_is_written() {
     let pictures = Pictures::new();
     let mut heatmap = Heatmap {
         vocabulary: Vocabulary::new('.', ['a']).unwrap(),
+        contexts: None,
         values: vec![0.0, 1.0, f64::NAN, 0.0],
         scale: None,
         decimals: 0,

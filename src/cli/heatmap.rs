@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use makemore_tch::LanguageModel;
 use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
-use makemore_tch::models::language_model::single_characters;
+use makemore_tch::models::language_model::{along, single_characters};
 use makemore_tch::plots::{self, Scale};
 use makemore_tch::{Counted, Model, ModelFile, Table, count};
 
@@ -16,14 +16,16 @@ use super::context::{Context, load};
 
 /// Draw which character follows which
 ///
-/// A PNG or SVG picture of the matrix: the first character is the row, the next one the column.
+/// A PNG or SVG picture of the matrix: the first character is the row, the next one the column. Of a
+/// word, each row is the characters before a place in it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   makemore-tch heatmap out.png             the counts, as in the lecture
   makemore-tch heatmap out.svg --of probabilities
   makemore-tch heatmap out.png --scale log --data towns.txt
-  makemore-tch heatmap out.png --of logits --model makemore.safetensors")]
+  makemore-tch heatmap out.png --of logits --model makemore.safetensors
+  makemore-tch heatmap out.png --word emma --model makemore-gru.safetensors")]
 pub struct Heatmap {
     /// The picture, ending in .png or .svg
     #[arg(value_name = "OUT", required_unless_present = "data")]
@@ -38,8 +40,14 @@ pub struct Heatmap {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "boundary"])]
     model: Option<PathBuf>,
 
+    /// Draw how probable each next character is at each place of a word, from its start to its end,
+    /// instead of after every character; those that the word has are outlined
+    #[arg(long)]
+    word: Option<String>,
+
     /// Width and height in pixels; from 700 on, the lecture's cells have room for both the bigram
-    /// and its count; in smaller ones the count goes first, then the bigram
+    /// and its count; in smaller ones the count goes first, then the bigram.
+    /// The picture of a word is as wide, and only as high as it needs to be
     #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = whole(plots::SIZES), allow_negative_numbers = true)]
     size: u32,
 
@@ -73,7 +81,7 @@ impl Heatmap {
             Some(model) => self.of_model(&model)?,
             None => self.of_data(count(&self.data.source(), self.data.boundary(None))?)?,
         };
-        output.replace(&plots::draw(&out, (self.size, self.size), &drawing)?)?;
+        output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));
         Ok(())
     }
@@ -90,6 +98,7 @@ impl Heatmap {
 
     /// Finds out before any work what cannot be drawn or must not be overwritten.
     fn check(&self, out: &Path) -> anyhow::Result<Output> {
+        self.check_word()?;
         match (self.of, &self.model) {
             (Some(Matrix::Logits), None) => {
                 bail!("--of logits draws the weights of a network; name one with --model FILE")
@@ -99,10 +108,10 @@ impl Heatmap {
             ),
             _ => {}
         }
-        let is_counted = self.model.is_none() && self.of == Some(Matrix::Probabilities);
+        let is_counted = self.model.is_none() && self.draws_probabilities();
         if self.smoothing.smoothing.is_some() && !is_counted {
             bail!(
-                "--smoothing is of the probabilities of counts; pass --of probabilities, without --model"
+                "--smoothing is of the probabilities of counts; pass --of probabilities or --word, without --model"
             );
         }
         let mut inputs = self.data.files();
@@ -111,13 +120,79 @@ impl Heatmap {
         Ok(plots::check(out)?)
     }
 
+    fn draws_probabilities(&self) -> bool {
+        self.word.is_some() || self.of == Some(Matrix::Probabilities)
+    }
+
+    fn check_word(&self) -> anyhow::Result<()> {
+        let Some(word) = &self.word else {
+            return Ok(());
+        };
+        if matches!(self.of, Some(Matrix::Counts | Matrix::Logits)) {
+            bail!("--word draws probabilities; leave --of out, or pass --of probabilities");
+        }
+        // The start token and the characters.
+        let contexts = word.chars().count() + 1;
+        let most = plots::Context::most;
+        if contexts > most(self.size) {
+            let (size, largest) = (self.size, *plots::SIZES.end());
+            let remedy = match contexts <= most(largest) {
+                true => format!("--size {largest}"),
+                false => format!("--size {largest} and {} characters", most(largest) - 1),
+            };
+            bail!(
+                "a word of {} characters has no room in a picture of {size} pixels; {remedy} would work",
+                contexts - 1
+            );
+        }
+        Ok(())
+    }
+
+    /// The picture of a word, whose probabilities are `of` something.
+    fn of_word(
+        &self,
+        word: &str,
+        model: &dyn LanguageModel,
+        of: &str,
+    ) -> anyhow::Result<plots::Heatmap> {
+        let indices = model.indices(word)?;
+        let vocabulary = model.vocabulary().clone();
+        let tokens: Vec<char> = std::iter::once(vocabulary.boundary())
+            .chain(word.chars())
+            .collect();
+        let contexts = (1..=tokens.len()).map(|end| {
+            let start = end.saturating_sub(model.block_size());
+            let next = indices.get(end - 1).copied().unwrap_or(0);
+            plots::Context {
+                characters: tokens[start..end].iter().collect(),
+                next: (next < vocabulary.len()).then_some(next),
+            }
+        });
+        Ok(plots::Heatmap {
+            contexts: Some(contexts.collect()),
+            values: along(model, &indices)?.into_iter().map(f64::from).collect(),
+            vocabulary,
+            scale: self.scale,
+            decimals: 3,
+            title: format!(
+                "Next characters in “{}”: probabilities of {of}",
+                visible(word)
+            ),
+            unit: "probability".to_owned(),
+        })
+    }
+
     fn of_data(&self, data: Counted) -> anyhow::Result<plots::Heatmap> {
         let Counted { counts, origin, .. } = data;
         let origin = visible(&origin);
         let vocabulary = counts.vocabulary().clone();
-        if self.of == Some(Matrix::Probabilities) {
+        if self.draws_probabilities() {
             let p = Table::of(&counts, self.smoothing.value())?;
+            if let Some(word) = &self.word {
+                return self.of_word(word, &p, &format!("bigrams of {origin}"));
+            }
             return Ok(plots::Heatmap {
+                contexts: None,
                 values: p.rows().flatten().map(|&p| p.into()).collect(),
                 vocabulary,
                 scale: self.scale,
@@ -127,6 +202,7 @@ impl Heatmap {
             });
         }
         Ok(plots::Heatmap {
+            contexts: None,
             values: counts.matrix()?.iter().map(|&n| n as f64).collect(),
             vocabulary,
             scale: self.scale,
@@ -137,6 +213,13 @@ impl Heatmap {
     }
 
     fn of_model(&self, file: &ModelFile) -> anyhow::Result<plots::Heatmap> {
+        if let Some(word) = &self.word {
+            let of = match &file.model {
+                Model::Ngram(ngram) => format!("the {}-gram model", ngram.order()),
+                Model::Network(_) => format!("the network ({})", file.model.kind()),
+            };
+            return self.of_word(word, file.model.language_model(), &of);
+        }
         let (matrix, decimals, title, unit) = match (&file.model, self.of) {
             (Model::Ngram(_), Some(Matrix::Logits)) => bail!(
                 "{}: an n-gram model has no logits; pass --of probabilities",
@@ -150,7 +233,7 @@ impl Heatmap {
                 let bigram = trained.network.bigram();
                 let Some(network) = bigram.filter(|network| network.block_size() == 1) else {
                     bail!(
-                        "{}: a heatmap shows what follows one character, and this network looks at {}",
+                        "{}: a heatmap shows what follows one character, and this network looks at {}; --word WORD draws what follows in a word",
                         file.path.display(),
                         trained.network.block_size()
                     );
@@ -170,6 +253,7 @@ impl Heatmap {
             }
         };
         Ok(plots::Heatmap {
+            contexts: None,
             vocabulary: file.model.vocabulary().clone(),
             scale: self.scale,
             values: Vec::try_from(matrix.to_kind(tch::Kind::Double).view([-1]))?,

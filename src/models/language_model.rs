@@ -100,6 +100,23 @@ pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
     Ok(probabilities)
 }
 
+/// The distributions along a word: of its first character, of each next one after those before it,
+/// and of what comes after the last; `[R, V]`, f32, with one more row than the word has indices.
+///
+/// # Errors
+///
+/// As [`LanguageModel::distributions`].
+pub fn along(model: &dyn LanguageModel, word: &[usize]) -> Result<Vec<f32>> {
+    let beginnings: Vec<&[usize]> = (0..=word.len()).map(|length| &word[..length]).collect();
+    let mut rows = Vec::new();
+    for beginnings in beginnings.chunks(BATCH) {
+        let contexts = contexts(beginnings.iter().copied(), model.block_size())?;
+        let p = model.distributions(&contexts)?;
+        rows.extend(Vec::<f32>::try_from(p.f_contiguous()?.f_view([-1])?)?);
+    }
+    Ok(rows)
+}
+
 /// The drawer of a model that has no faster one.
 pub(super) fn stepwise<M: LanguageModel + ?Sized>(
     model: &M,

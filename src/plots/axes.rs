@@ -1,4 +1,4 @@
-//! The title, the frame and the characters of the heatmap's rows and columns.
+//! The title, the frame and the labels of the heatmap's rows and columns.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -7,42 +7,64 @@ use plotters::style::text_anchor::HPos;
 use super::Drawn;
 use super::font::Font;
 use super::labels::is_character;
-use super::layout::Layout;
+use super::layout::{Cells, Layout};
 
 /// The colour of lines that only part things.
 pub const GREY: RGBColor = RGBColor(150, 150, 150);
+
+/// What is written along the rows and the columns of the heatmap.
+pub struct Labels {
+    pub rows: Vec<String>,
+    pub columns: Vec<String>,
+    /// What a row is.
+    pub row: &'static str,
+    /// What a column is; the first of these that there is room for.
+    pub column: &'static [&'static str],
+}
 
 pub fn draw<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
     layout: &Layout,
     font: &Font,
-    labels: &[String],
+    labels: &Labels,
     title: &str,
 ) -> Drawn<DB> {
     draw_title(area, font, title, layout.em, layout.ems(1.8))?;
-    let middle = layout.side / 2;
-    let at = (layout.left + middle, layout.ems(4.1));
-    area.draw(&font.text("next character", at, layout.em))?;
-    let at = (layout.ems(1.0), layout.top + middle);
-    area.draw(&font.text("first character", at, layout.em).upwards())?;
+    let middle = layout.left + layout.columns.pixels / 2;
+    let room = 2 * middle.min(layout.width - middle);
+    let mut names = labels.column.iter();
+    let fitting = names.find(|name| layout.em * font.width(name) < f64::from(room));
+    if let Some(name) = fitting {
+        area.draw(&font.text(name, (middle, layout.ems(4.1)), layout.em))?;
+    }
+    let at = (layout.ems(1.0), layout.top + layout.rows.pixels / 2);
+    area.draw(&font.text(labels.row, at, layout.em).upwards())?;
 
-    // As many characters as can stand side by side.
-    let every = (1.2 * layout.label_em / layout.cell()).ceil() as usize;
+    // As many labels as can stand side by side.
+    let every = |label_em: f64, cells: &Cells| (1.2 * label_em / cells.size()).ceil().max(1.0);
+    let every_column = every(layout.column_em, &layout.columns) as usize;
+    let every_row = every(layout.row_em, &layout.rows) as usize;
     let gap = layout.ems(0.43);
-    let higher = (0.5 * layout.label_em).round() as i32;
-    for (index, label) in labels.iter().enumerate().step_by(every.max(1)) {
-        let x = layout.left + layout.middle(index);
-        let above = layout.top - gap;
-        let column = if is_character(label) {
-            font.text(label, (x, above - higher), layout.label_em)
-        } else {
-            let column = font.text(label, (x, above), layout.label_em);
-            column.align(HPos::Left).upwards()
-        };
-        area.draw(&column)?;
-        let at = (layout.left - gap, layout.top + layout.middle(index));
-        let row = font.text(label, at, layout.label_em);
-        area.draw(&row.align(HPos::Right))?;
+    let higher = (0.5 * layout.column_em).round() as i32;
+    for index in 0..labels.rows.len().max(labels.columns.len()) {
+        let column = labels.columns.get(index);
+        if let Some(label) = column.filter(|_| index.is_multiple_of(every_column)) {
+            let x = layout.left + layout.columns.middle(index);
+            let above = layout.top - gap;
+            let column = if is_character(label) {
+                font.text(label, (x, above - higher), layout.column_em)
+            } else {
+                let column = font.text(label, (x, above), layout.column_em);
+                column.align(HPos::Left).upwards()
+            };
+            area.draw(&column)?;
+        }
+        let row = labels.rows.get(index);
+        if let Some(label) = row.filter(|_| index.is_multiple_of(every_row)) {
+            let at = (layout.left - gap, layout.top + layout.rows.middle(index));
+            let row = font.text(label, at, layout.row_em);
+            area.draw(&row.align(HPos::Right))?;
+        }
     }
     // Around the matrix: a cell may be as small as a pixel.
     let corners = [

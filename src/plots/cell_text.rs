@@ -10,58 +10,56 @@ use super::labels::is_character;
 /// From one baseline to the next, in em: no line touches the one below.
 const LINE: f64 = 1.15;
 
-/// How much of a cell's width and height its text may fill.
+/// How much of a cell's width and height its text may fill; less where cells have outlines.
 const FILLED: f64 = 0.88;
+const FILLED_INSIDE_OUTLINES: f64 = 0.8;
 
 /// A size, the same in all cells, and what is written in it.
 pub struct CellText<'a> {
     font: &'a Font,
-    labels: &'a [String],
+    /// Of both characters of a bigram; none where only values are written.
+    labels: Option<&'a [String]>,
     em: f64,
     /// The decimals of the values; without room for them, only the bigrams are written.
     decimals: Option<usize>,
 }
 
 impl<'a> CellText<'a> {
-    /// The text that can be read in cells of this side: bigrams and values with so many decimals,
-    /// or only bigrams.
+    /// The text that can be read in cells of this width and height: bigrams and values with so many
+    /// decimals, or only one of these.
     pub fn fitting(
-        cell: f64,
+        (width, height): (f64, f64),
         (values, decimals): (&[f64], usize),
-        labels: &'a [String],
+        labels: Option<&'a [String]>,
         font: &'a Font,
     ) -> Option<Self> {
+        let cell = width.min(height);
         // Also keeps from measuring millions of values.
         if cell < SMALLEST {
             return None;
         }
-        let width = |label: &String| font.width(label);
-        let (short, long): (Vec<_>, Vec<_>) = labels.iter().partition(|label| is_character(label));
-        let pair = 2.0 * short.into_iter().map(width).fold(0.0, f64::max);
-        let bigram = long.iter().copied().map(width).fold(pair, f64::max);
-        let lines = if long.is_empty() { 1 } else { 2 };
+        let (bigram, lines) = labels.map_or((0.0, 0), |labels| size_of_bigrams(labels, font));
+        let (filled, largest) = match labels {
+            Some(_) => (FILLED, 0.34 * cell),
+            None => (FILLED_INSIDE_OUTLINES, (0.5 * height).max(SMALLEST)),
+        };
         let fits = |widest: f64, lines: usize| {
             // The last line has its descenders below it.
             let high = LINE * (lines - 1) as f64 + 1.0;
-            let em = FILLED * cell / widest.max(high);
-            (em >= SMALLEST).then(|| em.min(0.34 * cell))
-        };
-        let only_bigrams = Self {
-            font,
-            labels,
-            em: fits(bigram, lines)?,
-            decimals: None,
+            let em = (filled * width / widest).min(filled * height / high);
+            (em >= SMALLEST).then(|| em.min(largest))
         };
         let widths = values.iter().map(|value| format!("{value:.decimals$}"));
         let longest = widths.max_by_key(String::len).unwrap_or_default();
         let with_values = fits(bigram.max(font.width(&longest)), lines + 1);
-        Some(match with_values {
-            Some(em) => Self {
-                em,
-                decimals: Some(decimals),
-                ..only_bigrams
-            },
-            None => only_bigrams,
+        let bigrams = || labels.and_then(|_| fits(bigram, lines));
+        let written = with_values.map(|em| (em, Some(decimals)));
+        let written = written.or_else(|| bigrams().map(|em| (em, None)));
+        written.map(|(em, decimals)| Self {
+            font,
+            labels,
+            em,
+            decimals,
         })
     }
 
@@ -74,11 +72,13 @@ impl<'a> CellText<'a> {
         value: f64,
         colour: RGBColor,
     ) -> Drawn<DB> {
-        let (first, next) = (&self.labels[i], &self.labels[j]);
-        let mut lines = if is_character(first) && is_character(next) {
-            vec![format!("{first}{next}")]
-        } else {
-            vec![first.clone(), next.clone()]
+        let bigram = self.labels.map(|labels| (&labels[i], &labels[j]));
+        let mut lines = match bigram {
+            None => Vec::new(),
+            Some((first, next)) if is_character(first) && is_character(next) => {
+                vec![format!("{first}{next}")]
+            }
+            Some((first, next)) => vec![first.clone(), next.clone()],
         };
         lines.extend(self.decimals.map(|decimals| format!("{value:.decimals$}")));
         let line = (LINE * self.em).round();
@@ -90,4 +90,13 @@ impl<'a> CellText<'a> {
         }
         Ok(())
     }
+}
+
+/// How many em the widest bigram takes, and in how many lines.
+fn size_of_bigrams(labels: &[String], font: &Font) -> (f64, usize) {
+    let width = |label: &String| font.width(label);
+    let (short, long): (Vec<_>, Vec<_>) = labels.iter().partition(|label| is_character(label));
+    let pair = 2.0 * short.into_iter().map(width).fold(0.0, f64::max);
+    let widest = long.iter().copied().map(width).fold(pair, f64::max);
+    (widest, if long.is_empty() { 1 } else { 2 })
 }

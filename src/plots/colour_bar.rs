@@ -20,10 +20,10 @@ pub fn draw<DB: DrawingBackend>(
 ) -> Drawn<DB> {
     let left = layout.right() + layout.ems(1.28);
     let right = left + layout.ems(1.28);
-    let steps = 256.min(layout.side);
+    let steps = 256.min(layout.bar);
     for step in 0..steps {
-        let upper = layout.top + layout.side * step / steps;
-        let lower = layout.top + layout.side * (step + 1) / steps;
+        let upper = layout.top + layout.bar * step / steps;
+        let lower = layout.top + layout.bar * (step + 1) / steps;
         let share = 1.0 - f64::from(step) / f64::from(steps - 1);
         let colour = colours.colour_at(share);
         let corners = [(left, upper), (right, lower)];
@@ -31,7 +31,7 @@ pub fn draw<DB: DrawingBackend>(
     }
 
     let em = (0.8 * layout.em).max(SMALLEST);
-    let room = f64::from(layout.side) / em;
+    let room = f64::from(layout.bar) / em;
     let ticks = colours.ticks((room / 2.0).min(9.0) as usize, whole);
     let beside = right + layout.ems(0.5);
     let widths = ticks.iter().map(|tick| font.width(&tick.label));
@@ -40,7 +40,7 @@ pub fn draw<DB: DrawingBackend>(
     let mut highest = i32::MAX;
     for tick in &ticks {
         let share = colours.share(tick.value);
-        let y = layout.bottom() - (share * f64::from(layout.side)).round() as i32;
+        let y = layout.top + layout.bar - (share * f64::from(layout.bar)).round() as i32;
         if y > highest.saturating_sub((1.3 * em) as i32) {
             continue;
         }

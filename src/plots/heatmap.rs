@@ -1,27 +1,41 @@
-//! The heatmap of a `[V, V]` matrix: the notes' Figure 1, with text that can be read everywhere.
+//! The heatmap of a matrix: that of the bigrams is the notes' Figure 1, with text that can be read
+//! everywhere; that of a word has a row for each of its characters.
 
 use plotters::coord::Shift;
 use plotters::element::BitMapElement;
 use plotters::prelude::*;
 
+use super::axes::Labels;
 use super::cell_text::CellText;
 use super::colour_scale::{ColourScale, Scale, readable_on};
 use super::font::Font;
 use super::layout::Layout;
-use super::{Drawing, Drawn, axes, colour_bar, font_error, labels};
+use super::{Drawing, Drawn, SIZES, axes, colour_bar, font_error, labels};
 use crate::data::Vocabulary;
+
+/// Of the cells that are pointed out.
+const OUTLINE: RGBColor = RGBColor(203, 75, 22);
+
+/// How wide the label of a context may be, in em.
+const CONTEXT: f64 = 6.0;
+
+/// So many pixels of a picture's height there are for a context, the title and the like included.
+const PIXELS_PER_CONTEXT: u32 = 10;
 
 /// A matrix and what to write around it.
 ///
 /// Each cell has the colour of its value in the Blues scale and, where there is room, its bigram
 /// and value in black or white, whichever has more contrast there. Where there is no room for
-/// both, there is only the bigram, and in yet smaller cells nothing. A character that the font
-/// does not have, or that cannot be seen alone, is named by its code point.
+/// both, there is only the bigram, and in yet smaller cells nothing. Below longer contexts there
+/// are only values. A character that the font does not have, or that cannot be seen alone, is named
+/// by its code point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heatmap {
-    /// The characters of rows and columns.
+    /// The characters of the columns, `V`.
     pub vocabulary: Vocabulary,
-    /// The value of each bigram, `[V, V]`, finite; the first character is the row.
+    /// What the rows are, `R`, from above; `None` are the characters of the vocabulary, one each.
+    pub contexts: Option<Vec<Context>>,
+    /// The value of each next character after each context, `[R, V]`, finite.
     pub values: Vec<f64>,
     /// How values become colours; `None` is [`Scale::for_values`].
     pub scale: Option<Scale>,
@@ -33,19 +47,40 @@ pub struct Heatmap {
     pub unit: String,
 }
 
+/// A row of a heatmap: a place in a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// What is before the place; the label has as much of the end as there is room for.
+    pub characters: String,
+    /// The index of the character that is there in the word, if the vocabulary has it; its cell is
+    /// outlined.
+    pub next: Option<usize>,
+}
+
+impl Context {
+    /// How many contexts have room in a picture so many pixels high.
+    pub fn most(height: u32) -> usize {
+        (height / PIXELS_PER_CONTEXT) as usize
+    }
+}
+
 impl Drawing for Heatmap {
     fn check(&self) -> Result<(), String> {
         let v = self.vocabulary.len();
-        if self.values.len() != v * v {
+        let rows = self.contexts.as_ref().map_or(v, Vec::len);
+        if self.values.len() != rows * v || rows == 0 {
             let values = self.values.len();
-            return Err(format!("{values} values for {v} × {v} bigrams"));
+            return Err(format!("{values} values for {rows} × {v} bigrams"));
         }
-        let named = |index: usize| self.vocabulary.decode(&[index / v, index % v]);
+        let mut next = self.contexts.iter().flatten().filter_map(|row| row.next);
+        if let Some(index) = next.find(|&index| index >= v) {
+            return Err(format!("the next character {index} is none of {v}"));
+        }
         let mut values = self.values.iter().enumerate();
         if let Some((index, value)) = values.find(|(_, value)| !value.is_finite()) {
             return Err(format!(
                 "the value of {:?} is {value}; only finite values have a colour",
-                named(index)
+                self.named(index)
             ));
         }
         let mut values = self.values.iter().enumerate();
@@ -53,7 +88,7 @@ impl Drawing for Heatmap {
         match (self.scale, negative) {
             (Some(Scale::Log), Some((index, value))) => Err(format!(
                 "the value of {:?} is {value}, and a logarithmic scale begins at 0; a linear one would work",
-                named(index)
+                self.named(index)
             )),
             _ => Ok(()),
         }
@@ -61,25 +96,26 @@ impl Drawing for Heatmap {
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
         let font = Font::embedded().map_err(font_error)?;
-        let characters = self.vocabulary.characters().iter();
-        let labels: Vec<String> = characters
-            .map(|&character| labels::label(character, &font))
-            .collect();
-        let widths = labels.iter().map(|label| font.width(label));
-        let widest = widths.fold(0.0, f64::max);
-        let layout = Layout::new(area.dim_in_pixel(), labels.len(), widest);
+        let labels = self.labels(&font);
+        let layout = self.layout(area.dim_in_pixel(), &labels, &font);
         let scale = self
             .scale
             .unwrap_or_else(|| Scale::for_values(&self.values));
         let colours = ColourScale::new(&self.values, scale);
 
+        let cell = (layout.columns.size(), layout.rows.size());
         let written = (self.values.as_slice(), self.decimals);
-        match CellText::fitting(layout.cell(), written, &labels, &font) {
+        let bigrams = match self.contexts {
+            Some(_) => None,
+            None => Some(labels.columns.as_slice()),
+        };
+        match CellText::fitting(cell, written, bigrams, &font) {
             Some(text) => self.draw_cells(area, &layout, &colours, &text)?,
             None => self.draw_pixels(area, &layout, &colours)?,
         }
         let title = labels::drawable(&self.title, &font);
         axes::draw(area, &layout, &font, &labels, &title)?;
+        self.draw_outlines(area, &layout)?;
         let unit = match scale {
             Scale::Linear => vec![self.unit.as_str()],
             Scale::Log => vec![self.unit.as_str(), "(log scale)"],
@@ -89,6 +125,69 @@ impl Drawing for Heatmap {
 }
 
 impl Heatmap {
+    /// The width and height of a picture so many pixels wide: a square, or as high as the contexts
+    /// need it, but no higher than wide.
+    pub fn size(&self, width: u32) -> (u32, u32) {
+        let square = (width, width);
+        match (&self.contexts, Font::embedded()) {
+            (Some(_), Ok(font)) => {
+                let layout = self.layout(square, &self.labels(&font), &font);
+                (width, layout.height().max(*SIZES.start()).min(width))
+            }
+            // A font that cannot be read is a fault of drawing.
+            _ => square,
+        }
+    }
+
+    /// A cell's characters.
+    fn named(&self, index: usize) -> String {
+        let v = self.vocabulary.len();
+        let (row, next) = (index / v, self.vocabulary.itos(index % v));
+        match &self.contexts {
+            Some(contexts) => format!("{}{next}", contexts[row].characters),
+            None => format!("{}{next}", self.vocabulary.itos(row)),
+        }
+    }
+
+    fn labels(&self, font: &Font) -> Labels {
+        let characters = self.vocabulary.characters().iter();
+        let columns: Vec<String> = characters
+            .map(|&character| labels::label(character, font))
+            .collect();
+        match &self.contexts {
+            None => Labels {
+                rows: columns.clone(),
+                columns,
+                row: "first character",
+                column: &["next character"],
+            },
+            Some(contexts) => Labels {
+                rows: contexts
+                    .iter()
+                    .map(|row| labels::of_context(&row.characters, CONTEXT, font))
+                    .collect(),
+                columns,
+                row: "context",
+                column: &[
+                    "next character (outlined: the one in the word)",
+                    "next character",
+                ],
+            },
+        }
+    }
+
+    fn layout(&self, size: (u32, u32), labels: &Labels, font: &Font) -> Layout {
+        let widest = |labels: &[String]| {
+            let widths = labels.iter().map(|label| font.width(label));
+            (labels.len(), widths.fold(0.0, f64::max))
+        };
+        let columns = widest(&labels.columns);
+        match self.contexts {
+            None => Layout::square(size, columns.0, columns.1),
+            Some(_) => Layout::wide(size, widest(&labels.rows), columns),
+        }
+    }
+
     fn draw_cells<DB: DrawingBackend>(
         &self,
         area: &DrawingArea<DB, Shift>,
@@ -97,21 +196,15 @@ impl Heatmap {
         text: &CellText,
     ) -> Drawn<DB> {
         for (index, &value) in self.values.iter().enumerate() {
-            let (i, j) = (index / layout.v, index % layout.v);
-            let corner = |i, j| {
-                (
-                    layout.left + layout.offset(j),
-                    layout.top + layout.offset(i),
-                )
-            };
+            let place = (index / layout.columns.number, index % layout.columns.number);
             let colour = colours.colour(value);
-            let cell = Rectangle::new([corner(i, j), corner(i + 1, j + 1)], colour.filled());
+            let cell = Rectangle::new(layout.cell(place), colour.filled());
             area.draw(&cell)?;
             let middle = (
-                layout.left + layout.middle(j),
-                layout.top + layout.middle(i),
+                layout.left + layout.columns.middle(place.1),
+                layout.top + layout.rows.middle(place.0),
             );
-            text.draw(area, middle, (i, j), value, readable_on(colour))?;
+            text.draw(area, middle, place, value, readable_on(colour))?;
         }
         Ok(())
     }
@@ -123,32 +216,55 @@ impl Heatmap {
         layout: &Layout,
         colours: &ColourScale,
     ) -> Drawn<DB> {
-        let side = layout.side as usize;
-        let cells = |pixel: usize| {
-            let first = pixel * layout.v / side;
-            first..((pixel + 1) * layout.v / side).max(first + 1)
-        };
-        let mut pixels = Vec::with_capacity(side * side * 3);
-        for y in 0..side {
-            if y > 0 && cells(y) == cells(y - 1) {
-                pixels.extend_from_within(pixels.len() - 3 * side..);
+        let (columns, rows) = (&layout.columns, &layout.rows);
+        let (width, height) = (columns.pixels as usize, rows.pixels as usize);
+        let mut pixels = Vec::with_capacity(width * height * 3);
+        for y in 0..height {
+            if y > 0 && rows.at(y) == rows.at(y - 1) {
+                pixels.extend_from_within(pixels.len() - 3 * width..);
                 continue;
             }
-            for x in 0..side {
-                let largest = cells(y)
-                    .flat_map(|i| &self.values[i * layout.v..][cells(x)])
+            for x in 0..width {
+                let largest = rows
+                    .at(y)
+                    .flat_map(|i| &self.values[i * columns.number..][columns.at(x)])
                     .copied()
                     .fold(f64::NEG_INFINITY, f64::max);
                 let RGBColor(red, green, blue) = colours.colour(largest);
                 pixels.extend([red, green, blue]);
             }
         }
-        let size = (layout.side as u32, layout.side as u32);
+        let size = (width as u32, height as u32);
         let corner = (layout.left, layout.top);
         match BitMapElement::with_owned_buffer(corner, size, pixels) {
             Some(picture) => area.draw(&picture),
             None => Ok(()),
         }
+    }
+
+    /// Around the cells of the characters that come next: a cell may be narrower than a pixel.
+    fn draw_outlines<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        layout: &Layout,
+    ) -> Drawn<DB> {
+        let wide = layout.ems(0.1).max(1);
+        for (row, context) in self.contexts.iter().flatten().enumerate() {
+            let Some(next) = context.next else {
+                continue;
+            };
+            let [(left, top), (right, bottom)] = layout.cell((row, next));
+            let (outer_left, outer_right) = (left - wide, right + wide);
+            for corners in [
+                [(outer_left, top - wide), (outer_right, top)],
+                [(outer_left, bottom), (outer_right, bottom + wide)],
+                [(outer_left, top), (left, bottom)],
+                [(right, top), (outer_right, bottom)],
+            ] {
+                area.draw(&Rectangle::new(corners, OUTLINE.filled()))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -159,6 +275,7 @@ mod tests {
     fn heatmap(values: Vec<f64>, scale: Option<Scale>) -> Heatmap {
         Heatmap {
             vocabulary: Vocabulary::new('.', ['a']).unwrap(),
+            contexts: None,
             values,
             scale,
             decimals: 0,
@@ -178,5 +295,46 @@ mod tests {
         let fault = heatmap(values.clone(), Some(Scale::Log)).check();
         assert!(fault.unwrap_err().contains("\"a.\" is -1"));
         assert_eq!(heatmap(values, None).check(), Ok(()));
+    }
+
+    /// The word "aa", with the character that is expected after each context.
+    fn word(values: Vec<f64>, next: [Option<usize>; 3]) -> Heatmap {
+        let characters = [".", ".a", ".aa"].map(str::to_owned);
+        let contexts = characters.into_iter().zip(next);
+        let contexts = contexts.map(|(characters, next)| Context { characters, next });
+        Heatmap {
+            contexts: Some(contexts.collect()),
+            ..heatmap(values, None)
+        }
+    }
+
+    #[test]
+    fn rows_of_contexts_are_as_many_as_their_values() {
+        let next = [Some(1), None, Some(0)];
+        assert_eq!(word(vec![0.5; 6], next).check(), Ok(()));
+        assert!(word(vec![0.5; 4], next).check().is_err());
+        let fault = word(vec![0.5; 6], [Some(1), Some(2), Some(0)]).check();
+        assert_eq!(fault.unwrap_err(), "the next character 2 is none of 2");
+        let values = vec![0.5, 0.5, 0.5, f64::NAN, 0.5, 0.5];
+        let fault = word(values, next).check();
+        assert!(
+            fault
+                .unwrap_err()
+                .starts_with("the value of \".aa\" is NaN")
+        );
+        let none = Heatmap {
+            contexts: Some(Vec::new()),
+            ..heatmap(Vec::new(), None)
+        };
+        assert!(none.check().is_err());
+    }
+
+    #[test]
+    fn a_picture_of_few_contexts_is_wider_than_high() {
+        let heatmap = word(vec![0.5; 6], [None; 3]);
+        let (width, height) = heatmap.size(1600);
+        assert!(width == 1600 && (300..600).contains(&height), "{height}");
+        assert_eq!(heatmap.size(200), (200, 200));
+        assert_eq!(Context::most(1000), 100);
     }
 }

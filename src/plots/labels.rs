@@ -13,6 +13,25 @@ pub fn label(character: char, font: &Font) -> String {
     }
 }
 
+/// What stands for a context: the characters at its end, as many as fit into so many em, and an
+/// ellipsis for those before them.
+pub fn of_context(context: &str, room: f64, font: &Font) -> String {
+    let mut text = String::new();
+    let mut before_code_point = false;
+    for character in context.chars().rev() {
+        let label = label(character, font);
+        let is_code_point = !is_character(&label);
+        let apart = !text.is_empty() && (is_code_point || before_code_point);
+        let longer = format!("{label}{}{text}", if apart { " " } else { "" });
+        if !text.is_empty() && font.width(&longer) > room {
+            return format!("…{text}");
+        }
+        text = longer;
+        before_code_point = is_code_point;
+    }
+    text
+}
+
 /// Whether a label is the character itself, as narrow as that is.
 pub fn is_character(label: &str) -> bool {
     label.chars().nth(1).is_none()
@@ -70,6 +89,23 @@ mod tests {
         ] {
             assert_eq!(label(character, &font), expected);
         }
+    }
+
+    #[test]
+    fn a_context_keeps_its_end() {
+        let font = Font::embedded().unwrap();
+        for (context, expected) in [
+            (".", "."),
+            (".emma", ".emma"),
+            (".alexanderina", "…lexanderina"),
+            ("a b", "a␣b"),
+            ("a一二b", "…U+4E8C b"),
+            ("a一", "a U+4E00"),
+        ] {
+            assert_eq!(of_context(context, 6.0, &font), expected);
+        }
+        // The last character is there in any case.
+        assert_eq!(of_context("ab", 0.1, &font), "…b");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Where the parts of the heatmap are.
 
+use std::ops::Range;
+
 use super::font::SMALLEST;
 
 /// Places in pixels; what is around the matrix is measured in em of the axes' names.
@@ -7,72 +9,174 @@ pub struct Layout {
     pub width: i32,
     /// Of the axes' names.
     pub em: f64,
-    /// Of the characters along the axes.
-    pub label_em: f64,
+    /// Of the labels along the axes.
+    pub row_em: f64,
+    pub column_em: f64,
     pub left: i32,
     pub top: i32,
-    /// Of the matrix, which is a square.
-    pub side: i32,
-    /// How many rows and columns the matrix has.
-    pub v: usize,
+    pub rows: Cells,
+    pub columns: Cells,
+    /// The height of the colour bar.
+    pub bar: i32,
 }
 
+/// The rows or the columns of the matrix.
+pub struct Cells {
+    pub number: usize,
+    /// Of all of them together.
+    pub pixels: i32,
+}
+
+/// What is around the matrix, in em.
+const LEFT: f64 = 4.16;
+const TOP: f64 = 7.36;
+const RIGHT: f64 = 7.36;
+const BOTTOM: f64 = 1.6;
+
+/// How high rows of contexts are at least, where the picture may be so high, and at most, in em.
+const ROW: (f64, f64) = (1.9, 3.0);
+
+/// How high the colour bar is at least, in em.
+const BAR: f64 = 8.0;
+
 impl Layout {
-    /// For a picture of `width` × `height` pixels and `v` labels, the widest so many em.
-    pub fn new((width, height): (u32, u32), v: usize, widest_label: f64) -> Self {
+    /// For a square matrix of `v` rows and columns in a picture of `width` × `height` pixels; the
+    /// widest label has so many em.
+    pub fn square((width, height): (u32, u32), v: usize, widest: f64) -> Self {
         let (width, height) = (f64::from(width), f64::from(height));
         let em = (width.min(height) / 64.0).max(SMALLEST);
-
-        // Long labels stand on end above the matrix, and take more of its room the larger they are.
-        let cell = 0.8 * width.min(height) / v as f64;
-        let largest = if widest_label > 2.0 { 0.8 } else { 1.2 };
-        let label_em = (0.6 * cell).min(largest * em).max(SMALLEST);
-        let labels = widest_label.max(1.0) * label_em + 0.43 * em;
-
-        let left = (4.16 * em).max(2.2 * em + labels).round();
-        let top = (7.36 * em).max(5.0 * em + labels).round();
-        let (right, bottom) = (7.36 * em, 1.6 * em);
-        let mut side = (width - left - right).min(height - top - bottom);
-        // Whole pixels where cells are large enough, so that they are all alike.
-        if side >= 4.0 * v as f64 {
-            side -= side % v as f64;
-        }
+        let label_em = label_em(0.8 * width.min(height) / v as f64, widest, em);
+        let left = left(label_em, widest, em);
+        let top = top(label_em, widest, em);
+        let side = (width - left - RIGHT * em).min(height - top - BOTTOM * em);
+        let side = Cells::within(side, v);
         Self {
             width: width as i32,
             em,
-            label_em,
+            row_em: label_em,
+            column_em: label_em,
             left: left as i32,
             top: top as i32,
-            side: side as i32,
-            v,
+            rows: Cells { number: v, ..side },
+            bar: side.pixels,
+            columns: side,
         }
     }
 
-    /// The side of a cell.
-    pub fn cell(&self) -> f64 {
-        f64::from(self.side) / self.v as f64
+    /// For rows of contexts over all of the width, in a picture of at most so many pixels; rows and
+    /// columns are their number and how many em the widest label has.
+    pub fn wide(
+        (width, height): (u32, u32),
+        (rows, widest_row): (usize, f64),
+        (columns, widest_column): (usize, f64),
+    ) -> Self {
+        let (width, height) = (f64::from(width), f64::from(height));
+        let em = (width / 64.0).min(height / 16.0).max(SMALLEST);
+        let cell = 0.8 * width / columns as f64;
+        let column_em = label_em(cell, widest_column, em);
+        let top = top(column_em, widest_column, em);
+        let room = height - top - BOTTOM * em;
+        let high = |wide: f64| wide.clamp(ROW.0 * em, ROW.1 * em).min(room / rows as f64);
+        let row_em = (0.6 * high(cell)).min(1.2 * em).max(SMALLEST);
+        let left = left(row_em, widest_row, em);
+        let columns = Cells::within(width - left - RIGHT * em, columns);
+        let rows = Cells::within(rows as f64 * high(columns.size()).round(), rows);
+        Self {
+            width: width as i32,
+            em,
+            row_em,
+            column_em,
+            left: left as i32,
+            top: top as i32,
+            bar: f64::from(rows.pixels).max(BAR * em).min(room) as i32,
+            rows,
+            columns,
+        }
     }
 
-    /// Where row or column `index` begins, from the first.
-    pub fn offset(&self, index: usize) -> i32 {
-        (index as f64 * self.cell()).round() as i32
-    }
-
-    /// The same for its middle.
-    pub fn middle(&self, index: usize) -> i32 {
-        ((index as f64 + 0.5) * self.cell()).round() as i32
+    /// How high a picture is that ends below all of this.
+    pub fn height(&self) -> u32 {
+        (self.top + self.rows.pixels.max(self.bar) + self.ems(BOTTOM)).unsigned_abs()
     }
 
     pub fn right(&self) -> i32 {
-        self.left + self.side
+        self.left + self.columns.pixels
     }
 
     pub fn bottom(&self) -> i32 {
-        self.top + self.side
+        self.top + self.rows.pixels
+    }
+
+    /// The upper left and the lower right corner of the cell in a row and a column.
+    pub fn cell(&self, (row, column): (usize, usize)) -> [(i32, i32); 2] {
+        let corner = |row, column| {
+            let (x, y) = (self.columns.offset(column), self.rows.offset(row));
+            (self.left + x, self.top + y)
+        };
+        [corner(row, column), corner(row + 1, column + 1)]
     }
 
     /// So many em as pixels.
     pub fn ems(&self, ems: f64) -> i32 {
         (ems * self.em).round() as i32
+    }
+}
+
+/// The size of the labels of cells; long ones stand on end above the matrix, and take more of its
+/// room the larger they are.
+fn label_em(cell: f64, widest: f64, em: f64) -> f64 {
+    let largest = if widest > 2.0 { 0.8 } else { 1.2 };
+    (0.6 * cell).min(largest * em).max(SMALLEST)
+}
+
+fn left(label_em: f64, widest: f64, em: f64) -> f64 {
+    (LEFT * em)
+        .max(2.2 * em + labels(label_em, widest, em))
+        .round()
+}
+
+fn top(label_em: f64, widest: f64, em: f64) -> f64 {
+    (TOP * em)
+        .max(5.0 * em + labels(label_em, widest, em))
+        .round()
+}
+
+/// What labels take beside the matrix.
+fn labels(label_em: f64, widest: f64, em: f64) -> f64 {
+    widest.max(1.0) * label_em + 0.43 * em
+}
+
+impl Cells {
+    /// Whole pixels where cells are large enough, so that they are all alike.
+    fn within(mut pixels: f64, number: usize) -> Self {
+        if pixels >= 4.0 * number as f64 {
+            pixels -= pixels % number as f64;
+        }
+        Self {
+            number,
+            pixels: pixels as i32,
+        }
+    }
+
+    /// The width of a column, or the height of a row.
+    pub fn size(&self) -> f64 {
+        f64::from(self.pixels) / self.number as f64
+    }
+
+    /// Where row or column `index` begins, from the first.
+    pub fn offset(&self, index: usize) -> i32 {
+        (index as f64 * self.size()).round() as i32
+    }
+
+    /// The same for its middle.
+    pub fn middle(&self, index: usize) -> i32 {
+        ((index as f64 + 0.5) * self.size()).round() as i32
+    }
+
+    /// Those of which a pixel shows something.
+    pub fn at(&self, pixel: usize) -> Range<usize> {
+        let pixels = self.pixels as usize;
+        let first = pixel * self.number / pixels;
+        first..((pixel + 1) * self.number / pixels).max(first + 1)
     }
 }

@@ -35,7 +35,7 @@ use plotters_backend::DrawingErrorKind;
 
 pub use by_order::{ByOrder, DevLosses};
 pub use colour_scale::Scale;
-pub use heatmap::Heatmap;
+pub use heatmap::{Context, Heatmap};
 pub use loss_curve::LossCurve;
 pub use training_curves::TrainingCurves;
 
