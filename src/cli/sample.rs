@@ -102,6 +102,7 @@ struct Name<'a> {
 
 impl Sample {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
+        context.threads.prepare_for_drawing();
         let model = load(self.model.as_deref(), self.data.boundary)?;
         if let (true, Some(file)) = (self.plain, &model) {
             // Only an ARPA file leaves the start/end token to choose.

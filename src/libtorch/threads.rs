@@ -1,5 +1,15 @@
 //! How many threads libtorch computes with, and what its allocator does with freed memory.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many threads of ours draw words of a network.
+static DRAWING: AtomicUsize = AtomicUsize::new(1);
+
+/// How many threads of ours may compute a step of many words; 1 if nothing else was said.
+pub fn drawing() -> usize {
+    DRAWING.load(Ordering::Relaxed)
+}
+
 /// The most numbers of a matrix that is computed faster on one thread than on several, which wait
 /// for each other, the more the busier the machine is.
 const SMALL: usize = 1 << 20;
@@ -29,6 +39,13 @@ impl Threads {
     /// Has libtorch compute with as many threads as small matrices take.
     pub fn use_small(self) {
         tch::set_num_threads(self.small as i32);
+    }
+
+    /// Prepares for drawing words of networks: on all processors, or as many threads as the user
+    /// chose.
+    pub fn prepare_for_drawing(self) {
+        DRAWING.store(self.large, Ordering::Relaxed);
+        keep_freed_memory();
     }
 
     /// Prepares for training on words, and returns on how many threads: all where a step is long

@@ -5,7 +5,7 @@
 use tch::{Kind, Tensor};
 
 use super::config::Sizes;
-use super::makemore::Layers;
+use super::makemore::{Layers, Step};
 use super::parameters::{Linear, Parameters};
 use super::tokens::Tokens;
 use crate::error::Result;
@@ -48,5 +48,31 @@ impl Layers for Bow {
         let x = tokens.of_grid(&x.f_add(&averages)?)?; // [N, C]
         let h = self.c_proj.forward(&self.c_fc.forward(&x)?.f_tanh()?)?; // [N, C]
         self.lm_head.forward(&tokens.drop_out(x.f_add(&h)?)?) // [N, V]
+    }
+
+    /// The state is the sum of all characters, `[B, C]`, and how many they are, `[B]`.
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
+        let tok_emb = Tensor::f_embedding(&self.wte, characters, -1, false, false)?; // [B, C]
+        let before = match state {
+            Some(state) => state[1].shallow_clone(),
+            None => characters.f_zeros_like()?,
+        };
+        let pos_emb = Tensor::f_embedding(&self.wpe, &before, -1, false, false)?;
+        let x = tok_emb.f_add(&pos_emb)?; // [B, C]
+        let count = before.f_add_scalar(1)?;
+        let sum = match state {
+            Some(state) => state[0].f_add(&x)?,
+            None => x.shallow_clone(),
+        };
+        let x = x.f_add(&sum.f_div(&count.f_unsqueeze(1)?)?)?;
+        let h = self.c_proj.forward(&self.c_fc.forward(&x)?.f_tanh()?)?;
+        Ok(Step {
+            logits: self.lm_head.forward(&x.f_add(&h)?)?,
+            state: vec![sum, count],
+        })
+    }
+
+    fn state(&self) -> usize {
+        self.wte.size()[1] as usize + 1
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use tch::{Kind, Tensor};
 
 use super::draw::{Drawer, Method, Shaping, Stepwise};
+use super::reader::{ContextReader, Reader};
 use crate::data::Vocabulary;
 use crate::error::Result;
 
@@ -62,6 +63,15 @@ pub trait LanguageModel: fmt::Debug {
     /// which has threads of its own.
     fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {
         None
+    }
+
+    /// Reads many words side by side.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch cannot compute what is prepared.
+    fn reader(&self) -> Result<Box<dyn Reader + '_>> {
+        Ok(Box::new(ContextReader::of(self)))
     }
 
     /// Draws one character after the other, from shaped distributions.

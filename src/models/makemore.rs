@@ -16,7 +16,8 @@ use super::draw::{Drawer, Method, Shaping};
 use super::language_model::{LanguageModel, by_contexts};
 use super::network::Network;
 use super::parameters::Parameters;
-use super::rounds::Rounds;
+use super::reader::{Reader, StateReader};
+use super::rounds;
 use super::tokens::Tokens;
 use super::{bow::Bow, mlp::Mlp, rnn::Lstm, rnn::Rnn, transformer::Transformer};
 use crate::data::Vocabulary;
@@ -31,18 +32,19 @@ pub(super) trait Layers: fmt::Debug + Send {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
 
     /// One more character, `[B]`, i64, of each of `B` words whose state is known, or of words that
-    /// begin; none from a network without a state, which reads words from their beginnings again.
-    fn step(&self, _state: Option<&Tensor>, _characters: &Tensor) -> Result<Option<Step>> {
-        Ok(None)
-    }
+    /// begin. There are no more than the block size in all.
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step>;
+
+    /// How many numbers the state of a word has at most.
+    fn state(&self) -> usize;
 }
 
 /// What is known after a character of each of some words.
 pub(super) struct Step {
     /// Of the next character, `[B, V]`.
     pub logits: Tensor,
-    /// `[1, B, H]`, or `[2, B, H]` where the state has two parts.
-    pub state: Tensor,
+    /// What the network remembers of the words, each `[B, ..]`.
+    pub state: Vec<Tensor>,
 }
 
 /// A network of makemore.py.
@@ -52,7 +54,7 @@ pub struct Makemore {
     config: Config,
     block_size: usize,
     device: Device,
-    pub(super) layers: Box<dyn Layers>,
+    layers: Box<dyn Layers>,
     parameters: Vec<(String, Tensor)>,
 }
 
@@ -124,6 +126,16 @@ impl Makemore {
     /// The device that its parameters are on.
     pub fn device(&self) -> Device {
         self.device
+    }
+
+    /// See [`Layers::step`].
+    pub(super) fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
+        self.layers.step(state, characters)
+    }
+
+    /// See [`Layers::state`].
+    pub(super) fn state(&self) -> usize {
+        self.layers.state()
     }
 
     /// Another network with the same numbers, for another thread.
@@ -228,7 +240,11 @@ impl LanguageModel for Makemore {
     /// Draws many words side by side, and so not in the order of a drawer that asks for one
     /// character after the other.
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
-        Ok(Box::new(Rounds::new(self, method, shaping)?))
+        rounds::of(self, method, shaping)
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader + '_>> {
+        Ok(Box::new(StateReader::of(self)))
     }
 }
 

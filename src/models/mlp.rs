@@ -8,7 +8,7 @@
 use tch::{Kind, Tensor};
 
 use super::config::Sizes;
-use super::makemore::Layers;
+use super::makemore::{Layers, Step};
 use super::parameters::{Linear, Parameters};
 use super::tokens::Tokens;
 use crate::error::Result;
@@ -39,22 +39,23 @@ impl Mlp {
     }
 }
 
-impl Layers for Mlp {
-    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
+impl Mlp {
+    /// The hidden layer of contexts from the nearest character on, `[N, K]`, i64; `[N, H]`.
+    fn hidden(&self, contexts: &Tensor) -> Result<Tensor> {
         let (k, c, h) = (
             self.sizes.block_size(),
             self.sizes.n_embd(),
             self.sizes.n_embd2(),
         );
+        let device = self.wte.device();
         // What each character at each distance adds to the hidden layer, once for all words.
         let by_distance = self.hidden.weight.f_view([h, k, c])?.f_permute([1, 2, 0])?; // [K, C, H]
         let table = self.wte.f_matmul(&by_distance)?; // [K, V + 1, H]
-        let rows =
-            Tensor::f_arange(k, (Kind::Int64, self.wte.device()))?.f_mul_scalar(self.v + 1)?;
-        let contexts = tokens.contexts(k, self.v)?.f_add(&rows)?; // [N, K]
+        let rows = Tensor::f_arange(k, (Kind::Int64, device))?.f_mul_scalar(self.v + 1)?;
+        let contexts = contexts.f_add(&rows)?; // [N, K]
         let table = table.f_view([-1, h])?; // [K * (V + 1), H]
         // The sum over the K distances, without a tensor of [N, K, H].
-        let begins = Tensor::f_arange(contexts.size()[0], (Kind::Int64, self.wte.device()))?;
+        let begins = Tensor::f_arange(contexts.size()[0], (Kind::Int64, device))?;
         let (mut x, ..) = Tensor::f_embedding_bag(
             &table,
             &contexts.f_reshape([-1])?,
@@ -68,6 +69,35 @@ impl Layers for Mlp {
         if let Some(bias) = &self.hidden.bias {
             x = x.f_add(bias)?;
         }
-        self.head.forward(&tokens.drop_out(x.f_tanh()?)?) // [N, V]
+        Ok(x.f_tanh()?)
+    }
+}
+
+impl Layers for Mlp {
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
+        let contexts = tokens.contexts(self.sizes.block_size(), self.v)?; // [N, K]
+        let x = self.hidden(&contexts)?; // [N, H]
+        self.head.forward(&tokens.drop_out(x)?) // [N, V]
+    }
+
+    /// The state is the context, `[B, K]`.
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
+        let k = self.sizes.block_size();
+        let before = match state {
+            Some(state) => state[0].f_narrow(1, 0, k - 1)?,
+            None => {
+                let shape = [characters.size()[0], k - 1];
+                Tensor::f_full(shape, self.v, (Kind::Int64, characters.device()))?
+            }
+        };
+        let contexts = Tensor::f_cat(&[&characters.f_unsqueeze(1)?, &before], 1)?; // [B, K]
+        Ok(Step {
+            logits: self.head.forward(&self.hidden(&contexts)?)?,
+            state: vec![contexts],
+        })
+    }
+
+    fn state(&self) -> usize {
+        2 * self.sizes.block_size
     }
 }

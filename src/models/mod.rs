@@ -4,8 +4,9 @@
 //! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`network`] (the seam that
 //! training uses), [`bigram`] (the lecture's network), [`makemore`] (what makemore.py's networks have
 //! in common), [`mlp`], [`bow`], [`rnn`], [`transformer`]. `draw` is how a character is drawn from a
-//! distribution, `rounds` how networks draw many words side by side, [`tokens`] is how networks read words, [`parameters`] where their parameters come
-//! from.
+//! distribution, [`reader`] how many words are read side by
+//! side and `rounds` how they are drawn so, [`tokens`] is how networks read whole words,
+//! [`parameters`] where their parameters come from.
 //!
 //! A new network is a file here, a kind in [`config`] and a line in [`makemore`].
 
@@ -19,6 +20,7 @@ pub mod mlp;
 pub mod network;
 pub mod ngram;
 pub mod parameters;
+pub mod reader;
 pub mod rnn;
 mod rounds;
 pub mod table;

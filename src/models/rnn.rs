@@ -159,19 +159,23 @@ impl Layers for Rnn {
             .forward(&tokens.drop_out(tokens.of_columns(&states)?)?) // [N, V]
     }
 
-    fn step(&self, state: Option<&Tensor>, characters: &Tensor) -> Result<Option<Step>> {
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
         let cell = self.prepare()?;
         let brought = cell.look_up(characters)?; // [B, ..] each
         let brought: Vec<&Tensor> = brought.iter().collect();
         let state = match state {
-            Some(state) => state.f_select(0, 0)?,
+            Some(state) => state[0].shallow_clone(),
             None => self.start.f_expand([characters.size()[0], -1], false)?,
         };
         let state = cell.advance(&state, &brought)?; // [B, H]
-        Ok(Some(Step {
+        Ok(Step {
             logits: self.lm_head.forward(&state)?,
-            state: state.f_unsqueeze(0)?,
-        }))
+            state: vec![state],
+        })
+    }
+
+    fn state(&self) -> usize {
+        self.sizes.n_embd2
     }
 }
 
@@ -219,20 +223,26 @@ impl Layers for Lstm {
             .forward(&tokens.drop_out(tokens.of_columns(&out)?)?) // [N, V]
     }
 
-    fn step(&self, state: Option<&Tensor>, characters: &Tensor) -> Result<Option<Step>> {
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
         let x = Tensor::f_embedding(&self.wte, characters, -1, false, false)?.f_unsqueeze(0)?; // [1, B, C]
-        let shape = [2, 1, characters.size()[0], self.sizes.n_embd2()];
         let states = match state {
-            Some(state) => state.f_unsqueeze(1)?,
-            None => Tensor::f_zeros(shape, (x.kind(), x.device()))?,
+            Some(state) => [state[0].f_unsqueeze(0)?, state[1].f_unsqueeze(0)?], // [1, B, H]
+            None => {
+                let shape = [1, characters.size()[0], self.sizes.n_embd2()];
+                let zeros = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
+                [zeros.shallow_clone(), zeros]
+            }
         };
-        let (h, c) = (states.f_get(0)?, states.f_get(1)?); // [1, B, H]
+        let states: Vec<&Tensor> = states.iter().collect();
         let weights: Vec<&Tensor> = self.weights.iter().collect();
-        let states = [&h, &c];
         let (out, h, c) = x.f_lstm(&states, &weights, true, 1, 0.0, false, false, false)?;
-        Ok(Some(Step {
+        Ok(Step {
             logits: self.lm_head.forward(&out.f_get(0)?)?,
-            state: Tensor::f_cat(&[&h, &c], 0)?,
-        }))
+            state: vec![h.f_get(0)?, c.f_get(0)?],
+        })
+    }
+
+    fn state(&self) -> usize {
+        2 * self.sizes.n_embd2
     }
 }

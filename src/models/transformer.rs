@@ -5,7 +5,7 @@
 use tch::Tensor;
 
 use super::config::Sizes;
-use super::makemore::Layers;
+use super::makemore::{Layers, Step};
 use super::parameters::{LayerNorm, Linear, Parameters};
 use super::tokens::Tokens;
 use crate::error::Result;
@@ -65,6 +65,26 @@ impl Layers for Transformer {
         self.lm_head
             .forward(&tokens.drop_out(self.ln_f.forward(&x)?)?) // [N, V]
     }
+
+    /// The state is the keys and the values of each block, each `[B, T, C]`.
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
+        let position = state.map_or(0, |state| state[0].size()[1]);
+        let tok_emb = Tensor::f_embedding(&self.wte, characters, -1, false, false)?;
+        let mut x = tok_emb.f_add(&self.wpe.f_get(position)?)?; // [B, C]
+        let mut states = Vec::new();
+        for (layer, block) in self.h.iter().enumerate() {
+            let before = state.map(|state| &state[2 * layer..2 * layer + 2]);
+            x = block.step(&x, before, &mut states)?;
+        }
+        Ok(Step {
+            logits: self.lm_head.forward(&self.ln_f.forward(&x)?)?,
+            state: states,
+        })
+    }
+
+    fn state(&self) -> usize {
+        2 * self.h.len() * self.wpe.numel()
+    }
 }
 
 impl Block {
@@ -83,9 +103,48 @@ impl Block {
 
     fn forward(&self, x: &Tensor, tokens: &Tokens) -> Result<Tensor> {
         let x = x.f_add(&self.attention(&self.ln_1.forward(x)?, tokens)?)?; // [N, C]
-        let hidden = self.c_fc.forward(&self.ln_2.forward(&x)?)?; // [N, 4 C]
+        self.with_mlp(&x)
+    }
+
+    fn with_mlp(&self, x: &Tensor) -> Result<Tensor> {
+        let hidden = self.c_fc.forward(&self.ln_2.forward(x)?)?; // [N, 4 C]
         let hidden = hidden.f_gelu("tanh")?; // makemore.py's NewGELU
         Ok(x.f_add(&self.mlp_c_proj.forward(&hidden)?)?) // [N, C]
+    }
+
+    /// The same for one character of each word, `[B, C]`; `before` are the keys and values of those
+    /// before it, and those with its own are appended to `states`.
+    fn step(
+        &self,
+        x: &Tensor,
+        before: Option<&[Tensor]>,
+        states: &mut Vec<Tensor>,
+    ) -> Result<Tensor> {
+        let [b, c] = [0, 1].map(|place| x.size()[place]);
+        let qkv = self.c_attn.forward(&self.ln_1.forward(x)?)?; // [B, 3 C]
+        let [q, k, v] = [0, 1, 2].map(|part| qkv.f_narrow(1, part * c, c)?.f_unsqueeze(1));
+        let joined = |place: usize, own: Tensor| match before {
+            Some(before) => Tensor::f_cat(&[&before[place], &own], 1),
+            None => own.f_contiguous(),
+        };
+        let (keys, values) = (joined(0, k?)?, joined(1, v?)?); // [B, T, C]
+        let heads = |x: &Tensor| {
+            x.f_view([b, -1, self.n_head, c / self.n_head])?
+                .f_transpose(1, 2)
+        };
+        let y = Tensor::f_scaled_dot_product_attention(
+            &heads(&q?)?,
+            &heads(&keys)?,
+            &heads(&values)?,
+            None::<&Tensor>,
+            0.0,
+            false, // There are none after it.
+            None,
+            false,
+        )?; // [B, heads, 1, C / heads]
+        states.extend([keys, values]);
+        let y = y.f_transpose(1, 2)?.f_reshape([b, c])?;
+        self.with_mlp(&x.f_add(&self.attn_c_proj.forward(&y)?)?)
     }
 
     fn attention(&self, x: &Tensor, tokens: &Tokens) -> Result<Tensor> {

@@ -1,0 +1,281 @@
+//! Reading many words side by side, character by character: to draw them, and to mix what several
+//! models say of them.
+
+use std::fmt;
+use std::thread;
+
+use tch::{Device, Kind, Tensor};
+
+use super::language_model::{BATCH, LanguageModel, contexts};
+use super::makemore::{Makemore, Step};
+use super::network::Network;
+use super::tokens::Tokens;
+use crate::error::{Error, Result};
+use crate::libtorch::threads;
+
+/// Reads words of a model, each call one character more of them.
+pub trait Reader: fmt::Debug {
+    /// The distributions of what follows words of one length, `[B, V]`, f32, on the CPU.
+    ///
+    /// With `parents`, each word is one of the call before, by its place there, and one character
+    /// more; without, words are read from their beginnings.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch cannot compute them.
+    fn read(&mut self, words: &[&[usize]], parents: Option<&[i64]>) -> Result<Tensor>;
+
+    /// As many words as may be read side by side.
+    fn most_words(&self) -> usize {
+        MOST_WORDS
+    }
+}
+
+/// More side by side bring nothing.
+const MOST_WORDS: usize = 4096;
+
+/// The most numbers that are remembered of all words.
+const MOST_NUMBERS: usize = 1 << 26;
+
+/// The reader of a model that is asked context by context.
+#[derive(Debug)]
+pub(super) struct ContextReader<'m, M: ?Sized>(&'m M);
+
+impl<'m, M: LanguageModel + ?Sized> ContextReader<'m, M> {
+    pub fn of(model: &'m M) -> Self {
+        Self(model)
+    }
+}
+
+impl<M: LanguageModel + ?Sized> Reader for ContextReader<'_, M> {
+    fn read(&mut self, words: &[&[usize]], _parents: Option<&[i64]>) -> Result<Tensor> {
+        let p = words.chunks(BATCH).map(|words| {
+            let contexts = contexts(words.iter().copied(), self.0.block_size())?;
+            self.0.distributions(&contexts)
+        });
+        let p = p.collect::<Result<Vec<Tensor>>>()?;
+        Ok(Tensor::f_cat(&p, 0)?)
+    }
+}
+
+/// The reader of a network, which remembers a state of each word, so that only the last character
+/// is new.
+#[derive(Debug)]
+pub(super) struct StateReader<'m> {
+    network: &'m Makemore,
+    /// What is remembered of the words of the last call; none where they did not fit a block.
+    state: Option<Vec<Tensor>>,
+    /// A network for each further thread.
+    others: Vec<Makemore>,
+}
+
+/// As many words are worth a thread.
+const WORDS_A_THREAD: usize = 128;
+
+impl<'m> StateReader<'m> {
+    pub fn of(network: &'m Makemore) -> Self {
+        Self {
+            network,
+            state: None,
+            others: Vec::new(),
+        }
+    }
+
+    /// One more character of each word.
+    fn step(&mut self, state: Option<&[Tensor]>, characters: &[i64]) -> Result<Step> {
+        let threads = match self.network.device() {
+            Device::Cpu => threads::drawing().min(characters.len() / WORDS_A_THREAD),
+            _ => 1,
+        };
+        while self.others.len() + 1 < threads {
+            self.others.push(self.network.copy()?);
+        }
+        let size = characters.len().div_ceil(threads.max(1));
+        let parts = characters.chunks(size).enumerate().map(|(part, chosen)| {
+            let characters = Tensor::f_from_slice(chosen)?.f_to_device(self.network.device())?;
+            let (begin, words) = ((part * size) as i64, chosen.len() as i64);
+            let of_part = |tensor: &Tensor| Ok(tensor.f_narrow(0, begin, words)?);
+            let state = state.map(|state| state.iter().map(of_part).collect::<Result<Vec<_>>>());
+            Ok((state.transpose()?, characters))
+        });
+        let mut parts: Vec<(Option<Vec<Tensor>>, Tensor)> = parts.collect::<Result<_>>()?;
+        let (state, characters) = parts.remove(0);
+        let steps: Vec<Step> = thread::scope(|scope| {
+            let others = self.others.iter_mut().zip(parts);
+            let others = others.map(|(other, (state, characters))| {
+                scope.spawn(move || tch::no_grad(|| other.step(state.as_deref(), &characters)))
+            });
+            let others: Vec<_> = others.collect();
+            let own = tch::no_grad(|| self.network.step(state.as_deref(), &characters));
+            let others = others.into_iter().map(|other| match other.join() {
+                Ok(step) => step,
+                Err(_) => Err(Error::Libtorch("a thread has ended".to_owned())),
+            });
+            std::iter::once(own).chain(others).collect::<Result<_>>()
+        })?;
+        joined(steps)
+    }
+}
+
+/// The steps of several threads as one.
+fn joined(mut steps: Vec<Step>) -> Result<Step> {
+    if steps.len() == 1 {
+        return Ok(steps.remove(0));
+    }
+    let cat = |of: &dyn Fn(&Step) -> Tensor| {
+        let parts: Vec<Tensor> = steps.iter().map(of).collect();
+        Tensor::f_cat(&parts, 0)
+    };
+    let parts = 0..steps[0].state.len();
+    let state = parts.map(|part| cat(&|step| step.state[part].shallow_clone()));
+    Ok(Step {
+        logits: cat(&|step| step.logits.shallow_clone())?,
+        state: state.collect::<std::result::Result<_, _>>()?,
+    })
+}
+
+impl Reader for StateReader<'_> {
+    fn read(&mut self, words: &[&[usize]], parents: Option<&[i64]>) -> Result<Tensor> {
+        let tokens = 1 + words.first().map_or(0, |word| word.len());
+        let state = self.state.take().filter(|_| parents.is_some());
+        if tokens > self.network.block_size() {
+            return of_logits(&read_again(self.network, words)?);
+        }
+        let (mut state, unread) = match (state, parents) {
+            (Some(state), Some(parents)) => {
+                let parents = Tensor::f_from_slice(parents)?.f_to_device(self.network.device())?;
+                let state = state.iter().map(|part| part.f_index_select(0, &parents));
+                let state: std::result::Result<Vec<Tensor>, _> = state.collect();
+                (Some(state?), tokens - 1..tokens)
+            }
+            _ => (None, 0..tokens),
+        };
+        let mut logits = None;
+        for position in unread {
+            let token = |word: &&[usize]| match position {
+                0 => 0,
+                position => word[position - 1] as i64,
+            };
+            let characters: Vec<i64> = words.iter().map(token).collect();
+            let step = self.step(state.as_deref(), &characters)?;
+            state = Some(step.state);
+            logits = Some(step.logits);
+        }
+        self.state = state;
+        let logits = logits.ok_or_else(|| Error::Libtorch("no character was read".to_owned()))?;
+        of_logits(&logits)
+    }
+
+    fn most_words(&self) -> usize {
+        (MOST_NUMBERS / self.network.state().max(1)).clamp(16, MOST_WORDS)
+    }
+}
+
+fn of_logits(logits: &Tensor) -> Result<Tensor> {
+    Ok(logits
+        .f_softmax(-1, Kind::Float)?
+        .f_to_device(Device::Cpu)?)
+}
+
+/// The logits of what follows words that do not fit a block with their start token: they are read
+/// from as far back as the block reaches, as everywhere.
+fn read_again(network: &Makemore, words: &[&[usize]]) -> Result<Tensor> {
+    let most = network.block_size();
+    let last = words.iter().map(|word| {
+        let last = &word[word.len() - most..];
+        last.iter().map(|&index| index as i64).collect()
+    });
+    let last: Vec<Vec<i64>> = last.collect();
+    let last: Vec<&[i64]> = last.iter().map(Vec::as_slice).collect();
+    tch::no_grad(|| {
+        let tokens = Tokens::of(&last, network.device())?;
+        tokens.last(&network.logits(&tokens)?)
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::data::{Vocabulary, Words};
+    use crate::models::{Config, Sizes};
+
+    /// A small network of each kind.
+    pub fn networks() -> Vec<Makemore> {
+        let vocabulary = Vocabulary::of(&Words::lecture('.').unwrap()).unwrap();
+        let sizes = Sizes {
+            n_embd: 16,
+            n_embd2: 24,
+            n_layer: 2,
+            ..Sizes::default()
+        };
+        let configs = [
+            Config::Mlp(sizes),
+            Config::Bow(sizes),
+            Config::Rnn(sizes),
+            Config::Gru(sizes),
+            Config::Lstm(sizes),
+            Config::Transformer(sizes),
+        ];
+        configs
+            .into_iter()
+            .map(|config| Makemore::new(vocabulary.clone(), config, 5, Device::Cpu).unwrap())
+            .collect()
+    }
+
+    /// What is read character by character, branches and leaves, as whole words say.
+    #[test]
+    fn a_state_says_what_the_whole_words_say() {
+        let calls: [(&[&[usize]], Option<&[i64]>); 4] = [
+            (&[&[]], None),
+            (&[&[5], &[1], &[26]], Some(&[0, 0, 0])),
+            (
+                &[&[26, 1], &[5, 13], &[26, 7], &[26, 1]],
+                Some(&[2, 0, 2, 2]),
+            ),
+            (&[&[26, 7, 9], &[26, 1, 3]], Some(&[2, 3])),
+        ];
+        for network in networks() {
+            let mut reader = network.reader().unwrap();
+            for (words, parents) in calls {
+                let p = reader.read(words, parents).unwrap();
+                let whole = ContextReader::of(&network).read(words, None).unwrap();
+                let off = (p - whole).abs().max().double_value(&[]);
+                assert!(off < 1e-6, "{:?}: {off}", network.config());
+            }
+        }
+    }
+
+    #[test]
+    fn threads_say_what_one_says() {
+        for network in networks() {
+            let mut reader = StateReader::of(&network);
+            let words: Vec<[usize; 2]> = (0..700).map(|i| [i % 27, i % 11]).collect();
+            let words: Vec<&[usize]> = words.iter().map(|word| word.as_slice()).collect();
+            let one = reader.read(&words, None).unwrap();
+            let mut parts = Vec::new();
+            for words in words.chunks(300) {
+                parts.push(reader.read(words, None).unwrap());
+            }
+            let off = (one - Tensor::cat(&parts, 0)).abs().max().double_value(&[]);
+            assert!(off < 1e-6, "{:?}: {off}", network.config());
+        }
+    }
+
+    /// What is drawn is what is scored, where a word is longer than the block too.
+    #[test]
+    fn long_words_are_read_as_they_are_scored() {
+        for network in networks() {
+            let word = [7, 1, 2].repeat(8);
+            let p = network.probabilities(&[&word]).unwrap();
+            let mut reader = network.reader().unwrap();
+            for (length, &p) in p.iter().enumerate() {
+                let parents = (length > 0).then_some([0].as_slice());
+                let read = reader.read(&[&word[..length]], parents).unwrap();
+                let next = word.get(length).copied().unwrap_or(0);
+                let read = read.double_value(&[0, next as i64]);
+                let off = (read - f64::from(p)).abs();
+                assert!(off < 1e-5, "{:?}, {length}: {off}", network.config());
+            }
+        }
+    }
+}
