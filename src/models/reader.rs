@@ -32,7 +32,7 @@ pub trait Reader: fmt::Debug {
 }
 
 /// More side by side bring nothing.
-const MOST_WORDS: usize = 4096;
+const MOST_WORDS: usize = 1 << 14;
 
 /// The most numbers that are remembered of all words.
 const MOST_NUMBERS: usize = 1 << 26;

@@ -14,7 +14,7 @@ use super::reader::Reader;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
-/// How many words the first round has; each has four times as many as the one before, up to what a
+/// How many words the first round has; each has twice as many as the one before, up to what a
 /// reader reads: who asks for a few waits for a few.
 const FIRST_ROUND: usize = 16;
 
@@ -93,7 +93,7 @@ impl Rounds<'_> {
             length += 1;
         }
         self.drawn = words.into();
-        self.round = (4 * round).min(self.reader.most_words());
+        self.round = (2 * round).min(self.reader.most_words());
         self.begin = (prefix.to_vec(), max_length);
         Ok(())
     }
