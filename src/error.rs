@@ -81,6 +81,12 @@ pub enum Error {
         /// How many there may be.
         most: usize,
     },
+    /// Models of different characters, which cannot be mixed.
+    #[error("models of different characters, or with different start/end tokens, cannot be mixed")]
+    MixedVocabularies {
+        /// Which of the models is not like the first, from 0.
+        model: usize,
+    },
     /// A word cannot be used, for a reason that is its source.
     #[error("in the word {word:?}")]
     Word {

@@ -96,10 +96,14 @@ fn what_does_not_go_together_is_refused_by_name() {
     let folder = folder();
     for (arguments, says) in [
         ("--type gru --order 3", "--order is not of this type"),
-        ("--type gru --plot p.png", "--plot is not of this type"),
         (
-            "--type gru --resume m.safetensors",
-            "goes on training the lecture's network",
+            "--type gru --resume none.safetensors",
+            "cannot read none.safetensors",
+        ),
+        ("--minutes 1", "--minutes is of the networks of makemore.py"),
+        (
+            "--type ngram --tensorboard runs",
+            "--tensorboard is of the networks",
         ),
         (
             "--type gru --block-size 3 --data list.txt",
@@ -131,11 +135,21 @@ fn a_network_of_another_type_is_not_overwritten() {
     let error = folder.error(&format!("train --type gru --out m.safetensors {SMALL}"), 1);
     assert!(error.contains("a model of type rnn is there"), "{error}");
     assert_eq!(folder.read("m.safetensors"), before);
-    let error = folder.error("train --resume m.safetensors --data list.txt", 1);
+    let resume = "train --resume m.safetensors --data list.txt";
+    let error = folder.error(&format!("{resume} --type gru"), 1);
     assert!(
-        error.contains("only the lecture's is trained further"),
+        error.contains("a model of type rnn; leave --type out"),
         "{error}"
     );
+    let error = folder.error(&format!("{resume} --out other.safetensors"), 1);
+    assert!(
+        error.contains("its training is over, after 40 steps"),
+        "{error}"
+    );
+    let error = folder.error(&format!("{resume} --max-steps 50 --lr 1"), 1);
+    assert!(error.contains("--lr stays what it was"), "{error}");
+    let error = folder.error("train --resume m.safetensors --max-steps 50", 1);
+    assert!(error.contains("m.safetensors"), "{error}");
     let error = folder.error("heatmap out.png --model m.safetensors", 1);
     assert!(error.contains("m.safetensors"), "{error}");
     let error = folder.error("export m.arpa --model m.safetensors", 1);
@@ -143,6 +157,111 @@ fn a_network_of_another_type_is_not_overwritten() {
         error.contains("a network, which an ARPA file cannot hold"),
         "{error}"
     );
+}
+
+/// 20 steps and 20 more are 40: the same networks to the last bit, the same losses in all files.
+#[test]
+fn a_training_goes_on_as_if_it_had_not_been_interrupted() {
+    let folder = folder();
+    let small = SMALL.replace(" --max-steps 40", "");
+    folder.write("other.csv", "step,train,dev\n9,2.5,2.5\n");
+    for kind in ["gru", "transformer"] {
+        let train = format!("train --type {kind} --preset makemore --dropout 0.2 {small}");
+        let whole =
+            format!("--max-steps 40 --out {kind}-whole.safetensors --metrics {kind}-whole.csv");
+        folder.stdout(&format!("{train} {whole}"));
+        let part = format!("--max-steps 20 --out {kind}.safetensors --metrics {kind}.csv");
+        folder.stdout(&format!("{train} {part}"));
+        let resume = format!("--resume {kind}.safetensors --metrics {kind}.csv");
+        let resume = format!("train {resume} --eval-every 20 --data list.txt --max-steps 40");
+        folder.stdout(&resume);
+        for end in ["safetensors", "csv"] {
+            let of = |name: &str| folder.read(&format!("{name}.{end}"));
+            assert_eq!(of(kind), of(&format!("{kind}-whole")), "{kind}.{end}");
+        }
+        let csv = String::from_utf8(folder.read(&format!("{kind}.csv"))).unwrap();
+        assert_eq!(csv.lines().count(), 3);
+        assert!(csv.starts_with("step,train,dev\n20,"), "{csv}");
+    }
+    // Losses up to another step are not appended to.
+    let error = folder.error(
+        "train --resume gru.safetensors --metrics other.csv --data list.txt --max-steps 60",
+        1,
+    );
+    assert!(error.contains("other.csv: it ends with step 9"), "{error}");
+}
+
+#[test]
+fn losses_are_drawn_and_written_for_tensorboard() {
+    let folder = folder();
+    folder.stdout(&format!(
+        "train --type bow --plot p.png --tensorboard runs/bow {SMALL}"
+    ));
+    assert!(folder.read("p.png").starts_with(b"\x89PNG"));
+    let runs = std::fs::read_dir(folder.path("runs/bow")).unwrap();
+    let runs: Vec<_> = runs.map(|run| run.unwrap().path()).collect();
+    let [run] = runs.as_slice() else {
+        panic!("{runs:?}")
+    };
+    let events = std::fs::read(run).unwrap();
+    for tag in ["loss/train", "loss/dev", "learning rate"] {
+        let found = events
+            .windows(tag.len())
+            .filter(|part| *part == tag.as_bytes());
+        assert_eq!(found.count(), 2, "{tag}");
+    }
+}
+
+#[test]
+fn time_limits_a_training_and_the_rate_comes_down_in_it() {
+    let folder = folder();
+    let small = SMALL.replace(" --max-steps 40", "");
+    let document = folder.json(&format!("train --type bow --json --minutes 0.02 {small}"));
+    let steps = document["steps"].as_u64().unwrap();
+    assert!(steps > 0);
+    assert!(number(&document["seconds"]) < 60.0);
+    let error = folder.error("train --resume makemore-bow.safetensors --data list.txt", 1);
+    assert!(error.contains("its training is over"), "{error}");
+}
+
+/// The weights of the mixture are found on dev, and it is better there than each of its models.
+#[test]
+fn models_are_mixed() {
+    let folder = folder();
+    folder.stdout(&format!("train --type gru {SMALL}"));
+    folder.stdout("train --type ngram --order 3 --data list.txt");
+    let both = "--model makemore-gru.safetensors --model makemore-ngram.safetensors";
+    let score = format!("score --json {both} --data list.txt");
+    let dev = folder.json(&format!("{score} --part dev"));
+    let models = dev["models"].as_array().unwrap();
+    let weights: f64 = models.iter().map(|model| number(&model["weight"])).sum();
+    assert!((weights - 1.0).abs() < 1e-9);
+    for model in models {
+        assert!(number(&dev["nll"]) <= number(&model["nll"]) + 1e-9);
+        let file = model["model"].as_str().unwrap();
+        let alone = format!("score --json --model {file} --data list.txt --part dev");
+        let off = number(&folder.json(&alone)["nll"]) - number(&model["nll"]);
+        assert!(off.abs() < 1e-9);
+    }
+    // With a weight of 1 and one of 0 it is the first one.
+    let first = folder.json(&format!("{score} --part test --weights 3,0"));
+    assert_eq!(first["nll"], first["models"][0]["nll"]);
+    let word = folder.stdout(&format!("score emma {both} --weights 1,1"));
+    assert!(
+        word.contains("makemore-ngram.safetensors   0.5000"),
+        "{word}"
+    );
+    assert!(word.lines().last().unwrap().starts_with("mix "), "{word}");
+    let sample = format!("sample --plain {both} --data list.txt");
+    assert_eq!(folder.stdout(&sample).lines().count(), 5);
+    let drawn = folder.stdout(&format!("sample --plain {both} --weights 1,1 -n 20"));
+    assert_eq!(drawn.lines().count(), 20);
+    for (weights, says) in [("1", "1 numbers for 2 models"), ("0,0", "one above 0")] {
+        let error = folder.error(&format!("score emma {both} --weights {weights}"), 1);
+        assert!(error.contains(says), "{error}");
+    }
+    let error = folder.error(&format!("score emma {both}"), 1);
+    assert!(error.contains("pass that list with --data FILE"), "{error}");
 }
 
 #[test]

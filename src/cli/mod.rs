@@ -11,6 +11,7 @@ mod export;
 mod heatmap;
 mod interrupt;
 mod lecture;
+mod models;
 mod output;
 mod progress;
 pub mod report;

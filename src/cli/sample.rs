@@ -1,6 +1,6 @@
 //! `makemore-tch sample`: names for people, by likelihood, or for pipes, as they are drawn.
 
-use std::path::PathBuf;
+use std::collections::{HashSet, VecDeque};
 
 use anyhow::bail;
 use clap::Args;
@@ -17,14 +17,15 @@ use serde::Serialize;
 use super::arguments::{
     DataArguments, JsonArguments, SmoothingArguments, above_zero, one_of, whole,
 };
-use super::context::{Context, check_same_boundary, check_same_vocabulary, load};
+use super::context::{Context, check_same_boundary, check_same_vocabulary};
+use super::models::{ModelArguments, Models};
 use super::output;
 
 /// Make more words
 ///
-/// They are drawn from the counts of the data or, with --model, from a trained model. The
-/// likelihoods are those of the counts, also where the lecture's network drew; of an n-gram model
-/// they are its own.
+/// They are drawn from the counts of the data or, with --model, from a trained model, or from
+/// several that are mixed. The likelihoods are those of the counts, also where the lecture's network
+/// drew; of other models they are their own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +33,9 @@ Examples:
   makemore-tch sample -n 20 --prefix mar
   makemore-tch sample --plain -n 1000000 | sort | uniq -c | sort -rn | head
   makemore-tch sample --model makemore.safetensors
-  makemore-tch sample --model makemore-ngram.safetensors -n 20")]
+  makemore-tch sample --model makemore-ngram.safetensors -n 20
+  makemore-tch sample --model makemore-gru.safetensors --model makemore-ngram.safetensors
+  makemore-tch sample --plain --new --unique -n 1000")]
 pub struct Sample {
     /// What all random numbers follow from
     #[arg(
@@ -48,9 +51,8 @@ pub struct Sample {
     #[arg(short, long, value_name = "N", default_value_t = 5, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     number: u64,
 
-    /// Draw from a trained model, or an ARPA file
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    models: ModelArguments,
 
     /// How a character is drawn
     #[arg(long, value_parser = one_of::<Method>(), default_value = "cumulative")]
@@ -71,6 +73,14 @@ pub struct Sample {
     /// The most characters of a word; it is cut off there
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     max_length: u32,
+
+    /// Only words that the data does not have
+    #[arg(long)]
+    new: bool,
+
+    /// No word twice
+    #[arg(long)]
+    unique: bool,
 
     /// One word a line and nothing else, in the order drawn
     #[arg(long, conflicts_with = "json")]
@@ -103,66 +113,88 @@ struct Name<'a> {
 impl Sample {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
         context.threads.prepare_for_drawing();
-        let model = load(self.model.as_deref(), self.data.boundary)?;
-        if let (true, Some(file)) = (self.plain, &model) {
-            // Only an ARPA file leaves the start/end token to choose.
+        match self.models.load(&self.data, context.remarks)? {
+            Some(models) => self.of_models(&models, context),
+            None => self.of_counts(),
+        }
+    }
+
+    /// Words that the counts of the data make.
+    fn of_counts(&self) -> anyhow::Result<()> {
+        // Whether a name is in the data is found out in a second reading.
+        let source = match self.json.json || self.new {
+            true => self.data.source().rereadable()?,
+            false => self.data.source(),
+        };
+        let data = count(&source, self.data.boundary(None))?;
+        let p = Table::of(&data.counts, self.smoothing.value())?;
+        match self.plain {
+            true => self.print_plain(&p, Some(&source)),
+            false => self.print_ranked(&p, &p, Some(&source)),
+        }
+    }
+
+    /// Words that models make.
+    fn of_models(&self, models: &Models, context: Context) -> anyhow::Result<()> {
+        let Some(file) = models.single() else {
+            let mixture = models.mixture(&self.models, &self.data)?;
+            // With weights of the user's, models of different lists may be mixed.
+            let trained_on = models.trained_on().ok().flatten();
+            return self.of_model(models, &mixture, trained_on);
+        };
+        let model = file.model.language_model();
+        if self.plain {
+            // Only a file that does not say it leaves the start/end token to choose.
             let has_token = file.trained_on.is_some() && self.data.boundary.is_some();
-            if has_token || !self.data.data.is_empty() || self.smoothing.smoothing.is_some() {
+            let has_data = !(self.data.data.is_empty() || self.new || models.of_weights);
+            if has_token || has_data || self.smoothing.smoothing.is_some() {
                 bail!(
                     "with --plain, words are drawn from --model alone; leave --data, --boundary and --smoothing out"
                 );
             }
-            return self.print_plain(file.model.language_model());
         }
-        if let Some(file) = &model
-            && let Model::Ngram(ngram) = &file.model
-        {
-            return self.of_ngram(file, ngram);
-        }
-        // Whether a name is in the data is found out in a second reading.
-        let source = match self.json.json {
-            true => self.data.source().rereadable()?,
-            false => self.data.source(),
-        };
-        let learned = model.as_ref().map(|file| file.model.vocabulary());
-        let data = count(&source, self.data.boundary(learned))?;
-        let p = Table::of(&data.counts, self.smoothing.value())?;
-        if self.plain {
-            return self.print_plain(&p);
-        }
-        let names = match &model {
-            Some(file) => {
-                let network = file.model.language_model();
+        match &file.model {
+            // The lecture's network is compared with the counts of its list.
+            Model::Network(trained) if trained.network.block_size() == 1 && !self.plain => {
+                let source = self.data.source().rereadable()?;
+                let data = count(&source, self.data.boundary(Some(model.vocabulary())))?;
+                let p = Table::of(&data.counts, self.smoothing.value())?;
                 check_model(file, &data, context)?;
-                match network.block_size() {
-                    1 => self.ranked(network, &p)?,
-                    // Counts of bigrams know nothing of longer contexts.
-                    _ => self.ranked(network, network)?,
-                }
+                self.print_ranked(model, &p, Some(&source))
             }
-            _ => self.ranked(&p, &p)?,
-        };
-        self.print_ranked(names, Some(&source))
+            _ => self.of_model(models, model, file.trained_on),
+        }
     }
 
-    /// Names that an n-gram model draws, by their likelihoods under it; the data only tell which of
-    /// them are in it.
-    fn of_ngram(&self, file: &ModelFile, ngram: &dyn LanguageModel) -> anyhow::Result<()> {
+    /// Words that a model makes, by their likelihoods under it; the data only tell which of them are
+    /// in it.
+    fn of_model(
+        &self,
+        models: &Models,
+        model: &dyn LanguageModel,
+        trained_on: Option<TrainedOn>,
+    ) -> anyhow::Result<()> {
         if self.smoothing.smoothing.is_some() {
             bail!("--smoothing is of counts, and --model draws; leave one of them out");
         }
         let lecture = Words::lecture(BOUNDARY)?.digest();
-        let is_of_the_lecture = file.trained_on.is_some_and(|data| data.list == lecture);
+        let is_of_the_lecture = trained_on.is_some_and(|data| data.list == lecture);
         let source = match self.data.data.is_empty() && !is_of_the_lecture {
+            true if self.new => bail!(
+                "{}: not trained on the lecture's names; name the list that words shall be new to with --data FILE",
+                models.path().display()
+            ),
             true => None,
-            false => Some(self.data.source()),
+            false => Some(self.data.source().rereadable()?),
         };
         if let (Some(source), false) = (&source, self.data.data.is_empty()) {
-            let data = count(source, self.data.boundary(Some(ngram.vocabulary())))?;
-            check_same_boundary(&file.path, ngram.vocabulary(), data.counts.vocabulary())?;
+            let data = count(source, self.data.boundary(Some(model.vocabulary())))?;
+            check_same_boundary(models.path(), model.vocabulary(), data.counts.vocabulary())?;
         }
-        let names = self.ranked(ngram, ngram)?;
-        self.print_ranked(names, source.as_ref())
+        match self.plain {
+            true => self.print_plain(model, source.as_ref()),
+            false => self.print_ranked(model, model, source.as_ref()),
+        }
     }
 
     fn sampler<'m>(&self, model: &'m dyn LanguageModel) -> makemore_tch::Result<Sampler<'m>> {
@@ -178,9 +210,36 @@ impl Sample {
         Sampler::new(model, self.seed, &options)
     }
 
-    fn print_plain(&self, model: &dyn LanguageModel) -> anyhow::Result<()> {
-        let mut sampler = self.sampler(model)?;
+    /// The words that are wanted of those that a model makes.
+    fn words<'a>(
+        &self,
+        model: &'a dyn LanguageModel,
+        source: Option<&'a Source>,
+    ) -> makemore_tch::Result<Wanted<'a>> {
+        let new_to = source.filter(|_| self.new);
+        Ok(Wanted::of(
+            self.sampler(model)?,
+            self.number,
+            new_to,
+            self.unique,
+        ))
+    }
+
+    fn print_plain(
+        &self,
+        model: &dyn LanguageModel,
+        source: Option<&Source>,
+    ) -> anyhow::Result<()> {
         let mut results = output::results();
+        if self.new || self.unique {
+            let mut words = self.words(model, source)?;
+            while let Some(word) = words.next()? {
+                writeln!(results, "{word}")?;
+            }
+            results.flush()?;
+            return words.check();
+        }
+        let mut sampler = self.sampler(model)?;
         let mut line = String::new();
         for _ in 0..self.number {
             line.clear();
@@ -192,17 +251,26 @@ impl Sample {
         Ok(())
     }
 
-    /// The names that a model draws, by their likelihood under `p`.
-    fn ranked(
+    /// Prints the names that a model draws, by their likelihood under `p`.
+    fn print_ranked(
         &self,
         model: &dyn LanguageModel,
         p: &dyn LanguageModel,
-    ) -> makemore_tch::Result<Vec<ScoredName>> {
-        let names = (0..self.number).zip(self.sampler(model)?);
-        score::ranked(p, names.map(|(_, name)| name))
+        source: Option<&Source>,
+    ) -> anyhow::Result<()> {
+        let mut words = self.words(model, source)?;
+        let mut names = Vec::new();
+        while let Some(word) = words.next()? {
+            names.push(word);
+        }
+        let given_up = words.check();
+        // Its generator is free again.
+        drop(words);
+        self.print(score::ranked(p, names.into_iter().map(Ok))?, source)?;
+        given_up
     }
 
-    fn print_ranked(&self, names: Vec<ScoredName>, source: Option<&Source>) -> anyhow::Result<()> {
+    fn print(&self, names: Vec<ScoredName>, source: Option<&Source>) -> anyhow::Result<()> {
         if self.json.json {
             let all = || names.iter().map(|name| name.name.as_str());
             let known = source
@@ -239,4 +307,95 @@ fn check_model(file: &ModelFile, data: &Counted, context: Context) -> anyhow::Re
         ));
     }
     Ok(())
+}
+
+/// As many words in a row that are not wanted, and no more are drawn.
+const IN_VAIN: usize = 10_000;
+
+/// As many words are looked for in the data at once at most.
+const AT_ONCE: usize = 1 << 16;
+
+/// Words that are drawn until there are as many as wanted.
+struct Wanted<'a> {
+    sampler: Sampler<'a>,
+    /// How many more are wanted, and how many were found.
+    rest: u64,
+    found: u64,
+    /// The list that they shall be new to.
+    new_to: Option<&'a Source>,
+    /// Those that were given, if none shall come twice.
+    given: Option<HashSet<String>>,
+    waiting: VecDeque<String>,
+    /// How many are drawn next, if they have to be looked for.
+    draws: usize,
+    /// How many were drawn since the last that was wanted.
+    in_vain: usize,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(sampler: Sampler<'a>, number: u64, new_to: Option<&'a Source>, is_unique: bool) -> Self {
+        Self {
+            sampler,
+            rest: number,
+            found: 0,
+            new_to,
+            given: is_unique.then(HashSet::new),
+            waiting: VecDeque::new(),
+            draws: 16,
+            in_vain: 0,
+        }
+    }
+
+    /// The next one; none at the end, or where it is given up.
+    fn next(&mut self) -> makemore_tch::Result<Option<String>> {
+        while self.rest > 0 {
+            if let Some(word) = self.waiting.pop_front() {
+                (self.rest, self.found) = (self.rest - 1, self.found + 1);
+                return Ok(Some(word));
+            }
+            if self.in_vain >= IN_VAIN {
+                return Ok(None);
+            }
+            self.draw()?;
+        }
+        Ok(None)
+    }
+
+    fn draw(&mut self) -> makemore_tch::Result<()> {
+        let draws = match self.new_to {
+            Some(_) => self.draws,
+            None => 1,
+        };
+        self.draws = (2 * draws).min(AT_ONCE);
+        let drawn = self.sampler.by_ref().take(draws);
+        let drawn: Vec<String> = drawn.collect::<makemore_tch::Result<_>>()?;
+        let known = match self.new_to {
+            Some(source) => search::known(source, drawn.iter().map(String::as_str))?,
+            None => HashSet::new(),
+        };
+        for word in &drawn {
+            let is_new = !known.contains(word.as_str());
+            let given = self.given.as_mut();
+            if is_new && given.is_none_or(|given| given.insert(word.clone())) {
+                self.waiting.push_back(word.clone());
+                self.in_vain = 0;
+            } else {
+                self.in_vain += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says whether it was given up.
+    fn check(&self) -> anyhow::Result<()> {
+        if self.rest == 0 {
+            return Ok(());
+        }
+        let all = self.found + self.rest;
+        bail!(
+            "gave up after {} words in a row that were not wanted: {} of {all} were found",
+            self.in_vain,
+            self.found
+        )
+    }
 }

@@ -1,10 +1,12 @@
 //! `makemore-tch score`: likelihoods of words, and the NLL of a whole list or a part of it.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use makemore_tch::lecture::published_average_nll;
+use makemore_tch::model_file::TrainedOn;
 use makemore_tch::score::evaluate::{self, Evaluation};
 use makemore_tch::score::{self, WordScore};
 use makemore_tch::{
@@ -14,7 +16,8 @@ use makemore_tch::{
 use serde::Serialize;
 
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
-use super::context::{Context, check_same_boundary, load};
+use super::context::{Context, check_same_boundary};
+use super::models::{ModelArguments, Models};
 use super::output;
 
 /// Tell how probable words, or all words of the data, are
@@ -31,17 +34,17 @@ Examples:
   makemore-tch score emma olivia --data towns.txt
   makemore-tch score --model makemore.safetensors emma olivia
   makemore-tch score --model makemore-ngram.safetensors --part test
-  makemore-tch score --model kenlm.arpa --data towns.txt")]
+  makemore-tch score --model kenlm.arpa --data towns.txt
+  makemore-tch score --model makemore-gru.safetensors --model makemore-ngram.safetensors --part test")]
 pub struct Score {
     /// The words to score, before --data or after -- [default: those of the data, all together]
     words: Vec<String>,
 
-    /// Score with a trained model, or an ARPA file, instead of the counts of the data
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    models: ModelArguments,
 
     /// Score one part of the data as the model's training has split it
-    #[arg(long, value_parser = one_of::<Part>(), requires = "model", conflicts_with = "words")]
+    #[arg(long, value_parser = one_of::<Part>(), requires = "models", conflicts_with = "words")]
     part: Option<Part>,
 
     #[command(flatten)]
@@ -59,7 +62,42 @@ pub struct Score {
 
 #[derive(Serialize)]
 struct WordsDocument {
-    words: Vec<WordScore>,
+    words: Vec<WordDocument>,
+}
+
+#[derive(Serialize)]
+struct WordDocument {
+    #[serde(flatten)]
+    scored: WordScore,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    models: Vec<ModelDocument>,
+}
+
+/// One of the models that are mixed, by itself.
+#[derive(Serialize)]
+struct ModelDocument {
+    model: String,
+    weight: f64,
+    nll: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_nll: Option<f64>,
+}
+
+/// One of the models that are mixed.
+struct Mixed<'m> {
+    path: &'m Path,
+    model: &'m dyn LanguageModel,
+    weight: f64,
+}
+
+impl<'m> Mixed<'m> {
+    fn of((file, &weight): (&'m ModelFile, &f64)) -> Self {
+        Self {
+            path: &file.path,
+            model: file.model.language_model(),
+            weight,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -72,6 +110,9 @@ struct DataDocument {
     /// None where it is not known what training saw.
     new: Option<NewDocument>,
     unknown: u64,
+    /// Those that are mixed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    models: Vec<ModelDocument>,
 }
 
 #[derive(Serialize)]
@@ -89,21 +130,30 @@ struct Evaluated {
 
 impl Score {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
-        let model = load(self.model.as_deref(), self.data.boundary)?;
-        if model.is_some() && self.smoothing.smoothing.is_some() {
+        let models = self.models.load(&self.data, context.remarks)?;
+        let Some(models) = models else {
+            return self.score_with_counts();
+        };
+        if self.smoothing.smoothing.is_some() {
             bail!("--smoothing is of counts, and --model scores; leave one of them out");
         }
-        match (&model, self.words.is_empty()) {
-            (Some(file), false) => {
-                // Only an ARPA file leaves the start/end token to choose.
-                let has_token = file.trained_on.is_some() && self.data.boundary.is_some();
-                if has_token || !self.data.data.is_empty() {
-                    bail!("words are scored with --model alone; leave --data and --boundary out");
-                }
-                self.score_words(file.model.language_model())
+        if let (Some(file), false) = (models.single(), self.words.is_empty()) {
+            // Only a file that does not say it leaves the start/end token to choose.
+            let has_token = file.trained_on.is_some() && self.data.boundary.is_some();
+            if has_token || !(self.data.data.is_empty() || models.of_weights) {
+                bail!("words are scored with --model alone; leave --data and --boundary out");
             }
-            (Some(file), true) => self.score_data(file, context),
-            (None, _) => self.score_with_counts(),
+            return self.score_words(file.model.language_model(), &[]);
+        }
+        if let Some(file) = models.single() {
+            return self.score_data(&models, file.model.language_model(), &[], context);
+        }
+        let mixture = models.mixture(&self.models, &self.data)?;
+        let weights = mixture.weights();
+        let parts: Vec<Mixed> = models.files().iter().zip(weights).map(Mixed::of).collect();
+        match self.words.is_empty() {
+            true => self.score_data(&models, &mixture, &parts, context),
+            false => self.score_words(&mixture, &parts),
         }
     }
 
@@ -122,7 +172,7 @@ impl Score {
         let data = self.count(&self.data.source(), self.data.boundary(None))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
         if !self.words.is_empty() {
-            return self.score_words(&p);
+            return self.score_words(&p, &[]);
         }
         let evaluated = Evaluated {
             all: evaluate::counts(&p, &data.counts)?,
@@ -130,53 +180,75 @@ impl Score {
             new: Some(Evaluation::default()),
         };
         let published = published_average_nll(data.digest, self.smoothing.value());
-        self.print(&evaluated, "Bigrams", published)
+        self.print(&evaluated, Vec::new(), "Bigrams", published)
     }
 
-    /// Scores the data with a model.
-    fn score_data(&self, file: &ModelFile, context: Context) -> anyhow::Result<()> {
+    /// Scores the data with a model, or with several that are mixed in it.
+    fn score_data(
+        &self,
+        models: &Models,
+        model: &dyn LanguageModel,
+        mixed: &[Mixed],
+        context: Context,
+    ) -> anyhow::Result<()> {
         let source = self.data.source().rereadable()?;
-        let vocabulary = file.model.vocabulary();
+        let vocabulary = model.vocabulary();
         let data = self.count(&source, self.data.boundary(Some(vocabulary)))?;
-        check_same_boundary(&file.path, vocabulary, data.counts.vocabulary())?;
-        let evaluated = self.evaluate(file, source, &data)?;
-        if evaluated.new.is_none() && self.part.is_none() && file.trained_on.is_some() {
+        let path = models.path();
+        check_same_boundary(path, vocabulary, data.counts.vocabulary())?;
+        let trained_on = models.trained_on()?;
+        let evaluate = |path: &Path, model: &dyn LanguageModel| {
+            self.evaluate(path, model, trained_on, source.clone(), &data)
+        };
+        let evaluated = evaluate(path, model)?;
+        if evaluated.new.is_none() && self.part.is_none() && trained_on.is_some() {
             context.remarks.say(format_args!(
                 "{} was trained on another list than {}, so that it is not known which of its words are new to it",
-                file.path.display(),
+                path.display(),
                 data.origin
             ));
         }
-        let ngrams = match file.model.language_model().block_size() {
+        let ngrams = match model.block_size() {
             1 => "Bigrams",
             _ => "N-grams",
         };
-        self.print(&evaluated, ngrams, None)
+        let mixed = mixed.iter().map(|mixed| {
+            let Evaluated { all, new } = evaluate(mixed.path, mixed.model)?;
+            Ok(ModelDocument {
+                model: mixed.path.display().to_string(),
+                weight: mixed.weight,
+                nll: all.nll(),
+                new_nll: new.filter(|new| new.words > 0).map(|new| new.nll()),
+            })
+        });
+        let mixed = mixed.collect::<anyhow::Result<_>>()?;
+        self.print(&evaluated, mixed, ngrams, None)
     }
 
     fn evaluate(
         &self,
-        file: &ModelFile,
+        path: &Path,
+        model: &dyn LanguageModel,
+        trained_on: Option<TrainedOn>,
         source: Source,
         data: &Counted,
     ) -> anyhow::Result<Evaluated> {
-        let model = file.model.language_model();
-        let cannot = || format!("{} cannot score {}", file.path.display(), data.origin);
+        let cannot = || format!("{} cannot score {}", path.display(), data.origin);
         let digest = data.digest;
         let list = List { source, digest };
         let all_of_it = Split::new(Shares::ALL, 0, digest.words);
         let whole = || Parts::new(list.clone(), all_of_it);
-        let (parts, wanted) = match (file.trained_on, self.part) {
+        let (parts, wanted) = match (trained_on, self.part) {
             (None, Some(_)) => bail!(
-                "{}: an ARPA file does not say what it was trained on, so it has no parts; leave --part out",
-                file.path.display()
+                "{}: it does not say what it was trained on, so it has no parts; leave --part out",
+                path.display()
             ),
             (Some(trained_on), Some(part)) => {
                 let own = trained_on.split.own(part);
                 if digest != own.unwrap_or(trained_on.list) {
                     bail!(
                         "{}: its {part} part is of another list ({}) than {} ({digest}); pass that list with --data FILE",
-                        file.path.display(),
+                        path.display(),
                         own.unwrap_or(trained_on.list),
                         data.origin
                     );
@@ -190,7 +262,7 @@ impl Score {
                 if split.words(part) == 0 {
                     bail!(
                         "{}: its {part} part is empty, since its list was split {}; train it with another --split",
-                        file.path.display(),
+                        path.display(),
                         split.shares()
                     );
                 }
@@ -239,6 +311,7 @@ impl Score {
     fn print(
         &self,
         evaluated: &Evaluated,
+        models: Vec<ModelDocument>,
         ngrams: &str,
         published: Option<&str>,
     ) -> anyhow::Result<()> {
@@ -255,6 +328,7 @@ impl Score {
                 nll: (new.words > 0).then(|| new.nll()),
             }),
             unknown: all.unknown,
+            models,
         };
         if self.json.json {
             return output::json(&document);
@@ -276,6 +350,8 @@ impl Score {
                 "Words that training never saw: {words}, average negative log-likelihood {nll:.6}"
             )?;
         }
+        let new_nll = document.new.as_ref().and_then(|new| new.nll);
+        print_models(&mut results, &document.models, document.nll, new_nll)?;
         if all.unknown > 0 {
             writeln!(
                 results,
@@ -288,14 +364,28 @@ impl Score {
         Ok(())
     }
 
-    fn score_words(&self, p: &dyn LanguageModel) -> anyhow::Result<()> {
-        let scored = self.words.iter().map(|word| score::word(p, word));
-        let words = scored.collect::<makemore_tch::Result<Vec<WordScore>>>()?;
+    /// Scores words with a model, and with each of those that are mixed in it.
+    fn score_words(&self, p: &dyn LanguageModel, mixed: &[Mixed]) -> anyhow::Result<()> {
+        let scored = self.words.iter().map(|word| {
+            let models = mixed.iter().map(|mixed| {
+                Ok(ModelDocument {
+                    model: mixed.path.display().to_string(),
+                    weight: mixed.weight,
+                    nll: score::word(mixed.model, word)?.nll,
+                    new_nll: None,
+                })
+            });
+            Ok(WordDocument {
+                scored: score::word(p, word)?,
+                models: models.collect::<makemore_tch::Result<_>>()?,
+            })
+        });
+        let words = scored.collect::<makemore_tch::Result<Vec<WordDocument>>>()?;
         if self.json.json {
             return output::json(&WordsDocument { words });
         }
         let mut results = output::results();
-        for scored in words {
+        for WordDocument { scored, models } in words {
             let word = format::visible(&scored.word);
             for bigram in scored.bigrams {
                 let pair = match bigram.context.as_str() {
@@ -323,8 +413,48 @@ impl Score {
                 results,
                 "Average negative log-likelihood for {word} is: {nll:.6}"
             )?;
+            print_models(&mut results, &models, nll, None)?;
         }
         results.flush()?;
         Ok(())
     }
+}
+
+/// A table of the models that are mixed, each by itself, and of what they are together.
+fn print_models(
+    results: &mut dyn Write,
+    models: &[ModelDocument],
+    nll: f64,
+    new_nll: Option<f64>,
+) -> std::io::Result<()> {
+    if models.is_empty() {
+        return Ok(());
+    }
+    let names = models.iter().map(|model| format::visible(&model.model));
+    let names: Vec<String> = names.collect();
+    let longest = names.iter().map(|name| name.chars().count()).max();
+    let width = longest.unwrap_or(0).max("model".len());
+    let new = |nll: Option<f64>, heading: &str| match (new_nll, nll) {
+        (None, _) => String::new(),
+        (_, None) => format!("{heading:>12}"),
+        (_, Some(nll)) => format!("{nll:>12.6}"),
+    };
+    let heading = new(None, "new words");
+    writeln!(
+        results,
+        "{:<width$}{:>9}{:>12}{heading}",
+        "model", "weight", "NLL"
+    )?;
+    for (model, name) in models.iter().zip(names) {
+        let ModelDocument { weight, nll, .. } = model;
+        let new = new(model.new_nll, "");
+        writeln!(results, "{name:<width$}{weight:>9.4}{nll:>12.6}{new}")?;
+    }
+    writeln!(
+        results,
+        "{:<width$}{:>9}{nll:>12.6}{}",
+        "mix",
+        "",
+        new(new_nll, "")
+    )
 }

@@ -3,7 +3,7 @@
 //! In this order: [`language_model`] (the seam that sampling and scoring use), [`table`] (`P` of the
 //! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`network`] (the seam that
 //! training uses), [`bigram`] (the lecture's network), [`makemore`] (what makemore.py's networks have
-//! in common), [`mlp`], [`bow`], [`rnn`], [`transformer`]. `draw` is how a character is drawn from a
+//! in common), [`mlp`], [`bow`], [`rnn`], [`transformer`], [`mixture`] (several models as one). `draw` is how a character is drawn from a
 //! distribution, [`reader`] how many words are read side by
 //! side and `rounds` how they are drawn so, [`tokens`] is how networks read whole words,
 //! [`parameters`] where their parameters come from.
@@ -16,6 +16,7 @@ pub mod config;
 pub mod draw;
 pub mod language_model;
 pub mod makemore;
+pub mod mixture;
 pub mod mlp;
 pub mod network;
 pub mod ngram;
@@ -39,6 +40,7 @@ pub use config::{Config, Sizes};
 pub use draw::{Drawer, Method, Shaping};
 pub use language_model::LanguageModel;
 pub use makemore::Makemore;
+pub use mixture::Mixture;
 pub use network::Network;
 pub use ngram::{Ngram, Smoothing};
 pub use table::Table;
