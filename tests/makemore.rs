@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use makemore_tch::checkpoint::Weights;
 use makemore_tch::models::{Config, LanguageModel, Makemore, Network, Sizes, Tokens};
 use makemore_tch::train::adamw::{AdamW, AdamWOptions};
 use makemore_tch::train::batches::{Batch, nll};
@@ -229,4 +230,42 @@ fn the_loss_is_the_mean_of_the_words_characters() {
     assert!((loss.double_value(&[]) - mean).abs() < 1e-5);
     let tokens: &Tokens = &Batch::of(&words, Device::Cpu).unwrap().xs;
     assert_eq!((tokens.words, tokens.length), (2, 5));
+}
+
+/// Files of weights alone, as makemore.py's are saved, with the buffers of its modules.
+#[test]
+fn weights_of_makemore_are_networks() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["mlp", "bow", "rnn", "gru", "transformer"] {
+        let mut tensors = fixture(name);
+        let losses = tensors.remove("losses").unwrap();
+        tensors.remove("logits");
+        let mask = Tensor::ones([1, 16, 16], (Kind::Float, Device::Cpu));
+        if name == "bow" {
+            tensors.insert("context_block.cbow.bias".to_owned(), mask);
+        }
+        let file = folder.path().join(name);
+        let named: Vec<(&str, Tensor)> = tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor.shallow_clone()))
+            .collect();
+        Tensor::write_safetensors(&named, &file).unwrap();
+        let weights = Weights::load(&file).unwrap().unwrap();
+        assert_eq!(weights.kind(), Some(name));
+        let network = weights.network(vocabulary(), 15, 4, Device::Cpu).unwrap();
+        let loss = nll(&network, &batch(&batches()[0])).unwrap();
+        let off = loss.double_value(&[]) - losses.double_value(&[0]);
+        assert!(off.abs() < 1e-5, "{name}: {off}");
+
+        let other = Vocabulary::new('.', "abc".chars()).unwrap();
+        let error = weights.network(other, 15, 4, Device::Cpu).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("weights for 27 characters"), "{error}");
+    }
+    let stray = folder.path().join("stray");
+    let one = Tensor::ones([2], (Kind::Float, Device::Cpu));
+    Tensor::write_safetensors(&[("x", one)], &stray).unwrap();
+    assert!(Weights::load(&stray).unwrap().is_none());
+    std::fs::write(&stray, "emma\nolivia\n").unwrap();
+    assert!(Weights::load(&stray).unwrap().is_none());
 }

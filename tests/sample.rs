@@ -242,3 +242,46 @@ fn a_list_is_recognised_by_its_words_in_their_order() {
     assert_eq!(says("one.txt two.txt"), "");
     assert!(says("swapped.txt").contains("was trained on another list"));
 }
+
+#[test]
+fn new_words_are_not_in_the_data_and_none_comes_twice() {
+    let folder = Folder::new();
+    let names: Vec<&str> = include_str!("../assets/names.txt").lines().collect();
+    let drawn = folder.stdout("sample --plain --new --unique -n 400");
+    let mut drawn: Vec<&str> = drawn.lines().collect();
+    assert_eq!(drawn.len(), 400);
+    assert!(drawn.iter().all(|name| !names.contains(name)));
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn.len(), 400);
+    let ranked = folder.json("sample --new -n 20 --json");
+    let ranked = ranked["names"].as_array().unwrap();
+    assert_eq!(ranked.len(), 20);
+    assert!(ranked.iter().all(|name| name["in_data"] == false));
+}
+
+#[test]
+fn it_is_said_when_there_are_no_more_words() {
+    let folder = Folder::new();
+    folder.write("list.txt", "ab\nba\n");
+    // "", a, b, aa, ab, ba, bb; of which two are in the list.
+    for (wanted, all) in [("--unique", 7), ("--unique --new", 5)] {
+        let sample = format!("sample --plain -n 1000 --data list.txt --max-length 2 {wanted}");
+        let output = folder.makemore(&sample).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{wanted}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let says = format!("{all} of 1000 were found");
+        assert!(stderr.contains(&says), "{stderr}");
+        let found = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(found.lines().count(), all, "{wanted}");
+    }
+}
+
+#[test]
+fn of_the_most_probable_alone_one_word_is_drawn() {
+    let folder = Folder::new();
+    let drawn = folder.stdout("sample --plain --top-k 1 -n 3 --max-length 6");
+    assert_eq!(drawn, "a\n".repeat(3));
+    let error = folder.error("sample --top-k 0", 2);
+    assert!(error.contains("--top-k"), "{error}");
+}
