@@ -141,9 +141,12 @@ impl Train {
 
         let parameters = network.parameters();
         let numbers = parameters.iter().map(|(_, tensor)| tensor.numel()).sum();
-        let threads = context
-            .threads
-            .prepare_for_training(options.batch_size * numbers);
+        let threads = match device {
+            tch::Device::Cpu => context
+                .threads
+                .prepare_for_training(options.batch_size * numbers),
+            _ => 1,
+        };
         let mut training = Training::new(&network, &lists.train, options, threads)?;
         if let Some(run) = run {
             training = training.after(run.done, &run.optimizer)?;

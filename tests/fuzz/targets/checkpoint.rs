@@ -7,7 +7,8 @@
 //!
 //! - 0: the file as it is;
 //! - 1: its header, a zero byte, and its tensors; the length and the checksum are put in;
-//! - 2: the values of a checkpoint, with zero bytes between them, and its weights.
+//! - 2: the values of a checkpoint, with zero bytes between them, and its weights;
+//! - 3: a kind of network of makemore.py, its sizes, and changes of its file: places and bytes.
 #![no_main]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -17,10 +18,13 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use makemore_tch::{Checkpoint, SampleOptions, Sampler};
+use makemore_tch::checkpoint::{TrainedNetwork, Weights};
+use makemore_tch::data::SplitOf;
+use makemore_tch::models::{Config, Makemore, Sizes};
+use makemore_tch::{Checkpoint, Digest, Model, SampleOptions, Sampler, Vocabulary};
 use safetensors::SafeTensors;
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 /// Inputs have some kilobytes: only a length that a file claims can make an allocation this large.
@@ -52,6 +56,10 @@ unsafe impl GlobalAlloc for Bounded {
 
 /// Loads a file and, if it is a checkpoint, saves it and loads it again.
 fn load(file: &Path, copy: &Path) {
+    if let Ok(Some(weights)) = Weights::load(file) {
+        let vocabulary = Vocabulary::new('.', "abc".chars()).unwrap();
+        let _ = weights.network(vocabulary, 9, 2, tch::Device::Cpu);
+    }
     let Ok(loaded) = Checkpoint::load(file) else {
         return;
     };
@@ -151,16 +159,70 @@ fn made(input: &[u8]) -> Vec<u8> {
     )
 }
 
+/// The checkpoint of a small network of makemore.py, with some bytes changed.
+fn changed(input: &[u8]) -> Vec<u8> {
+    let byte = |place: usize| usize::from(input.get(place).copied().unwrap_or(0));
+    let sizes = Sizes {
+        block_size: 1 + byte(1) % 8,
+        n_embd: 2 * (1 + byte(2) % 4),
+        n_embd2: 1 + byte(3) % 8,
+        n_layer: 1 + byte(4) % 2,
+        n_head: 1 + byte(5) % 2,
+    };
+    let configs = [
+        Config::Mlp(sizes),
+        Config::Bow(sizes),
+        Config::Rnn(sizes),
+        Config::Gru(sizes),
+        Config::Lstm(sizes),
+        Config::Transformer(sizes),
+    ];
+    let vocabulary = Vocabulary::new('.', "abc".chars()).unwrap();
+    let config = configs[byte(0) % configs.len()];
+    let network = Makemore::new(vocabulary, config, 1, tch::Device::Cpu).unwrap();
+    let checkpoint = Checkpoint {
+        model: Model::Network(TrainedNetwork {
+            network: Box::new(network),
+            updates: 3,
+            loss: 2.5,
+            run: None,
+        }),
+        seed: 1,
+        libtorch: "2.13.0".to_owned(),
+        data: Digest {
+            crc32: 1,
+            words: 3,
+            characters: 12,
+        },
+        split: SplitOf::all(1),
+    };
+    let file = checkpoint.to_bytes().unwrap();
+    let size = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+    let (header, tensors) = file[8..].split_at(size);
+    let header = String::from_utf8_lossy(header);
+    let (before, signed) = header.split_once(r#""sha256":""#).unwrap();
+    let header = format!(r#"{before}"sha256":"{}{}"#, "0".repeat(64), &signed[64..]);
+    let mut parts = [header.as_bytes(), &[0], tensors].concat();
+    for change in input.get(6..).unwrap_or_default().chunks_exact(3) {
+        let place = usize::from(u16::from_le_bytes([change[0], change[1]]));
+        if let Some(byte) = parts.get_mut(place) {
+            *byte = change[2];
+        }
+    }
+    completed(&parts)
+}
+
 fuzz_target!(|data: &[u8]| {
     static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
     let [form, input @ ..] = data else {
         return;
     };
     let file = FOLDER.path().join("checkpoint");
-    let bytes = match form % 3 {
+    let bytes = match form % 4 {
         0 => input.to_vec(),
         1 => completed(input),
-        _ => made(input),
+        2 => made(input),
+        _ => changed(input),
     };
     fs::write(&file, bytes).unwrap();
     load(&file, &FOLDER.path().join("copy"));
