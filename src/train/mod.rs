@@ -1,6 +1,8 @@
 //! Gradient descent, as the notes' "Optimization" does it: a warm-up of one small step, then
 //! epochs over all examples at a large rate.
 //!
+//! [`words`] is the same on batches of words, with [`batches`] and [`adamw`].
+//!
 //! [`examples`] is what is learned (`xs`, `ys`), [`loss`] what is made small, [`optimizer`] the
 //! update, [`rate`] how large a step may be; the loop over them is here.
 //!
