@@ -68,7 +68,7 @@ fn follows_makemore(name: &str, config: Config) {
     let tokens = &batch(&batches[0]).xs;
     let ours = tch::no_grad(|| network.logits(tokens)).unwrap(); // [N, V]
     let cropped = logits.narrow(1, 0, tokens.length);
-    let theirs = tokens.of_grid(&cropped).unwrap();
+    let theirs = tokens.grid().unwrap().tokens(&cropped).unwrap();
     let off = (ours - theirs).abs().max().double_value(&[]);
     assert!(off < 1e-4, "{name}: logits differ by {off}");
 }

@@ -41,11 +41,12 @@ impl Bow {
 impl Layers for Bow {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let (t, device) = (tokens.length, self.wte.device());
-        let tok_emb = Tensor::f_embedding(&self.wte, &tokens.grid, -1, false, false)?; // [B, T, C]
+        let grid = tokens.grid()?;
+        let tok_emb = Tensor::f_embedding(&self.wte, &grid.characters, -1, false, false)?; // [B, T, C]
         let x = tok_emb.f_add(&self.wpe.f_narrow(0, 0, t)?)?; // [B, T, C]
         let counts = Tensor::f_arange_start(1, t + 1, (Kind::Float, device))?.f_view([t, 1])?;
         let averages = x.f_cumsum(1, Kind::Float)?.f_div(&counts)?; // [B, T, C]
-        let x = tokens.of_grid(&x.f_add(&averages)?)?; // [N, C]
+        let x = grid.tokens(&x.f_add(&averages)?)?; // [N, C]
         let h = self.c_proj.forward(&self.c_fc.forward(&x)?.f_tanh()?)?; // [N, C]
         self.lm_head.forward(&tokens.drop_out(x.f_add(&h)?)?) // [N, V]
     }

@@ -39,65 +39,59 @@ impl Mlp {
     }
 }
 
-impl Mlp {
-    /// The hidden layer of contexts from the nearest character on, `[N, K]`, i64; `[N, H]`.
-    fn hidden(&self, contexts: &Tensor) -> Result<Tensor> {
+impl Layers for Mlp {
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let (k, c, h) = (
             self.sizes.block_size(),
             self.sizes.n_embd(),
             self.sizes.n_embd2(),
         );
-        let device = self.wte.device();
         // What each character at each distance adds to the hidden layer, once for all words.
-        let by_distance = self.hidden.weight.f_view([h, k, c])?.f_permute([1, 2, 0])?; // [K, C, H]
-        let table = self.wte.f_matmul(&by_distance)?; // [K, V + 1, H]
-        let rows = Tensor::f_arange(k, (Kind::Int64, device))?.f_mul_scalar(self.v + 1)?;
-        let contexts = contexts.f_add(&rows)?; // [N, K]
-        let table = table.f_view([-1, h])?; // [K * (V + 1), H]
-        // The sum over the K distances, without a tensor of [N, K, H].
-        let begins = Tensor::f_arange(contexts.size()[0], (Kind::Int64, device))?;
-        let (mut x, ..) = Tensor::f_embedding_bag(
-            &table,
-            &contexts.f_reshape([-1])?,
-            &begins.f_mul_scalar(k)?,
+        let weight = self.hidden.weight.f_view([h * k, c])?;
+        let table = self.wte.f_linear(&weight, None::<&Tensor>)?; // [V + 1, H * K]
+        let table = table.f_view([-1, h, k])?.f_permute([2, 0, 1])?; // [K, V + 1, H]
+        let (so_far, begins) = tokens.words_so_far(self.v + 1)?;
+        // The sum over a token and those before it in its word.
+        let (x, ..) = Tensor::f_embedding_bag(
+            &table.f_reshape([-1, h])?,
+            &so_far,
+            &begins,
             false,
             0, // The sum.
             false,
             None::<&Tensor>,
             false,
         )?; // [N, H]
+        // Before the word there are blanks, the fewer the further a token is in it: what they add, and
+        // the bias, is the same for all tokens at a position.
+        let blank = table.f_select(1, self.v)?; // [K, H]
+        let from_there_on = blank.f_flip([0])?.f_cumsum(0, Kind::Float)?.f_flip([0])?;
+        let mut blanks = from_there_on.f_sub(&blank)?; // [K, H]
         if let Some(bias) = &self.hidden.bias {
-            x = x.f_add(bias)?;
+            blanks = blanks.f_add(bias)?;
         }
-        Ok(x.f_tanh()?)
-    }
-}
-
-impl Layers for Mlp {
-    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let contexts = tokens.contexts(self.sizes.block_size(), self.v)?; // [N, K]
-        let x = self.hidden(&contexts)?; // [N, H]
-        self.head.forward(&tokens.drop_out(x)?) // [N, V]
+        let x = x.f_add(&blanks.f_index_select(0, &tokens.positions()?)?)?;
+        self.head.forward(&tokens.drop_out(x.f_tanh()?)?) // [N, V]
     }
 
-    /// The state is the context, `[B, K]`.
+    /// The state is the context, `[B, K]`, from the nearest character on.
     fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
-        let k = self.sizes.block_size();
+        let (b, k) = (characters.size()[0], self.sizes.block_size());
         let before = match state {
             Some(state) => state[0].f_narrow(1, 0, k - 1)?,
-            None => {
-                let shape = [characters.size()[0], k - 1];
-                Tensor::f_full(shape, self.v, (Kind::Int64, characters.device()))?
-            }
+            None => Tensor::f_full([b, k - 1], self.v, (Kind::Int64, characters.device()))?,
         };
-        let contexts = Tensor::f_cat(&[&characters.f_unsqueeze(1)?, &before], 1)?; // [B, K]
+        let context = Tensor::f_cat(&[&characters.f_unsqueeze(1)?, &before], 1)?; // [B, K]
+        let x = Tensor::f_embedding(&self.wte, &context, -1, false, false)?; // [B, K, C]
+        let x = self.hidden.forward(&x.f_view([b, -1])?)?.f_tanh()?; // [B, H]
         Ok(Step {
-            logits: self.head.forward(&self.hidden(&contexts)?)?,
-            state: vec![contexts],
+            logits: self.head.forward(&x)?,
+            state: vec![context],
         })
     }
 
     fn state(&self) -> usize {
+        // Its numbers are of 64 bits.
         2 * self.sizes.block_size
     }
 }

@@ -142,21 +142,25 @@ impl Prepared {
 impl Layers for Rnn {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let cell = self.prepare()?;
-        let columns = tokens.grid.f_transpose(0, 1)?.f_contiguous()?; // [T, B]
-        let brought = cell.look_up(&columns)?; // [T, B, ..] each
-        let brought = brought.iter().map(|x| Ok(x.f_unbind(0)?));
+        let columns = tokens.columns()?;
+        let counts = columns.counts.as_slice();
+        let brought = cell.look_up(&columns.characters)?; // [N, ..] each
+        let brought = brought.iter().map(|x| Ok(x.f_split_with_sizes(counts, 0)?));
         let brought: Vec<Vec<Tensor>> = brought.collect::<Result<_>>()?;
         let h = self.sizes.n_embd2();
         let mut state = self.start.f_expand([tokens.words, h], false)?; // [B, H]
         let mut states = Vec::new();
-        for position in 0..tokens.length as usize {
+        for (position, &count) in counts.iter().enumerate() {
+            // The words that go on are the first ones.
+            if count < state.size()[0] {
+                state = state.f_narrow(0, 0, count)?;
+            }
             let brought: Vec<&Tensor> = brought.iter().map(|x| &x[position]).collect();
             state = cell.advance(&state, &brought)?;
             states.push(state.shallow_clone());
         }
-        let states = Tensor::f_stack(&states, 0)?; // [T, B, H]
-        self.lm_head
-            .forward(&tokens.drop_out(tokens.of_columns(&states)?)?) // [N, V]
+        let states = columns.tokens(&Tensor::f_cat(&states, 0)?)?; // [N, H]
+        self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
     }
 
     fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
@@ -212,15 +216,16 @@ impl Lstm {
 
 impl Layers for Lstm {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let columns = tokens.grid.f_transpose(0, 1)?.f_contiguous()?; // [T, B]
+        let grid = tokens.grid()?;
+        let columns = grid.characters.f_tr()?;
         let x = Tensor::f_embedding(&self.wte, &columns, -1, false, false)?; // [T, B, C]
         let shape = [1, tokens.words, self.sizes.n_embd2()];
         let state = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
         let states = [&state, &state];
         let weights: Vec<&Tensor> = self.weights.iter().collect();
         let (out, ..) = x.f_lstm(&states, &weights, true, 1, 0.0, true, false, false)?; // [T, B, H]
-        self.lm_head
-            .forward(&tokens.drop_out(tokens.of_columns(&out)?)?) // [N, V]
+        let states = grid.tokens(&out.f_transpose(0, 1)?)?; // [N, H]
+        self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
     }
 
     fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {

@@ -1,6 +1,8 @@
 //! Words as networks read them: each from the start token on, side by side.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use tch::{Device, Kind, Tensor};
 
@@ -10,9 +12,8 @@ use crate::error::Result;
 /// `B` words of up to `T` tokens, `N` of them in all.
 ///
 /// Words have different lengths. What does not look at neighbours, and that is most of the work, is
-/// computed for the `N` tokens in a row; what does is computed in a grid, where shorter words are
-/// padded at their ends, and [`to_grid`](Self::to_grid) and [`of_grid`](Self::of_grid) go from one
-/// to the other.
+/// computed for the `N` tokens in a row. What does is computed in a layout that a network asks for:
+/// a [`Grid`] with a row for each word or several words in a row, or [`Columns`].
 #[derive(Debug)]
 pub struct Tokens {
     /// `B`.
@@ -21,24 +22,19 @@ pub struct Tokens {
     pub length: i64,
     /// The characters of all words, `[N]`, i64.
     pub characters: Tensor,
-    /// How many come before each in its word, `[N]`, i64.
-    pub positions: Tensor,
-    /// The characters in the grid, `[B, T]`, i64; padding is 0.
-    pub grid: Tensor,
-    /// Which token each place in the grid has, `[B * T]`, i64; padding has the last one of its word.
-    sources: Tensor,
-    /// The place of each token in the grid, `[N]`, i64.
-    places: Tensor,
-    /// The place of each token in the grid by columns, `[T, B]`, that is one position of all words
-    /// after the other, `[N]`, i64.
-    places_by_columns: Tensor,
+    /// The same numbers.
+    numbers: Vec<i64>,
+    /// How many tokens each word has, `[B]`.
+    lengths: Vec<usize>,
     /// What is left out while a network is trained; none at all other times.
     dropout: Option<Dropout>,
-    /// Where the words end among the tokens, `[B]`, i64: the place of the last one of each.
-    ends: Tensor,
 }
 
 impl Tokens {
+    /// About how many tokens a row has that several words share: products of such a size are
+    /// computed well, and no more of their numbers than needed are masked.
+    const SHARED_ROW: usize = 32;
+
     /// Words by their indices, each after its start token.
     ///
     /// # Errors
@@ -60,38 +56,14 @@ impl Tokens {
     ///
     /// If the device has no room.
     pub fn of(words: &[&[i64]], device: Device) -> Result<Self> {
-        let length = words.iter().map(|word| word.len()).max().unwrap_or(0);
-        let (mut characters, mut positions, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut sources, mut places, mut by_columns) = (Vec::new(), Vec::new(), Vec::new());
-        let mut grid = vec![0; words.len() * length];
-        for (row, word) in words.iter().enumerate() {
-            for (position, &character) in word.iter().enumerate() {
-                let place = row * length + position;
-                grid[place] = character;
-                places.push(place as i64);
-                by_columns.push((position * words.len() + row) as i64);
-                sources.push(characters.len() as i64);
-                characters.push(character);
-                positions.push(position as i64);
-            }
-            let last = characters.len() as i64 - 1;
-            ends.push(last);
-            sources.resize((row + 1) * length, last);
-        }
-        let (words, length) = (words.len() as i64, length as i64);
-        let tensor = |numbers: &[i64]| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(numbers)?.f_to_device(device)?)
-        };
+        let lengths: Vec<usize> = words.iter().map(|word| word.len()).collect();
+        let numbers = words.concat();
         Ok(Self {
-            words,
-            length,
-            characters: tensor(&characters)?,
-            positions: tensor(&positions)?,
-            grid: tensor(&grid)?.f_view([words, length])?,
-            sources: tensor(&sources)?,
-            places: tensor(&places)?,
-            places_by_columns: tensor(&by_columns)?,
-            ends: tensor(&ends)?,
+            words: words.len() as i64,
+            length: lengths.iter().copied().max().unwrap_or(0) as i64,
+            characters: Tensor::f_from_slice(&numbers)?.f_to_device(device)?,
+            numbers,
+            lengths,
             dropout: None,
         })
     }
@@ -113,33 +85,14 @@ impl Tokens {
         }
     }
 
-    /// `[N, C]` in the grid, `[B, T, C]`.
+    /// How many tokens come before each in its word, `[N]`, i64.
     ///
     /// # Errors
     ///
     /// As [`of`](Self::of).
-    pub fn to_grid(&self, x: &Tensor) -> Result<Tensor> {
-        let x = x.f_index_select(0, &self.sources)?; // [B * T, C]
-        Ok(x.f_view([self.words, self.length, -1])?)
-    }
-
-    /// The tokens of a grid, `[B, T, C]`, in a row, `[N, C]`.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
-    pub fn of_grid(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_flatten(0, 1)?.f_index_select(0, &self.places)?)
-    }
-
-    /// The tokens of a grid by columns, `[T, B, C]`, in a row, `[N, C]`.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
-    pub fn of_columns(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_flatten(0, 1)?
-            .f_index_select(0, &self.places_by_columns)?)
+    pub fn positions(&self) -> Result<Tensor> {
+        let positions = self.lengths.iter().flat_map(|&length| 0..length as i64);
+        self.upload(&positions.collect::<Vec<_>>())
     }
 
     /// The last token of each word, `[B, C]`, of `[N, C]`.
@@ -148,7 +101,11 @@ impl Tokens {
     ///
     /// As [`of`](Self::of).
     pub fn last(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_index_select(0, &self.ends)?)
+        let ends = self.lengths.iter().scan(0, |end, &length| {
+            *end += length as i64;
+            Some(*end - 1)
+        });
+        Ok(x.f_index_select(0, &self.upload(&ends.collect::<Vec<_>>())?)?)
     }
 
     /// For each token it and the `block_size - 1` before it, from the nearest one on,
@@ -158,11 +115,216 @@ impl Tokens {
     ///
     /// As [`of`](Self::of).
     pub fn contexts(&self, block_size: i64, blank: i64) -> Result<Tensor> {
-        let options = (Kind::Int64, self.grid.device());
+        let grid = self.grid()?;
+        let options = (Kind::Int64, self.characters.device());
         let before = Tensor::f_full([self.words, block_size - 1], blank, options)?;
-        let padded = Tensor::f_cat(&[&before, &self.grid], 1)?; // [B, block_size - 1 + T]
+        let padded = Tensor::f_cat(&[&before, &grid.characters], 1)?; // [B, block_size - 1 + T]
         let windows = padded.f_unfold(1, block_size, 1)?; // [B, T, block_size]
-        self.of_grid(&windows.f_flip([2])?)
+        grid.tokens(&windows.f_flip([2])?)
+    }
+
+    /// For each token it and all before it in its word, from the nearest one on, of all tokens one
+    /// after the other: how far back each is, times `v`, and its character; and where those of each
+    /// token begin, `[N]`. Both are i64.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    pub fn words_so_far(&self, v: i64) -> Result<(Tensor, Tensor)> {
+        let (mut so_far, mut begins) = (Vec::new(), Vec::new());
+        for word in self.each() {
+            for position in 0..word.len() {
+                begins.push(so_far.len() as i64);
+                let back = word[..=position].iter().rev().zip(0..);
+                so_far.extend(back.map(|(character, distance)| distance * v + character));
+            }
+        }
+        Ok((self.upload(&so_far)?, self.upload(&begins)?))
+    }
+
+    /// A row for each word, of `T` places.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    pub fn grid(&self) -> Result<Grid> {
+        let begins: Vec<(usize, usize)> = (0..self.lengths.len()).map(|row| (row, 0)).collect();
+        self.grid_of(&begins, self.lengths.len())
+    }
+
+    /// Rows that several short words share, one after the other, so that they are few, of about the
+    /// same length and nearly without padding.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    pub fn shared_rows(&self) -> Result<Grid> {
+        if self.length as usize >= Self::SHARED_ROW {
+            return self.grid();
+        }
+        let rows = self.numbers.len().div_ceil(Self::SHARED_ROW);
+        // Each word, the longest first, goes to the row that is the shortest so far.
+        let mut shortest: BinaryHeap<_> = (0..rows).map(|row| Reverse((0, row))).collect();
+        let mut begins = vec![(0, 0); self.lengths.len()];
+        for word in self.longest_first() {
+            if let Some(Reverse((length, row))) = shortest.pop() {
+                begins[word] = (row, length);
+                shortest.push(Reverse((length + self.lengths[word], row)));
+            }
+        }
+        self.grid_of(&begins, rows)
+    }
+
+    /// The grid of words of which each begins in some row at some place.
+    fn grid_of(&self, begins: &[(usize, usize)], rows: usize) -> Result<Grid> {
+        let ends = begins.iter().zip(&self.lengths);
+        let length = ends.map(|((_, begin), length)| begin + length).max();
+        let length = length.unwrap_or(0);
+        let mut characters = vec![0; rows * length];
+        let mut positions = vec![0; rows * length];
+        let mut places = Vec::with_capacity(self.numbers.len());
+        for (&(row, begin), word) in begins.iter().zip(self.each()) {
+            let begin = row * length + begin;
+            characters[begin..begin + word.len()].copy_from_slice(word);
+            for position in 0..word.len() {
+                positions[begin + position] = position as i64;
+                places.push((begin + position) as i64);
+            }
+        }
+        let mask = match rows < self.lengths.len() {
+            true => Some(self.mask(&places, rows, length)?),
+            false => None,
+        };
+        let shape = [rows as i64, length as i64];
+        Ok(Grid {
+            characters: self.upload(&characters)?.f_view(shape)?,
+            positions: self.upload(&positions)?.f_view(shape)?,
+            mask,
+            places: self.upload(&places)?,
+        })
+    }
+
+    /// What [`Grid::mask`] is, of tokens at some places.
+    fn mask(&self, places: &[i64], rows: usize, length: usize) -> Result<Tensor> {
+        let mut mask = vec![f32::NEG_INFINITY; rows * length * length];
+        // Padding sees itself: without anything to see, it would not be a number.
+        for place in 0..rows * length {
+            mask[place * length + place % length] = 0.0;
+        }
+        let mut places = places.iter().map(|&place| place as usize);
+        for &word in &self.lengths {
+            for (position, place) in places.by_ref().take(word).enumerate() {
+                let own = place * length + place % length;
+                mask[own - position..own].fill(0.0);
+            }
+        }
+        let shape = [rows as i64, length as i64, length as i64];
+        Ok(self.upload(&mask)?.f_view(shape)?)
+    }
+
+    /// The words position by position.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    pub fn columns(&self) -> Result<Columns> {
+        let words: Vec<&[i64]> = self.each().collect();
+        let begins: Vec<usize> = self.begins().collect();
+        let order = self.longest_first();
+        let mut open = order.len();
+        let (mut characters, mut counts) = (Vec::new(), Vec::new());
+        let mut places = vec![0; self.numbers.len()];
+        for position in 0..self.length as usize {
+            while open > 0 && words[order[open - 1]].len() <= position {
+                open -= 1;
+            }
+            for &word in &order[..open] {
+                places[begins[word] + position] = characters.len() as i64;
+                characters.push(words[word][position]);
+            }
+            counts.push(open as i64);
+        }
+        Ok(Columns {
+            characters: self.upload(&characters)?,
+            counts,
+            places: self.upload(&places)?,
+        })
+    }
+
+    /// The words, by their places, from the longest on.
+    fn longest_first(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.lengths.len()).collect();
+        order.sort_by_key(|&word| Reverse(self.lengths[word]));
+        order
+    }
+
+    /// The characters of each word.
+    fn each(&self) -> impl Iterator<Item = &[i64]> {
+        let words = self.begins().zip(&self.lengths);
+        words.map(|(begin, length)| &self.numbers[begin..begin + length])
+    }
+
+    /// Where each word begins among the tokens.
+    fn begins(&self) -> impl Iterator<Item = usize> {
+        self.lengths.iter().scan(0, |end, length| {
+            let begin = *end;
+            *end += length;
+            Some(begin)
+        })
+    }
+
+    fn upload<T: tch::kind::Element>(&self, numbers: &[T]) -> Result<Tensor> {
+        let tensor = Tensor::f_from_slice(numbers)?;
+        Ok(tensor.f_to_device(self.characters.device())?)
+    }
+}
+
+/// Words in `R` rows of `L` places, padded at their ends.
+#[derive(Debug)]
+pub struct Grid {
+    /// The characters, `[R, L]`, i64; padding is 0.
+    pub characters: Tensor,
+    /// How many come before each in its word, `[R, L]`, i64; of padding 0.
+    pub positions: Tensor,
+    /// Where words share rows, what is added to the attention that a token pays to another of its
+    /// row, `[R, L, L]`: 0 to itself and to those before it in its word, minus infinity to others.
+    /// None where each word has a row, and those before a token are all of its word.
+    pub mask: Option<Tensor>,
+    /// The place of each token, `[N]`, i64.
+    places: Tensor,
+}
+
+impl Grid {
+    /// The tokens of the grid, `[R, L, C]`, in a row, `[N, C]`.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes do not fit or the device has no room.
+    pub fn tokens(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_flatten(0, 1)?.f_index_select(0, &self.places)?)
+    }
+}
+
+/// One position of all words that have it after the other. The words come from the longest on, so
+/// that those of a position are the first of those of the position before.
+#[derive(Debug)]
+pub struct Columns {
+    /// The characters, `[N]`, i64.
+    pub characters: Tensor,
+    /// How many words have each position, `[T]`.
+    pub counts: Vec<i64>,
+    /// The place of each token, `[N]`, i64.
+    places: Tensor,
+}
+
+impl Columns {
+    /// The tokens of the columns, `[N, C]`, in the order of their words, `[N, C]`.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes do not fit or the device has no room.
+    pub fn tokens(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_index_select(0, &self.places)?)
     }
 }
 
@@ -236,23 +398,77 @@ mod tests {
         Vec::try_from(tensor.contiguous().view([-1])).unwrap()
     }
 
+    fn three() -> Tokens {
+        Tokens::of(&[&[0, 5], &[0], &[0, 7, 8]], Device::Cpu).unwrap()
+    }
+
     #[test]
-    fn tokens_go_to_the_grid_and_back() {
-        let tokens = Tokens::of(&[&[0, 5], &[0], &[0, 7, 8]], Device::Cpu).unwrap();
+    fn words_stand_in_a_row_and_in_a_grid() {
+        let tokens = three();
         assert_eq!((tokens.words, tokens.length), (3, 3));
         assert_eq!(numbers(&tokens.characters), [0, 5, 0, 0, 7, 8]);
-        assert_eq!(numbers(&tokens.positions), [0, 1, 0, 0, 1, 2]);
-        assert_eq!(numbers(&tokens.grid), [0, 5, 0, 0, 0, 0, 0, 7, 8]);
+        assert_eq!(numbers(&tokens.positions().unwrap()), [0, 1, 0, 0, 1, 2]);
+        let grid = tokens.grid().unwrap();
+        assert_eq!(numbers(&grid.characters), [0, 5, 0, 0, 0, 0, 0, 7, 8]);
+        assert_eq!(numbers(&grid.positions), [0, 1, 0, 0, 0, 0, 0, 1, 2]);
+        assert!(grid.mask.is_none());
+        let x = grid.characters.unsqueeze(2);
+        assert_eq!(numbers(&grid.tokens(&x).unwrap()), [0, 5, 0, 0, 7, 8]);
         let x = Tensor::arange(6, (Kind::Int64, Device::Cpu)).view([6, 1]);
-        let grid = tokens.to_grid(&x).unwrap();
-        assert_eq!(numbers(&grid), [0, 1, 1, 2, 2, 2, 3, 4, 5]);
-        assert_eq!(numbers(&tokens.of_grid(&grid).unwrap()), [0, 1, 2, 3, 4, 5]);
-        let columns = grid.transpose(0, 1);
-        assert_eq!(
-            numbers(&tokens.of_columns(&columns).unwrap()),
-            [0, 1, 2, 3, 4, 5]
-        );
         assert_eq!(numbers(&tokens.last(&x).unwrap()), [1, 2, 5]);
+    }
+
+    #[test]
+    fn columns_begin_with_the_longest_words() {
+        let tokens = three();
+        let columns = tokens.columns().unwrap();
+        assert_eq!(columns.counts, [3, 2, 1]);
+        assert_eq!(numbers(&columns.characters), [0, 0, 0, 7, 5, 8]);
+        let x = columns.characters.unsqueeze(1);
+        assert_eq!(numbers(&columns.tokens(&x).unwrap()), [0, 5, 0, 0, 7, 8]);
+    }
+
+    #[test]
+    fn in_a_shared_row_a_token_sees_those_before_it_in_its_word() {
+        let tokens = three();
+        let grid = tokens.shared_rows().unwrap();
+        assert_eq!(numbers(&grid.characters), [0, 7, 8, 0, 5, 0]);
+        assert_eq!(numbers(&grid.positions), [0, 1, 2, 0, 1, 0]);
+        let mask = grid.mask.as_ref().unwrap();
+        assert_eq!(mask.size(), [1, 6, 6]);
+        #[rustfmt::skip]
+        let sees = [
+            1, 0, 0, 0, 0, 0,
+            1, 1, 0, 0, 0, 0,
+            1, 1, 1, 0, 0, 0,
+            0, 0, 0, 1, 0, 0,
+            0, 0, 0, 1, 1, 0,
+            0, 0, 0, 0, 0, 1,
+        ];
+        assert_eq!(numbers(&mask.exp().to_kind(Kind::Int64)), sees);
+        let x = grid.characters.unsqueeze(2);
+        assert_eq!(numbers(&grid.tokens(&x).unwrap()), [0, 5, 0, 0, 7, 8]);
+    }
+
+    #[test]
+    fn shared_rows_are_of_about_the_same_length() {
+        let words: Vec<Vec<i64>> = (0..100).map(|word| vec![1; 2 + word % 11]).collect();
+        let words: Vec<&[i64]> = words.iter().map(Vec::as_slice).collect();
+        let tokens = Tokens::of(&words, Device::Cpu).unwrap();
+        let grid = tokens.shared_rows().unwrap();
+        let [rows, length] = grid.characters.size()[..] else {
+            panic!("not two dimensions");
+        };
+        assert_eq!(rows, (tokens.numbers.len() as i64 + 31) / 32);
+        assert!((32..=34).contains(&length), "{length}");
+        let x = grid.characters.unsqueeze(2);
+        assert_eq!(grid.tokens(&x).unwrap().view([-1]), tokens.characters);
+        // Padding sees itself.
+        let diagonal = grid.mask.unwrap().diagonal(0, 1, 2);
+        assert_eq!(diagonal.abs().max().double_value(&[]), 0.0);
+        // A long word has a row of its own.
+        let tokens = Tokens::of(&[&[1; 40], &[2]], Device::Cpu).unwrap();
+        assert_eq!(tokens.shared_rows().unwrap().characters.size(), [2, 40]);
     }
 
     #[test]
@@ -261,5 +477,8 @@ mod tests {
         let contexts = tokens.contexts(2, 27).unwrap();
         assert_eq!(contexts.size(), [4, 2]);
         assert_eq!(numbers(&contexts), [0, 27, 5, 0, 6, 5, 0, 27]);
+        let (so_far, begins) = tokens.words_so_far(100).unwrap();
+        assert_eq!(numbers(&so_far), [0, 5, 100, 6, 105, 200, 0]);
+        assert_eq!(numbers(&begins), [0, 1, 3, 6]);
     }
 }

@@ -56,14 +56,15 @@ impl Transformer {
 
 impl Layers for Transformer {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let tok_emb = Tensor::f_embedding(&self.wte, &tokens.characters, -1, false, false)?;
-        let pos_emb = Tensor::f_embedding(&self.wpe, &tokens.positions, -1, false, false)?;
-        let mut x = tok_emb.f_add(&pos_emb)?; // [N, C]
+        let rows = tokens.shared_rows()?;
+        let tok_emb = Tensor::f_embedding(&self.wte, &rows.characters, -1, false, false)?;
+        let pos_emb = Tensor::f_embedding(&self.wpe, &rows.positions, -1, false, false)?;
+        let mut x = tok_emb.f_add(&pos_emb)?; // [R, L, C]
         for block in &self.h {
-            x = block.forward(&x, tokens)?;
+            x = block.forward(&x, rows.mask.as_ref())?;
         }
-        self.lm_head
-            .forward(&tokens.drop_out(self.ln_f.forward(&x)?)?) // [N, V]
+        let x = rows.tokens(&self.ln_f.forward(&x)?)?; // [N, C]
+        self.lm_head.forward(&tokens.drop_out(x)?) // [N, V]
     }
 
     /// The state is the keys and the values of each block, each `[B, T, C]`.
@@ -101,15 +102,16 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, tokens: &Tokens) -> Result<Tensor> {
-        let x = x.f_add(&self.attention(&self.ln_1.forward(x)?, tokens)?)?; // [N, C]
+    /// `mask` is that of [`Grid`](super::tokens::Grid).
+    fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        let x = x.f_add(&self.attention(&self.ln_1.forward(x)?, mask)?)?; // [R, L, C]
         self.with_mlp(&x)
     }
 
     fn with_mlp(&self, x: &Tensor) -> Result<Tensor> {
-        let hidden = self.c_fc.forward(&self.ln_2.forward(x)?)?; // [N, 4 C]
+        let hidden = self.c_fc.forward(&self.ln_2.forward(x)?)?; // [.., 4 C]
         let hidden = hidden.f_gelu("tanh")?; // makemore.py's NewGELU
-        Ok(x.f_add(&self.mlp_c_proj.forward(&hidden)?)?) // [N, C]
+        Ok(x.f_add(&self.mlp_c_proj.forward(&hidden)?)?) // [R, L, C]
     }
 
     /// The same for one character of each word, `[B, C]`; `before` are the keys and values of those
@@ -147,24 +149,20 @@ impl Block {
         self.with_mlp(&x.f_add(&self.attn_c_proj.forward(&y)?)?)
     }
 
-    fn attention(&self, x: &Tensor, tokens: &Tokens) -> Result<Tensor> {
-        let (b, t) = (tokens.words, tokens.length);
-        let qkv = tokens.to_grid(&self.c_attn.forward(x)?)?; // [B, T, 3 C]
+    fn attention(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        let (r, l, _) = x.size3()?;
+        let qkv = self.c_attn.forward(x)?; // [R, L, 3 C]
         let heads = qkv
-            .f_view([b, t, 3, self.n_head, -1])?
+            .f_view([r, l, 3, self.n_head, -1])?
             .f_permute([2, 0, 3, 1, 4])?;
-        let [q, k, v] = [0, 1, 2].map(|place| heads.f_select(0, place)); // [B, heads, T, C / heads]
+        let [q, k, v] = [0, 1, 2].map(|place| heads.f_select(0, place)); // [R, heads, L, C / heads]
+        let mask = mask.map(|mask| mask.f_unsqueeze(1)).transpose()?; // [R, 1, L, L]
+        // A character sees none that come after it, nor those of other words.
+        let is_causal = mask.is_none();
         let y = Tensor::f_scaled_dot_product_attention(
-            &q?,
-            &k?,
-            &v?,
-            None::<&Tensor>,
-            0.0,
-            true, // A character sees none that come after it.
-            None,
-            false,
-        )?; // [B, heads, T, C / heads]
-        let y = y.f_transpose(1, 2)?.f_reshape([b, t, -1])?; // [B, T, C]
-        self.attn_c_proj.forward(&tokens.of_grid(&y)?) // [N, C]
+            &q?, &k?, &v?, mask, 0.0, is_causal, None, false,
+        )?; // [R, heads, L, C / heads]
+        let y = y.f_transpose(1, 2)?.f_reshape([r, l, -1])?; // [R, L, C]
+        self.attn_c_proj.forward(&y) // [R, L, C]
     }
 }
