@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use makemore_tch::checkpoint::Weights;
-use makemore_tch::models::{Config, LanguageModel, Makemore, Network, Sizes, Tokens};
+use makemore_tch::models::{
+    Config, LanguageModel, Makemore, Network, Norm, Positions, Sizes, Tokens,
+};
 use makemore_tch::train::adamw::{AdamW, AdamWOptions};
 use makemore_tch::train::batches::{Batch, nll};
 use makemore_tch::{Vocabulary, Words};
@@ -18,6 +20,15 @@ const SIZES: Sizes = Sizes {
     n_embd2: 24,
     n_layer: 2,
     n_head: 4,
+    norm: Norm::Layer,
+    positions: Positions::Learned,
+};
+
+/// Those of a transformer that is not quite makemore.py's.
+const OURS: Sizes = Sizes {
+    norm: Norm::Rms,
+    positions: Positions::Rotary,
+    ..SIZES
 };
 
 fn fixture(name: &str) -> BTreeMap<String, Tensor> {
@@ -98,7 +109,7 @@ fn the_transformer_trains_as_makemore_does() {
     follows_makemore("transformer", Config::Transformer(SIZES));
 }
 
-fn every_kind() -> [Config; 6] {
+fn every_kind() -> [Config; 7] {
     [
         Config::Mlp(SIZES),
         Config::Bow(SIZES),
@@ -106,6 +117,7 @@ fn every_kind() -> [Config; 6] {
         Config::Gru(SIZES),
         Config::Lstm(SIZES),
         Config::Transformer(SIZES),
+        Config::Transformer(OURS),
     ]
 }
 

@@ -57,6 +57,46 @@ pub struct Sizes {
     pub n_layer: usize,
     /// How many heads its attention has.
     pub n_head: usize,
+    /// What keeps a transformer's numbers in range.
+    #[serde(default, skip_serializing_if = "Norm::is_makemores")]
+    pub norm: Norm,
+    /// How a transformer knows where a character stands.
+    #[serde(default, skip_serializing_if = "Positions::is_makemores")]
+    pub positions: Positions,
+}
+
+/// What keeps a transformer's numbers in range; makemore.py's is not written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Norm {
+    /// [`LayerNorm`](super::norm::LayerNorm), makemore.py's.
+    #[default]
+    Layer,
+    /// [`RmsNorm`](super::norm::RmsNorm).
+    Rms,
+}
+
+impl Norm {
+    fn is_makemores(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How a transformer knows where a character stands; makemore.py's way is not written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Positions {
+    /// An embedding of each position is added to that of the character, as in makemore.py.
+    #[default]
+    Learned,
+    /// Queries and keys are turned by their positions, see [`Rotation`](super::rotary::Rotation).
+    Rotary,
+}
+
+impl Positions {
+    fn is_makemores(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for Sizes {
@@ -68,6 +108,8 @@ impl Default for Sizes {
             n_embd2: 64,
             n_layer: 4,
             n_head: 4,
+            norm: Norm::Layer,
+            positions: Positions::Learned,
         }
     }
 }
@@ -108,6 +150,19 @@ impl Config {
                     what: "the size of an embedding",
                     value: format!("{}, for {} heads", sizes.n_embd, sizes.n_head),
                     expected: "a multiple of the number of heads would work",
+                })
+            }
+            Self::Transformer(sizes)
+                if sizes.positions == Positions::Rotary
+                    && !sizes.n_embd.is_multiple_of(2 * sizes.n_head.max(1)) =>
+            {
+                Err(Error::Value {
+                    what: "the size of an embedding",
+                    value: format!(
+                        "{}, for {} heads that are turned",
+                        sizes.n_embd, sizes.n_head
+                    ),
+                    expected: "a multiple of twice the number of heads would work",
                 })
             }
             Self::Mlp(sizes)

@@ -3,10 +3,10 @@
 //! In this order: [`language_model`] (the seam that sampling and scoring use), [`table`] (`P` of the
 //! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`network`] (the seam that
 //! training uses), [`bigram`] (the lecture's network), [`makemore`] (what makemore.py's networks have
-//! in common), [`mlp`], [`bow`], [`rnn`], [`transformer`], [`mixture`] (several models as one). `draw` is how a character is drawn from a
-//! distribution, [`reader`] how many words are read side by
-//! side and `rounds` how they are drawn so, [`tokens`] is how networks read whole words,
-//! [`parameters`] where their parameters come from.
+//! in common), [`mlp`], [`bow`], [`rnn`], [`transformer`] with [`norm`] and [`rotary`], [`mixture`]
+//! (several models as one). `draw` is how a character is drawn from a distribution, [`reader`] how
+//! many words are read side by side and `rounds` how they are drawn so, [`tokens`] is how networks
+//! read whole words, [`parameters`] where their parameters come from.
 //!
 //! A new network is a file here, a kind in [`config`] and a line in [`makemore`].
 
@@ -20,9 +20,11 @@ pub mod mixture;
 pub mod mlp;
 pub mod network;
 pub mod ngram;
+pub mod norm;
 pub mod parameters;
 pub mod reader;
 pub mod rnn;
+pub mod rotary;
 mod rounds;
 pub mod table;
 pub mod tokens;
@@ -36,7 +38,7 @@ use crate::data::Vocabulary;
 use crate::error::Result;
 
 pub use bigram::Bigram;
-pub use config::{Config, Sizes};
+pub use config::{Config, Norm, Positions, Sizes};
 pub use draw::{Drawer, Method, Shaping};
 pub use language_model::LanguageModel;
 pub use makemore::Makemore;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
+use super::config::Norm;
+use super::norm::{AnyNorm, LayerNorm, RmsNorm};
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 
@@ -104,15 +106,19 @@ impl Parameters {
         self.take(format!("{name}.weight"), &[rows, size], Draw::Normal)
     }
 
-    /// `torch.nn.LayerNorm`: a weight and a bias of `[size]`.
+    /// A weight of `[size]`, and for `torch.nn.LayerNorm` a bias of `[size]`.
     ///
     /// # Errors
     ///
     /// As [`linear`](Self::linear).
-    pub fn layer_norm(&mut self, name: &str, size: i64) -> Result<LayerNorm> {
-        Ok(LayerNorm {
-            weight: self.take(format!("{name}.weight"), &[size], Draw::Constant(1.0))?,
-            bias: self.take(format!("{name}.bias"), &[size], Draw::Constant(0.0))?,
+    pub fn norm(&mut self, name: &str, size: i64, norm: Norm) -> Result<AnyNorm> {
+        let weight = self.take(format!("{name}.weight"), &[size], Draw::Constant(1.0))?;
+        Ok(match norm {
+            Norm::Layer => AnyNorm::Layer(LayerNorm {
+                weight,
+                bias: self.take(format!("{name}.bias"), &[size], Draw::Constant(0.0))?,
+            }),
+            Norm::Rms => AnyNorm::Rms(RmsNorm { weight }),
         })
     }
 
@@ -190,29 +196,5 @@ impl Linear {
     /// If the shapes do not fit or the device has no room.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_linear(&self.weight, self.bias.as_ref())?)
-    }
-}
-
-/// A layer that makes the mean of each row 0 and its variance 1.
-#[derive(Debug)]
-pub struct LayerNorm {
-    /// `[size]`.
-    pub weight: Tensor,
-    /// `[size]`.
-    pub bias: Tensor,
-}
-
-impl LayerNorm {
-    /// PyTorch's.
-    const EPSILON: f64 = 1e-5;
-
-    /// `[..., size]`, of the same shape.
-    ///
-    /// # Errors
-    ///
-    /// If the shapes do not fit or the device has no room.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = (Some(&self.weight), Some(&self.bias));
-        Ok(x.f_layer_norm(self.weight.size(), weight, bias, Self::EPSILON, true)?)
     }
 }

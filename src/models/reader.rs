@@ -197,7 +197,7 @@ fn read_again(network: &Makemore, words: &[&[usize]]) -> Result<Tensor> {
 pub(super) mod tests {
     use super::*;
     use crate::data::{Vocabulary, Words};
-    use crate::models::{Config, Sizes};
+    use crate::models::{Config, Norm, Positions, Sizes};
 
     /// A small network of each kind.
     pub fn networks() -> Vec<Makemore> {
@@ -215,6 +215,11 @@ pub(super) mod tests {
             Config::Gru(sizes),
             Config::Lstm(sizes),
             Config::Transformer(sizes),
+            Config::Transformer(Sizes {
+                norm: Norm::Rms,
+                positions: Positions::Rotary,
+                ..sizes
+            }),
         ];
         configs
             .into_iter()

@@ -1,24 +1,30 @@
 //! A transformer as in GPT-2: each character looks at all before it.
 //!
+//! It is makemore.py's, or differs from it as its config says: by its norm, and by how it knows
+//! positions.
+//!
 //! Source: makemore.py, `Transformer`; Vaswani et al., *Attention is all you need*, 2017.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-use super::config::Sizes;
+use super::config::{Positions, Sizes};
 use super::makemore::{Layers, Step};
-use super::parameters::{LayerNorm, Linear, Parameters};
+use super::norm::AnyNorm;
+use super::parameters::{Linear, Parameters};
+use super::rotary::Rotation;
 use super::tokens::Tokens;
 use crate::error::Result;
 
 /// `C` is the size of an embedding, `K` the block size.
 #[derive(Debug)]
 pub struct Transformer {
+    sizes: Sizes,
     /// `[V, C]`.
     wte: Tensor,
-    /// `[K, C]`.
-    wpe: Tensor,
+    /// `[K, C]`; none where queries and keys are turned by their positions.
+    wpe: Option<Tensor>,
     h: Vec<Block>,
-    ln_f: LayerNorm,
+    ln_f: AnyNorm,
     /// From `C` to `V`, without bias.
     lm_head: Linear,
 }
@@ -26,12 +32,12 @@ pub struct Transformer {
 /// Attention to the characters before, then a small network for each character by itself.
 #[derive(Debug)]
 struct Block {
-    ln_1: LayerNorm,
+    ln_1: AnyNorm,
     /// From `C` to `3 C`: queries, keys, values.
     c_attn: Linear,
     /// From `C` to `C`.
     attn_c_proj: Linear,
-    ln_2: LayerNorm,
+    ln_2: AnyNorm,
     /// From `C` to `4 C`.
     c_fc: Linear,
     /// From `4 C` to `C`.
@@ -43,39 +49,68 @@ impl Transformer {
     pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
         let c = sizes.n_embd();
         Ok(Self {
+            sizes,
             wte: parameters.embedding("transformer.wte", v, c)?,
-            wpe: parameters.embedding("transformer.wpe", sizes.block_size(), c)?,
+            wpe: match sizes.positions {
+                Positions::Learned => {
+                    Some(parameters.embedding("transformer.wpe", sizes.block_size(), c)?)
+                }
+                Positions::Rotary => None,
+            },
             h: (0..sizes.n_layer())
                 .map(|layer| Block::of(parameters, &format!("transformer.h.{layer}"), sizes))
                 .collect::<Result<_>>()?,
-            ln_f: parameters.layer_norm("transformer.ln_f", c)?,
+            ln_f: parameters.norm("transformer.ln_f", c, sizes.norm)?,
             lm_head: parameters.linear("lm_head", c, v, false)?,
         })
+    }
+
+    /// Of characters at some positions, `[N]` or one for all, i64; `[N, C]`.
+    fn embedding(&self, characters: &Tensor, positions: &Tensor) -> Result<Tensor> {
+        let tok_emb = Tensor::f_embedding(&self.wte, characters, -1, false, false)?;
+        match &self.wpe {
+            Some(wpe) => {
+                let pos_emb = Tensor::f_embedding(wpe, positions, -1, false, false)?;
+                Ok(tok_emb.f_add(&pos_emb)?)
+            }
+            None => Ok(tok_emb),
+        }
+    }
+
+    /// How queries and keys at such positions are turned, if they are.
+    fn rotation(&self, positions: &Tensor) -> Result<Option<Rotation>> {
+        match self.sizes.positions {
+            Positions::Learned => Ok(None),
+            Positions::Rotary => {
+                let size = self.sizes.n_embd() / self.sizes.n_head();
+                Ok(Some(Rotation::of(positions, size)?))
+            }
+        }
     }
 }
 
 impl Layers for Transformer {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let rows = tokens.shared_rows()?;
-        let tok_emb = Tensor::f_embedding(&self.wte, &rows.characters, -1, false, false)?;
-        let pos_emb = Tensor::f_embedding(&self.wpe, &rows.positions, -1, false, false)?;
-        let mut x = tok_emb.f_add(&pos_emb)?; // [R, L, C]
+        let rotation = self.rotation(&rows.positions)?;
+        let mut x = tokens.drop_out(self.embedding(&rows.characters, &rows.positions)?)?; // [R, L, C]
         for block in &self.h {
-            x = block.forward(&x, rows.mask.as_ref())?;
+            x = block.forward(&x, tokens, rows.mask.as_ref(), rotation.as_ref())?;
         }
         let x = rows.tokens(&self.ln_f.forward(&x)?)?; // [N, C]
-        self.lm_head.forward(&tokens.drop_out(x)?) // [N, V]
+        self.lm_head.forward(&x) // [N, V]
     }
 
     /// The state is the keys and the values of each block, each `[B, T, C]`.
     fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
         let position = state.map_or(0, |state| state[0].size()[1]);
-        let tok_emb = Tensor::f_embedding(&self.wte, characters, -1, false, false)?;
-        let mut x = tok_emb.f_add(&self.wpe.f_get(position)?)?; // [B, C]
+        let position = Tensor::f_full([1], position, (Kind::Int64, characters.device()))?;
+        let mut x = self.embedding(characters, &position)?; // [B, C]
+        let rotation = self.rotation(&position)?;
         let mut states = Vec::new();
         for (layer, block) in self.h.iter().enumerate() {
             let before = state.map(|state| &state[2 * layer..2 * layer + 2]);
-            x = block.step(&x, before, &mut states)?;
+            x = block.step(&x, before, &mut states, rotation.as_ref())?;
         }
         Ok(Step {
             logits: self.lm_head.forward(&self.ln_f.forward(&x)?)?,
@@ -84,7 +119,7 @@ impl Layers for Transformer {
     }
 
     fn state(&self) -> usize {
-        2 * self.h.len() * self.wpe.numel()
+        2 * self.h.len() * self.sizes.block_size * self.sizes.n_embd
     }
 }
 
@@ -92,10 +127,10 @@ impl Block {
     fn of(parameters: &mut Parameters, name: &str, sizes: Sizes) -> Result<Self> {
         let c = sizes.n_embd();
         Ok(Self {
-            ln_1: parameters.layer_norm(&format!("{name}.ln_1"), c)?,
+            ln_1: parameters.norm(&format!("{name}.ln_1"), c, sizes.norm)?,
             c_attn: parameters.linear(&format!("{name}.attn.c_attn"), c, 3 * c, true)?,
             attn_c_proj: parameters.linear(&format!("{name}.attn.c_proj"), c, c, true)?,
-            ln_2: parameters.layer_norm(&format!("{name}.ln_2"), c)?,
+            ln_2: parameters.norm(&format!("{name}.ln_2"), c, sizes.norm)?,
             c_fc: parameters.linear(&format!("{name}.mlp.c_fc"), c, 4 * c, true)?,
             mlp_c_proj: parameters.linear(&format!("{name}.mlp.c_proj"), 4 * c, c, true)?,
             n_head: sizes.n_head(),
@@ -103,15 +138,22 @@ impl Block {
     }
 
     /// `mask` is that of [`Grid`](super::tokens::Grid).
-    fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-        let x = x.f_add(&self.attention(&self.ln_1.forward(x)?, mask)?)?; // [R, L, C]
-        self.with_mlp(&x)
+    fn forward(
+        &self,
+        x: &Tensor,
+        tokens: &Tokens,
+        mask: Option<&Tensor>,
+        rotation: Option<&Rotation>,
+    ) -> Result<Tensor> {
+        let attention = self.attention(&self.ln_1.forward(x)?, mask, rotation)?;
+        let x = x.f_add(&tokens.drop_out(attention)?)?; // [R, L, C]
+        Ok(x.f_add(&tokens.drop_out(self.mlp(&x)?)?)?)
     }
 
-    fn with_mlp(&self, x: &Tensor) -> Result<Tensor> {
+    fn mlp(&self, x: &Tensor) -> Result<Tensor> {
         let hidden = self.c_fc.forward(&self.ln_2.forward(x)?)?; // [.., 4 C]
         let hidden = hidden.f_gelu("tanh")?; // makemore.py's NewGELU
-        Ok(x.f_add(&self.mlp_c_proj.forward(&hidden)?)?) // [R, L, C]
+        self.mlp_c_proj.forward(&hidden) // [.., C]
     }
 
     /// The same for one character of each word, `[B, C]`; `before` are the keys and values of those
@@ -121,9 +163,10 @@ impl Block {
         x: &Tensor,
         before: Option<&[Tensor]>,
         states: &mut Vec<Tensor>,
+        rotation: Option<&Rotation>,
     ) -> Result<Tensor> {
         let [b, c] = [0, 1].map(|place| x.size()[place]);
-        let qkv = self.c_attn.forward(&self.ln_1.forward(x)?)?; // [B, 3 C]
+        let qkv = self.qkv(&self.ln_1.forward(x)?, rotation)?; // [B, 3 C]
         let [q, k, v] = [0, 1, 2].map(|part| qkv.f_narrow(1, part * c, c)?.f_unsqueeze(1));
         let joined = |place: usize, own: Tensor| match before {
             Some(before) => Tensor::f_cat(&[&before[place], &own], 1),
@@ -146,12 +189,27 @@ impl Block {
         )?; // [B, heads, 1, C / heads]
         states.extend([keys, values]);
         let y = y.f_transpose(1, 2)?.f_reshape([b, c])?;
-        self.with_mlp(&x.f_add(&self.attn_c_proj.forward(&y)?)?)
+        let x = x.f_add(&self.attn_c_proj.forward(&y)?)?;
+        Ok(x.f_add(&self.mlp(&x)?)?)
     }
 
-    fn attention(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    /// Queries, keys and values, `[.., 3 C]`.
+    fn qkv(&self, x: &Tensor, rotation: Option<&Rotation>) -> Result<Tensor> {
+        let qkv = self.c_attn.forward(x)?;
+        match rotation {
+            Some(rotation) => rotation.turn(&qkv, self.n_head),
+            None => Ok(qkv),
+        }
+    }
+
+    fn attention(
+        &self,
+        x: &Tensor,
+        mask: Option<&Tensor>,
+        rotation: Option<&Rotation>,
+    ) -> Result<Tensor> {
         let (r, l, _) = x.size3()?;
-        let qkv = self.c_attn.forward(x)?; // [R, L, 3 C]
+        let qkv = self.qkv(x, rotation)?; // [R, L, 3 C]
         let heads = qkv
             .f_view([r, l, 3, self.n_head, -1])?
             .f_permute([2, 0, 3, 1, 4])?;

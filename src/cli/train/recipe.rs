@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use clap::Args;
-use makemore_tch::models::{Config, Sizes};
+use makemore_tch::models::{Config, Norm, Positions, Sizes};
 use makemore_tch::train::adamw::AdamWOptions;
 use makemore_tch::train::words::{LearningRate, WordOptions};
 
@@ -134,12 +134,18 @@ impl Train {
             Kind::Lstm if self.is_ours() => 256,
             _ => 64,
         };
+        let (norm, positions) = match kind {
+            Kind::Transformer if self.is_ours() => (Norm::Rms, Positions::Rotary),
+            _ => (Norm::default(), Positions::default()),
+        };
         let sizes = Sizes {
             block_size,
             n_embd: self.words.n_embd.unwrap_or(64),
             n_embd2: self.words.n_embd2.unwrap_or(n_embd2),
             n_layer: self.words.n_layer.unwrap_or(4),
             n_head: self.n_head(),
+            norm,
+            positions,
         };
         Ok(match kind {
             Kind::Mlp => Config::Mlp(sizes),

@@ -1,0 +1,99 @@
+//! Positions by turning: attention sees how far two characters are apart.
+//!
+//! The numbers of a query or a key are taken in pairs, and each pair is turned as a point in the
+//! plane, by an angle that grows with the position of its character. The product of a query and a
+//! key then depends on the difference of their angles, that is on the distance of their characters,
+//! and not on where in the word they stand.
+//!
+//! Source: Su et al., *RoFormer: enhanced transformer with rotary position embedding*, 2021.
+
+use tch::{Kind, Tensor};
+
+use crate::error::Result;
+
+/// How the queries, keys and values of some tokens are turned; values are not.
+#[derive(Debug)]
+pub struct Rotation {
+    /// `[N, 3, 1, size / 2]`, complex numbers of absolute value 1.
+    factors: Tensor,
+}
+
+impl Rotation {
+    /// How much slower the last pair turns than one that would come before the first. The paper has
+    /// 10,000, for texts of hundreds of words; names are short.
+    const BASE: f64 = 100.0;
+
+    /// That of `N` tokens at some positions, in any shape, for heads of an even size.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn of(positions: &Tensor, size: i64) -> Result<Self> {
+        let pairs = size / 2;
+        let speeds: Vec<f32> = (0..pairs)
+            .map(|pair| Self::BASE.powf(-(pair as f64) / pairs as f64) as f32)
+            .collect();
+        let speeds = Tensor::f_from_slice(&speeds)?.f_to_device(positions.device())?;
+        let positions = positions.f_to_kind(Kind::Float)?.f_view([-1, 1])?;
+        let angles = positions.f_mul(&speeds)?.f_view([-1, 1, 1, pairs])?;
+        let none = angles.f_zeros_like()?;
+        let angles = Tensor::f_cat(&[&angles, &angles, &none], 1)?; // [N, 3, 1, pairs]
+        Ok(Self {
+            factors: Tensor::f_polar(&angles.f_ones_like()?, &angles)?,
+        })
+    }
+
+    /// Queries, keys and values of so many heads, `[.., 3 * heads * size]`, of `N` tokens; of the
+    /// same shape.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes do not fit or the device has no room.
+    pub fn turn(&self, qkv: &Tensor, heads: i64) -> Result<Tensor> {
+        let pairs = self.factors.size()[3];
+        let points = qkv.f_view([-1, 3, heads, pairs, 2])?.f_view_as_complex()?;
+        let turned = points.f_mul(&self.factors)?.f_view_as_real()?;
+        Ok(turned.f_view(qkv.size().as_slice())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    /// Queries, keys and values of one head of 8 numbers, turned by their positions.
+    fn turned(qkv: &Tensor, positions: &[i64]) -> [Tensor; 3] {
+        let rotation = Rotation::of(&Tensor::from_slice(positions), 8).unwrap();
+        let turned = rotation.turn(qkv, 1).unwrap();
+        [0, 8, 16].map(|begin| turned.narrow(1, begin, 8))
+    }
+
+    #[test]
+    fn products_of_queries_and_keys_depend_on_distances_alone() {
+        let qkv = Tensor::arange(72, (Kind::Float, Device::Cpu))
+            .sin()
+            .view([3, 24]);
+        let products = |positions: &[i64]| {
+            let [q, k, v] = turned(&qkv, positions);
+            assert_eq!(v, qkv.narrow(1, 16, 8));
+            q.matmul(&k.tr())
+        };
+        let off = |one: Tensor, other: Tensor| (one - other).abs().max().double_value(&[]);
+        assert!(off(products(&[0, 1, 5]), products(&[7, 8, 12])) < 1e-5);
+        assert!(off(products(&[0, 1, 5]), products(&[0, 2, 5])) > 1e-2);
+    }
+
+    /// The first pair turns by 1 a position, the second of four by `100^(-1/4)`.
+    #[test]
+    fn pairs_turn_by_their_angles() {
+        let qkv = Tensor::from_slice(&[1.0_f32, 0.0].repeat(12)).view([1, 24]);
+        let [q, ..] = turned(&qkv, &[2]);
+        let q: Vec<f32> = Vec::try_from(q.contiguous().view([-1])).unwrap();
+        let second = 2.0 * 100.0_f32.powf(-0.25);
+        let expected = [2.0_f32.cos(), 2.0_f32.sin(), second.cos(), second.sin()];
+        for (q, expected) in q.into_iter().zip(expected) {
+            assert!((q - expected).abs() < 1e-6, "{q} {expected}");
+        }
+    }
+}
