@@ -8,7 +8,7 @@ replacement, AdamW at 5e-4 with weight decay 0.01 and betas of 0.9 and 0.99.
 
 batches.safetensors has `x` and `y`, [steps, batch, block size], u8: `y` is 255 where makemore.py
 has -1. Each of the others has a network's parameters before the first step, and `losses`, [steps],
-and `logits`, [batch, block size, vocabulary], of the first batch after the last step.
+and `output`, [batch, block size, vocabulary], the logits of the first batch after the last step.
 """
 
 import importlib.util
@@ -42,6 +42,7 @@ def networks(makemore, config):
         "rnn": lambda: makemore.RNN(config, cell_type="rnn"),
         "gru": lambda: makemore.RNN(config, cell_type="gru"),
         "mlp": lambda: makemore.MLP(config),
+        "bigram": lambda: makemore.Bigram(config),
     }
 
 
@@ -78,7 +79,7 @@ def main():
             optimizer.step()
             losses.append(loss.item())
         with torch.no_grad():
-            tensors["logits"] = model(xs[0].clone())[0].contiguous()
+            tensors["output"] = model(xs[0].clone())[0].contiguous()
         tensors["losses"] = torch.tensor(losses)
         save_file(tensors, out / f"{name}.safetensors")
 

@@ -92,6 +92,22 @@ fn the_preset_is_makemores() {
 }
 
 #[test]
+fn the_presets_bigram_is_makemores_table() {
+    let folder = folder();
+    let train = "train --type bigram --preset makemore --data list.txt --max-steps 40 --lr 0.05";
+    let document = folder.json(&format!("{train} --json"));
+    assert_eq!(document["type"], "lookup");
+    assert_eq!(document["checkpoint"], "makemore-lookup.safetensors");
+    assert_eq!(document["parameters"], 27 * 27);
+    // Zeros, which hold all characters equally probable, are left behind.
+    assert!(number(&document["dev_loss"]) < 27_f64.ln() - 0.3);
+    let names = folder.stdout("sample --plain -n 5 --model makemore-lookup.safetensors");
+    assert_eq!(names.lines().count(), 5);
+    let error = folder.error(&format!("{train} --order 3"), 1);
+    assert!(error.contains("--order is not of this type"), "{error}");
+}
+
+#[test]
 fn what_does_not_go_together_is_refused_by_name() {
     let folder = folder();
     for (arguments, says) in [

@@ -66,6 +66,7 @@ impl Weights {
             ("cell.xh_to_z.weight", "gru"),
             ("cell.xh_to_h.weight", "rnn"),
             ("lstm.weight_hh_l0", "lstm"),
+            ("logits", "lookup"),
         ];
         let found = of
             .iter()
@@ -104,6 +105,7 @@ impl Weights {
             })
         };
         let (config, rows) = match self.kind() {
+            Some("lookup") => (Config::Lookup {}, of("logits")?[0]),
             Some("transformer") => {
                 let [block_size, n_embd] = of("transformer.wpe.weight")?;
                 let sizes = Sizes {

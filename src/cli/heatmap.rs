@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use makemore_tch::LanguageModel;
 use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
+use makemore_tch::models::Tokens;
 use makemore_tch::models::language_model::{along, single_characters};
 use makemore_tch::plots::{self, Scale};
 use makemore_tch::{Counted, Model, ModelFile, Table, count};
@@ -230,18 +231,21 @@ impl Heatmap {
                 (ngram.marginal()?.tensor()?, 3, title, "probability")
             }
             (Model::Network(trained), of) => {
-                let bigram = trained.network.bigram();
-                let Some(network) = bigram.filter(|network| network.block_size() == 1) else {
+                let network = &*trained.network;
+                if network.block_size() != 1 {
                     bail!(
                         "{}: a heatmap shows what follows one character, and this network looks at {}; --word WORD draws what follows in a word",
                         file.path.display(),
-                        trained.network.block_size()
+                        network.block_size()
                     );
-                };
+                }
                 let every = single_characters(network.vocabulary())?;
                 match of {
                     Some(Matrix::Logits) => {
-                        let logits = tch::no_grad(|| network.forward(&network.encode(&every)?))?;
+                        let every: Vec<i64> = Vec::try_from(every.view([-1]))?;
+                        let every: Vec<&[i64]> = every.chunks(1).collect();
+                        let tokens = Tokens::of(&every, tch::Device::Cpu)?;
+                        let logits = tch::no_grad(|| network.logits(&tokens))?;
                         (logits, 2, "Logits of the network".to_owned(), "logit")
                     }
                     _ => {

@@ -20,6 +20,8 @@ pub enum Config {
         #[serde(default = "two", skip_serializing_if = "is_two")]
         order: usize,
     },
+    /// [`Lookup`](super::lookup::Lookup), which has no sizes.
+    Lookup {},
     /// [`Mlp`](super::mlp::Mlp).
     Mlp(Sizes),
     /// [`Bow`](super::bow::Bow).
@@ -128,12 +130,27 @@ impl Config {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Bigram { .. } => "bigram",
+            Self::Lookup {} => "lookup",
             Self::Mlp(_) => "mlp",
             Self::Bow(_) => "bow",
             Self::Rnn(_) => "rnn",
             Self::Gru(_) => "gru",
             Self::Lstm(_) => "lstm",
             Self::Transformer(_) => "transformer",
+        }
+    }
+
+    /// How many tokens back a network looks.
+    pub(super) fn block_size(&self) -> usize {
+        match self {
+            Self::Bigram { order } => order - 1,
+            Self::Lookup {} => 1,
+            Self::Mlp(sizes)
+            | Self::Bow(sizes)
+            | Self::Rnn(sizes)
+            | Self::Gru(sizes)
+            | Self::Lstm(sizes)
+            | Self::Transformer(sizes) => sizes.block_size,
         }
     }
 
@@ -144,7 +161,7 @@ impl Config {
     /// [`Error::Value`] names the first that is out of range.
     pub(super) fn check(&self, v: usize) -> Result<()> {
         match self {
-            Self::Bigram { .. } => Ok(()),
+            Self::Bigram { .. } | Self::Lookup {} => Ok(()),
             Self::Transformer(sizes) if !sizes.n_embd.is_multiple_of(sizes.n_head.max(1)) => {
                 Err(Error::Value {
                     what: "the size of an embedding",

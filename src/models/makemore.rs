@@ -19,7 +19,7 @@ use super::parameters::Parameters;
 use super::reader::{Reader, StateReader};
 use super::rounds;
 use super::tokens::Tokens;
-use super::{bow::Bow, mlp::Mlp, rnn::Lstm, rnn::Rnn, transformer::Transformer};
+use super::{bow::Bow, lookup::Lookup, mlp::Mlp, rnn::Lstm, rnn::Rnn, transformer::Transformer};
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 
@@ -98,7 +98,7 @@ impl Makemore {
     ) -> Result<Self> {
         let v = vocabulary.len() as i64;
         let of = &mut parameters;
-        let (layers, sizes): (Box<dyn Layers>, _) = match config {
+        let layers: Box<dyn Layers> = match config {
             Config::Bigram { .. } => {
                 return Err(Error::Value {
                     what: "the kind of network",
@@ -106,15 +106,16 @@ impl Makemore {
                     expected: "one of makemore.py's would work",
                 });
             }
-            Config::Mlp(sizes) => (Box::new(Mlp::of(of, v, sizes)?), sizes),
-            Config::Bow(sizes) => (Box::new(Bow::of(of, v, sizes)?), sizes),
-            Config::Rnn(sizes) => (Box::new(Rnn::of(of, v, sizes)?), sizes),
-            Config::Gru(sizes) => (Box::new(Rnn::gru(of, v, sizes)?), sizes),
-            Config::Lstm(sizes) => (Box::new(Lstm::of(of, v, sizes)?), sizes),
-            Config::Transformer(sizes) => (Box::new(Transformer::of(of, v, sizes)?), sizes),
+            Config::Lookup {} => Box::new(Lookup::of(of, v)?),
+            Config::Mlp(sizes) => Box::new(Mlp::of(of, v, sizes)?),
+            Config::Bow(sizes) => Box::new(Bow::of(of, v, sizes)?),
+            Config::Rnn(sizes) => Box::new(Rnn::of(of, v, sizes)?),
+            Config::Gru(sizes) => Box::new(Rnn::gru(of, v, sizes)?),
+            Config::Lstm(sizes) => Box::new(Lstm::of(of, v, sizes)?),
+            Config::Transformer(sizes) => Box::new(Transformer::of(of, v, sizes)?),
         };
         Ok(Self {
-            block_size: sizes.block_size,
+            block_size: config.block_size(),
             vocabulary,
             config,
             device,

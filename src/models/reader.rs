@@ -209,6 +209,7 @@ pub(super) mod tests {
             ..Sizes::default()
         };
         let configs = [
+            Config::Lookup {},
             Config::Mlp(sizes),
             Config::Bow(sizes),
             Config::Rnn(sizes),

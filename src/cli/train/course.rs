@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use makemore_tch::Error;
@@ -70,6 +71,10 @@ pub struct Course<'a> {
     pub kept: Option<Kept>,
     /// Step by step, the means of some batches.
     pub curve: Vec<(u64, f64)>,
+    /// What the steps took, without evaluation on dev.
+    pub stepping: Duration,
+    /// When the last step was seen.
+    seen: Instant,
     /// The sum and number of the batch losses since the last evaluation.
     since: (f64, u32),
     /// The same since the last point of the curve, and how much was done there.
@@ -88,6 +93,8 @@ impl<'a> Course<'a> {
             losses: Vec::new(),
             kept: None,
             curve: Vec::new(),
+            stepping: Duration::ZERO,
+            seen: Instant::now(),
             since: (0.0, 0),
             point: (0.0, 0, 0.0),
         }
@@ -95,6 +102,7 @@ impl<'a> Course<'a> {
 
     /// Trains until the end, Ctrl-C or a fault, which is returned; what was reached before is kept.
     pub fn run(&mut self, training: &mut Training, interrupt: &Interrupt) -> Option<Error> {
+        self.seen = Instant::now();
         let trained = training.run(|step| self.observe(step, interrupt));
         self.bar.finish_and_clear();
         trained.err()
@@ -105,6 +113,7 @@ impl<'a> Course<'a> {
         step: WordStep,
         interrupt: &Interrupt,
     ) -> makemore_tch::Result<ControlFlow<()>> {
+        self.stepping += self.seen.elapsed();
         let made = step.number + 1;
         self.since = (self.since.0 + step.loss, self.since.1 + 1);
         self.add_to_curve(step);
@@ -113,6 +122,7 @@ impl<'a> Course<'a> {
             self.evaluate(step)?;
         }
         self.show(step);
+        self.seen = Instant::now();
         Ok(match stops {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),

@@ -164,8 +164,12 @@ const SEED: u64 = 420;
 /// The kinds of models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// The lecture's network, by gradient descent
+    /// The lecture's network, by gradient descent; with --preset makemore makemore.py's, which is
+    /// the same model trained by batches
     Bigram,
+    /// makemore.py's bigram
+    #[value(skip)]
+    Lookup,
     /// N-grams, by counting
     Ngram,
     /// makemore.py's multilayer perceptron
@@ -195,6 +199,7 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Bigram => "bigram",
+            Self::Lookup => "lookup",
             Self::Ngram => "ngram",
             Self::Mlp => "mlp",
             Self::Bow => "bow",
@@ -245,7 +250,10 @@ impl Train {
     fn kind(&self, weights: Option<&Weights>) -> anyhow::Result<Kind> {
         let resumed = self.resume.as_ref().filter(|_| self.kind.is_none());
         let Some(file) = resumed else {
-            return Ok(self.kind.unwrap_or(Kind::Bigram));
+            return Ok(match self.kind {
+                None | Some(Kind::Bigram) if self.words.has_preset() => Kind::Lookup,
+                kind => kind.unwrap_or(Kind::Bigram),
+            });
         };
         let last = last_of(file);
         let kind = match weights {
@@ -255,6 +263,9 @@ impl Train {
                 Checkpoint::load(file)?.model.kind()
             }
         };
+        if kind == Kind::Lookup.name() {
+            return Ok(Kind::Lookup);
+        }
         Kind::from_str(kind, false)
             .map_err(|_| anyhow!("{}: a model of type {kind}", file.display()))
     }

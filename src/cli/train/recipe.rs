@@ -83,6 +83,11 @@ enum Preset {
 }
 
 impl WordArguments {
+    /// Whether makemore.py's settings are taken.
+    pub fn has_preset(&self) -> bool {
+        self.preset.is_some()
+    }
+
     /// The arguments, and whether they are given.
     pub fn given(&self) -> Vec<(bool, &'static str)> {
         let mut given = self.of_a_run();
@@ -148,6 +153,7 @@ impl Train {
             positions,
         };
         Ok(match kind {
+            Kind::Lookup => Config::Lookup {},
             Kind::Mlp => Config::Mlp(sizes),
             Kind::Bow => Config::Bow(sizes),
             Kind::Rnn => Config::Rnn(sizes),
