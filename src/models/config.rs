@@ -154,6 +154,24 @@ impl Config {
         }
     }
 
+    /// How many matrices of hidden layers a parameter has, one below the other; 0 for one that is
+    /// something else.
+    ///
+    /// These are what [`Muon`](crate::train::muon::Muon) may move: they take numbers of a layer to
+    /// numbers of a layer, which embeddings, biases and the last layer do not.
+    pub fn hidden_matrices(&self, parameter: &str) -> i64 {
+        let of_block = match self {
+            Self::Transformer(_) => parameter.strip_prefix("transformer.h."),
+            _ => None,
+        };
+        match of_block.and_then(|name| name.split_once('.')) {
+            // Queries, keys, values.
+            Some((_, "attn.c_attn.weight")) => 3,
+            Some((_, "attn.c_proj.weight" | "mlp.c_fc.weight" | "mlp.c_proj.weight")) => 1,
+            _ => 0,
+        }
+    }
+
     /// Finds out whether a network of a vocabulary of `v` characters can have its sizes.
     ///
     /// # Errors
@@ -245,5 +263,46 @@ impl Sizes {
 
     pub(super) fn n_head(&self) -> i64 {
         self.n_head as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checkpoints that were written before there was a choice have none.
+    #[test]
+    fn what_is_makemores_is_not_written_down() {
+        let of = |sizes| serde_json::to_value(Config::Transformer(sizes)).unwrap();
+        let makemores = of(Sizes::default());
+        assert_eq!(makemores["config"].as_object().unwrap().len(), 5);
+        let ours = Sizes {
+            norm: Norm::Rms,
+            positions: Positions::Rotary,
+            ..Sizes::default()
+        };
+        let written = of(ours);
+        assert_eq!(written["config"]["norm"], "rms");
+        assert_eq!(written["config"]["positions"], "rotary");
+        for (written, sizes) in [(makemores, Sizes::default()), (written, ours)] {
+            let read: Config = serde_json::from_value(written).unwrap();
+            assert_eq!(read, Config::Transformer(sizes));
+        }
+    }
+
+    #[test]
+    fn heads_that_are_turned_have_an_even_size() {
+        let sizes = Sizes {
+            n_embd: 12,
+            n_head: 4,
+            ..Sizes::default()
+        };
+        assert!(Config::Transformer(sizes).check(27).is_ok());
+        let turned = Sizes {
+            positions: Positions::Rotary,
+            ..sizes
+        };
+        let refusal = Config::Transformer(turned).check(27).unwrap_err();
+        assert!(refusal.to_string().contains("12, for 4 heads"), "{refusal}");
     }
 }

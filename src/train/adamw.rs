@@ -118,14 +118,7 @@ impl AdamW {
     ///
     /// If they are more.
     pub fn share(&self, parameters: &mut [Tensor]) -> Result<()> {
-        let mut begin = 0;
-        for parameter in parameters {
-            let numbers = parameter.numel() as i64;
-            let view = self.flat.f_narrow(0, begin, numbers)?;
-            parameter.f_set_data(&view.f_view(parameter.size().as_slice())?)?;
-            begin += numbers;
-        }
-        Ok(())
+        share(&self.flat, parameters)
     }
 
     /// What it remembers beside the parameters, each `[P]`, by a name.
@@ -281,7 +274,7 @@ pub fn gradient(loss: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
     tch::no_grad(|| flat(&gradients))
 }
 
-fn not_of(value: String) -> Error {
+pub(super) fn not_of(value: String) -> Error {
     Error::Value {
         what: "what the optimizer remembers",
         value,
@@ -289,8 +282,20 @@ fn not_of(value: String) -> Error {
     }
 }
 
+/// Has parameters be views of a tensor in which their numbers lie one after the other.
+pub(super) fn share(flat: &Tensor, parameters: &mut [Tensor]) -> Result<()> {
+    let mut begin = 0;
+    for parameter in parameters {
+        let numbers = parameter.numel() as i64;
+        let view = flat.f_narrow(0, begin, numbers)?;
+        parameter.f_set_data(&view.f_view(parameter.size().as_slice())?)?;
+        begin += numbers;
+    }
+    Ok(())
+}
+
 /// Tensors one after the other.
-fn flat(tensors: &[Tensor]) -> Result<Tensor> {
+pub(super) fn flat(tensors: &[Tensor]) -> Result<Tensor> {
     let flat: Vec<Tensor> = tensors
         .iter()
         .map(|tensor| tensor.f_reshape([-1]))

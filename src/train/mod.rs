@@ -6,6 +6,9 @@
 //! [`examples`] is what is learned (`xs`, `ys`), [`loss`] what is made small, [`optimizer`] the
 //! update, [`rate`] how large a step may be; the loop over them is here.
 //!
+//! [`words`] is the training of makemore.py's networks on [`batches`] of words, with [`adamw`] and
+//! [`muon`], of which [`mixed`] says which moves what.
+//!
 //! # What an epoch costs
 //!
 //! A forward pass of about ten tensor operations, and a backward pass of twice as many.
@@ -21,6 +24,8 @@ pub mod adamw;
 pub mod batches;
 pub mod examples;
 pub mod loss;
+pub mod mixed;
+pub mod muon;
 pub mod optimizer;
 pub mod rate;
 pub mod words;

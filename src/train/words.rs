@@ -12,8 +12,10 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-use super::adamw::{AdamW, AdamWOptions};
+use super::adamw::AdamWOptions;
 use super::batches::{Batch, nll};
+use super::mixed::{Mixed, Ordered};
+use super::muon::MuonOptions;
 use crate::data::Vocabulary;
 use crate::data::split::{Permutation, SplitMix};
 use crate::error::{Error, Result};
@@ -112,6 +114,10 @@ pub struct WordOptions {
     pub learning_rate: LearningRate,
     /// How parameters are moved.
     pub adamw: AdamWOptions,
+    /// How the matrices of hidden layers are moved, if otherwise; of a network that has some, see
+    /// [`Config::hidden_matrices`](crate::models::Config::hidden_matrices).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muon: Option<MuonOptions>,
     /// What share of its numbers a network leaves out in each step, below 1.
     pub dropout: f64,
     /// What the order of the words follows from, and what is left out.
@@ -126,6 +132,7 @@ impl Default for WordOptions {
             batch_size: 32,
             learning_rate: LearningRate::Constant(5e-4),
             adamw: AdamWOptions::default(),
+            muon: None,
             dropout: 0.0,
             seed: 3407,
         }
@@ -220,7 +227,7 @@ pub struct Training<'a> {
     network: &'a Makemore,
     words: &'a WordList,
     options: WordOptions,
-    optimizer: AdamW,
+    optimizer: Mixed,
     done: Done,
     device: Device,
     /// A network for each further thread.
@@ -248,10 +255,10 @@ impl<'a> Training<'a> {
                 expected: "at least one word would work",
             });
         }
-        let optimizer = AdamW::new(parameters(network), options.adamw)?;
+        let optimizer = Mixed::new(Ordered::of(network, &options), &options)?;
         let others = (1..threads.min(options.batch_size)).map(|_| {
             let other = network.copy()?;
-            optimizer.share(&mut parameters(&other))?;
+            optimizer.share(&mut Ordered::of(&other, &options))?;
             Ok(other)
         });
         let others = others.collect::<Result<_>>()?;
@@ -267,7 +274,7 @@ impl<'a> Training<'a> {
     }
 
     /// The same from where a training was interrupted, with what its optimizer remembers (see
-    /// [`AdamW::state`]).
+    /// [`Mixed::state`]).
     ///
     /// # Errors
     ///
@@ -319,11 +326,11 @@ impl<'a> Training<'a> {
                 .map(|other| {
                     let (share, shares) = channel::<Share>();
                     let (sender, gradients) = channel();
-                    scope.spawn(move || work(other, options.dropout, device, &shares, &sender));
+                    scope.spawn(move || work(other, &options, device, &shares, &sender));
                     Worker { share, gradients }
                 })
                 .collect();
-            let own = parameters(network);
+            let own = Ordered::of(network, &options).parameters;
             let mut fraction = options.fraction(*done);
             while fraction < 1.0 {
                 let number = done.steps;
@@ -384,15 +391,29 @@ impl WordOptions {
         } = self.adamw;
         let share = |share: f64| (0.0..1.0).contains(&share);
         let above_zero = |number: f64| number.is_finite() && number > 0.0;
+        let zero_or_more = |number: f64| number.is_finite() && number >= 0.0;
+        // What is not used has no number that could be wrong.
+        let muon = self.muon.unwrap_or(MuonOptions {
+            learning_rate_factor: 1.0,
+            weight_decay: 0.0,
+            momentum: 0.0,
+        });
         let numbers = [
             ("the dropout", self.dropout, share(self.dropout)),
             ("a beta of AdamW", beta1, share(beta1)),
             ("a beta of AdamW", beta2, share(beta2)),
+            ("the weight decay", weight_decay, zero_or_more(weight_decay)),
             (
-                "the weight decay",
-                weight_decay,
-                weight_decay.is_finite() && weight_decay >= 0.0,
+                "the learning rate of Muon",
+                muon.learning_rate_factor,
+                above_zero(muon.learning_rate_factor),
             ),
+            (
+                "the weight decay of Muon",
+                muon.weight_decay,
+                zero_or_more(muon.weight_decay),
+            ),
+            ("the momentum of Muon", muon.momentum, share(muon.momentum)),
             (
                 "the learning rate",
                 self.learning_rate.highest(),
@@ -490,14 +511,14 @@ struct Worker {
 /// Computes gradients until no more are wanted.
 fn work(
     network: &mut Makemore,
-    dropout: f64,
+    options: &WordOptions,
     device: Device,
     shares: &Receiver<Share>,
     gradients: &Sender<Result<(f64, Tensor)>>,
 ) {
-    let parameters = parameters(network);
+    let parameters = Ordered::of(network, options).parameters;
     for share in shares {
-        let gradient = share.gradient(network, &parameters, dropout, device);
+        let gradient = share.gradient(network, &parameters, options.dropout, device);
         if gradients.send(gradient).is_err() {
             break;
         }
@@ -506,11 +527,6 @@ fn work(
 
 fn ended() -> Error {
     Error::Libtorch("a thread of the training has ended".to_owned())
-}
-
-fn parameters(network: &Makemore) -> Vec<Tensor> {
-    let parameters = network.parameters().into_iter();
-    parameters.map(|(_, parameter)| parameter).collect()
 }
 
 /// Copies of parameters as they are now, by their names.
@@ -531,7 +547,7 @@ pub fn copies(network: &dyn Network) -> Result<std::collections::BTreeMap<String
 mod tests {
     use super::*;
     use crate::data::Words;
-    use crate::models::{Config, Sizes};
+    use crate::models::{Config, Norm, Positions, Sizes};
 
     fn names(count: usize) -> (WordList, Vocabulary) {
         let words = Words::lecture('.').unwrap();
@@ -600,9 +616,33 @@ mod tests {
             beta1: 0.9,
             beta2: 0.999,
         },
+        muon: None,
         dropout: 0.2,
         seed: 1,
     };
+
+    /// A network that Muon has something of, and its options.
+    fn with_muon(vocabulary: &Vocabulary) -> (Makemore, WordOptions) {
+        let sizes = Sizes {
+            n_embd: 16,
+            n_layer: 2,
+            norm: Norm::Rms,
+            positions: Positions::Rotary,
+            ..Sizes::default()
+        };
+        let muon = MuonOptions {
+            learning_rate_factor: 3.0,
+            weight_decay: 0.05,
+            momentum: 0.95,
+        };
+        let options = WordOptions {
+            muon: Some(muon),
+            ..OPTIONS
+        };
+        let config = Config::Transformer(sizes);
+        let network = Makemore::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
+        (network, options)
+    }
 
     /// The losses until the end or so many steps.
     fn run(training: &mut Training, steps: u64) -> Vec<f64> {
@@ -645,23 +685,24 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_interrupted_training_goes_on_bit_for_bit() {
+    /// Interrupts a training after 11 of 30 steps, and goes on with another network.
+    fn goes_on_bit_for_bit(of: impl Fn(&Vocabulary) -> (Makemore, WordOptions)) {
         let (list, vocabulary) = names(500);
         for threads in [1, 2] {
-            let whole = network(&vocabulary);
-            let mut training = Training::new(&whole, &list, OPTIONS, threads).unwrap();
+            let (whole, options) = of(&vocabulary);
+            let mut training = Training::new(&whole, &list, options, threads).unwrap();
             let losses = run(&mut training, 30);
+            assert!(losses[29] < losses[0] - 0.3, "{losses:?}");
 
-            let first = network(&vocabulary);
-            let mut training = Training::new(&first, &list, OPTIONS, threads).unwrap();
+            let (first, _) = of(&vocabulary);
+            let mut training = Training::new(&first, &list, options, threads).unwrap();
             let mut parts = run(&mut training, 11);
             let (done, optimizer) = (training.done(), training.optimizer().unwrap());
             let parameters = copies(&first).unwrap();
             drop(training);
             let second =
                 Makemore::of(vocabulary.clone(), first.config(), &parameters, Device::Cpu).unwrap();
-            let training = Training::new(&second, &list, OPTIONS, threads).unwrap();
+            let training = Training::new(&second, &list, options, threads).unwrap();
             let mut training = training.after(done, &optimizer).unwrap();
             parts.extend(run(&mut training, 30));
             assert_eq!(parts, losses);
@@ -671,11 +712,47 @@ mod tests {
     }
 
     #[test]
+    fn an_interrupted_training_goes_on_bit_for_bit() {
+        goes_on_bit_for_bit(|vocabulary| (network(vocabulary), OPTIONS));
+    }
+
+    #[test]
+    fn an_interrupted_training_with_muon_goes_on_bit_for_bit() {
+        goes_on_bit_for_bit(with_muon);
+    }
+
+    /// Threads add up in another order.
+    #[test]
+    fn muon_learns_the_same_on_several_threads() {
+        let (list, vocabulary) = names(500);
+        let train = |threads| {
+            let (network, options) = with_muon(&vocabulary);
+            let options = WordOptions {
+                dropout: 0.0,
+                ..options
+            };
+            run(
+                &mut Training::new(&network, &list, options, threads).unwrap(),
+                30,
+            )
+        };
+        for (one, other) in train(1).into_iter().zip(train(3)) {
+            assert!((one - other).abs() < 1e-3, "{one} {other}");
+        }
+    }
+
+    #[test]
     fn what_another_optimizer_remembers_is_refused() {
         let (list, vocabulary) = names(50);
         let network = network(&vocabulary);
         let training = || Training::new(&network, &list, OPTIONS, 1).unwrap();
         let mut state = training().optimizer().unwrap();
+        let (other, options) = with_muon(&vocabulary);
+        let of_muon = || Training::new(&other, &list, options, 1).unwrap();
+        assert!(of_muon().after(Done::default(), &state).is_err());
+        let both = of_muon().optimizer().unwrap();
+        assert!(of_muon().after(Done::default(), &both).is_ok());
+        assert!(of_muon().after(Done::default(), &both[..2]).is_err());
         assert!(training().after(Done::default(), &state).is_ok());
         state[0].1 = state[0].1.narrow(0, 0, 5);
         assert!(training().after(Done::default(), &state).is_err());

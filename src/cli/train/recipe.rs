@@ -219,6 +219,7 @@ impl Train {
                     .unwrap_or(default.adamw.weight_decay),
                 ..default.adamw
             },
+            muon: default.muon,
             dropout: self.words.dropout.unwrap_or(default.dropout),
             seed,
         }

@@ -1,0 +1,269 @@
+//! Muon: updates of matrices that move all directions by about as much.
+//!
+//! The gradient of a matrix is mostly a few large directions. Muon takes its mean over the steps,
+//! and sets its singular values to about 1, so that rare directions are learned as fast.
+//!
+//! Source: Keller Jordan, *Muon: an optimizer for hidden layers in neural networks*, 2024,
+//! <https://kellerjordan.github.io/posts/muon/>.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::adamw::{flat, not_of, share};
+use crate::error::Result;
+
+/// How Muon moves matrices.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MuonOptions {
+    /// Its learning rate, as a multiple of that of the other parameters.
+    pub learning_rate_factor: f64,
+    /// What of each matrix is taken away at each step, times the learning rate.
+    pub weight_decay: f64,
+    /// How much of the mean of the gradients is kept at each step.
+    pub momentum: f64,
+}
+
+/// The coefficients of a step of [`orthogonal`], by which five steps bring singular values from
+/// 0.01 on close to 1.
+const COEFFICIENTS: (f64, f64, f64) = (3.4445, -4.7750, 2.0315);
+
+/// The steps of [`orthogonal`].
+const STEPS: usize = 5;
+
+/// What keeps the division of a gradient of 0 from failing.
+const EPSILON: f64 = 1e-7;
+
+/// The name of what it remembers.
+pub(super) const MOMENTUM: &str = "momentum";
+
+/// Matrices of one shape, which lie one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// How many matrices.
+    pub matrices: i64,
+    /// The rows of each.
+    pub rows: i64,
+    /// The columns of each.
+    pub columns: i64,
+}
+
+impl Group {
+    fn numbers(self) -> i64 {
+        self.matrices * self.rows * self.columns
+    }
+
+    /// Its matrices of a tensor with those of all groups, `[matrices, rows, columns]`.
+    fn of(self, flat: &Tensor, begin: i64) -> Result<Tensor> {
+        let own = flat.f_narrow(0, begin, self.numbers())?;
+        Ok(own.f_view([self.matrices, self.rows, self.columns])?)
+    }
+}
+
+/// Muon, for matrices that lie one after the other in one tensor, by their shapes, so that those of
+/// a shape are computed together.
+#[derive(Debug)]
+pub struct Muon {
+    options: MuonOptions,
+    groups: Vec<Group>,
+    /// All matrices, `[M]`, f32.
+    flat: Tensor,
+    /// The mean of their gradients, `[M]`.
+    momentum: Tensor,
+}
+
+impl Muon {
+    /// For these parameters, which it shares with their network: those of the first group, then
+    /// those of the second, and so on.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn new(
+        parameters: &mut [Tensor],
+        groups: Vec<Group>,
+        options: MuonOptions,
+    ) -> Result<Self> {
+        let flat = tch::no_grad(|| flat(parameters))?;
+        share(&flat, parameters)?;
+        Ok(Self {
+            options,
+            groups,
+            momentum: flat.f_zeros_like()?,
+            flat,
+        })
+    }
+
+    /// How many numbers it moves, `M`.
+    pub fn numbers(&self) -> i64 {
+        self.groups.iter().map(|group| group.numbers()).sum()
+    }
+
+    /// Has the parameters of another network of the same shapes be the same numbers in memory.
+    ///
+    /// # Errors
+    ///
+    /// If they are more.
+    pub fn share(&self, parameters: &mut [Tensor]) -> Result<()> {
+        share(&self.flat, parameters)
+    }
+
+    /// What it remembers beside the parameters, `[M]`.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn state(&self) -> Result<Tensor> {
+        Ok(self.momentum.f_detach_copy()?)
+    }
+
+    /// Goes on from what another one remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`](crate::Error::Value) if that is not of such matrices.
+    pub fn restore(&mut self, state: &Tensor) -> Result<()> {
+        if state.size() != self.momentum.size() {
+            return Err(not_of(format!("{MOMENTUM:?} of shape {:?}", state.size())));
+        }
+        self.momentum.f_copy_(state)?;
+        Ok(())
+    }
+
+    /// Moves the matrices against a gradient, `[M]`; the learning rate is that of the other
+    /// parameters.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn update(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
+        tch::no_grad(|| self.move_matrices(gradient, learning_rate))
+    }
+
+    fn move_matrices(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
+        let MuonOptions {
+            learning_rate_factor,
+            weight_decay,
+            momentum,
+        } = self.options;
+        let learning_rate = learning_rate * learning_rate_factor;
+        let _ = self.momentum.f_lerp_(gradient, 1.0 - momentum)?;
+        // Nesterov's: the mean as the same gradient would make it once more.
+        let ahead = gradient.f_lerp(&self.momentum, momentum)?; // [M]
+        let _ = self
+            .flat
+            .f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
+        let mut begin = 0;
+        for &group in &self.groups {
+            let update = orthogonal(&group.of(&ahead, begin)?)?; // [matrices, rows, columns]
+            // Singular values of 1 make small numbers in a matrix that is higher than it is wide.
+            let height = (group.rows as f64 / group.columns as f64).max(1.0).sqrt();
+            let mut matrices = group.of(&self.flat, begin)?;
+            let _ = matrices.f_sub_(&update.f_mul_scalar(learning_rate * height)?)?;
+            begin += group.numbers();
+        }
+        Ok(())
+    }
+}
+
+/// Matrices with the same singular vectors, `[matrices, rows, columns]`, and singular values of
+/// about 1, between 0.7 and 1.2; those that were far smaller than the others are still below.
+///
+/// Source: the Newton–Schulz iteration of Muon.
+///
+/// # Errors
+///
+/// If the device has no room.
+pub fn orthogonal(matrices: &Tensor) -> Result<Tensor> {
+    let (a, b, c) = COEFFICIENTS;
+    let is_high = matrices.size()[1] > matrices.size()[2];
+    let wide = match is_high {
+        true => matrices.f_transpose(1, 2)?.f_contiguous()?,
+        false => matrices.shallow_clone(),
+    };
+    // No singular value is above the root of the sum of all squares.
+    let sums = wide
+        .f_square()?
+        .f_sum_dim_intlist([1, 2].as_slice(), true, None)?; // [matrices, 1, 1]
+    let mut x = wide.f_div(&sums.f_sqrt()?.f_add_scalar(EPSILON)?)?;
+    for _ in 0..STEPS {
+        let squares = x.f_bmm(&x.f_transpose(1, 2)?)?; // X Xᵀ
+        let polynomial = squares.f_baddbmm(&squares, &squares, b, c)?; // b X Xᵀ + c (X Xᵀ)²
+        x = x.f_baddbmm(&polynomial, &x, a, 1.0)?;
+    }
+    match is_high {
+        true => Ok(x.f_transpose(1, 2)?),
+        false => Ok(x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    /// Numbers of about the size of gradients, without a pattern.
+    fn matrices(count: i64, rows: i64, columns: i64) -> Tensor {
+        let numbers = Tensor::arange(count * rows * columns, (Kind::Float, Device::Cpu));
+        (numbers.square() * 0.37).sin().view([count, rows, columns]) * 1e-3
+    }
+
+    #[test]
+    fn singular_values_come_close_to_1() {
+        for (rows, columns) in [(16, 16), (8, 32), (32, 8)] {
+            let x = matrices(3, rows, columns);
+            let y = orthogonal(&x).unwrap();
+            assert_eq!(y.size(), x.size());
+            for (x, y) in x.unbind(0).iter().zip(y.unbind(0)) {
+                let (u, before, v) = x.svd(true, true);
+                let (_, values, _) = y.svd(true, true);
+                let above = before.gt_tensor(&(before.max() * 0.03));
+                let large = values.flip([0]).masked_select(&above.flip([0]));
+                assert!(large.max().double_value(&[]) < 1.25, "{values}");
+                let smallest = values.get(above.sum(Kind::Int64).int64_value(&[]) - 1);
+                assert!(smallest.double_value(&[]) > 0.65, "{values}");
+                // The singular vectors are those of before: in their bases it is diagonal.
+                let inner = u.tr().matmul(&y).matmul(&v);
+                let rest = &inner - inner.diagonal(0, 0, 1).diag_embed(0, 0, 1);
+                assert!(rest.abs().max().double_value(&[]) < 1e-3);
+            }
+        }
+    }
+
+    #[test]
+    fn a_gradient_of_nothing_moves_nothing() {
+        let zeros = Tensor::zeros([1, 4, 4], (Kind::Float, Device::Cpu));
+        assert_eq!(orthogonal(&zeros).unwrap(), zeros);
+    }
+
+    /// The first step moves each matrix by the learning rate in all directions, a high one by more.
+    #[test]
+    fn matrices_of_several_shapes_move_against_their_gradients() {
+        let options = MuonOptions {
+            learning_rate_factor: 10.0,
+            weight_decay: 0.5,
+            momentum: 0.9,
+        };
+        let group = |matrices, rows, columns| Group {
+            matrices,
+            rows,
+            columns,
+        };
+        let groups = vec![group(3, 4, 4), group(1, 16, 4)];
+        let mut parameters = [matrices(1, 12, 4), matrices(1, 16, 4)].map(|tensor| tensor.get(0));
+        let before = parameters.each_ref().map(Tensor::copy);
+        let mut muon = Muon::new(&mut parameters, groups, options).unwrap();
+        assert_eq!(muon.numbers(), 48 + 64);
+        let gradients = [matrices(3, 4, 4), matrices(1, 16, 4)];
+        let gradient = Tensor::cat(&gradients.each_ref().map(|tensor| tensor.view([-1])), 0);
+        muon.update(&gradient, 1e-3).unwrap();
+        let rates = [0.01, 0.01 * 2.0];
+        for (((now, before), gradient), rate) in
+            parameters.iter().zip(before).zip(gradients).zip(rates)
+        {
+            let update = orthogonal(&gradient).unwrap().reshape(before.size());
+            let expected = before * (1.0 - 0.01 * 0.5) - update * rate;
+            assert!((now - expected).abs().max().double_value(&[]) < 1e-5);
+        }
+    }
+}
