@@ -4,6 +4,7 @@ use anyhow::bail;
 use clap::Args;
 use makemore_tch::models::{Config, Norm, Positions, Sizes};
 use makemore_tch::train::adamw::AdamWOptions;
+use makemore_tch::train::muon::MuonOptions;
 use makemore_tch::train::words::{LearningRate, WordOptions};
 
 use super::{Kind, Train};
@@ -48,13 +49,13 @@ pub struct WordArguments {
     #[arg(long, value_name = "X", value_parser = below_one, allow_negative_numbers = true)]
     dropout: Option<f64>,
 
-    /// What weights lose at each step, times the learning rate [default: 0.05; with --preset makemore
-    /// 0.01]
+    /// What weights lose at each step, times the learning rate [default: 0.05, of a transformer
+    /// 0.1; with --preset makemore 0.01]
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
     weight_decay: Option<f64>,
 
-    /// How many steps, with --resume those before included [default: 2000, of a gru 1400; with
-    /// --preset makemore 10000; with --minutes as many as there is time for]
+    /// How many steps, with --resume those before included [default: 2000, of a gru 1400, of a
+    /// transformer 4000; with --preset makemore 10000; with --minutes as many as there is time for]
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX / 2), allow_negative_numbers = true)]
     pub(super) max_steps: Option<u64>,
 
@@ -66,7 +67,8 @@ pub struct WordArguments {
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
     pub(super) eval_every: Option<u64>,
 
-    /// Train as makemore.py does: batches of 32, a constant learning rate of 0.0005
+    /// Train as makemore.py does: batches of 32, a constant learning rate of 0.0005, AdamW for all
+    /// parameters, and a transformer with layer norm and learned positions
     #[arg(long, value_enum)]
     preset: Option<Preset>,
 
@@ -177,17 +179,26 @@ impl Train {
         let makemores = WordOptions::default();
         let default = match self.is_ours() {
             true => WordOptions {
-                steps: Some(if kind == Kind::Gru { 1_400 } else { 2_000 }),
+                steps: Some(match kind {
+                    Kind::Gru => 1_400,
+                    Kind::Transformer => 4_000,
+                    _ => 2_000,
+                }),
                 batch_size: 128,
                 learning_rate: LearningRate::Falling {
                     highest: 5e-3,
                     warm_up: 100,
                 },
                 adamw: AdamWOptions {
-                    weight_decay: 0.05,
+                    weight_decay: if kind == Kind::Transformer { 0.1 } else { 0.05 },
                     beta2: 0.999,
                     ..AdamWOptions::default()
                 },
+                muon: (kind == Kind::Transformer).then_some(MuonOptions {
+                    learning_rate_factor: 5.0,
+                    weight_decay: 0.1,
+                    momentum: 0.95,
+                }),
                 dropout: match kind {
                     Kind::Gru | Kind::Lstm => 0.35,
                     Kind::Transformer => 0.1,
@@ -197,6 +208,7 @@ impl Train {
             },
             false => makemores,
         };
+        let weight_decay = |default| self.words.weight_decay.unwrap_or(default);
         let seconds = self.words.minutes.map(|minutes| 60.0 * minutes);
         WordOptions {
             steps: self
@@ -213,13 +225,13 @@ impl Train {
                 }
             },
             adamw: AdamWOptions {
-                weight_decay: self
-                    .words
-                    .weight_decay
-                    .unwrap_or(default.adamw.weight_decay),
+                weight_decay: weight_decay(default.adamw.weight_decay),
                 ..default.adamw
             },
-            muon: default.muon,
+            muon: default.muon.map(|muon| MuonOptions {
+                weight_decay: weight_decay(muon.weight_decay),
+                ..muon
+            }),
             dropout: self.words.dropout.unwrap_or(default.dropout),
             seed,
         }
