@@ -154,6 +154,23 @@ impl Config {
         }
     }
 
+    /// About how many bytes a step of training keeps for a batch with words of such lengths, with
+    /// their start tokens. Most networks compute words padded to the longest.
+    pub fn step_bytes(&self, lengths: impl Iterator<Item = usize>) -> u64 {
+        let (words, sum, longest) = lengths.fold((0, 0, 0), |(words, sum, longest), length| {
+            (words + 1, sum + length as u64, longest.max(length as u64))
+        });
+        let padded = words * longest;
+        // As measured: the states between its operations, and their gradients.
+        let (tokens, numbers) = match self {
+            Self::Bigram { .. } | Self::Lookup {} => (sum, 0),
+            Self::Mlp(sizes) | Self::Rnn(sizes) | Self::Gru(sizes) => (sum, 26 * sizes.widest()),
+            Self::Bow(sizes) | Self::Lstm(sizes) => (padded, 26 * sizes.widest()),
+            Self::Transformer(sizes) => (padded, 32 * sizes.n_layer * sizes.n_embd),
+        };
+        4 * tokens * numbers as u64
+    }
+
     /// How many matrices of hidden layers a parameter has, one below the other; 0 for one that is
     /// something else.
     ///
@@ -243,6 +260,10 @@ impl Sizes {
                 expected: "smaller embeddings, hidden layers or blocks would work",
             }),
         }
+    }
+
+    fn widest(&self) -> usize {
+        self.n_embd.max(self.n_embd2)
     }
 
     pub(super) fn block_size(&self) -> i64 {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
+use bytesize::ByteSize;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights};
 use makemore_tch::data::split::Permutation;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
@@ -144,6 +145,7 @@ impl Train {
 
         let parameters = network.parameters();
         let numbers = parameters.iter().map(|(_, tensor)| tensor.numel()).sum();
+        self.check_memory(network.config(), &lists, options.batch_size)?;
         let threads = match device {
             tch::Device::Cpu => context
                 .threads
@@ -401,6 +403,24 @@ impl Train {
             &parameters,
             device,
         )?)
+    }
+
+    /// Refuses batches that would fill the memory, as a long word in them can.
+    fn check_memory(&self, config: Config, lists: &Lists, batch: usize) -> anyhow::Result<()> {
+        let mut lengths: Vec<usize> = lists.train.iter().map(|word| word.len() + 1).collect();
+        lengths.sort_unstable_by(|one, other| other.cmp(one));
+        let longest = lengths.first().map_or(0, |longest| longest - 1);
+        let bytes = config.step_bytes(lengths.into_iter().cycle().take(batch));
+        let limit = self.memory.memory().limit();
+        if bytes <= limit {
+            return Ok(());
+        }
+        let shown = |bytes| ByteSize::b(bytes).display().si();
+        bail!(
+            "a step of {batch} words, of which the longest has {longest} characters, takes about {} of memory, and there are {}; a smaller --batch-size or a list without its longest words would work",
+            shown(bytes),
+            shown(limit)
+        )
     }
 
     /// How a run goes on: as it was, but for where it ends.
