@@ -39,7 +39,11 @@ impl EventFile {
     ///
     /// [`Error::Write`] if the folder cannot be made or written to.
     pub fn create(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder).map_err(|cause| Error::Write {
+        let made = match folder.is_file() {
+            true => Err(io::Error::other("it is a file; a folder would work")),
+            false => fs::create_dir_all(folder),
+        };
+        made.map_err(|cause| Error::Write {
             file: folder.to_owned(),
             cause,
         })?;

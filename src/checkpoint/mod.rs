@@ -31,7 +31,7 @@ use crate::files::Output;
 use crate::models::{LanguageModel, Ngram};
 use file::{Contents, FORMAT, FORMAT_VERSION, Stored};
 
-pub use network::{MAX_EPOCHS, TrainedNetwork};
+pub use network::{MAX_EPOCHS, TrainedNetwork, sha256_of};
 pub use weights::Weights;
 
 /// A model and where it is from.

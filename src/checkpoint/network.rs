@@ -5,6 +5,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tch::{Device, Tensor};
 
 use super::file::{Contents, Stored, floats};
@@ -15,6 +16,9 @@ use crate::train::words::{Best, Done, Run, WordOptions};
 
 /// No training takes so many: the largest number that JSON's readers keep exactly.
 pub const MAX_EPOCHS: u64 = 1 << 53;
+
+/// No training takes longer: a thousand years.
+const MOST_SECONDS: f64 = 1e11;
 
 /// No training leaves a larger weight: the exponential overflows long before.
 const MAX_WEIGHT: f32 = 1e6;
@@ -52,7 +56,9 @@ impl TrainedNetwork {
 struct Written {
     options: WordOptions,
     done: Done,
-    best: Option<Best>,
+    best: Best,
+    evaluated: u64,
+    since: (f64, u32),
 }
 
 pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Stored>> {
@@ -64,6 +70,21 @@ pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Store
         tensors.insert(OPTIMIZER.to_owned() + name, stored(tensor)?);
     }
     Ok(tensors)
+}
+
+/// The SHA-256 of parameters, in hexadecimal, by which they are recognised.
+///
+/// # Errors
+///
+/// If a weight is not finite, or far too large.
+pub fn sha256_of(parameters: &BTreeMap<String, Tensor>) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for (name, parameter) in parameters {
+        hasher.update((name.len() as u64).to_le_bytes());
+        hasher.update(name);
+        hasher.update(stored(parameter)?.bytes);
+    }
+    Ok(base16ct::lower::encode_string(&hasher.finalize()))
 }
 
 fn stored(tensor: &Tensor) -> Result<Stored> {
@@ -88,7 +109,7 @@ fn stored(tensor: &Tensor) -> Result<Stored> {
 pub(super) fn metadata(trained: &TrainedNetwork) -> Result<Vec<(&'static str, String)>> {
     if trained.updates > MAX_EPOCHS {
         return Err(Error::Value {
-            what: "the number of epochs",
+            what: "the number of updates",
             value: trained.updates.to_string(),
             expected: "at most 2^53 would work",
         });
@@ -109,7 +130,9 @@ pub(super) fn metadata(trained: &TrainedNetwork) -> Result<Vec<(&'static str, St
         let written = Written {
             options: run.options,
             done: run.done,
-            best: run.best,
+            best: run.best.clone(),
+            evaluated: run.evaluated,
+            since: run.since,
         };
         let written = serde_json::to_string(&written).map_err(json_error)?;
         metadata.push(("run", written));
@@ -152,16 +175,24 @@ fn read_run(written: &str, optimizer: Vec<(String, Tensor)>) -> std::result::Res
         options,
         done,
         best,
+        evaluated,
+        since,
     } = serde_json::from_str(written).map_err(|_| ())?;
     options.check().map_err(|_| ())?;
-    let is_possible = done.steps <= MAX_EPOCHS && (0.0..f64::MAX).contains(&done.seconds);
-    if !is_possible || best.is_some_and(|best| !best.dev.is_finite()) {
+    let are_possible = done.steps <= MAX_EPOCHS
+        && evaluated <= done.steps
+        && (0.0..MOST_SECONDS).contains(&done.seconds)
+        && best.dev.is_none_or(f64::is_finite)
+        && since.0.is_finite();
+    if !are_possible {
         return Err(());
     }
     Ok(Run {
         options,
         done,
         best,
+        evaluated,
+        since,
         optimizer,
     })
 }

@@ -34,6 +34,10 @@ impl Weights {
     ///
     /// If the file cannot be read, or a weight is no 32-bit float.
     pub fn load(path: &Path) -> Result<Option<Self>> {
+        // What comes through a pipe is read once only.
+        if !path.is_file() {
+            return Ok(None);
+        }
         let Some(bytes) = file::read_foreign(path)? else {
             return Ok(None);
         };
@@ -153,7 +157,7 @@ impl Weights {
         };
         if rows != vocabulary.len() {
             return Err(self.fault(format!(
-                "weights for {rows} characters, and the list has {}; name the list that they were trained on with --data FILE",
+                "weights for {rows} characters, and the list has {}; the list that they were trained on would work",
                 vocabulary.len()
             )));
         }

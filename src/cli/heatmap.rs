@@ -7,13 +7,14 @@ use clap::{Args, ValueEnum};
 use makemore_tch::LanguageModel;
 use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
-use makemore_tch::models::Tokens;
 use makemore_tch::models::language_model::{along, single_characters};
+use makemore_tch::models::{Sizes, Tokens};
 use makemore_tch::plots::{self, Scale};
 use makemore_tch::{Counted, Model, ModelFile, Table, count};
 
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
-use super::context::{Context, load};
+use super::context::Context;
+use super::models;
 
 /// Draw which character follows which
 ///
@@ -78,13 +79,20 @@ impl Heatmap {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         let out = self.out()?;
         let output = self.check(&out)?;
-        let drawing = match load(self.model.as_deref(), None)? {
+        let drawing = match self.load(context)? {
             Some(model) => self.of_model(&model)?,
             None => self.of_data(count(&self.data.source(), self.data.boundary(None))?)?,
         };
         output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));
         Ok(())
+    }
+
+    fn load(&self, context: Context) -> anyhow::Result<Option<ModelFile>> {
+        let n_head = Sizes::default().n_head;
+        let load = |path: &PathBuf| models::load(path, n_head, &self.data, context.remarks);
+        let loaded = self.model.as_ref().map(load).transpose()?;
+        Ok(loaded.map(|(file, _)| file))
     }
 
     /// The picture; behind several files after --data, the last of these.

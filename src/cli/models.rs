@@ -13,7 +13,7 @@ use makemore_tch::{
     Error, LanguageModel, List, Model, ModelFile, Part, Parts, Shares, Split, Vocabulary, count,
 };
 
-use super::arguments::{DataArguments, zero_or_more};
+use super::arguments::{DataArguments, whole, zero_or_more};
 use super::output::Remarks;
 
 /// By as many words of the dev part weights are found at most.
@@ -31,6 +31,10 @@ pub struct ModelArguments {
     /// list that they were trained on]
     #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = zero_or_more, requires = "models", allow_negative_numbers = true)]
     pub weights: Option<Vec<f64>>,
+
+    /// How many heads the attention has whose weights are of makemore.py, which do not say it
+    #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), requires = "models", default_value_t = Sizes::default().n_head, allow_negative_numbers = true)]
+    pub n_head: usize,
 }
 
 /// Models from files.
@@ -48,26 +52,34 @@ impl ModelArguments {
             of_weights: false,
         };
         for path in &self.models {
-            let file = match Weights::load(path)? {
-                Some(weights) => {
-                    models.of_weights = true;
-                    of_weights(path, &weights, data, remarks)?
-                }
-                None => ModelFile::load(path, data.boundary)?,
-            };
+            let (file, of_weights) = load(path, self.n_head, data, remarks)?;
             models.files.push(file);
+            models.of_weights |= of_weights;
         }
         if let Some(weights) = &self.weights
-            && weights.len() != models.files.len()
+            && (weights.len() != models.files.len() || weights.len() == 1)
         {
             bail!(
-                "--weights has {} numbers for {} models; one for each --model would work",
+                "--weights has {} numbers for {} models; one for each of several --model would work",
                 weights.len(),
                 models.files.len()
             );
         }
         Ok((!models.files.is_empty()).then_some(models))
     }
+}
+
+/// Reads a model, and whether it is weights of makemore.py.
+pub fn load(
+    path: &Path,
+    n_head: usize,
+    data: &DataArguments,
+    remarks: Remarks,
+) -> anyhow::Result<(ModelFile, bool)> {
+    Ok(match Weights::load(path)? {
+        Some(weights) => (of_weights(path, &weights, n_head, data, remarks)?, true),
+        None => (ModelFile::load(path, data.boundary)?, false),
+    })
 }
 
 impl Models {
@@ -106,9 +118,10 @@ impl Models {
             };
             match said {
                 None => said = Some((&file.path, trained_on)),
-                Some((_, other)) if other == trained_on => {}
+                Some((_, other))
+                    if other.list == trained_on.list && other.split.is_same(&trained_on.split) => {}
                 Some((other, _)) => bail!(
-                    "{} and {} were trained on different lists, or on different parts of one, so that no words are new to both; weights would have to be named with --weights",
+                    "{} and {} were trained on different lists, or on different parts of one, so that it is not known which words are new to both; train them with one list, --split and --split-seed, or name weights with --weights",
                     other.display(),
                     file.path.display()
                 ),
@@ -194,6 +207,7 @@ impl Models {
 fn of_weights(
     path: &Path,
     weights: &Weights,
+    n_head: usize,
     data: &DataArguments,
     remarks: Remarks,
 ) -> anyhow::Result<ModelFile> {
@@ -206,12 +220,11 @@ fn of_weights(
         longest = longest.max(word.chars().count());
         Ok(())
     })?;
-    let n_head = Sizes::default().n_head;
     let vocabulary = counted.counts.vocabulary().clone();
     let network = weights.network(vocabulary, longest, n_head, tch::Device::Cpu)?;
-    if weights.kind() == Some("transformer") {
+    if weights.kind() == Some("transformer") && n_head == Sizes::default().n_head {
         remarks.say(format_args!(
-            "{}: weights do not say how many heads there are; {n_head}, as makemore.py has by default",
+            "{}: weights do not say how many heads there are; {n_head} are assumed, as makemore.py has by default (--n-head)",
             path.display()
         ));
     }

@@ -196,7 +196,11 @@ impl Score {
         let data = self.count(&source, self.data.boundary(Some(vocabulary)))?;
         let path = models.path();
         check_same_boundary(path, vocabulary, data.counts.vocabulary())?;
-        let trained_on = models.trained_on()?;
+        // With weights of the user's, models of different lists may be mixed.
+        let trained_on = match self.models.weights.is_some() && self.part.is_none() {
+            true => models.trained_on().ok().flatten(),
+            false => models.trained_on()?,
+        };
         let evaluate = |path: &Path, model: &dyn LanguageModel| {
             self.evaluate(path, model, trained_on, source.clone(), &data)
         };

@@ -45,6 +45,16 @@ impl SplitOf {
         }
     }
 
+    /// Whether the same words are in the same parts.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let is_seeded = matches!(self.shares, Shares::Percents(_)) && self.shares != Shares::ALL;
+        let other = Self {
+            seed: if is_seeded { other.seed } else { self.seed },
+            ..*other
+        };
+        *self == other
+    }
+
     /// The list that is a part by itself, if it is one.
     pub fn own(&self, part: Part) -> Option<Digest> {
         match part {

@@ -252,11 +252,15 @@ impl Sizes {
             true => self.block_size * self.n_embd.max(v + 1) * self.n_embd2,
             false => 0,
         };
-        match joined.max(rows * largest) <= MOST_NUMBERS {
+        // A block of a transformer has about 12 C² of them.
+        let of_blocks = self.n_layer * 12 * self.n_embd * self.n_embd;
+        let is_small = joined.max(rows * largest) <= MOST_NUMBERS && of_blocks <= 4 * MOST_NUMBERS;
+        match is_small {
             true => Ok(()),
             false => Err(Error::Value {
                 what: "the size of the network",
-                value: "more than 268435456 numbers in one parameter".to_owned(),
+                value: "more than 268435456 numbers in one parameter, or four times as many in all"
+                    .to_owned(),
                 expected: "smaller embeddings, hidden layers or blocks would work",
             }),
         }

@@ -139,7 +139,9 @@ impl Reader for StateReader<'_> {
         let tokens = 1 + words.first().map_or(0, |word| word.len());
         let state = self.state.take().filter(|_| parents.is_some());
         if tokens > self.network.block_size() {
-            return of_logits(&read_again(self.network, words)?);
+            let p = words.chunks(BATCH);
+            let p = p.map(|words| of_logits(&read_again(self.network, words)?));
+            return Ok(Tensor::f_cat(&p.collect::<Result<Vec<Tensor>>>()?, 0)?);
         }
         let (mut state, unread) = match (state, parents) {
             (Some(state), Some(parents)) => {

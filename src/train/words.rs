@@ -185,14 +185,16 @@ pub struct Done {
     pub seconds: f64,
 }
 
-/// The step whose parameters had the lowest loss on dev.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// The step whose parameters are kept: those with the lowest loss on dev, or the last ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Best {
     /// How many steps were made.
     pub step: u64,
-    /// The loss, in nats.
-    pub dev: f64,
+    /// The loss, in nats, if there is a dev part.
+    pub dev: Option<f64>,
+    /// By which the parameters are recognised.
+    pub sha256: String,
 }
 
 /// What it takes to go on with a training, beside the parameters.
@@ -202,8 +204,12 @@ pub struct Run {
     pub options: WordOptions,
     /// How far.
     pub done: Done,
-    /// The best step, if there is a dev part.
-    pub best: Option<Best>,
+    /// The step that is kept.
+    pub best: Best,
+    /// The step that was evaluated last; 0 if none was.
+    pub evaluated: u64,
+    /// The sum of the losses of the batches since then, and their number.
+    pub since: (f64, u32),
     /// What the optimizer remembers, by names.
     pub optimizer: Vec<(String, Tensor)>,
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use makemore_tch::Error;
+use makemore_tch::checkpoint::sha256_of;
 use makemore_tch::models::Makemore;
 use makemore_tch::tensorboard::EventFile;
 use makemore_tch::train::words::{Best, STEP, Training, WordList, WordStep, copies};
@@ -50,9 +51,13 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub fn best(&self) -> Option<Best> {
-        let step = self.step;
-        self.dev.map(|dev| Best { step, dev })
+    /// By which it is recognised.
+    pub fn best(&self) -> makemore_tch::Result<Best> {
+        Ok(Best {
+            step: self.step,
+            dev: self.dev,
+            sha256: sha256_of(&self.parameters)?,
+        })
     }
 }
 
@@ -67,6 +72,8 @@ pub struct Course<'a> {
     pub prints: bool,
     pub bar: ProgressBar,
     pub events: Option<EventFile>,
+    /// What became of the events; after a fault none are written.
+    pub written: makemore_tch::Result<()>,
     pub losses: Vec<Losses>,
     pub kept: Option<Kept>,
     /// Step by step, the means of some batches.
@@ -75,8 +82,10 @@ pub struct Course<'a> {
     pub stepping: Duration,
     /// When the last step was seen.
     seen: Instant,
-    /// The sum and number of the batch losses since the last evaluation.
-    since: (f64, u32),
+    /// The step that was evaluated last; 0 if none was.
+    pub evaluated: u64,
+    /// The sum and number of the batch losses since then.
+    pub since: (f64, u32),
     /// The same since the last point of the curve, and how much was done there.
     point: (f64, u32, f64),
 }
@@ -90,14 +99,31 @@ impl<'a> Course<'a> {
             prints: false,
             bar,
             events: None,
+            written: Ok(()),
             losses: Vec::new(),
             kept: None,
             curve: Vec::new(),
             stepping: Duration::ZERO,
             seen: Instant::now(),
+            evaluated: 0,
             since: (0.0, 0),
             point: (0.0, 0, 0.0),
         }
+    }
+
+    /// Keeps the network as it is before the first step, until a better one is found.
+    pub fn keep_first(&mut self) -> makemore_tch::Result<()> {
+        let dev = match self.dev.is_empty() {
+            true => None,
+            false => Some(self.dev.evaluate(self.network)?.nll()),
+        };
+        self.kept = Some(Kept {
+            step: 0,
+            train: 0.0,
+            dev,
+            parameters: copies(self.network)?,
+        });
+        Ok(())
     }
 
     /// Trains until the end, Ctrl-C or a fault, which is returned; what was reached before is kept.
@@ -118,7 +144,9 @@ impl<'a> Course<'a> {
         self.since = (self.since.0 + step.loss, self.since.1 + 1);
         self.add_to_curve(step);
         let stops = interrupt.is_pressed();
-        if made.is_multiple_of(self.every) || step.done >= 1.0 || stops {
+        // What is interrupted shall go on as if it had not been, without another evaluation.
+        let is_due = made.is_multiple_of(self.every) || step.done >= 1.0;
+        if is_due || (stops && self.kept.is_none()) {
             self.evaluate(step)?;
         }
         self.show(step);
@@ -149,17 +177,11 @@ impl<'a> Course<'a> {
             train: self.since.0 / f64::from(self.since.1),
             dev,
         };
-        self.since = (0.0, 0);
+        (self.evaluated, self.since) = (now.step, (0.0, 0));
         self.print(now);
         self.losses.push(now);
-        if let Some(events) = &mut self.events {
-            let at = now.step as i64;
-            events.scalar("loss/train", at, now.train as f32)?;
-            if let Some(dev) = dev {
-                events.scalar("loss/dev", at, dev as f32)?;
-            }
-            events.scalar("learning rate", at, step.learning_rate as f32)?;
-            events.flush()?;
+        if self.written.is_ok() {
+            self.written = self.write_events(now, step.learning_rate);
         }
         let parameters = copies(self.network)?;
         let loss = dev.unwrap_or(now.train);
@@ -182,6 +204,19 @@ impl<'a> Course<'a> {
             });
         }
         Ok(())
+    }
+
+    fn write_events(&mut self, now: Losses, learning_rate: f64) -> makemore_tch::Result<()> {
+        let Some(events) = &mut self.events else {
+            return Ok(());
+        };
+        let at = now.step as i64;
+        events.scalar("loss/train", at, now.train as f32)?;
+        if let Some(dev) = now.dev {
+            events.scalar("loss/dev", at, dev as f32)?;
+        }
+        events.scalar("learning rate", at, learning_rate as f32)?;
+        events.flush()
     }
 
     /// Prints losses as they come; a closed pipe does not end the training.

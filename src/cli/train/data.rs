@@ -98,6 +98,13 @@ impl Train {
                     before.shares
                 );
             }
+            if let Some(seed) = self.split_seed.filter(|&seed| seed != before.seed) {
+                bail!(
+                    "{}: its list was split by the seed {}, and {seed} would train it on words that were held out; leave --split-seed out",
+                    file.display(),
+                    before.seed
+                );
+            }
             return Ok(Split::new(before.shares, before.seed, words));
         }
         let own = [
@@ -114,7 +121,7 @@ impl Train {
             }
             shares = shares.without(part);
         }
-        let seed = self.seed.unwrap_or(super::SEED);
+        let seed = self.split_seed.or(self.seed).unwrap_or(super::SEED);
         let split = Split::new(shares, seed, words);
         let parts = [Part::Train, Part::Dev, Part::Test].into_iter();
         let mut parts = parts.filter(|&part| shares.has(part));

@@ -2,9 +2,9 @@
 //!
 //! `network` is the lecture's gradient descent, `ngram` is counting, `words` are the networks of
 //! makemore.py, with `recipe`, how they are trained, and `course`, what is seen of it. Around them:
-//! `data` reads the lists and splits them, `outputs` is where the results go and what must not be overwritten, `log` the losses as they
-//! come, `advice` what the user is told where something went wrong, `names` the words that are shown
-//! at the end.
+//! `data` reads the lists and splits them, `outputs` is where the results go and what must not be
+//! overwritten, `log` the losses as they come, `advice` what the user is told where something went
+//! wrong, `names` the words that are shown at the end.
 
 mod advice;
 mod course;
@@ -39,9 +39,10 @@ use words::{base_of, last_of};
 /// Train a model: the lecture's network, n-grams by counting, or a network of makemore.py
 ///
 /// For the lecture's names, the defaults are the lecture's run: one step at 0.1, then 301 epochs at
-/// 50; for another list, the learning rate is as high as the list allows. Ctrl-C finishes the epoch
-/// and saves; a second Ctrl-C ends at once. --type ngram counts and smooths instead, and prints the
-/// loss of each order.
+/// 50; for another list, the learning rate is as high as the list allows. --type ngram counts and
+/// smooths instead, and prints the loss of each order. The networks of makemore.py are trained on
+/// batches of words, and the best one on dev is kept. Ctrl-C finishes the epoch or step and saves; a
+/// second Ctrl-C ends at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,6 +52,9 @@ Examples:
   makemore-tch train --resume makemore.safetensors --epochs 1000 --log-every 100
   makemore-tch train --order 3             the lecture's exercise: trigrams by gradient descent
   makemore-tch train --type gru            makemore.py's network with gates, by our settings
+  makemore-tch train --type transformer --minutes 3 --plot loss.png --tensorboard runs/1
+  makemore-tch train --type mlp --preset makemore --split makemore    as makemore.py does it
+  makemore-tch train --resume makemore-gru.safetensors    go on where Ctrl-C was
   makemore-tch train --type ngram          six characters by counting, smoothed as KenLM does it
   makemore-tch train --type ngram --order 4 --smoothing auto --plot orders.png")]
 pub struct Train {
@@ -89,6 +93,11 @@ pub struct Train {
     /// What all random numbers follow from, the split too [default: 420, or that of --resume]
     #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     seed: Option<u64>,
+
+    /// What the split follows from, so that models of several seeds hold out the same words [default:
+    /// that of --seed]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
+    split_seed: Option<u64>,
 
     /// Steps at the learning rate; with --resume further ones [default: 301]
     #[arg(long, value_name = "N", value_parser = whole(0..=MAX_EPOCHS / 2), allow_negative_numbers = true)]
@@ -132,7 +141,7 @@ pub struct Train {
     force: bool,
 
     /// Go on from a checkpoint of a network; of those of makemore.py as if the training had not been
-    /// interrupted, if FILE.last.safetensors is there too
+    /// interrupted, if FILE.last is there too, else with a new training of that network
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
 
@@ -175,15 +184,15 @@ enum Kind {
     Ngram,
     /// makemore.py's multilayer perceptron
     Mlp,
-    /// Its bag of words
+    /// makemore.py's bag of words
     Bow,
-    /// Its recurrent network
+    /// makemore.py's recurrent network
     Rnn,
-    /// Its recurrent network with gates
+    /// makemore.py's recurrent network with gates
     Gru,
     /// A long short-term memory
     Lstm,
-    /// Its transformer
+    /// makemore.py's transformer, by our settings with other norms and positions
     Transformer,
 }
 

@@ -17,8 +17,8 @@ const CHOOSE: &str =
 #[derive(Debug)]
 pub struct Outputs {
     checkpoint: Output,
-    /// The checkpoint that is there, unless it may be overwritten whatever it is.
-    previous: Option<Checkpoint>,
+    /// The checkpoints that are there, unless they may be overwritten whatever they are.
+    previous: Vec<(PathBuf, Checkpoint)>,
     force: bool,
     /// What it takes to go on with the training.
     last: Option<Output>,
@@ -81,7 +81,7 @@ impl Outputs {
         let plot = request.plot.map(plots::check).transpose()?;
         let metrics = request.metrics.map(Output::check).transpose()?;
         let last = request.last.map(Output::check).transpose()?;
-        let mut previous = None;
+        let mut previous = Vec::new();
         if !request.force {
             // A stray file of the second name is not overwritten either.
             for output in last
@@ -89,7 +89,8 @@ impl Outputs {
                 .chain([&checkpoint])
                 .filter(|output| output.exists())
             {
-                previous = Some(load_previous(output.path())?);
+                let path = output.path();
+                previous.push((path.to_owned(), load_previous(path)?));
             }
         }
         let metrics = metrics.map(|output| {
@@ -114,28 +115,8 @@ impl Outputs {
 
     /// Refuses to overwrite the checkpoint of another list, or of another kind of model.
     pub fn check_list(&self, data: &Counted, kind: &str) -> anyhow::Result<()> {
-        let Some(previous) = &self.previous else {
-            return Ok(());
-        };
-        let file = self.checkpoint.path().display();
-        if previous.data != data.digest {
-            bail!(
-                "{file}: trained on another list ({}) than {} ({}); {CHOOSE}",
-                previous.data,
-                data.origin,
-                data.digest
-            );
-        }
-        let there = previous.model.kind();
-        if there != kind {
-            bail!("{file}: a model of type {there} is there; {CHOOSE}");
-        }
-        if previous.model.vocabulary() != data.counts.vocabulary() {
-            bail!(
-                "{file}: its words begin and end with {:?}, not with {:?}; {CHOOSE}",
-                previous.model.vocabulary().boundary(),
-                data.counts.vocabulary().boundary()
-            );
+        for (file, previous) in &self.previous {
+            check_previous(file, previous, data, kind)?;
         }
         Ok(())
     }
@@ -244,6 +225,36 @@ impl Outputs {
         let picture = plots::draw(plot.path(), (1200, 750), drawing)?;
         Ok(Some(self.write(plot, &picture)?))
     }
+}
+
+/// Refuses to overwrite the checkpoint of another list, or of another kind of model.
+fn check_previous(
+    file: &Path,
+    previous: &Checkpoint,
+    data: &Counted,
+    kind: &str,
+) -> anyhow::Result<()> {
+    let file = file.display();
+    if previous.data != data.digest {
+        bail!(
+            "{file}: trained on another list ({}) than {} ({}); {CHOOSE}",
+            previous.data,
+            data.origin,
+            data.digest
+        );
+    }
+    let there = previous.model.kind();
+    if there != kind {
+        bail!("{file}: a model of type {there} is there; {CHOOSE}");
+    }
+    if previous.model.vocabulary() != data.counts.vocabulary() {
+        bail!(
+            "{file}: its words begin and end with {:?}, not with {:?}; {CHOOSE}",
+            previous.model.vocabulary().boundary(),
+            data.counts.vocabulary().boundary()
+        );
+    }
+    Ok(())
 }
 
 /// The checkpoint that would be overwritten.

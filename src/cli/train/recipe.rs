@@ -54,7 +54,9 @@ pub struct WordArguments {
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
     weight_decay: Option<f64>,
 
-    /// How many steps, with --resume those before included [default: 2000, of a gru 1400, of a
+    /// How many steps, with --resume those before included; a falling learning rate falls to its end
+    /// in these steps, so that a finished training that is prolonged is not that of more steps from
+    /// the beginning [default: 2000, of a gru 1400, of a
     /// transformer 4000; with --preset makemore 10000; with --minutes as many as there is time for]
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX / 2), allow_negative_numbers = true)]
     pub(super) max_steps: Option<u64>,
@@ -100,6 +102,21 @@ impl WordArguments {
             (self.tensorboard.is_some(), "--tensorboard"),
         ]);
         given
+    }
+
+    /// Those that say nothing to a kind of network.
+    pub fn of_other_kinds(&self, kind: Kind) -> Vec<(bool, &'static str)> {
+        let is_transformer = kind == Kind::Transformer;
+        let is_lookup = kind == Kind::Lookup;
+        vec![
+            (!is_transformer && self.n_layer.is_some(), "--n-layer"),
+            (!is_transformer && self.n_head.is_some(), "--n-head"),
+            (is_transformer && self.n_embd2.is_some(), "--n-embd2"),
+            (is_lookup && self.n_embd.is_some(), "--n-embd"),
+            (is_lookup && self.n_embd2.is_some(), "--n-embd2"),
+            (is_lookup && self.block_size.is_some(), "--block-size"),
+            (is_lookup && self.dropout.is_some(), "--dropout"),
+        ]
     }
 
     /// Those of a network's sizes.

@@ -6,13 +6,15 @@ use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
 use bytesize::ByteSize;
-use makemore_tch::checkpoint::{TrainedNetwork, Weights};
+use makemore_tch::checkpoint::{TrainedNetwork, Weights, sha256_of};
 use makemore_tch::data::split::Permutation;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
 use makemore_tch::models::{Config, Makemore};
 use makemore_tch::tensorboard::EventFile;
 use makemore_tch::train::words::{Done, Run, Training, WordList, WordOptions, copies};
-use makemore_tch::{Checkpoint, Error, Model, Network, Part, Shares, format, plots};
+use makemore_tch::{
+    Checkpoint, Counted, Error, LanguageModel, Model, Network, Part, Shares, format, plots,
+};
 use serde::Serialize;
 
 use super::advice::quoted;
@@ -83,6 +85,20 @@ enum From {
 }
 
 impl Begin {
+    /// Refuses to go on with a run on another list.
+    fn check_list(&self, file: &Path, data: &Counted) -> anyhow::Result<()> {
+        match self.checkpoint() {
+            Some(checkpoint) if self.run.is_some() && checkpoint.data != data.digest => bail!(
+                "{}: trained on another list ({}) than {} ({}); pass that list with --data FILE",
+                file.display(),
+                checkpoint.data,
+                data.origin,
+                data.digest
+            ),
+            _ => Ok(()),
+        }
+    }
+
     fn checkpoint(&self) -> Option<&Checkpoint> {
         match &self.file {
             From::Checkpoint(checkpoint) => Some(checkpoint),
@@ -95,17 +111,24 @@ impl Begin {
 /// and what it takes to go on.
 pub fn last_of(checkpoint: &Path) -> PathBuf {
     match base_of(checkpoint) == checkpoint {
-        true => checkpoint.with_extension("last.safetensors"),
+        true => {
+            let mut name = checkpoint.as_os_str().to_owned();
+            name.push(LAST);
+            name.into()
+        }
         false => checkpoint.to_owned(),
     }
 }
 
+/// What is behind the name of a checkpoint in that of the file with the last network.
+const LAST: &str = ".last";
+
 /// The checkpoint that a file with the last network is beside.
 pub fn base_of(last: &Path) -> PathBuf {
-    let name = last.to_string_lossy();
-    match name.strip_suffix(".last.safetensors") {
-        Some(stem) => format!("{stem}.safetensors").into(),
-        None => last.to_owned(),
+    let name = last.as_os_str().as_encoded_bytes();
+    match (name.strip_suffix(LAST.as_bytes()), last.file_stem()) {
+        (Some(_), Some(stem)) => last.with_file_name(stem),
+        _ => last.to_owned(),
     }
 }
 
@@ -117,16 +140,29 @@ impl Train {
         context: Context,
     ) -> anyhow::Result<u8> {
         self.refuse_of_the_lecture()?;
+        self.refuse(
+            &self.words.of_other_kinds(kind),
+            "is not of this type of network; leave it out",
+        )?;
         let start = Instant::now();
         let out = match (&self.out, &weights) {
             (None, Some(_)) => kind.out(),
             _ => self.out(kind),
         };
-        let begin = self.begin(kind, weights)?;
+        let begin = self.begin(kind, weights, context)?;
+        if base_of(&out) != out {
+            bail!(
+                "{}: a file with {LAST} behind its name has the last network of another; choose another name with --out",
+                out.display()
+            );
+        }
         let last = last_of(&out);
         let outputs = Outputs::check(self.request(&out, Some(&last), COLUMNS))?;
         let resumed = begin.as_ref().and_then(Begin::checkpoint);
         let data = self.read_data(Shares::USUAL, resumed, context)?;
+        if let (Some(file), Some(begin)) = (&self.resume, &begin) {
+            begin.check_list(file, &data.counted)?;
+        }
         data.check_characters()?;
         outputs.check_list(&data.counted, kind.name())?;
         let lists = lists(&data)?;
@@ -134,18 +170,24 @@ impl Train {
         let seed = seed.unwrap_or(SEED);
         let device = self.device.unwrap_or(DeviceRequest::Cpu).open()?;
         let network = self.network(begin.as_ref(), kind, &data, &lists, seed, device)?;
+        let is_trained = begin.is_some();
         let (run, kept) = begin.map_or((None, None), |begin| (begin.run, begin.kept));
         let options = match &run {
             Some(run) => self.options_of(run)?,
             None => self.word_options(kind, seed),
         };
-        let before = run.as_ref().map(|run| run.done.steps);
-        outputs.check_metrics(before, "step")?;
-        let before = before.unwrap_or(0);
+        let evaluated = run.as_ref().map(|run| (run.evaluated, run.since));
+        outputs.check_metrics(
+            evaluated.map(|(step, _)| step).filter(|&step| step > 0),
+            "step",
+        )?;
+        let before = run.as_ref().map_or(0, |run| run.done.steps);
 
         let parameters = network.parameters();
         let numbers = parameters.iter().map(|(_, tensor)| tensor.numel()).sum();
         self.check_memory(network.config(), &lists, options.batch_size)?;
+        let events = self.words.tensorboard.as_deref().map(EventFile::create);
+        let events = events.transpose()?;
         let threads = match device {
             tch::Device::Cpu => context
                 .threads
@@ -163,20 +205,24 @@ impl Train {
             progress::training(context.remarks.quiet),
         );
         course.kept = kept;
+        match evaluated {
+            Some((step, since)) => (course.evaluated, course.since) = (step, since),
+            // What was trained before is not replaced by something worse.
+            None if is_trained => course.keep_first()?,
+            None => {}
+        }
         course.every = self.words.eval_every.unwrap_or(100);
         course.prints = !self.json.json;
-        course.events = self
-            .words
-            .tensorboard
-            .as_deref()
-            .map(EventFile::create)
-            .transpose()?;
+        course.events = events;
         let fault = course.run(&mut training, &interrupt);
         let Course {
             losses,
             kept,
             curve,
             stepping,
+            evaluated,
+            since,
+            written: events,
             ..
         } = course;
         let Some(kept) = kept else {
@@ -210,7 +256,9 @@ impl Train {
             let run = Run {
                 options,
                 done,
-                best: kept.best(),
+                best: kept.best()?,
+                evaluated,
+                since,
                 optimizer: training.optimizer()?,
             };
             let loss = losses.last().map_or(kept.train, |last| last.train);
@@ -251,6 +299,7 @@ impl Train {
             |what: &str| format!("the network was saved to {}, but {what}", saved.display());
         written.extend(plotted.with_context(|| is_saved("no picture was drawn"))?);
         outputs.check_displaced(&written)?;
+        events.with_context(|| is_saved("not all losses could be written for TensorBoard"))?;
         if let Some(fault) = fault {
             let step = kept.step;
             let best = format!(
@@ -264,7 +313,7 @@ impl Train {
             context.remarks.say(format_args!(
                 "interrupted after {} steps; go on with: {}",
                 done.steps,
-                self.how_to_go_on_with(&saved)
+                self.how_to_go_on_with(&saved, threads)
             ));
         }
         printed.with_context(|| is_saved("not all could be printed"))?;
@@ -272,7 +321,12 @@ impl Train {
     }
 
     /// What the training goes on from, if that is wanted.
-    fn begin(&self, kind: Kind, weights: Option<Weights>) -> anyhow::Result<Option<Begin>> {
+    fn begin(
+        &self,
+        kind: Kind,
+        weights: Option<Weights>,
+        context: Context,
+    ) -> anyhow::Result<Option<Begin>> {
         let Some(file) = &self.resume else {
             return Ok(None);
         };
@@ -321,26 +375,16 @@ impl Train {
             }
             None => self.refuse(&self.words.of_sizes(), reason)?,
         }
-        let best = run.as_ref().and_then(|run| run.best);
-        let kept = match best {
-            Some(best) => {
-                let file = base_of(file);
-                let kept = match Checkpoint::load(&file)?.model {
-                    Model::Network(there) if there.updates == best.step => Kept {
-                        step: best.step,
-                        train: there.loss.into(),
-                        dev: Some(best.dev),
-                        parameters: there.network.parameters().into_iter().collect(),
-                    },
-                    _ => bail!(
-                        "{}: not the best network of the training that {} goes on with",
-                        file.display(),
-                        last.display()
-                    ),
-                };
-                Some(kept)
+        let kept = match &run {
+            Some(run) => Some(kept_of(run, &base_of(file), &last)?),
+            None => {
+                context.remarks.say(format_args!(
+                    "{} is not there, so that a new training begins with the network of {}",
+                    last.display(),
+                    file.display()
+                ));
+                None
             }
-            None => None,
         };
         Ok(Some(Begin {
             file: From::Checkpoint(checkpoint),
@@ -369,40 +413,40 @@ impl Train {
             From::Checkpoint(checkpoint) => checkpoint,
             From::Weights(weights) => {
                 let (vocabulary, n_head) = (vocabulary.clone(), self.n_head());
-                return Ok(weights.network(vocabulary, lists.longest, n_head, device)?);
+                let network = weights.network(vocabulary, lists.longest, n_head, device)?;
+                self.check_block_size(&network, lists, &data.counted.origin)?;
+                return Ok(network);
             }
         };
         let Some(trained) = checkpoint.model.network() else {
             bail!("{}: no network", file.display());
         };
         check_same_vocabulary(file, trained.network.vocabulary(), &data.counted)?;
-        if begin.run.is_some() && checkpoint.data != data.counted.digest {
-            bail!(
-                "{}: trained on another list ({}) than {} ({}); pass that list with --data FILE",
-                file.display(),
-                checkpoint.data,
-                data.counted.origin,
-                data.counted.digest
-            );
-        }
-        let block_size = trained.network.block_size();
-        // A bigram looks back at one character, however long the word is.
-        if kind != Kind::Lookup && lists.longest >= block_size {
-            bail!(
-                "{}: its block size is {block_size}, too short for the longest word of {}, which has {} characters",
-                file.display(),
-                data.counted.origin,
-                lists.longest
-            );
-        }
         let parameters = trained.network.parameters().into_iter().collect();
         let config: Config = trained.network.config();
-        Ok(Makemore::of(
-            vocabulary.clone(),
-            config,
-            &parameters,
-            device,
-        )?)
+        let network = Makemore::of(vocabulary.clone(), config, &parameters, device)?;
+        self.check_block_size(&network, lists, &data.counted.origin)?;
+        Ok(network)
+    }
+
+    /// Refuses words that a network that was trained before would not read from their beginnings.
+    fn check_block_size(
+        &self,
+        network: &Makemore,
+        lists: &Lists,
+        origin: &str,
+    ) -> anyhow::Result<()> {
+        let block_size = network.block_size();
+        // A bigram looks back at one character, however long the word is.
+        if network.config() == (Config::Lookup {}) || lists.longest < block_size {
+            return Ok(());
+        }
+        let file = self.resume.as_deref().unwrap_or(Path::new(""));
+        bail!(
+            "{}: its block size is {block_size}, too short for the longest word of {origin}, which has {} characters",
+            file.display(),
+            lists.longest
+        )
     }
 
     /// Refuses batches that would fill the memory, as a long word in them can.
@@ -443,9 +487,17 @@ impl Train {
     }
 
     /// The command that does what was not done because of Ctrl-C.
-    fn how_to_go_on_with(&self, saved: &Path) -> String {
+    fn how_to_go_on_with(&self, saved: &Path, threads: usize) -> String {
         let mut command = vec!["makemore-tch train --resume".to_owned(), quoted(saved)];
         let mut add = |flag: &str, value: String| command.extend([flag.to_owned(), value]);
+        // By these too it goes on as if there had been no interruption.
+        add("--threads", threads.to_string());
+        if let Some(every) = self.words.eval_every {
+            add("--eval-every", every.to_string());
+        }
+        if let Some(boundary) = self.data.boundary {
+            add("--boundary", quoted(Path::new(&boundary.to_string())));
+        }
         if let Some(device) = self.device.filter(|&device| device != DeviceRequest::Cpu) {
             add("--device", device.to_string());
         }
@@ -511,14 +563,35 @@ impl Train {
     }
 }
 
+/// The network that a run has kept, from its file.
+fn kept_of(run: &Run, file: &Path, last: &Path) -> anyhow::Result<Kept> {
+    let (best, of_file) = (&run.best, Checkpoint::load(file)?.model);
+    if let Model::Network(there) = of_file {
+        let parameters = there.network.parameters().into_iter().collect();
+        if sha256_of(&parameters)? == best.sha256 {
+            return Ok(Kept {
+                step: best.step,
+                train: there.loss.into(),
+                dev: best.dev,
+                parameters,
+            });
+        }
+    }
+    bail!(
+        "{}: not the network of the training that {} goes on with; without the latter, a new training would begin with it",
+        file.display(),
+        last.display()
+    )
+}
+
 /// A fault of the training, what would work, and what was saved.
 fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow::Error {
     match fault {
         Error::Diverged { number, loss, .. } => {
-            let lower = options.learning_rate.highest() / 10.0;
+            let lower = (options.learning_rate.highest() / 10.0).min(5e-3);
+            let number = number + 1;
             anyhow!(
-                "training diverged: the loss is {loss} at step {}; try --lr {lower:.0e} ({saved})",
-                number + 1
+                "training diverged: the loss is {loss} at step {number}; a new training with --lr {lower:.0e} would work ({saved})"
             )
         }
         fault => anyhow::Error::from(fault).context(saved.to_owned()),
