@@ -4,6 +4,7 @@ Run by scripts/bench.sh, which builds both sides.
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 NAMES = ROOT / "assets" / "names.txt"
 NOTES = ROOT / "scripts" / "notes.py"
+MAKEMORE_STEPS = ROOT / "scripts" / "makemore_steps.py"
 
 
 def run(command):
@@ -175,6 +177,43 @@ def ngram_rows(table, program, folder, size, names, start):
     table.row("`train --type ngram`, the names at order 6", None, train, above_start)
 
 
+def makemore_table(program, python, makemore):
+    """A training step of each network of makemore.py, in turn with makemore.py itself."""
+    print("Milliseconds of a training step: batch, forward, backward, update; makemore.py's sizes and")
+    print("batches of 32 words. Loop alone: one thread, as ours, and batches from tensors made before.")
+    print("As shipped: torch's own number of threads, and batches from 4 workers. Each is the")
+    print("least of five runs in turn, of theirs of the fastest tenths of the runs.\n")
+    print("| network | makemore.py, loop alone | as shipped | ours | loop alone / ours | as shipped / ours |")
+    print("|---|---|---|---|---|---|")
+    kinds = {
+        "bigram": "bigram (`Bigram`, a table of logits)", "mlp": "mlp", "bow": "bow", "rnn": "rnn",
+        "gru": "gru", "lstm": "lstm (theirs: `torch.nn.LSTM` with an embedding and a linear layer)",
+        "transformer": "transformer",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, label in kinds.items():
+            steps = 200 if kind == "transformer" else 500
+            theirs = [python, MAKEMORE_STEPS, makemore, kind]
+            ours = [program, "train", "--type", kind, "--preset", "makemore", "--split", "100,0,0",
+                    "--max-steps", 2 * steps, "--json", "-q", "--force", "--out",
+                    Path(folder) / "model.safetensors"]
+            loop, shipped, own = [], [], []
+            for _ in range(5):
+                loop.append(float(output([*theirs, "loop", steps])))
+                shipped.append(float(output([*theirs, "shipped", steps // 2])))
+                own.append(json.loads(output(ours))["step_ms"])
+            figures = [f"{min(ms):.3g}" for ms in (loop, shipped, own)]
+            ratios = [f"{min(ms) / min(own):.1f}" for ms in (loop, shipped)]
+            print(f"| {label} | {' | '.join(figures + ratios)} |", flush=True)
+
+
+def output(command):
+    """The standard output of a command that succeeds."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    return done.stdout
+
+
 def empty_program(folder):
     """A program that does nothing, linked to the same libtorch."""
     lib = Path(os.environ.get("LIBTORCH", ROOT / "libtorch" / "torch")) / "lib"
@@ -193,6 +232,8 @@ def main():
     parser.add_argument("program", type=Path, help="makemore-tch, built in release mode")
     parser.add_argument("--python", help="a Python with torch, numpy and matplotlib")
     parser.add_argument("--quick", action="store_true", help="without Python's side")
+    parser.add_argument("--makemore", type=Path, metavar="MAKEMORE.PY",
+                        help="only training steps, beside this program's")
     options = parser.parse_args()
     ours = options.program
     size = 200_000_000 if options.quick else 1_000_000_000
@@ -207,6 +248,10 @@ def main():
         models = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         processor = models[0].split(":")[1].strip() if models else processor
     print(f"{processor}, {os.cpu_count()} processors, {platform.system()} {platform.machine()}\n")
+
+    if options.makemore:
+        makemore_table(ours, options.python, options.makemore)
+        return
 
     table = Table(ours, 3 if options.quick else 5)
     with tempfile.TemporaryDirectory() as folder:
