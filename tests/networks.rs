@@ -7,7 +7,15 @@ use serde_json::Value;
 
 const NAMES: &str = include_str!("../assets/names.txt");
 const TYPES: [&str; 6] = ["mlp", "bow", "rnn", "gru", "lstm", "transformer"];
-const SMALL: &str = "--data list.txt --n-embd 8 --n-embd2 8 --n-layer 1 --n-head 2 --max-steps 40 --eval-every 20 --batch-size 32";
+const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
+
+/// The further sizes of a small network.
+fn small(kind: &str) -> &str {
+    match kind {
+        "transformer" => "--n-layer 1 --n-head 2",
+        _ => "--n-embd2 8",
+    }
+}
 
 /// A folder with a short list.
 fn folder() -> Folder {
@@ -25,7 +33,10 @@ fn number(value: &Value) -> f64 {
 fn every_type_is_trained_saved_scored_and_drawn_from() {
     let folder = folder();
     for kind in TYPES {
-        let document = folder.json(&format!("train --type {kind} --json {SMALL}"));
+        let document = folder.json(&format!(
+            "train --type {kind} --json {SMALL} {}",
+            small(kind)
+        ));
         assert_eq!(document["type"], kind);
         let file = format!("makemore-{kind}.safetensors");
         assert_eq!(document["checkpoint"], *file);
@@ -179,10 +190,13 @@ fn a_network_of_another_type_is_not_overwritten() {
 #[test]
 fn a_training_goes_on_as_if_it_had_not_been_interrupted() {
     let folder = folder();
-    let small = SMALL.replace(" --max-steps 40", "");
+    let steps = SMALL.replace(" --max-steps 40", "");
     folder.write("other.csv", "step,train,dev\n9,2.5,2.5\n");
     for kind in ["gru", "transformer"] {
-        let train = format!("train --type {kind} --preset makemore --dropout 0.2 {small}");
+        let train = format!(
+            "train --type {kind} --preset makemore --dropout 0.2 {steps} {}",
+            small(kind)
+        );
         let whole =
             format!("--max-steps 40 --out {kind}-whole.safetensors --metrics {kind}-whole.csv");
         folder.stdout(&format!("{train} {whole}"));
@@ -205,6 +219,43 @@ fn a_training_goes_on_as_if_it_had_not_been_interrupted() {
         1,
     );
     assert!(error.contains("other.csv: it ends with step 9"), "{error}");
+}
+
+/// A network is not replaced by one of another run, nor by a worse one.
+#[test]
+fn what_was_trained_before_is_not_lost() {
+    let folder = folder();
+    let steps = SMALL.replace(" --max-steps 40", "");
+    let train = format!("train --type rnn --n-embd2 8 --preset makemore {steps}");
+    folder.stdout(&format!("{train} --lr 0.02 --max-steps 200 --out a-0.1"));
+    folder.stdout(&format!(
+        "{train} --max-steps 40 --seed 5 --split-seed 420 --out a-0.2"
+    ));
+    let resume = "train --resume a-0.2 --data list.txt --max-steps 60";
+    let before = folder.read("a-0.2");
+    let last = folder.read("a-0.2.last");
+    folder.write("a-0.2.last", folder.read("a-0.1.last"));
+    let error = folder.error(resume, 1);
+    assert!(
+        error.contains("a-0.2: not the network of the training that a-0.2.last"),
+        "{error}"
+    );
+    assert_eq!(folder.read("a-0.2"), before);
+    folder.write("a-0.2.last", last);
+    folder.stdout(resume);
+
+    // Without the last network a new training begins, which a rate makes worse.
+    let worse = "train -q --resume a-0.1 --data list.txt --max-steps 20 --lr 5 --json";
+    std::fs::remove_file(folder.path("a-0.1.last")).unwrap();
+    let before = folder.json("score --json --model a-0.1 --part dev --data list.txt");
+    let output = folder.makemore(worse).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let after = folder.json("score --json --model a-0.1 --part dev --data list.txt");
+    assert_eq!(after["nll"], before["nll"]);
+
+    // Both hold out the same words.
+    let mixed = "score --part test --json --model a-0.1 --model a-0.2 --data list.txt";
+    assert_eq!(folder.json(mixed)["models"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -288,7 +339,7 @@ fn a_training_that_diverges_saves_the_best_before_or_says_that_it_saves_nothing(
     assert_eq!(error.status.code(), Some(1));
     let stderr = String::from_utf8(error.stderr).unwrap();
     assert!(stderr.contains("training diverged"), "{stderr}");
-    assert!(stderr.contains("--lr 1e29"), "{stderr}");
+    assert!(stderr.contains("--lr 5e-3"), "{stderr}");
     assert!(
         stderr.contains("nothing was saved to makemore-mlp.safetensors"),
         "{stderr}"

@@ -233,7 +233,8 @@ pub(super) mod tests {
     /// What is read character by character, branches and leaves, as whole words say.
     #[test]
     fn a_state_says_what_the_whole_words_say() {
-        let calls: [(&[&[usize]], Option<&[i64]>); 4] = [
+        type Call<'a> = (&'a [&'a [usize]], Option<&'a [i64]>);
+        let calls: [Call; 4] = [
             (&[&[]], None),
             (&[&[5], &[1], &[26]], Some(&[0, 0, 0])),
             (

@@ -239,8 +239,10 @@ fn choice(text: &str) -> Result<Choice, String> {
 
 impl Train {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
-        // The weights of makemore.py are no checkpoint.
-        let weights = self.resume.as_deref().map(Weights::load).transpose()?;
+        // The weights of makemore.py are no checkpoint; n-grams are not resumed at all.
+        let resumed = self.resume.as_deref();
+        let resumed = resumed.filter(|_| self.kind != Some(Kind::Ngram));
+        let weights = resumed.map(Weights::load).transpose()?;
         let weights = weights.flatten();
         let kind = self.kind(weights.as_ref())?;
         if let Kind::Bigram | Kind::Ngram = kind {

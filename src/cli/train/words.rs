@@ -80,7 +80,7 @@ struct Begin {
 
 /// A network that was trained before.
 enum From {
-    Checkpoint(Checkpoint),
+    Checkpoint(Box<Checkpoint>),
     Weights(Weights),
 }
 
@@ -387,7 +387,7 @@ impl Train {
             }
         };
         Ok(Some(Begin {
-            file: From::Checkpoint(checkpoint),
+            file: From::Checkpoint(Box::new(checkpoint)),
             run,
             kept,
         }))
