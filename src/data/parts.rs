@@ -166,11 +166,11 @@ impl Parts {
         Ok(())
     }
 
-    /// As [`each_word`](Self::each_word), on this thread alone.
+    /// Passes every word of some parts on, in the order of the lists, on this thread.
     ///
     /// # Errors
     ///
-    /// As [`each_word`](Self::each_word).
+    /// If a list cannot be read or has changed; the first error of the work.
     pub fn each_word_here(
         &self,
         wanted: &[Part],

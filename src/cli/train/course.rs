@@ -18,7 +18,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
 
 /// How many points of the curve of train losses there are at most.
-const POINTS: f64 = 400.0;
+const POINTS: f64 = 100.0;
 
 /// The losses up to a step.
 #[derive(Debug, Clone, Copy, Serialize)]
