@@ -194,8 +194,8 @@ def makemore_table(program, python, makemore):
         for kind, label in kinds.items():
             steps = 200 if kind == "transformer" else 500
             theirs = [python, MAKEMORE_STEPS, makemore, kind]
-            ours = [program, "train", "--type", kind, "--preset", "makemore", "--split", "100,0,0",
-                    "--max-steps", 2 * steps, "--json", "-q", "--force", "--out",
+            ours = [program, "train", "--threads", 1, "--type", kind, "--preset", "makemore",
+                    "--split", "100,0,0", "--max-steps", 2 * steps, "--json", "-q", "--force", "--out",
                     Path(folder) / "model.safetensors"]
             loop, shipped, own = [], [], []
             for _ in range(5):
