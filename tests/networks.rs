@@ -96,7 +96,9 @@ fn the_preset_is_makemores() {
     let v = 27;
     let parameters = (v + 1) * 64 + (longest * 64 * 64 + 64) + (64 * v + v);
     assert_eq!(document["parameters"], parameters);
-    let printed = folder.stdout(&format!("{train} --force"));
+    let printed = folder.stdout(&format!("{train} --force --top-k 1"));
+    let names: Vec<&str> = printed.lines().rev().take(10).collect();
+    assert!(names.iter().all(|name| *name == names[0]), "{printed}");
     assert!(printed.contains("Step: 5, train loss: "), "{printed}");
     assert!(printed.contains(", best on dev at step "), "{printed}");
     assert!(printed.contains("Test loss: "), "{printed}");

@@ -25,8 +25,9 @@ pub fn draw(
     model: &dyn LanguageModel,
     seed: u64,
     parts: &Parts,
+    options: &SampleOptions,
 ) -> makemore_tch::Result<Vec<Name>> {
-    let sampler = Sampler::new(model, seed, &SampleOptions::default())?;
+    let sampler = Sampler::new(model, seed, options)?;
     let names = sampler
         .take(NAMES)
         .collect::<makemore_tch::Result<Vec<_>>>()?;

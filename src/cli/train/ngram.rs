@@ -10,7 +10,8 @@ use makemore_tch::libtorch::device;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Order, Orders, Tried};
 use makemore_tch::{
-    Checkpoint, LanguageModel, Model, NgramCounts, Part, Shares, Smoothing, format, plots,
+    Checkpoint, LanguageModel, Model, NgramCounts, Part, SampleOptions, Shares, Smoothing, format,
+    plots,
 };
 use serde::Serialize;
 
@@ -107,7 +108,8 @@ impl Train {
         let model = checkpoint.model.language_model();
         let is_saved =
             |what: &str| format!("the model was saved to {}, but {what}", saved.display());
-        let (names, drawn) = match names::draw(model, seed, &data.parts) {
+        let (names, drawn) = match names::draw(model, seed, &data.parts, &SampleOptions::default())
+        {
             Ok(names) => (names, Ok(())),
             Err(error) => (Vec::new(), Err(error)),
         };

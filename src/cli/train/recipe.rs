@@ -2,7 +2,8 @@
 
 use anyhow::bail;
 use clap::Args;
-use makemore_tch::models::{Config, Norm, Positions, Sizes};
+use makemore_tch::SampleOptions;
+use makemore_tch::models::{Config, Norm, Positions, Shaping, Sizes};
 use makemore_tch::train::adamw::AdamWOptions;
 use makemore_tch::train::muon::MuonOptions;
 use makemore_tch::train::words::{LearningRate, WordOptions};
@@ -74,6 +75,10 @@ pub struct WordArguments {
     #[arg(long, value_enum)]
     preset: Option<Preset>,
 
+    /// Draw the names at the end only from so many of the most probable characters
+    #[arg(long, value_name = "N", value_parser = whole(1..=usize::MAX), allow_negative_numbers = true)]
+    top_k: Option<usize>,
+
     /// Write the losses into this folder for TensorBoard
     #[arg(long, value_name = "FOLDER")]
     pub(super) tensorboard: Option<std::path::PathBuf>,
@@ -87,6 +92,17 @@ enum Preset {
 }
 
 impl WordArguments {
+    /// How the names at the end are drawn.
+    pub fn of_names(&self) -> SampleOptions {
+        SampleOptions {
+            shaping: Shaping {
+                top_k: self.top_k,
+                ..Shaping::default()
+            },
+            ..SampleOptions::default()
+        }
+    }
+
     /// Whether makemore.py's settings are taken.
     pub fn has_preset(&self) -> bool {
         self.preset.is_some()
@@ -99,6 +115,7 @@ impl WordArguments {
             (self.max_steps.is_some(), "--max-steps"),
             (self.minutes.is_some(), "--minutes"),
             (self.eval_every.is_some(), "--eval-every"),
+            (self.top_k.is_some(), "--top-k"),
             (self.tensorboard.is_some(), "--tensorboard"),
         ]);
         given

@@ -291,7 +291,7 @@ impl Train {
                 test_loss: nll(held_out.test.all),
                 test_loss_new: nll(held_out.test.new),
                 checkpoint: saved.to_string_lossy().into_owned(),
-                names: names::draw(model, seed, &data.parts)?,
+                names: names::draw(model, seed, &data.parts, &self.words.of_names())?,
             },
             &held_out.lines(),
         );
