@@ -42,8 +42,9 @@ impl Threads {
     }
 
     /// Prepares for drawing words of networks: on all processors, or as many threads as the user
-    /// chose.
+    /// chose, each of which computes with one thread of libtorch's.
     pub fn prepare_for_drawing(self) {
+        tch::set_num_threads(1);
         DRAWING.store(self.large, Ordering::Relaxed);
         keep_freed_memory();
     }
