@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use makemore_tch::libtorch::threads::Threads;
-use makemore_tch::{Counted, ModelFile, Vocabulary};
+use makemore_tch::{Counted, Vocabulary};
 
 use super::output::Remarks;
 
@@ -12,16 +12,6 @@ use super::output::Remarks;
 pub struct Context {
     pub remarks: Remarks,
     pub threads: Threads,
-}
-
-/// Reads the model that the user named, if any; `boundary` is the start/end token, if chosen.
-pub fn load(
-    model: Option<&Path>,
-    boundary: Option<char>,
-) -> makemore_tch::Result<Option<ModelFile>> {
-    model
-        .map(|file| ModelFile::load(file, boundary))
-        .transpose()
 }
 
 /// A model can only be compared with data of the same characters.

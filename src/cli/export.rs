@@ -9,9 +9,9 @@ use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use makemore_tch::files::{Output, check_distinct};
-use makemore_tch::{Model, Ngram, arpa};
+use makemore_tch::{Model, ModelFile, Ngram, arpa};
 
-use super::context::{Context, load};
+use super::context::Context;
 
 /// Write an n-gram model as an ARPA file, for KenLM, SRILM and others
 ///
@@ -54,9 +54,7 @@ impl Export {
                 self.out.display()
             );
         }
-        let Some(file) = load(Some(&self.model), None)? else {
-            return Ok(());
-        };
+        let file = ModelFile::load(&self.model, None)?;
         let Model::Ngram(ngram) = &file.model else {
             bail!(
                 "{}: a network, which an ARPA file cannot hold; `makemore-tch train --type ngram` makes a model that it can",

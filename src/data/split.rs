@@ -286,7 +286,7 @@ const ROUNDS: usize = 4;
 /// Each round multiplies by an odd number and adds the upper half of the bits to the lower one,
 /// which both can be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permutation {
+pub(crate) struct Permutation {
     length: u64,
     bits: u32,
     factors: [u64; ROUNDS],

@@ -100,6 +100,34 @@ impl WordList {
     }
 }
 
+/// Chooses some of the words of a list, from everywhere in it and always the same, one after the
+/// other.
+#[derive(Debug)]
+pub struct Choice {
+    order: Permutation,
+    most: u64,
+    /// The place of the next word.
+    place: u64,
+}
+
+impl Choice {
+    /// At most so many of a number of words; which ones follows from a seed.
+    pub fn new(words: u64, most: u64, seed: u64) -> Self {
+        Self {
+            order: Permutation::new(words, seed),
+            most,
+            place: 0,
+        }
+    }
+
+    /// Whether the next word is one of them.
+    pub fn takes_next(&mut self) -> bool {
+        let place = self.order.of(self.place);
+        self.place += 1;
+        place < self.most
+    }
+}
+
 /// How to train; the default is makemore.py's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

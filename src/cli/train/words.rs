@@ -7,11 +7,10 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow, bail};
 use bytesize::ByteSize;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights, sha256_of};
-use makemore_tch::data::split::Permutation;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
 use makemore_tch::models::{Config, Makemore};
 use makemore_tch::tensorboard::EventFile;
-use makemore_tch::train::words::{Done, Run, Training, WordList, WordOptions, copies};
+use makemore_tch::train::words::{Choice, Done, Run, Training, WordList, WordOptions, copies};
 use makemore_tch::{
     Checkpoint, Counted, Error, LanguageModel, Model, Network, Part, Shares, format, plots,
 };
@@ -602,27 +601,22 @@ fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow::Er
 fn lists(data: &Data) -> makemore_tch::Result<Lists> {
     let vocabulary = data.counted.counts.vocabulary();
     let mut lists = Lists::default();
-    let orders = [Part::Train, Part::Dev].map(|part| {
-        let words = data.parts.words(part);
-        (Permutation::new(words, data.parts.split().seed()), 0)
+    let choices = [Part::Train, Part::Dev].map(|part| {
+        let (words, seed) = (data.parts.words(part), data.parts.split().seed());
+        Choice::new(words, EVALUATED, seed)
     });
-    let [mut of_train, mut of_dev] = orders;
-    // Some words from everywhere in a part, always the same.
-    let is_chosen = |(order, place): &mut (Permutation, u64)| {
-        *place += 1;
-        order.of(*place - 1) < EVALUATED
-    };
+    let [mut of_train, mut of_dev] = choices;
     let wanted = [Part::Train, Part::Dev, Part::Test];
     data.parts.each_word_here(&wanted, |part, word| {
         lists.longest = lists.longest.max(word.chars().count());
         match part {
             Part::Train => {
                 lists.train.push(word, vocabulary)?;
-                if is_chosen(&mut of_train) {
+                if of_train.takes_next() {
                     lists.of_train.push(word, vocabulary)?;
                 }
             }
-            Part::Dev if is_chosen(&mut of_dev) => lists.dev.push(word, vocabulary)?,
+            Part::Dev if of_dev.takes_next() => lists.dev.push(word, vocabulary)?,
             Part::Dev | Part::Test => {}
         }
         Ok(())
