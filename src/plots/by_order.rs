@@ -4,8 +4,8 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::font::Font;
-use super::loss_axes::{Axes, Names};
-use super::loss_curve::range;
+use super::linear_axes::Axes;
+use super::loss_curve::{of_losses, range};
 use super::{Drawing, Drawn, font_error};
 
 /// Of the lines, in their order.
@@ -54,11 +54,10 @@ impl Drawing for ByOrder {
         let highest = self.lines.iter().map(|line| line.losses.len()).max();
         let orders = 0.5..highest.unwrap_or(1) as f64 + 0.5;
         let losses = self.lines.iter().flat_map(|line| &line.losses).copied();
-        let names = Names {
-            title: "Loss on words held out (dev)",
-            steps: "order: characters looked at together",
-        };
-        let axes = Axes::new(area.dim_in_pixel(), &font, orders, range(losses), names);
+        let title = "Loss on words held out (dev)";
+        let across = "order: characters looked at together";
+        let plane = of_losses(title, across, orders, range(losses));
+        let axes = Axes::new(area.dim_in_pixel(), &font, plane);
         axes.draw(area, &font)?;
         let colours = &COLOURS[COLOURS.len() - self.lines.len()..];
         // One line has the colour of the others' last, two have the first and the last.
@@ -117,7 +116,7 @@ impl ByOrder {
         let text = font.cut(&(line.name.clone() + &lowest), 60.0);
         // The last line is the lowest, and so is its place.
         let top = 3.4 + 1.4 * row as f64;
-        axes.draw_legend(area, font, top, axes.stroke(colour, WIDTH), &text)
+        axes.draw_legend(area, font, (0.0, top), axes.stroke(colour, WIDTH), &text)
     }
 }
 

@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use plotters_backend::BackendCoord;
 
 use super::font::Font;
-use super::loss_axes::{Axes, Names};
+use super::linear_axes::{Axes, Axis, LEGEND_ROW, LEGEND_TOP, Plane};
 use super::{Drawing, Drawn, font_error};
 
 // Colours, and widths in em.
@@ -41,13 +41,9 @@ impl Drawing for LossCurve<'_> {
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
         let font = Font::embedded().map_err(font_error)?;
-        let names = Names {
-            title: "Loss of the network",
-            steps: "epoch",
-        };
-        let size = area.dim_in_pixel();
         let epochs = span(self.losses.iter().map(|&(epoch, _)| epoch));
-        let axes = Axes::new(size, &font, epochs, range(self.values()), names);
+        let plane = of_losses("Loss of the network", "epoch", epochs, range(self.values()));
+        let axes = Axes::new(area.dim_in_pixel(), &font, plane);
         axes.draw(area, &font)?;
         self.draw_lines(area, &axes)?;
         self.draw_legend(area, &axes, &font)
@@ -67,12 +63,8 @@ impl LossCurve<'_> {
             area.draw(&Circle::new(point, axes.ems(0.35), NETWORK.filled()))?;
         }
         draw_curve(area, &curve, axes.stroke(NETWORK, NETWORK_WIDTH))?;
-        let (left, y) = axes.place(axes.steps.start, self.counting_nll);
-        let line = [(left, y), (axes.right, y)];
-        area.draw(&PathElement::new(
-            line,
-            axes.stroke(COUNTING, COUNTING_WIDTH),
-        ))
+        let style = axes.stroke(COUNTING, COUNTING_WIDTH);
+        axes.draw_level(area, self.counting_nll, style)
     }
 
     /// What the lines are and where they end, above the axes.
@@ -91,7 +83,8 @@ impl LossCurve<'_> {
             format!("counting ({:.6})", self.counting_nll),
         );
         for (row, (style, text)) in network.into_iter().chain([counting]).enumerate() {
-            axes.draw_legend(area, font, 4.0 + 1.5 * row as f64, style, &text)?;
+            let top = LEGEND_TOP + LEGEND_ROW * row as f64;
+            axes.draw_legend(area, font, (0.0, top), style, &text)?;
         }
         Ok(())
     }
@@ -100,6 +93,29 @@ impl LossCurve<'_> {
     fn values(&self) -> impl Iterator<Item = f64> {
         let losses = self.losses.iter().map(|&(_, loss)| f64::from(loss));
         losses.chain([self.counting_nll])
+    }
+}
+
+/// The plane of losses over epochs, steps or orders; its legend has two rows.
+pub(super) fn of_losses(
+    title: &'static str,
+    across: &'static str,
+    steps: Range<f64>,
+    losses: Range<f64>,
+) -> Plane<'static> {
+    Plane {
+        title,
+        horizontal: Axis {
+            name: across,
+            range: steps,
+            whole: true,
+        },
+        vertical: Axis {
+            name: "loss (nats per character)",
+            range: losses,
+            whole: false,
+        },
+        legend_rows: 2,
     }
 }
 

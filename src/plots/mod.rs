@@ -7,7 +7,7 @@
 //! Read `heatmap` and `loss_curve` first; both write with `font` and mark their axes with
 //! `ticks`. The heatmap's parts are its `layout`, `cell_text`, `axes` and `colour_bar`, its colours
 //! are `colour_scale`, and `labels` says what is written for a character. The loss curve's are its
-//! lines and `loss_axes`, which `training_curves` and `by_order` have too.
+//! lines and `linear_axes`, which `training_curves` and `by_order` have too.
 
 mod axes;
 mod by_order;
@@ -18,7 +18,7 @@ mod font;
 mod heatmap;
 mod labels;
 mod layout;
-mod loss_axes;
+mod linear_axes;
 mod loss_curve;
 mod ticks;
 mod training_curves;

@@ -5,8 +5,8 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::font::Font;
-use super::loss_axes::{Axes, Names};
-use super::loss_curve::{draw_curve, range, span};
+use super::linear_axes::{Axes, LEGEND_ROW, LEGEND_TOP};
+use super::loss_curve::{draw_curve, of_losses, range, span};
 use super::{Drawing, Drawn, font_error};
 
 // Colours, and widths in em: batches make the train loss a broad band.
@@ -46,14 +46,11 @@ impl Drawing for TrainingCurves<'_> {
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
         let font = Font::embedded().map_err(font_error)?;
-        let names = Names {
-            title: "Loss of the network",
-            steps: "step",
-        };
         let all = self.train.iter().chain(self.dev);
         let steps = span(all.clone().map(|&(step, _)| step));
         let losses = range(all.map(|&(_, loss)| loss));
-        let axes = Axes::new(area.dim_in_pixel(), &font, steps, losses, names);
+        let plane = of_losses("Loss of the network", "step", steps, losses);
+        let axes = Axes::new(area.dim_in_pixel(), &font, plane);
         axes.draw(area, &font)?;
 
         let place = |&(step, loss): &(u64, f64)| axes.place(step as f64, loss);
@@ -83,7 +80,8 @@ impl Drawing for TrainingCurves<'_> {
         let lowest = lowest
             .map(|(step, loss)| (dev_style, format!("dev (lowest: {loss:.4} at step {step})")));
         for (row, (style, text)) in last.into_iter().chain(lowest).enumerate() {
-            axes.draw_legend(area, &font, 4.0 + 1.5 * row as f64, style, &text)?;
+            let top = LEGEND_TOP + LEGEND_ROW * row as f64;
+            axes.draw_legend(area, &font, (0.0, top), style, &text)?;
         }
         Ok(())
     }
