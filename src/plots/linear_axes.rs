@@ -178,6 +178,21 @@ pub fn em((width, height): (u32, u32)) -> f64 {
     (f64::from(width) / 75.0).min(f64::from(height) / 47.0)
 }
 
+/// From below the lowest to above the highest of some values, as close as they may be.
+pub fn around(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    let largest = low.abs().max(high.abs());
+    let span = match high - low {
+        0.0 if largest == 0.0 => 1.0,
+        0.0 => largest,
+        // So much that rounding leaves something of it.
+        span => span.max(1e-9 * largest),
+    };
+    low - 0.05 * span..high + 0.05 * span
+}
+
 /// The width of the widest label, in em.
 fn widest(ticks: &[Tick], font: &Font) -> f64 {
     let widths = ticks.iter().map(|tick| font.width(&tick.label));

@@ -1,5 +1,6 @@
 //! Pictures: the heatmap of a matrix (the notes' Figure 1), the loss curve of the lecture's network,
-//! the curves of networks that are trained in steps, and losses by the order of n-grams.
+//! the curves of networks that are trained in steps, losses by the order of n-grams, and what is
+//! inside a network: its embedding.
 //!
 //! A picture is a PNG or an SVG by its file's ending. The font is part of the program, so a PNG is
 //! the same on a machine without fonts.
@@ -7,7 +8,7 @@
 //! Read `heatmap` and `loss_curve` first; both write with `font` and mark their axes with
 //! `ticks`. The heatmap's parts are its `layout`, `cell_text`, `axes` and `colour_bar`, its colours
 //! are `colour_scale`, and `labels` says what is written for a character. The loss curve's are its
-//! lines and `linear_axes`, which `training_curves` and `by_order` have too.
+//! lines and `linear_axes`, which all pictures of lines and points have.
 
 mod axes;
 mod by_order;
@@ -20,6 +21,7 @@ mod labels;
 mod layout;
 mod linear_axes;
 mod loss_curve;
+mod scatter;
 mod ticks;
 mod training_curves;
 
@@ -37,6 +39,7 @@ pub use by_order::{ByOrder, DevLosses};
 pub use colour_scale::Scale;
 pub use heatmap::{Context, Heatmap};
 pub use loss_curve::LossCurve;
+pub use scatter::Scatter;
 pub use training_curves::TrainingCurves;
 
 use crate::error::{Error, Result};

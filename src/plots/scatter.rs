@@ -1,0 +1,288 @@
+//! The characters as points of a plane: an embedding of two dimensions.
+
+use std::f64::consts::PI;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::font::Font;
+use super::linear_axes::{Axes, Axis, Plane, around};
+use super::{Drawing, Drawn, font_error, labels};
+
+const FILL: RGBColor = RGBColor(8, 81, 156);
+const LINE: RGBColor = RGBColor(110, 110, 110);
+
+/// The radius of a circle in em, where there are not too many.
+const RADIUS: f64 = 1.35;
+
+/// The share of the plane that circles may cover; there has to be room to move them apart.
+const COVERED: f64 = 0.25;
+
+/// The white edge of a circle, in em.
+const EDGE: f64 = 0.12;
+
+/// How often circles are moved apart at most.
+const ROUNDS: usize = 300;
+
+/// The angle of a sunflower: points one after the other at it lie evenly around the first.
+const GOLDEN: f64 = 2.399_963;
+
+/// Characters at points of a plane, each in a circle. Circles that would cover each other are moved
+/// apart, and a line shows where their points are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scatter<'a> {
+    /// Written above the plane.
+    pub title: &'a str,
+    /// The name of the horizontal axis.
+    pub horizontal: &'a str,
+    /// The name of the vertical axis.
+    pub vertical: &'a str,
+    /// The character of each point, `V`.
+    pub characters: &'a [char],
+    /// Where each character is, `[V, 2]`, finite.
+    pub points: &'a [(f64, f64)],
+}
+
+impl Drawing for Scatter<'_> {
+    const SMOOTHED: bool = true;
+
+    fn check(&self) -> Result<(), String> {
+        let (points, characters) = (self.points.len(), self.characters.len());
+        if points != characters || points == 0 {
+            return Err(format!("{points} points for {characters} characters"));
+        }
+        let mut points = self.characters.iter().zip(self.points);
+        match points.find(|(_, (x, y))| !(x.is_finite() && y.is_finite())) {
+            Some((character, (x, y))) => Err(format!("the point of {character:?} is ({x}, {y})")),
+            None => Ok(()),
+        }
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
+        let font = Font::embedded().map_err(font_error)?;
+        let title = labels::drawable(self.title, &font);
+        let axis = |name, range| Axis {
+            name,
+            range,
+            whole: false,
+        };
+        let plane = Plane {
+            title: &title,
+            horizontal: axis(self.horizontal, around(self.points.iter().map(|&(x, _)| x))),
+            vertical: axis(self.vertical, around(self.points.iter().map(|&(_, y)| y))),
+            legend_rows: 0,
+        };
+        let axes = Axes::new(area.dim_in_pixel(), &font, plane);
+        axes.draw(area, &font)?;
+
+        let circles = Circles::at(self.points, &axes);
+        for (point, middle) in circles.moved() {
+            area.draw(&PathElement::new([point, middle], axes.stroke(LINE, 0.08)))?;
+            area.draw(&Circle::new(point, axes.ems(0.2).max(1), LINE.filled()))?;
+        }
+        // Where circles cover each other after all, the edges tell them apart.
+        let radius = circles.radius.round() as i32;
+        let edge = radius + axes.ems(EDGE).max(1);
+        for (&character, middle) in self.characters.iter().zip(circles.middles()) {
+            area.draw(&Circle::new(middle, edge, WHITE.filled()))?;
+            area.draw(&Circle::new(middle, radius, FILL.filled()))?;
+            let label = labels::label(character, &font);
+            let em = circles.radius * (1.75 / font.width(&label)).min(1.15);
+            area.draw(&font.text(&label, middle, em).colour(WHITE))?;
+        }
+        Ok(())
+    }
+}
+
+/// Circles of one size and their points, in pixels.
+struct Circles {
+    points: Vec<(f64, f64)>,
+    middles: Vec<(f64, f64)>,
+    radius: f64,
+}
+
+impl Circles {
+    fn at(points: &[(f64, f64)], axes: &Axes) -> Self {
+        let points = points.iter().map(|&(x, y)| axes.place(x, y));
+        let points: Vec<_> = points.map(|(x, y)| (x.into(), y.into())).collect();
+        let (left, right) = (f64::from(axes.left), f64::from(axes.right));
+        let (top, bottom) = (f64::from(axes.top), f64::from(axes.bottom));
+        let covered = COVERED * (right - left) * (bottom - top);
+        let largest = (covered / points.len() as f64 / PI).sqrt();
+        let mut circles = Self {
+            middles: points.clone(),
+            points,
+            radius: largest.min(RADIUS * axes.em),
+        };
+        let edge = circles.radius + EDGE * axes.em;
+        let corners = [(left + edge, top + edge), (right - edge, bottom - edge)];
+        circles.part_equal();
+        circles.move_apart(2.0 * circles.radius + EDGE * axes.em, corners);
+        circles
+    }
+
+    /// Circles with the same middle could be moved into any direction: this gives each its own.
+    fn part_equal(&mut self) {
+        let mut order: Vec<usize> = (0..self.middles.len()).collect();
+        let middles = &self.points;
+        order.sort_by(|&one, &other| {
+            let (one, other) = (middles[one], middles[other]);
+            one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1))
+        });
+        for equal in order.chunk_by(|&one, &other| middles[one] == middles[other]) {
+            for (index, &circle) in equal.iter().enumerate() {
+                let distance = self.radius * 0.1 * (index as f64).sqrt();
+                let (y, x) = (GOLDEN * index as f64).sin_cos();
+                self.middles[circle].0 += distance * x;
+                self.middles[circle].1 += distance * y;
+            }
+        }
+    }
+
+    /// Moves circles that are closer than `least` apart, within two corners of the plane.
+    fn move_apart(&mut self, least: f64, [(left, top), (right, bottom)]: [(f64, f64); 2]) {
+        let middles = &mut self.middles;
+        let mut order: Vec<usize> = (0..middles.len()).collect();
+        for _ in 0..ROUNDS {
+            // Only neighbours from left to right can be close.
+            order.sort_by(|&one, &other| middles[one].0.total_cmp(&middles[other].0));
+            let mut is_done = true;
+            for (index, &one) in order.iter().enumerate() {
+                for &other in &order[index + 1..] {
+                    let x = middles[other].0 - middles[one].0;
+                    if x >= least {
+                        break;
+                    }
+                    let y = middles[other].1 - middles[one].1;
+                    let distance = x.hypot(y);
+                    if distance < 1e-6 || distance >= least - 0.01 {
+                        continue;
+                    }
+                    is_done = false;
+                    let half = 0.5 * (least - distance) / distance;
+                    middles[one].0 -= half * x;
+                    middles[one].1 -= half * y;
+                    middles[other].0 += half * x;
+                    middles[other].1 += half * y;
+                }
+            }
+            if is_done {
+                return;
+            }
+            for (x, y) in middles.iter_mut() {
+                *x = x.clamp(left, right);
+                *y = y.clamp(top, bottom);
+            }
+        }
+    }
+
+    fn middles(&self) -> impl Iterator<Item = (i32, i32)> {
+        self.middles.iter().map(|&middle| pixel(middle))
+    }
+
+    /// The points outside of their circles, and the circles' middles.
+    fn moved(&self) -> impl Iterator<Item = ((i32, i32), (i32, i32))> {
+        let pairs = self.points.iter().zip(&self.middles);
+        let outside = pairs
+            .filter(|(point, middle)| (middle.0 - point.0).hypot(middle.1 - point.1) > self.radius);
+        outside.map(|(&point, &middle)| (pixel(point), pixel(middle)))
+    }
+}
+
+fn pixel((x, y): (f64, f64)) -> (i32, i32) {
+    (x.round() as i32, y.round() as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::draw;
+    use super::*;
+
+    fn scatter<'a>(characters: &'a [char], points: &'a [(f64, f64)]) -> Scatter<'a> {
+        Scatter {
+            title: "Embedding of the characters",
+            horizontal: "first dimension",
+            vertical: "second dimension",
+            characters,
+            points,
+        }
+    }
+
+    /// The middles of the filled circles with a character.
+    fn circles(svg: &str) -> Vec<(f64, f64)> {
+        let value = |element: &str, name: &str| -> f64 {
+            let (_, value) = element.split_once(&format!(" {name}=\"")).unwrap();
+            value.split('"').next().unwrap().parse().unwrap()
+        };
+        let circles = svg.split("<circle").skip(1);
+        let white =
+            circles.filter(|circle| circle[..circle.find('>').unwrap()].contains("#FFFFFF"));
+        white
+            .map(|circle| (value(circle, "cx"), value(circle, "cy")))
+            .collect()
+    }
+
+    fn svg(scatter: &Scatter) -> String {
+        let svg = draw(Path::new("out.svg"), (1500, 940), scatter).unwrap();
+        String::from_utf8(svg).unwrap()
+    }
+
+    fn closest(points: &[(f64, f64)]) -> f64 {
+        let others = |index: usize| points[index + 1..].iter().map(move |point| (index, point));
+        let pairs = (0..points.len()).flat_map(others);
+        let distances =
+            pairs.map(|(one, other)| (points[one].0 - other.0).hypot(points[one].1 - other.1));
+        distances.fold(f64::INFINITY, f64::min)
+    }
+
+    #[test]
+    fn points_without_a_place_are_refused() {
+        let check = |characters: &[char], points: &[_]| scatter(characters, points).check();
+        assert_eq!(check(&['a'], &[(0.5, -1.0)]), Ok(()));
+        assert_eq!(
+            check(&['a', 'b'], &[(0.5, -1.0), (f64::NAN, 0.0)]).unwrap_err(),
+            "the point of 'b' is (NaN, 0)"
+        );
+        assert!(check(&['a'], &[(0.0, f64::INFINITY)]).is_err());
+        assert_eq!(
+            check(&['a', 'b'], &[(0.5, -1.0)]).unwrap_err(),
+            "1 points for 2 characters"
+        );
+        assert!(check(&[], &[]).is_err());
+    }
+
+    #[test]
+    fn each_point_has_its_character() {
+        let text = svg(&scatter(
+            &['a', ' ', '一'],
+            &[(0.0, 0.0), (1.0, 2.0), (3.0, -1.0)],
+        ));
+        assert_eq!(circles(&text).len(), 3);
+        for label in ["a", "␣", "U+4E00", "first dimension", "second dimension"] {
+            assert!(text.contains(&format!(">\n{label}\n</text>")), "{label}");
+        }
+        // No circle was moved, so there are only the axes' and the grid's lines.
+        assert_eq!(text.matches("<circle").count(), 6);
+    }
+
+    #[test]
+    fn equal_points_are_moved_apart() {
+        for number in [1_u32, 27, 300] {
+            let characters: Vec<char> = ('\u{21}'..).take(number as usize).collect();
+            let points = vec![(0.3, -7.0); number as usize];
+            let middles = circles(&svg(&scatter(&characters, &points)));
+            assert_eq!(middles.len(), number as usize);
+            // The radius is about half of it.
+            let least = (0.25 * 1375.0 * 770.0 / f64::from(number) / PI)
+                .sqrt()
+                .min(27.0);
+            assert!(
+                closest(&middles) > 1.9 * least,
+                "{number}: {}",
+                closest(&middles)
+            );
+        }
+    }
+}
