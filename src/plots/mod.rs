@@ -1,6 +1,6 @@
 //! Pictures: the heatmap of a matrix (the notes' Figure 1), the loss curve of the lecture's network,
 //! the curves of networks that are trained in steps, losses by the order of n-grams, and what is
-//! inside a network: its embedding.
+//! inside a network: its embedding, activations and gradients.
 //!
 //! A picture is a PNG or an SVG by its file's ending. The font is part of the program, so a PNG is
 //! the same on a machine without fonts.
@@ -8,7 +8,8 @@
 //! Read `heatmap` and `loss_curve` first; both write with `font` and mark their axes with
 //! `ticks`. The heatmap's parts are its `layout`, `cell_text`, `axes` and `colour_bar`, its colours
 //! are `colour_scale`, and `labels` says what is written for a character. The loss curve's are its
-//! lines and `linear_axes`, which all pictures of lines and points have.
+//! lines and `linear_axes`, which all pictures of lines and points have; a
+//! `legend` is above those with many lines.
 
 mod axes;
 mod by_order;
@@ -17,8 +18,10 @@ mod colour_bar;
 mod colour_scale;
 mod font;
 mod heatmap;
+mod histograms;
 mod labels;
 mod layout;
+mod legend;
 mod linear_axes;
 mod loss_curve;
 mod scatter;
@@ -38,6 +41,7 @@ use plotters_backend::DrawingErrorKind;
 pub use by_order::{ByOrder, DevLosses};
 pub use colour_scale::Scale;
 pub use heatmap::{Context, Heatmap};
+pub use histograms::{Histogram, Histograms};
 pub use loss_curve::LossCurve;
 pub use scatter::Scatter;
 pub use training_curves::TrainingCurves;
