@@ -1,6 +1,6 @@
 //! Pictures: the heatmap of a matrix (the notes' Figure 1), the loss curve of the lecture's network,
 //! the curves of networks that are trained in steps, losses by the order of n-grams, and what is
-//! inside a network: its embedding, activations and gradients.
+//! inside a network: its embedding, activations, gradients and updates.
 //!
 //! A picture is a PNG or an SVG by its file's ending. The font is part of the program, so a PNG is
 //! the same on a machine without fonts.
@@ -27,6 +27,7 @@ mod loss_curve;
 mod scatter;
 mod ticks;
 mod training_curves;
+mod update_ratios;
 
 use std::fs::File;
 use std::io::Read;
@@ -45,6 +46,7 @@ pub use histograms::{Histogram, Histograms};
 pub use loss_curve::LossCurve;
 pub use scatter::Scatter;
 pub use training_curves::TrainingCurves;
+pub use update_ratios::{Ratios, UpdateRatios};
 
 use crate::error::{Error, Result};
 use crate::files::Output;

@@ -1,0 +1,213 @@
+//! How large the updates of weights are beside the weights, step by step.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::font::Font;
+use super::legend::{COLOURS, Legend, check_number};
+use super::linear_axes::{Axes, Axis, Plane};
+use super::loss_curve::{draw_curve, range, span};
+use super::{Drawing, Drawn, font_error, labels};
+
+/// What the ratios should come near to: a thousandth.
+const WANTED: f64 = -3.0;
+const WANTED_NAME: &str = "-3: a thousandth";
+
+/// A line has at most so many points: more would only be bands that hide each other.
+const POINTS: usize = 1000;
+
+// In em.
+const WIDTH: f64 = 0.12;
+const WANTED_WIDTH: f64 = 0.13;
+
+/// The ratios of a matrix of weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ratios<'a> {
+    /// Written into the legend, and cut where it is too long.
+    pub name: &'a str,
+    /// The decimal logarithm of update / data of every step, from step 0 on, not NaN. Where it is
+    /// infinite, as that of weights without a gradient, the line has a gap.
+    pub ratios: &'a [f64],
+}
+
+/// The update-to-data ratios of at most 8 matrices, and a black line at -3, which is about where
+/// they should be. Of more than 1000 steps, some are drawn together, as their mean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdateRatios<'a> {
+    /// Written above the plane.
+    pub title: &'a str,
+    /// The matrices, in the order of the legend.
+    pub series: &'a [Ratios<'a>],
+}
+
+impl Drawing for UpdateRatios<'_> {
+    const SMOOTHED: bool = true;
+
+    fn check(&self) -> Result<(), String> {
+        check_number(self.series.len())?;
+        for Ratios { name, ratios } in self.series {
+            if let Some(step) = ratios.iter().position(|ratio| ratio.is_nan()) {
+                return Err(format!("the ratio of {name} at step {step} is NaN"));
+            }
+        }
+        match self.series.iter().all(|series| series.ratios.is_empty()) {
+            true => Err("there are no ratios; one would work".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
+        let font = Font::embedded().map_err(font_error)?;
+        let size = area.dim_in_pixel();
+        let names = self.series.iter().map(|series| series.name);
+        let legend = Legend::new(names.chain([WANTED_NAME]), size, &font);
+
+        let longest = self.series.iter().map(|series| series.ratios.len()).max();
+        let longest = longest.unwrap_or(1).max(1);
+        let together = longest.div_ceil(POINTS);
+        let lines: Vec<Vec<Stretch>> = self
+            .series
+            .iter()
+            .map(|series| stretches(series.ratios, together))
+            .collect();
+        let points = lines.iter().flatten().flatten();
+        let name = match together {
+            1 => "step".to_owned(),
+            _ => format!("step (each point is the mean of {together})"),
+        };
+        let title = labels::drawable(self.title, &font);
+        let plane = Plane {
+            title: &title,
+            horizontal: Axis {
+                name: &name,
+                range: span([0, longest as u64 - 1].into_iter()),
+                whole: true,
+            },
+            vertical: Axis {
+                name: "log10 of update / data",
+                range: range(points.map(|&(_, ratio)| ratio).chain([WANTED])),
+                whole: false,
+            },
+            legend_rows: legend.rows(),
+        };
+        let axes = Axes::new(size, &font, plane);
+        axes.draw(area, &font)?;
+        let styles = COLOURS.map(|colour| axes.stroke(colour, WIDTH));
+        for (line, style) in lines.iter().zip(styles) {
+            for stretch in line {
+                let points = stretch.iter().map(|&(step, ratio)| axes.place(step, ratio));
+                let points: Vec<_> = points.collect();
+                if let [point] = points[..] {
+                    let dot = style.color.filled();
+                    area.draw(&Circle::new(point, axes.ems(0.2).max(1), dot))?;
+                }
+                draw_curve(area, &points, style)?;
+            }
+        }
+        let wanted = axes.stroke(BLACK, WANTED_WIDTH);
+        axes.draw_level(area, WANTED, wanted)?;
+        let shown = styles.into_iter().take(self.series.len()).chain([wanted]);
+        legend.draw(area, &axes, &font, shown)
+    }
+}
+
+/// Steps, each the middle of those that are drawn together, and their mean ratio.
+type Stretch = Vec<(f64, f64)>;
+
+/// The points of a line from gap to gap, with so many steps together. There is a gap where none of
+/// these has a finite ratio.
+fn stretches(ratios: &[f64], together: usize) -> Vec<Stretch> {
+    let points = ratios.chunks(together).enumerate().map(|(index, chunk)| {
+        let finite = chunk.iter().filter(|ratio| ratio.is_finite());
+        let number = finite.clone().count();
+        let middle = (index * together) as f64 + 0.5 * (chunk.len() - 1) as f64;
+        (number > 0).then(|| (middle, finite.sum::<f64>() / number as f64))
+    });
+    let points: Vec<Option<(f64, f64)>> = points.collect();
+    let stretches = points.split(Option::is_none);
+    stretches
+        .filter(|stretch| !stretch.is_empty())
+        .map(|stretch| stretch.iter().copied().flatten().collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use super::super::draw;
+    use super::*;
+
+    fn svg(series: &[Ratios]) -> String {
+        let title = "Update to data";
+        let svg = draw(
+            Path::new("out.svg"),
+            (1500, 940),
+            &UpdateRatios { title, series },
+        );
+        String::from_utf8(svg.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn only_ratios_that_are_no_numbers_are_refused() {
+        let check = |ratios: &[f64]| {
+            let (title, name) = ("", "W1");
+            let series = &[Ratios { name, ratios }];
+            UpdateRatios { title, series }.check()
+        };
+        assert_eq!(check(&[-3.0, f64::NEG_INFINITY]), Ok(()));
+        assert_eq!(
+            check(&[-3.0, f64::NAN]).unwrap_err(),
+            "the ratio of W1 at step 1 is NaN"
+        );
+        assert!(check(&[]).is_err());
+        let (title, series) = ("", &[]);
+        assert!(UpdateRatios { title, series }.check().is_err());
+    }
+
+    #[test]
+    fn infinite_ratios_are_gaps() {
+        let gap = f64::NEG_INFINITY;
+        let one = |ratios: &[f64]| svg(&[Ratios { name: "W1", ratios }]);
+        let lines = |ratios| one(ratios).matches("<polyline").count();
+        let whole = lines(&[-2.0, -2.1, -2.2, -2.3, -2.4]);
+        assert_eq!(lines(&[-2.0, -2.1, gap, -2.3, -2.4]), whole + 1);
+        // A step between gaps is a point; with infinite steps only there is no line.
+        assert_eq!(one(&[-2.0, gap, -2.2, -2.3]).matches("<circle").count(), 1);
+        assert_eq!(one(&[gap, f64::INFINITY]).matches("<circle").count(), 0);
+        assert!(one(&[gap]).contains(WANTED_NAME));
+    }
+
+    #[test]
+    fn steps_that_are_drawn_together_have_their_mean() {
+        let gap = f64::NEG_INFINITY;
+        let ratios = [-2.0, -3.0, gap, -2.0, gap, gap, -4.0];
+        assert_eq!(
+            stretches(&ratios, 2),
+            [vec![(0.5, -2.5), (2.5, -2.0)], vec![(6.0, -4.0)]]
+        );
+        assert_eq!(stretches(&ratios, 1).len(), 3);
+        assert_eq!(stretches(&[gap], 1), Vec::<Stretch>::new());
+    }
+
+    #[test]
+    fn eight_series_of_200_000_steps_are_a_small_picture() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let noise = |_| -3.0 + random.f64() - 0.5;
+        let ratios: Vec<f64> = (0..200_000).map(noise).collect();
+        let names = ["C", "W1", "W2", "W3", "W4", "W5", "W6", "W7"];
+        let series = names.map(|name| Ratios {
+            name,
+            ratios: &ratios,
+        });
+        let start = Instant::now();
+        let drawn = svg(&series);
+        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(drawn.len() < 1_000_000, "{} bytes", drawn.len());
+        let together = "step (each point is the mean of 200)";
+        for name in names.into_iter().chain([WANTED_NAME, together]) {
+            assert!(drawn.contains(&format!(">\n{name}\n</text>")), "{name}");
+        }
+    }
+}
