@@ -1,4 +1,4 @@
-//! The title, the frame and the labels of the heatmap's rows and columns.
+//! The title, the frame and the labels of a matrix' rows and columns.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -12,14 +12,31 @@ use super::layout::{Cells, Layout};
 /// The colour of lines that only part things.
 pub const GREY: RGBColor = RGBColor(150, 150, 150);
 
-/// What is written along the rows and the columns of the heatmap.
-pub struct Labels {
+/// What is written along the rows and the columns of a matrix.
+pub struct Labels<'a> {
     pub rows: Vec<String>,
     pub columns: Vec<String>,
     /// What a row is.
-    pub row: &'static str,
+    pub row: &'a str,
     /// What a column is; the first of these that there is room for.
-    pub column: &'static [&'static str],
+    pub column: &'a [&'a str],
+}
+
+impl Labels<'_> {
+    /// How many rows there are, and how many em their widest label has.
+    pub fn widest_row(&self, font: &Font) -> (usize, f64) {
+        widest(&self.rows, font)
+    }
+
+    /// The same of the columns.
+    pub fn widest_column(&self, font: &Font) -> (usize, f64) {
+        widest(&self.columns, font)
+    }
+}
+
+fn widest(labels: &[String], font: &Font) -> (usize, f64) {
+    let widths = labels.iter().map(|label| font.width(label));
+    (labels.len(), widths.fold(0.0, f64::max))
 }
 
 pub fn draw<DB: DrawingBackend>(

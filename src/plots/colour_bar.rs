@@ -5,6 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::Drawn;
+use super::axes::GREY;
 use super::colour_scale::ColourScale;
 use super::font::{Font, SMALLEST};
 use super::layout::Layout;
@@ -28,6 +29,15 @@ pub fn draw<DB: DrawingBackend>(
         let colour = colours.colour_at(share);
         let corners = [(left, upper), (right, lower)];
         area.draw(&Rectangle::new(corners, colour.filled()))?;
+    }
+    // White has no end on white.
+    if [0.0, 1.0]
+        .iter()
+        .any(|&end| colours.colour_at(end) == WHITE)
+    {
+        let bottom = layout.top + layout.bar;
+        let corners = [(left - 1, layout.top - 1), (right, bottom)];
+        area.draw(&Rectangle::new(corners, GREY))?;
     }
 
     let em = (0.8 * layout.em).max(SMALLEST);

@@ -1,4 +1,5 @@
-//! Which colour a value of the heatmap has, from the palest to the darkest of the Blues scale.
+//! Which colour a value of a matrix has: in the heatmap from the palest to the darkest of the Blues
+//! scale, elsewhere from black to white.
 
 use colorgrad::Gradient;
 use plotters::prelude::*;
@@ -58,7 +59,12 @@ pub struct ColourScale {
     high: f64,
     /// The smallest value above 0.
     unit: f64,
-    blues: colorgrad::BasisGradient,
+    colours: Colours,
+}
+
+enum Colours {
+    Blues(colorgrad::BasisGradient),
+    Greys,
 }
 
 impl ColourScale {
@@ -73,11 +79,24 @@ impl ColourScale {
             low,
             high,
             unit: positive.fold(high, f64::min),
-            blues: colorgrad::preset::blues(),
+            colours: Colours::Blues(colorgrad::preset::blues()),
         }
     }
 
-    /// How far a value is from the palest (0) to the darkest (1).
+    /// In proportion, from black for the lowest of some finite values to white for the highest.
+    pub fn greys(values: &[f64]) -> Self {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(low, f64::max);
+        Self {
+            scale: Scale::Linear,
+            low,
+            high: if high > low { high } else { low + 1.0 },
+            unit: 1.0,
+            colours: Colours::Greys,
+        }
+    }
+
+    /// How far a value is from the lowest colour (0) to the highest (1).
     pub fn share(&self, value: f64) -> f64 {
         match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
@@ -90,8 +109,16 @@ impl ColourScale {
     }
 
     pub fn colour_at(&self, share: f64) -> RGBColor {
-        let [red, green, blue, _] = self.blues.at(share as f32).to_rgba8();
-        RGBColor(red, green, blue)
+        match &self.colours {
+            Colours::Blues(blues) => {
+                let [red, green, blue, _] = blues.at(share as f32).to_rgba8();
+                RGBColor(red, green, blue)
+            }
+            Colours::Greys => {
+                let grey = (255.0 * share).round() as u8;
+                RGBColor(grey, grey, grey)
+            }
+        }
     }
 
     /// What to write beside the scale where it is about `room` labels high.

@@ -2,7 +2,6 @@
 //! everywhere; that of a word has a row for each of its characters.
 
 use plotters::coord::Shift;
-use plotters::element::BitMapElement;
 use plotters::prelude::*;
 
 use super::axes::Labels;
@@ -10,7 +9,7 @@ use super::cell_text::CellText;
 use super::colour_scale::{ColourScale, Scale, readable_on};
 use super::font::Font;
 use super::layout::Layout;
-use super::{Drawing, Drawn, SIZES, axes, colour_bar, font_error, labels};
+use super::{Drawing, Drawn, SIZES, axes, colour_bar, font_error, labels, pixels};
 use crate::data::Vocabulary;
 
 /// Of the cells that are pointed out.
@@ -111,7 +110,7 @@ impl Drawing for Heatmap {
         };
         match CellText::fitting(cell, written, bigrams, &font) {
             Some(text) => self.draw_cells(area, &layout, &colours, &text)?,
-            None => self.draw_pixels(area, &layout, &colours)?,
+            None => pixels::draw(area, &layout, &colours, &self.values)?,
         }
         let title = labels::drawable(&self.title, &font);
         axes::draw(area, &layout, &font, &labels, &title)?;
@@ -149,7 +148,7 @@ impl Heatmap {
         }
     }
 
-    fn labels(&self, font: &Font) -> Labels {
+    fn labels(&self, font: &Font) -> Labels<'static> {
         let characters = self.vocabulary.characters().iter();
         let columns: Vec<String> = characters
             .map(|&character| labels::label(character, font))
@@ -177,14 +176,10 @@ impl Heatmap {
     }
 
     fn layout(&self, size: (u32, u32), labels: &Labels, font: &Font) -> Layout {
-        let widest = |labels: &[String]| {
-            let widths = labels.iter().map(|label| font.width(label));
-            (labels.len(), widths.fold(0.0, f64::max))
-        };
-        let columns = widest(&labels.columns);
+        let columns = labels.widest_column(font);
         match self.contexts {
             None => Layout::square(size, columns.0, columns.1),
-            Some(_) => Layout::wide(size, widest(&labels.rows), columns),
+            Some(_) => Layout::wide(size, labels.widest_row(font), columns),
         }
     }
 
@@ -207,39 +202,6 @@ impl Heatmap {
             text.draw(area, middle, place, value, readable_on(colour))?;
         }
         Ok(())
-    }
-
-    /// One picture of all cells; where several fall into one pixel, the largest value counts.
-    fn draw_pixels<DB: DrawingBackend>(
-        &self,
-        area: &DrawingArea<DB, Shift>,
-        layout: &Layout,
-        colours: &ColourScale,
-    ) -> Drawn<DB> {
-        let (columns, rows) = (&layout.columns, &layout.rows);
-        let (width, height) = (columns.pixels as usize, rows.pixels as usize);
-        let mut pixels = Vec::with_capacity(width * height * 3);
-        for y in 0..height {
-            if y > 0 && rows.at(y) == rows.at(y - 1) {
-                pixels.extend_from_within(pixels.len() - 3 * width..);
-                continue;
-            }
-            for x in 0..width {
-                let largest = rows
-                    .at(y)
-                    .flat_map(|i| &self.values[i * columns.number..][columns.at(x)])
-                    .copied()
-                    .fold(f64::NEG_INFINITY, f64::max);
-                let RGBColor(red, green, blue) = colours.colour(largest);
-                pixels.extend([red, green, blue]);
-            }
-        }
-        let size = (width as u32, height as u32);
-        let corner = (layout.left, layout.top);
-        match BitMapElement::with_owned_buffer(corner, size, pixels) {
-            Some(picture) => area.draw(&picture),
-            None => Ok(()),
-        }
     }
 
     /// Around the cells of the characters that come next: a cell may be narrower than a pixel.

@@ -1,8 +1,9 @@
-//! Where the parts of the heatmap are.
+//! Where the parts of a picture of a matrix are.
 
 use std::ops::Range;
 
 use super::font::SMALLEST;
+use super::linear_axes;
 
 /// Places in pixels; what is around the matrix is measured in em of the axes' names.
 pub struct Layout {
@@ -91,6 +92,33 @@ impl Layout {
             bar: f64::from(rows.pixels).max(BAR * em).min(room) as i32,
             rows,
             columns,
+        }
+    }
+
+    /// For a matrix that fills the picture; rows and columns are their number and how many em the
+    /// widest label has.
+    pub fn filling(
+        size: (u32, u32),
+        (rows, widest_row): (usize, f64),
+        (columns, widest_column): (usize, f64),
+    ) -> Self {
+        let (width, height) = (f64::from(size.0), f64::from(size.1));
+        let em = linear_axes::em(size).max(SMALLEST);
+        let column_em = label_em(0.8 * width / columns as f64, widest_column, em);
+        let row_em = label_em(0.8 * height / rows as f64, 1.0, em);
+        let left = left(row_em, widest_row, em);
+        let top = top(column_em, widest_column, em);
+        let rows = Cells::within(height - top - BOTTOM * em, rows);
+        Self {
+            width: size.0 as i32,
+            em,
+            row_em,
+            column_em,
+            left: left as i32,
+            top: top as i32,
+            bar: rows.pixels,
+            rows,
+            columns: Cells::within(width - left - RIGHT * em, columns),
         }
     }
 

@@ -6,10 +6,10 @@
 //! the same on a machine without fonts.
 //!
 //! Read `heatmap` and `loss_curve` first; both write with `font` and mark their axes with
-//! `ticks`. The heatmap's parts are its `layout`, `cell_text`, `axes` and `colour_bar`, its colours
-//! are `colour_scale`, and `labels` says what is written for a character. The loss curve's are its
-//! lines and `linear_axes`, which all pictures of lines and points have; a
-//! `legend` is above those with many lines.
+//! `ticks`. The heatmap's parts are its `layout`, `cell_text`, `pixels`, `axes` and `colour_bar`, its
+//! colours are `colour_scale`, and `labels` says what is written for a character; `matrix_image` has
+//! most of them, too. The loss curve's parts are its lines and `linear_axes`, which all pictures of
+//! lines and points have. `histograms` and `update_ratios` share a `legend`, `scatter` has none.
 
 mod axes;
 mod by_order;
@@ -24,6 +24,8 @@ mod layout;
 mod legend;
 mod linear_axes;
 mod loss_curve;
+mod matrix_image;
+mod pixels;
 mod scatter;
 mod ticks;
 mod training_curves;
@@ -44,6 +46,7 @@ pub use colour_scale::Scale;
 pub use heatmap::{Context, Heatmap};
 pub use histograms::{Histogram, Histograms};
 pub use loss_curve::LossCurve;
+pub use matrix_image::MatrixImage;
 pub use scatter::Scatter;
 pub use training_curves::TrainingCurves;
 pub use update_ratios::{Ratios, UpdateRatios};

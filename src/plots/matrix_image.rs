@@ -1,0 +1,143 @@
+//! A matrix as an image in grey, for one whose rows are no contexts, as the gradient of logits.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::axes::Labels;
+use super::colour_scale::ColourScale;
+use super::font::Font;
+use super::layout::Layout;
+use super::{Drawing, Drawn, axes, colour_bar, font_error, labels, pixels};
+
+/// Smaller cells are drawn as pixels of one picture.
+const SMALLEST_CELL: f64 = 3.0;
+
+/// A matrix of which the lowest value is black and the highest white, with a bar that says which
+/// value has which grey. Where several cells fall into one pixel, the largest value counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatrixImage<'a> {
+    /// Written above the matrix, and cut where it is too long.
+    pub title: &'a str,
+    /// What a row is; rows are numbered from 0.
+    pub row: &'a str,
+    /// What a column is.
+    pub column: &'a str,
+    /// The characters of the columns, `C`.
+    pub columns: &'a [char],
+    /// The values, row by row, `[R, C]`, finite.
+    pub values: &'a [f64],
+    /// Written at the grey bar: what a value is.
+    pub unit: &'a str,
+}
+
+impl Drawing for MatrixImage<'_> {
+    fn check(&self) -> Result<(), String> {
+        let (values, columns) = (self.values.len(), self.columns.len());
+        if values == 0 || columns == 0 || !values.is_multiple_of(columns) {
+            return Err(format!("{values} values for rows of {columns}"));
+        }
+        match self.values.iter().position(|value| !value.is_finite()) {
+            Some(index) => Err(format!(
+                "the value of row {} at {:?} is {}; only finite values have a grey",
+                index / columns,
+                self.columns[index % columns],
+                self.values[index]
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
+        let font = Font::embedded().map_err(font_error)?;
+        let rows = self.values.len() / self.columns.len();
+        let characters = self.columns.iter();
+        let names = [self.column];
+        let labels = Labels {
+            rows: (0..rows).map(|row| row.to_string()).collect(),
+            columns: characters
+                .map(|&character| labels::label(character, &font))
+                .collect(),
+            row: self.row,
+            column: &names,
+        };
+        let layout = Layout::filling(
+            area.dim_in_pixel(),
+            labels.widest_row(&font),
+            labels.widest_column(&font),
+        );
+        let colours = ColourScale::greys(self.values);
+        if layout.rows.size().min(layout.columns.size()) < SMALLEST_CELL {
+            pixels::draw(area, &layout, &colours, self.values)?;
+        } else {
+            for (index, &value) in self.values.iter().enumerate() {
+                let place = (index / self.columns.len(), index % self.columns.len());
+                let grey = colours.colour(value).filled();
+                area.draw(&Rectangle::new(layout.cell(place), grey))?;
+            }
+        }
+        let title = labels::drawable(self.title, &font);
+        axes::draw(area, &layout, &font, &labels, &title)?;
+        colour_bar::draw(area, &layout, &font, &colours, &[self.unit], false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::draw;
+    use super::*;
+
+    fn image<'a>(columns: &'a [char], values: &'a [f64]) -> MatrixImage<'a> {
+        MatrixImage {
+            title: "Gradient of the logits",
+            row: "example",
+            column: "next character",
+            columns,
+            values,
+            unit: "gradient",
+        }
+    }
+
+    fn svg(columns: &[char], values: &[f64]) -> String {
+        let svg = draw(Path::new("out.svg"), (1500, 940), &image(columns, values)).unwrap();
+        String::from_utf8(svg).unwrap()
+    }
+
+    #[test]
+    fn values_without_a_grey_are_refused() {
+        let check = |values: &[f64]| image(&['.', 'a'], values).check();
+        assert_eq!(check(&[0.0, 1.0]), Ok(()));
+        assert_eq!(check(&[0.0; 3]).unwrap_err(), "3 values for rows of 2");
+        assert!(check(&[]).is_err());
+        assert!(image(&[], &[0.0]).check().is_err());
+        assert_eq!(
+            check(&[0.0, 1.0, 2.0, f64::NAN]).unwrap_err(),
+            "the value of row 1 at 'a' is NaN; only finite values have a grey"
+        );
+    }
+
+    #[test]
+    fn the_lowest_value_is_black_and_the_highest_white() {
+        let columns: Vec<char> = ('a'..='z').chain(['.']).collect();
+        let mut values = vec![-0.001; 32 * 27];
+        values[5] = -0.031;
+        values[40] = 0.009;
+        let svg = svg(&columns, &values);
+        // Beside the bar, whose darkest and lightest pieces are black and white, too.
+        let cells = |grey: &str| svg.matches(&format!("fill=\"{grey}\"")).count();
+        assert_eq!(cells("#BFBFBF"), 32 * 27 - 2 + 1);
+        for label in ["31", "a", ".", "example", "next character", "gradient"] {
+            assert!(svg.contains(&format!(">\n{label}\n</text>")), "{label}");
+        }
+    }
+
+    #[test]
+    fn a_large_matrix_is_one_picture() {
+        let columns: Vec<char> = ('\u{4E00}'..).take(700).collect();
+        let values: Vec<f64> = (0..700_000).map(f64::from).collect();
+        let svg = svg(&columns, &values);
+        assert!(svg.contains("<image"));
+        assert!(svg.len() < 2_000_000, "{} bytes", svg.len());
+    }
+}
