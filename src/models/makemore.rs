@@ -22,6 +22,7 @@ use super::tokens::Tokens;
 use super::{bow::Bow, lookup::Lookup, mlp::Mlp, rnn::Lstm, rnn::Rnn, transformer::Transformer};
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
+use crate::libtorch::random::Generator;
 
 /// How many words are computed at once.
 const WORDS: usize = 256;
@@ -68,7 +69,9 @@ impl Makemore {
     /// room.
     pub fn new(vocabulary: Vocabulary, config: Config, seed: u64, device: Device) -> Result<Self> {
         config.check(vocabulary.len())?;
-        Self::with(vocabulary, config, Parameters::new(seed, device)?, device)
+        let mut generator = Generator::seeded(seed)?;
+        let new = Parameters::new(&mut generator, device);
+        Self::with(vocabulary, config, new, device)
     }
 
     /// A network with given parameters, by their names.
@@ -120,7 +123,7 @@ impl Makemore {
             config,
             device,
             layers,
-            parameters: parameters.finish()?,
+            parameters: parameters.finish()?.parameters,
         })
     }
 

@@ -3,7 +3,7 @@
 //! In this order: [`language_model`] (the seam that sampling and scoring use), [`table`] (`P` of the
 //! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`network`] (the seam that
 //! training uses), [`bigram`] (the lecture's network), [`makemore`] (what makemore.py's networks have
-//! in common), [`lookup`], [`mlp`], [`bow`], [`rnn`], [`transformer`] with [`norm`] and [`rotary`],
+//! in common), [`layers`] (those of lectures 3 and 5), [`lookup`], [`mlp`], [`bow`], [`rnn`], [`transformer`] with [`norm`] and [`rotary`],
 //! [`mixture`] (several models as one). `draw` is how a character is drawn from a distribution,
 //! [`reader`] how many words are read side by side and `rounds` how they are drawn so, [`tokens`] is
 //! how networks read whole words, [`parameters`] where their parameters come from.
@@ -15,6 +15,7 @@ pub mod bow;
 pub mod config;
 pub mod draw;
 pub mod language_model;
+pub mod layers;
 pub mod lookup;
 pub mod makemore;
 pub mod mixture;

@@ -13,17 +13,28 @@ use crate::libtorch::random::Generator;
 ///
 /// A network is made in one way, whether its parameters are new or those of a checkpoint.
 #[derive(Debug)]
-pub struct Parameters {
-    source: Source,
+pub struct Parameters<'a> {
+    source: Source<'a>,
     device: Device,
     /// Those that were asked for.
     taken: Vec<(String, Tensor)>,
+    /// What is learned without gradients.
+    buffers: Vec<(String, Tensor)>,
 }
 
 #[derive(Debug)]
-enum Source {
-    New(Generator),
+enum Source<'a> {
+    New(&'a mut Generator),
     Given(BTreeMap<String, Tensor>),
+}
+
+/// What was asked for, with names.
+#[derive(Debug)]
+pub struct Taken {
+    /// What has gradients.
+    pub parameters: Vec<(String, Tensor)>,
+    /// What is learned without, such as the running means of batch normalisation.
+    pub buffers: Vec<(String, Tensor)>,
 }
 
 /// How new numbers are drawn.
@@ -32,21 +43,16 @@ enum Draw {
     Constant(f64),
     /// With a mean of 0 and a variance of 1.
     Normal,
+    /// Normal, divided by the first number and multiplied with the second one.
+    Scaled(f64, f64),
     /// From minus a bound to the bound.
     Uniform(f64),
 }
 
-impl Parameters {
-    /// New ones, which follow from a seed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::GeneratorInUse`] if this thread is still sampling.
-    pub fn new(seed: u64, device: Device) -> Result<Self> {
-        Ok(Self::from_source(
-            Source::New(Generator::seeded(seed)?),
-            device,
-        ))
+impl<'a> Parameters<'a> {
+    /// New ones, which follow from the numbers that come next.
+    pub fn new(generator: &'a mut Generator, device: Device) -> Self {
+        Self::from_source(Source::New(generator), device)
     }
 
     /// Given ones, which are copied.
@@ -56,11 +62,12 @@ impl Parameters {
         Self::from_source(Source::Given(shared.collect()), device)
     }
 
-    fn from_source(source: Source, device: Device) -> Self {
+    fn from_source(source: Source<'a>, device: Device) -> Self {
         Self {
             source,
             device,
             taken: Vec::new(),
+            buffers: Vec::new(),
         }
     }
 
@@ -69,7 +76,7 @@ impl Parameters {
     /// # Errors
     ///
     /// [`Error::Value`] if others were given.
-    pub fn finish(self) -> Result<Vec<(String, Tensor)>> {
+    pub fn finish(self) -> Result<Taken> {
         if let Source::Given(rest) = &self.source
             && let Some(name) = rest.keys().next()
         {
@@ -79,7 +86,10 @@ impl Parameters {
                 expected: "those of the network alone would work",
             });
         }
-        Ok(self.taken)
+        Ok(Taken {
+            parameters: self.taken,
+            buffers: self.buffers,
+        })
     }
 
     /// `torch.nn.Linear`: a weight of `[outputs, inputs]`, and a bias of `[outputs]` if it has one.
@@ -122,6 +132,39 @@ impl Parameters {
         })
     }
 
+    /// A parameter of normal numbers, divided by the root of its first dimension and multiplied with
+    /// a gain.
+    ///
+    /// Source: He et al., *Delving deep into rectifiers*, 2015; lecture 3.
+    ///
+    /// # Errors
+    ///
+    /// As [`linear`](Self::linear).
+    pub fn kaiming(&mut self, name: &str, shape: &[i64], gain: f64) -> Result<Tensor> {
+        let inputs = shape.first().copied().unwrap_or(1) as f64;
+        self.take(name.to_owned(), shape, Draw::Scaled(inputs.sqrt(), gain))
+    }
+
+    /// Something that is learned without gradients, and the same number everywhere at first.
+    ///
+    /// # Errors
+    ///
+    /// As [`linear`](Self::linear).
+    pub fn buffer(&mut self, name: &str, shape: &[i64], number: f64) -> Result<Tensor> {
+        let buffer = self.draw(name, shape, Draw::Constant(number))?;
+        self.buffers.push((name.to_owned(), buffer.shallow_clone()));
+        Ok(buffer)
+    }
+
+    /// A parameter that is the same number everywhere at first.
+    ///
+    /// # Errors
+    ///
+    /// As [`linear`](Self::linear).
+    pub fn constant(&mut self, name: &str, shape: &[i64], number: f64) -> Result<Tensor> {
+        self.take(name.to_owned(), shape, Draw::Constant(number))
+    }
+
     /// A parameter that is 0 at first.
     ///
     /// # Errors
@@ -141,13 +184,24 @@ impl Parameters {
     }
 
     fn take(&mut self, name: String, shape: &[i64], draw: Draw) -> Result<Tensor> {
-        let parameter = match &mut self.source {
+        let parameter = self.draw(&name, shape, draw)?;
+        let parameter = parameter.f_set_requires_grad(true)?;
+        self.taken.push((name, parameter.shallow_clone()));
+        Ok(parameter)
+    }
+
+    fn draw(&mut self, name: &str, shape: &[i64], draw: Draw) -> Result<Tensor> {
+        let drawn = match &mut self.source {
             Source::New(generator) => match draw {
                 Draw::Constant(value) => Tensor::f_full(shape, value, (Kind::Float, Device::Cpu))?,
                 Draw::Normal => generator.normal(shape)?,
+                Draw::Scaled(divisor, factor) => {
+                    let normal = generator.normal(shape)?;
+                    normal.f_div_scalar(divisor)?.f_mul_scalar(factor)?
+                }
                 Draw::Uniform(bound) => generator.between(shape, bound)?,
             },
-            Source::Given(given) => match given.remove(&name) {
+            Source::Given(given) => match given.remove(name) {
                 Some(given) if given.size() == shape && given.kind() == Kind::Float => {
                     tch::no_grad(|| given.f_detach_copy())?
                 }
@@ -171,11 +225,7 @@ impl Parameters {
                 }
             },
         };
-        let parameter = parameter
-            .f_to_device(self.device)?
-            .f_set_requires_grad(true)?;
-        self.taken.push((name, parameter.shallow_clone()));
-        Ok(parameter)
+        Ok(drawn.f_to_device(self.device)?)
     }
 }
 

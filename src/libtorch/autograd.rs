@@ -1,0 +1,168 @@
+//! Functions with a backward pass of ours, among those that libtorch differentiates.
+
+use std::fmt;
+
+use tch::Tensor;
+
+use crate::error::Result;
+
+/// What a function of ours does in the backward pass.
+pub trait Backward: fmt::Debug {
+    /// The gradients of what the function read, by the gradient of its output.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    fn backward(&self, gradient: &Tensor) -> Result<Gradients>;
+}
+
+/// The gradients of what a function read.
+#[derive(Debug)]
+pub struct Gradients {
+    /// Of its input, of the same shape.
+    pub input: Tensor,
+    /// Its parameters, each with its gradient.
+    pub parameters: Vec<(Tensor, Tensor)>,
+}
+
+/// A forward pass in pieces: within each libtorch records what it takes to differentiate, and a
+/// function of ours is between each and the next one. This is what `torch.autograd.Function` is for
+/// in Python, and what `tch` does not have.
+#[derive(Debug, Default)]
+pub struct Tape {
+    joints: Vec<Joint>,
+}
+
+#[derive(Debug)]
+struct Joint {
+    input: Tensor,
+    /// What the next piece begins with.
+    output: Tensor,
+    function: Box<dyn Backward>,
+}
+
+impl Tape {
+    /// Ends a piece with `input`, and begins the next one with the `output` of a function, which is
+    /// returned for it.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch fails.
+    pub fn join(
+        &mut self,
+        input: &Tensor,
+        output: Tensor,
+        function: impl Backward + 'static,
+    ) -> Result<Tensor> {
+        let output = output.f_set_requires_grad(true)?;
+        self.joints.push(Joint {
+            input: input.shallow_clone(),
+            output: output.shallow_clone(),
+            function: Box::new(function),
+        });
+        Ok(output)
+    }
+
+    /// The gradients of a loss, a scalar, with respect to tensors, in their order. Each is one that
+    /// the loss depends on.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn gradients(self, loss: &Tensor, tensors: &[Tensor]) -> Result<Vec<Tensor>> {
+        let mut found: Vec<Option<Tensor>> = tensors.iter().map(|_| None).collect();
+        let mut wanted: Vec<Tensor> = tensors.iter().map(Tensor::shallow_clone).collect();
+        let mut root = loss.shallow_clone();
+        for joint in self.joints.into_iter().rev() {
+            wanted.push(joint.output);
+            let mut gradients = Tensor::f_run_backward(&[&root], &wanted, false, false)?;
+            wanted.truncate(tensors.len());
+            let of_output = gradients.pop().unwrap_or_else(Tensor::new);
+            keep(gradients, &mut found);
+            let gradients = tch::no_grad(|| joint.function.backward(&of_output))?;
+            let Gradients { input, parameters } = gradients;
+            for (parameter, gradient) in parameters {
+                let is_it = |other: &Tensor| other.data_ptr() == parameter.data_ptr();
+                if let Some(place) = tensors.iter().position(is_it) {
+                    found[place] = Some(gradient);
+                }
+            }
+            // Its gradient with respect to the input is the gradient that was just computed.
+            let flat = input.f_view([-1])?;
+            root = joint.input.f_view([-1])?.f_dot(&flat)?;
+        }
+        let gradients = Tensor::f_run_backward(&[&root], &wanted, false, false)?;
+        keep(gradients, &mut found);
+        Ok(found
+            .into_iter()
+            .map(|gradient| gradient.unwrap_or_else(Tensor::new))
+            .collect())
+    }
+}
+
+/// Keeps the gradients of tensors that are in a piece.
+fn keep(gradients: Vec<Tensor>, found: &mut [Option<Tensor>]) {
+    for (gradient, found) in gradients.into_iter().zip(found) {
+        if gradient.defined() {
+            *found = Some(gradient);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    /// `y = scale * x²`.
+    #[derive(Debug)]
+    struct ScaledSquare {
+        x: Tensor,
+        scale: Tensor,
+    }
+
+    impl Backward for ScaledSquare {
+        fn backward(&self, gradient: &Tensor) -> Result<Gradients> {
+            Ok(Gradients {
+                input: gradient * &self.scale * &self.x * 2.0,
+                parameters: vec![(
+                    self.scale.shallow_clone(),
+                    (gradient * self.x.square()).sum(Kind::Float).view([1]),
+                )],
+            })
+        }
+    }
+
+    #[test]
+    fn gradients_pass_through_functions_of_ours() {
+        let leaf = |numbers: &[f32]| Tensor::from_slice(numbers).set_requires_grad(true);
+        let (w, scale, v) = (
+            leaf(&[0.5, -1.5, 2.0]),
+            leaf(&[3.0]),
+            leaf(&[1.0, 2.0, -1.0]),
+        );
+        let all = [&w, &scale, &v].map(Tensor::shallow_clone);
+        let before = || w.tanh();
+        let after = |y: &Tensor| (y.sin() * &v).sum(Kind::Float);
+
+        let x = before();
+        let plain = after(&(&scale * x.square()));
+        let expected = Tensor::run_backward(&[plain], &all, false, false);
+
+        let mut tape = Tape::default();
+        let x = before();
+        let detached = x.detach();
+        let function = ScaledSquare {
+            x: detached.shallow_clone(),
+            scale: scale.shallow_clone(),
+        };
+        let y = tch::no_grad(|| &scale * detached.square());
+        let y = tape.join(&x, y, function).unwrap();
+        let gradients = tape.gradients(&after(&y), &all).unwrap();
+        for (gradient, expected) in gradients.iter().zip(expected) {
+            assert_eq!(gradient.size(), expected.size());
+            let difference = (gradient - expected).abs().max();
+            assert!(difference.to_device(Device::Cpu).double_value(&[]) < 1e-6);
+        }
+    }
+}
