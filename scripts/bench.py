@@ -18,10 +18,15 @@ ROOT = Path(__file__).parent.parent
 NAMES = ROOT / "assets" / "names.txt"
 NOTES = ROOT / "scripts" / "notes.py"
 MAKEMORE_STEPS = ROOT / "scripts" / "makemore_steps.py"
+LECTURE_STEPS = ROOT / "scripts" / "lecture_steps.py"
+
+
+# How much of a command's standard output is kept, in bytes.
+TAIL = 1 << 16
 
 
 def run(command):
-    """Seconds, peak memory in MB, and standard output of a command that succeeds."""
+    """Seconds, peak memory in MB, and the end of standard output of a command that succeeds."""
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -32,7 +37,7 @@ def run(command):
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"bench: {' '.join(map(str, command))} exits with {process.returncode}")
-        output.seek(max(0, output.seek(0, os.SEEK_END) - 200))
+        output.seek(max(0, output.seek(0, os.SEEK_END) - TAIL))
         tail = output.read().decode(errors="replace")
     unit = 1 << 20 if platform.system() == "Darwin" else 1 << 10
     return seconds, usage.ru_maxrss / unit, tail
@@ -210,6 +215,21 @@ def makemore_table(program, python, makemore):
             print(f"| {label} | {' | '.join(figures)} |", flush=True)
 
 
+def lecture_rows(table, program, python, steps=5000):
+    """The training steps of lectures 3 and 5, on one thread each."""
+    for lecture in (3, 5):
+        theirs = [python, LECTURE_STEPS, lecture, steps]
+        ours = [program, "lecture", lecture, "--steps", steps, "--json", "-q"]
+
+        def own(measured):
+            shown = json.loads(measured[2])["steps"]
+            return next(step["training"]["seconds"] for step in shown if "training" in step)
+
+        table.row(f"`lecture {lecture}`, a training step of {steps:,}, beside the notebook's",
+                  theirs if python else None, ours,
+                  lambda value: f"{1000 * value / steps:.3f} ms", own, own_seconds)
+
+
 def output(command):
     """The standard output of a command that succeeds."""
     words = [str(word) for word in command]
@@ -308,6 +328,7 @@ def main():
                   lambda measured: own_seconds(measured) / few)
         table.row("`heatmap`, whole process", notes("heatmap", picture),
                   [ours, "heatmap", "-q", picture], seconds)
+        lecture_rows(table, ours, options.python)
         for _ in range(3):
             start, _, _ = run([ours, "--version"])
         ngram_rows(table, ours, folder, size // 10, names, start)

@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
 # Runs the whole test suite, after setting up libtorch where it is missing.
+#
+#   scripts/test.sh              every test, in some minutes with the build
+#   scripts/test.sh --lectures   the lectures from their first step to their last, instead
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -7,5 +10,9 @@ command -v cargo >/dev/null || {
   echo "test: no cargo; install Rust from https://rustup.rs" >&2
   exit 1
 }
+if [ "${1-}" = --lectures ]; then
+  program=$(scripts/build.sh)
+  exec "$program" lecture all "${@:2}"
+fi
 scripts/setup.sh
 cargo test --locked "$@"

@@ -23,14 +23,14 @@ pub fn float(value: f64) -> String {
     python_exponent(&scientific)
 }
 
-/// Python's `f"{value:.4e}"`.
+/// Python's `f"{value:.4e}"`, with as many digits behind the point as are asked for.
 ///
 /// ```
 /// # use makemore_tch::format::scientific;
-/// assert_eq!(scientific(2.93985e-8), "2.9399e-08");
+/// assert_eq!(scientific(2.93985e-8, 4), "2.9399e-08");
 /// ```
-pub fn scientific(value: f64) -> String {
-    python_exponent(&format!("{value:.4e}"))
+pub fn scientific(value: f64, digits: usize) -> String {
+    python_exponent(&format!("{value:.digits$e}"))
 }
 
 /// A number that is known by its natural logarithm, with four decimals and a power of ten.
@@ -150,8 +150,8 @@ mod tests {
 
     #[test]
     fn scientific_has_four_decimals_and_two_digits_of_exponent() {
-        assert_eq!(scientific(2.9399e-8), "2.9399e-08");
-        assert_eq!(scientific(0.0), "0.0000e+00");
-        assert_eq!(scientific(f64::INFINITY), "inf");
+        assert_eq!(scientific(2.9399e-8, 4), "2.9399e-08");
+        assert_eq!(scientific(0.0, 4), "0.0000e+00");
+        assert_eq!(scientific(f64::INFINITY, 4), "inf");
     }
 }

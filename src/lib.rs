@@ -28,7 +28,7 @@
 //! The modules are in the order of the lecture: [`data`] (words, read from a source, and their
 //! vocabulary) → [`counting`] (`N`) or [`train::examples`] → [`models`] (`P`, or a network, trained
 //! by [`mod@train`] and kept in a [`checkpoint`]) → [`mod@sample`], [`score`] and [`plots`].
-//! [`lecture`] replays all of it beside the published figures. The program `makemore-tch` is a
+//! [`lectures`] replays this and the rest of the series beside the published figures. The program `makemore-tch` is a
 //! command line on top of them.
 
 pub mod arpa;
@@ -38,7 +38,7 @@ pub mod data;
 pub mod error;
 pub mod files;
 pub mod format;
-pub mod lecture;
+pub mod lectures;
 pub mod libtorch;
 pub mod memory;
 pub mod model_file;

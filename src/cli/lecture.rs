@@ -1,67 +1,304 @@
-//! `makemore-tch lecture`: the notes replayed; the steps themselves are in the library.
+//! `makemore-tch lecture`: the lectures replayed; the steps themselves are in the library.
 
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
 use clap::Args;
-use makemore_tch::lecture::{self, Step};
-use makemore_tch::{Rows, Vocabulary, Words};
+use indicatif::ProgressBar;
+use makemore_tch::data::words::BOUNDARY;
+use makemore_tch::files::Output;
+use makemore_tch::lectures::{
+    Audience, Ended, Lecture as Number, Options, QUICK_STEPS, STEPS, Step, replay,
+};
+use makemore_tch::libtorch::device::DeviceRequest;
+use makemore_tch::train::Rows;
+use makemore_tch::{Vocabulary, Words, plots};
 use serde::Serialize;
+use strum::VariantArray;
 
-use super::arguments::{DataArguments, JsonArguments, one_of};
+use super::arguments::{JsonArguments, one_of, whole};
 use super::context::Context;
+use super::interrupt::Interrupt;
+use super::output::Remarks;
 use super::{output, progress};
 
-/// Replay the lecture and compare every figure with the published one
+/// Replay the lectures and compare every figure with the published one
 ///
-/// Ends with status 1 if one does not agree.
+/// 1 is the lecture on bigrams, 2 an MLP, 3 batch normalisation, 4 backpropagation by hand and 5 a
+/// WaveNet. Ends with status 1 if a figure does not agree.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  makemore-tch lecture                     as in the notes, some seconds
-  makemore-tch lecture --rows distinct     the same in less than one")]
+  makemore-tch lecture                     the first, some seconds
+  makemore-tch lecture --rows distinct     the same in less than one
+  makemore-tch lecture 3 --quick           the third up to its second loss
+  makemore-tch lecture all --plots out     the whole series, some minutes, with its pictures")]
 pub struct Lecture {
-    /// How the data is laid out for training
+    /// Which one: 1 to 5, or all
+    #[arg(value_name = "LECTURE", default_value = "1", value_parser = which)]
+    which: Which,
+
+    /// End the trainings of lectures 2 to 5 after so many steps; what is published later is not
+    /// compared [default: all 200000]
+    #[arg(long, value_name = "N", value_parser = whole(1..=STEPS), allow_negative_numbers = true)]
+    steps: Option<u64>,
+
+    /// The same as --steps 10001, which is up to the second loss
+    #[arg(long, conflicts_with = "steps")]
+    quick: bool,
+
+    /// Draw the pictures of lectures 2 to 5 into this folder, as PNG and as SVG
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
+
+    /// How the data of lecture 1 is laid out for training
     #[arg(long, value_parser = one_of::<Rows>(), default_value = "all")]
     rows: Rows,
 
-    #[command(flatten)]
-    data: DataArguments,
+    /// Where lectures 2 to 5 are computed: cpu, cuda, cuda:N, mps or auto; published figures are of
+    /// the CPU, and others are compared less strictly
+    #[arg(long, default_value = "cpu")]
+    device: DeviceRequest,
+
+    /// Refused, with a word on why.
+    #[arg(long, hide = true, num_args = 0.., value_name = "FILE")]
+    data: Option<Vec<PathBuf>>,
 
     #[command(flatten)]
     json: JsonArguments,
 }
 
+/// One lecture or all.
+#[derive(Debug, Clone)]
+struct Which(Vec<Number>);
+
+fn which(text: &str) -> Result<Which, String> {
+    if text == "all" {
+        return Ok(Which(Number::VARIANTS.to_vec()));
+    }
+    let found = Number::VARIANTS
+        .iter()
+        .find(|lecture| lecture.number().to_string() == text);
+    match found {
+        Some(&lecture) => Ok(Which(vec![lecture])),
+        None => Err("there are lectures 1 to 5; one of them or all would work".to_owned()),
+    }
+}
+
 #[derive(Serialize)]
 struct Document {
     agrees: bool,
-    steps: Vec<Step>,
+    /// Whether everything was replayed that was asked for.
+    complete: bool,
+    steps: Vec<Shown>,
+}
+
+/// A step of one of the lectures.
+#[derive(Serialize)]
+struct Shown {
+    lecture: u8,
+    #[serde(flatten)]
+    step: Step,
 }
 
 impl Lecture {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
-        let words = Words::read(&self.data.source(), self.data.boundary(None))?;
-        if self.rows == Rows::All {
-            let bigrams = words.digest().characters + words.digest().words;
-            let v = Vocabulary::of(&words)?.len();
-            context.threads.prepare_for(bigrams as usize * v);
+        if self.data.is_some() {
+            bail!(
+                "the lectures are about their own names, whose figures are published; leave --data out (train, sample and score read other lists)"
+            );
         }
-        let bar = progress::steps(lecture::EPOCHS, context.remarks.quiet);
-        let mut steps = Vec::new();
-        let on_step = |step: Step| {
-            if !self.json.json {
-                bar.suspend(|| print(steps.len() + 1, &step))?;
-            }
-            steps.push(step);
-            anyhow::Ok(())
+        let Which(lectures) = &self.which;
+        let pictures = match &self.plots {
+            Some(folder) => Some(Pictures::check(folder, lectures)?),
+            None => None,
         };
-        lecture::replay(&words, self.rows, on_step, |_| bar.inc(1))?;
-        bar.finish_and_clear();
-
-        let agrees = steps.iter().all(|step| step.agrees);
-        if self.json.json {
-            output::json(&Document { agrees, steps })?;
-        } else {
-            print_verdict(&steps)?;
+        let steps = match self.quick {
+            true => QUICK_STEPS,
+            false => self.steps.unwrap_or(STEPS),
+        };
+        let options = Options {
+            rows: self.rows,
+            steps,
+            device: self.device.open()?,
+            pictures: pictures.is_some(),
+        };
+        let mut teller = Teller {
+            lecture: Number::Bigram,
+            is_json: self.json.json,
+            is_one: lectures.len() == 1,
+            bar: progress::lecture(context.remarks.quiet),
+            interrupt: Interrupt::catch()?,
+            remarks: context.remarks,
+            pictures,
+            shown: Vec::new(),
+            fault: None,
+        };
+        let mut ended = Ended::Whole;
+        for &lecture in lectures {
+            prepare(lecture, self.rows, context)?;
+            teller.begin(lecture)?;
+            let replayed = replay(lecture, options, &mut teller);
+            // What prevented that a step was told comes before what followed from that.
+            if let Some(fault) = teller.fault.take() {
+                return Err(fault);
+            }
+            ended = replayed?;
+            if ended == Ended::Early {
+                break;
+            }
         }
-        Ok(u8::from(!agrees))
+        teller.end(ended)
+    }
+}
+
+/// Has libtorch compute as a lecture does best, and the published figures of lectures 2 to 5 are
+/// from: on one thread.
+fn prepare(lecture: Number, rows: Rows, context: Context) -> anyhow::Result<()> {
+    if lecture != Number::Bigram {
+        let _one = context.threads.prepare_for_training(0);
+        return Ok(());
+    }
+    context.threads.use_small();
+    if rows == Rows::All {
+        let words = Words::lecture(BOUNDARY)?;
+        let bigrams = words.digest().characters + words.digest().words;
+        let v = Vocabulary::of(&words)?.len();
+        context.threads.prepare_for(bigrams as usize * v);
+    }
+    Ok(())
+}
+
+/// Where pictures go, which was looked at before the work.
+struct Pictures {
+    files: Vec<(&'static str, Output)>,
+}
+
+impl Pictures {
+    /// A folder that is not there is made.
+    fn check(folder: &Path, lectures: &[Number]) -> anyhow::Result<Self> {
+        if folder.exists() && !folder.is_dir() {
+            bail!(
+                "{}: is a file; --plots takes a folder, which is made if it is not there",
+                folder.display()
+            );
+        }
+        std::fs::create_dir_all(folder).map_err(|cause| makemore_tch::Error::Write {
+            file: folder.to_owned(),
+            cause,
+        })?;
+        let mut files = Vec::new();
+        for name in lectures.iter().flat_map(|lecture| lecture.pictures()) {
+            for ending in ["png", "svg"] {
+                let output = plots::check(&folder.join(format!("{name}.{ending}")))?;
+                files.push((*name, output));
+            }
+        }
+        Ok(Self { files })
+    }
+}
+
+/// Tells what a replay does.
+struct Teller {
+    lecture: Number,
+    is_json: bool,
+    /// Whether it is a single lecture.
+    is_one: bool,
+    bar: ProgressBar,
+    interrupt: Interrupt,
+    remarks: Remarks,
+    pictures: Option<Pictures>,
+    shown: Vec<Shown>,
+    /// Why something could not be told.
+    fault: Option<anyhow::Error>,
+}
+
+impl Teller {
+    fn begin(&mut self, lecture: Number) -> anyhow::Result<()> {
+        self.lecture = lecture;
+        if self.is_one || self.is_json {
+            return Ok(());
+        }
+        let mut results = output::results();
+        let (number, title) = (lecture.number(), lecture.title());
+        writeln!(results, "Lecture {number}: {title}\n")?;
+        Ok(results.flush()?)
+    }
+
+    /// Tells how it all went, and returns the exit status.
+    fn end(self, ended: Ended) -> anyhow::Result<u8> {
+        self.bar.finish_and_clear();
+        let agrees = self.shown.iter().all(|shown| shown.step.agrees);
+        let complete = ended == Ended::Whole;
+        if self.is_json {
+            output::json(&Document {
+                agrees,
+                complete,
+                steps: self.shown,
+            })?;
+        } else {
+            let figures = self.shown.iter().flat_map(|shown| &shown.step.figures);
+            let total = figures.clone().count();
+            let agreeing = figures.filter(|figure| figure.agrees).count();
+            let mut results = output::results();
+            let until = if complete {
+                ""
+            } else {
+                "; ended before the rest"
+            };
+            writeln!(results, "{agreeing} of {total} figures agree{until}")?;
+            results.flush()?;
+        }
+        Ok(match complete {
+            true => u8::from(!agrees),
+            false => self.interrupt.status(),
+        })
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        match self.interrupt.is_pressed() || self.fault.is_some() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Audience for Teller {
+    fn step(&mut self, step: Step) -> ControlFlow<()> {
+        let of_lecture = |shown: &&Shown| shown.lecture == self.lecture.number();
+        let number = self.shown.iter().filter(of_lecture).count() + 1;
+        if !self.is_json {
+            let printed = self.bar.suspend(|| print(number, &step));
+            self.fault = printed.err().map(anyhow::Error::from);
+        }
+        self.shown.push(Shown {
+            lecture: self.lecture.number(),
+            step,
+        });
+        self.flow()
+    }
+
+    fn trained(&mut self, done: u64, all: u64) -> ControlFlow<()> {
+        if self.bar.length() != Some(all) || done < self.bar.position() {
+            progress::begin(&self.bar, "step", all);
+        }
+        self.bar.set_position(done);
+        self.flow()
+    }
+
+    fn picture(
+        &mut self,
+        name: &'static str,
+        draw: &dyn Fn(&Path) -> makemore_tch::Result<Vec<u8>>,
+    ) -> makemore_tch::Result<()> {
+        let files = self.pictures.iter().flat_map(|pictures| &pictures.files);
+        for (_, output) in files.filter(|(other, _)| *other == name) {
+            output.replace(&draw(output.path())?)?;
+            let remark = format!("wrote {}", output.path().display());
+            self.bar.suspend(|| self.remarks.say(remark));
+        }
+        Ok(())
     }
 }
 
@@ -69,15 +306,30 @@ fn print(number: usize, step: &Step) -> std::io::Result<()> {
     let mut results = output::results();
     writeln!(results, "{number}. {}", step.title)?;
     writeln!(results, "   {}", step.explanation)?;
+    if let Some(training) = step.training {
+        let each = 1000.0 * training.seconds / training.steps.max(1) as f64;
+        writeln!(
+            results,
+            "   {} steps of {} in {:.1} s, {each:.3} ms each",
+            training.steps, training.published_steps, training.seconds
+        )?;
+    }
+    let names = step
+        .figures
+        .iter()
+        .map(|figure| figure.name.chars().count());
+    let width = names.max().unwrap_or(0).max(24);
     for figure in &step.figures {
         let verdict = if figure.agrees {
             "agrees"
         } else {
             "DOES NOT AGREE"
         };
+        let note = figure.note.iter().map(|note| format!(" ({note})"));
+        let note: String = note.collect();
         writeln!(
             results,
-            "   {:<24} ours {:<30} published {:<30} {verdict}",
+            "   {:<width$} ours {:<30} published {:<30} {verdict}{note}",
             figure.name, figure.ours, figure.published
         )?;
     }
@@ -85,11 +337,45 @@ fn print(number: usize, step: &Step) -> std::io::Result<()> {
     results.flush()
 }
 
-fn print_verdict(steps: &[Step]) -> std::io::Result<()> {
-    let figures = steps.iter().flat_map(|step| &step.figures);
-    let total = figures.clone().count();
-    let agreeing = figures.filter(|figure| figure.agrees).count();
-    let mut results = output::results();
-    writeln!(results, "{agreeing} of {total} figures agree")?;
-    results.flush()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use makemore_tch::lectures::Figure;
+
+    /// A teller that was told of one figure.
+    fn teller(agrees: bool) -> Teller {
+        let figure = Figure {
+            name: "loss".to_owned(),
+            ours: "3.3167".to_owned(),
+            published: "3.3168".to_owned(),
+            agrees,
+            note: None,
+        };
+        Teller {
+            lecture: Number::WaveNet,
+            is_json: false,
+            is_one: true,
+            bar: ProgressBar::hidden(),
+            interrupt: Interrupt::catch().unwrap(),
+            remarks: Remarks { quiet: true },
+            pictures: None,
+            shown: vec![Shown {
+                lecture: 5,
+                step: Step {
+                    title: "Training",
+                    explanation: "",
+                    agrees,
+                    training: None,
+                    figures: vec![figure],
+                },
+            }],
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn a_figure_that_does_not_agree_ends_with_status_1() {
+        assert_eq!(teller(true).end(Ended::Whole).unwrap(), 0);
+        assert_eq!(teller(false).end(Ended::Whole).unwrap(), 1);
+    }
 }

@@ -26,6 +26,16 @@ pub fn training(quiet: bool) -> ProgressBar {
     ProgressBar::new(1000).with_style(style)
 }
 
+/// A bar over the steps of lectures, with their rate.
+pub fn lecture(quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let template = "{prefix} {pos}/{len} {wide_bar} {per_sec} {elapsed} (eta {eta})";
+    let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}
+
 /// A bar over the words of a list.
 pub fn words(count: u64, quiet: bool) -> ProgressBar {
     steps(count, quiet).with_prefix("words")

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use makemore_tch::lecture::published_average_nll;
+use makemore_tch::lectures::published_average_nll;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::score::evaluate::{self, Evaluation};
 use makemore_tch::score::{self, WordScore};
@@ -401,7 +401,7 @@ impl Score {
                 };
                 let pair = format::visible(&pair);
                 let probability = match bigram.probability {
-                    p if p > 0.0 && p < 0.00005 => format::scientific(p),
+                    p if p > 0.0 && p < 0.00005 => format::scientific(p, 4),
                     p => format!("{p:.4}"),
                 };
                 let unknown = match bigram.unknown {

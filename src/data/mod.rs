@@ -1,7 +1,8 @@
 //! Word lists: what a word is, where lists are read from, and which character has which index.
 //!
 //! In the order of the lecture: [`words`] (one word a line, checked), [`vocabulary`] (`stoi` and
-//! `itos`), [`split`] (which words are for training, dev and test) and [`parts`] (lists with their
+//! `itos`), [`split`] (which words are for training, dev and test; [`shuffle`] as the lectures do) and
+//! [`parts`] (lists with their
 //! split). Behind them: [`reader`] (files and standard input, as blocks of whole lines),
 //! `decompress` (gzip, zstd), [`digest`] (by which a list is recognised), `pass` (blocks for several
 //! threads, once a list was checked), [`search`] (which words a list has).
@@ -12,6 +13,7 @@ pub mod parts;
 pub(crate) mod pass;
 pub mod reader;
 pub mod search;
+pub mod shuffle;
 pub mod split;
 pub mod vocabulary;
 pub mod words;

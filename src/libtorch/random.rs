@@ -145,6 +145,27 @@ impl Generator {
         Ok(unit.f_mul_scalar(2.0 * bound)?.f_sub_scalar(bound)?)
     }
 
+    /// `torch.randint(0, end, (count,))`: whole numbers below `end`, `[count]`, i64.
+    ///
+    /// A block has the numbers of single draws.
+    ///
+    /// # Errors
+    ///
+    /// If libtorch cannot allocate them.
+    pub fn randint(&mut self, end: i64, count: i64) -> Result<Tensor> {
+        Ok(Tensor::f_randint(end, [count], (Kind::Int64, Device::Cpu))?)
+    }
+
+    /// One index by `torch.multinomial(p, num_samples=1)` as it is since PyTorch 2.0; `p` is `[V]`,
+    /// f32.
+    ///
+    /// # Errors
+    ///
+    /// If `p` is no distribution.
+    pub fn multinomial_of_today(&mut self, p: &Tensor) -> Result<usize> {
+        Ok(p.f_multinomial(1, false)?.f_int64_value(&[0])? as usize)
+    }
+
     /// One index by `torch.multinomial(p, num_samples=1, replacement=True)`; `p` is `[V]`, f32.
     ///
     /// # Errors

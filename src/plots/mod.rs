@@ -12,6 +12,7 @@
 //! lines and points have. `histograms` and `update_ratios` share a `legend`, `scatter` has none.
 
 mod axes;
+mod batch_losses;
 mod by_order;
 mod cell_text;
 mod colour_bar;
@@ -41,6 +42,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters_backend::DrawingErrorKind;
 
+pub use batch_losses::BatchLosses;
 pub use by_order::{ByOrder, DevLosses};
 pub use colour_scale::Scale;
 pub use heatmap::{Context, Heatmap};

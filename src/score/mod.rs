@@ -63,7 +63,7 @@ impl Likelihood {
     pub fn scientific(self) -> String {
         match self.is_too_small() {
             true => format::exponential(self.ln),
-            false => format::scientific(self.product),
+            false => format::scientific(self.product, 4),
         }
     }
 

@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use crate::error::Result;
+use crate::libtorch::numbers;
 
 /// Plain gradient descent.
 ///
@@ -58,4 +59,36 @@ impl Sgd {
         }
         Ok(())
     }
+}
+
+/// Plain gradient descent with gradients that are at hand, which are used up.
+///
+/// Source: the lectures, `p.data += -lr * p.grad`.
+///
+/// # Errors
+///
+/// If a gradient has not the shape of its parameter.
+pub fn descend(
+    parameters: &mut [Tensor],
+    gradients: Vec<Tensor>,
+    learning_rate: f64,
+) -> Result<()> {
+    for (parameter, mut gradient) in parameters.iter_mut().zip(gradients) {
+        // Products and differences are rounded alike in both ways.
+        if let Some(gradient) = numbers::of(&gradient)
+            && let Some(parameter) = numbers::of_mut(parameter)
+        {
+            let rate = learning_rate as f32;
+            for (parameter, gradient) in parameter.iter_mut().zip(gradient) {
+                *parameter -= rate * gradient;
+            }
+            continue;
+        }
+        tch::no_grad(|| -> Result<()> {
+            let update = gradient.f_mul_scalar_(learning_rate)?;
+            let _in_place = parameter.f_sub_(&update)?;
+            Ok(())
+        })?;
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use makemore_tch::checkpoint::{MAX_EPOCHS, TrainedNetwork};
 use makemore_tch::counting::count_parts;
-use makemore_tch::lecture::published_average_nll;
+use makemore_tch::lectures::published_average_nll;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
 use makemore_tch::score::evaluate;
 use makemore_tch::train::rate;

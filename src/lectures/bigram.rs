@@ -1,17 +1,14 @@
-//! The notes from the first count to the last sampled name, each figure beside the published one.
-//!
-//! Everything is computed from the data by the calls that the rest of the crate offers; only the
-//! published figures are written down here, as they stand in the notes.
+//! Lecture 1: the notes from the first count to the last sampled name.
 
 use std::ops::ControlFlow;
 
-use serde::Serialize;
 use tch::{Device, IndexOp, Kind, Tensor};
 
+use super::{Figure, Flow, Stage, Step, go_on};
 use crate::counting::NgramCounts;
 use crate::data::words::is_lecture;
 use crate::data::{Digest, Words};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format;
 use crate::models::network::probabilities;
 use crate::models::{Bigram, LanguageModel, Table};
@@ -21,9 +18,6 @@ use crate::train::{Examples, Rows, Sgd, TrainOptions, loss, train};
 
 /// The seed of all random numbers of the notes.
 const SEED: u64 = 420;
-
-/// How far a loss or a probability that is published in full may be off.
-const TOLERANCE: f64 = 1e-6;
 
 /// The five names, the likeliest first; the network's are the same.
 const NAMES: [(&str, f64); 5] = [
@@ -58,7 +52,7 @@ const LOSSES: [(u64, f64); 7] = [
 const AVERAGE_NLL: &str = "2.454579";
 
 /// The epochs of the notes' run.
-pub const EPOCHS: u64 = 301;
+const EPOCHS: u64 = 301;
 
 /// The average NLL that the notes print for a list under `P` with a smoothing, if it is theirs.
 ///
@@ -68,119 +62,37 @@ pub fn published_average_nll(list: Digest, smoothing: f64) -> Option<&'static st
     (smoothing == 1.0 && is_lecture(list)).then_some(AVERAGE_NLL)
 }
 
-/// One step of the lecture.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Step {
-    /// What it is about.
-    pub title: &'static str,
-    /// What happens in it, in a sentence or two.
-    #[serde(skip)]
-    pub explanation: &'static str,
-    /// Whether all figures agree.
-    pub agrees: bool,
-    /// Its figures.
-    pub figures: Vec<Figure>,
-}
-
-impl Step {
-    fn new(title: &'static str, explanation: &'static str, figures: Vec<Figure>) -> Self {
-        Self {
-            title,
-            explanation,
-            agrees: figures.iter().all(|figure| figure.agrees),
-            figures,
-        }
-    }
-}
-
-/// A figure of ours and the published one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figure {
-    /// What it is.
-    pub name: String,
-    /// As we compute it.
-    pub ours: String,
-    /// As the notes print it.
-    pub published: String,
-    /// Texts and whole numbers agree if they are the same, losses within 1e-6, and figures that
-    /// the notes round within their last digit.
-    pub agrees: bool,
-}
-
-impl Figure {
-    fn same(name: impl Into<String>, ours: impl ToString, published: impl ToString) -> Self {
-        let (ours, published) = (ours.to_string(), published.to_string());
-        Self {
-            name: name.into(),
-            agrees: ours == published,
-            ours,
-            published,
-        }
-    }
-
-    fn close(name: impl Into<String>, ours: f64, published: f64) -> Self {
-        Self {
-            name: name.into(),
-            ours: format::float(ours),
-            published: format::float(published),
-            agrees: (ours - published).abs() <= TOLERANCE,
-        }
-    }
-
-    /// `published` is rounded, and its last digit is worth `unit`.
-    fn rounded(name: impl Into<String>, ours: f64, published: &str, unit: f64) -> Self {
-        let value: f64 = published.parse().unwrap_or(f64::NAN);
-        Self {
-            name: name.into(),
-            ours: format::float(ours),
-            published: published.to_owned(),
-            agrees: (ours - value).abs() < unit,
-        }
-    }
-}
-
 /// Replays the lecture on a word list, which agrees with the notes if it is theirs.
-///
-/// `on_step` is called as soon as a step is done, `on_epoch` after each of the [`EPOCHS`] epochs
-/// of the training, which runs on `rows`.
-///
-/// # Errors
-///
-/// What `on_step` returns, and an [`Error`] where a list other than the lecture's lacks a
-/// character that the lecture needs.
-pub fn replay<E: From<Error>>(
-    words: &Words,
-    rows: Rows,
-    mut on_step: impl FnMut(Step) -> Result<(), E>,
-    mut on_epoch: impl FnMut(u64),
-) -> Result<(), E> {
+pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
     let counts = NgramCounts::of(words)?;
-    on_step(sizes(words, &counts))?;
-    on_step(most_common(&counts))?;
-    on_step(vocabulary(&counts))?;
+    stage.show(sizes(words, &counts))?;
+    stage.show(most_common(&counts))?;
+    stage.show(vocabulary(&counts))?;
     let p = Table::of(&counts, 1.0)?;
-    on_step(good(&p)?)?;
-    on_step(Step::new(
+    stage.show(good(&p)?)?;
+    stage.show(Step::new(
         "Names from the counts",
         "Character after character is drawn from its row of P with seed 420, until the end token \
          comes.",
         names(&p, &p)?,
     ))?;
-    on_step(average_nll(words, &p, &counts)?)?;
+    stage.show(average_nll(words, &p, &counts)?)?;
 
     let all = Examples::all(words.iter(), &counts, Device::Cpu)?;
     let network = Bigram::new(counts.vocabulary().clone(), 2, SEED, Device::Cpu)?;
-    on_step(shapes(&network, &all)?)?;
-    on_step(emma(&network.table()?)?)?;
+    stage.show(shapes(&network, &all)?)?;
+    stage.show(emma(&network.table()?)?)?;
 
-    let examples = match rows {
+    let examples = match stage.options.rows {
         Rows::All => all,
         Rows::Distinct => Examples::distinct(&counts, Device::Cpu)?,
     };
-    on_step(first_step(&network, &examples)?)?;
-    on_step(training(&network, &examples, &mut on_epoch)?)?;
-    on_step(regularization(&network, &examples)?)?;
-    on_step(Step::new(
+    stage.show(first_step(&network, &examples)?)?;
+    let (step, flow) = training(&network, &examples, stage)?;
+    stage.show(step)?;
+    go_on(flow)?;
+    stage.show(regularization(&network, &examples)?)?;
+    stage.show(Step::new(
         "Names from the network",
         "The trained network is sampled with the same seed, and draws the same names; their \
          likelihoods are again those of P.",
@@ -194,6 +106,7 @@ fn sizes(words: &Words, counts: &NgramCounts) -> Step {
         ours: words.len().to_string(),
         published: "32k".to_owned(),
         agrees: words.len() / 1000 == 32,
+        note: None,
     };
     Step::new(
         "The data",
@@ -382,26 +295,33 @@ fn first_step(network: &Bigram, examples: &Examples) -> Result<Step> {
     ))
 }
 
-fn training(network: &Bigram, examples: &Examples, on_epoch: &mut impl FnMut(u64)) -> Result<Step> {
+/// The training, and whether the lecture goes on after it.
+fn training(
+    network: &Bigram,
+    examples: &Examples,
+    stage: &mut Stage,
+) -> Result<(Step, ControlFlow<()>)> {
     let options = TrainOptions {
         warmup_epochs: 0,
         epochs: EPOCHS,
         ..TrainOptions::default()
     };
     let mut figures = Vec::new();
+    let mut flow = ControlFlow::Continue(());
     train(network, examples, &options, |step| {
         if let Some(&(_, published)) = LOSSES.iter().find(|&&(at, _)| at == step.number) {
             let name = format!("loss of epoch {}", step.number);
             figures.push(Figure::close(name, step.loss.into(), published));
         }
-        on_epoch(step.number);
-        ControlFlow::Continue(())
+        flow = stage.audience.trained(step.number + 1, EPOCHS);
+        flow
     })?;
-    Ok(Step::new(
+    let step = Step::new(
         "Training",
         "301 more steps at learning rate 50: the loss comes down towards that of counting.",
         figures,
-    ))
+    );
+    Ok((step, flow))
 }
 
 fn regularization(network: &Bigram, examples: &Examples) -> Result<Step> {
@@ -417,15 +337,13 @@ fn regularization(network: &Bigram, examples: &Examples) -> Result<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lectures::tests::Listener;
 
     fn steps(words: &Words) -> Vec<Step> {
-        let mut steps = Vec::new();
-        let collect = |step| {
-            steps.push(step);
-            Ok::<(), Error>(())
-        };
-        replay(words, Rows::Distinct, collect, |_| ()).unwrap();
-        steps
+        let mut listener = Listener::default();
+        let mut stage = listener.stage(0);
+        replay(words, &mut stage).unwrap();
+        listener.steps
     }
 
     #[test]
