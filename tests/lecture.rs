@@ -35,12 +35,17 @@ fn the_rest_of_the_series_agrees_as_far_as_it_goes() {
     for lecture in 1..=5 {
         assert!(steps.iter().any(|step| step["lecture"] == lecture));
     }
-    let printed = folder.stdout("lecture 3 --steps 1001");
+    let printed = folder.stdout("lecture 3 --steps 1001 --plots pictures");
     assert!(!printed.contains("DOES NOT AGREE"), "{printed}");
-    assert!(printed.ends_with("83 of 83 figures agree\n"), "{printed}");
+    let verdict = "86 of 86 figures agree; not compared: what is published after more steps\n";
+    assert!(printed.ends_with(verdict), "{printed}");
     for published in ["2.640702e-03", "2.4002976417541504", "arciigqeiunellaia"] {
         assert!(printed.contains(published), "{published}");
     }
+    assert_eq!(
+        std::fs::read_dir(folder.path("pictures")).unwrap().count(),
+        10
+    );
 }
 
 #[test]
@@ -53,6 +58,36 @@ fn pictures_are_written_twice() {
     };
     assert!(read("png").starts_with(b"\x89PNG"));
     assert!(read("svg").starts_with(b"<svg"));
+}
+
+/// What printing meets does not shorten the work that is kept.
+#[cfg(unix)]
+#[test]
+fn pictures_are_written_though_nobody_reads_the_figures() {
+    let folder = Folder::new();
+    let mut lecture = folder
+        .process("lecture 4 --steps 1 --plots pictures")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(lecture.stdout.take());
+    assert_eq!(lecture.wait().unwrap().code(), Some(0));
+    assert!(
+        folder
+            .path("pictures/lecture-4-logit-gradients.svg")
+            .exists()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn two_pictures_do_not_become_one_file() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("pictures")).unwrap();
+    let link = folder.path("pictures/lecture-2-embedding.png");
+    std::os::unix::fs::symlink("lecture-2-loss.png", link).unwrap();
+    let error = folder.error("lecture 2 --steps 1 --plots pictures", 1);
+    assert!(error.contains("are the same file"), "{error}");
 }
 
 #[test]
@@ -73,6 +108,7 @@ fn what_makes_no_sense_gets_one_line() {
             1,
             "file: is a file; --plots takes a folder",
         ),
+        ("lecture --plots new", 1, "lecture 1 draws no pictures here"),
         ("lecture --data list.txt", 1, "leave --data out"),
     ] {
         let error = folder.error(arguments, status);

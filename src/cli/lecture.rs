@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use indicatif::ProgressBar;
 use makemore_tch::data::words::BOUNDARY;
-use makemore_tch::files::Output;
+use makemore_tch::files::{Output, check_distinct};
 use makemore_tch::lectures::{
     Audience, Ended, Lecture as Number, Options, QUICK_STEPS, STEPS, Step, replay,
 };
@@ -16,6 +16,7 @@ use makemore_tch::train::Rows;
 use makemore_tch::{Vocabulary, Words, plots};
 use serde::Serialize;
 use strum::VariantArray;
+use tch::Device;
 
 use super::arguments::{JsonArguments, one_of, whole};
 use super::context::Context;
@@ -26,7 +27,8 @@ use super::{output, progress};
 /// Replay the lectures and compare every figure with the published one
 ///
 /// 1 is the lecture on bigrams, 2 an MLP, 3 batch normalisation, 4 backpropagation by hand and 5 a
-/// WaveNet. Ends with status 1 if a figure does not agree.
+/// WaveNet. Ends with status 1 if a figure does not agree. Lectures 2 to 5 are computed on one thread,
+/// as the published figures were.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -48,7 +50,8 @@ pub struct Lecture {
     #[arg(long, conflicts_with = "steps")]
     quick: bool,
 
-    /// Draw the pictures of lectures 2 to 5 into this folder, as PNG and as SVG
+    /// Draw the pictures of lectures 2 to 5 into this folder, as PNG and as SVG; it is made if it is
+    /// not there
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
 
@@ -110,6 +113,11 @@ impl Lecture {
             );
         }
         let Which(lectures) = &self.which;
+        if self.plots.is_some() && lectures[..] == [Number::Bigram] {
+            bail!(
+                "lecture 1 draws no pictures here; heatmap and train --plot do, and lectures 2 to 5 do with --plots"
+            );
+        }
         let pictures = match &self.plots {
             Some(folder) => Some(Pictures::check(folder, lectures)?),
             None => None,
@@ -121,14 +129,18 @@ impl Lecture {
         let options = Options {
             rows: self.rows,
             steps,
-            device: self.device.open()?,
+            // The first lecture is computed on the CPU in any case.
+            device: match lectures[..] {
+                [Number::Bigram] => Device::Cpu,
+                _ => self.device.open()?,
+            },
             pictures: pictures.is_some(),
         };
         let mut teller = Teller {
             lecture: Number::Bigram,
             is_json: self.json.json,
-            is_one: lectures.len() == 1,
-            bar: progress::lecture(context.remarks.quiet),
+            has_heading: lectures[..] != [Number::Bigram],
+            bar: progress::lecture(),
             interrupt: Interrupt::catch()?,
             remarks: context.remarks,
             pictures,
@@ -140,10 +152,6 @@ impl Lecture {
             prepare(lecture, self.rows, context)?;
             teller.begin(lecture)?;
             let replayed = replay(lecture, options, &mut teller);
-            // What prevented that a step was told comes before what followed from that.
-            if let Some(fault) = teller.fault.take() {
-                return Err(fault);
-            }
             ended = replayed?;
             if ended == Ended::Early {
                 break;
@@ -173,6 +181,8 @@ fn prepare(lecture: Number, rows: Rows, context: Context) -> anyhow::Result<()> 
 /// Where pictures go, which was looked at before the work.
 struct Pictures {
     files: Vec<(&'static str, Output)>,
+    /// The names of those that were drawn.
+    drawn: Vec<&'static str>,
 }
 
 impl Pictures {
@@ -195,7 +205,18 @@ impl Pictures {
                 files.push((*name, output));
             }
         }
-        Ok(Self { files })
+        let paths: Vec<&Path> = files.iter().map(|(_, output)| output.path()).collect();
+        check_distinct(&paths, &[])?;
+        Ok(Self {
+            files,
+            drawn: Vec::new(),
+        })
+    }
+
+    /// The names of those that were not drawn.
+    fn missing(&self) -> impl Iterator<Item = &'static str> {
+        let names = self.files.iter().map(|(name, _)| *name).step_by(2);
+        names.filter(|name| !self.drawn.contains(name))
     }
 }
 
@@ -203,8 +224,8 @@ impl Pictures {
 struct Teller {
     lecture: Number,
     is_json: bool,
-    /// Whether it is a single lecture.
-    is_one: bool,
+    /// Whether lectures are told apart; the first one alone is not.
+    has_heading: bool,
     bar: ProgressBar,
     interrupt: Interrupt,
     remarks: Remarks,
@@ -217,7 +238,7 @@ struct Teller {
 impl Teller {
     fn begin(&mut self, lecture: Number) -> anyhow::Result<()> {
         self.lecture = lecture;
-        if self.is_one || self.is_json {
+        if !self.has_heading || self.is_json {
             return Ok(());
         }
         let mut results = output::results();
@@ -229,6 +250,14 @@ impl Teller {
     /// Tells how it all went, and returns the exit status.
     fn end(self, ended: Ended) -> anyhow::Result<u8> {
         self.bar.finish_and_clear();
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        for name in self.pictures.iter().flat_map(Pictures::missing) {
+            self.remarks.say(format!(
+                "{name} was not drawn: it shows what comes after more steps"
+            ));
+        }
         let agrees = self.shown.iter().all(|shown| shown.step.agrees);
         let complete = ended == Ended::Whole;
         if self.is_json {
@@ -238,17 +267,7 @@ impl Teller {
                 steps: self.shown,
             })?;
         } else {
-            let figures = self.shown.iter().flat_map(|shown| &shown.step.figures);
-            let total = figures.clone().count();
-            let agreeing = figures.filter(|figure| figure.agrees).count();
-            let mut results = output::results();
-            let until = if complete {
-                ""
-            } else {
-                "; ended before the rest"
-            };
-            writeln!(results, "{agreeing} of {total} figures agree{until}")?;
-            results.flush()?;
+            print_verdict(&self.shown, complete)?;
         }
         Ok(match complete {
             true => u8::from(!agrees),
@@ -256,8 +275,10 @@ impl Teller {
         })
     }
 
+    /// Nothing is left to do once nothing can be told, but for pictures.
     fn flow(&self) -> ControlFlow<()> {
-        match self.interrupt.is_pressed() || self.fault.is_some() {
+        let is_in_vain = self.fault.is_some() && self.pictures.is_none();
+        match self.interrupt.is_pressed() || is_in_vain {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
@@ -268,7 +289,7 @@ impl Audience for Teller {
     fn step(&mut self, step: Step) -> ControlFlow<()> {
         let of_lecture = |shown: &&Shown| shown.lecture == self.lecture.number();
         let number = self.shown.iter().filter(of_lecture).count() + 1;
-        if !self.is_json {
+        if !self.is_json && self.fault.is_none() {
             let printed = self.bar.suspend(|| print(number, &step));
             self.fault = printed.err().map(anyhow::Error::from);
         }
@@ -281,7 +302,7 @@ impl Audience for Teller {
 
     fn trained(&mut self, done: u64, all: u64) -> ControlFlow<()> {
         if self.bar.length() != Some(all) || done < self.bar.position() {
-            progress::begin(&self.bar, "step", all);
+            progress::begin_lecture(&self.bar, all, self.remarks.quiet);
         }
         self.bar.set_position(done);
         self.flow()
@@ -292,8 +313,11 @@ impl Audience for Teller {
         name: &'static str,
         draw: &dyn Fn(&Path) -> makemore_tch::Result<Vec<u8>>,
     ) -> makemore_tch::Result<()> {
-        let files = self.pictures.iter().flat_map(|pictures| &pictures.files);
-        for (_, output) in files.filter(|(other, _)| *other == name) {
+        let Some(pictures) = &mut self.pictures else {
+            return Ok(());
+        };
+        pictures.drawn.push(name);
+        for (_, output) in pictures.files.iter().filter(|(other, _)| *other == name) {
             output.replace(&draw(output.path())?)?;
             let remark = format!("wrote {}", output.path().display());
             self.bar.suspend(|| self.remarks.say(remark));
@@ -310,7 +334,7 @@ fn print(number: usize, step: &Step) -> std::io::Result<()> {
         let each = 1000.0 * training.seconds / training.steps.max(1) as f64;
         writeln!(
             results,
-            "   {} steps of {} in {:.1} s, {each:.3} ms each",
+            "   Steps: {} of {} in {:.1} s, {each:.3} ms each",
             training.steps, training.published_steps, training.seconds
         )?;
     }
@@ -320,10 +344,10 @@ fn print(number: usize, step: &Step) -> std::io::Result<()> {
         .map(|figure| figure.name.chars().count());
     let width = names.max().unwrap_or(0).max(24);
     for figure in &step.figures {
-        let verdict = if figure.agrees {
-            "agrees"
-        } else {
-            "DOES NOT AGREE"
+        let verdict = match figure.agrees {
+            Some(true) => "agrees",
+            Some(false) => "DOES NOT AGREE",
+            None => "not compared",
         };
         let note = figure.note.iter().map(|note| format!(" ({note})"));
         let note: String = note.collect();
@@ -331,6 +355,36 @@ fn print(number: usize, step: &Step) -> std::io::Result<()> {
             results,
             "   {:<width$} ours {:<30} published {:<30} {verdict}{note}",
             figure.name, figure.ours, figure.published
+        )?;
+    }
+    writeln!(results)?;
+    results.flush()
+}
+
+/// How many figures agree, and what was not compared.
+fn print_verdict(shown: &[Shown], complete: bool) -> std::io::Result<()> {
+    let figures = || shown.iter().flat_map(|shown| &shown.step.figures);
+    let of = |agrees| figures().filter(|figure| figure.agrees == agrees).count();
+    let (agreeing, differing, beside) = (of(Some(true)), of(Some(false)), of(None));
+    let mut results = output::results();
+    write!(
+        results,
+        "{agreeing} of {} figures agree",
+        agreeing + differing
+    )?;
+    if beside > 0 {
+        write!(
+            results,
+            ", {beside} cannot be repeated and are shown beside ours"
+        )?;
+    }
+    let mut trainings = shown.iter().filter_map(|shown| shown.step.training);
+    if !complete {
+        write!(results, "; ended before the rest")?;
+    } else if trainings.any(|training| training.steps < training.published_steps) {
+        write!(
+            results,
+            "; not compared: what is published after more steps"
         )?;
     }
     writeln!(results)?;
@@ -348,13 +402,13 @@ mod tests {
             name: "loss".to_owned(),
             ours: "3.3167".to_owned(),
             published: "3.3168".to_owned(),
-            agrees,
+            agrees: Some(agrees),
             note: None,
         };
         Teller {
             lecture: Number::WaveNet,
             is_json: false,
-            is_one: true,
+            has_heading: false,
             bar: ProgressBar::hidden(),
             interrupt: Interrupt::catch().unwrap(),
             remarks: Remarks { quiet: true },

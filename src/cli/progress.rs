@@ -1,6 +1,6 @@
 //! Progress bars, made in one place. They are drawn on standard error, and only on a terminal.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar over steps; its prefix is what they are called, its message the loss and the rate.
 pub fn steps(count: u64, quiet: bool) -> ProgressBar {
@@ -26,14 +26,23 @@ pub fn training(quiet: bool) -> ProgressBar {
     ProgressBar::new(1000).with_style(style)
 }
 
-/// A bar over the steps of lectures, with their rate.
-pub fn lecture(quiet: bool) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    let template = "{prefix} {pos}/{len} {wide_bar} {per_sec} {elapsed} (eta {eta})";
+/// A bar over the steps of lectures, with their rate; it is not seen before the first.
+pub fn lecture() -> ProgressBar {
+    let template = "step {pos}/{len} {wide_bar} {rate} {elapsed} (eta {eta})";
     let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style)
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{:.0} steps/s", state.per_sec());
+    };
+    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden())
+        .with_style(style.with_key("rate", rate))
+}
+
+/// Has that bar begin with the steps of a training.
+pub fn begin_lecture(bar: &ProgressBar, count: u64, quiet: bool) {
+    if !quiet {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+    }
+    begin(bar, "step", count);
 }
 
 /// A bar over the words of a list.

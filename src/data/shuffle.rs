@@ -2,7 +2,7 @@
 
 use rand_mt::Mt;
 
-/// `random.seed(seed); random.shuffle(items)`, for at most 2^32 items.
+/// `random.seed(seed); random.shuffle(items)`, for fewer than 2^32 items.
 ///
 /// ```
 /// # use makemore_tch::data::shuffle::shuffle;

@@ -1,10 +1,10 @@
-//! Lecture 3: batch normalisation, and how healthy activations and gradients look.
+//! Lecture 3: batch normalisation, and how healthy activations and gradients kept.
 //!
 //! Source: makemore_part3_bn.ipynb; Ioffe and Szegedy, *Batch normalization*, 2015.
 
 use tch::{Device, Kind, Tensor};
 
-use super::data::{Batches, Dataset, Examples};
+use super::data::{Batches, Dataset};
 use super::figures::Tolerance;
 use super::training::{Rate, train};
 use super::{Figure, Flow, STEPS, Stage, Step, names};
@@ -12,7 +12,7 @@ use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::autograd::Tape;
 use crate::libtorch::random::Generator;
-use crate::models::layers::batch_norm::{Formula, normalized, run};
+use crate::models::layers::batch_norm::{Formula, normalized, update_running};
 use crate::models::layers::{
     BatchNorm1d, Embedding, Layer, Linear, Mode, Sequential, Tanh, cross_entropy,
 };
@@ -21,7 +21,7 @@ use crate::plots::{Histogram, Histograms, Ratios, UpdateRatios};
 use crate::train::optimizer::descend;
 
 /// The pictures of this lecture.
-pub const PICTURES: [&str; 5] = [
+pub(super) const PICTURES: [&str; 5] = [
     "lecture-3-loss",
     "lecture-3-activations",
     "lecture-3-activation-gradients",
@@ -64,8 +64,8 @@ const LOSSES: [(u64, &str); 20] = [
 /// How many steps the deep network makes.
 const DEEP_STEPS: u64 = 1001;
 
-/// The outputs of its tanh layers: the layer, their mean, deviation, and the share of those above
-/// 0.97 in percent; and the deviation of their gradients.
+/// The outputs of its tanh layers: the layer, their mean, standard deviation, and the share of those
+/// above 0.97 or below -0.97 in percent; and the standard deviation of their gradients.
 const TANHS: [(usize, [&str; 3], &str); 5] = [
     (2, ["-0.00", "0.63", "2.78"], "2.640702e-03"),
     (5, ["+0.00", "0.64", "2.56"], "2.245584e-03"),
@@ -74,16 +74,26 @@ const TANHS: [(usize, [&str; 3], &str); 5] = [
     (14, ["+0.00", "0.65", "1.88"], "1.952382e-03"),
 ];
 
-/// Its matrices: the shape, the mean and the deviation of the gradient, and the ratio of that to the
-/// deviation of the weights.
+/// Its matrices, with their places among the parameters: the shape, the mean and the standard
+/// deviation of the gradient, and the ratio of that to the standard deviation of the weights.
 const WEIGHTS: [(&str, &str, &str, &str); 7] = [
-    ("[27, 10]", "+0.000000", "8.020534e-03", "8.012630e-03"),
-    ("[30, 100]", "+0.000246", "9.241077e-03", "4.881091e-02"),
-    ("[100, 100]", "+0.000113", "7.132879e-03", "6.964619e-02"),
-    ("[100, 100]", "-0.000086", "6.234305e-03", "6.073741e-02"),
-    ("[100, 100]", "+0.000052", "5.742187e-03", "5.631483e-02"),
-    ("[100, 100]", "+0.000032", "5.672205e-03", "5.570125e-02"),
-    ("[100, 27]", "-0.000082", "1.209416e-02", "1.160106e-01"),
+    ("0: [27, 10]", "+0.000000", "8.020534e-03", "8.012630e-03"),
+    ("1: [30, 100]", "+0.000246", "9.241077e-03", "4.881091e-02"),
+    ("4: [100, 100]", "+0.000113", "7.132879e-03", "6.964619e-02"),
+    ("7: [100, 100]", "-0.000086", "6.234305e-03", "6.073741e-02"),
+    (
+        "10: [100, 100]",
+        "+0.000052",
+        "5.742187e-03",
+        "5.631483e-02",
+    ),
+    (
+        "13: [100, 100]",
+        "+0.000032",
+        "5.672205e-03",
+        "5.570125e-02",
+    ),
+    ("16: [100, 27]", "-0.000082", "1.209416e-02", "1.160106e-01"),
 ];
 
 const NAMES: [&str; 20] = [
@@ -173,26 +183,20 @@ impl Shallow {
         let hpreact = self.hidden(x)?;
         let mode = &mut Mode::Taped(&mut tape);
         let hpreact = normalized(&hpreact, gain, bias, Formula::Deviation, mode)?;
-        run(&self.running_mean, &hpreact.mean, 0.001)?;
-        run(&self.running_std, &hpreact.spread, 0.001)?;
+        update_running(&self.running_mean, &hpreact.mean, 0.001)?;
+        update_running(&self.running_std, &hpreact.spread, 0.001)?;
         let loss = cross_entropy(&self.logits(&hpreact.out)?, y)?;
         let gradients = tape.gradients(&loss, &self.parameters)?;
-        descend(&mut self.parameters, gradients, rate)?;
+        descend(&mut self.parameters, &gradients, rate)?;
         Ok(loss)
     }
 
-    /// The loss of all examples, by the running mean and deviation.
-    fn loss(&self, examples: &Examples) -> Result<f64> {
-        tch::no_grad(|| {
-            let [.., gain, bias] = &self.parameters;
-            let centred = self.hidden(&examples.xs)?.f_sub(&self.running_mean)?;
-            let hpreact = gain
-                .f_mul(&centred)?
-                .f_div(&self.running_std)?
-                .f_add(bias)?;
-            let loss = cross_entropy(&self.logits(&hpreact)?, &examples.ys)?;
-            Ok(loss.f_double_value(&[])?)
-        })
+    /// The logits by the running mean and standard deviation, `[N, 3]` to `[N, 27]`.
+    fn evaluate(&self, x: &Tensor) -> Result<Tensor> {
+        let [.., gain, bias] = &self.parameters;
+        let centred = self.hidden(x)?.f_sub(&self.running_mean)?;
+        let hpreact = gain.f_mul(&centred)?.f_div(&self.running_std)?;
+        self.logits(&hpreact.f_add(bias)?)
     }
 }
 
@@ -210,7 +214,7 @@ fn one_hidden_layer(stage: &mut Stage, data: &Dataset) -> Flow {
     let course = train(stage, &mut batches, STEPS, rate, |x, y, rate| {
         network.step(x, y, rate)
     })?;
-    if stage.options.pictures {
+    if stage.draws(&course) {
         course.draw_logarithms(stage, PICTURES[0])?;
     }
     figures.extend(tolerance.losses(&course.shown, &LOSSES));
@@ -220,13 +224,14 @@ fn one_hidden_layer(stage: &mut Stage, data: &Dataset) -> Flow {
             ("dev loss", &data.dev, 2.1056840419769287),
         ];
         for (name, examples, published) in losses {
-            figures.push(tolerance.at_the_end(name, network.loss(examples)?, published));
+            let ours = examples.loss(|x| network.evaluate(x))?;
+            figures.push(tolerance.at_the_end(name, ours, published));
         }
     }
     let step = Step::new(
         "One hidden layer",
         "What goes into tanh is normalised over each batch, with a gain and a bias that are learned; \
-         the running mean and deviation stand in for the batch's afterwards. Learning rate 0.1, \
+         the running mean and standard deviation stand in for the batch's afterwards. Learning rate 0.1, \
          from step 100,000 on 0.01.",
         figures,
     );
@@ -263,8 +268,8 @@ fn why_to_normalise(stage: &mut Stage) -> Flow {
     }
     stage.show(Step::new(
         "A linear layer",
-        "Sums of 1,000 products are 32 times as large as what was multiplied, and so are the \
-         gradients on the way back.",
+        "Sums of 1,000 products are 32 times as large as what was multiplied, and the gradient of a, \
+         which is such a sum too, is so much larger than that of c.",
         figures,
     ))?;
 
@@ -277,7 +282,12 @@ fn why_to_normalise(stage: &mut Stage) -> Flow {
     let out = x.f_sub(&x.f_mean(Kind::Float)?)?.f_div(&root)?;
     let loss = out.f_matmul(&randn(&mut generator, &[1000])?)?;
     let gradients = Tensor::f_run_backward(&[&loss], &[&out, &x, &w, &inp], false, false)?;
-    let mut figures = vec![tolerance.full("std of out", std(&out)?, 1.0)];
+    let mut figures = vec![
+        tolerance.full("std of inp", std(&inp)?, 0.9875972270965576),
+        tolerance.full("std of w", std(&w)?, 1.0006722211837769),
+        tolerance.full("std of x = w @ inp", std(&x)?, 31.01241683959961),
+        tolerance.full("std of out", std(&out)?, 1.0),
+    ];
     let published = [
         ("std of out.grad", 0.9782556295394897),
         ("std of x.grad", 0.031543977558612823),
@@ -289,8 +299,8 @@ fn why_to_normalise(stage: &mut Stage) -> Flow {
     }
     stage.show(Step::new(
         "The same with batch normalisation",
-        "Behind a normalisation numbers have a deviation of 1, and the gradients of weights become \
-         smaller the larger the numbers were before.",
+        "After it numbers have a standard deviation of 1, and the gradients of what comes before are \
+         smaller the larger the numbers were.",
         figures,
     ))
 }
@@ -321,9 +331,9 @@ fn deep(parameters: &mut Parameters) -> Result<Sequential> {
     Ok(network)
 }
 
-/// What is looked at after the last step.
+/// What is kept of the last steps to look at.
 #[derive(Default)]
-struct Look {
+struct Kept {
     /// The outputs of the tanh layers, and their gradients.
     tanhs: Vec<(Tensor, Tensor)>,
     /// The gradients of the matrices.
@@ -353,9 +363,9 @@ fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
     let pictures = stage.options.pictures;
     let steps = stage.options.steps.min(DEEP_STEPS);
     let mut batches = Batches::new(&data.train, &mut generator, steps);
-    let mut look = Look {
+    let mut kept = Kept {
         ratios: vec![Vec::new(); matrices.len()],
-        ..Look::default()
+        ..Kept::default()
     };
     let mut made = 0;
     let rate = Rate {
@@ -376,11 +386,11 @@ fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
         if made == DEEP_STEPS {
             let of_tanhs = gradients.split_off(parameters.len());
             let tanhs = TANHS.map(|(layer, ..)| outs[layer].detach());
-            look.tanhs = tanhs.into_iter().zip(of_tanhs).collect();
+            kept.tanhs = tanhs.into_iter().zip(of_tanhs).collect();
             let copies = matrices
                 .iter()
                 .map(|&place| gradients[place].f_detach_copy());
-            look.of_weights = copies.collect::<std::result::Result<_, _>>()?;
+            kept.of_weights = copies.collect::<std::result::Result<_, _>>()?;
         }
         let before: Vec<f64> = match pictures {
             true => {
@@ -392,8 +402,8 @@ fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
             }
             false => Vec::new(),
         };
-        descend(&mut parameters, gradients, rate)?;
-        for ((update, &place), ratios) in before.iter().zip(&matrices).zip(&mut look.ratios) {
+        descend(&mut parameters, &gradients, rate)?;
+        for ((update, &place), ratios) in before.iter().zip(&matrices).zip(&mut kept.ratios) {
             let data = parameters[place].f_std(true)?.f_double_value(&[])?;
             ratios.push((update / data).log10());
         }
@@ -411,29 +421,23 @@ fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
         return Ok(());
     }
     let weights: Vec<&Tensor> = matrices.iter().map(|&place| &parameters[place]).collect();
-    health(stage, &look, &weights)?;
+    health(stage, &kept, &weights)?;
 
-    let loss = |examples: &Examples| -> Result<f64> {
-        tch::no_grad(|| {
-            let mode = &mut Mode::Evaluation;
-            let logits = network.forward(&embed(&examples.xs, mode)?, mode)?;
-            Ok(cross_entropy(&logits, &examples.ys)?.f_double_value(&[])?)
-        })
-    };
-    stage.show(Step::new(
-        "What it learned",
-        "The losses of all examples, by the running means and variances.",
-        vec![
-            tolerance.at_the_end("train loss", loss(&data.train)?, 2.4002976417541504),
-            tolerance.at_the_end("dev loss", loss(&data.dev)?, 2.3982467651367188),
-        ],
-    ))?;
-    drop(generator);
-    let mut generator = Generator::seeded(SEED_OF_NAMES)?;
     let logits = |x: &Tensor| {
         let mode = &mut Mode::Evaluation;
         network.forward(&embed(&x.f_to_device(device)?, mode)?, mode)
     };
+    let losses = [data.train.loss(logits)?, data.dev.loss(logits)?];
+    stage.show(Step::new(
+        "What it learned",
+        "The losses of all examples, by the running means and variances.",
+        vec![
+            tolerance.at_the_end("train loss", losses[0], 2.4002976417541504),
+            tolerance.at_the_end("dev loss", losses[1], 2.3982467651367188),
+        ],
+    ))?;
+    drop(generator);
+    let mut generator = Generator::seeded(SEED_OF_NAMES)?;
     let names = names::draw(&data.vocabulary, BLOCK_SIZE, &mut generator, logits)?;
     stage.show(Step::new(
         "Names",
@@ -443,16 +447,16 @@ fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
 }
 
 /// How activations, gradients and updates look after the last step.
-fn health(stage: &mut Stage, look: &Look, weights: &[&Tensor]) -> Flow {
+fn health(stage: &mut Stage, kept: &Kept, weights: &[&Tensor]) -> Flow {
     let tolerance = Tolerance::on(stage.options.device);
     let mean =
         |tensor: &Tensor| -> Result<f64> { Ok(tensor.f_mean(Kind::Float)?.f_double_value(&[])?) };
     let std = |tensor: &Tensor| -> Result<f64> { Ok(tensor.f_std(true)?.f_double_value(&[])?) };
     let (mut activations, mut gradients) = (Vec::new(), Vec::new());
-    for ((out, gradient), (layer, published, of_gradient)) in look.tanhs.iter().zip(TANHS) {
+    for ((out, gradient), (layer, published, of_gradient)) in kept.tanhs.iter().zip(TANHS) {
         let saturated = out.f_abs()?.f_gt(0.97)?.f_to_kind(Kind::Float)?;
         let ours = [mean(out)?, std(out)?, 100.0 * mean(&saturated)?];
-        let names = ["mean", "std", "% above 0.97"];
+        let names = ["mean", "std", "% saturated"];
         for ((ours, name), published) in ours.into_iter().zip(names).zip(published) {
             let name = format!("layer {layer}: {name}");
             activations.push(tolerance.digits(name, ours, published, 2));
@@ -462,21 +466,21 @@ fn health(stage: &mut Stage, look: &Look, weights: &[&Tensor]) -> Flow {
     }
     stage.show(Step::new(
         "Activations",
-        "The outputs of each tanh layer: few are near -1 or 1, where tanh lets no gradient through, \
-         and all layers are alike.",
+        "The outputs of each tanh layer: few are saturated (above 0.97 or below -0.97), where tanh \
+         lets hardly any gradient through, and all layers are alike.",
         activations,
     ))?;
     stage.show(Step::new(
         "Gradients of the activations",
-        "Neither do gradients vanish or explode from the last layer to the first.",
+        "They neither vanish nor explode from the last layer to the first.",
         gradients,
     ))?;
     let mut figures = Vec::new();
     for ((weight, gradient), (shape, of_mean, of_std, ratio)) in
-        weights.iter().zip(&look.of_weights).zip(WEIGHTS)
+        weights.iter().zip(&kept.of_weights).zip(WEIGHTS)
     {
         let ours = std(gradient)?;
-        let name = |what: &str| format!("{shape}: {what}");
+        let name = |what: &str| format!("{shape} {what}");
         figures.push(tolerance.digits(name("mean of gradient"), mean(gradient)?, of_mean, 6));
         figures.push(tolerance.scientific(name("std of gradient"), ours, of_std));
         figures.push(tolerance.scientific(name("gradient : data"), ours / std(weight)?, ratio));
@@ -487,21 +491,17 @@ fn health(stage: &mut Stage, look: &Look, weights: &[&Tensor]) -> Flow {
         figures,
     ))?;
     match stage.options.pictures {
-        true => pictures(stage, look),
+        true => pictures(stage, kept),
         false => Ok(()),
     }
 }
 
-fn pictures(stage: &mut Stage, look: &Look) -> Flow {
+fn pictures(stage: &mut Stage, kept: &Kept) -> Flow {
     let layers = TANHS.map(|(layer, ..)| format!("layer {layer} (tanh)"));
-    let shapes = WEIGHTS.map(|(shape, ..)| shape);
-    let shapes: Vec<String> = (0..)
-        .zip(shapes)
-        .map(|(i, shape)| format!("{i}: {shape}"))
-        .collect();
-    let outs: Vec<&Tensor> = look.tanhs.iter().map(|(out, _)| out).collect();
-    let gradients: Vec<&Tensor> = look.tanhs.iter().map(|(_, gradient)| gradient).collect();
-    let of_weights: Vec<&Tensor> = look.of_weights.iter().collect();
+    let shapes = WEIGHTS.map(|(shape, ..)| shape.to_owned());
+    let outs: Vec<&Tensor> = kept.tanhs.iter().map(|(out, _)| out).collect();
+    let gradients: Vec<&Tensor> = kept.tanhs.iter().map(|(_, gradient)| gradient).collect();
+    let of_weights: Vec<&Tensor> = kept.of_weights.iter().collect();
     let pictures = [
         (
             PICTURES[1],
@@ -545,7 +545,7 @@ fn pictures(stage: &mut Stage, look: &Look) -> Flow {
     }
     let series: Vec<Ratios> = shapes
         .iter()
-        .zip(&look.ratios)
+        .zip(&kept.ratios)
         .map(|(name, ratios)| Ratios { name, ratios })
         .collect();
     let ratios = UpdateRatios {
@@ -553,30 +553,4 @@ fn pictures(stage: &mut Stage, look: &Look) -> Flow {
         series: &series,
     };
     stage.picture(PICTURES[4], &ratios)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::Listener;
-    use super::super::{Lecture, Options, replay};
-    use crate::train::Rows;
-
-    /// All but what is published after 10,000 steps and more.
-    #[test]
-    fn what_is_published_up_to_step_1001_agrees() {
-        let options = Options {
-            rows: Rows::Distinct,
-            steps: 1001,
-            device: tch::Device::Cpu,
-            pictures: true,
-        };
-        let mut listener = Listener::default();
-        replay(Lecture::BatchNorm, options, &mut listener).unwrap();
-        for step in &listener.steps {
-            assert!(!step.figures.is_empty() && step.agrees, "{step:#?}");
-        }
-        let figures = listener.steps.iter().flat_map(|step| &step.figures);
-        assert_eq!(figures.count(), 5 + 2 + 6 + 5 + 2 + 15 + 5 + 21 + 2 + 20);
-        assert_eq!(listener.pictures, Lecture::BatchNorm.pictures());
-    }
 }

@@ -7,12 +7,16 @@ use crate::data::shuffle::shuffle;
 use crate::data::{Vocabulary, Words};
 use crate::error::Result;
 use crate::libtorch::random::Generator;
+use crate::models::layers::cross_entropy;
 
 /// The seed of Python's generator.
 const SEED: u32 = 42;
 
 /// How many examples a step learns from.
 pub const BATCH: i64 = 32;
+
+/// How many examples are evaluated at once: all together would take gigabytes.
+const EVALUATED: i64 = 1 << 14;
 
 /// How many batches are drawn at once.
 const AT_ONCE: i64 = 1000;
@@ -92,6 +96,18 @@ impl Examples {
         Ok(Self {
             xs: xs.f_to_device(device)?,
             ys: Tensor::f_from_slice(&ys)?.f_to_device(device)?,
+        })
+    }
+
+    /// The loss of all of them; `logits` are those after contexts, `[N, T]` to `[N, V]`.
+    pub fn loss(&self, logits: impl Fn(&Tensor) -> Result<Tensor>) -> Result<f64> {
+        tch::no_grad(|| {
+            let mut all = Vec::new();
+            for xs in self.xs.f_split(EVALUATED, 0)? {
+                all.push(logits(&xs)?);
+            }
+            let loss = cross_entropy(&Tensor::f_cat(&all, 0)?, &self.ys)?;
+            Ok(loss.f_double_value(&[])?)
         })
     }
 

@@ -5,8 +5,9 @@
 use tch::{Device, Tensor};
 
 use super::data::{Batches, Dataset, Examples};
+use super::figures::names_beside;
 use super::training::{Rate, train};
-use super::{Figure, Flow, STEPS, Stage, Step};
+use super::{Figure, Flow, STEPS, Stage, Step, names};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
@@ -15,13 +16,39 @@ use crate::plots::Scatter;
 use crate::train::optimizer::descend;
 
 /// The pictures of this lecture.
-pub const PICTURES: [&str; 2] = ["lecture-2-loss", "lecture-2-embedding"];
+pub(super) const PICTURES: [&str; 2] = ["lecture-2-loss", "lecture-2-embedding"];
 
 /// The seed of the parameters; the lecture's batches have none.
 const SEED: u64 = 2_147_483_647;
 
 /// How many characters are a context.
 const BLOCK_SIZE: usize = 3;
+
+/// The seed of the names.
+const SEED_OF_NAMES: u64 = SEED + 10;
+
+const NAMES: [&str; 20] = [
+    "carmahela",
+    "jhovi",
+    "kimrin",
+    "thil",
+    "halanna",
+    "jazhien",
+    "amerynci",
+    "aqui",
+    "nellara",
+    "chaiiv",
+    "kaleigh",
+    "ham",
+    "joce",
+    "quinton",
+    "lilea",
+    "jamilio",
+    "jeron",
+    "jaryni",
+    "jace",
+    "chrudeley",
+];
 
 const UNSEEDED: &str = "the lecture's batches come from no seed";
 
@@ -50,19 +77,12 @@ impl Mlp {
         let h = emb.f_view([-1, 30])?.f_matmul(w1)?.f_add(b1)?.f_tanh()?; // [N, 200]
         Ok(h.f_matmul(w2)?.f_add(b2)?)
     }
-
-    fn loss(&self, examples: &Examples) -> Result<f64> {
-        tch::no_grad(|| {
-            let loss = cross_entropy(&self.logits(&examples.xs)?, &examples.ys)?;
-            Ok(loss.f_double_value(&[])?)
-        })
-    }
 }
 
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
     let device = stage.options.device;
     let data = Dataset::new(words, BLOCK_SIZE, device)?;
-    let shuffled = "it splits another shuffle, which cannot be repeated";
+    let shuffled = "the lecture splits another shuffle";
     let rows = |name, examples: &Examples, published| {
         Figure::about(name, examples.len(), published, 250.0, shuffled)
     };
@@ -95,10 +115,10 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
     let course = train(stage, &mut batches, STEPS, rate, |x, y, rate| {
         let loss = cross_entropy(&network.logits(x)?, y)?;
         let gradients = Tensor::f_run_backward(&[&loss], &network.0, false, false)?;
-        descend(&mut network.0, gradients, rate)?;
+        descend(&mut network.0, &gradients, rate)?;
         Ok(loss)
     })?;
-    if stage.options.pictures {
+    if stage.draws(&course) {
         course.draw_logarithms(stage, PICTURES[0])?;
         embedding(stage, &network, &data)?;
     }
@@ -109,18 +129,30 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
     let mut figures = Vec::new();
     if course.is_whole() {
         for (name, examples, published) in losses {
-            let ours = format!("{:.4}", network.loss(examples)?);
+            let ours = examples.loss(|x| network.logits(x))?;
+            let ours = format!("{ours:.4}");
             figures.push(Figure::about(name, ours, published, 0.03, UNSEEDED));
         }
     }
     let step = Step::new(
         "Training",
         "Steps on 32 random examples at learning rate 0.1, from step 100,000 on 0.01. The lecture \
-         draws its batches, and with them its names, from no seed, so that only the losses at the \
-         end can be compared.",
+         draws its batches from no seed, so that its network is another one, about as good.",
         figures,
     );
-    stage.show_training(step, &course)
+    stage.show_training(step, &course)?;
+    if !course.is_whole() {
+        return Ok(());
+    }
+    drop(generator);
+    let mut generator = Generator::seeded(SEED_OF_NAMES)?;
+    let logits = |x: &Tensor| network.logits(&x.f_to_device(device)?);
+    let names = names::draw(&data.vocabulary, BLOCK_SIZE, &mut generator, logits)?;
+    stage.show(Step::new(
+        "Names",
+        "Drawn with the lecture's seed from a network that is another one.",
+        names_beside(&names, &NAMES, UNSEEDED),
+    ))
 }
 
 /// The first two of the ten dimensions of each character's vector.

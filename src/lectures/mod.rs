@@ -1,16 +1,25 @@
 //! The lectures of the *makemore* series replayed, each figure beside the published one.
 //!
-//! One file is one lecture, to be read beside its notebook, which is in `lectures/makemore/` of
-//! <https://github.com/karpathy/nn-zero-to-hero>; the videos are on YouTube, in the playlist *Neural
-//! Networks: Zero to Hero*.
+//! One file is one lecture, to be read beside its notebook.
 //!
 //! | file | notebook | video |
 //! |---|---|---|
-//! | [`bigram`] | makemore_part1_bigrams.ipynb | *The spelled-out intro to language modeling: building makemore* |
-//! | [`mlp`] | makemore_part2_mlp.ipynb | *Building makemore Part 2: MLP* |
-//! | [`batch_norm`] | makemore_part3_bn.ipynb | *Building makemore Part 3: Activations & Gradients, BatchNorm* |
-//! | [`backprop`] | makemore_part4_backprop.ipynb | *Building makemore Part 4: Becoming a Backprop Ninja* |
-//! | [`wavenet`] | makemore_part5_cnn1.ipynb | *Building makemore Part 5: Building a WaveNet* |
+//! | [`bigram`] | [makemore_part1_bigrams.ipynb] | [The spelled-out intro to language modeling: building makemore] |
+//! | [`mlp`] | [makemore_part2_mlp.ipynb] | [Building makemore Part 2: MLP] |
+//! | [`batch_norm`] | [makemore_part3_bn.ipynb] | [Building makemore Part 3: Activations & Gradients, BatchNorm] |
+//! | [`backprop`] | [makemore_part4_backprop.ipynb] | [Building makemore Part 4: Becoming a Backprop Ninja] |
+//! | [`wavenet`] | [makemore_part5_cnn1.ipynb] | [Building makemore Part 5: Building a WaveNet] |
+//!
+//! [makemore_part1_bigrams.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part1_bigrams.ipynb
+//! [The spelled-out intro to language modeling: building makemore]: https://www.youtube.com/watch?v=PaCmpygFfXo
+//! [makemore_part2_mlp.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part2_mlp.ipynb
+//! [Building makemore Part 2: MLP]: https://www.youtube.com/watch?v=TCH_1BHY58I
+//! [makemore_part3_bn.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part3_bn.ipynb
+//! [Building makemore Part 3: Activations & Gradients, BatchNorm]: https://www.youtube.com/watch?v=P6sfmUTpUmc
+//! [makemore_part4_backprop.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part4_backprop.ipynb
+//! [Building makemore Part 4: Becoming a Backprop Ninja]: https://www.youtube.com/watch?v=q8SA3rM6ckI
+//! [makemore_part5_cnn1.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part5_cnn1.ipynb
+//! [Building makemore Part 5: Building a WaveNet]: https://www.youtube.com/watch?v=t3YJ5hKiMQ0
 //!
 //! Everything is computed by the calls that the rest of the crate offers; only the published figures
 //! are written down. `data` is what lectures 2 to 5 learn from, `training` their loop, `figures` how
@@ -103,7 +112,7 @@ pub struct Options {
     pub pictures: bool,
 }
 
-/// What is told of a replay while it goes on. [`ControlFlow::Break`] ends it.
+/// Those who hear of the steps of a replay as it goes on; [`ControlFlow::Break`] ends it.
 pub trait Audience {
     /// A step is done.
     fn step(&mut self, step: Step) -> ControlFlow<()>;
@@ -131,7 +140,7 @@ pub struct Step {
     /// What happens in it, in a sentence or two.
     #[serde(skip)]
     pub explanation: &'static str,
-    /// Whether all figures agree.
+    /// Whether all figures agree that can be compared.
     pub agrees: bool,
     /// The training in it, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,7 +154,7 @@ impl Step {
         Self {
             title,
             explanation,
-            agrees: figures.iter().all(|figure| figure.agrees),
+            agrees: figures.iter().all(|figure| figure.agrees != Some(false)),
             training: None,
             figures,
         }
@@ -168,7 +177,7 @@ pub struct Trained {
 pub enum Ended {
     /// At its end.
     Whole,
-    /// Where the [`Audience`] wanted.
+    /// Before it, by the [`Audience`].
     Early,
 }
 
@@ -217,6 +226,12 @@ impl Stage<'_> {
         }
     }
 
+    /// Whether the pictures of a training are drawn: those of one that was interrupted would replace
+    /// better ones.
+    fn draws(&self, course: &training::Course) -> bool {
+        self.options.pictures && !course.is_interrupted
+    }
+
     fn picture(&mut self, name: &'static str, drawing: &impl crate::plots::Drawing) -> Flow {
         let draw = |path: &Path| crate::plots::draw(path, PICTURE, drawing);
         Ok(self.audience.picture(name, &draw)?)
@@ -226,13 +241,13 @@ impl Stage<'_> {
 /// The width and height of pictures, in pixels.
 const PICTURE: (u32, u32) = (1500, 940);
 
-/// The rest of a lecture goes on, or not.
+/// The result of a part of a lecture.
 type Flow<T = ()> = std::result::Result<T, Stop>;
 
 /// Why a lecture does not go on.
 #[derive(Debug)]
 enum Stop {
-    /// Nobody wants it to.
+    /// The audience has ended it.
     Ended,
     Failed(Error),
 }

@@ -19,7 +19,7 @@ const ASKED_EVERY: u64 = 100;
 #[derive(Debug)]
 pub struct Course {
     pub trained: Trained,
-    /// Whether nobody wants the rest.
+    /// Whether the audience has ended it.
     pub is_interrupted: bool,
     /// Every so many steps the loss, as the notebook prints it.
     pub shown: Vec<(u64, f64)>,
@@ -45,12 +45,17 @@ impl Course {
 
     /// Draws the losses, each the mean of 1,000 steps.
     pub fn draw_means(&self, stage: &mut Stage, name: &'static str) -> Flow {
-        let means = self.losses.chunks(1000).map(|losses| {
+        // Fewer at the end would not be alike.
+        let of = self.losses.len().clamp(1, 1000);
+        let means = self.losses.chunks_exact(of).map(|losses| {
             let sum: f64 = losses.iter().map(|(_, loss)| loss).sum();
             (losses[0].0, sum / losses.len() as f64)
         });
         let losses = BatchLosses {
-            vertical: "loss (nats per character, mean of 1,000 batches)",
+            vertical: match of {
+                1000 => "loss (nats per character, mean of 1,000 batches)",
+                _ => "loss (nats per character, mean of the batches)",
+            },
             losses: &means.collect::<Vec<_>>(),
         };
         stage.picture(name, &losses)

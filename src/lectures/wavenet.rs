@@ -4,7 +4,7 @@
 
 use tch::Tensor;
 
-use super::data::{Batches, Dataset, Examples};
+use super::data::{Batches, Dataset};
 use super::figures::Tolerance;
 use super::training::{Rate, train};
 use super::{Figure, Flow, STEPS, Stage, Step, names};
@@ -20,7 +20,7 @@ use crate::models::parameters::Parameters;
 use crate::train::optimizer::descend;
 
 /// The pictures of this lecture.
-pub const PICTURES: [&str; 1] = ["lecture-5-loss"];
+pub(super) const PICTURES: [&str; 1] = ["lecture-5-loss"];
 
 /// `torch.manual_seed(42)`: what parameters, batches and names are drawn with, in this order.
 const SEED: u64 = 42;
@@ -120,12 +120,16 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
         let logits = network.forward(&x.f_view([-1])?, &mut Mode::Taped(&mut tape))?;
         let loss = cross_entropy(&logits, y)?;
         let gradients = tape.gradients(&loss, &parameters)?;
-        descend(&mut parameters, gradients, rate)?;
+        descend(&mut parameters, &gradients, rate)?;
         Ok(loss)
     })?;
-    if stage.options.pictures {
+    if stage.draws(&course) {
         course.draw_means(stage, PICTURES[0])?;
     }
+    let logits = |x: &Tensor| {
+        let x = x.f_to_device(device)?.f_reshape([-1])?;
+        network.forward(&x, &mut Mode::Evaluation)
+    };
     let mut figures = tolerance.losses(&course.shown, &LOSSES);
     if course.is_whole() {
         let losses = [
@@ -133,7 +137,8 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
             ("dev loss", &data.dev, 1.9936515092849731),
         ];
         for (name, examples, published) in losses {
-            figures.push(tolerance.at_the_end(name, loss(&network, examples)?, published));
+            let ours = examples.loss(logits)?;
+            figures.push(tolerance.at_the_end(name, ours, published));
         }
     }
     let step = Step::new(
@@ -146,10 +151,6 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
     if !course.is_whole() {
         return Ok(());
     }
-    let logits = |x: &Tensor| {
-        let x = x.f_to_device(device)?.f_view([-1])?;
-        network.forward(&x, &mut Mode::Evaluation)
-    };
     let names = names::draw(&data.vocabulary, BLOCK_SIZE, &mut generator, logits)?;
     stage.show(Step::new(
         "Names",
@@ -170,19 +171,4 @@ fn examples(data: &Dataset) -> Result<Vec<Figure>> {
         figures.push(Figure::same(name, ours, show(context, *next)));
     }
     Ok(figures)
-}
-
-/// How many contexts are evaluated at once.
-const AT_ONCE: i64 = 1 << 14;
-
-/// The loss of all examples, without batches' own means and variances.
-fn loss(network: &Sequential, examples: &Examples) -> Result<f64> {
-    tch::no_grad(|| {
-        let mut logits = Vec::new();
-        for xs in examples.xs.f_split(AT_ONCE, 0)? {
-            logits.push(network.forward(&xs.f_reshape([-1])?, &mut Mode::Evaluation)?);
-        }
-        let loss = cross_entropy(&Tensor::f_cat(&logits, 0)?, &examples.ys)?;
-        Ok(loss.f_double_value(&[])?)
-    })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tch::Tensor;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What a function of ours does in the backward pass.
 pub trait Backward: fmt::Debug {
@@ -63,12 +63,11 @@ impl Tape {
         Ok(output)
     }
 
-    /// The gradients of a loss, a scalar, with respect to tensors, in their order. Each is one that
-    /// the loss depends on.
+    /// The gradients of a loss, a scalar, with respect to tensors, in their order.
     ///
     /// # Errors
     ///
-    /// If the device has no room.
+    /// If the loss does not depend on one of them, or the device has no room.
     pub fn gradients(self, loss: &Tensor, tensors: &[Tensor]) -> Result<Vec<Tensor>> {
         let mut found: Vec<Option<Tensor>> = tensors.iter().map(|_| None).collect();
         let mut wanted: Vec<Tensor> = tensors.iter().map(Tensor::shallow_clone).collect();
@@ -78,13 +77,13 @@ impl Tape {
             let mut gradients = Tensor::f_run_backward(&[&root], &wanted, false, false)?;
             wanted.truncate(tensors.len());
             let of_output = gradients.pop().unwrap_or_else(Tensor::new);
-            keep(gradients, &mut found);
+            keep(gradients, &mut found)?;
             let gradients = tch::no_grad(|| joint.function.backward(&of_output))?;
             let Gradients { input, parameters } = gradients;
             for (parameter, gradient) in parameters {
                 let is_it = |other: &Tensor| other.data_ptr() == parameter.data_ptr();
                 if let Some(place) = tensors.iter().position(is_it) {
-                    found[place] = Some(gradient);
+                    add(&mut found[place], gradient)?;
                 }
             }
             // Its gradient with respect to the input is the gradient that was just computed.
@@ -92,21 +91,32 @@ impl Tape {
             root = joint.input.f_view([-1])?.f_dot(&flat)?;
         }
         let gradients = Tensor::f_run_backward(&[&root], &wanted, false, false)?;
-        keep(gradients, &mut found);
-        Ok(found
-            .into_iter()
-            .map(|gradient| gradient.unwrap_or_else(Tensor::new))
-            .collect())
+        keep(gradients, &mut found)?;
+        let found = found.into_iter().map(|gradient| {
+            let reason = "the loss does not depend on a tensor whose gradient is asked for";
+            gradient.ok_or_else(|| Error::Libtorch(reason.to_owned()))
+        });
+        found.collect()
     }
 }
 
 /// Keeps the gradients of tensors that are in a piece.
-fn keep(gradients: Vec<Tensor>, found: &mut [Option<Tensor>]) {
+fn keep(gradients: Vec<Tensor>, found: &mut [Option<Tensor>]) -> Result<()> {
     for (gradient, found) in gradients.into_iter().zip(found) {
         if gradient.defined() {
-            *found = Some(gradient);
+            add(found, gradient)?;
         }
     }
+    Ok(())
+}
+
+/// Adds to a gradient what comes from another piece.
+fn add(found: &mut Option<Tensor>, gradient: Tensor) -> Result<()> {
+    *found = Some(match found.take() {
+        Some(other) => other.f_add(&gradient)?,
+        None => gradient,
+    });
+    Ok(())
 }
 
 #[cfg(test)]
@@ -143,7 +153,8 @@ mod tests {
         );
         let all = [&w, &scale, &v].map(Tensor::shallow_clone);
         let before = || w.tanh();
-        let after = |y: &Tensor| (y.sin() * &v).sum(Kind::Float);
+        // The first tensor is used in both pieces.
+        let after = |y: &Tensor| (y.sin() * &v + &w).sum(Kind::Float);
 
         let x = before();
         let plain = after(&(&scale * x.square()));

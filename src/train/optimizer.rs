@@ -61,21 +61,22 @@ impl Sgd {
     }
 }
 
-/// Plain gradient descent with gradients that are at hand, which are used up.
+/// Plain gradient descent with gradients that are at hand, one for each parameter.
 ///
 /// Source: the lectures, `p.data += -lr * p.grad`.
 ///
 /// # Errors
 ///
 /// If a gradient has not the shape of its parameter.
-pub fn descend(
+pub(crate) fn descend(
     parameters: &mut [Tensor],
-    gradients: Vec<Tensor>,
+    gradients: &[Tensor],
     learning_rate: f64,
 ) -> Result<()> {
-    for (parameter, mut gradient) in parameters.iter_mut().zip(gradients) {
+    for (parameter, gradient) in parameters.iter_mut().zip(gradients) {
         // Products and differences are rounded alike in both ways.
-        if let Some(gradient) = numbers::of(&gradient)
+        if numbers::are_apart(parameter, gradient)
+            && let Some(gradient) = numbers::of(gradient)
             && let Some(parameter) = numbers::of_mut(parameter)
         {
             let rate = learning_rate as f32;
@@ -85,8 +86,7 @@ pub fn descend(
             continue;
         }
         tch::no_grad(|| -> Result<()> {
-            let update = gradient.f_mul_scalar_(learning_rate)?;
-            let _in_place = parameter.f_sub_(&update)?;
+            let _in_place = parameter.f_sub_(&gradient.f_mul_scalar(learning_rate)?)?;
             Ok(())
         })?;
     }

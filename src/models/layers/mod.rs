@@ -1,8 +1,8 @@
 //! The layers of lectures 3 and 5, each as short as there.
 //!
 //! [`Linear`], [`BatchNorm1d`], [`Tanh`], [`Embedding`] and [`FlattenConsecutive`] take a tensor and
-//! give another, and a [`Sequential`] is several of them one after the other. `batch_norm` is the
-//! arithmetic of batch normalisation in one pass.
+//! give another, and a [`Sequential`] is several of them one after the other. `one_pass` is the
+//! arithmetic of batch normalisation where it has to be fast.
 //!
 //! Source: makemore_part3_bn.ipynb and makemore_part5_cnn1.ipynb of
 //! <https://github.com/karpathy/nn-zero-to-hero>. Unlike `torch.nn.Linear`, and so unlike
@@ -10,6 +10,7 @@
 //! `[inputs, outputs]`.
 
 pub mod batch_norm;
+mod one_pass;
 
 use std::fmt;
 
