@@ -7,7 +7,7 @@
 //! [`SplitOf`]) and `sha256`. Python's `safetensors` loads it.
 //!
 //! A [network] has its parameters as tensors under their names (the lecture's has `W`,
-//! `[V, V]`, f32), and `loss` and `epochs` or `steps` besides. Where it was saved to go on with its
+//! `[V, V]`, f32), what batch normalisation runs along beside them, and `loss` and `epochs` or `steps` besides. Where it was saved to go on with its
 //! training, `run` (JSON, see [`Run`](crate::train::words::Run)) and the tensors of its optimizer,
 //! which begin with `optimizer.`, are there too. The tensors of an [n-gram model](ngram) are its
 //! n-grams and their probabilities.

@@ -1,4 +1,4 @@
-//! A network in a checkpoint: its parameters, by their names.
+//! A network in a checkpoint: its parameters and buffers, by their names.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -63,8 +63,8 @@ struct Written {
 
 pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Stored>> {
     let mut tensors = BTreeMap::new();
-    for (name, parameter) in trained.network.parameters() {
-        tensors.insert(name, stored(&parameter)?);
+    for (name, tensor) in trained.network.state_dict() {
+        tensors.insert(name, stored(&tensor)?);
     }
     for (name, tensor) in trained.run.iter().flat_map(|run| &run.optimizer) {
         tensors.insert(OPTIMIZER.to_owned() + name, stored(tensor)?);
@@ -72,7 +72,7 @@ pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Store
     Ok(tensors)
 }
 
-/// The SHA-256 of parameters, in hexadecimal, by which they are recognised.
+/// The SHA-256 of parameters and buffers, in hexadecimal, by which they are recognised.
 ///
 /// # Errors
 ///
@@ -197,7 +197,7 @@ fn read_run(written: &str, optimizer: Vec<(String, Tensor)>) -> std::result::Res
     })
 }
 
-/// The tensors of an optimizer, and the parameters.
+/// The tensors of an optimizer, and the parameters and buffers.
 #[expect(clippy::type_complexity, reason = "two kinds of named tensors")]
 fn read_tensors(file: &Contents) -> Result<(Vec<(String, Tensor)>, BTreeMap<String, Tensor>)> {
     let (mut optimizer, mut parameters) = (Vec::new(), BTreeMap::new());

@@ -15,7 +15,7 @@ use super::config::Config;
 use super::draw::{Drawer, Method, Shaping};
 use super::language_model::{LanguageModel, by_contexts};
 use super::network::Network;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Taken};
 use super::reader::{Reader, StateReader};
 use super::rounds;
 use super::tokens::Tokens;
@@ -56,7 +56,7 @@ pub struct Makemore {
     block_size: usize,
     device: Device,
     layers: Box<dyn Layers>,
-    parameters: Vec<(String, Tensor)>,
+    tensors: Taken,
 }
 
 impl Makemore {
@@ -74,7 +74,7 @@ impl Makemore {
         Self::with(vocabulary, config, new, device)
     }
 
-    /// A network with given parameters, by their names.
+    /// A network with given parameters and buffers, by their names.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Makemore {
             config,
             device,
             layers,
-            parameters: parameters.finish()?.parameters,
+            tensors: parameters.finish()?,
         })
     }
 
@@ -148,8 +148,8 @@ impl Makemore {
     ///
     /// If the device has no room.
     pub(crate) fn copy(&self) -> Result<Self> {
-        let parameters = self.parameters().into_iter().collect();
-        let given = Parameters::given(&parameters, self.device);
+        let tensors = self.state_dict().into_iter().collect();
+        let given = Parameters::given(&tensors, self.device);
         Self::with(self.vocabulary.clone(), self.config, given, self.device)
     }
 
@@ -252,6 +252,11 @@ impl LanguageModel for Makemore {
     }
 }
 
+fn shared(tensors: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
+    let shared = |(name, tensor): &(String, Tensor)| (name.clone(), tensor.shallow_clone());
+    tensors.iter().map(shared).collect()
+}
+
 /// A context as a word is read: what fills it up on the left is one start token; none if it does
 /// not reach back to the beginning of its word.
 fn started(context: &[i64]) -> &[i64] {
@@ -265,9 +270,11 @@ impl Network for Makemore {
     }
 
     fn parameters(&self) -> Vec<(String, Tensor)> {
-        let shared =
-            |(name, parameter): &(String, Tensor)| (name.clone(), parameter.shallow_clone());
-        self.parameters.iter().map(shared).collect()
+        shared(&self.tensors.parameters)
+    }
+
+    fn buffers(&self) -> Vec<(String, Tensor)> {
+        shared(&self.tensors.buffers)
     }
 
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {

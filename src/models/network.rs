@@ -16,7 +16,22 @@ pub trait Network: LanguageModel {
     /// The parameters with their names, on the device that they are trained on.
     fn parameters(&self) -> Vec<(String, Tensor)>;
 
+    /// What is learned without gradients, with names, such as the running means of batch
+    /// normalisation. It follows from all words of a batch together.
+    fn buffers(&self) -> Vec<(String, Tensor)> {
+        Vec::new()
+    }
+
+    /// Parameters and buffers: the numbers that make another network of its config the same.
+    fn state_dict(&self) -> Vec<(String, Tensor)> {
+        let mut all = self.parameters();
+        all.extend(self.buffers());
+        all
+    }
+
     /// The forward pass: the logits of the character after each token, `[N, V]`.
+    ///
+    /// Tokens that are [for training](Tokens::for_training) change the buffers.
     ///
     /// # Errors
     ///

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 
 use tch::{Device, Kind, Tensor};
 
+use super::layers::Mode;
 use crate::data::split::SplitMix;
 use crate::error::Result;
 
@@ -26,7 +27,9 @@ pub struct Tokens {
     numbers: Vec<i64>,
     /// How many tokens each word has, `[B]`.
     lengths: Vec<usize>,
-    /// What is left out while a network is trained; none at all other times.
+    /// Whether a network learns from them.
+    are_learned: bool,
+    /// What it leaves out then.
     dropout: Option<Dropout>,
 }
 
@@ -64,13 +67,26 @@ impl Tokens {
             characters: Tensor::f_from_slice(&numbers)?.f_to_device(device)?,
             numbers,
             lengths,
+            are_learned: false,
             dropout: None,
         })
     }
 
-    /// The same for training with dropout.
-    pub fn with_dropout(self, dropout: Option<Dropout>) -> Self {
-        Self { dropout, ..self }
+    /// The same for a network to learn from, which may leave out something.
+    pub fn for_training(self, dropout: Option<Dropout>) -> Self {
+        Self {
+            are_learned: true,
+            dropout,
+            ..self
+        }
+    }
+
+    /// What layers compute for.
+    pub fn mode(&self) -> Mode<'static> {
+        match self.are_learned {
+            true => Mode::Training,
+            false => Mode::Evaluation,
+        }
     }
 
     /// Numbers of any shape, in training with dropout without a share of them.
@@ -377,7 +393,7 @@ mod tests {
     fn dropout_leaves_out_its_share_and_keeps_the_mean() {
         let dropped = |seed| {
             let tokens = Tokens::of(&[&[0, 5]], Device::Cpu).unwrap();
-            let tokens = tokens.with_dropout(Dropout::new(0.35, seed));
+            let tokens = tokens.for_training(Dropout::new(0.35, seed));
             let x = Tensor::ones([100, 1000], (Kind::Float, Device::Cpu));
             [
                 tokens.drop_out(x.shallow_clone()).unwrap(),

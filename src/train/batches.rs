@@ -31,10 +31,10 @@ impl Batch {
         })
     }
 
-    /// The same for training with dropout.
-    pub fn with_dropout(self, dropout: Option<Dropout>) -> Self {
+    /// The same for a network to learn from, which may leave out something.
+    pub fn for_training(self, dropout: Option<Dropout>) -> Self {
         Self {
-            xs: self.xs.with_dropout(dropout),
+            xs: self.xs.for_training(dropout),
             ..self
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! [`WordList`] is what is learned, [`Training`] the loop: forward, loss, backward, update. Where
 //! there are several threads, each computes its share of a batch with a network of its own, which
-//! has the same parameters; their gradients are summed, and the update is made in one place.
+//! has the same parameters; their gradients are summed, and the update is made in one place. A
+//! network with batch normalisation is trained on one thread: its statistics are those of a whole
+//! batch, not of a share.
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -269,7 +271,7 @@ pub struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    /// A training from its beginning, on so many threads.
+    /// A training from its beginning, on so many threads; on one if the network has buffers.
     ///
     /// # Errors
     ///
@@ -290,7 +292,11 @@ impl<'a> Training<'a> {
             });
         }
         let optimizer = Mixed::new(Ordered::of(network, &options), &options)?;
-        let others = (1..threads.min(options.batch_size)).map(|_| {
+        let threads = match network.buffers().is_empty() {
+            true => threads.min(options.batch_size),
+            false => 1,
+        };
+        let others = (1..threads).map(|_| {
             let other = network.copy()?;
             optimizer.share(&mut Ordered::of(&other, &options))?;
             Ok(other)
@@ -526,7 +532,7 @@ impl Share {
     ) -> Result<(f64, Tensor)> {
         let words: Vec<&[usize]> = self.words.iter().map(Vec::as_slice).collect();
         let batch = Batch::of(&words, device)?;
-        let batch = batch.with_dropout(Dropout::new(dropout, self.seed));
+        let batch = batch.for_training(Dropout::new(dropout, self.seed));
         let mut loss = nll(network, &batch)?;
         if self.weight < 1.0 {
             loss = loss.f_mul_scalar(self.weight)?;
@@ -563,15 +569,14 @@ fn ended() -> Error {
     Error::Libtorch("a thread of the training has ended".to_owned())
 }
 
-/// Copies of parameters as they are now, by their names.
+/// Copies of parameters and buffers as they are now, by their names.
 ///
 /// # Errors
 ///
 /// If the device has no room.
 pub fn copies(network: &dyn Network) -> Result<std::collections::BTreeMap<String, Tensor>> {
-    let parameters = network.parameters().into_iter();
-    let copied = parameters.map(|(name, parameter)| {
-        let copy = tch::no_grad(|| parameter.f_detach_copy())?;
+    let copied = network.state_dict().into_iter().map(|(name, tensor)| {
+        let copy = tch::no_grad(|| tensor.f_detach_copy())?;
         Ok((name, copy))
     });
     copied.collect()

@@ -47,6 +47,7 @@ pub struct Kept {
     /// The loss of the batches before it.
     pub train: f64,
     pub dev: Option<f64>,
+    /// Its parameters and buffers, by their names.
     pub parameters: BTreeMap<String, Tensor>,
 }
 

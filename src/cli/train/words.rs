@@ -421,7 +421,7 @@ impl Train {
             bail!("{}: no network", file.display());
         };
         check_same_vocabulary(file, trained.network.vocabulary(), &data.counted)?;
-        let parameters = trained.network.parameters().into_iter().collect();
+        let parameters = trained.network.state_dict().into_iter().collect();
         let config: Config = trained.network.config();
         let network = Makemore::of(vocabulary.clone(), config, &parameters, device)?;
         self.check_block_size(&network, lists, &data.counted.origin)?;
@@ -566,7 +566,7 @@ impl Train {
 fn kept_of(run: &Run, file: &Path, last: &Path) -> anyhow::Result<Kept> {
     let (best, of_file) = (&run.best, Checkpoint::load(file)?.model);
     if let Model::Network(there) = of_file {
-        let parameters = there.network.parameters().into_iter().collect();
+        let parameters = there.network.state_dict().into_iter().collect();
         if sha256_of(&parameters)? == best.sha256 {
             return Ok(Kept {
                 step: best.step,

@@ -120,7 +120,9 @@ impl BatchNorm1d {
 impl Layer for BatchNorm1d {
     fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor> {
         let formula = Formula::Variance { eps: Self::EPS };
-        if let Mode::Evaluation = mode {
+        // One row alone has no variance.
+        let is_alone = x.numel() <= self.gamma.numel();
+        if is_alone || matches!(mode, Mode::Evaluation) {
             let root = self.running_var.f_add_scalar(Self::EPS)?.f_sqrt()?;
             let out = x.f_sub(&self.running_mean)?.f_div(&root)?;
             return Ok(self.gamma.f_mul(&out)?.f_add(&self.beta)?);
@@ -155,4 +157,25 @@ pub(crate) fn update_running(running: &Tensor, of_batch: &Tensor, momentum: f64)
         let _in_place = running.f_mul_scalar_(1.0 - momentum)?.f_add_(&share)?;
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::libtorch::random::Generator;
+    use tch::Device;
+
+    #[test]
+    fn a_row_alone_is_normalised_by_what_runs() {
+        let mut generator = Generator::seeded(3).unwrap();
+        let mut parameters = Parameters::new(&mut generator, Device::Cpu);
+        let norm = BatchNorm1d::of(&mut parameters, "norm", 3, 1.0).unwrap();
+        let x = Tensor::from_slice(&[-1.0_f32, 0.5, 2.0]).view([1, 3]);
+        let forward = |mode: &mut Mode| norm.forward(&x, mode).unwrap();
+        assert_eq!(forward(&mut Mode::Training), forward(&mut Mode::Evaluation));
+        assert_eq!(
+            norm.running_mean,
+            Tensor::zeros([3], (Kind::Float, Device::Cpu))
+        );
+    }
 }
