@@ -22,6 +22,7 @@ const SIZES: Sizes = Sizes {
     n_head: 4,
     norm: Norm::Layer,
     positions: Positions::Learned,
+    batchnorm: false,
 };
 
 /// Those of a transformer that is not quite makemore.py's.
@@ -114,7 +115,13 @@ fn the_transformer_trains_as_makemore_does() {
     follows_makemore("transformer", Config::Transformer(SIZES));
 }
 
-fn every_kind() -> [Config; 8] {
+/// Those of an MLP with batch normalisation.
+const NORMALISED: Sizes = Sizes {
+    batchnorm: true,
+    ..SIZES
+};
+
+fn every_kind() -> [Config; 9] {
     [
         Config::Lookup {},
         Config::Mlp(SIZES),
@@ -124,7 +131,13 @@ fn every_kind() -> [Config; 8] {
         Config::Lstm(SIZES),
         Config::Transformer(SIZES),
         Config::Transformer(OURS),
+        Config::Mlp(NORMALISED),
     ]
+}
+
+/// Those that learn statistics of batches.
+fn with_buffers() -> impl Iterator<Item = Config> {
+    every_kind().into_iter().filter(Config::has_batchnorm)
 }
 
 #[test]
@@ -137,9 +150,9 @@ fn a_seed_makes_the_same_network_and_another_seed_another() {
         if config != (Config::Lookup {}) {
             assert_ne!(one.parameters(), other.parameters());
         }
-        let given = one.parameters().into_iter().collect();
+        let given = one.state_dict().into_iter().collect();
         let again = Makemore::of(vocabulary(), config, &given, Device::Cpu).unwrap();
-        assert_eq!(again.parameters(), one.parameters());
+        assert_eq!(again.state_dict(), one.state_dict());
     }
 }
 
@@ -218,6 +231,49 @@ fn parameters_of_another_network_are_refused_by_name() {
         shape.contains("\"wte.weight\", of shape [16, 27]"),
         "{shape}"
     );
+    for config in with_buffers() {
+        let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        let parameters = network.parameters().into_iter().collect();
+        let made = Makemore::of(vocabulary(), config, &parameters, Device::Cpu);
+        let without = made.unwrap_err().to_string();
+        let (name, _) = &network.buffers()[0];
+        assert!(without.contains(&format!("without {name:?}")), "{without}");
+    }
+}
+
+/// What was learned of batches is used where there is none, and only training changes it.
+#[test]
+fn running_statistics_are_learned_in_training_alone() {
+    let words: Vec<&[usize]> = vec![&[5, 13, 13, 1], &[15, 12, 9, 22, 9, 1], &[]];
+    for config in with_buffers() {
+        let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        let running = || -> Vec<Tensor> {
+            let buffers = network.buffers().into_iter();
+            buffers.map(|(_, buffer)| buffer.copy()).collect()
+        };
+        let batch = || Batch::of(&words, Device::Cpu).unwrap();
+        let new = running();
+        let loss = nll(&network, &batch()).unwrap().double_value(&[]);
+        network.probabilities(&words).unwrap();
+        let _ = network.reader().unwrap().read(&words[2..], None).unwrap();
+        assert_eq!(running(), new, "{config:?}");
+        let trained = |_| {
+            nll(&network, &batch().for_training(None))
+                .unwrap()
+                .double_value(&[])
+        };
+        let losses: Vec<f64> = (0..100).map(trained).collect();
+        assert_ne!(running(), new, "{config:?}");
+        // A batch is normalised by itself, and what runs comes to its statistics.
+        assert!(losses.iter().all(|loss| *loss == losses[0]));
+        assert!((losses[0] - loss).abs() > 1e-3, "{config:?}");
+        let learned = nll(&network, &batch()).unwrap().double_value(&[]);
+        assert!((losses[0] - learned).abs() < 1e-3, "{config:?}: {learned}");
+        // One token alone has no variance.
+        let alone = Tokens::of(&[&[0]], Device::Cpu).unwrap();
+        let logits = network.logits(&alone.for_training(None)).unwrap();
+        assert!(bool::try_from(logits.isfinite().all()).unwrap());
+    }
 }
 
 #[test]

@@ -6,7 +6,17 @@ use common::Folder;
 use serde_json::Value;
 
 const NAMES: &str = include_str!("../assets/names.txt");
-const TYPES: [&str; 6] = ["mlp", "bow", "rnn", "gru", "lstm", "transformer"];
+const TYPES: [&str; 7] = [
+    "mlp",
+    "mlp --batchnorm",
+    "bow",
+    "rnn",
+    "gru",
+    "lstm",
+    "transformer",
+];
+/// Those that learn statistics of batches.
+const NORMALISED: [&str; 1] = ["mlp --batchnorm"];
 const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
 
 /// The further sizes of a small network.
@@ -32,9 +42,10 @@ fn number(value: &Value) -> f64 {
 #[test]
 fn every_type_is_trained_saved_scored_and_drawn_from() {
     let folder = folder();
-    for kind in TYPES {
+    for arguments in TYPES {
+        let kind = arguments.split(' ').next().unwrap();
         let document = folder.json(&format!(
-            "train --type {kind} --json {SMALL} {}",
+            "train --type {arguments} --json {SMALL} {}",
             small(kind)
         ));
         assert_eq!(document["type"], kind);
@@ -147,9 +158,15 @@ fn what_does_not_go_together_is_refused_by_name() {
             "--type ngram --preset makemore",
             "--preset is of the networks",
         ),
+        ("--batchnorm", "--batchnorm is of the networks"),
+        (
+            "--type gru --batchnorm",
+            "--batchnorm is not of this type of network",
+        ),
     ] {
         let error = folder.error(&format!("train {arguments}"), 1);
         assert!(error.contains(says), "{arguments}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
     let error = folder.error("train --type gru --n-embd2 99999999", 2);
     assert!(error.contains("--n-embd2"), "{error}");
@@ -194,9 +211,9 @@ fn a_training_goes_on_as_if_it_had_not_been_interrupted() {
     let folder = folder();
     let steps = SMALL.replace(" --max-steps 40", "");
     folder.write("other.csv", "step,train,dev\n9,2.5,2.5\n");
-    for kind in ["gru", "transformer"] {
+    for (kind, further) in [("gru", ""), ("transformer", ""), ("mlp", "--batchnorm")] {
         let train = format!(
-            "train --type {kind} --preset makemore --dropout 0.2 {steps} {}",
+            "train --type {kind} {further} --preset makemore --dropout 0.2 {steps} {}",
             small(kind)
         );
         let whole =
@@ -221,6 +238,36 @@ fn a_training_goes_on_as_if_it_had_not_been_interrupted() {
         1,
     );
     assert!(error.contains("other.csv: it ends with step 9"), "{error}");
+}
+
+/// A step on one word of one letter has two rows, and of more such words equal ones.
+#[test]
+fn batches_are_normalised_however_small_they_are() {
+    let folder = Folder::new();
+    folder.write("one.txt", "a\n");
+    for kind in NORMALISED {
+        for batch in [1, 3] {
+            let document = folder.json(&format!(
+                "train --type {kind} --data one.txt --split 100,0,0 --json --batch-size {batch} --max-steps 30"
+            ));
+            assert!(number(&document["train_loss"]) < 0.3, "{kind}: {document}");
+            assert_eq!(document["names"][0]["name"], "a");
+        }
+    }
+}
+
+/// The statistics are of a whole batch, whatever there is to compute it with.
+#[test]
+fn threads_do_not_change_what_is_normalised_by_batches() {
+    let folder = folder();
+    for kind in NORMALISED {
+        for threads in [1, 3] {
+            folder.stdout(&format!(
+                "train --force --type {kind} {SMALL} --n-embd2 8 --threads {threads} --out {threads}"
+            ));
+        }
+        assert!(folder.read("1") == folder.read("3"), "{kind}");
+    }
 }
 
 /// A network is not replaced by one of another run, nor by a worse one.

@@ -65,6 +65,10 @@ pub struct Sizes {
     /// How a transformer knows where a character stands.
     #[serde(default, skip_serializing_if = "Positions::is_makemores")]
     pub positions: Positions,
+    /// Whether the hidden layer of an MLP has [batch normalisation](super::layers::batch_norm), as
+    /// in lecture 3.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batchnorm: bool,
 }
 
 /// What keeps a transformer's numbers in range; makemore.py's is not written down.
@@ -112,6 +116,7 @@ impl Default for Sizes {
             n_head: 4,
             norm: Norm::Layer,
             positions: Positions::Learned,
+            batchnorm: false,
         }
     }
 }
@@ -151,6 +156,14 @@ impl Config {
             | Self::Gru(sizes)
             | Self::Lstm(sizes)
             | Self::Transformer(sizes) => sizes.block_size,
+        }
+    }
+
+    /// Whether it has batch normalisation.
+    pub fn has_batchnorm(&self) -> bool {
+        match self {
+            Self::Mlp(sizes) => sizes.batchnorm,
+            _ => false,
         }
     }
 
@@ -309,7 +322,16 @@ mod tests {
         let written = of(ours);
         assert_eq!(written["config"]["norm"], "rms");
         assert_eq!(written["config"]["positions"], "rotary");
-        for (written, sizes) in [(makemores, Sizes::default()), (written, ours)] {
+        let normalised = Sizes {
+            batchnorm: true,
+            ..Sizes::default()
+        };
+        assert_eq!(of(normalised)["config"]["batchnorm"], true);
+        for (written, sizes) in [
+            (makemores, Sizes::default()),
+            (written, ours),
+            (of(normalised), normalised),
+        ] {
             let read: Config = serde_json::from_value(written).unwrap();
             assert_eq!(read, Config::Transformer(sizes));
         }

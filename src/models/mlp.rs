@@ -3,11 +3,15 @@
 //! Each is looked up in a table, the vectors are put side by side, and a hidden layer makes the next
 //! character's logits of them.
 //!
-//! Source: makemore.py, `MLP`; Bengio et al., *A neural probabilistic language model*, 2003.
+//! With batch normalisation of the hidden layer, as in lecture 3, the names are those that PyTorch
+//! would give it in makemore.py's `mlp`.
+//!
+//! Source: makemore.py, `MLP`; Bengio et al., *A neural probabilistic language model*, 2003; lecture 3.
 
 use tch::{Kind, Tensor};
 
 use super::config::Sizes;
+use super::layers::{BatchNorm1d, Layer, Mode};
 use super::makemore::{Layers, Step};
 use super::parameters::{Linear, Parameters};
 use super::tokens::Tokens;
@@ -20,6 +24,8 @@ pub struct Mlp {
     wte: Tensor,
     /// From `K * C` to `H`.
     hidden: Linear,
+    /// Of `H` columns; the hidden layer has no bias then, which would be taken away again.
+    norm: Option<BatchNorm1d>,
     /// From `H` to `V`.
     head: Linear,
     v: i64,
@@ -31,10 +37,25 @@ impl Mlp {
         let (k, c, h) = (sizes.block_size(), sizes.n_embd(), sizes.n_embd2());
         Ok(Self {
             wte: parameters.embedding("wte", v + 1, c)?,
-            hidden: parameters.linear("mlp.0", k * c, h, true)?,
-            head: parameters.linear("mlp.2", h, v, true)?,
+            hidden: parameters.linear("mlp.0", k * c, h, !sizes.batchnorm)?,
+            norm: match sizes.batchnorm {
+                true => Some(BatchNorm1d::of(parameters, "mlp.1", h, 1.0)?),
+                false => None,
+            },
+            head: match sizes.batchnorm {
+                true => parameters.linear("mlp.3", h, v, true)?,
+                false => parameters.linear("mlp.2", h, v, true)?,
+            },
             v,
             sizes,
+        })
+    }
+
+    /// What the hidden layer says, `[N, H]`, of its sums, `[N, H]`.
+    fn activated(&self, x: Tensor, mode: &mut Mode) -> Result<Tensor> {
+        Ok(match &self.norm {
+            Some(norm) => norm.forward(&x, mode)?.f_tanh()?,
+            None => x.f_tanh()?,
         })
     }
 }
@@ -71,7 +92,8 @@ impl Layers for Mlp {
             blanks = blanks.f_add(bias)?;
         }
         let x = x.f_add(&blanks.f_index_select(0, &tokens.positions()?)?)?;
-        self.head.forward(&tokens.drop_out(x.f_tanh()?)?) // [N, V]
+        let x = self.activated(x, &mut tokens.mode())?;
+        self.head.forward(&tokens.drop_out(x)?) // [N, V]
     }
 
     /// The state is the context, `[B, K]`, from the nearest character on.
@@ -83,7 +105,8 @@ impl Layers for Mlp {
         };
         let context = Tensor::f_cat(&[&characters.f_unsqueeze(1)?, &before], 1)?; // [B, K]
         let x = Tensor::f_embedding(&self.wte, &context, -1, false, false)?; // [B, K, C]
-        let x = self.hidden.forward(&x.f_view([b, -1])?)?.f_tanh()?; // [B, H]
+        let x = self.hidden.forward(&x.f_view([b, -1])?)?;
+        let x = self.activated(x, &mut Mode::Evaluation)?; // [B, H]
         Ok(Step {
             logits: self.head.forward(&x)?,
             state: vec![context],

@@ -223,6 +223,10 @@ pub(super) mod tests {
                 positions: Positions::Rotary,
                 ..sizes
             }),
+            Config::Mlp(Sizes {
+                batchnorm: true,
+                ..sizes
+            }),
         ];
         configs
             .into_iter()

@@ -760,6 +760,21 @@ mod tests {
         goes_on_bit_for_bit(with_muon);
     }
 
+    #[test]
+    fn an_interrupted_training_with_batch_normalisation_goes_on_bit_for_bit() {
+        goes_on_bit_for_bit(|vocabulary| {
+            let sizes = Sizes {
+                n_embd: 8,
+                n_embd2: 16,
+                batchnorm: true,
+                ..Sizes::default()
+            };
+            let config = Config::Mlp(sizes);
+            let network = Makemore::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
+            (network, OPTIONS)
+        });
+    }
+
     /// Threads add up in another order.
     #[test]
     fn muon_learns_the_same_on_several_threads() {

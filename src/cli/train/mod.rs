@@ -54,6 +54,7 @@ Examples:
   makemore-tch train --type gru            makemore.py's network with gates, by our settings
   makemore-tch train --type transformer --minutes 3 --plot loss.png --tensorboard runs/1
   makemore-tch train --type mlp --preset makemore --split makemore    as makemore.py does it
+  makemore-tch train --type mlp --batchnorm    with lecture 3's batch normalisation
   makemore-tch train --resume makemore-gru.safetensors    go on where Ctrl-C was
   makemore-tch train --type ngram          six characters by counting, smoothed as KenLM does it
   makemore-tch train --type ngram --order 4 --smoothing auto --plot orders.png")]
@@ -105,7 +106,7 @@ pub struct Train {
 
     /// The learning rate [default: 50 for the lecture's names, else as high as the list allows; of
     /// networks of makemore.py at its highest 0.005, times 5 for the matrices that Muon moves, with
-    /// --preset makemore 0.0005]
+    /// batch normalisation 0.01, with --preset makemore 0.0005]
     #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
     lr: Option<f64>,
 

@@ -40,6 +40,11 @@ pub struct WordArguments {
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     block_size: Option<usize>,
 
+    /// Normalise the hidden layer of an mlp by batches, as in lecture 3; goes with --preset makemore
+    /// too, and is trained on one thread
+    #[arg(long)]
+    batchnorm: bool,
+
     /// How many words a step learns from [default: 128; with --preset makemore 32]
     #[arg(long, value_name = "N", value_parser = whole(1..=1_usize << 20), allow_negative_numbers = true)]
     batch_size: Option<usize>,
@@ -133,6 +138,7 @@ impl WordArguments {
             (is_lookup && self.n_embd2.is_some(), "--n-embd2"),
             (is_lookup && self.block_size.is_some(), "--block-size"),
             (is_lookup && self.dropout.is_some(), "--dropout"),
+            (kind != Kind::Mlp && self.batchnorm, "--batchnorm"),
         ]
     }
 
@@ -144,6 +150,7 @@ impl WordArguments {
             (self.n_embd.is_some(), "--n-embd"),
             (self.n_embd2.is_some(), "--n-embd2"),
             (self.block_size.is_some(), "--block-size"),
+            (self.batchnorm, "--batchnorm"),
         ]
     }
 
@@ -187,6 +194,7 @@ impl Train {
             n_head: self.n_head(),
             norm,
             positions,
+            batchnorm: self.words.batchnorm,
         };
         Ok(match kind {
             Kind::Lookup => Config::Lookup {},
@@ -209,7 +217,8 @@ impl Train {
         self.words.preset.is_none()
     }
 
-    pub(super) fn word_options(&self, kind: Kind, seed: u64) -> WordOptions {
+    /// How a network of a kind is trained.
+    pub(super) fn word_options(&self, kind: Kind, config: Config, seed: u64) -> WordOptions {
         let makemores = WordOptions::default();
         let default = match self.is_ours() {
             true => WordOptions {
@@ -220,7 +229,7 @@ impl Train {
                 }),
                 batch_size: 128,
                 learning_rate: LearningRate::Falling {
-                    highest: 5e-3,
+                    highest: if config.has_batchnorm() { 1e-2 } else { 5e-3 },
                     warm_up: 100,
                 },
                 adamw: AdamWOptions {

@@ -173,7 +173,7 @@ impl Train {
         let (run, kept) = begin.map_or((None, None), |begin| (begin.run, begin.kept));
         let options = match &run {
             Some(run) => self.options_of(run)?,
-            None => self.word_options(kind, seed),
+            None => self.word_options(kind, network.config(), seed),
         };
         let evaluated = run.as_ref().map(|run| (run.evaluated, run.since));
         outputs.check_metrics(

@@ -177,6 +177,10 @@ fn changed(input: &[u8]) -> Vec<u8> {
         Config::Gru(sizes),
         Config::Lstm(sizes),
         Config::Transformer(sizes),
+        Config::Mlp(Sizes {
+            batchnorm: true,
+            ..sizes
+        }),
     ];
     let vocabulary = Vocabulary::new('.', "abc".chars()).unwrap();
     let config = configs[byte(0) % configs.len()];
