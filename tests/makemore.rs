@@ -121,7 +121,7 @@ const NORMALISED: Sizes = Sizes {
     ..SIZES
 };
 
-fn every_kind() -> [Config; 9] {
+fn every_kind() -> [Config; 10] {
     [
         Config::Lookup {},
         Config::Mlp(SIZES),
@@ -132,6 +132,7 @@ fn every_kind() -> [Config; 9] {
         Config::Transformer(SIZES),
         Config::Transformer(OURS),
         Config::Mlp(NORMALISED),
+        Config::Wavenet(SIZES),
     ]
 }
 
@@ -276,6 +277,31 @@ fn running_statistics_are_learned_in_training_alone() {
     }
 }
 
+/// Lecture 5 prints as many for its network of 8 characters, 24 and 128.
+#[test]
+fn the_wavenet_is_as_large_as_the_lectures() {
+    let sizes = Sizes {
+        block_size: 8,
+        n_embd: 24,
+        n_embd2: 128,
+        ..SIZES
+    };
+    let network = Makemore::new(vocabulary(), Config::Wavenet(sizes), 1, Device::Cpu).unwrap();
+    let parameters = network.parameters();
+    let numbers: usize = parameters.iter().map(|(_, tensor)| tensor.numel()).sum();
+    assert_eq!(numbers, 76_579);
+    let names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names[..3],
+        ["layers.0.weight", "layers.2.weight", "layers.3.weight"]
+    );
+    assert_eq!(
+        names[names.len() - 2..],
+        ["layers.13.weight", "layers.13.bias"]
+    );
+    assert_eq!(network.buffers().len(), 6);
+}
+
 #[test]
 fn sizes_out_of_range_are_refused() {
     let refusal = |config| {
@@ -294,6 +320,8 @@ fn sizes_out_of_range_are_refused() {
     assert!(huge.contains("the size of an embedding"), "{huge}");
     let heads = refusal(Config::Transformer(sizes(|sizes| sizes.n_head = 3)));
     assert!(heads.contains("16, for 3 heads"), "{heads}");
+    let joined = refusal(Config::Wavenet(sizes(|sizes| sizes.block_size = 48)));
+    assert!(joined.contains("the block size is 48"), "{joined}");
 }
 
 /// As `Tokens` are what every kind reads, the mean loss is that of all tokens.

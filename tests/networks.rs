@@ -1,4 +1,5 @@
-//! `makemore-tch train --type gru` and the other networks of makemore.py, as users run them.
+//! `makemore-tch train --type gru` and the other networks of makemore.py and lecture 5, as users run
+//! them.
 
 mod common;
 
@@ -6,7 +7,7 @@ use common::Folder;
 use serde_json::Value;
 
 const NAMES: &str = include_str!("../assets/names.txt");
-const TYPES: [&str; 7] = [
+const TYPES: [&str; 8] = [
     "mlp",
     "mlp --batchnorm",
     "bow",
@@ -14,9 +15,10 @@ const TYPES: [&str; 7] = [
     "gru",
     "lstm",
     "transformer",
+    "wavenet",
 ];
 /// Those that learn statistics of batches.
-const NORMALISED: [&str; 1] = ["mlp --batchnorm"];
+const NORMALISED: [&str; 2] = ["mlp --batchnorm", "wavenet"];
 const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
 
 /// The further sizes of a small network.
@@ -160,8 +162,20 @@ fn what_does_not_go_together_is_refused_by_name() {
         ),
         ("--batchnorm", "--batchnorm is of the networks"),
         (
-            "--type gru --batchnorm",
+            "--type wavenet --batchnorm",
             "--batchnorm is not of this type of network",
+        ),
+        (
+            "--type wavenet --block-size 12 --data list.txt",
+            "the block size is 12, whose characters are joined two by two; 2, 4, 8, 16, 32 or 64",
+        ),
+        (
+            "--type wavenet --block-size 1 --data list.txt",
+            "the block size is 1, ",
+        ),
+        (
+            "--type wavenet --block-size 128 --data list.txt",
+            "the block size is 128, ",
         ),
     ] {
         let error = folder.error(&format!("train {arguments}"), 1);
@@ -211,7 +225,12 @@ fn a_training_goes_on_as_if_it_had_not_been_interrupted() {
     let folder = folder();
     let steps = SMALL.replace(" --max-steps 40", "");
     folder.write("other.csv", "step,train,dev\n9,2.5,2.5\n");
-    for (kind, further) in [("gru", ""), ("transformer", ""), ("mlp", "--batchnorm")] {
+    for (kind, further) in [
+        ("gru", ""),
+        ("transformer", ""),
+        ("mlp", "--batchnorm"),
+        ("wavenet", ""),
+    ] {
         let train = format!(
             "train --type {kind} {further} --preset makemore --dropout 0.2 {steps} {}",
             small(kind)
@@ -238,6 +257,42 @@ fn a_training_goes_on_as_if_it_had_not_been_interrupted() {
         1,
     );
     assert!(error.contains("other.csv: it ends with step 9"), "{error}");
+}
+
+/// It looks at the last characters alone, wherever in a word they are.
+#[test]
+fn a_wavenet_takes_words_that_are_longer_than_its_block() {
+    let folder = folder();
+    folder.write("long.txt", "emma\nolivia\nabcdefghijklmnopqrstuvwxyz\n");
+    let train = "train --type wavenet --split 100,0,0 --block-size 4 --n-embd2 16 --max-steps 20";
+    folder.stdout(&format!("{train} --data long.txt --out m"));
+    let word = folder.json("score --json --model m abcdefghijklmnopqrstuvwxyz");
+    let bigrams = word["words"][0]["bigrams"].as_array().unwrap();
+    assert_eq!(bigrams.len(), 27);
+    assert_eq!(bigrams[20]["context"], "qrst");
+    assert!(number(&word["words"][0]["likelihood"]) > 0.0);
+    folder.stdout("heatmap z.png --word abcdefghijklmnopqrstuvwxyz --model m");
+    let drawn = folder.stdout("sample --plain -n 20 --prefix abcdefghijkl --model m");
+    assert!(drawn.lines().all(|name| name.starts_with("abcdefghijkl")));
+    let mixed = "--model m --model m --weights 1,2 --data long.txt";
+    let alone = folder.json("score --json --model m --data long.txt");
+    let off = number(&folder.json(&format!("score --json {mixed}"))["nll"]) - number(&alone["nll"]);
+    assert!(off.abs() < 1e-6, "{off}");
+    assert_eq!(
+        folder
+            .stdout(&format!("sample --plain -n 20 {mixed}"))
+            .lines()
+            .count(),
+        20
+    );
+    // Another list may have still longer words.
+    let longer = "a".repeat(100);
+    folder.write(
+        "longer.txt",
+        format!("{longer}\nabcdefghijklmnopqrstuvwxyz\n"),
+    );
+    std::fs::remove_file(folder.path("m.last")).unwrap();
+    folder.stdout("train -q --resume m --split 100,0,0 --data longer.txt --max-steps 5 --out n");
 }
 
 /// A step on one word of one letter has two rows, and of more such words equal ones.

@@ -34,6 +34,8 @@ pub enum Config {
     Lstm(Sizes),
     /// [`Transformer`](super::transformer::Transformer).
     Transformer(Sizes),
+    /// [`Wavenet`](super::wavenet::Wavenet).
+    Wavenet(Sizes),
 }
 
 /// The order of the lecture, which is not written down.
@@ -124,6 +126,9 @@ impl Default for Sizes {
 /// The largest size of a layer.
 const MOST: usize = 1 << 14;
 
+/// The longest block whose characters are joined two by two.
+const MOST_JOINED: usize = 64;
+
 /// The most layers and heads.
 const MOST_LAYERS: usize = 1 << 10;
 
@@ -142,6 +147,7 @@ impl Config {
             Self::Gru(_) => "gru",
             Self::Lstm(_) => "lstm",
             Self::Transformer(_) => "transformer",
+            Self::Wavenet(_) => "wavenet",
         }
     }
 
@@ -155,7 +161,22 @@ impl Config {
             | Self::Rnn(sizes)
             | Self::Gru(sizes)
             | Self::Lstm(sizes)
-            | Self::Transformer(sizes) => sizes.block_size,
+            | Self::Transformer(sizes)
+            | Self::Wavenet(sizes) => sizes.block_size,
+        }
+    }
+
+    /// Whether words may be longer than the block: what follows depends on the last characters alone,
+    /// wherever in a word they are.
+    pub fn takes_longer_words(&self) -> bool {
+        match self {
+            Self::Bigram { .. } | Self::Lookup {} | Self::Wavenet(_) => true,
+            Self::Mlp(_)
+            | Self::Bow(_)
+            | Self::Rnn(_)
+            | Self::Gru(_)
+            | Self::Lstm(_)
+            | Self::Transformer(_) => false,
         }
     }
 
@@ -163,6 +184,7 @@ impl Config {
     pub fn has_batchnorm(&self) -> bool {
         match self {
             Self::Mlp(sizes) => sizes.batchnorm,
+            Self::Wavenet(_) => true,
             _ => false,
         }
     }
@@ -180,6 +202,7 @@ impl Config {
             Self::Mlp(sizes) | Self::Rnn(sizes) | Self::Gru(sizes) => (sum, 26 * sizes.widest()),
             Self::Bow(sizes) | Self::Lstm(sizes) => (padded, 26 * sizes.widest()),
             Self::Transformer(sizes) => (padded, 32 * sizes.n_layer * sizes.n_embd),
+            Self::Wavenet(sizes) => (sum, 10 * sizes.block_size * sizes.widest()),
         };
         4 * tokens * numbers as u64
     }
@@ -230,12 +253,26 @@ impl Config {
                     expected: "a multiple of twice the number of heads would work",
                 })
             }
+            Self::Wavenet(sizes)
+                if !sizes.block_size.is_power_of_two()
+                    || !(2..=MOST_JOINED).contains(&sizes.block_size) =>
+            {
+                Err(Error::Value {
+                    what: "the block size",
+                    value: format!(
+                        "{}, whose characters are joined two by two",
+                        sizes.block_size
+                    ),
+                    expected: "2, 4, 8, 16, 32 or 64 would work",
+                })
+            }
             Self::Mlp(sizes)
             | Self::Bow(sizes)
             | Self::Rnn(sizes)
             | Self::Gru(sizes)
             | Self::Lstm(sizes)
-            | Self::Transformer(sizes) => sizes.check(v, matches!(self, Self::Mlp(_))),
+            | Self::Transformer(sizes)
+            | Self::Wavenet(sizes) => sizes.check(v, matches!(self, Self::Mlp(_))),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The networks of makemore.py, which read words from their first character on.
+//! The networks of makemore.py, and lecture 5's, which read words from their first character on.
 //!
 //! What they have in common is here: a vocabulary, sizes, parameters under makemore.py's own names,
 //! and how probabilities are had from logits. What each computes is in a file of its own, as its
 //! `Layers`.
 //!
-//! Source: <https://github.com/karpathy/makemore>, makemore.py.
+//! Source: <https://github.com/karpathy/makemore>, makemore.py; lecture 5.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,11 +15,12 @@ use super::config::Config;
 use super::draw::{Drawer, Method, Shaping};
 use super::language_model::{LanguageModel, by_contexts};
 use super::network::Network;
-use super::parameters::{Parameters, Taken};
+use super::parameters::Parameters;
 use super::reader::{Reader, StateReader};
 use super::rounds;
 use super::tokens::Tokens;
 use super::{bow::Bow, lookup::Lookup, mlp::Mlp, rnn::Lstm, rnn::Rnn, transformer::Transformer};
+use super::{parameters::Taken, wavenet::Wavenet};
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
@@ -33,7 +34,8 @@ pub(super) trait Layers: fmt::Debug + Send {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
 
     /// One more character, `[B]`, i64, of each of `B` words whose state is known, or of words that
-    /// begin. There are no more than the block size in all.
+    /// begin. There are no more than the block size in all, but for those that
+    /// [take longer words](Config::takes_longer_words).
     fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step>;
 
     /// How many numbers the state of a word has at most.
@@ -116,6 +118,7 @@ impl Makemore {
             Config::Gru(sizes) => Box::new(Rnn::gru(of, v, sizes)?),
             Config::Lstm(sizes) => Box::new(Lstm::of(of, v, sizes)?),
             Config::Transformer(sizes) => Box::new(Transformer::of(of, v, sizes)?),
+            Config::Wavenet(sizes) => Box::new(Wavenet::of(of, v, sizes)?),
         };
         Ok(Self {
             block_size: config.block_size(),
@@ -215,7 +218,8 @@ impl LanguageModel for Makemore {
 
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
         // A longer word does not fit with its start token.
-        if words.iter().any(|word| word.len() >= self.block_size) {
+        let is_longer = |word: &&[usize]| word.len() >= self.block_size;
+        if !self.config.takes_longer_words() && words.iter().any(is_longer) {
             return by_contexts(self, words);
         }
         let begins = words.iter().scan(0, |end, word| {

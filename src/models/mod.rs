@@ -3,8 +3,9 @@
 //! In this order: [`language_model`] (the seam that sampling and scoring use), [`table`] (`P` of the
 //! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`network`] (the seam that
 //! training uses), [`bigram`] (the lecture's network), [`makemore`] (what makemore.py's networks have
-//! in common), [`layers`] (those of lectures 3 and 5), [`lookup`], [`mlp`], [`bow`], [`rnn`], [`transformer`] with [`norm`] and [`rotary`],
-//! [`mixture`] (several models as one). `draw` is how a character is drawn from a distribution,
+//! in common), [`lookup`], [`mlp`], [`bow`], [`rnn`], [`transformer`] with [`norm`] and [`rotary`],
+//! [`layers`] (those of lectures 3 and 5), [`wavenet`] (the network of lecture 5), [`mixture`]
+//! (several models as one). `draw` is how a character is drawn from a distribution,
 //! [`reader`] how many words are read side by side and `rounds` how they are drawn so, [`tokens`] is
 //! how networks read whole words, [`parameters`] where their parameters come from.
 //!
@@ -31,6 +32,7 @@ mod rounds;
 pub mod table;
 pub mod tokens;
 pub mod transformer;
+pub mod wavenet;
 
 use std::collections::BTreeMap;
 
@@ -67,7 +69,7 @@ pub fn new_network(
     }
 }
 
-/// The network of a kind with these parameters, by their names.
+/// The network of a kind with these parameters and buffers, by their names.
 ///
 /// # Errors
 ///

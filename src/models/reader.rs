@@ -138,7 +138,8 @@ impl Reader for StateReader<'_> {
     fn read(&mut self, words: &[&[usize]], parents: Option<&[i64]>) -> Result<Tensor> {
         let tokens = 1 + words.first().map_or(0, |word| word.len());
         let state = self.state.take().filter(|_| parents.is_some());
-        if tokens > self.network.block_size() {
+        let block_size = self.network.block_size();
+        if tokens > block_size && !self.network.config().takes_longer_words() {
             let p = words.chunks(BATCH);
             let p = p.map(|words| of_logits(&read_again(self.network, words)?));
             return Ok(Tensor::f_cat(&p.collect::<Result<Vec<Tensor>>>()?, 0)?);
@@ -150,7 +151,8 @@ impl Reader for StateReader<'_> {
                 let state: std::result::Result<Vec<Tensor>, _> = state.collect();
                 (Some(state?), tokens - 1..tokens)
             }
-            _ => (None, 0..tokens),
+            // Of longer words only the last characters matter.
+            _ => (None, tokens.saturating_sub(block_size)..tokens),
         };
         let mut logits = None;
         for position in unread {
@@ -225,6 +227,10 @@ pub(super) mod tests {
             }),
             Config::Mlp(Sizes {
                 batchnorm: true,
+                ..sizes
+            }),
+            Config::Wavenet(Sizes {
+                block_size: 8,
                 ..sizes
             }),
         ];

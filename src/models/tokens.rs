@@ -139,6 +139,25 @@ impl Tokens {
         grid.tokens(&windows.f_flip([2])?)
     }
 
+    /// For each token it and the `block_size - 1` before it, it as the last one, `[N, block_size]`,
+    /// i64; start tokens before the beginning of its word. Unlike [`contexts`](Self::contexts), it
+    /// takes no more memory where one word is long.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    pub fn windows(&self, block_size: usize) -> Result<Tensor> {
+        let mut windows = Vec::with_capacity(self.numbers.len() * block_size);
+        for word in self.each() {
+            for end in 1..=word.len() {
+                let seen = &word[end.saturating_sub(block_size)..end];
+                windows.resize(windows.len() + block_size - seen.len(), 0);
+                windows.extend(seen);
+            }
+        }
+        Ok(self.upload(&windows)?.f_view([-1, block_size as i64])?)
+    }
+
     /// For each token it and all before it in its word, from the nearest one on, of all tokens one
     /// after the other: how far back each is, times `v`, and its character; and where those of each
     /// token begin, `[N]`. Both are i64.
@@ -493,6 +512,9 @@ mod tests {
         let contexts = tokens.contexts(2, 27).unwrap();
         assert_eq!(contexts.size(), [4, 2]);
         assert_eq!(numbers(&contexts), [0, 27, 5, 0, 6, 5, 0, 27]);
+        let windows = tokens.windows(2).unwrap();
+        assert_eq!(windows.size(), [4, 2]);
+        assert_eq!(numbers(&windows), [0, 0, 0, 5, 5, 6, 0, 0]);
         let (so_far, begins) = tokens.words_so_far(100).unwrap();
         assert_eq!(numbers(&so_far), [0, 5, 100, 6, 105, 200, 0]);
         assert_eq!(numbers(&begins), [0, 1, 3, 6]);

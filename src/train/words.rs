@@ -764,12 +764,12 @@ mod tests {
     fn an_interrupted_training_with_batch_normalisation_goes_on_bit_for_bit() {
         goes_on_bit_for_bit(|vocabulary| {
             let sizes = Sizes {
+                block_size: 8,
                 n_embd: 8,
                 n_embd2: 16,
-                batchnorm: true,
                 ..Sizes::default()
             };
-            let config = Config::Mlp(sizes);
+            let config = Config::Wavenet(sizes);
             let network = Makemore::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
             (network, OPTIONS)
         });

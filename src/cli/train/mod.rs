@@ -36,13 +36,13 @@ use outputs::Request;
 use recipe::WordArguments;
 use words::{base_of, last_of};
 
-/// Train a model: the lecture's network, n-grams by counting, or a network of makemore.py
+/// Train a model: the lecture's network, n-grams by counting, or one of makemore.py or lecture 5
 ///
 /// For the lecture's names, the defaults are the lecture's run: one step at 0.1, then 301 epochs at
 /// 50; for another list, the learning rate is as high as the list allows. --type ngram counts and
-/// smooths instead, and prints the loss of each order. The networks of makemore.py are trained on
-/// batches of words, and the best one on dev is kept. Ctrl-C finishes the epoch or step and saves; a
-/// second Ctrl-C ends at once.
+/// smooths instead, and prints the loss of each order. The networks of makemore.py and lecture 5 are
+/// trained on batches of words, and the best one on dev is kept. Ctrl-C finishes the epoch or step and
+/// saves; a second Ctrl-C ends at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -55,6 +55,7 @@ Examples:
   makemore-tch train --type transformer --minutes 3 --plot loss.png --tensorboard runs/1
   makemore-tch train --type mlp --preset makemore --split makemore    as makemore.py does it
   makemore-tch train --type mlp --batchnorm    with lecture 3's batch normalisation
+  makemore-tch train --type wavenet        lecture 5's network
   makemore-tch train --resume makemore-gru.safetensors    go on where Ctrl-C was
   makemore-tch train --type ngram          six characters by counting, smoothed as KenLM does it
   makemore-tch train --type ngram --order 4 --smoothing auto --plot orders.png")]
@@ -195,6 +196,8 @@ enum Kind {
     Lstm,
     /// makemore.py's transformer, by our settings with other norms and positions
     Transformer,
+    /// Lecture 5's network, which joins the last characters two by two
+    Wavenet,
 }
 
 impl Kind {
@@ -218,6 +221,7 @@ impl Kind {
             Self::Gru => "gru",
             Self::Lstm => "lstm",
             Self::Transformer => "transformer",
+            Self::Wavenet => "wavenet",
         }
     }
 }

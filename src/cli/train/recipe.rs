@@ -26,22 +26,23 @@ pub struct WordArguments {
     #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), allow_negative_numbers = true)]
     n_head: Option<usize>,
 
-    /// The size of an embedding [default: 64]
+    /// The size of an embedding [default: 64, of a wavenet 24]
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     n_embd: Option<usize>,
 
-    /// The size of a hidden layer or a state [default: 64; without --preset, of a gru 384
-    /// and of an lstm 256]
+    /// The size of a hidden layer or a state [default: 64, of a wavenet 128; without --preset, of a gru
+    /// 384 and of an lstm 256]
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     n_embd2: Option<usize>,
 
-    /// How many characters back a network looks, the start token among them [default: as many as the
-    /// longest word has, and one]
+    /// How many characters back a network looks, the start token among them; of a wavenet 2, 4, 8, 16,
+    /// 32 or 64, however long words are [default: as many as the longest word has, and one; of a
+    /// wavenet 8]
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     block_size: Option<usize>,
 
     /// Normalise the hidden layer of an mlp by batches, as in lecture 3; goes with --preset makemore
-    /// too, and is trained on one thread
+    /// too, and is trained on one thread, as a wavenet is
     #[arg(long)]
     batchnorm: bool,
 
@@ -170,25 +171,26 @@ impl WordArguments {
 impl Train {
     /// A network for words of up to so many characters.
     pub(super) fn config(&self, kind: Kind, longest: usize) -> anyhow::Result<Config> {
-        let block_size = self.words.block_size.unwrap_or(longest + 1);
-        if block_size <= longest {
+        let (block_size, n_embd, n_embd2) = match kind {
+            Kind::Wavenet => (8, 24, 128),
+            Kind::Gru if self.is_ours() => (longest + 1, 64, 384),
+            Kind::Lstm if self.is_ours() => (longest + 1, 64, 256),
+            _ => (longest + 1, 64, 64),
+        };
+        let block_size = self.words.block_size.unwrap_or(block_size);
+        if block_size <= longest && kind != Kind::Wavenet {
             bail!(
                 "--block-size {block_size} is too short for the longest word, which has {longest} characters; {} would work",
                 longest + 1
             );
         }
-        let n_embd2 = match kind {
-            Kind::Gru if self.is_ours() => 384,
-            Kind::Lstm if self.is_ours() => 256,
-            _ => 64,
-        };
         let (norm, positions) = match kind {
             Kind::Transformer if self.is_ours() => (Norm::Rms, Positions::Rotary),
             _ => (Norm::default(), Positions::default()),
         };
         let sizes = Sizes {
             block_size,
-            n_embd: self.words.n_embd.unwrap_or(64),
+            n_embd: self.words.n_embd.unwrap_or(n_embd),
             n_embd2: self.words.n_embd2.unwrap_or(n_embd2),
             n_layer: self.words.n_layer.unwrap_or(4),
             n_head: self.n_head(),
@@ -204,6 +206,7 @@ impl Train {
             Kind::Gru => Config::Gru(sizes),
             Kind::Lstm => Config::Lstm(sizes),
             Kind::Transformer => Config::Transformer(sizes),
+            Kind::Wavenet => Config::Wavenet(sizes),
             Kind::Bigram | Kind::Ngram => bail!("no network of makemore.py"),
         })
     }

@@ -436,8 +436,7 @@ impl Train {
         origin: &str,
     ) -> anyhow::Result<()> {
         let block_size = network.block_size();
-        // A bigram looks back at one character, however long the word is.
-        if network.config() == (Config::Lookup {}) || lists.longest < block_size {
+        if network.config().takes_longer_words() || lists.longest < block_size {
             return Ok(());
         }
         let file = self.resume.as_deref().unwrap_or(Path::new(""));

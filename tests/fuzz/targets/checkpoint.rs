@@ -181,6 +181,10 @@ fn changed(input: &[u8]) -> Vec<u8> {
             batchnorm: true,
             ..sizes
         }),
+        Config::Wavenet(Sizes {
+            block_size: 2 << (byte(1) % 3),
+            ..sizes
+        }),
     ];
     let vocabulary = Vocabulary::new('.', "abc".chars()).unwrap();
     let config = configs[byte(0) % configs.len()];
