@@ -114,7 +114,7 @@ fn what_makes_no_sense_gets_one_line() {
         let error = folder.error(arguments, status);
         assert!(error.contains(expected), "{arguments}: {error}");
     }
-    assert_eq!(folder.read("file"), "not a folder");
+    assert_eq!(folder.read("file"), b"not a folder");
 }
 
 #[cfg(unix)]
