@@ -137,7 +137,7 @@ fn lists_that_cannot_be_used_are_refused_in_one_line() {
 fn every_command_reads_lists_alike_and_leaves_nothing_behind_on_a_bad_one() {
     let folder = Folder::new();
     folder.write("list.txt", "emma\n\nst. ives\n");
-    for command in ["sample", "score", "lecture", "train", "heatmap out.png"] {
+    for command in ["sample", "score", "train", "heatmap out.png"] {
         let error = folder.error(&format!("{command} --data list.txt"), 1);
         assert!(
             error.contains("list.txt:3: the word has a '.'"),

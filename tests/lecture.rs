@@ -122,7 +122,8 @@ fn what_makes_no_sense_gets_one_line() {
 fn ctrl_c_ends_with_what_was_checked_so_far() {
     use std::io::{BufRead, BufReader, Read};
 
-    let mut lecture = Folder::new()
+    let folder = Folder::new();
+    let mut lecture = folder
         .process("lecture 5")
         .stdout(std::process::Stdio::piped())
         .spawn()

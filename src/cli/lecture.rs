@@ -150,7 +150,7 @@ impl Lecture {
         let mut ended = Ended::Whole;
         for &lecture in lectures {
             prepare(lecture, self.rows, context)?;
-            teller.begin(lecture)?;
+            teller.begin(lecture);
             let replayed = replay(lecture, options, &mut teller);
             ended = replayed?;
             if ended == Ended::Early {
@@ -236,15 +236,19 @@ struct Teller {
 }
 
 impl Teller {
-    fn begin(&mut self, lecture: Number) -> anyhow::Result<()> {
+    fn begin(&mut self, lecture: Number) {
         self.lecture = lecture;
-        if !self.has_heading || self.is_json {
-            return Ok(());
+        if self.has_heading && !self.is_json {
+            self.tell(|| print_heading(lecture));
         }
-        let mut results = output::results();
-        let (number, title) = (lecture.number(), lecture.title());
-        writeln!(results, "Lecture {number}: {title}\n")?;
-        Ok(results.flush()?)
+    }
+
+    /// Prints something, if everything could be printed until then.
+    fn tell(&mut self, print: impl FnOnce() -> std::io::Result<()>) {
+        if self.fault.is_none() {
+            let printed = self.bar.suspend(print);
+            self.fault = printed.err().map(anyhow::Error::from);
+        }
     }
 
     /// Tells how it all went, and returns the exit status.
@@ -289,9 +293,8 @@ impl Audience for Teller {
     fn step(&mut self, step: Step) -> ControlFlow<()> {
         let of_lecture = |shown: &&Shown| shown.lecture == self.lecture.number();
         let number = self.shown.iter().filter(of_lecture).count() + 1;
-        if !self.is_json && self.fault.is_none() {
-            let printed = self.bar.suspend(|| print(number, &step));
-            self.fault = printed.err().map(anyhow::Error::from);
+        if !self.is_json {
+            self.tell(|| print(number, &step));
         }
         self.shown.push(Shown {
             lecture: self.lecture.number(),
@@ -324,6 +327,13 @@ impl Audience for Teller {
         }
         Ok(())
     }
+}
+
+fn print_heading(lecture: Number) -> std::io::Result<()> {
+    let mut results = output::results();
+    let (number, title) = (lecture.number(), lecture.title());
+    writeln!(results, "Lecture {number}: {title}\n")?;
+    results.flush()
 }
 
 fn print(number: usize, step: &Step) -> std::io::Result<()> {
