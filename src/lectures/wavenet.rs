@@ -12,11 +12,10 @@ use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::autograd::Tape;
 use crate::libtorch::random::Generator;
-use crate::models::layers::{
-    BatchNorm1d, Embedding, FlattenConsecutive, Layer, Linear, Mode, Sequential, Tanh,
-    cross_entropy,
-};
+use crate::models::Sizes;
+use crate::models::layers::{Layer, Mode, cross_entropy};
 use crate::models::parameters::Parameters;
+use crate::models::wavenet::layers;
 use crate::train::optimizer::descend;
 
 /// The pictures of this lecture.
@@ -29,8 +28,8 @@ const SEED: u64 = 42;
 const BLOCK_SIZE: usize = 8;
 
 /// The sizes of an embedding and of a layer.
-const N_EMBD: i64 = 24;
-const N_HIDDEN: i64 = 128;
+const N_EMBD: usize = 24;
+const N_HIDDEN: usize = 128;
 
 const LOSSES: [(u64, &str); 20] = [
     (0, "3.3167"),
@@ -69,22 +68,6 @@ const EXAMPLES: [(&str, char); 4] = [
     (".....yuh", 'e'),
 ];
 
-/// The network of the lecture; `[N * 8]`, i64, to `[N, 27]`.
-fn network(parameters: &mut Parameters) -> Result<Sequential> {
-    let mut network = Sequential::default().then(Embedding::of(parameters, "0", 27, N_EMBD)?);
-    for (level, inputs) in [N_EMBD, N_HIDDEN, N_HIDDEN].into_iter().enumerate() {
-        let sizes = [2 * inputs, N_HIDDEN];
-        let (linear, norm) = (format!("{level}.linear"), format!("{level}.norm"));
-        network = network
-            .then(FlattenConsecutive(2))
-            .then(Linear::of(parameters, &linear, sizes, 1.0, false)?)
-            .then(BatchNorm1d::of(parameters, &norm, N_HIDDEN, 1.0)?)
-            .then(Tanh);
-    }
-    // The last layer is made less confident.
-    Ok(network.then(Linear::of(parameters, "last", [N_HIDDEN, 27], 0.1, true)?))
-}
-
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
     let device = stage.options.device;
     let tolerance = Tolerance::on(device);
@@ -99,7 +82,14 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
 
     let mut generator = Generator::seeded(SEED)?;
     let mut parameters = Parameters::new(&mut generator, device);
-    let network = network(&mut parameters)?;
+    let sizes = Sizes {
+        block_size: BLOCK_SIZE,
+        n_embd: N_EMBD,
+        n_embd2: N_HIDDEN,
+        ..Sizes::default()
+    };
+    let (body, last) = layers(&mut parameters, 27, sizes)?;
+    let network = body.then(last); // [N * 8], i64, to [N, 27]
     let parameters = parameters.finish()?.parameters;
     let mut parameters: Vec<Tensor> = parameters.into_iter().map(|(_, tensor)| tensor).collect();
     let numbers: usize = parameters.iter().map(Tensor::numel).sum();

@@ -21,6 +21,31 @@ use crate::error::Result;
 /// stay in the processor's cache.
 const AT_ONCE: i64 = 1 << 19;
 
+/// All layers but the last, and the last; `C` is the size of an embedding, `H` of the hidden layers.
+pub(crate) fn layers(
+    parameters: &mut Parameters,
+    v: i64,
+    sizes: Sizes,
+) -> Result<(Sequential, Linear)> {
+    let name = |place: usize| format!("layers.{place}");
+    let (mut inputs, h) = (sizes.n_embd(), sizes.n_embd2());
+    let mut body = Sequential::default().then(Embedding::of(parameters, &name(0), v, inputs)?);
+    for _ in 0..sizes.block_size.ilog2() {
+        let joining = body.layers.len();
+        let [linear, norm] = [joining + 1, joining + 2].map(name);
+        let joined = [2 * inputs, h];
+        body = body
+            .then(FlattenConsecutive(2))
+            .then(Linear::of(parameters, &linear, joined, 1.0, false)?)
+            .then(BatchNorm1d::of(parameters, &norm, h, 1.0)?)
+            .then(Tanh);
+        inputs = h;
+    }
+    // The small weights hold all characters for about equally probable at first.
+    let head = Linear::of(parameters, &name(body.layers.len()), [h, v], 0.1, true)?;
+    Ok((body, head))
+}
+
 /// `C` is the size of an embedding, `H` of the hidden layers, `K` the block size.
 #[derive(Debug)]
 pub struct Wavenet {
@@ -33,27 +58,7 @@ pub struct Wavenet {
 
 impl Wavenet {
     pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
-        let name = |place: usize| format!("layers.{place}");
-        let (mut inputs, h) = (sizes.n_embd(), sizes.n_embd2());
-        let mut body = Sequential::default().then(Embedding::of(parameters, &name(0), v, inputs)?);
-        for _ in 0..sizes.block_size.ilog2() {
-            let joining = body.layers.len();
-            let [linear, norm] = [joining + 1, joining + 2].map(name);
-            body = body
-                .then(FlattenConsecutive(2))
-                .then(Linear::of(
-                    parameters,
-                    &linear,
-                    [2 * inputs, h],
-                    1.0,
-                    false,
-                )?)
-                .then(BatchNorm1d::of(parameters, &norm, h, 1.0)?)
-                .then(Tanh);
-            inputs = h;
-        }
-        // The small weights hold all characters for about equally probable at first.
-        let head = Linear::of(parameters, &name(body.layers.len()), [h, v], 0.1, true)?;
+        let (body, head) = layers(parameters, v, sizes)?;
         Ok(Self { body, head, sizes })
     }
 

@@ -43,7 +43,7 @@ pub trait Layer: fmt::Debug + Send {
     fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor>;
 }
 
-/// `x @ weight + bias`, `[.., inputs]` to `[.., outputs]`.
+/// `x @ weight + bias`, `[N, inputs]` to `[N, outputs]`.
 #[derive(Debug)]
 pub struct Linear {
     /// `[inputs, outputs]`.
@@ -77,7 +77,7 @@ impl Linear {
 
 impl Layer for Linear {
     fn forward(&self, x: &Tensor, _: &mut Mode) -> Result<Tensor> {
-        let out = x.f_matmul(&self.weight)?;
+        let out = x.f_mm(&self.weight)?;
         Ok(match &self.bias {
             Some(bias) => out.f_add(bias)?,
             None => out,
