@@ -203,6 +203,44 @@ fn a_word_longer_than_the_block_has_probabilities() {
     }
 }
 
+/// So long a word is computed in pieces, of which none is seen in the probabilities.
+#[test]
+fn a_very_long_word_has_the_probabilities_of_its_parts() {
+    let sizes = Sizes {
+        block_size: 4,
+        n_embd: 2,
+        n_embd2: 2,
+        ..Sizes::default()
+    };
+    let config = Config::Wavenet(sizes);
+    let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+    // The period has nothing in common with the length of a piece.
+    let long: Vec<usize> = (0..200_003).map(|place| 1 + place * place % 23).collect();
+    let p = network.probabilities(&[&long]).unwrap();
+    assert_eq!(p.len(), long.len() + 1);
+    let part = &long[..46];
+    let of_part = network.probabilities(&[part]).unwrap();
+    for (place, p) in p.iter().enumerate().take(long.len()).skip(4) {
+        let expected = of_part[4 + (place - 4) % 23];
+        assert!((p - expected).abs() < 1e-5, "{place}: {p} {expected}");
+    }
+}
+
+#[test]
+fn a_running_variance_below_0_is_refused() {
+    let config = with_buffers().next().unwrap();
+    let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+    let mut tensors: BTreeMap<String, Tensor> = network.state_dict().into_iter().collect();
+    for (name, tensor) in &mut tensors {
+        if name.ends_with("running_var") {
+            *tensor = tensor.full_like(-1e-6);
+        }
+    }
+    let made = Makemore::of(vocabulary(), config, &tensors, Device::Cpu);
+    let refusal = made.unwrap_err().to_string();
+    assert!(refusal.contains("below 0 in"), "{refusal}");
+}
+
 #[test]
 fn parameters_of_another_network_are_refused_by_name() {
     let refusal = |change: &dyn Fn(&mut BTreeMap<String, Tensor>)| {

@@ -7,10 +7,10 @@
 //! [`SplitOf`]) and `sha256`. Python's `safetensors` loads it.
 //!
 //! A [network] has its parameters as tensors under their names (the lecture's has `W`,
-//! `[V, V]`, f32), what batch normalisation runs along beside them, and `loss` and `epochs` or `steps` besides. Where it was saved to go on with its
-//! training, `run` (JSON, see [`Run`](crate::train::words::Run)) and the tensors of its optimizer,
-//! which begin with `optimizer.`, are there too. The tensors of an [n-gram model](ngram) are its
-//! n-grams and their probabilities.
+//! `[V, V]`, f32), the running means and variances of batch normalisation, and `loss` and `epochs` or
+//! `steps` besides. Where it was saved to go on with its training, `run` (JSON, see
+//! [`Run`](crate::train::words::Run)) and the tensors of its optimizer, which begin with `optimizer.`,
+//! are there too. The tensors of an [n-gram model](ngram) are its n-grams and their probabilities.
 //!
 //! safetensors itself has no checksum. `sha256` is that of all other metadata and of all tensors,
 //! sorted by their names, so that no flipped bit passes, and a file that another program saved
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(loaded.metadata().unwrap(), expected.metadata().unwrap());
         let parameters = |checkpoint: &Checkpoint| {
             let trained = checkpoint.model.network().unwrap();
-            trained.network.parameters()
+            trained.network.state_dict()
         };
         assert_eq!(parameters(loaded), parameters(&expected));
         assert_eq!(loaded.model.vocabulary(), expected.model.vocabulary());

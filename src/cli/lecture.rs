@@ -151,10 +151,17 @@ impl Lecture {
         for &lecture in lectures {
             prepare(lecture, self.rows, context)?;
             teller.begin(lecture);
-            let replayed = replay(lecture, options, &mut teller);
-            ended = replayed?;
-            if ended == Ended::Early {
-                break;
+            match replay(lecture, options, &mut teller) {
+                Ok(Ended::Whole) => {}
+                Ok(Ended::Early) => {
+                    ended = Ended::Early;
+                    break;
+                }
+                // What was checked until then is told nevertheless.
+                Err(error) => {
+                    teller.end(Ended::Early)?;
+                    return Err(error.into());
+                }
             }
         }
         teller.end(ended)

@@ -190,8 +190,9 @@ impl Config {
     }
 
     /// About how many bytes a step of training keeps for a batch with words of such lengths, with
-    /// their start tokens. Most networks compute words padded to the longest.
-    pub fn step_bytes(&self, lengths: impl Iterator<Item = usize>) -> u64 {
+    /// their start tokens, of a vocabulary of `v` characters. Most networks compute words padded to the
+    /// longest.
+    pub fn step_bytes(&self, v: usize, lengths: impl Iterator<Item = usize>) -> u64 {
         let (words, sum, longest) = lengths.fold((0, 0, 0), |(words, sum, longest), length| {
             (words + 1, sum + length as u64, longest.max(length as u64))
         });
@@ -204,7 +205,8 @@ impl Config {
             Self::Transformer(sizes) => (padded, 32 * sizes.n_layer * sizes.n_embd),
             Self::Wavenet(sizes) => (sum, 10 * sizes.block_size * sizes.widest()),
         };
-        4 * tokens * numbers as u64
+        // The logits, their logarithms, and the gradients of both.
+        4 * tokens * (numbers + 4 * v) as u64
     }
 
     /// How many matrices of hidden layers a parameter has, one below the other; 0 for one that is

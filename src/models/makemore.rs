@@ -28,6 +28,10 @@ use crate::libtorch::random::Generator;
 /// How many words are computed at once.
 const WORDS: usize = 256;
 
+/// How many numbers of tokens are computed at once, unless a single word has more: those of their
+/// contexts or the probabilities of what follows.
+const NUMBERS: usize = 1 << 22;
+
 /// What a network computes of tokens.
 pub(super) trait Layers: fmt::Debug + Send {
     /// The logits of the character after each token, `[N, V]`.
@@ -189,6 +193,41 @@ impl Makemore {
         Ok(Vec::try_from(of_next)?)
     }
 
+    /// The probabilities of what follows each token of a long word, of which the network sees only a
+    /// block at a time.
+    fn in_pieces(&self, word: &[usize]) -> Result<Vec<f32>> {
+        let length = NUMBERS / self.block_size.max(self.vocabulary.len());
+        let mut p = Vec::with_capacity(word.len() + 1);
+        for begin in (0..word.len()).step_by(length) {
+            // What is before a piece is seen from its first token on.
+            let before = begin.min(self.block_size);
+            let end = (begin + length).min(word.len());
+            let of_piece = self.of_next(&[&word[begin - before..end]])?;
+            let is_last = end == word.len();
+            p.extend(&of_piece[before..before + end - begin + usize::from(is_last)]);
+        }
+        Ok(p)
+    }
+
+    /// How many of the words that come next are computed at once, at least one.
+    fn at_once(&self, words: &[&[usize]], places: &[usize]) -> usize {
+        let mut numbers = 0;
+        let fitting = places.iter().take(WORDS).take_while(|&&place| {
+            numbers += self.numbers(words[place]);
+            numbers <= NUMBERS
+        });
+        fitting.count().max(1)
+    }
+
+    /// About how many numbers a word's tokens take.
+    fn numbers(&self, word: &[usize]) -> usize {
+        (word.len() + 1)
+            * self
+                .block_size
+                .min(word.len() + 1)
+                .max(self.vocabulary.len())
+    }
+
     fn probabilities_of(&self, tokens: &Tokens) -> Result<Tensor> {
         Ok(self.logits(tokens)?.f_softmax(-1, Kind::Float)?) // [N, V]
     }
@@ -232,9 +271,18 @@ impl LanguageModel for Makemore {
         // Words of about one length leave little to pad.
         let mut order: Vec<usize> = (0..words.len()).collect();
         order.sort_by_key(|&place| words[place].len());
-        for places in order.chunks(WORDS) {
+        let mut order = order.as_slice();
+        while !order.is_empty() {
+            let (places, further) = order.split_at(self.at_once(words, order));
+            order = further;
             let of_places: Vec<&[usize]> = places.iter().map(|&place| words[place]).collect();
-            let mut rest = self.of_next(&of_places)?.into_iter();
+            let mut rest = match of_places[..] {
+                [long] if self.numbers(long) > NUMBERS && self.config.takes_longer_words() => {
+                    self.in_pieces(long)?
+                }
+                _ => self.of_next(&of_places)?,
+            }
+            .into_iter();
             for (&place, word) in places.iter().zip(of_places) {
                 let begin = begins[place];
                 for p in &mut p[begin..=begin + word.len()] {

@@ -106,8 +106,8 @@ pub struct Train {
     epochs: Option<u64>,
 
     /// The learning rate [default: 50 for the lecture's names, else as high as the list allows; of
-    /// networks of makemore.py at its highest 0.005, times 5 for the matrices that Muon moves, with
-    /// batch normalisation 0.01, with --preset makemore 0.0005]
+    /// networks of makemore.py at its highest 0.005, times 5 for the matrices that Muon moves, of a
+    /// wavenet and with --batchnorm 0.01, with --preset makemore 0.0005]
     #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
     lr: Option<f64>,
 

@@ -16,7 +16,7 @@ const MOST: usize = 1 << 14;
 
 /// What is said of the networks of makemore.py.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Networks of makemore.py")]
+#[command(next_help_heading = "Networks of makemore.py and lecture 5")]
 pub struct WordArguments {
     /// How many layers a transformer has [default: 4]
     #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), allow_negative_numbers = true)]
@@ -41,8 +41,8 @@ pub struct WordArguments {
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     block_size: Option<usize>,
 
-    /// Normalise the hidden layer of an mlp by batches, as in lecture 3; goes with --preset makemore
-    /// too, and is trained on one thread, as a wavenet is
+    /// Normalise the hidden layer of an mlp over each batch, as in lecture 3. With it training takes one
+    /// thread, as that of a wavenet does, which has it in any case
     #[arg(long)]
     batchnorm: bool,
 

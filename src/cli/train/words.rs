@@ -184,7 +184,7 @@ impl Train {
 
         let parameters = network.parameters();
         let numbers = parameters.iter().map(|(_, tensor)| tensor.numel()).sum();
-        self.check_memory(network.config(), &lists, options.batch_size)?;
+        self.check_memory(&network, &lists, options.batch_size)?;
         let events = self.words.tensorboard.as_deref().map(EventFile::create);
         let events = events.transpose()?;
         let threads = match device {
@@ -448,11 +448,14 @@ impl Train {
     }
 
     /// Refuses batches that would fill the memory, as a long word in them can.
-    fn check_memory(&self, config: Config, lists: &Lists, batch: usize) -> anyhow::Result<()> {
+    fn check_memory(&self, network: &Makemore, lists: &Lists, batch: usize) -> anyhow::Result<()> {
         let mut lengths: Vec<usize> = lists.train.iter().map(|word| word.len() + 1).collect();
         lengths.sort_unstable_by(|one, other| other.cmp(one));
         let longest = lengths.first().map_or(0, |longest| longest - 1);
-        let bytes = config.step_bytes(lengths.into_iter().cycle().take(batch));
+        let v = network.vocabulary().len();
+        let bytes = network
+            .config()
+            .step_bytes(v, lengths.into_iter().cycle().take(batch));
         let limit = self.memory.memory().limit();
         if bytes <= limit {
             return Ok(());

@@ -5,7 +5,7 @@
 use tch::{Kind, Tensor};
 
 use super::{Layer, Mode, one_pass};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::libtorch::numbers;
 use crate::models::parameters::Parameters;
 
@@ -108,11 +108,19 @@ impl BatchNorm1d {
     /// As [`Parameters::linear`].
     pub fn of(parameters: &mut Parameters, name: &str, columns: i64, gain: f64) -> Result<Self> {
         let shape = [columns];
+        let running_var = parameters.buffer(&format!("{name}.running_var"), &shape, 1.0)?;
+        if running_var.f_min()?.f_double_value(&[])? < 0.0 {
+            return Err(Error::Value {
+                what: "a running variance",
+                value: format!("below 0 in \"{name}.running_var\""),
+                expected: "numbers from 0 would work",
+            });
+        }
         Ok(Self {
             gamma: parameters.constant(&format!("{name}.weight"), &shape, gain)?,
             beta: parameters.zeros(&format!("{name}.bias"), &shape)?,
             running_mean: parameters.buffer(&format!("{name}.running_mean"), &shape, 0.0)?,
-            running_var: parameters.buffer(&format!("{name}.running_var"), &shape, 1.0)?,
+            running_var,
         })
     }
 }
