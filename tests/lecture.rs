@@ -134,6 +134,8 @@ fn ctrl_c_ends_with_what_was_checked_so_far() {
         line.clear();
         assert_ne!(printed.read_line(&mut line).unwrap(), 0);
     }
+    // The training begins after that line.
+    std::thread::sleep(std::time::Duration::from_secs(1));
     // SAFETY: sends a signal to our own child.
     unsafe { libc::kill(lecture.id() as libc::pid_t, libc::SIGINT) };
     let mut rest = String::new();
