@@ -390,10 +390,7 @@ fn print_verdict(shown: &[Shown], complete: bool) -> std::io::Result<()> {
         agreeing + differing
     )?;
     if beside > 0 {
-        write!(
-            results,
-            ", {beside} cannot be repeated and are shown beside ours"
-        )?;
+        write!(results, "; not compared: {beside} that cannot be repeated")?;
     }
     let mut trainings = shown.iter().filter_map(|shown| shown.step.training);
     if !complete {

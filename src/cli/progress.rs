@@ -39,10 +39,10 @@ pub fn lecture() -> ProgressBar {
 
 /// Has that bar begin with the steps of a training.
 pub fn begin_lecture(bar: &ProgressBar, count: u64, quiet: bool) {
+    begin(bar, "step", count);
     if !quiet {
         bar.set_draw_target(ProgressDrawTarget::stderr());
     }
-    begin(bar, "step", count);
 }
 
 /// A bar over the words of a list.

@@ -106,8 +106,7 @@ impl OnTape {
     fn fits(x: &Tensor) -> bool {
         let columns = x.size().last().copied().unwrap_or(0).max(1) as usize;
         let rows = x.numel() / columns;
-        numbers::of(x).is_some()
-            && rows.is_multiple_of(GROUP)
+        rows.is_multiple_of(GROUP)
             && (GROUP..=MOST_ROWS).contains(&rows)
             // It adds fewer columns in yet another order.
             && columns >= TOGETHER
