@@ -31,7 +31,8 @@ pub fn lecture() -> ProgressBar {
     let template = "step {pos}/{len} {wide_bar} {rate} {elapsed} (eta {eta})";
     let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
     let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-        let _ = write!(out, "{:.0} steps/s", state.per_sec());
+        let seconds = state.elapsed().as_secs_f64().max(1e-3);
+        let _ = write!(out, "{:.0} steps/s", state.pos() as f64 / seconds);
     };
     ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden())
         .with_style(style.with_key("rate", rate))
@@ -39,6 +40,7 @@ pub fn lecture() -> ProgressBar {
 
 /// Has that bar begin with the steps of a training.
 pub fn begin_lecture(bar: &ProgressBar, count: u64, quiet: bool) {
+    bar.reset_elapsed();
     begin(bar, "step", count);
     if !quiet {
         bar.set_draw_target(ProgressDrawTarget::stderr());

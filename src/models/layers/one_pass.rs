@@ -91,7 +91,7 @@ const MOST_ROWS: usize = 256;
 #[derive(Debug)]
 struct OnTape {
     formula: Formula,
-    /// `[.., C]`, without its history.
+    /// `[.., C]`.
     x: Tensor,
     /// `[C]` each.
     gain: Tensor,
@@ -154,7 +154,7 @@ impl OnTape {
         let mean = Tensor::f_from_slice(&of_mean)?;
         let function = Self {
             formula,
-            x: x.f_detach()?,
+            x: x.shallow_clone(),
             gain: gain.shallow_clone(),
             bias: bias.shallow_clone(),
             mean: mean.shallow_clone(),
