@@ -389,17 +389,20 @@ fn print_verdict(shown: &[Shown], complete: bool) -> std::io::Result<()> {
         "{agreeing} of {} figures agree",
         agreeing + differing
     )?;
-    if beside > 0 {
-        write!(results, "; not compared: {beside} that cannot be repeated")?;
-    }
     let mut trainings = shown.iter().filter_map(|shown| shown.step.training);
+    let is_short = trainings.any(|training| training.steps < training.published_steps);
+    let without: Vec<String> = [
+        (beside > 0).then(|| format!("{beside} that cannot be repeated")),
+        (complete && is_short).then(|| "what is published after more steps".to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !without.is_empty() {
+        write!(results, "; not compared: {}", without.join(", and "))?;
+    }
     if !complete {
         write!(results, "; ended before the rest")?;
-    } else if trainings.any(|training| training.steps < training.published_steps) {
-        write!(
-            results,
-            "; not compared: what is published after more steps"
-        )?;
     }
     writeln!(results)?;
     results.flush()

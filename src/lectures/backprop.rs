@@ -5,15 +5,16 @@
 use tch::{Device, Kind, Tensor};
 
 use super::data::{BATCH, Batches, Dataset};
-use super::figures::{Tolerance, losses_beside, names_beside};
-use super::training::{Rate, train};
+use super::figures::{Tolerance, losses_beside};
+use super::training::{Schedule, train};
 use super::{Figure, Flow, STEPS, Stage, Step, names};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
+use crate::models::layers::Mode;
 use crate::models::layers::batch_norm::{Formula, normalized};
-use crate::models::layers::{Mode, cross_entropy};
 use crate::plots::MatrixImage;
+use crate::train::loss::cross_entropy;
 use crate::train::optimizer::descend;
 
 /// The pictures of this lecture.
@@ -21,9 +22,6 @@ pub(super) const PICTURES: [&str; 1] = ["lecture-4-logit-gradients"];
 
 /// The seed of parameters and batches.
 const SEED: u64 = 2_147_483_647;
-
-/// The seed of the names.
-const SEED_OF_NAMES: u64 = SEED + 10;
 
 /// The losses of the training by hand.
 const LOSSES: [(u64, &str); 20] = [
@@ -370,16 +368,21 @@ fn training(stage: &mut Stage, data: &Dataset) -> Flow {
     let mut generator = Generator::seeded(SEED)?;
     let mut network = Network::new(&mut generator, of_gain, device)?;
     let mut figures = vec![Figure::same("parameters", network.parameters(), 12_297)];
-    let steps = stage.options.steps.min(STEPS);
-    let mut batches = Batches::new(&data.train, &mut generator, steps);
-    let rate = Rate {
+    let schedule = Schedule {
+        steps: STEPS,
         lower_from: 100_000,
     };
-    let course = train(stage, &mut batches, STEPS, rate, |x, y, rate| {
-        let (loss, gradients) = tch::no_grad(|| gradients(&network, x, y))?;
-        descend(&mut network.0, &gradients, rate)?;
-        Ok(loss)
-    })?;
+    let course = train(
+        stage,
+        &data.train,
+        &mut generator,
+        schedule,
+        |x, y, rate| {
+            let (loss, gradients) = tch::no_grad(|| gradients(&network, x, y))?;
+            descend(&mut network.0, &gradients, rate)?;
+            Ok(loss)
+        },
+    )?;
     figures.extend(losses_beside(&course.shown, &LOSSES, UNSEEDED));
     let [_, _, hprebn] = tch::no_grad(|| network.hidden(&data.train.xs))?;
     // Mean and variance of all that was trained on stand in for the batch's.
@@ -407,13 +410,8 @@ fn training(stage: &mut Stage, data: &Dataset) -> Flow {
         return Ok(());
     }
     drop(generator);
-    let mut generator = Generator::seeded(SEED_OF_NAMES)?;
-    let names = names::draw(&data.vocabulary, BLOCK_SIZE, &mut generator, logits)?;
-    stage.show(Step::new(
-        "Names",
-        "Drawn with the lecture's seed from a network that is another one.",
-        names_beside(&names, &NAMES, UNSEEDED),
-    ))
+    let names = names::seeded(&data.vocabulary, BLOCK_SIZE, logits)?;
+    stage.show(names::of_another_network(&names, &NAMES, UNSEEDED))
 }
 
 /// The loss of a batch, and the gradients of the parameters, derived by hand.

@@ -1,23 +1,22 @@
-//! Lecture 3: batch normalisation, and how healthy activations and gradients kept.
+//! Lecture 3: batch normalisation, and how healthy activations and gradients look.
 //!
 //! Source: makemore_part3_bn.ipynb; Ioffe and Szegedy, *Batch normalization*, 2015.
 
 use tch::{Device, Kind, Tensor};
 
-use super::data::{Batches, Dataset};
+use super::data::Dataset;
 use super::figures::Tolerance;
-use super::training::{Rate, train};
+use super::training::{Schedule, train};
 use super::{Figure, Flow, STEPS, Stage, Step, names};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::autograd::Tape;
 use crate::libtorch::random::Generator;
 use crate::models::layers::batch_norm::{Formula, normalized, update_running};
-use crate::models::layers::{
-    BatchNorm1d, Embedding, Layer, Linear, Mode, Sequential, Tanh, cross_entropy,
-};
+use crate::models::layers::{BatchNorm1d, Embedding, Layer, Linear, Mode, Sequential, Tanh};
 use crate::models::parameters::Parameters;
 use crate::plots::{Histogram, Histograms, Ratios, UpdateRatios};
+use crate::train::loss::cross_entropy;
 use crate::train::optimizer::descend;
 
 /// The pictures of this lecture.
@@ -31,9 +30,6 @@ pub(super) const PICTURES: [&str; 5] = [
 
 /// The seed of parameters and batches.
 const SEED: u64 = 2_147_483_647;
-
-/// The seed of the names.
-const SEED_OF_NAMES: u64 = SEED + 10;
 
 /// How many characters are a context.
 const BLOCK_SIZE: usize = 3;
@@ -206,14 +202,17 @@ fn one_hidden_layer(stage: &mut Stage, data: &Dataset) -> Flow {
     let mut network = Shallow::new(&mut generator, stage.options.device)?;
     let parameters: usize = network.parameters.iter().map(Tensor::numel).sum();
     let mut figures = vec![Figure::same("parameters", parameters, 12_097)];
-    let steps = stage.options.steps.min(STEPS);
-    let mut batches = Batches::new(&data.train, &mut generator, steps);
-    let rate = Rate {
+    let schedule = Schedule {
+        steps: STEPS,
         lower_from: 100_000,
     };
-    let course = train(stage, &mut batches, STEPS, rate, |x, y, rate| {
-        network.step(x, y, rate)
-    })?;
+    let course = train(
+        stage,
+        &data.train,
+        &mut generator,
+        schedule,
+        |x, y, rate| network.step(x, y, rate),
+    )?;
     if stage.draws(&course) {
         course.draw_logarithms(stage, PICTURES[0])?;
     }
@@ -361,54 +360,59 @@ fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
         .collect();
 
     let pictures = stage.options.pictures;
-    let steps = stage.options.steps.min(DEEP_STEPS);
-    let mut batches = Batches::new(&data.train, &mut generator, steps);
     let mut kept = Kept {
         ratios: vec![Vec::new(); matrices.len()],
         ..Kept::default()
     };
     let mut made = 0;
-    let rate = Rate {
+    let schedule = Schedule {
+        steps: DEEP_STEPS,
         lower_from: 150_000,
     };
-    let course = train(stage, &mut batches, DEEP_STEPS, rate, |x, y, rate| {
-        let mut tape = Tape::default();
-        let mut mode = Mode::Taped(&mut tape);
-        let outs = network.each(&embed(x, &mut mode)?, &mut mode)?;
-        let loss = cross_entropy(&outs[outs.len() - 1], y)?;
-        made += 1;
-        let mut wanted: Vec<Tensor> = parameters.iter().map(Tensor::shallow_clone).collect();
-        if made == DEEP_STEPS {
-            let tanhs = TANHS.map(|(layer, ..)| outs[layer].shallow_clone());
-            wanted.extend(tanhs);
-        }
-        let mut gradients = tape.gradients(&loss, &wanted)?;
-        if made == DEEP_STEPS {
-            let of_tanhs = gradients.split_off(parameters.len());
-            let tanhs = TANHS.map(|(layer, ..)| outs[layer].detach());
-            kept.tanhs = tanhs.into_iter().zip(of_tanhs).collect();
-            let copies = matrices
-                .iter()
-                .map(|&place| gradients[place].f_detach_copy());
-            kept.of_weights = copies.collect::<std::result::Result<_, _>>()?;
-        }
-        let before: Vec<f64> = match pictures {
-            true => {
-                let stds = matrices.iter().map(|&place| {
-                    let std = gradients[place].f_std(true)?.f_double_value(&[])?;
-                    Ok(rate * std)
-                });
-                stds.collect::<Result<_>>()?
+    let course = train(
+        stage,
+        &data.train,
+        &mut generator,
+        schedule,
+        |x, y, rate| {
+            let mut tape = Tape::default();
+            let mut mode = Mode::Taped(&mut tape);
+            let outs = network.each(&embed(x, &mut mode)?, &mut mode)?;
+            let loss = cross_entropy(&outs[outs.len() - 1], y)?;
+            made += 1;
+            let mut wanted: Vec<Tensor> = parameters.iter().map(Tensor::shallow_clone).collect();
+            if made == DEEP_STEPS {
+                let tanhs = TANHS.map(|(layer, ..)| outs[layer].shallow_clone());
+                wanted.extend(tanhs);
             }
-            false => Vec::new(),
-        };
-        descend(&mut parameters, &gradients, rate)?;
-        for ((update, &place), ratios) in before.iter().zip(&matrices).zip(&mut kept.ratios) {
-            let data = parameters[place].f_std(true)?.f_double_value(&[])?;
-            ratios.push((update / data).log10());
-        }
-        Ok(loss)
-    })?;
+            let mut gradients = tape.gradients(&loss, &wanted)?;
+            if made == DEEP_STEPS {
+                let of_tanhs = gradients.split_off(parameters.len());
+                let tanhs = TANHS.map(|(layer, ..)| outs[layer].detach());
+                kept.tanhs = tanhs.into_iter().zip(of_tanhs).collect();
+                let copies = matrices
+                    .iter()
+                    .map(|&place| gradients[place].f_detach_copy());
+                kept.of_weights = copies.collect::<std::result::Result<_, _>>()?;
+            }
+            let before: Vec<f64> = match pictures {
+                true => {
+                    let stds = matrices.iter().map(|&place| {
+                        let std = gradients[place].f_std(true)?.f_double_value(&[])?;
+                        Ok(rate * std)
+                    });
+                    stds.collect::<Result<_>>()?
+                }
+                false => Vec::new(),
+            };
+            descend(&mut parameters, &gradients, rate)?;
+            for ((update, &place), ratios) in before.iter().zip(&matrices).zip(&mut kept.ratios) {
+                let data = parameters[place].f_std(true)?.f_double_value(&[])?;
+                ratios.push((update / data).log10());
+            }
+            Ok(loss)
+        },
+    )?;
     figures.extend(tolerance.losses(&course.shown, &[(0, "3.2870")]));
     let step = Step::new(
         "Six layers",
@@ -437,8 +441,7 @@ fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
         ],
     ))?;
     drop(generator);
-    let mut generator = Generator::seeded(SEED_OF_NAMES)?;
-    let names = names::draw(&data.vocabulary, BLOCK_SIZE, &mut generator, logits)?;
+    let names = names::seeded(&data.vocabulary, BLOCK_SIZE, logits)?;
     stage.show(Step::new(
         "Names",
         "Twenty of them, with a seed of their own.",

@@ -7,7 +7,7 @@ use crate::data::shuffle::shuffle;
 use crate::data::{Vocabulary, Words};
 use crate::error::Result;
 use crate::libtorch::random::Generator;
-use crate::models::layers::cross_entropy;
+use crate::train::loss::cross_entropy;
 
 /// The seed of Python's generator.
 const SEED: u32 = 42;

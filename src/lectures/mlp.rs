@@ -4,15 +4,14 @@
 
 use tch::{Device, Tensor};
 
-use super::data::{Batches, Dataset, Examples};
-use super::figures::names_beside;
-use super::training::{Rate, train};
+use super::data::{Dataset, Examples};
+use super::training::{Schedule, train};
 use super::{Figure, Flow, STEPS, Stage, Step, names};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
-use crate::models::layers::cross_entropy;
 use crate::plots::Scatter;
+use crate::train::loss::cross_entropy;
 use crate::train::optimizer::descend;
 
 /// The pictures of this lecture.
@@ -23,9 +22,6 @@ const SEED: u64 = 2_147_483_647;
 
 /// How many characters are a context.
 const BLOCK_SIZE: usize = 3;
-
-/// The seed of the names.
-const SEED_OF_NAMES: u64 = SEED + 10;
 
 const NAMES: [&str; 20] = [
     "carmahela",
@@ -107,17 +103,22 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
         vec![Figure::same("parameters", parameters, 11_897)],
     ))?;
 
-    let steps = stage.options.steps.min(STEPS);
-    let mut batches = Batches::new(&data.train, &mut generator, steps);
-    let rate = Rate {
+    let schedule = Schedule {
+        steps: STEPS,
         lower_from: 100_000,
     };
-    let course = train(stage, &mut batches, STEPS, rate, |x, y, rate| {
-        let loss = cross_entropy(&network.logits(x)?, y)?;
-        let gradients = Tensor::f_run_backward(&[&loss], &network.0, false, false)?;
-        descend(&mut network.0, &gradients, rate)?;
-        Ok(loss)
-    })?;
+    let course = train(
+        stage,
+        &data.train,
+        &mut generator,
+        schedule,
+        |x, y, rate| {
+            let loss = cross_entropy(&network.logits(x)?, y)?;
+            let gradients = Tensor::f_run_backward(&[&loss], &network.0, false, false)?;
+            descend(&mut network.0, &gradients, rate)?;
+            Ok(loss)
+        },
+    )?;
     if stage.draws(&course) {
         course.draw_logarithms(stage, PICTURES[0])?;
         embedding(stage, &network, &data)?;
@@ -145,14 +146,9 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
         return Ok(());
     }
     drop(generator);
-    let mut generator = Generator::seeded(SEED_OF_NAMES)?;
     let logits = |x: &Tensor| network.logits(&x.f_to_device(device)?);
-    let names = names::draw(&data.vocabulary, BLOCK_SIZE, &mut generator, logits)?;
-    stage.show(Step::new(
-        "Names",
-        "Drawn with the lecture's seed from a network that is another one.",
-        names_beside(&names, &NAMES, UNSEEDED),
-    ))
+    let names = names::seeded(&data.vocabulary, BLOCK_SIZE, logits)?;
+    stage.show(names::of_another_network(&names, &NAMES, UNSEEDED))
 }
 
 /// The first two of the ten dimensions of each character's vector.

@@ -2,6 +2,8 @@
 
 use tch::{Kind, Tensor};
 
+use super::Step;
+use super::figures::names_beside;
 use crate::data::Vocabulary;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
@@ -11,6 +13,32 @@ const NAMES: usize = 20;
 
 /// No name of a trained network is so long; one that never learned to end is cut.
 const LONGEST: usize = 1000;
+
+/// The seed that lectures 2 to 4 draw their names with.
+const SEED: u64 = 2_147_483_647 + 10;
+
+/// Twenty names, as [`draw`] draws them with the seed of lectures 2 to 4.
+pub fn seeded(
+    vocabulary: &Vocabulary,
+    block_size: usize,
+    logits: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Vec<String>> {
+    draw(
+        vocabulary,
+        block_size,
+        &mut Generator::seeded(SEED)?,
+        logits,
+    )
+}
+
+/// The step with names that are published of another network, and why it is another one.
+pub fn of_another_network(names: &[String], published: &[&str], reason: &str) -> Step {
+    Step::new(
+        "Names",
+        "Drawn with the lecture's seed from a network that is another one.",
+        names_beside(names, published, reason),
+    )
+}
 
 /// Twenty names, drawn with the numbers that a generator gives next. `logits` are those after a
 /// context, `[1, T]`, i64.

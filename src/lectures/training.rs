@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use tch::Tensor;
 
-use super::data::Batches;
+use super::data::{Batches, Examples};
 use super::{Flow, Stage, Stop, Trained};
 use crate::error::Result;
+use crate::libtorch::random::Generator;
 use crate::plots::BatchLosses;
 
 /// After how many steps a loss is printed.
@@ -62,33 +63,37 @@ impl Course {
     }
 }
 
-/// The learning rate of a step: a tenth, and at the end a hundredth.
+/// How a lecture trains.
 #[derive(Debug, Clone, Copy)]
-pub struct Rate {
+pub struct Schedule {
+    /// How many steps it makes.
+    pub steps: u64,
+    /// From which step on the learning rate is a hundredth, and not a tenth.
     pub lower_from: u64,
 }
 
-impl Rate {
-    fn at(self, step: u64) -> f64 {
+impl Schedule {
+    fn rate(self, step: u64) -> f64 {
         if step < self.lower_from { 0.1 } else { 0.01 }
     }
 }
 
-/// Trains on batches until there are no more, of `published_steps` that the lecture has; `step` makes
-/// a step with a batch and a learning rate, and returns its loss.
+/// Trains on random examples; `step` makes a step with a batch and a learning rate, and returns its
+/// loss.
 pub fn train(
     stage: &mut Stage,
-    batches: &mut Batches,
-    published_steps: u64,
-    rate: Rate,
+    examples: &Examples,
+    generator: &mut Generator,
+    schedule: Schedule,
     mut step: impl FnMut(&Tensor, &Tensor, f64) -> Result<Tensor>,
 ) -> Flow<Course> {
     let start = Instant::now();
-    let steps = stage.options.steps.min(published_steps);
+    let steps = stage.options.steps.min(schedule.steps);
+    let mut batches = Batches::new(examples, generator, steps);
     let (mut shown, mut losses) = (Vec::new(), Vec::new());
     let (mut done, mut is_interrupted) = (0, false);
     while let Some((xb, yb)) = batches.next()? {
-        let loss = step(&xb, &yb, rate.at(done))?;
+        let loss = step(&xb, &yb, schedule.rate(done))?;
         // Reading a loss waits for it.
         if stage.options.pictures {
             losses.push((done, loss.f_double_value(&[])?));
@@ -109,7 +114,7 @@ pub fn train(
         return Err(Stop::Failed(crate::Error::Diverged {
             stage: crate::train::words::STEP,
             number: done,
-            learning_rate: rate.at(done),
+            learning_rate: schedule.rate(done),
             regularization: 0.0,
             loss: last as f32,
         }));
@@ -117,7 +122,7 @@ pub fn train(
     Ok(Course {
         trained: Trained {
             steps: done,
-            published_steps,
+            published_steps: schedule.steps,
             seconds: start.elapsed().as_secs_f64(),
         },
         is_interrupted,

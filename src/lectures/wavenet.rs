@@ -4,18 +4,19 @@
 
 use tch::Tensor;
 
-use super::data::{Batches, Dataset};
+use super::data::Dataset;
 use super::figures::Tolerance;
-use super::training::{Rate, train};
+use super::training::{Schedule, train};
 use super::{Figure, Flow, STEPS, Stage, Step, names};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::autograd::Tape;
 use crate::libtorch::random::Generator;
 use crate::models::Sizes;
-use crate::models::layers::{Layer, Mode, cross_entropy};
+use crate::models::layers::{Layer, Mode};
 use crate::models::parameters::Parameters;
 use crate::models::wavenet::layers;
+use crate::train::loss::cross_entropy;
 use crate::train::optimizer::descend;
 
 /// The pictures of this lecture.
@@ -100,19 +101,24 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
         vec![Figure::same("parameters", numbers, 76_579)],
     ))?;
 
-    let steps = stage.options.steps.min(STEPS);
-    let mut batches = Batches::new(&data.train, &mut generator, steps);
-    let rate = Rate {
+    let schedule = Schedule {
+        steps: STEPS,
         lower_from: 150_000,
     };
-    let course = train(stage, &mut batches, STEPS, rate, |x, y, rate| {
-        let mut tape = Tape::default();
-        let logits = network.forward(&x.f_view([-1])?, &mut Mode::Taped(&mut tape))?;
-        let loss = cross_entropy(&logits, y)?;
-        let gradients = tape.gradients(&loss, &parameters)?;
-        descend(&mut parameters, &gradients, rate)?;
-        Ok(loss)
-    })?;
+    let course = train(
+        stage,
+        &data.train,
+        &mut generator,
+        schedule,
+        |x, y, rate| {
+            let mut tape = Tape::default();
+            let logits = network.forward(&x.f_view([-1])?, &mut Mode::Taped(&mut tape))?;
+            let loss = cross_entropy(&logits, y)?;
+            let gradients = tape.gradients(&loss, &parameters)?;
+            descend(&mut parameters, &gradients, rate)?;
+            Ok(loss)
+        },
+    )?;
     if stage.draws(&course) {
         course.draw_means(stage, PICTURES[0])?;
     }

@@ -225,7 +225,7 @@ impl Network for Bigram {
     }
 
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let contexts = tokens.contexts(self.block_size() as i64, 0)?.f_flip([1])?; // [N, T]
+        let contexts = tokens.windows(self.block_size())?; // [N, T]
         self.forward(&self.encode(&contexts)?)
     }
 

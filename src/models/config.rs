@@ -153,16 +153,24 @@ impl Config {
 
     /// How many tokens back a network looks.
     pub(super) fn block_size(&self) -> usize {
+        match (self, self.sizes()) {
+            (_, Some(sizes)) => sizes.block_size,
+            (Self::Bigram { order }, None) => order - 1,
+            (_, None) => 1,
+        }
+    }
+
+    /// Its sizes, if it has some.
+    fn sizes(&self) -> Option<&Sizes> {
         match self {
-            Self::Bigram { order } => order - 1,
-            Self::Lookup {} => 1,
+            Self::Bigram { .. } | Self::Lookup {} => None,
             Self::Mlp(sizes)
             | Self::Bow(sizes)
             | Self::Rnn(sizes)
             | Self::Gru(sizes)
             | Self::Lstm(sizes)
             | Self::Transformer(sizes)
-            | Self::Wavenet(sizes) => sizes.block_size,
+            | Self::Wavenet(sizes) => Some(sizes),
         }
     }
 
@@ -234,7 +242,6 @@ impl Config {
     /// [`Error::Value`] names the first that is out of range.
     pub(super) fn check(&self, v: usize) -> Result<()> {
         match self {
-            Self::Bigram { .. } | Self::Lookup {} => Ok(()),
             Self::Transformer(sizes) if !sizes.n_embd.is_multiple_of(sizes.n_head.max(1)) => {
                 Err(Error::Value {
                     what: "the size of an embedding",
@@ -268,13 +275,10 @@ impl Config {
                     expected: "2, 4, 8, 16, 32 or 64 would work",
                 })
             }
-            Self::Mlp(sizes)
-            | Self::Bow(sizes)
-            | Self::Rnn(sizes)
-            | Self::Gru(sizes)
-            | Self::Lstm(sizes)
-            | Self::Transformer(sizes)
-            | Self::Wavenet(sizes) => sizes.check(v, matches!(self, Self::Mlp(_))),
+            _ => match self.sizes() {
+                Some(sizes) => sizes.check(v, matches!(self, Self::Mlp(_))),
+                None => Ok(()),
+            },
         }
     }
 }

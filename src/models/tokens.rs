@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use super::layers::Mode;
 use crate::data::split::SplitMix;
@@ -124,24 +124,8 @@ impl Tokens {
         Ok(x.f_index_select(0, &self.upload(&ends.collect::<Vec<_>>())?)?)
     }
 
-    /// For each token it and the `block_size - 1` before it, from the nearest one on,
-    /// `[N, block_size]`, i64; `blank` before the beginning of its word.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
-    pub fn contexts(&self, block_size: i64, blank: i64) -> Result<Tensor> {
-        let grid = self.grid()?;
-        let options = (Kind::Int64, self.characters.device());
-        let before = Tensor::f_full([self.words, block_size - 1], blank, options)?;
-        let padded = Tensor::f_cat(&[&before, &grid.characters], 1)?; // [B, block_size - 1 + T]
-        let windows = padded.f_unfold(1, block_size, 1)?; // [B, T, block_size]
-        grid.tokens(&windows.f_flip([2])?)
-    }
-
     /// For each token it and the `block_size - 1` before it, it as the last one, `[N, block_size]`,
-    /// i64; start tokens before the beginning of its word. Unlike [`contexts`](Self::contexts), it
-    /// takes no more memory where one word is long.
+    /// i64; start tokens before the beginning of its word.
     ///
     /// # Errors
     ///
@@ -406,6 +390,7 @@ impl Dropout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Kind;
 
     /// Of 100,000 the share that is left out has a standard error of 0.0015.
     #[test]
@@ -507,11 +492,8 @@ mod tests {
     }
 
     #[test]
-    fn contexts_begin_with_blanks() {
+    fn windows_begin_with_start_tokens() {
         let tokens = Tokens::of(&[&[0, 5, 6], &[0]], Device::Cpu).unwrap();
-        let contexts = tokens.contexts(2, 27).unwrap();
-        assert_eq!(contexts.size(), [4, 2]);
-        assert_eq!(numbers(&contexts), [0, 27, 5, 0, 6, 5, 0, 27]);
         let windows = tokens.windows(2).unwrap();
         assert_eq!(windows.size(), [4, 2]);
         assert_eq!(numbers(&windows), [0, 0, 0, 5, 5, 6, 0, 0]);

@@ -2,6 +2,7 @@
 
 use tch::{Device, Tensor};
 
+use super::loss::cross_entropy;
 use crate::error::Result;
 use crate::models::{Dropout, Network, Tokens};
 
@@ -42,13 +43,10 @@ impl Batch {
 
 /// The mean negative log-likelihood of a batch's characters, ends among them, in nats; a scalar.
 ///
-/// Source: makemore.py, `F.cross_entropy` with `ignore_index=-1`.
-///
 /// # Errors
 ///
 /// If the device has no room.
 pub fn nll(network: &dyn Network, batch: &Batch) -> Result<Tensor> {
     let logits = network.logits(&batch.xs)?; // [N, V]
-    let mean = tch::Reduction::Mean;
-    Ok(logits.f_cross_entropy_loss(&batch.ys, None::<&Tensor>, mean, -1, 0.0)?)
+    cross_entropy(&logits, &batch.ys)
 }

@@ -21,6 +21,18 @@ pub fn nll(logits: &Tensor, examples: &Examples) -> Result<Tensor> {
     Ok(examples.mean(&log)?.f_neg()?)
 }
 
+/// The mean negative log-likelihood of targets, `[N]`, by logits, `[N, V]`, in nats; a scalar.
+///
+/// Source: makemore.py and the lectures, `F.cross_entropy`.
+///
+/// # Errors
+///
+/// If the shapes do not fit or the device has no room.
+pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    let mean = tch::Reduction::Mean;
+    Ok(logits.f_cross_entropy_loss(targets, None::<&Tensor>, mean, -100, 0.0)?)
+}
+
 /// A loss plus `regularization * mean(W²)` for each of the parameters; a scalar.
 ///
 /// Source: the notes, `+ 0.01 * (W ** 2).mean()`.

@@ -45,6 +45,7 @@ pub(crate) fn normalized(
     mode: &mut Mode,
 ) -> Result<Normalized> {
     if let Mode::Taped(tape) = mode
+        && one_pass::is_for(x)
         && let Some(normalized) = one_pass::normalized(tape, x, gain, bias, formula)?
     {
         return Ok(normalized);

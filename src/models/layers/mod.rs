@@ -172,13 +172,3 @@ impl Layer for Sequential {
         Ok(x)
     }
 }
-
-/// The mean of the negative log-likelihoods of targets, `[N]`, by logits, `[N, V]`, in nats; a scalar.
-///
-/// # Errors
-///
-/// If the shapes do not fit or the device has no room.
-pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    let mean = tch::Reduction::Mean;
-    Ok(logits.f_cross_entropy_loss(targets, None::<&Tensor>, mean, -100, 0.0)?)
-}

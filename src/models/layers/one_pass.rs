@@ -15,18 +15,9 @@ use crate::error::Result;
 use crate::libtorch::autograd::{Backward, Gradients, Tape};
 use crate::libtorch::numbers;
 
-/// A batch that is normalised on a tape; none if it is not one of those that are computed here.
-pub fn normalized(
-    tape: &mut Tape,
-    x: &Tensor,
-    gain: &Tensor,
-    bias: &Tensor,
-    formula: Formula,
-) -> Result<Option<Normalized>> {
-    match OnTape::fits(x) && is_exact() {
-        true => OnTape::normalized(tape, x, gain, bias, formula),
-        false => Ok(None),
-    }
+/// Whether a batch is computed here.
+pub fn is_for(x: &Tensor) -> bool {
+    OnTape::fits(x) && is_exact()
 }
 
 /// Whether what is computed on a tape here is what libtorch computes, to the last bit. It was built
@@ -54,7 +45,7 @@ fn is_same(formula: Formula) -> Result<bool> {
     let batch = x.f_view([64, 100])?;
     let direction = batch.f_detach()?.f_flip([0])?;
     let mut tape = Tape::default();
-    let Some(ours) = OnTape::normalized(&mut tape, &batch, &gain, &bias, formula)? else {
+    let Some(ours) = normalized(&mut tape, &batch, &gain, &bias, formula)? else {
         return Ok(false);
     };
     let theirs = by_operations(&batch, &gain, &bias, formula)?;
@@ -111,61 +102,62 @@ impl OnTape {
             // It adds fewer columns in yet another order.
             && columns >= TOGETHER
     }
+}
 
-    /// None where a tensor is not one of those that are computed here.
-    fn normalized(
-        tape: &mut Tape,
-        x: &Tensor,
-        gain: &Tensor,
-        bias: &Tensor,
-        formula: Formula,
-    ) -> Result<Option<Normalized>> {
-        let (Some(of_x), Some(of_gain), Some(of_bias)) =
-            (numbers::of(x), numbers::of(gain), numbers::of(bias))
-        else {
-            return Ok(None);
-        };
-        let columns = of_gain.len();
-        if x.size().last() != Some(&(columns as i64)) || of_bias.len() != columns {
-            return Ok(None);
-        }
-        let of_mean = mean(of_x, columns);
-        let variance = variance(of_x, columns);
-        let spread: Vec<f32> = match formula {
-            Formula::Deviation => variance.iter().map(|&var| var.sqrt() as f32).collect(),
-            Formula::Variance { .. } => variance.iter().map(|&var| var as f32).collect(),
-        };
-        let spread = Tensor::f_from_slice(&spread)?;
-        let divisor = match formula {
-            Formula::Deviation => spread.shallow_clone(),
-            // libtorch's roots differ from the processor's in the last bit.
-            Formula::Variance { eps } => spread.f_add_scalar(eps)?.f_sqrt()?,
-        };
-        let mut out = Tensor::f_empty(x.size(), (Kind::Float, Device::Cpu))?;
-        let (Some(of_divisor), Some(of_out)) = (numbers::of(&divisor), numbers::of_mut(&mut out))
-        else {
-            return Ok(None);
-        };
-        normalize(
-            formula,
-            [of_x, of_gain, of_bias, &of_mean, of_divisor],
-            of_out,
-        );
-        let mean = Tensor::f_from_slice(&of_mean)?;
-        let function = Self {
-            formula,
-            x: x.shallow_clone(),
-            gain: gain.shallow_clone(),
-            bias: bias.shallow_clone(),
-            mean: mean.shallow_clone(),
-            divisor,
-        };
-        Ok(Some(Normalized {
-            out: tape.join(x, out, function)?,
-            mean,
-            spread,
-        }))
+/// A batch that is normalised on a tape; none where a tensor is not one of those that are computed
+/// here.
+pub fn normalized(
+    tape: &mut Tape,
+    x: &Tensor,
+    gain: &Tensor,
+    bias: &Tensor,
+    formula: Formula,
+) -> Result<Option<Normalized>> {
+    let (Some(of_x), Some(of_gain), Some(of_bias)) =
+        (numbers::of(x), numbers::of(gain), numbers::of(bias))
+    else {
+        return Ok(None);
+    };
+    let columns = of_gain.len();
+    if x.size().last() != Some(&(columns as i64)) || of_bias.len() != columns {
+        return Ok(None);
     }
+    let of_mean = mean(of_x, columns);
+    let variance = variance(of_x, columns);
+    let spread: Vec<f32> = match formula {
+        Formula::Deviation => variance.iter().map(|&var| var.sqrt() as f32).collect(),
+        Formula::Variance { .. } => variance.iter().map(|&var| var as f32).collect(),
+    };
+    let spread = Tensor::f_from_slice(&spread)?;
+    let divisor = match formula {
+        Formula::Deviation => spread.shallow_clone(),
+        // libtorch's roots differ from the processor's in the last bit.
+        Formula::Variance { eps } => spread.f_add_scalar(eps)?.f_sqrt()?,
+    };
+    let mut out = Tensor::f_empty(x.size(), (Kind::Float, Device::Cpu))?;
+    let (Some(of_divisor), Some(of_out)) = (numbers::of(&divisor), numbers::of_mut(&mut out))
+    else {
+        return Ok(None);
+    };
+    normalize(
+        formula,
+        [of_x, of_gain, of_bias, &of_mean, of_divisor],
+        of_out,
+    );
+    let mean = Tensor::f_from_slice(&of_mean)?;
+    let function = OnTape {
+        formula,
+        x: x.shallow_clone(),
+        gain: gain.shallow_clone(),
+        bias: bias.shallow_clone(),
+        mean: mean.shallow_clone(),
+        divisor,
+    };
+    Ok(Some(Normalized {
+        out: tape.join(x, out, function)?,
+        mean,
+        spread,
+    }))
 }
 
 impl Backward for OnTape {
