@@ -108,7 +108,9 @@ fn what_makes_no_sense_gets_one_line() {
             1,
             "file: is a file; --plots takes a folder",
         ),
-        ("lecture --plots new", 1, "lecture 1 draws no pictures here"),
+        ("lecture --plots new", 1, "--plots is of lectures 2 to 5"),
+        ("lecture 1 --quick", 1, "--quick is of lectures 2 to 5"),
+        ("lecture 2 --rows all", 1, "--rows is of lecture 1"),
         ("lecture --data list.txt", 1, "leave --data out"),
     ] {
         let error = folder.error(arguments, status);

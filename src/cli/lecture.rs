@@ -55,14 +55,14 @@ pub struct Lecture {
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
 
-    /// How the data of lecture 1 is laid out for training
-    #[arg(long, value_parser = one_of::<Rows>(), default_value = "all")]
-    rows: Rows,
+    /// How the data of lecture 1 is laid out for training [default: all]
+    #[arg(long, value_parser = one_of::<Rows>())]
+    rows: Option<Rows>,
 
     /// Where lectures 2 to 5 are computed: cpu, cuda, cuda:N, mps or auto; published figures are of
-    /// the CPU, and others are compared less strictly
-    #[arg(long, default_value = "cpu")]
-    device: DeviceRequest,
+    /// the CPU, and others are compared less strictly [default: cpu]
+    #[arg(long)]
+    device: Option<DeviceRequest>,
 
     /// Refused, with a word on why.
     #[arg(long, hide = true, num_args = 0.., value_name = "FILE")]
@@ -113,11 +113,7 @@ impl Lecture {
             );
         }
         let Which(lectures) = &self.which;
-        if self.plots.is_some() && lectures[..] == [Number::Bigram] {
-            bail!(
-                "lecture 1 draws no pictures here; heatmap and train --plot do, and lectures 2 to 5 do with --plots"
-            );
-        }
+        self.refuse_of_others(lectures)?;
         let pictures = match &self.plots {
             Some(folder) => Some(Pictures::check(folder, lectures)?),
             None => None,
@@ -127,12 +123,11 @@ impl Lecture {
             false => self.steps.unwrap_or(STEPS),
         };
         let options = Options {
-            rows: self.rows,
+            rows: self.rows.unwrap_or(Rows::All),
             steps,
-            // The first lecture is computed on the CPU in any case.
-            device: match lectures[..] {
-                [Number::Bigram] => Device::Cpu,
-                _ => self.device.open()?,
+            device: match self.device {
+                Some(device) => device.open()?,
+                None => Device::Cpu,
             },
             pictures: pictures.is_some(),
         };
@@ -149,7 +144,7 @@ impl Lecture {
         };
         let mut ended = Ended::Whole;
         for &lecture in lectures {
-            prepare(lecture, self.rows, context)?;
+            prepare(lecture, options.rows, context)?;
             teller.begin(lecture);
             match replay(lecture, options, &mut teller) {
                 Ok(Ended::Whole) => {}
@@ -166,7 +161,28 @@ impl Lecture {
         }
         teller.end(ended)
     }
+
+    /// Refuses what says nothing to any of the lectures.
+    fn refuse_of_others(&self, lectures: &[Number]) -> anyhow::Result<()> {
+        let has_first = lectures.contains(&Number::Bigram);
+        let has_others = lectures != [Number::Bigram];
+        for (is_in_vain, argument, of) in [
+            (self.rows.is_some() && !has_first, "--rows", "lecture 1"),
+            (self.steps.is_some() && !has_others, "--steps", OTHERS),
+            (self.quick && !has_others, "--quick", OTHERS),
+            (self.device.is_some() && !has_others, "--device", OTHERS),
+            (self.plots.is_some() && !has_others, "--plots", OTHERS),
+        ] {
+            if is_in_vain {
+                bail!("{argument} is of {of}; leave it out");
+            }
+        }
+        Ok(())
+    }
 }
+
+/// Those of which most arguments are.
+const OTHERS: &str = "lectures 2 to 5";
 
 /// Has libtorch compute as a lecture does best, and the published figures of lectures 2 to 5 are
 /// from: on one thread.
