@@ -9,7 +9,7 @@ use makemore_tch::models::{
     Config, LanguageModel, Makemore, Network, Norm, Positions, Sizes, Tokens,
 };
 use makemore_tch::train::adamw::{AdamW, AdamWOptions};
-use makemore_tch::train::batches::{Batch, nll};
+use makemore_tch::train::word_batches::{Batch, nll};
 use makemore_tch::{Vocabulary, Words};
 use tch::{Device, Kind, Tensor};
 

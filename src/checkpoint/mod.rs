@@ -9,7 +9,7 @@
 //! A [network] has its parameters as tensors under their names (the lecture's has `W`,
 //! `[V, V]`, f32), the running means and variances of batch normalisation, and `loss` and `epochs` or
 //! `steps` besides. Where it was saved to go on with its training, `run` (JSON, see
-//! [`Run`](crate::train::words::Run)) and the tensors of its optimizer, which begin with `optimizer.`,
+//! [`Run`](crate::train::word_batches::Run)) and the tensors of its optimizer, which begin with `optimizer.`,
 //! are there too. The tensors of an [n-gram model](ngram) are its n-grams and their probabilities.
 //!
 //! safetensors itself has no checksum. `sha256` is that of all other metadata and of all tensors,

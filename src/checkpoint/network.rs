@@ -12,7 +12,8 @@ use super::file::{Contents, Stored, floats};
 use super::json_error;
 use crate::error::{Error, Result};
 use crate::models::{Config, Network, network_of};
-use crate::train::words::{Best, Done, Run, WordOptions};
+use crate::train::options::{Done, WordOptions};
+use crate::train::word_batches::{Best, Run};
 
 /// No training takes so many: the largest number that JSON's readers keep exactly.
 pub const MAX_EPOCHS: u64 = 1 << 53;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights};
+use makemore_tch::data::{Subset, WordList};
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::{Mixture, Sizes};
-use makemore_tch::train::words::{Choice, WordList};
 use makemore_tch::{
     Error, LanguageModel, List, Model, ModelFile, Part, Parts, Shares, Split, Vocabulary, count,
 };
@@ -187,7 +187,7 @@ impl Models {
                 "{path}: its list has no dev part to find weights by; name them with --weights, or train with another --split"
             );
         }
-        let mut choice = Choice::new(all, WORDS, split.seed());
+        let mut choice = Subset::new(all, WORDS, split.seed());
         let mut words = WordList::default();
         let parts = Parts::new(List { source, digest }, split);
         parts.each_word_here(&[part], |_, word| match choice.takes_next() {

@@ -1,9 +1,8 @@
 //! Word lists: what a word is, where lists are read from, and which character has which index.
 //!
 //! In the order of the lecture: [`words`] (one word a line, checked), [`vocabulary`] (`stoi` and
-//! `itos`), [`split`] (which words are for training, dev and test; [`shuffle`] as the lectures do) and
-//! [`parts`] (lists with their
-//! split). Behind them: [`reader`] (files and standard input, as blocks of whole lines),
+//! `itos`), [`split`] (which words are for training, dev and test; [`shuffle`] as the lectures do),
+//! [`parts`] (lists with their split) and [`word_list`] (words in memory). Behind them: [`reader`] (files and standard input, as blocks of whole lines),
 //! `decompress` (gzip, zstd), [`digest`] (by which a list is recognised), `pass` (blocks for several
 //! threads, once a list was checked), [`search`] (which words a list has).
 
@@ -16,6 +15,7 @@ pub mod search;
 pub mod shuffle;
 pub mod split;
 pub mod vocabulary;
+pub mod word_list;
 pub mod words;
 
 pub use digest::Digest;
@@ -23,4 +23,5 @@ pub use parts::{List, Parts, SplitOf};
 pub use reader::Source;
 pub use split::{Part, Shares, Split};
 pub use vocabulary::Vocabulary;
+pub use word_list::{Subset, WordList};
 pub use words::Words;

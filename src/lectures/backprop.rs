@@ -15,7 +15,7 @@ use crate::models::layers::Mode;
 use crate::models::layers::batch_norm::{Formula, normalized};
 use crate::plots::MatrixImage;
 use crate::train::loss::cross_entropy;
-use crate::train::optimizer::descend;
+use crate::train::sgd::descend;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 1] = ["lecture-4-logit-gradients"];

@@ -17,7 +17,7 @@ use crate::models::layers::{BatchNorm1d, Embedding, Layer, Linear, Mode, Sequent
 use crate::models::parameters::Parameters;
 use crate::plots::{Histogram, Histograms, Ratios, UpdateRatios};
 use crate::train::loss::cross_entropy;
-use crate::train::optimizer::descend;
+use crate::train::sgd::descend;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 5] = [

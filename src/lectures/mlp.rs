@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::libtorch::random::Generator;
 use crate::plots::Scatter;
 use crate::train::loss::cross_entropy;
-use crate::train::optimizer::descend;
+use crate::train::sgd::descend;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 2] = ["lecture-2-loss", "lecture-2-embedding"];

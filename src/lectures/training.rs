@@ -112,7 +112,7 @@ pub fn train(
         && !last.is_finite()
     {
         return Err(Stop::Failed(crate::Error::Diverged {
-            stage: crate::train::words::STEP,
+            stage: crate::train::word_batches::STEP,
             number: done,
             learning_rate: schedule.rate(done),
             regularization: 0.0,

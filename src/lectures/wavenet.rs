@@ -17,7 +17,7 @@ use crate::models::layers::{Layer, Mode};
 use crate::models::parameters::Parameters;
 use crate::models::wavenet::layers;
 use crate::train::loss::cross_entropy;
-use crate::train::optimizer::descend;
+use crate::train::sgd::descend;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 1] = ["lecture-5-loss"];

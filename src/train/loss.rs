@@ -57,7 +57,7 @@ mod tests {
     use crate::counting::tests::ngrams_of;
     use crate::data::Words;
     use crate::models::Bigram;
-    use crate::train::optimizer::Sgd;
+    use crate::train::sgd::Sgd;
     use proptest::prelude::*;
     use tch::Device;
 

@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::adamw::{AdamW, not_of};
 use super::muon::{Group, MOMENTUM, Muon};
-use super::words::WordOptions;
+use super::options::WordOptions;
 use crate::error::Result;
 use crate::models::{Makemore, Network};
 

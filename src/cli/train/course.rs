@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use makemore_tch::Error;
 use makemore_tch::checkpoint::sha256_of;
+use makemore_tch::data::WordList;
 use makemore_tch::models::Makemore;
+use makemore_tch::score::evaluate;
 use makemore_tch::tensorboard::EventFile;
-use makemore_tch::train::words::{Best, STEP, Training, WordList, WordStep, copies};
+use makemore_tch::train::word_batches::{Best, STEP, Training, WordStep, copies};
 use serde::Serialize;
 use tch::Tensor;
 
@@ -116,7 +118,7 @@ impl<'a> Course<'a> {
     pub fn keep_first(&mut self) -> makemore_tch::Result<()> {
         let dev = match self.dev.is_empty() {
             true => None,
-            false => Some(self.dev.evaluate(self.network)?.nll()),
+            false => Some(evaluate::indices(self.network, self.dev.iter())?.nll()),
         };
         self.kept = Some(Kept {
             step: 0,
@@ -171,7 +173,7 @@ impl<'a> Course<'a> {
     fn evaluate(&mut self, step: WordStep) -> makemore_tch::Result<()> {
         let dev = match self.dev.is_empty() {
             true => None,
-            false => Some(self.dev.evaluate(self.network)?.nll()),
+            false => Some(evaluate::indices(self.network, self.dev.iter())?.nll()),
         };
         let now = Losses {
             step: step.number + 1,

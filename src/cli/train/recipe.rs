@@ -6,7 +6,7 @@ use makemore_tch::SampleOptions;
 use makemore_tch::models::{Config, Norm, Positions, Shaping, Sizes};
 use makemore_tch::train::adamw::AdamWOptions;
 use makemore_tch::train::muon::MuonOptions;
-use makemore_tch::train::words::{LearningRate, WordOptions};
+use makemore_tch::train::options::{LearningRate, WordOptions};
 
 use super::{Kind, Train};
 use crate::cli::arguments::{above_zero, below_one, whole, zero_or_more};

@@ -7,10 +7,13 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow, bail};
 use bytesize::ByteSize;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights, sha256_of};
+use makemore_tch::data::{Subset, WordList};
 use makemore_tch::libtorch::device::{self, DeviceRequest};
 use makemore_tch::models::{Config, Makemore};
+use makemore_tch::score::evaluate;
 use makemore_tch::tensorboard::EventFile;
-use makemore_tch::train::words::{Choice, Done, Run, Training, WordList, WordOptions, copies};
+use makemore_tch::train::options::{Done, WordOptions};
+use makemore_tch::train::word_batches::{Run, Training, copies};
 use makemore_tch::{
     Checkpoint, Counted, Error, LanguageModel, Model, Network, Part, Shares, format, plots,
 };
@@ -285,7 +288,7 @@ impl Train {
                 seconds: start.elapsed().as_secs_f64(),
                 step_ms: 1000.0 * stepping.as_secs_f64() / (done.steps - before).max(1) as f64,
                 losses,
-                train_loss: lists.of_train.evaluate(model)?.nll(),
+                train_loss: evaluate::indices(model, lists.of_train.iter())?.nll(),
                 dev_loss: nll(held_out.dev.all),
                 test_loss: nll(held_out.test.all),
                 test_loss_new: nll(held_out.test.new),
@@ -605,7 +608,7 @@ fn lists(data: &Data) -> makemore_tch::Result<Lists> {
     let mut lists = Lists::default();
     let choices = [Part::Train, Part::Dev].map(|part| {
         let (words, seed) = (data.parts.words(part), data.parts.split().seed());
-        Choice::new(words, EVALUATED, seed)
+        Subset::new(words, EVALUATED, seed)
     });
     let [mut of_train, mut of_dev] = choices;
     let wanted = [Part::Train, Part::Dev, Part::Test];

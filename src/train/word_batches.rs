@@ -14,205 +14,60 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-use super::adamw::AdamWOptions;
-use super::batches::{Batch, nll};
+use super::loss::cross_entropy;
 use super::mixed::{Mixed, Ordered};
-use super::muon::MuonOptions;
-use crate::data::Vocabulary;
+use super::options::{Done, WordOptions};
 use crate::data::split::{Permutation, SplitMix};
+use crate::data::word_list::WordList;
 use crate::error::{Error, Result};
-use crate::models::{Dropout, LanguageModel, Makemore, Network};
-use crate::score::evaluate::{self, Evaluation};
+use crate::models::{Dropout, Makemore, Network, Tokens};
 
 /// What a step on a batch is called.
 pub const STEP: &str = "step";
 
-/// The most words of a batch.
-pub const LARGEST_BATCH: usize = 1 << 20;
-
-/// Words by their indices, to choose from.
-#[derive(Debug, Clone, Default)]
-pub struct WordList {
-    /// Of all words, one after the other.
-    indices: Vec<u16>,
-    /// Where each ends.
-    ends: Vec<usize>,
-}
-
-impl WordList {
-    /// Appends a word.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Word`] if it has a character that the vocabulary does not have.
-    pub fn push(&mut self, word: &str, vocabulary: &Vocabulary) -> Result<()> {
-        let indices = vocabulary.encode(word)?;
-        self.indices
-            .extend(indices.into_iter().map(|index| index as u16));
-        self.ends.push(self.indices.len());
-        Ok(())
-    }
-
-    /// How many words there are.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// The number of characters of the longest word.
-    pub fn longest(&self) -> usize {
-        self.iter().map(<[u16]>::len).max().unwrap_or(0)
-    }
-
-    /// The words, by their indices.
-    pub fn iter(&self) -> impl Iterator<Item = &[u16]> {
-        (0..self.len()).map(|place| self.word(place))
-    }
-
-    /// How well a model fits them.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch fails.
-    pub fn evaluate(&self, model: &dyn LanguageModel) -> Result<Evaluation> {
-        evaluate::indices(model, self.iter())
-    }
-
-    fn word(&self, place: usize) -> &[u16] {
-        let begin = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.indices[begin..self.ends[place]]
-    }
-
-    /// The words of a step: all words come once before any comes again, in another order each time.
-    /// It follows from the seed and the number of the step alone.
-    fn batch(&self, step: u64, size: usize, seed: u64) -> Vec<Vec<usize>> {
-        let words = self.len() as u64;
-        let mut batch = Vec::with_capacity(size);
-        for place in 0..size as u64 {
-            let place = step * size as u64 + place;
-            let order = Permutation::new(words, seed.wrapping_add(place / words));
-            let word = self.word(order.of(place % words) as usize);
-            batch.push(word.iter().map(|&index| usize::from(index)).collect());
-        }
-        batch
-    }
-}
-
-/// Chooses some of the words of a list, from everywhere in it and always the same, one after the
-/// other.
+/// Some words and what follows each of their tokens.
 #[derive(Debug)]
-pub struct Choice {
-    order: Permutation,
-    most: u64,
-    /// The place of the next word.
-    place: u64,
+pub struct Batch {
+    /// The words, each from its start token on.
+    pub xs: Tokens,
+    /// The character after each token, or the end, `[N]`, i64.
+    pub ys: Tensor,
 }
 
-impl Choice {
-    /// At most so many of a number of words; which ones follows from a seed.
-    pub fn new(words: u64, most: u64, seed: u64) -> Self {
+impl Batch {
+    /// Words by their indices, without start and end token.
+    ///
+    /// # Errors
+    ///
+    /// If the device has no room.
+    pub fn of(words: &[&[usize]], device: Device) -> Result<Self> {
+        let ys = words
+            .iter()
+            .flat_map(|word| word.iter().copied().chain([0]));
+        let ys: Vec<i64> = ys.map(|index| index as i64).collect();
+        Ok(Self {
+            xs: Tokens::of_words(words, device)?,
+            ys: Tensor::f_from_slice(&ys)?.f_to_device(device)?,
+        })
+    }
+
+    /// The same for a network to learn from, which may leave out something.
+    pub fn for_training(self, dropout: Option<Dropout>) -> Self {
         Self {
-            order: Permutation::new(words, seed),
-            most,
-            place: 0,
-        }
-    }
-
-    /// Whether the next word is one of them.
-    pub fn takes_next(&mut self) -> bool {
-        let place = self.order.of(self.place);
-        self.place += 1;
-        place < self.most
-    }
-}
-
-/// How to train; the default is makemore.py's.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WordOptions {
-    /// How many steps in all, if they are not limited by time alone.
-    pub steps: Option<u64>,
-    /// How many seconds in all, if they are limited.
-    pub seconds: Option<f64>,
-    /// How many words a step learns from.
-    pub batch_size: usize,
-    /// The learning rate.
-    pub learning_rate: LearningRate,
-    /// How parameters are moved.
-    pub adamw: AdamWOptions,
-    /// How the matrices of hidden layers are moved, if otherwise; of a network that has some, see
-    /// [`Config::hidden_matrices`](crate::models::Config::hidden_matrices).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub muon: Option<MuonOptions>,
-    /// What share of its numbers a network leaves out in each step, below 1.
-    pub dropout: f64,
-    /// What the order of the words follows from, and what is left out.
-    pub seed: u64,
-}
-
-impl Default for WordOptions {
-    fn default() -> Self {
-        Self {
-            steps: Some(10_000),
-            seconds: None,
-            batch_size: 32,
-            learning_rate: LearningRate::Constant(5e-4),
-            adamw: AdamWOptions::default(),
-            muon: None,
-            dropout: 0.0,
-            seed: 3407,
+            xs: self.xs.for_training(dropout),
+            ..self
         }
     }
 }
 
-/// The learning rate in the course of a training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LearningRate {
-    /// The same at every step.
-    Constant(f64),
-    /// It rises to its highest in some steps, and falls evenly to 0 at the end.
-    Falling {
-        /// Its highest.
-        highest: f64,
-        /// How many steps it rises.
-        warm_up: u64,
-    },
-}
-
-impl LearningRate {
-    /// That of a step, by its number and by how much of the training is done before it, from 0 to 1.
-    pub fn at(self, step: u64, done: f64) -> f64 {
-        match self {
-            Self::Constant(rate) => rate,
-            Self::Falling { highest, warm_up } => {
-                let risen = (step + 1) as f64 / warm_up.max(1) as f64;
-                highest * risen.min(1.0 - done)
-            }
-        }
-    }
-
-    /// The highest of all steps.
-    pub fn highest(self) -> f64 {
-        match self {
-            Self::Constant(rate) => rate,
-            Self::Falling { highest, .. } => highest,
-        }
-    }
-}
-
-/// How far a training is.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Done {
-    /// How many steps were made.
-    pub steps: u64,
-    /// How long it took, in seconds.
-    pub seconds: f64,
+/// The mean negative log-likelihood of a batch's characters, ends among them, in nats; a scalar.
+///
+/// # Errors
+///
+/// If the device has no room.
+pub fn nll(network: &dyn Network, batch: &Batch) -> Result<Tensor> {
+    let logits = network.logits(&batch.xs)?; // [N, V]
+    cross_entropy(&logits, &batch.ys)
 }
 
 /// The step whose parameters are kept: those with the lowest loss on dev, or the last ones.
@@ -418,84 +273,9 @@ impl<'a> Training<'a> {
 }
 
 impl WordOptions {
-    /// Finds out whether a network can be trained so.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Value`] if a number is out of range.
-    pub fn check(&self) -> Result<()> {
-        let AdamWOptions {
-            weight_decay,
-            beta1,
-            beta2,
-        } = self.adamw;
-        let share = |share: f64| (0.0..1.0).contains(&share);
-        let above_zero = |number: f64| number.is_finite() && number > 0.0;
-        let zero_or_more = |number: f64| number.is_finite() && number >= 0.0;
-        // What is not used has no number that could be wrong.
-        let muon = self.muon.unwrap_or(MuonOptions {
-            learning_rate_factor: 1.0,
-            weight_decay: 0.0,
-            momentum: 0.0,
-        });
-        let numbers = [
-            ("the dropout", self.dropout, share(self.dropout)),
-            ("a beta of AdamW", beta1, share(beta1)),
-            ("a beta of AdamW", beta2, share(beta2)),
-            ("the weight decay", weight_decay, zero_or_more(weight_decay)),
-            (
-                "the learning rate of Muon",
-                muon.learning_rate_factor,
-                above_zero(muon.learning_rate_factor),
-            ),
-            (
-                "the weight decay of Muon",
-                muon.weight_decay,
-                zero_or_more(muon.weight_decay),
-            ),
-            ("the momentum of Muon", muon.momentum, share(muon.momentum)),
-            (
-                "the learning rate",
-                self.learning_rate.highest(),
-                above_zero(self.learning_rate.highest()),
-            ),
-            (
-                "the batch size",
-                self.batch_size as f64,
-                (1..=LARGEST_BATCH).contains(&self.batch_size),
-            ),
-            (
-                "the time for training",
-                self.seconds.unwrap_or(1.0),
-                self.seconds.is_none_or(above_zero),
-            ),
-            (
-                "the number of steps",
-                self.steps.unwrap_or(1) as f64,
-                self.steps != Some(0),
-            ),
-        ];
-        match numbers.into_iter().find(|(.., is_possible)| !is_possible) {
-            None => Ok(()),
-            Some((what, number, _)) => Err(Error::Value {
-                what,
-                value: number.to_string(),
-                expected: "a number in its range would work",
-            }),
-        }
-    }
-
-    /// How much of the training is done, from 0 to 1.
-    pub fn fraction(&self, done: Done) -> f64 {
-        let steps = self.steps.map(|steps| done.steps as f64 / steps as f64);
-        let seconds = self.seconds.map(|seconds| done.seconds / seconds);
-        let fraction = steps.into_iter().chain(seconds).fold(0.0, f64::max);
-        fraction.min(1.0)
-    }
-
     /// The words of a step, in so many shares.
     fn shares(&self, words: &WordList, step: u64, threads: usize) -> Vec<Share> {
-        let batch = words.batch(step, self.batch_size, self.seed);
+        let batch = batch(words, step, self.batch_size, self.seed);
         let tokens = |words: &[Vec<usize>]| words.iter().map(|word| word.len() + 1).sum::<usize>();
         let all = tokens(&batch);
         let mut seeds = SplitMix(self.seed ^ step.rotate_left(32));
@@ -509,6 +289,20 @@ impl WordOptions {
             .map(share)
             .collect()
     }
+}
+
+/// The words of a step: all words come once before any comes again, in another order each time.
+/// It follows from the seed and the number of the step alone.
+fn batch(list: &WordList, step: u64, size: usize, seed: u64) -> Vec<Vec<usize>> {
+    let words = list.len() as u64;
+    let mut batch = Vec::with_capacity(size);
+    for place in 0..size as u64 {
+        let place = step * size as u64 + place;
+        let order = Permutation::new(words, seed.wrapping_add(place / words));
+        let word = list.word(order.of(place % words) as usize);
+        batch.push(word.iter().map(|&index| usize::from(index)).collect());
+    }
+    batch
 }
 
 /// What a thread learns of a batch.
@@ -585,8 +379,11 @@ pub fn copies(network: &dyn Network) -> Result<std::collections::BTreeMap<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Words;
+    use crate::data::{Vocabulary, Words};
     use crate::models::{Config, Norm, Positions, Sizes};
+    use crate::train::adamw::AdamWOptions;
+    use crate::train::muon::MuonOptions;
+    use crate::train::options::LearningRate;
 
     fn names(count: usize) -> (WordList, Vocabulary) {
         let words = Words::lecture('.').unwrap();
@@ -603,7 +400,7 @@ mod tests {
         let (list, _) = names(100);
         let mut seen = Vec::new();
         for step in 0..8 {
-            let batch = list.batch(step, 25, 7);
+            let batch = batch(&list, step, 25, 7);
             assert_eq!(batch.len(), 25);
             seen.extend(batch);
         }
@@ -612,25 +409,6 @@ mod tests {
         first.sort();
         second.sort();
         assert_eq!(first, second);
-    }
-
-    #[test]
-    fn a_falling_rate_rises_first_and_ends_close_to_nothing() {
-        let rate = LearningRate::Falling {
-            highest: 1.0,
-            warm_up: 10,
-        };
-        assert_eq!((rate.at(0, 0.0), rate.at(9, 0.0)), (0.1, 1.0));
-        assert_eq!((rate.at(50, 0.5), rate.at(99, 0.99)), (0.5, 1.0 - 0.99));
-        assert_eq!(LearningRate::Constant(0.5).at(3, 0.9), 0.5);
-        let options = WordOptions {
-            steps: Some(200),
-            seconds: Some(10.0),
-            ..WordOptions::default()
-        };
-        let fraction = |steps, seconds| options.fraction(Done { steps, seconds });
-        assert_eq!((fraction(50, 1.0), fraction(50, 6.0)), (0.25, 0.6));
-        assert_eq!((fraction(200, 1.0), fraction(0, 11.0)), (1.0, 1.0));
     }
 
     fn network(vocabulary: &Vocabulary) -> Makemore {
