@@ -8,9 +8,20 @@
 #                               training steps alone, beside those of https://github.com/karpathy/makemore
 set -euo pipefail
 
-if [ "${1-}" = --makemore ]; then
-  makemore=$(realpath "${2:?the path of makemore.py is missing}")
-fi
+die() {
+  echo "bench: $*" >&2
+  exit 1
+}
+
+case "$# ${1-}" in
+  "0 " | "1 --quick") ;;
+  "1 --makemore") die "--makemore needs the path of makemore.py" ;;
+  "2 --makemore")
+    [ -f "$2" ] || die "no file '$2'; --makemore needs the path of makemore.py"
+    makemore=$(realpath "$2")
+    ;;
+  *) die "unknown arguments '$*'; --quick, --makemore MAKEMORE.PY or none would work" ;;
+esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 program=$(scripts/build.sh)
 

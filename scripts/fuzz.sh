@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Looks for inputs that the program does not bear: fuzzes the reader of word lists, the loader of
-# checkpoints and the command line, then kills training and fills the disk (tests/faults.rs).
+# Searches for inputs that crash the program: runs every target of tests/fuzz/Cargo.toml, then kills
+# training and fills the disk (tests/faults.rs).
 #
 #   scripts/fuzz.sh              a minute for each target, then the faults
 #   scripts/fuzz.sh SECONDS      so many seconds for each target
@@ -19,6 +19,7 @@ seconds=${1-60}
 case $seconds in
   "" | 0* | *[!0-9]*) die "'$seconds' is no number of seconds above 0; 60 would work" ;;
 esac
+[ $# -le 1 ] || die "unknown argument '$2'; the only one is a number of seconds"
 command -v cargo >/dev/null || die "no cargo; install Rust from https://rustup.rs"
 scripts/setup.sh
 
@@ -29,17 +30,20 @@ instrumentation="--cfg fuzzing -Cpasses=sancov-module"
 for argument in level=4 inline-8bit-counters pc-table trace-compares; do
   instrumentation="$instrumentation -Cllvm-args=-sanitizer-coverage-$argument"
 done
-RUSTFLAGS="${RUSTFLAGS-} $instrumentation" cargo build --release --locked \
-  --manifest-path tests/fuzz/Cargo.toml --target "$host" --target-dir target/fuzz
+# cargo names each program that it built.
+programs=$(RUSTFLAGS="${RUSTFLAGS-} $instrumentation" cargo build --locked --package makemore-tch-fuzz \
+  --profile fuzz --target "$host" --target-dir target/fuzz --message-format=json-render-diagnostics |
+  sed -nE 's/.*"executable":"([^"]+)".*/\1/p')
 
 failed=
-for target in reader checkpoint arguments; do
+while IFS= read -r program; do
+  target=${program##*/}
   folder=target/fuzz/$target
   rm -rf "$folder/tmp"
   mkdir -p "$folder/corpus" "$folder/artifacts" "$folder/tmp"
   echo "fuzz: $target for $seconds s"
   status=0
-  TMPDIR=$folder/tmp "target/fuzz/$host/release/$target" -max_total_time="$seconds" -timeout=10 \
+  TMPDIR=$folder/tmp "$program" -max_total_time="$seconds" -timeout=10 \
     -rss_limit_mb=1024 -entropic_scale_per_exec_time=1 -print_final_stats=1 \
     -artifact_prefix="$folder/artifacts/" "$folder/corpus" "tests/fuzz/corpus/$target" \
     >"$folder/log" 2>&1 || status=$?
@@ -50,7 +54,7 @@ for target in reader checkpoint arguments; do
     grep -A 1 -e 'panicked at' -e '^==.*ERROR' "$folder/log" >&2 || tail "$folder/log" >&2
     sed -n 's/.*Test unit written to /  the input that fails: /p' "$folder/log" >&2
   fi
-done
+done <<<"$programs"
 
 echo "fuzz: kills and a full disk"
 cargo test --release --locked --test faults -- --ignored --nocapture || failed="$failed faults"

@@ -1,5 +1,5 @@
-//! `scripts/setup.sh`, with a Python that brings its "packages" without a network, and
-//! `scripts/run.sh`, with a cargo that "builds" at once
+//! The scripts: `setup.sh` with a Python that brings its "packages" without a network, `run.sh` and
+//! `fuzz.sh` with a cargo that "builds" at once, and what `bench.sh` refuses.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -35,6 +35,12 @@ target=${CARGO_TARGET_DIR:-${CONFIGURED:-target}}
 case $target in /*) ;; *) target=$PWD/$target ;; esac
 escaped=$(printf %s "$target" | sed 's/["\\]/\\&/g')
 case "$*" in
+  *--profile\ fuzz*)
+    for name in one other; do
+      printf '#!/bin/sh\necho "$0" >> "$CALLS"\n' > "$name"
+      chmod +x "$name"
+      printf '{"reason":"compiler-artifact","executable":"%s"}\n' "$PWD/$name"
+    done ;;
   metadata*) printf '{"packages":[],"target_directory":"%s"}\n' "$escaped" ;;
   build*)
     [ -z "$BUILD_FAILS" ] || exit 101
@@ -74,13 +80,14 @@ impl Checkout {
         let checkout = Self(tempfile::tempdir().unwrap());
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
         fs::create_dir(checkout.path("scripts")).unwrap();
-        for script in ["setup.sh", "build.sh", "run.sh"] {
+        for script in ["setup.sh", "build.sh", "run.sh", "fuzz.sh", "bench.sh"] {
             let _alone = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
             fs::copy(scripts.join(script), checkout.path("scripts").join(script)).unwrap();
         }
         fs::create_dir(checkout.path("bin")).unwrap();
         checkout.program("python3", PYTHON);
         checkout.program("cargo", CARGO);
+        checkout.program("rustc", "#!/bin/sh\necho host: some-unknown-none\n");
         checkout.program("c++", "#!/bin/sh\n");
         checkout
     }
@@ -320,6 +327,38 @@ fn run_fails_as_the_build_does() {
     let output = output(checkout.script("run.sh", &[], &[("BUILD_FAILS", "1")]));
     assert_eq!(output.status.code(), Some(101), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
+}
+
+#[test]
+fn fuzz_runs_every_target_that_cargo_built() {
+    let checkout = Checkout::new();
+    let output = output(checkout.script("fuzz.sh", &["1"], &[]));
+    assert!(output.status.success(), "{output:?}");
+    let calls = fs::read_to_string(checkout.path("calls")).unwrap();
+    let programs = calls.lines().filter(|call| call.starts_with('/'));
+    let expected = ["one", "other"].map(|name| checkout.path(name).display().to_string());
+    assert_eq!(programs.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn bench_and_fuzz_refuse_unknown_arguments_before_they_build() {
+    let checkout = Checkout::new();
+    for (script, arguments, says) in [
+        ("bench.sh", &["--fast"][..], "unknown arguments '--fast'"),
+        (
+            "bench.sh",
+            &["--quick", "2"],
+            "unknown arguments '--quick 2'",
+        ),
+        ("bench.sh", &["--makemore"], "needs the path of makemore.py"),
+        ("bench.sh", &["--makemore", "no.py"], "no file 'no.py'"),
+        ("fuzz.sh", &["soon"], "'soon' is no number of seconds"),
+        ("fuzz.sh", &["1", "arpa"], "unknown argument 'arpa'"),
+    ] {
+        let error = error(&output(checkout.script(script, arguments, &[])));
+        assert!(error.contains(says), "{error}");
+    }
+    assert_eq!(checkout.calls(), 0);
 }
 
 #[test]
