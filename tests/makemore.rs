@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use makemore_tch::checkpoint::Weights;
-use makemore_tch::models::{
-    Config, LanguageModel, Makemore, Network, Norm, Positions, Sizes, Tokens,
-};
+use makemore_tch::models::{Config, LanguageModel, Network, Norm, Positions, Sizes, Tokens};
 use makemore_tch::train::adamw::{AdamW, AdamWOptions};
 use makemore_tch::train::word_batches::{Batch, nll};
 use makemore_tch::{Vocabulary, Words};
@@ -65,7 +63,7 @@ fn follows_makemore(name: &str, config: Config) {
     let mut tensors = fixture(name);
     let losses: Vec<f32> = Vec::try_from(tensors.remove("losses").unwrap()).unwrap();
     let logits = tensors.remove("output").unwrap(); // [B, T, V]
-    let network = Makemore::of(vocabulary(), config, &tensors, Device::Cpu).unwrap();
+    let network = Network::of(vocabulary(), config, &tensors, Device::Cpu).unwrap();
     let parameters = network.parameters().into_iter().map(|(_, tensor)| tensor);
     let mut optimizer = AdamW::new(parameters.collect(), AdamWOptions::default()).unwrap();
     let batches = batches();
@@ -144,7 +142,7 @@ fn with_buffers() -> impl Iterator<Item = Config> {
 #[test]
 fn a_seed_makes_the_same_network_and_another_seed_another() {
     for config in every_kind() {
-        let make = |seed| Makemore::new(vocabulary(), config, seed, Device::Cpu).unwrap();
+        let make = |seed| Network::new(vocabulary(), config, seed, Device::Cpu).unwrap();
         let (one, same, other) = (make(1), make(1), make(2));
         assert_eq!(one.parameters(), same.parameters());
         // A table of zeros has nothing that is drawn.
@@ -152,7 +150,7 @@ fn a_seed_makes_the_same_network_and_another_seed_another() {
             assert_ne!(one.parameters(), other.parameters());
         }
         let given = one.state_dict().into_iter().collect();
-        let again = Makemore::of(vocabulary(), config, &given, Device::Cpu).unwrap();
+        let again = Network::of(vocabulary(), config, &given, Device::Cpu).unwrap();
         assert_eq!(again.state_dict(), one.state_dict());
     }
 }
@@ -163,7 +161,7 @@ fn a_seed_makes_the_same_network_and_another_seed_another() {
 fn words_do_not_see_their_neighbours_nor_what_comes() {
     let words: [&[usize]; 4] = [&[5, 13, 13, 1], &[1], &[], &[3; 15]];
     for config in every_kind() {
-        let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        let network = Network::new(vocabulary(), config, 3, Device::Cpu).unwrap();
         let together = network.probabilities(&words).unwrap();
         let alone = words
             .iter()
@@ -195,7 +193,7 @@ fn words_do_not_see_their_neighbours_nor_what_comes() {
 #[test]
 fn a_word_longer_than_the_block_has_probabilities() {
     for config in every_kind() {
-        let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        let network = Network::new(vocabulary(), config, 3, Device::Cpu).unwrap();
         let p = network.probabilities(&[&[1; 40]]).unwrap();
         assert_eq!(p.len(), 41);
         assert!(p.iter().all(|p| (0.0..1.0).contains(p)));
@@ -213,7 +211,7 @@ fn a_very_long_word_has_the_probabilities_of_its_parts() {
         ..Sizes::default()
     };
     let config = Config::Wavenet(sizes);
-    let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+    let network = Network::new(vocabulary(), config, 3, Device::Cpu).unwrap();
     // The period has nothing in common with the length of a piece.
     let long: Vec<usize> = (0..200_003).map(|place| 1 + place * place % 23).collect();
     let p = network.probabilities(&[&long]).unwrap();
@@ -229,14 +227,14 @@ fn a_very_long_word_has_the_probabilities_of_its_parts() {
 #[test]
 fn a_running_variance_below_0_is_refused() {
     let config = with_buffers().next().unwrap();
-    let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+    let network = Network::new(vocabulary(), config, 3, Device::Cpu).unwrap();
     let mut tensors: BTreeMap<String, Tensor> = network.state_dict().into_iter().collect();
     for (name, tensor) in &mut tensors {
         if name.ends_with("running_var") {
             *tensor = tensor.full_like(-1e-6);
         }
     }
-    let made = Makemore::of(vocabulary(), config, &tensors, Device::Cpu);
+    let made = Network::of(vocabulary(), config, &tensors, Device::Cpu);
     let refusal = made.unwrap_err().to_string();
     assert!(refusal.contains("below 0 in"), "{refusal}");
 }
@@ -244,10 +242,10 @@ fn a_running_variance_below_0_is_refused() {
 #[test]
 fn parameters_of_another_network_are_refused_by_name() {
     let refusal = |change: &dyn Fn(&mut BTreeMap<String, Tensor>)| {
-        let network = Makemore::new(vocabulary(), Config::Gru(SIZES), 3, Device::Cpu).unwrap();
+        let network = Network::new(vocabulary(), Config::Gru(SIZES), 3, Device::Cpu).unwrap();
         let mut parameters = network.parameters().into_iter().collect();
         change(&mut parameters);
-        let made = Makemore::of(vocabulary(), Config::Gru(SIZES), &parameters, Device::Cpu);
+        let made = Network::of(vocabulary(), Config::Gru(SIZES), &parameters, Device::Cpu);
         made.unwrap_err().to_string()
     };
     let missing = refusal(&|parameters| drop(parameters.remove("cell.xh_to_z.bias")));
@@ -271,9 +269,9 @@ fn parameters_of_another_network_are_refused_by_name() {
         "{shape}"
     );
     for config in with_buffers() {
-        let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        let network = Network::new(vocabulary(), config, 3, Device::Cpu).unwrap();
         let parameters = network.parameters().into_iter().collect();
-        let made = Makemore::of(vocabulary(), config, &parameters, Device::Cpu);
+        let made = Network::of(vocabulary(), config, &parameters, Device::Cpu);
         let without = made.unwrap_err().to_string();
         let (name, _) = &network.buffers()[0];
         assert!(without.contains(&format!("without {name:?}")), "{without}");
@@ -285,7 +283,7 @@ fn parameters_of_another_network_are_refused_by_name() {
 fn running_statistics_are_learned_in_training_alone() {
     let words: Vec<&[usize]> = vec![&[5, 13, 13, 1], &[15, 12, 9, 22, 9, 1], &[]];
     for config in with_buffers() {
-        let network = Makemore::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        let network = Network::new(vocabulary(), config, 3, Device::Cpu).unwrap();
         let running = || -> Vec<Tensor> {
             let buffers = network.buffers().into_iter();
             buffers.map(|(_, buffer)| buffer.copy()).collect()
@@ -324,7 +322,7 @@ fn the_wavenet_is_as_large_as_the_lectures() {
         n_embd2: 128,
         ..SIZES
     };
-    let network = Makemore::new(vocabulary(), Config::Wavenet(sizes), 1, Device::Cpu).unwrap();
+    let network = Network::new(vocabulary(), Config::Wavenet(sizes), 1, Device::Cpu).unwrap();
     let parameters = network.parameters();
     let numbers: usize = parameters.iter().map(|(_, tensor)| tensor.numel()).sum();
     assert_eq!(numbers, 76_579);
@@ -343,7 +341,7 @@ fn the_wavenet_is_as_large_as_the_lectures() {
 #[test]
 fn sizes_out_of_range_are_refused() {
     let refusal = |config| {
-        Makemore::new(vocabulary(), config, 1, Device::Cpu)
+        Network::new(vocabulary(), config, 1, Device::Cpu)
             .unwrap_err()
             .to_string()
     };
@@ -365,7 +363,7 @@ fn sizes_out_of_range_are_refused() {
 /// As `Tokens` are what every kind reads, the mean loss is that of all tokens.
 #[test]
 fn the_loss_is_the_mean_of_the_words_characters() {
-    let network = Makemore::new(vocabulary(), Config::Lstm(SIZES), 3, Device::Cpu).unwrap();
+    let network = Network::new(vocabulary(), Config::Lstm(SIZES), 3, Device::Cpu).unwrap();
     let words: [&[usize]; 2] = [&[5, 13, 13, 1], &[26]];
     let loss = nll(&network, &Batch::of(&words, Device::Cpu).unwrap()).unwrap();
     let p = network.probabilities(&words).unwrap();

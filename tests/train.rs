@@ -3,6 +3,8 @@
 mod common;
 
 use common::{Folder, PUBLISHED_LOSSES, PUBLISHED_NAMES};
+use makemore_tch::checkpoint::TrainedBigram;
+use makemore_tch::{Checkpoint, Model};
 
 #[test]
 fn the_defaults_are_the_run_of_the_notes() {
@@ -94,10 +96,9 @@ fn resuming_goes_on_where_the_checkpoint_was() {
     );
     assert!(resumed.contains("Epochs: 250, loss: 2.4606"), "{resumed}");
     let weights = |file: &str| {
-        let checkpoint = makemore_tch::Checkpoint::load(&folder.path(file)).unwrap();
-        let trained = checkpoint.model.network().unwrap();
-        assert_eq!(trained.updates, 300);
-        trained.network.parameters()
+        let trained = trained(&folder, file);
+        assert_eq!(trained.epochs, 300);
+        trained.network.weights().copy()
     };
     assert_eq!(weights("whole.safetensors"), weights("part.safetensors"));
 }
@@ -141,8 +142,8 @@ fn regularization_is_part_of_the_loss_and_shrinks_the_weights() {
     let squeezed = folder.json("train --json --regularization 0.01 --out squeezed.safetensors");
     assert!(squeezed["final_loss"].as_f64().unwrap() > 2.4594);
     let squares = |file: &str| -> f64 {
-        let checkpoint = makemore_tch::Checkpoint::load(&folder.path(file)).unwrap();
-        let (_, w) = &checkpoint.model.network().unwrap().network.parameters()[0];
+        let trained = trained(&folder, file);
+        let w = trained.network.weights();
         w.square().sum(tch::Kind::Double).double_value(&[])
     };
     assert!(squares("squeezed.safetensors") < squares("free.safetensors"));
@@ -304,7 +305,7 @@ mod interrupted {
     use std::io::{BufRead, BufReader, Read};
     use std::process::{Child, Command, Stdio};
 
-    use super::Folder;
+    use super::{Folder, trained};
 
     /// A training without end, after its first line.
     fn start(folder: &Folder) -> Child {
@@ -338,8 +339,7 @@ mod interrupted {
         interrupt(&child);
         assert_eq!(child.wait().unwrap().code(), Some(130));
         assert_eq!(folder.files(), ["model.safetensors"]);
-        let checkpoint = makemore_tch::Checkpoint::load(&folder.path("model.safetensors")).unwrap();
-        assert!(checkpoint.model.network().unwrap().updates > 0);
+        assert!(trained(&folder, "model.safetensors").epochs > 0);
     }
 
     #[test]
@@ -535,8 +535,15 @@ fn auto_takes_the_first_device_that_can_be_used_and_says_which() {
 
 /// The epochs that a checkpoint has behind it.
 fn epochs(folder: &Folder, file: &str) -> u64 {
-    let checkpoint = makemore_tch::Checkpoint::load(&folder.path(file)).unwrap();
-    checkpoint.model.network().unwrap().updates
+    trained(folder, file).epochs
+}
+
+/// The lecture's network in a checkpoint.
+fn trained(folder: &Folder, file: &str) -> TrainedBigram {
+    match Checkpoint::load(&folder.path(file)).unwrap().model {
+        Model::Bigram(trained) => trained,
+        other => panic!("a model of type {}", other.kind()),
+    }
 }
 
 /// Two epochs once took the place of 301.

@@ -6,9 +6,9 @@
 //! `data_characters` (the [`Digest`] of the list that it was trained on), `split` (JSON, see
 //! [`SplitOf`]) and `sha256`. Python's `safetensors` loads it.
 //!
-//! A [network] has its parameters as tensors under their names (the lecture's has `W`,
-//! `[V, V]`, f32), the running means and variances of batch normalisation, and `loss` and `epochs` or
-//! `steps` besides. Where it was saved to go on with its training, `run` (JSON, see
+//! The lecture's [bigram] has one tensor, `W`, `[V, V]`, f32, and `epochs` and `loss` besides. A
+//! [network] has its parameters as tensors under their names, the running means and variances of batch
+//! normalisation, and `steps` and `loss`. Where it was saved to go on with its training, `run` (JSON, see
 //! [`Run`](crate::train::word_batches::Run)) and the tensors of its optimizer, which begin with `optimizer.`,
 //! are there too. The tensors of an [n-gram model](ngram) are its n-grams and their probabilities.
 //!
@@ -16,7 +16,9 @@
 //! sorted by their names, so that no flipped bit passes, and a file that another program saved
 //! again with the same contents does.
 
+pub mod bigram;
 pub(crate) mod file;
+pub mod model;
 pub mod network;
 pub mod ngram;
 pub mod weights;
@@ -25,12 +27,13 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use crate::data::{Digest, SplitOf, Vocabulary};
+use crate::data::{Digest, SplitOf};
 use crate::error::Result;
 use crate::files::Output;
-use crate::models::{LanguageModel, Ngram};
-use file::{Contents, FORMAT, FORMAT_VERSION, Stored};
+use file::{Contents, FORMAT, FORMAT_VERSION};
 
+pub use bigram::TrainedBigram;
+pub use model::Model;
 pub use network::{MAX_EPOCHS, TrainedNetwork, sha256_of};
 pub use weights::Weights;
 
@@ -47,67 +50,6 @@ pub struct Checkpoint {
     pub data: Digest,
     /// How that list was split.
     pub split: SplitOf,
-}
-
-/// A model that was trained or counted.
-#[derive(Debug)]
-pub enum Model {
-    /// By gradient descent.
-    Network(TrainedNetwork),
-    /// By counting.
-    Ngram(Ngram),
-}
-
-impl Model {
-    /// What scoring and sampling need of it.
-    pub fn language_model(&self) -> &dyn LanguageModel {
-        match self {
-            Self::Network(trained) => &*trained.network,
-            Self::Ngram(ngram) => ngram,
-        }
-    }
-
-    /// The network, if it is one.
-    pub fn network(&self) -> Option<&TrainedNetwork> {
-        match self {
-            Self::Network(trained) => Some(trained),
-            Self::Ngram(_) => None,
-        }
-    }
-
-    /// What its kind is called.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Network(trained) => trained.network.config().name(),
-            Self::Ngram(_) => ngram::KIND,
-        }
-    }
-
-    /// Its vocabulary.
-    pub fn vocabulary(&self) -> &Vocabulary {
-        self.language_model().vocabulary()
-    }
-
-    fn tensors(&self) -> Result<BTreeMap<String, Stored>> {
-        match self {
-            Self::Network(trained) => network::tensors(trained),
-            Self::Ngram(ngram) => Ok(ngram::tensors(ngram)),
-        }
-    }
-
-    fn metadata(&self) -> Result<Vec<(&'static str, String)>> {
-        match self {
-            Self::Network(trained) => network::metadata(trained),
-            Self::Ngram(ngram) => ngram::metadata(ngram),
-        }
-    }
-
-    fn read(file: &Contents) -> Result<Self> {
-        match file.value("model")? {
-            ngram::KIND => ngram::read(file).map(Self::Ngram),
-            _ => network::read(file).map(Self::Network),
-        }
-    }
 }
 
 impl Checkpoint {
@@ -196,10 +138,10 @@ mod tests {
 
     use super::file::sha256;
     use super::*;
-    use crate::Words;
     use crate::counting::tests::ngrams_of;
+    use crate::data::{Vocabulary, Words};
     use crate::memory::Memory;
-    use crate::models::{Bigram, Smoothing};
+    use crate::models::{Bigram, Ngram, Smoothing};
     use proptest::prelude::*;
     use safetensors::tensor::{Dtype, SafeTensors, TensorView};
     use tch::{Device, Kind, Tensor};
@@ -221,11 +163,10 @@ mod tests {
     }
 
     fn of_network(network: Bigram) -> Model {
-        Model::Network(TrainedNetwork {
-            network: Box::new(network),
-            updates: 301,
+        Model::Bigram(TrainedBigram {
+            network,
+            epochs: 301,
             loss: 2.459_399_7,
-            run: None,
         })
     }
 
@@ -240,11 +181,11 @@ mod tests {
     fn assert_is_the_checkpoint(loaded: &Checkpoint) {
         let expected = checkpoint();
         assert_eq!(loaded.metadata().unwrap(), expected.metadata().unwrap());
-        let parameters = |checkpoint: &Checkpoint| {
-            let trained = checkpoint.model.network().unwrap();
-            trained.network.state_dict()
+        let weights = |checkpoint: &Checkpoint| match &checkpoint.model {
+            Model::Bigram(trained) => trained.network.weights().copy(),
+            _ => panic!("not the lecture's network"),
         };
-        assert_eq!(parameters(loaded), parameters(&expected));
+        assert_eq!(weights(loaded), weights(&expected));
         assert_eq!(loaded.model.vocabulary(), expected.model.vocabulary());
     }
 

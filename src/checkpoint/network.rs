@@ -11,7 +11,7 @@ use tch::{Device, Tensor};
 use super::file::{Contents, Stored, floats};
 use super::json_error;
 use crate::error::{Error, Result};
-use crate::models::{Config, Network, network_of};
+use crate::models::{Config, Network};
 use crate::train::options::{Done, WordOptions};
 use crate::train::word_batches::{Best, Run};
 
@@ -31,24 +31,13 @@ const OPTIMIZER: &str = "optimizer.";
 #[derive(Debug)]
 pub struct TrainedNetwork {
     /// The network.
-    pub network: Box<dyn Network>,
-    /// How many updates were made: epochs of the lecture's network, warm-up not counted, and steps
-    /// of those of makemore.py.
-    pub updates: u64,
-    /// The last loss that was seen on what it was trained on, in nats.
+    pub network: Network,
+    /// How many steps were made.
+    pub steps: u64,
+    /// The last loss on what it was trained on, in nats.
     pub loss: f32,
     /// What it takes to go on with a training on words.
-    pub run: Option<Run>,
-}
-
-impl TrainedNetwork {
-    /// What an update is called in the metadata.
-    fn updates_are(config: Config) -> &'static str {
-        match config {
-            Config::Bigram { .. } => "epochs",
-            _ => "steps",
-        }
-    }
+    pub run: Option<Box<Run>>,
 }
 
 /// A [`Run`] in the metadata.
@@ -88,7 +77,7 @@ pub fn sha256_of(parameters: &BTreeMap<String, Tensor>) -> Result<String> {
     Ok(base16ct::lower::encode_string(&hasher.finalize()))
 }
 
-fn stored(tensor: &Tensor) -> Result<Stored> {
+pub(super) fn stored(tensor: &Tensor) -> Result<Stored> {
     let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?;
     let shape: Vec<usize> = tensor.size().iter().map(|&size| size as usize).collect();
     let values: Vec<f32> = Vec::try_from(tensor.f_contiguous()?.f_view([-1])?)?;
@@ -108,23 +97,14 @@ fn stored(tensor: &Tensor) -> Result<Stored> {
 }
 
 pub(super) fn metadata(trained: &TrainedNetwork) -> Result<Vec<(&'static str, String)>> {
-    if trained.updates > MAX_EPOCHS {
-        return Err(Error::Value {
-            what: "the number of updates",
-            value: trained.updates.to_string(),
-            expected: "at most 2^53 would work",
-        });
-    }
+    check_updates(trained.steps)?;
     let config = trained.network.config();
     let written = serde_json::to_value(config).map_err(json_error)?;
     let model = written["model"].as_str().unwrap_or_default();
     let mut metadata = vec![
         ("model", model.to_owned()),
         ("config", written["config"].to_string()),
-        (
-            TrainedNetwork::updates_are(config),
-            trained.updates.to_string(),
-        ),
+        ("steps", trained.steps.to_string()),
         ("loss", f64::from(trained.loss).to_string()),
     ];
     if let Some(run) = &trained.run {
@@ -146,24 +126,49 @@ pub(super) fn read(file: &Contents) -> Result<TrainedNetwork> {
     let config = read_config(file.value("model")?, file.value("config")?)
         .map_err(|_| file.fault("of another model than this version knows"))?;
     let (optimizer, parameters) = read_tensors(file)?;
-    let network = network_of(config, vocabulary, &parameters, Device::Cpu)
+    let network = Network::of(vocabulary, config, &parameters, Device::Cpu)
         .map_err(|error| file.fault(error.to_string()))?;
-    let updates = file.number(TrainedNetwork::updates_are(config))?;
-    let loss: f32 = file.number("loss")?;
-    if updates > MAX_EPOCHS || !loss.is_finite() {
-        return Err(file.fault("no training has so many epochs or such a loss"));
-    }
     let run = match file.metadata.get("run") {
-        Some(run) => Some(read_run(run, optimizer).map_err(|()| file.damaged())?),
+        Some(run) => Some(Box::new(
+            read_run(run, optimizer).map_err(|()| file.damaged())?,
+        )),
         None if optimizer.is_empty() => None,
         None => return Err(file.damaged()),
     };
     Ok(TrainedNetwork {
         network,
-        updates,
-        loss,
+        steps: read_updates(file, "steps")?,
+        loss: read_loss(file)?,
         run,
     })
+}
+
+/// Refuses a number of epochs or steps that could not be read again.
+pub(super) fn check_updates(updates: u64) -> Result<()> {
+    if updates <= MAX_EPOCHS {
+        return Ok(());
+    }
+    Err(Error::Value {
+        what: "the number of updates",
+        value: updates.to_string(),
+        expected: "at most 2^53 would work",
+    })
+}
+
+/// The number of epochs or steps.
+pub(super) fn read_updates(file: &Contents, key: &str) -> Result<u64> {
+    match file.number(key)? {
+        updates @ ..=MAX_EPOCHS => Ok(updates),
+        _ => Err(file.fault(format!("no training has so many {key}"))),
+    }
+}
+
+pub(super) fn read_loss(file: &Contents) -> Result<f32> {
+    let loss: f32 = file.number("loss")?;
+    match loss.is_finite() {
+        true => Ok(loss),
+        false => Err(file.fault("no training has such a loss")),
+    }
 }
 
 fn read_config(model: &str, config: &str) -> serde_json::Result<Config> {

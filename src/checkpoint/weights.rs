@@ -18,7 +18,7 @@ use tch::{Device, Tensor};
 use super::file;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
-use crate::models::{Config, Makemore, Sizes};
+use crate::models::{Config, Network, Sizes};
 
 /// The parameters of a network of makemore.py.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Weights {
         longest: usize,
         n_head: usize,
         device: Device,
-    ) -> Result<Makemore> {
+    ) -> Result<Network> {
         let of = |name: &str| self.shape(name);
         let layers = (0..).take_while(|layer| {
             let name = format!("transformer.h.{layer}.attn.c_attn.weight");
@@ -161,7 +161,7 @@ impl Weights {
                 vocabulary.len()
             )));
         }
-        Makemore::of(vocabulary, config, &self.parameters, device)
+        Network::of(vocabulary, config, &self.parameters, device)
             .map_err(|error| self.fault(error.to_string()))
     }
 

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use makemore_tch::LanguageModel;
 use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
 use makemore_tch::models::language_model::{along, single_characters};
 use makemore_tch::models::{Sizes, Tokens};
 use makemore_tch::plots::{self, Scale};
-use makemore_tch::{Counted, Model, ModelFile, Table, count};
+use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, count};
+use tch::Tensor;
 
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
 use super::context::Context;
@@ -225,7 +225,9 @@ impl Heatmap {
         if let Some(word) = &self.word {
             let of = match &file.model {
                 Model::Ngram(ngram) => format!("the {}-gram model", ngram.order()),
-                Model::Network(_) => format!("the network ({})", file.model.kind()),
+                Model::Bigram(_) | Model::Network(_) => {
+                    format!("the network ({})", file.model.kind())
+                }
             };
             return self.of_word(word, file.model.language_model(), &of);
         }
@@ -238,8 +240,8 @@ impl Heatmap {
                 let title = format!("Bigram probabilities of the {}-gram model", ngram.order());
                 (ngram.marginal()?.tensor()?, 3, title, "probability")
             }
-            (Model::Network(trained), of) => {
-                let network = &*trained.network;
+            (Model::Bigram(_) | Model::Network(_), of) => {
+                let network = file.model.language_model();
                 if network.block_size() != 1 {
                     bail!(
                         "{}: a heatmap shows what follows one character, and this network looks at {}; --word WORD draws what follows in a word",
@@ -250,10 +252,7 @@ impl Heatmap {
                 let every = single_characters(network.vocabulary())?;
                 match of {
                     Some(Matrix::Logits) => {
-                        let every: Vec<i64> = Vec::try_from(every.view([-1]))?;
-                        let every: Vec<&[i64]> = every.chunks(1).collect();
-                        let tokens = Tokens::of(&every, tch::Device::Cpu)?;
-                        let logits = tch::no_grad(|| network.logits(&tokens))?;
+                        let logits = tch::no_grad(|| logits(&file.model, &every))?;
                         (logits, 2, "Logits of the network".to_owned(), "logit")
                     }
                     _ => {
@@ -273,5 +272,22 @@ impl Heatmap {
             title,
             unit: unit.to_owned(),
         })
+    }
+}
+
+/// The logits of what follows single characters, `[V, 1]`, of a network: `[V, V]`.
+fn logits(model: &Model, every: &Tensor) -> anyhow::Result<Tensor> {
+    match model {
+        Model::Bigram(trained) => {
+            let network = &trained.network;
+            Ok(network.forward(&network.encode(every)?)?)
+        }
+        Model::Network(trained) => {
+            let every: Vec<i64> = Vec::try_from(every.view([-1]))?;
+            let every: Vec<&[i64]> = every.chunks(1).collect();
+            let tokens = Tokens::of(&every, tch::Device::Cpu)?;
+            Ok(trained.network.logits(&tokens)?)
+        }
+        Model::Ngram(_) => bail!("an n-gram model has no logits"),
     }
 }

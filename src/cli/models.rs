@@ -226,8 +226,8 @@ fn of_weights(
     Ok(ModelFile {
         path: path.to_owned(),
         model: Model::Network(TrainedNetwork {
-            network: Box::new(network),
-            updates: 0,
+            network,
+            steps: 0,
             loss: 0.0,
             run: None,
         }),

@@ -155,13 +155,7 @@ impl Sample {
         }
         match &file.model {
             // The lecture's network is compared with the counts of its list.
-            Model::Network(trained)
-                if trained
-                    .network
-                    .bigram()
-                    .is_some_and(|it| it.block_size() == 1)
-                    && !self.plain =>
-            {
+            Model::Bigram(trained) if trained.network.order() == 2 && !self.plain => {
                 let source = self.data.source().rereadable()?;
                 let data = count(&source, self.data.boundary(Some(model.vocabulary())))?;
                 let p = Table::of(&data.counts, self.smoothing.value())?;

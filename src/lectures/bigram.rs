@@ -10,7 +10,7 @@ use crate::data::words::is_lecture;
 use crate::data::{Digest, Words};
 use crate::error::Result;
 use crate::format;
-use crate::models::network::probabilities;
+use crate::models::bigram::probabilities;
 use crate::models::{Bigram, LanguageModel, Table};
 use crate::sample::{SampleOptions, Sampler};
 use crate::score;

@@ -26,12 +26,9 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::config::Config;
 use super::draw::{Drawer, Method, Shaping};
 use super::language_model::{LanguageModel, single_characters, stepwise};
-use super::network::{Network, probabilities};
 use super::table::Table;
-use super::tokens::Tokens;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
@@ -91,7 +88,7 @@ impl Bigram {
 
     /// A network with given parameters, of which there must be one, `W`, that leaves every
     /// character with probabilities.
-    pub(super) fn of(
+    pub(crate) fn of(
         vocabulary: Vocabulary,
         order: usize,
         parameters: &BTreeMap<String, Tensor>,
@@ -127,6 +124,11 @@ impl Bigram {
     /// (row).
     pub fn weights(&self) -> &Tensor {
         &self.w
+    }
+
+    /// The length of the n-grams that it learns: 2 of the lecture's.
+    pub fn order(&self) -> usize {
+        self.order
     }
 
     /// The network's table: the distribution after every character; of bigrams.
@@ -215,25 +217,6 @@ impl LanguageModel for Bigram {
     }
 }
 
-impl Network for Bigram {
-    fn config(&self) -> Config {
-        Config::Bigram { order: self.order }
-    }
-
-    fn parameters(&self) -> Vec<(String, Tensor)> {
-        vec![("W".to_owned(), self.w.shallow_clone())]
-    }
-
-    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let contexts = tokens.windows(self.block_size())?; // [N, T]
-        self.forward(&self.encode(&contexts)?)
-    }
-
-    fn bigram(&self) -> Option<&Bigram> {
-        Some(self)
-    }
-}
-
 impl Bigram {
     /// What the forward pass takes for contexts, `[B, T]`, i64, which is made once and used for
     /// every pass: one-hot rows, `[B, V]`, of bigrams; else the numbers of the contexts, `[B]`.
@@ -292,6 +275,20 @@ impl Bigram {
             _ => Ok(self.w.f_index_select(0, xenc)?), // [B, V]
         }
     }
+}
+
+/// Exponentiates and normalises logits over their last dimension, such as `[B, V]`: the
+/// probabilities, of the same shape.
+///
+/// Source: the notes, "Understanding Weights".
+///
+/// # Errors
+///
+/// If libtorch fails.
+pub fn probabilities(logits: &Tensor) -> Result<Tensor> {
+    let counts = logits.f_exp()?; // [B, V]
+    let sums = counts.f_sum_dim_intlist([-1].as_slice(), true, Kind::Float)?; // [B, 1]
+    Ok(counts.f_div(&sums)?)
 }
 
 #[cfg(test)]

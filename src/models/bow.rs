@@ -5,7 +5,7 @@
 use tch::{Kind, Tensor};
 
 use super::config::Sizes;
-use super::makemore::{Layers, Step};
+use super::network::{Layers, Step};
 use super::parameters::{Linear, Parameters};
 use super::tokens::Tokens;
 use crate::error::Result;

@@ -14,12 +14,6 @@ use crate::error::{Error, Result};
     deny_unknown_fields
 )]
 pub enum Config {
-    /// [`Bigram`](super::Bigram).
-    Bigram {
-        /// The length of the n-grams that it learns.
-        #[serde(default = "two", skip_serializing_if = "is_two")]
-        order: usize,
-    },
     /// [`Lookup`](super::lookup::Lookup), which has no sizes.
     Lookup {},
     /// [`Mlp`](super::mlp::Mlp).
@@ -36,15 +30,6 @@ pub enum Config {
     Transformer(Sizes),
     /// [`Wavenet`](super::wavenet::Wavenet).
     Wavenet(Sizes),
-}
-
-/// The order of the lecture, which is not written down.
-fn two() -> usize {
-    2
-}
-
-fn is_two(order: &usize) -> bool {
-    *order == 2
 }
 
 /// How large a network of makemore.py is; each kind has those that it has there.
@@ -139,7 +124,6 @@ impl Config {
     /// What the kind is called.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Bigram { .. } => "bigram",
             Self::Lookup {} => "lookup",
             Self::Mlp(_) => "mlp",
             Self::Bow(_) => "bow",
@@ -153,17 +137,13 @@ impl Config {
 
     /// How many tokens back a network looks.
     pub(super) fn block_size(&self) -> usize {
-        match (self, self.sizes()) {
-            (_, Some(sizes)) => sizes.block_size,
-            (Self::Bigram { order }, None) => order - 1,
-            (_, None) => 1,
-        }
+        self.sizes().map_or(1, |sizes| sizes.block_size)
     }
 
     /// Its sizes, if it has some.
     fn sizes(&self) -> Option<&Sizes> {
         match self {
-            Self::Bigram { .. } | Self::Lookup {} => None,
+            Self::Lookup {} => None,
             Self::Mlp(sizes)
             | Self::Bow(sizes)
             | Self::Rnn(sizes)
@@ -178,7 +158,7 @@ impl Config {
     /// wherever in a word they are.
     pub fn takes_longer_words(&self) -> bool {
         match self {
-            Self::Bigram { .. } | Self::Lookup {} | Self::Wavenet(_) => true,
+            Self::Lookup {} | Self::Wavenet(_) => true,
             Self::Mlp(_)
             | Self::Bow(_)
             | Self::Rnn(_)
@@ -207,7 +187,7 @@ impl Config {
         let padded = words * longest;
         // As measured: the states between its operations, and their gradients.
         let (tokens, numbers) = match self {
-            Self::Bigram { .. } | Self::Lookup {} => (sum, 0),
+            Self::Lookup {} => (sum, 0),
             Self::Mlp(sizes) | Self::Rnn(sizes) | Self::Gru(sizes) => (sum, 26 * sizes.widest()),
             Self::Bow(sizes) | Self::Lstm(sizes) => (padded, 26 * sizes.widest()),
             Self::Transformer(sizes) => (padded, 32 * sizes.n_layer * sizes.n_embd),

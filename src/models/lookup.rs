@@ -4,7 +4,7 @@
 
 use tch::Tensor;
 
-use super::makemore::{Layers, Step};
+use super::network::{Layers, Step};
 use super::parameters::Parameters;
 use super::tokens::Tokens;
 use crate::error::Result;

@@ -12,7 +12,7 @@ use tch::{Kind, Tensor};
 
 use super::config::Sizes;
 use super::layers::{BatchNorm1d, Layer, Mode};
-use super::makemore::{Layers, Step};
+use super::network::{Layers, Step};
 use super::parameters::{Linear, Parameters};
 use super::tokens::Tokens;
 use crate::error::Result;

@@ -1,15 +1,14 @@
 //! Everything that says how probable each next character is.
 //!
 //! In this order: [`language_model`] (the seam that sampling and scoring use), [`table`] (`P` of the
-//! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`network`] (the seam that
-//! training uses), [`bigram`] (the lecture's network), [`makemore`] (what makemore.py's networks have
-//! in common), [`lookup`], [`mlp`], [`bow`], [`rnn`], [`transformer`] with [`norm`] and [`rotary`],
+//! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`bigram`] (the
+//! lecture's network), [`network`] (what makemore.py's networks have in common), [`lookup`], [`mlp`], [`bow`], [`rnn`], [`transformer`] with [`norm`] and [`rotary`],
 //! [`layers`] (those of lectures 3 and 5), [`wavenet`] (the network of lecture 5), [`mixture`]
 //! (several models as one). `draw` is how a character is drawn from a distribution,
 //! [`reader`] how many words are read side by side and `rounds` how they are drawn so, [`tokens`] is
 //! how networks read whole words, [`parameters`] where their parameters come from.
 //!
-//! A new network is a file here, a kind in [`config`] and a line in [`makemore`].
+//! A new network is a file here, a kind in [`config`] and a line in [`network`].
 
 pub mod bigram;
 pub mod bow;
@@ -18,7 +17,6 @@ pub mod draw;
 pub mod language_model;
 pub mod layers;
 pub mod lookup;
-pub mod makemore;
 pub mod mixture;
 pub mod mlp;
 pub mod network;
@@ -34,58 +32,12 @@ pub mod tokens;
 pub mod transformer;
 pub mod wavenet;
 
-use std::collections::BTreeMap;
-
-use tch::{Device, Tensor};
-
-use crate::data::Vocabulary;
-use crate::error::Result;
-
 pub use bigram::Bigram;
 pub use config::{Config, Norm, Positions, Sizes};
 pub use draw::{Drawer, Method, Shaping};
 pub use language_model::LanguageModel;
-pub use makemore::Makemore;
 pub use mixture::Mixture;
 pub use network::Network;
 pub use ngram::{Ngram, Smoothing};
 pub use table::Table;
 pub use tokens::{Dropout, Tokens};
-
-/// A network of a kind whose first parameters follow from a seed, the same on every device.
-///
-/// # Errors
-///
-/// If this thread is still sampling (see [`crate::libtorch::random`]) or the device has no room.
-pub fn new_network(
-    config: Config,
-    vocabulary: Vocabulary,
-    seed: u64,
-    device: Device,
-) -> Result<Box<dyn Network>> {
-    match config {
-        Config::Bigram { order } => Ok(Box::new(Bigram::new(vocabulary, order, seed, device)?)),
-        config => Ok(Box::new(Makemore::new(vocabulary, config, seed, device)?)),
-    }
-}
-
-/// The network of a kind with these parameters and buffers, by their names.
-///
-/// # Errors
-///
-/// If names or shapes are not those of the network, or the device has no room.
-pub fn network_of(
-    config: Config,
-    vocabulary: Vocabulary,
-    parameters: &BTreeMap<String, Tensor>,
-    device: Device,
-) -> Result<Box<dyn Network>> {
-    match config {
-        Config::Bigram { order } => {
-            Ok(Box::new(Bigram::of(vocabulary, order, parameters, device)?))
-        }
-        config => Ok(Box::new(Makemore::of(
-            vocabulary, config, parameters, device,
-        )?)),
-    }
-}

@@ -7,8 +7,7 @@ use std::thread;
 use tch::{Device, Kind, Tensor};
 
 use super::language_model::{BATCH, LanguageModel, contexts};
-use super::makemore::{Makemore, Step};
-use super::network::Network;
+use super::network::{Network, Step};
 use super::tokens::Tokens;
 use crate::error::{Error, Result};
 use crate::libtorch::threads;
@@ -62,18 +61,18 @@ impl<M: LanguageModel + ?Sized> Reader for ContextReader<'_, M> {
 /// is new.
 #[derive(Debug)]
 pub(super) struct StateReader<'m> {
-    network: &'m Makemore,
+    network: &'m Network,
     /// What is remembered of the words of the last call; none where they did not fit a block.
     state: Option<Vec<Tensor>>,
     /// A network for each further thread.
-    others: Vec<Makemore>,
+    others: Vec<Network>,
 }
 
 /// As many words are worth a thread.
 const WORDS_A_THREAD: usize = 128;
 
 impl<'m> StateReader<'m> {
-    pub fn of(network: &'m Makemore) -> Self {
+    pub fn of(network: &'m Network) -> Self {
         Self {
             network,
             state: None,
@@ -183,7 +182,7 @@ fn of_logits(logits: &Tensor) -> Result<Tensor> {
 
 /// The logits of what follows words that do not fit a block with their start token: they are read
 /// from as far back as the block reaches, as everywhere.
-fn read_again(network: &Makemore, words: &[&[usize]]) -> Result<Tensor> {
+fn read_again(network: &Network, words: &[&[usize]]) -> Result<Tensor> {
     let most = network.block_size();
     let last = words.iter().map(|word| {
         let last = &word[word.len() - most..];
@@ -204,7 +203,7 @@ pub(super) mod tests {
     use crate::models::{Config, Norm, Positions, Sizes};
 
     /// A small network of each kind.
-    pub fn networks() -> Vec<Makemore> {
+    pub fn networks() -> Vec<Network> {
         let vocabulary = Vocabulary::of(&Words::lecture('.').unwrap()).unwrap();
         let sizes = Sizes {
             n_embd: 16,
@@ -236,7 +235,7 @@ pub(super) mod tests {
         ];
         configs
             .into_iter()
-            .map(|config| Makemore::new(vocabulary.clone(), config, 5, Device::Cpu).unwrap())
+            .map(|config| Network::new(vocabulary.clone(), config, 5, Device::Cpu).unwrap())
             .collect()
     }
 

@@ -164,7 +164,6 @@ impl Drawer for Rounds<'_> {
 mod tests {
     use super::super::reader::tests::networks;
     use super::*;
-    use crate::models::Network;
     use crate::{SampleOptions, Sampler};
 
     #[test]

@@ -8,7 +8,7 @@
 use tch::{Kind, Tensor};
 
 use super::config::{Positions, Sizes};
-use super::makemore::{Layers, Step};
+use super::network::{Layers, Step};
 use super::norm::AnyNorm;
 use super::parameters::{Linear, Parameters};
 use super::rotary::Rotation;

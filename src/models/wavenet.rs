@@ -12,7 +12,7 @@ use super::config::Sizes;
 use super::layers::{
     BatchNorm1d, Embedding, FlattenConsecutive, Layer, Linear, Mode, Sequential, Tanh,
 };
-use super::makemore::{Layers, Step};
+use super::network::{Layers, Step};
 use super::parameters::Parameters;
 use super::tokens::Tokens;
 use crate::error::Result;

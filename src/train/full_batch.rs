@@ -18,7 +18,7 @@ use super::examples::Examples;
 use super::sgd::Sgd;
 use super::{loss, rate};
 use crate::error::{Error, Result};
-use crate::models::{Bigram, Network};
+use crate::models::Bigram;
 
 /// What a step is called before the first epoch.
 pub const WARM_UP: &str = "warm-up epoch";
@@ -94,11 +94,7 @@ pub fn train(
     options: &TrainOptions,
     mut observe: impl FnMut(Step) -> ControlFlow<()>,
 ) -> Result<Trained> {
-    let parameters = network
-        .parameters()
-        .into_iter()
-        .map(|(_, parameter)| parameter);
-    let mut optimizer = Sgd::new(parameters.collect());
+    let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
     let (contexts, shares) = examples.shares()?;
     if let Some(factors) = network.factors(&contexts, &shares)? {
         optimizer = optimizer.with_factors(factors);

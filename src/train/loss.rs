@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::examples::Examples;
 use crate::error::Result;
-use crate::models::network::probabilities;
+use crate::models::bigram::probabilities;
 
 /// The mean negative log of the targets' probabilities, in nats; a scalar.
 ///

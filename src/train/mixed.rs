@@ -7,7 +7,7 @@ use super::adamw::{AdamW, not_of};
 use super::muon::{Group, MOMENTUM, Muon};
 use super::options::WordOptions;
 use crate::error::Result;
-use crate::models::{Makemore, Network};
+use crate::models::Network;
 
 /// The parameters of a network in the order in which they are moved: those of Muon by their shapes,
 /// then the others. Gradients have the same order.
@@ -22,7 +22,7 @@ pub struct Ordered {
 
 impl Ordered {
     /// Those of a network, as they are moved with some options.
-    pub fn of(network: &Makemore, options: &WordOptions) -> Self {
+    pub fn of(network: &Network, options: &WordOptions) -> Self {
         let config = network.config();
         let (mut matrices, mut rest) = (Vec::new(), Vec::new());
         for (name, parameter) in network.parameters() {

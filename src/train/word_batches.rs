@@ -20,7 +20,7 @@ use super::options::{Done, WordOptions};
 use crate::data::split::{Permutation, SplitMix};
 use crate::data::word_list::WordList;
 use crate::error::{Error, Result};
-use crate::models::{Dropout, Makemore, Network, Tokens};
+use crate::models::{Dropout, Network, Tokens};
 
 /// What a step on a batch is called.
 pub const STEP: &str = "step";
@@ -65,7 +65,7 @@ impl Batch {
 /// # Errors
 ///
 /// If the device has no room.
-pub fn nll(network: &dyn Network, batch: &Batch) -> Result<Tensor> {
+pub fn nll(network: &Network, batch: &Batch) -> Result<Tensor> {
     let logits = network.logits(&batch.xs)?; // [N, V]
     cross_entropy(&logits, &batch.ys)
 }
@@ -115,14 +115,14 @@ pub struct WordStep {
 /// The training of a network, in place.
 #[derive(Debug)]
 pub struct Training<'a> {
-    network: &'a Makemore,
+    network: &'a Network,
     words: &'a WordList,
     options: WordOptions,
     optimizer: Mixed,
     done: Done,
     device: Device,
     /// A network for each further thread.
-    others: Vec<Makemore>,
+    others: Vec<Network>,
 }
 
 impl<'a> Training<'a> {
@@ -133,7 +133,7 @@ impl<'a> Training<'a> {
     /// [`Error::Value`] if there are no words to train on or batches are empty; if the device has no
     /// room.
     pub fn new(
-        network: &'a Makemore,
+        network: &'a Network,
         words: &'a WordList,
         options: WordOptions,
         threads: usize,
@@ -319,7 +319,7 @@ impl Share {
     /// times the weight.
     fn gradient(
         &self,
-        network: &Makemore,
+        network: &Network,
         parameters: &[Tensor],
         dropout: f64,
         device: Device,
@@ -344,7 +344,7 @@ struct Worker {
 
 /// Computes gradients until no more are wanted.
 fn work(
-    network: &mut Makemore,
+    network: &mut Network,
     options: &WordOptions,
     device: Device,
     shares: &Receiver<Share>,
@@ -368,7 +368,7 @@ fn ended() -> Error {
 /// # Errors
 ///
 /// If the device has no room.
-pub fn copies(network: &dyn Network) -> Result<std::collections::BTreeMap<String, Tensor>> {
+pub fn copies(network: &Network) -> Result<std::collections::BTreeMap<String, Tensor>> {
     let copied = network.state_dict().into_iter().map(|(name, tensor)| {
         let copy = tch::no_grad(|| tensor.f_detach_copy())?;
         Ok((name, copy))
@@ -411,13 +411,13 @@ mod tests {
         assert_eq!(first, second);
     }
 
-    fn network(vocabulary: &Vocabulary) -> Makemore {
+    fn network(vocabulary: &Vocabulary) -> Network {
         let sizes = Sizes {
             n_embd: 8,
             n_embd2: 8,
             ..Sizes::default()
         };
-        Makemore::new(vocabulary.clone(), Config::Gru(sizes), 1, Device::Cpu).unwrap()
+        Network::new(vocabulary.clone(), Config::Gru(sizes), 1, Device::Cpu).unwrap()
     }
 
     const OPTIONS: WordOptions = WordOptions {
@@ -439,7 +439,7 @@ mod tests {
     };
 
     /// A network that Muon has something of, and its options.
-    fn with_muon(vocabulary: &Vocabulary) -> (Makemore, WordOptions) {
+    fn with_muon(vocabulary: &Vocabulary) -> (Network, WordOptions) {
         let sizes = Sizes {
             n_embd: 16,
             n_layer: 2,
@@ -457,7 +457,7 @@ mod tests {
             ..OPTIONS
         };
         let config = Config::Transformer(sizes);
-        let network = Makemore::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
+        let network = Network::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
         (network, options)
     }
 
@@ -503,7 +503,7 @@ mod tests {
     }
 
     /// Interrupts a training after 11 of 30 steps, and goes on with another network.
-    fn goes_on_bit_for_bit(of: impl Fn(&Vocabulary) -> (Makemore, WordOptions)) {
+    fn goes_on_bit_for_bit(of: impl Fn(&Vocabulary) -> (Network, WordOptions)) {
         let (list, vocabulary) = names(500);
         for threads in [1, 2] {
             let (whole, options) = of(&vocabulary);
@@ -518,7 +518,7 @@ mod tests {
             let parameters = copies(&first).unwrap();
             drop(training);
             let second =
-                Makemore::of(vocabulary.clone(), first.config(), &parameters, Device::Cpu).unwrap();
+                Network::of(vocabulary.clone(), first.config(), &parameters, Device::Cpu).unwrap();
             let training = Training::new(&second, &list, options, threads).unwrap();
             let mut training = training.after(done, &optimizer).unwrap();
             parts.extend(run(&mut training, 30));
@@ -548,7 +548,7 @@ mod tests {
                 ..Sizes::default()
             };
             let config = Config::Wavenet(sizes);
-            let network = Makemore::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
+            let network = Network::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
             (network, OPTIONS)
         });
     }

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use makemore_tch::Error;
 use makemore_tch::checkpoint::sha256_of;
 use makemore_tch::data::WordList;
-use makemore_tch::models::Makemore;
+use makemore_tch::models::Network;
 use makemore_tch::score::evaluate;
 use makemore_tch::tensorboard::EventFile;
 use makemore_tch::train::word_batches::{Best, STEP, Training, WordStep, copies};
@@ -66,7 +66,7 @@ impl Kept {
 
 /// What is seen of a training.
 pub struct Course<'a> {
-    pub network: &'a Makemore,
+    pub network: &'a Network,
     /// Of the dev part; empty if there is none.
     pub dev: &'a WordList,
     /// After how many steps dev is evaluated.
@@ -94,7 +94,7 @@ pub struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    pub fn new(network: &'a Makemore, dev: &'a WordList, bar: ProgressBar) -> Self {
+    pub fn new(network: &'a Network, dev: &'a WordList, bar: ProgressBar) -> Self {
         Self {
             network,
             dev,

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use makemore_tch::checkpoint::{MAX_EPOCHS, TrainedNetwork};
+use makemore_tch::checkpoint::{MAX_EPOCHS, TrainedBigram};
 use makemore_tch::counting::count_parts;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
@@ -78,11 +78,10 @@ impl Train {
 
         // Saved before anything is printed, and whatever became of what was printed.
         let checkpoint = Checkpoint {
-            model: Model::Network(TrainedNetwork {
-                network: Box::new(copy_of(&task.network, tch::Device::Cpu)?),
-                updates: trained.epochs_done,
+            model: Model::Bigram(TrainedBigram {
+                network: copy_of(&task.network, tch::Device::Cpu)?,
+                epochs: trained.epochs_done,
                 loss: trained.final_loss,
-                run: None,
             }),
             seed: task.seed,
             libtorch: device::libtorch_version(),
@@ -135,7 +134,7 @@ impl Train {
         }
         data.check_characters()?;
         outputs.check_list(&data.counted, "bigram")?;
-        let counts = self.counts(&data, before.map(|(network, _)| network))?;
+        let counts = self.counts(&data, before.map(|trained| &trained.network))?;
         let p = self.counting_model(&counts, added)?;
         let counting_nll = evaluate::counts(&*p, &counts)?.nll();
 
@@ -155,12 +154,12 @@ impl Train {
         context.threads.prepare_for(elements);
         let resumed_seed = resumed.as_ref().map(|resumed| resumed.seed);
         let seed = self.seed.or(resumed_seed).unwrap_or(SEED);
-        let options = self.options(before.map(|(_, trained)| trained), &counts, &data)?;
+        let options = self.options(before, &counts, &data)?;
         if resumed.is_some() {
             outputs.check_metrics(options.first_epoch.checked_sub(1), "epoch")?;
         }
         let network = match before {
-            Some((network, _)) => copy_of(network, device)?,
+            Some(trained) => copy_of(&trained.network, device)?,
             None => Bigram::new(vocabulary.clone(), counts.order(), seed, device)?,
         };
         Ok(Task {
@@ -176,18 +175,13 @@ impl Train {
     }
 
     /// The network that training goes on with.
-    fn resumed<'a>(
-        &self,
-        checkpoint: &'a Checkpoint,
-    ) -> anyhow::Result<(&'a Bigram, &'a TrainedNetwork)> {
+    fn resumed<'a>(&self, checkpoint: &'a Checkpoint) -> anyhow::Result<&'a TrainedBigram> {
         let file = self.resume.as_deref().unwrap_or(Path::new("")).display();
         match &checkpoint.model {
-            Model::Network(trained) => match trained.network.bigram() {
-                Some(network) => Ok((network, trained)),
-                None => bail!(
-                    "{file}: a network of another type; only the lecture's is trained further"
-                ),
-            },
+            Model::Bigram(trained) => Ok(trained),
+            Model::Network(_) => {
+                bail!("{file}: a network of another type; only the lecture's is trained further")
+            }
             Model::Ngram(_) => bail!(
                 "{file}: an n-gram model, which is counted and not trained further; count all lists together: --type ngram --data FILE FILE"
             ),
@@ -207,7 +201,7 @@ impl Train {
 
     /// The n-grams of the train part.
     fn counts(&self, data: &Data, resumed: Option<&Bigram>) -> anyhow::Result<NgramCounts> {
-        let before = resumed.map(|network| network.block_size() + 1);
+        let before = resumed.map(Bigram::order);
         let order = self.order.or(before).unwrap_or(2);
         if before.is_some_and(|before| before != order) {
             bail!("--order {order} is not that of the network that is resumed; leave it out");
@@ -244,7 +238,7 @@ impl Train {
 
     fn options(
         &self,
-        resumed: Option<&TrainedNetwork>,
+        resumed: Option<&TrainedBigram>,
         counts: &NgramCounts,
         data: &Data,
     ) -> anyhow::Result<TrainOptions> {
@@ -253,7 +247,7 @@ impl Train {
             Some(chosen) => chosen,
             None => rate::default(counts, data.counted.digest, regularization),
         };
-        let (first_epoch, epochs) = (resumed.map_or(0, |resumed| resumed.updates), self.epochs());
+        let (first_epoch, epochs) = (resumed.map_or(0, |resumed| resumed.epochs), self.epochs());
         if first_epoch + epochs > MAX_EPOCHS {
             bail!(
                 "--epochs {epochs} after {first_epoch} is more than {MAX_EPOCHS}, which no checkpoint has"
@@ -382,6 +376,6 @@ impl Task {
 
 /// A copy of a network on a device.
 fn copy_of(network: &Bigram, device: tch::Device) -> makemore_tch::Result<Bigram> {
-    let (vocabulary, order) = (network.vocabulary().clone(), network.block_size() + 1);
+    let (vocabulary, order) = (network.vocabulary().clone(), network.order());
     Bigram::with_weights(vocabulary, order, network.weights(), device)
 }

@@ -115,7 +115,7 @@ impl Train {
         };
         let parameters = match &checkpoint.model {
             Model::Ngram(ngram) => ngram.parameters(),
-            Model::Network(_) => 0,
+            Model::Bigram(_) | Model::Network(_) => 0,
         };
         let written = if self.json.json {
             output::json(&Document {

@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights, sha256_of};
 use makemore_tch::data::{Subset, WordList};
 use makemore_tch::libtorch::device::{self, DeviceRequest};
-use makemore_tch::models::{Config, Makemore};
+use makemore_tch::models::Config;
 use makemore_tch::score::evaluate;
 use makemore_tch::tensorboard::EventFile;
 use makemore_tch::train::options::{Done, WordOptions};
@@ -75,7 +75,7 @@ struct Lists {
 struct Begin {
     file: From,
     /// What it takes to go on as if there had been no interruption.
-    run: Option<Run>,
+    run: Option<Box<Run>>,
     /// The network that was kept until then.
     kept: Option<Kept>,
 }
@@ -234,10 +234,10 @@ impl Train {
         };
 
         // Saved before it is said that it is, and whatever became of what was printed.
-        let checkpoint = |network: Makemore, step, loss: f64, run| Checkpoint {
+        let checkpoint = |network: Network, step, loss: f64, run| Checkpoint {
             model: Model::Network(TrainedNetwork {
-                network: Box::new(network),
-                updates: step,
+                network,
+                steps: step,
                 loss: loss as f32,
                 run,
             }),
@@ -248,7 +248,7 @@ impl Train {
         };
         let here = |parameters| {
             let vocabulary = data.counted.counts.vocabulary().clone();
-            Makemore::of(vocabulary, network.config(), parameters, tch::Device::Cpu)
+            Network::of(vocabulary, network.config(), parameters, tch::Device::Cpu)
         };
         let best = checkpoint(here(&kept.parameters)?, kept.step, kept.train, None);
         let saved = outputs.save(&best)?;
@@ -264,7 +264,12 @@ impl Train {
                 optimizer: training.optimizer()?,
             };
             let loss = losses.last().map_or(kept.train, |last| last.train);
-            let last = checkpoint(here(&copies(&network)?)?, done.steps, loss, Some(run));
+            let last = checkpoint(
+                here(&copies(&network)?)?,
+                done.steps,
+                loss,
+                Some(Box::new(run)),
+            );
             written.extend(outputs.save_last(&last)?);
         }
         written.extend(
@@ -404,11 +409,11 @@ impl Train {
         lists: &Lists,
         seed: u64,
         device: tch::Device,
-    ) -> anyhow::Result<Makemore> {
+    ) -> anyhow::Result<Network> {
         let vocabulary = data.counted.counts.vocabulary();
         let Some(begin) = begin else {
             let config = self.config(kind, lists.longest)?;
-            return Ok(Makemore::new(vocabulary.clone(), config, seed, device)?);
+            return Ok(Network::new(vocabulary.clone(), config, seed, device)?);
         };
         let file = self.resume.as_deref().unwrap_or(Path::new(""));
         let checkpoint = match &begin.file {
@@ -420,13 +425,13 @@ impl Train {
                 return Ok(network);
             }
         };
-        let Some(trained) = checkpoint.model.network() else {
+        let Model::Network(trained) = &checkpoint.model else {
             bail!("{}: no network", file.display());
         };
         check_same_vocabulary(file, trained.network.vocabulary(), &data.counted)?;
         let parameters = trained.network.state_dict().into_iter().collect();
         let config: Config = trained.network.config();
-        let network = Makemore::of(vocabulary.clone(), config, &parameters, device)?;
+        let network = Network::of(vocabulary.clone(), config, &parameters, device)?;
         self.check_block_size(&network, lists, &data.counted.origin)?;
         Ok(network)
     }
@@ -434,7 +439,7 @@ impl Train {
     /// Refuses words that a network that was trained before would not read from their beginnings.
     fn check_block_size(
         &self,
-        network: &Makemore,
+        network: &Network,
         lists: &Lists,
         origin: &str,
     ) -> anyhow::Result<()> {
@@ -451,7 +456,7 @@ impl Train {
     }
 
     /// Refuses batches that would fill the memory, as a long word in them can.
-    fn check_memory(&self, network: &Makemore, lists: &Lists, batch: usize) -> anyhow::Result<()> {
+    fn check_memory(&self, network: &Network, lists: &Lists, batch: usize) -> anyhow::Result<()> {
         let mut lengths: Vec<usize> = lists.train.iter().map(|word| word.len() + 1).collect();
         lengths.sort_unstable_by(|one, other| other.cmp(one));
         let longest = lengths.first().map_or(0, |longest| longest - 1);

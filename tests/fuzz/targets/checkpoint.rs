@@ -20,7 +20,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights};
 use makemore_tch::data::SplitOf;
-use makemore_tch::models::{Config, Makemore, Sizes};
+use makemore_tch::models::{Config, Network, Sizes};
 use makemore_tch::{Checkpoint, Digest, Model, SampleOptions, Sampler, Vocabulary};
 use safetensors::SafeTensors;
 use serde_json::json;
@@ -188,11 +188,11 @@ fn changed(input: &[u8]) -> Vec<u8> {
     ];
     let vocabulary = Vocabulary::new('.', "abc".chars()).unwrap();
     let config = configs[byte(0) % configs.len()];
-    let network = Makemore::new(vocabulary, config, 1, tch::Device::Cpu).unwrap();
+    let network = Network::new(vocabulary, config, 1, tch::Device::Cpu).unwrap();
     let checkpoint = Checkpoint {
         model: Model::Network(TrainedNetwork {
-            network: Box::new(network),
-            updates: 3,
+            network,
+            steps: 3,
             loss: 2.5,
             run: None,
         }),
