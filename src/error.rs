@@ -65,6 +65,26 @@ pub enum Error {
         /// The word list.
         file: String,
     },
+    /// A part of a model's data is looked for in a list that does not have it.
+    #[error("its {part} part is of another list ({wanted}) than {origin} ({found})")]
+    OtherList {
+        /// The part.
+        part: &'static str,
+        /// The list that has it, as a [`Digest`](crate::data::Digest) is written.
+        wanted: String,
+        /// What the list is called that was looked at.
+        origin: String,
+        /// That list.
+        found: String,
+    },
+    /// A part of a model's data has no words.
+    #[error("its {part} part is empty, since its list was split {shares}")]
+    EmptyPart {
+        /// The part.
+        part: &'static str,
+        /// How the list was split.
+        shares: String,
+    },
     /// A start/end token that cannot be one.
     #[error("{token:?} cannot mark where words begin and end: {reason}")]
     Token {

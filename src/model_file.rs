@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::arpa;
 use crate::checkpoint::{Checkpoint, Model, file};
-use crate::data::{Digest, SplitOf};
+use crate::data::Digest;
+use crate::data::parts::{List, Parts, SplitOf};
+use crate::data::split::{Part, Split};
 use crate::error::{Error, Result};
 
 /// How much of a file is looked at to tell what it is.
@@ -30,6 +32,51 @@ pub struct TrainedOn {
     pub list: Digest,
     /// How it was split.
     pub split: SplitOf,
+}
+
+impl TrainedOn {
+    /// A list in the parts that training has split it into. It may be another list too: it is all
+    /// for training then, and as new to the model as its words are.
+    pub fn parts(&self, list: List) -> Parts {
+        match self.list == list.digest {
+            true => {
+                let split = Split::new(self.split.shares, self.split.seed, list.digest.words);
+                Parts::new(list, split)
+            }
+            false => Parts::whole(list),
+        }
+    }
+
+    /// Finds a part of the model's data in a list: all of it where the part was a list of its own.
+    /// Returns the list's parts, and which of them it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherList`] if the list is another one, [`Error::EmptyPart`] if the part has no
+    /// words.
+    pub fn part(&self, part: Part, list: List) -> Result<(Parts, Part)> {
+        let own = self.split.own(part);
+        let wanted = own.unwrap_or(self.list);
+        if list.digest != wanted {
+            return Err(Error::OtherList {
+                part: part.into(),
+                wanted: wanted.to_string(),
+                origin: list.source.origin(),
+                found: list.digest.to_string(),
+            });
+        }
+        if own.is_some() {
+            return Ok((Parts::whole(list), Part::Train));
+        }
+        let parts = self.parts(list);
+        match parts.words(part) {
+            0 => Err(Error::EmptyPart {
+                part: part.into(),
+                shares: self.split.shares.to_string(),
+            }),
+            _ => Ok((parts, part)),
+        }
+    }
 }
 
 impl ModelFile {

@@ -272,6 +272,24 @@ fn what_is_compressed_in_another_way_is_named() {
     }
 }
 
+/// `count` read it once and said nothing.
+#[test]
+fn standard_input_that_is_named_twice_is_refused_by_every_command() {
+    let folder = Folder::new();
+    for command in [
+        "count",
+        "sample",
+        "score",
+        "heatmap out.png",
+        "train",
+        "train --dev -",
+    ] {
+        let error = folder.error(&format!("{command} --data - -"), 1);
+        let expected = "standard input, -, can be one list only; save it to a file";
+        assert!(error.ends_with(expected), "{command}: {error}");
+    }
+}
+
 #[test]
 fn what_is_typed_wrong_gets_one_line() {
     let folder = Folder::new();

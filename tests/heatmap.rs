@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::Folder;
 use image::{Rgb, RgbImage};
+use tch::Tensor;
 
 /// The palest and the darkest of the Blues scale (ColorBrewer).
 const PALEST: [u8; 3] = [247, 251, 255];
@@ -446,6 +449,70 @@ fn a_word_is_drawn_of_every_model() {
     assert_eq!(outlines(&folder, "out.svg"), 2);
 }
 
+/// `--data` was refused beside them, and their A to Z were labelled as the lecture's a to z.
+#[test]
+fn weights_of_makemore_are_drawn_with_the_characters_of_their_list() {
+    let folder = Folder::new();
+    let names = include_str!("../assets/names.txt").to_uppercase();
+    folder.write("upper.txt", names);
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/makemore/transformer.safetensors");
+    let mut weights = Tensor::read_safetensors(fixture).unwrap();
+    weights.retain(|(name, _)| !["losses", "output"].contains(&name.as_str()));
+    Tensor::write_safetensors(&weights, folder.path("w.safetensors")).unwrap();
+
+    let draw = "heatmap out.svg --word EMMA --model w.safetensors --data upper.txt";
+    let drawn = |arguments: &str| {
+        folder.stdout(&format!("{draw} {arguments}"));
+        texts(&folder, "out.svg")
+    };
+    let four = drawn("--n-head 4");
+    assert_eq!(rows(&four), [".", ".E", ".EM", ".EMM", ".EMMA"]);
+    assert!(has(&four, "Z") && !has(&four, "z"));
+    assert_ne!(values(&four), values(&drawn("--n-head 2")));
+}
+
+#[test]
+fn several_models_are_drawn_along_a_word_and_nothing_else_is_read() {
+    let folder = Folder::new();
+    folder.write("list.txt", "emma\nolivia\nava\nmia\n".repeat(20));
+    for order in [2, 3] {
+        folder.stdout(&format!(
+            "train --type ngram --order {order} --out {order}.st --data list.txt"
+        ));
+    }
+    let draw = "heatmap out.svg --model 2.st --model 3.st";
+    folder.stdout(&format!("{draw} --word emma --data list.txt"));
+    let texts = texts(&folder, "out.svg");
+    assert_eq!(rows(&texts), [".", ".e", "em", "mm", "ma"]);
+    let title = "Next characters in “emma”: probabilities of 2 models together";
+    assert!(has(&texts, title));
+    for (arguments, expected) in [
+        (format!("{draw} --weights 1,1"), "--word WORD"),
+        (
+            format!("{draw} --weights 1,1 --word emma --data list.txt"),
+            "leave --data",
+        ),
+        (
+            "heatmap out.svg --model 2.st --data missing".to_owned(),
+            "leave --data",
+        ),
+    ] {
+        let error = folder.error(&arguments, 1);
+        assert!(error.contains(expected), "{arguments}: {error}");
+    }
+}
+
+/// `--size 8000` was advised.
+#[test]
+fn the_smallest_size_with_room_for_a_word_is_advised() {
+    let folder = Folder::new();
+    let draw = format!("heatmap out.svg --word {}", "ab".repeat(10));
+    let error = folder.error(&format!("{draw} --size 200"), 1);
+    assert!(error.contains("; --size 210 would work"), "{error}");
+    folder.stdout(&format!("{draw} --size 210"));
+}
+
 #[test]
 fn the_empty_word_and_the_longest_one() {
     let folder = Folder::new();
@@ -468,7 +535,8 @@ fn the_empty_word_and_the_longest_one() {
     assert_eq!(picture(&folder, "out.png").dimensions(), (700, 700));
     let before = folder.read("out.png");
     let error = folder.error(&format!("heatmap out.png --size 700 --word {word}"), 1);
-    let expected = "a word of 70 characters has no room in a picture of 700 pixels; --size 8000";
+    let expected =
+        "a word of 70 characters has no room in a picture of 700 pixels; --size 710 would work";
     assert!(error.contains(expected), "{error}");
     let error = folder.error(&format!("heatmap out.png --word {}", word.repeat(50)), 1);
     assert!(error.contains("--size 8000 and 799 characters"), "{error}");

@@ -130,3 +130,63 @@ fn the_help_says_what_null_means() {
     let document = folder.json("score --json --data list.txt --smoothing 0 -- ba");
     assert!(document["words"][0]["nll"].is_null());
 }
+
+/// The second model found nothing left in the pipe: "no words in it".
+#[test]
+fn several_models_share_a_list_that_comes_through_a_pipe() {
+    let folder = Folder::new();
+    let list = "emma\nolivia\nava\nmia\nisabella\nsophia\n".repeat(20);
+    folder.write("list.txt", &list);
+    for order in [2, 3] {
+        folder.stdout(&format!(
+            "train --type ngram --order {order} --out {order}.st --data list.txt"
+        ));
+    }
+    let both = "--model 2.st --model 3.st --data";
+    for command in [
+        "score --part test",
+        "score ava",
+        "score",
+        "sample",
+        "sample --json --new",
+    ] {
+        let piped = folder
+            .makemore(&format!("{command} {both} -"))
+            .write_stdin(list.as_str())
+            .output()
+            .unwrap();
+        assert!(piped.status.success(), "{command}: {piped:?}");
+        let piped = String::from_utf8(piped.stdout).unwrap();
+        let read = folder.stdout(&format!("{command} {both} list.txt"));
+        assert_eq!(piped, read, "{command}");
+    }
+}
+
+#[test]
+fn a_part_is_refused_of_another_list_and_of_a_model_that_has_none() {
+    let folder = Folder::new();
+    folder.write("list.txt", "emma\nolivia\nava\nmia\n".repeat(20));
+    folder.write("other.txt", "emma\nolivia\n");
+    let train = "train --type ngram --order 2 --out m --data list.txt";
+    folder.stdout(train);
+    let error = folder.error("score --part test --model m --data other.txt", 1);
+    assert!(
+        error.contains("m cannot score other.txt: its test part is of another list (80 words"),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("; pass that list with --data FILE"),
+        "{error}"
+    );
+    folder.stdout(&format!("{train} --force --split 90,0,10"));
+    let error = folder.error("score --part dev --model m --data list.txt", 1);
+    let expected =
+        "its dev part is empty, since its list was split 90,0,10; train it with another --split";
+    assert!(error.ends_with(expected), "{error}");
+    folder.stdout("export m.arpa --model m");
+    let error = folder.error("score --part dev --model m.arpa --data list.txt", 1);
+    assert!(
+        error.contains("it does not say what it was trained on"),
+        "{error}"
+    );
+}

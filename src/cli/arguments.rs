@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use anyhow::bail;
 use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -27,12 +28,14 @@ pub struct DataArguments {
 }
 
 impl DataArguments {
-    /// Where the words are.
-    pub fn source(&self) -> Source {
-        if self.data.is_empty() {
-            return Source::lecture();
-        }
-        Source::files(self.data.clone())
+    /// The list. A command makes one source and keeps it: standard input is copied as it is read for
+    /// the first time, and a second source would find nothing left there.
+    pub fn source(&self) -> anyhow::Result<Source> {
+        check_standard_input(&self.data)?;
+        Ok(match self.data.is_empty() {
+            true => Source::lecture(),
+            false => Source::files(self.data.clone()),
+        })
     }
 
     /// The start/end token, for a model where there is one: it has one already.
@@ -44,6 +47,17 @@ impl DataArguments {
     /// The files that are read.
     pub fn files(&self) -> Vec<&Path> {
         self.data.iter().map(PathBuf::as_path).collect()
+    }
+}
+
+/// Refuses standard input that is named twice: there is only one list in it.
+pub fn check_standard_input<'a>(
+    files: impl IntoIterator<Item = &'a PathBuf>,
+) -> anyhow::Result<()> {
+    let named = files.into_iter().filter(|file| *file == Path::new("-"));
+    match named.count() {
+        0 | 1 => Ok(()),
+        _ => bail!("standard input, -, can be one list only; save it to a file"),
     }
 }
 

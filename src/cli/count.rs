@@ -43,7 +43,7 @@ struct Frequency {
 
 impl Count {
     pub fn run(self) -> anyhow::Result<()> {
-        let counts = count(&self.data.source(), self.data.boundary(None))?.counts;
+        let counts = count(&self.data.source()?, self.data.boundary(None))?.counts;
         let vocabulary = counts.vocabulary();
         let top = counts.most_common(self.top as usize).into_iter();
         let top = top.map(|(context, next, count)| Frequency {

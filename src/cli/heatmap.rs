@@ -6,20 +6,22 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
+use makemore_tch::models::Tokens;
 use makemore_tch::models::language_model::{along, single_characters};
-use makemore_tch::models::{Sizes, Tokens};
 use makemore_tch::plots::{self, Scale};
 use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, count};
 use tch::Tensor;
 
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
 use super::context::Context;
-use super::models;
+use super::models::{ModelArguments, Models};
 
 /// Draw which character follows which
 ///
 /// A PNG or SVG picture of the matrix: the first character is the row, the next one the column. Of a
-/// word, each row is the characters before a place in it.
+/// word, each row is the characters before a place in it. A model is drawn by its probabilities or, if
+/// it is a network, its logits; n-grams by how often each character follows each in the words that they
+/// make.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -37,10 +39,8 @@ pub struct Heatmap {
     #[arg(long, value_enum)]
     of: Option<Matrix>,
 
-    /// A trained model, whose probabilities or, of a network, logits are drawn; of one that looks at
-    /// more than a character, how often each follows each in the words that it makes
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "boundary"])]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    models: ModelArguments,
 
     /// Draw how probable each next character is at each place of a word, from its start to its end,
     /// instead of after every character; those that the word has are outlined
@@ -79,20 +79,13 @@ impl Heatmap {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         let out = self.out()?;
         let output = self.check(&out)?;
-        let drawing = match self.load(context)? {
-            Some(model) => self.of_model(&model)?,
-            None => self.of_data(count(&self.data.source(), self.data.boundary(None))?)?,
+        let drawing = match self.models.load(&self.data, context.remarks)? {
+            Some(models) => self.of_models(&models)?,
+            None => self.of_data(count(&self.data.source()?, self.data.boundary(None))?)?,
         };
         output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));
         Ok(())
-    }
-
-    fn load(&self, context: Context) -> anyhow::Result<Option<ModelFile>> {
-        let n_head = Sizes::default().n_head;
-        let load = |path: &PathBuf| models::load(path, n_head, &self.data, context.remarks);
-        let loaded = self.model.as_ref().map(load).transpose()?;
-        Ok(loaded.map(|(file, _)| file))
     }
 
     /// The picture; behind several files after --data, the last of these.
@@ -108,23 +101,24 @@ impl Heatmap {
     /// Finds out before any work what cannot be drawn or must not be overwritten.
     fn check(&self, out: &Path) -> anyhow::Result<Output> {
         self.check_word()?;
-        match (self.of, &self.model) {
-            (Some(Matrix::Logits), None) => {
+        let has_model = !self.models.models.is_empty();
+        match (self.of, has_model) {
+            (Some(Matrix::Logits), false) => {
                 bail!("--of logits draws the weights of a network; name one with --model FILE")
             }
-            (Some(Matrix::Counts), Some(_)) => bail!(
+            (Some(Matrix::Counts), true) => bail!(
                 "--of counts draws the data, not a model; leave --model out, or pass --of probabilities or --of logits"
             ),
             _ => {}
         }
-        let is_counted = self.model.is_none() && self.draws_probabilities();
+        let is_counted = !has_model && self.draws_probabilities();
         if self.smoothing.smoothing.is_some() && !is_counted {
             bail!(
                 "--smoothing is of the probabilities of counts; pass --of probabilities or --word, without --model"
             );
         }
         let mut inputs = self.data.files();
-        inputs.extend(self.model.as_deref());
+        inputs.extend(self.models.models.iter().map(PathBuf::as_path));
         files::check_distinct(&[out], &inputs)?;
         Ok(plots::check(out)?)
     }
@@ -144,14 +138,18 @@ impl Heatmap {
         let contexts = word.chars().count() + 1;
         let most = plots::Context::most;
         if contexts > most(self.size) {
-            let (size, largest) = (self.size, *plots::SIZES.end());
-            let remedy = match contexts <= most(largest) {
-                true => format!("--size {largest}"),
-                false => format!("--size {largest} and {} characters", most(largest) - 1),
+            let fits = plots::SIZES
+                .into_iter()
+                .find(|&size| contexts <= most(size));
+            let largest = *plots::SIZES.end();
+            let remedy = match fits {
+                Some(size) => format!("--size {size}"),
+                None => format!("--size {largest} and {} characters", most(largest) - 1),
             };
             bail!(
-                "a word of {} characters has no room in a picture of {size} pixels; {remedy} would work",
-                contexts - 1
+                "a word of {} characters has no room in a picture of {} pixels; {remedy} would work",
+                contexts - 1,
+                self.size
             );
         }
         Ok(())
@@ -219,6 +217,21 @@ impl Heatmap {
             title: format!("Bigrams of {origin}"),
             unit: "count".to_owned(),
         })
+    }
+
+    fn of_models(&self, models: &Models) -> anyhow::Result<plots::Heatmap> {
+        models.check_alone(&self.data, "a model is drawn")?;
+        if let Some(file) = models.single() {
+            return self.of_model(file);
+        }
+        let Some(word) = &self.word else {
+            bail!(
+                "several models are drawn along a word; name one with --word WORD, or a single --model"
+            );
+        };
+        let mixture = models.mixture(self.models.weights.as_deref())?;
+        let of = format!("{} models together", models.files().len());
+        self.of_word(word, &mixture, &of)
     }
 
     fn of_model(&self, file: &ModelFile) -> anyhow::Result<plots::Heatmap> {

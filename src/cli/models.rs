@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights};
 use makemore_tch::data::{Subset, WordList};
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::{Mixture, Sizes};
 use makemore_tch::{
-    Error, LanguageModel, List, Model, ModelFile, Part, Parts, Shares, Split, Vocabulary, count,
+    Error, LanguageModel, List, Model, ModelFile, Part, Parts, Source, Vocabulary, count,
 };
 
 use super::arguments::{DataArguments, whole, zero_or_more};
@@ -39,21 +39,40 @@ pub struct ModelArguments {
 /// Models from files.
 pub struct Models {
     files: Vec<ModelFile>,
-    /// Whether some are weights of makemore.py, which take their vocabulary from the data.
-    pub of_weights: bool,
+    /// The list beside them, which can be read again.
+    pub source: Source,
+    /// Whether the list is read: for the vocabulary of weights of makemore.py, or to find the weights
+    /// of several models.
+    reads_list: bool,
 }
 
 impl ModelArguments {
     /// Reads the models, if any are named.
     pub fn load(&self, data: &DataArguments, remarks: Remarks) -> anyhow::Result<Option<Models>> {
+        if self.models.is_empty() {
+            return Ok(None);
+        }
         let mut models = Models {
             files: Vec::new(),
-            of_weights: false,
+            source: data.source()?.rereadable()?,
+            reads_list: self.models.len() > 1 && self.weights.is_none(),
         };
         for path in &self.models {
-            let (file, of_weights) = load(path, self.n_head, data, remarks)?;
-            models.files.push(file);
-            models.of_weights |= of_weights;
+            models.files.push(match Weights::load(path)? {
+                Some(weights) => {
+                    models.reads_list = true;
+                    let boundary = data.boundary(None);
+                    of_weights(
+                        path,
+                        &weights,
+                        self.n_head,
+                        &models.source,
+                        boundary,
+                        remarks,
+                    )?
+                }
+                None => ModelFile::load(path, data.boundary)?,
+            });
         }
         if let Some(weights) = &self.weights
             && (weights.len() != models.files.len() || weights.len() == 1)
@@ -64,21 +83,8 @@ impl ModelArguments {
                 models.files.len()
             );
         }
-        Ok((!models.files.is_empty()).then_some(models))
+        Ok(Some(models))
     }
-}
-
-/// Reads a model, and whether it is weights of makemore.py.
-pub fn load(
-    path: &Path,
-    n_head: usize,
-    data: &DataArguments,
-    remarks: Remarks,
-) -> anyhow::Result<(ModelFile, bool)> {
-    Ok(match Weights::load(path)? {
-        Some(weights) => (of_weights(path, &weights, n_head, data, remarks)?, true),
-        None => (ModelFile::load(path, data.boundary)?, false),
-    })
 }
 
 impl Models {
@@ -92,6 +98,17 @@ impl Models {
 
     pub fn files(&self) -> &[ModelFile] {
         &self.files
+    }
+
+    /// Refuses a list and a start/end token that would not be used; `what` is done by models alone.
+    pub fn check_alone(&self, data: &DataArguments, what: &str) -> anyhow::Result<()> {
+        // Only a file that does not say its token leaves it to choose.
+        let takes_token = self.files.iter().any(|file| file.trained_on.is_none());
+        let has_token = data.boundary.is_some() && !takes_token;
+        if has_token || !(data.data.is_empty() || self.reads_list) {
+            bail!("{what} with --model alone; leave --data and --boundary out");
+        }
+        Ok(())
     }
 
     /// The first file, by which faults are told.
@@ -130,16 +147,12 @@ impl Models {
     }
 
     /// All models as one, with the weights of the user or those that are best on dev.
-    pub fn mixture(
-        &self,
-        arguments: &ModelArguments,
-        data: &DataArguments,
-    ) -> anyhow::Result<Mixture<'_>> {
+    pub fn mixture(&self, weights: Option<&[f64]>) -> anyhow::Result<Mixture<'_>> {
         let models = self.language_models();
-        let mixture = match &arguments.weights {
+        let mixture = match weights {
             Some(weights) => Mixture::new(models, weights),
             None => {
-                let dev = self.dev(data)?;
+                let dev = self.dev()?;
                 Mixture::fitted(models, dev.iter())
             }
         };
@@ -152,46 +165,25 @@ impl Models {
         })
     }
 
-    /// Words of the dev part.
-    fn dev(&self, data: &DataArguments) -> anyhow::Result<WordList> {
+    /// Some of the words of the dev part.
+    fn dev(&self) -> anyhow::Result<WordList> {
         let path = self.path().display();
         let Some(trained_on) = self.trained_on()? else {
             bail!(
                 "{path}: it does not say what it was trained on, so that weights cannot be found; name them with --weights"
             );
         };
-        let source = data.source().rereadable()?;
-        let counted = count(&source, data.boundary(Some(self.vocabulary())))?;
-        let digest = counted.digest;
-        let own = trained_on.split.own(Part::Dev);
-        let wanted = own.unwrap_or(trained_on.list);
-        if digest != wanted {
-            bail!(
-                "{path}: weights are found on the dev part of its list ({wanted}), which {} ({digest}) is not; pass that list with --data FILE, or name weights with --weights",
-                counted.origin
-            );
-        }
-        let (split, part) = match own {
-            Some(_) => (Split::new(Shares::ALL, 0, digest.words), Part::Train),
-            None => {
-                let split = trained_on.split;
-                (
-                    Split::new(split.shares, split.seed, digest.words),
-                    Part::Dev,
-                )
-            }
-        };
-        let all = split.words(part);
-        if all == 0 {
-            bail!(
-                "{path}: its list has no dev part to find weights by; name them with --weights, or train with another --split"
-            );
-        }
-        let mut choice = Subset::new(all, WORDS, split.seed());
+        let vocabulary = self.vocabulary();
+        let digest = count(&self.source, vocabulary.boundary())?.digest;
+        let source = self.source.clone();
+        let of_dev = trained_on.part(Part::Dev, List { source, digest });
+        let (parts, part) = of_dev.with_context(|| {
+            format!("{path}: without --weights, these are found on the dev part of its list")
+        })?;
+        let mut subset = Subset::new(parts.words(part), WORDS, parts.split().seed());
         let mut words = WordList::default();
-        let parts = Parts::new(List { source, digest }, split);
-        parts.each_word_here(&[part], |_, word| match choice.takes_next() {
-            true => words.push(word, self.vocabulary()),
+        parts.each_word_here(&[part], |_, word| match subset.takes_next() {
+            true => words.push(word, vocabulary),
             false => Ok(()),
         })?;
         Ok(words)
@@ -203,15 +195,17 @@ fn of_weights(
     path: &Path,
     weights: &Weights,
     n_head: usize,
-    data: &DataArguments,
+    source: &Source,
+    boundary: char,
     remarks: Remarks,
 ) -> anyhow::Result<ModelFile> {
-    let source = data.source().rereadable()?;
-    let counted = count(&source, data.boundary(None))?;
-    let digest = counted.digest;
-    let whole = Split::new(Shares::ALL, 0, digest.words);
+    let counted = count(source, boundary)?;
+    let list = List {
+        source: source.clone(),
+        digest: counted.digest,
+    };
     let mut longest = 0;
-    Parts::new(List { source, digest }, whole).each_word_here(&[Part::Train], |_, word| {
+    Parts::whole(list).each_word_here(&[Part::Train], |_, word| {
         longest = longest.max(word.chars().count());
         Ok(())
     })?;

@@ -90,6 +90,8 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::NotACheckpoint { .. } | Error::NotAModel { .. } => {
             Some("`makemore-tch train` writes one")
         }
+        Error::OtherList { .. } => Some("pass that list with --data FILE"),
+        Error::EmptyPart { .. } => Some("train it with another --split"),
         Error::Memory { .. } => Some("--memory SIZE sets how much may be used"),
         Error::SameFile { .. } => Some("name different files"),
         Error::Device { cause, .. } => device_hint(cause),

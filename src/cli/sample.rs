@@ -122,9 +122,10 @@ impl Sample {
     /// Words that the counts of the data make.
     fn of_counts(&self) -> anyhow::Result<()> {
         // Whether a name is in the data is found out in a second reading.
+        let source = self.data.source()?;
         let source = match self.json.json || self.new {
-            true => self.data.source().rereadable()?,
-            false => self.data.source(),
+            true => source.rereadable()?,
+            false => source,
         };
         let data = count(&source, self.data.boundary(None))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
@@ -136,31 +137,23 @@ impl Sample {
 
     /// Words that models make.
     fn of_models(&self, models: &Models, context: Context) -> anyhow::Result<()> {
+        if self.plain && !self.new {
+            models.check_alone(&self.data, "with --plain, words are drawn")?;
+        }
         let Some(file) = models.single() else {
-            let mixture = models.mixture(&self.models, &self.data)?;
+            let mixture = models.mixture(self.models.weights.as_deref())?;
             // With weights of the user's, models of different lists may be mixed.
             let trained_on = models.trained_on().ok().flatten();
             return self.of_model(models, &mixture, trained_on);
         };
         let model = file.model.language_model();
-        if self.plain {
-            // Only a file that does not say it leaves the start/end token to choose.
-            let has_token = file.trained_on.is_some() && self.data.boundary.is_some();
-            let has_data = !(self.data.data.is_empty() || self.new || models.of_weights);
-            if has_token || has_data || self.smoothing.smoothing.is_some() {
-                bail!(
-                    "with --plain, words are drawn from --model alone; leave --data, --boundary and --smoothing out"
-                );
-            }
-        }
         match &file.model {
             // The lecture's network is compared with the counts of its list.
             Model::Bigram(trained) if trained.network.order() == 2 && !self.plain => {
-                let source = self.data.source().rereadable()?;
-                let data = count(&source, self.data.boundary(Some(model.vocabulary())))?;
+                let data = count(&models.source, self.data.boundary(Some(model.vocabulary())))?;
                 let p = Table::of(&data.counts, self.smoothing.value())?;
                 check_model(file, &data, context)?;
-                self.print_ranked(model, &p, Some(&source))
+                self.print_ranked(model, &p, Some(&models.source))
             }
             _ => self.of_model(models, model, file.trained_on),
         }
@@ -185,15 +178,15 @@ impl Sample {
                 models.path().display()
             ),
             true => None,
-            false => Some(self.data.source().rereadable()?),
+            false => Some(&models.source),
         };
-        if let (Some(source), false) = (&source, self.data.data.is_empty()) {
+        if let (Some(source), false) = (source, self.data.data.is_empty()) {
             let data = count(source, self.data.boundary(Some(model.vocabulary())))?;
             check_same_boundary(models.path(), model.vocabulary(), data.counts.vocabulary())?;
         }
         match self.plain {
-            true => self.print_plain(model, source.as_ref()),
-            false => self.print_ranked(model, model, source.as_ref()),
+            true => self.print_plain(model, source),
+            false => self.print_ranked(model, model, source),
         }
     }
 

@@ -6,13 +6,9 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use makemore_tch::lectures::published_average_nll;
-use makemore_tch::model_file::TrainedOn;
 use makemore_tch::score::evaluate::{self, Evaluation};
-use makemore_tch::score::{self, WordScore};
-use makemore_tch::{
-    Counted, Error, LanguageModel, List, ModelFile, Part, Parts, Shares, Source, Split, Table,
-    count, format,
-};
+use makemore_tch::score::{self, Fit, WordScore};
+use makemore_tch::{Counted, Error, LanguageModel, ModelFile, Part, Source, Table, count, format};
 use serde::Serialize;
 
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
@@ -121,13 +117,6 @@ struct NewDocument {
     nll: Option<f64>,
 }
 
-/// How well the data are fitted, and the words in them that training never saw, if it is known
-/// which these are.
-struct Evaluated {
-    all: Evaluation,
-    new: Option<Evaluation>,
-}
-
 impl Score {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
         let models = self.models.load(&self.data, context.remarks)?;
@@ -137,18 +126,17 @@ impl Score {
         if self.smoothing.smoothing.is_some() {
             bail!("--smoothing is of counts, and --model scores; leave one of them out");
         }
-        if let (Some(file), false) = (models.single(), self.words.is_empty()) {
-            // Only a file that does not say it leaves the start/end token to choose.
-            let has_token = file.trained_on.is_some() && self.data.boundary.is_some();
-            if has_token || !(self.data.data.is_empty() || models.of_weights) {
-                bail!("words are scored with --model alone; leave --data and --boundary out");
-            }
-            return self.score_words(file.model.language_model(), &[]);
+        if !self.words.is_empty() {
+            models.check_alone(&self.data, "words are scored")?;
         }
         if let Some(file) = models.single() {
-            return self.score_data(&models, file.model.language_model(), &[], context);
+            let model = file.model.language_model();
+            return match self.words.is_empty() {
+                true => self.score_data(&models, model, &[], context),
+                false => self.score_words(model, &[]),
+            };
         }
-        let mixture = models.mixture(&self.models, &self.data)?;
+        let mixture = models.mixture(self.models.weights.as_deref())?;
         let weights = mixture.weights();
         let parts: Vec<Mixed> = models.files().iter().zip(weights).map(Mixed::of).collect();
         match self.words.is_empty() {
@@ -169,18 +157,18 @@ impl Score {
 
     /// Scores with the counts of the data.
     fn score_with_counts(&self) -> anyhow::Result<()> {
-        let data = self.count(&self.data.source(), self.data.boundary(None))?;
+        let data = self.count(&self.data.source()?, self.data.boundary(None))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
         if !self.words.is_empty() {
             return self.score_words(&p, &[]);
         }
-        let evaluated = Evaluated {
+        let fit = Fit {
             all: evaluate::counts(&p, &data.counts)?,
             // The data are what was counted.
             new: Some(Evaluation::default()),
         };
         let published = published_average_nll(data.digest, self.smoothing.value());
-        self.print(&evaluated, Vec::new(), "Bigrams", published)
+        self.print(&fit, Vec::new(), "Bigrams", published)
     }
 
     /// Scores the data with a model, or with several that are mixed in it.
@@ -191,9 +179,8 @@ impl Score {
         mixed: &[Mixed],
         context: Context,
     ) -> anyhow::Result<()> {
-        let source = self.data.source().rereadable()?;
         let vocabulary = model.vocabulary();
-        let data = self.count(&source, self.data.boundary(Some(vocabulary)))?;
+        let data = self.count(&models.source, self.data.boundary(Some(vocabulary)))?;
         let path = models.path();
         check_same_boundary(path, vocabulary, data.counts.vocabulary())?;
         // With weights of the user's, models of different lists may be mixed.
@@ -201,11 +188,19 @@ impl Score {
             true => models.trained_on().ok().flatten(),
             false => models.trained_on()?,
         };
-        let evaluate = |path: &Path, model: &dyn LanguageModel| {
-            self.evaluate(path, model, trained_on, source.clone(), &data)
+        if trained_on.is_none() && self.part.is_some() {
+            bail!(
+                "{}: it does not say what it was trained on, so it has no parts; leave --part out",
+                path.display()
+            );
+        }
+        let memory = self.memory.memory();
+        let fit = |path: &Path, model: &dyn LanguageModel| {
+            let fit = score::fit(model, trained_on, self.part, &models.source, &data, &memory);
+            fit.with_context(|| format!("{} cannot score {}", path.display(), data.origin))
         };
-        let evaluated = evaluate(path, model)?;
-        if evaluated.new.is_none() && self.part.is_none() && trained_on.is_some() {
+        let fitted = fit(path, model)?;
+        if fitted.new.is_none() && self.part.is_none() && trained_on.is_some() {
             context.remarks.say(format_args!(
                 "{} was trained on another list than {}, so that it is not known which of its words are new to it",
                 path.display(),
@@ -217,7 +212,7 @@ impl Score {
             _ => "N-grams",
         };
         let mixed = mixed.iter().map(|mixed| {
-            let Evaluated { all, new } = evaluate(mixed.path, mixed.model)?;
+            let Fit { all, new } = fit(mixed.path, mixed.model)?;
             Ok(ModelDocument {
                 model: mixed.path.display().to_string(),
                 weight: mixed.weight,
@@ -226,100 +221,17 @@ impl Score {
             })
         });
         let mixed = mixed.collect::<anyhow::Result<_>>()?;
-        self.print(&evaluated, mixed, ngrams, None)
-    }
-
-    fn evaluate(
-        &self,
-        path: &Path,
-        model: &dyn LanguageModel,
-        trained_on: Option<TrainedOn>,
-        source: Source,
-        data: &Counted,
-    ) -> anyhow::Result<Evaluated> {
-        let cannot = || format!("{} cannot score {}", path.display(), data.origin);
-        let digest = data.digest;
-        let list = List { source, digest };
-        let all_of_it = Split::new(Shares::ALL, 0, digest.words);
-        let whole = || Parts::new(list.clone(), all_of_it);
-        let (parts, wanted) = match (trained_on, self.part) {
-            (None, Some(_)) => bail!(
-                "{}: it does not say what it was trained on, so it has no parts; leave --part out",
-                path.display()
-            ),
-            (Some(trained_on), Some(part)) => {
-                let own = trained_on.split.own(part);
-                if digest != own.unwrap_or(trained_on.list) {
-                    bail!(
-                        "{}: its {part} part is of another list ({}) than {} ({digest}); pass that list with --data FILE",
-                        path.display(),
-                        own.unwrap_or(trained_on.list),
-                        data.origin
-                    );
-                }
-                if own.is_some() {
-                    let all = self.whole(model, &whole(), data).with_context(cannot)?;
-                    return Ok(Evaluated { all, new: None });
-                }
-                let split = trained_on.split;
-                let split = Split::new(split.shares, split.seed, digest.words);
-                if split.words(part) == 0 {
-                    bail!(
-                        "{}: its {part} part is empty, since its list was split {}; train it with another --split",
-                        path.display(),
-                        split.shares()
-                    );
-                }
-                (Parts::new(list, split), vec![part])
-            }
-            (Some(trained_on), None) if trained_on.list == digest => {
-                let split = trained_on.split;
-                let split = Split::new(split.shares, split.seed, digest.words);
-                if split.is_trivial() {
-                    let all = self.whole(model, &whole(), data).with_context(cannot)?;
-                    let new = Some(Evaluation::default());
-                    return Ok(Evaluated { all, new });
-                }
-                (
-                    Parts::new(list, split),
-                    vec![Part::Train, Part::Dev, Part::Test],
-                )
-            }
-            (_, None) => {
-                let all = self.whole(model, &whole(), data).with_context(cannot)?;
-                return Ok(Evaluated { all, new: None });
-            }
-        };
-        let memory = self.memory.memory();
-        let evaluated = evaluate::parts_and_new(model, &parts, &wanted, &memory);
-        let evaluated = evaluated.with_context(cannot)?.together();
-        Ok(Evaluated {
-            all: evaluated.all,
-            new: Some(evaluated.new),
-        })
-    }
-
-    /// A whole list: by its bigrams, which are counted, where the model asks for no more.
-    fn whole(
-        &self,
-        model: &dyn LanguageModel,
-        whole: &Parts,
-        data: &Counted,
-    ) -> makemore_tch::Result<Evaluation> {
-        match model.block_size() <= 1 && !model.knows_unknown() {
-            true => evaluate::counts(model, &data.counts),
-            false => evaluate::parts(model, whole, &[Part::Train]),
-        }
+        self.print(&fitted, mixed, ngrams, None)
     }
 
     fn print(
         &self,
-        evaluated: &Evaluated,
+        fit: &Fit,
         models: Vec<ModelDocument>,
         ngrams: &str,
         published: Option<&str>,
     ) -> anyhow::Result<()> {
-        let Evaluated { all, new } = evaluated;
+        let Fit { all, new } = fit;
         let nll = all.nll();
         let document = DataDocument {
             words: all.words,

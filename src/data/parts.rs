@@ -85,6 +85,12 @@ impl Parts {
         }
     }
 
+    /// A list that is all for training.
+    pub fn whole(list: List) -> Self {
+        let split = Split::new(Shares::ALL, 0, list.digest.words);
+        Self::new(list, split)
+    }
+
     /// The same with a list of its own as dev or test part.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! How probable words are under any model, and how well a model fits a list.
 //!
-//! Words are scored here, one by one; [`evaluate`] is of lists and their parts, whose logarithms
-//! `sum` adds up.
+//! Words are scored here, one by one, lists and their parts by [`fit`] and [`evaluate`], whose
+//! logarithms `sum` adds up.
 //!
 //! ```
 //! use makemore_tch::{NgramCounts, Table, Words, score};
@@ -14,8 +14,10 @@
 //! ```
 
 pub mod evaluate;
+mod fit;
 mod sum;
 
+pub use fit::{Fit, fit};
 pub use sum::Sum;
 
 use std::fmt;

@@ -10,6 +10,7 @@ use makemore_tch::score::evaluate::{self, Evaluation, OldAndNew};
 use makemore_tch::{Checkpoint, Counted, LanguageModel, List, Parts, Shares, Source, Split, count};
 
 use super::Train;
+use crate::cli::arguments::check_standard_input;
 use crate::cli::context::Context;
 use crate::cli::output::Remarks;
 
@@ -38,10 +39,11 @@ impl Train {
         resumed: Option<&Checkpoint>,
         context: Context,
     ) -> anyhow::Result<Data> {
-        self.check_standard_input()?;
+        let own = self.dev.iter().chain(&self.test);
+        check_standard_input(self.data.data.iter().chain(own))?;
         let learned = resumed.map(|resumed| resumed.model.vocabulary());
         let boundary = self.data.boundary(learned);
-        let source = self.data.source().rereadable()?;
+        let source = self.data.source()?.rereadable()?;
         let counted = count(&source, boundary)?;
         let split = self.split_of(default, resumed, &counted, context.remarks)?;
         let list = List {
@@ -70,15 +72,6 @@ impl Train {
             data.check_same_split(file, &resumed.split)?;
         }
         Ok(data)
-    }
-
-    /// Standard input can be one list only.
-    fn check_standard_input(&self) -> anyhow::Result<()> {
-        let files = self.data.data.iter().chain(&self.dev).chain(&self.test);
-        match files.filter(|file| *file == Path::new("-")).count() {
-            0 | 1 => Ok(()),
-            _ => bail!("standard input, -, can be one list only; save it to a file"),
-        }
     }
 
     fn split_of(

@@ -1,0 +1,69 @@
+//! How well a model fits a list, or a part of the one that it was trained on.
+
+use strum::VariantArray;
+
+use super::evaluate::{self, Evaluation};
+use crate::counting::Counted;
+use crate::data::parts::{List, Parts};
+use crate::data::reader::Source;
+use crate::data::split::Part;
+use crate::error::Result;
+use crate::memory::Memory;
+use crate::model_file::TrainedOn;
+use crate::models::LanguageModel;
+
+/// How well a model fits words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit {
+    /// All words.
+    pub all: Evaluation,
+    /// Those that training never saw; none where it is not known which these are.
+    pub new: Option<Evaluation>,
+}
+
+/// Evaluates a list that was counted, or a part of it as the model's training has split it.
+///
+/// Which words are new to a model is known only where the list is the one that it was trained on.
+///
+/// # Errors
+///
+/// As [`TrainedOn::part`] and [`evaluate::parts_and_new`].
+pub fn fit(
+    model: &dyn LanguageModel,
+    trained_on: Option<TrainedOn>,
+    part: Option<Part>,
+    source: &Source,
+    counted: &Counted,
+    memory: &Memory,
+) -> Result<Fit> {
+    let list = List {
+        source: source.clone(),
+        digest: counted.digest,
+    };
+    let is_new_known = trained_on.is_some_and(|trained_on| match part {
+        Some(part) => trained_on.split.own(part).is_none(),
+        None => trained_on.list == counted.digest,
+    });
+    let (parts, wanted) = match (trained_on, part) {
+        (Some(trained_on), Some(part)) => {
+            let (parts, part) = trained_on.part(part, list)?;
+            (parts, vec![part])
+        }
+        (Some(trained_on), None) => (trained_on.parts(list), Part::VARIANTS.to_vec()),
+        (None, _) => (Parts::whole(list), Part::VARIANTS.to_vec()),
+    };
+    if parts.is_whole() {
+        // Where the model asks for no more than the bigrams, these are counted already.
+        let all = match model.block_size() <= 1 && !model.knows_unknown() {
+            true => evaluate::counts(model, &counted.counts)?,
+            false => evaluate::parts(model, &parts, &wanted)?,
+        };
+        let new = is_new_known.then(Evaluation::default);
+        return Ok(Fit { all, new });
+    }
+    let evaluated = evaluate::parts_and_new(model, &parts, &wanted, memory)?.together();
+    Ok(Fit {
+        all: evaluated.all,
+        new: Some(evaluated.new),
+    })
+}
