@@ -25,11 +25,39 @@
 //! The source is Karpathy's lecture, in the words of learning notes on it; "the notes" in these docs
 //! are those, and a name in quotes is their section.
 //!
-//! The modules are in the order of the lecture: [`data`] (words, read from a source, and their
-//! vocabulary) → [`counting`] (`N`) or [`train::examples`] → [`models`] (`P`, or a network, trained
-//! by [`mod@train`] and kept in a [`checkpoint`]) → [`mod@sample`], [`score`] and [`plots`].
-//! [`lectures`] replays this and the rest of the series beside the published figures. The program `makemore-tch` is a
-//! command line on top of them.
+//! # The way of the data
+//!
+//! ```text
+//! files, stdin ──reader──▶ lines ──▶ Words ──▶ Vocabulary ──split──▶ train / dev / test
+//!                            │                                             │
+//!                            └──scan──▶ counts of n-grams                  ├──▶ examples: xs, ys, batches
+//!                                         │                                │        │
+//!                                         ▼                                │        ▼
+//!                                table, n-gram model                       │   network: logits ──▶ loss ──▶ update
+//!                                         └──────────────┬─────────────────┴────────┘
+//!                                                        ▼
+//!                                any model ──▶ sample, score, heatmap, checkpoint
+//! ```
+//!
+//! # Where things are
+//!
+//! In the order of the lecture. Each module says on its own page in which order to read its files.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`data`] | words, their vocabulary (`stoi`, `itos`), the reader of lists, the split into train, dev and test |
+//! | [`counting`] | counts of n-grams: `N`, and longer ones |
+//! | [`models`] | how probable each next character is: `P`, n-gram models, the lecture's network, those of makemore.py and of lecture 5; [`LanguageModel`] is what they have in common |
+//! | [`mod@train`] | gradient descent: examples, loss, optimizers, the loop |
+//! | [`mod@sample`], [`score`] | what is done with any model: new words, and how probable words are |
+//! | [`checkpoint`], [`arpa`], [`model_file`] | models in files: safetensors, the format of KenLM, and whichever of the two a file is |
+//! | [`lectures`] | the series replayed beside its published figures |
+//! | [`plots`] | pictures of matrices and of curves |
+//! | [`libtorch`] | devices, random numbers, threads |
+//! | [`error`], [`mod@format`], [`files`], [`memory`] | what all of them use: one type of error, numbers as text, files replaced in one step, how much memory there is |
+//!
+//! Words never count, counts never make probabilities, models never read files. The program
+//! `makemore-tch` is a command line on top, a file for each command; nothing here knows of it.
 
 pub mod arpa;
 pub mod checkpoint;

@@ -18,7 +18,7 @@ impl WordList {
     ///
     /// # Errors
     ///
-    /// [`Error::Word`] if it has a character that the vocabulary does not have.
+    /// [`Error::Word`](crate::error::Error::Word) if it has a character that the vocabulary does not have.
     pub fn push(&mut self, word: &str, vocabulary: &Vocabulary) -> Result<()> {
         let indices = vocabulary.encode(word)?;
         self.indices
