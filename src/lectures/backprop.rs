@@ -4,6 +4,8 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::bit_for_bit::formula::{Formula, by_operations};
+use super::bit_for_bit::numbers::descend;
 use super::data::{BATCH, Batches, Dataset};
 use super::figures::{Tolerance, losses_beside};
 use super::training::{Schedule, train};
@@ -11,11 +13,8 @@ use super::{Figure, Flow, STEPS, Stage, Step, names};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
-use crate::models::layers::Mode;
-use crate::models::layers::batch_norm::{Formula, normalized};
 use crate::plots::MatrixImage;
 use crate::train::loss::cross_entropy;
-use crate::train::sgd::descend;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 1] = ["lecture-4-logit-gradients"];
@@ -291,7 +290,7 @@ fn exercises(stage: &mut Stage, data: &Dataset) -> Flow {
         let dlogits = of_cross_entropy(&logits, &ys)?;
         let dhprebn = of_batch_norm(autograd("hpreact"), bngain, &bnvar_inv, &bnraw)?;
         let formula = Formula::Variance { eps: EPS };
-        let fast = normalized(&hprebn, bngain, bnbias, formula, &mut Mode::Training)?;
+        let fast = by_operations(&hprebn, bngain, bnbias, formula)?;
         Ok((dlogits, dhprebn, fast.out))
     })?;
     if stage.options.pictures {

@@ -4,20 +4,20 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::bit_for_bit::formula::Formula;
+use super::bit_for_bit::numbers::{descend, update_running};
+use super::bit_for_bit::one_pass::normalized;
+use super::bit_for_bit::tape::Tape;
 use super::data::Dataset;
 use super::figures::Tolerance;
+use super::layers::{Layer, Mode, Sequential};
 use super::training::{Schedule, train};
 use super::{Figure, Flow, STEPS, Stage, Step, names};
 use crate::data::Words;
 use crate::error::Result;
-use crate::libtorch::autograd::Tape;
 use crate::libtorch::random::Generator;
-use crate::models::layers::batch_norm::{Formula, normalized, update_running};
-use crate::models::layers::{BatchNorm1d, Embedding, Layer, Linear, Mode, Sequential, Tanh};
-use crate::models::parameters::Parameters;
 use crate::plots::{Histogram, Histograms, Ratios, UpdateRatios};
 use crate::train::loss::cross_entropy;
-use crate::train::sgd::descend;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 5] = [
@@ -177,8 +177,7 @@ impl Shallow {
         let mut tape = Tape::default();
         let [.., gain, bias] = &self.parameters;
         let hpreact = self.hidden(x)?;
-        let mode = &mut Mode::Taped(&mut tape);
-        let hpreact = normalized(&hpreact, gain, bias, Formula::Deviation, mode)?;
+        let hpreact = normalized(&mut tape, &hpreact, gain, bias, Formula::Deviation)?;
         update_running(&self.running_mean, &hpreact.mean, 0.001)?;
         update_running(&self.running_std, &hpreact.spread, 0.001)?;
         let loss = cross_entropy(&self.logits(&hpreact.out)?, y)?;
@@ -306,28 +305,19 @@ fn why_to_normalise(stage: &mut Stage) -> Flow {
 
 /// Six linear layers, each normalised, with tanh between them. The last gain is a tenth, which makes
 /// the network less confident; `[N, 30]` to `[N, 27]`.
-fn deep(parameters: &mut Parameters) -> Result<Sequential> {
-    let mut network = Sequential::default();
-    let sizes = [30, 100, 100, 100, 100, 100, 27];
-    for (level, sizes) in sizes.windows(2).enumerate() {
-        let [inputs, outputs] = [sizes[0], sizes[1]];
-        let is_last = level == 5;
-        let gain = if is_last { 0.1 } else { 1.0 };
-        let (linear, norm) = (format!("{level}.linear"), format!("{level}.norm"));
-        network = network
-            .then(Linear::of(
-                parameters,
-                &linear,
-                [inputs, outputs],
-                1.0,
-                false,
-            )?)
-            .then(BatchNorm1d::of(parameters, &norm, outputs, gain)?);
-        if !is_last {
-            network = network.then(Tanh);
-        }
+fn deep(generator: &mut Generator, device: Device) -> Result<Sequential> {
+    let mut layers = Vec::new();
+    for sizes in [30, 100, 100, 100, 100, 100, 27].windows(2) {
+        layers.push(Layer::linear(generator, [sizes[0], sizes[1]], false)?);
+        layers.push(Layer::batch_norm(sizes[1])?);
+        layers.push(Layer::Tanh);
     }
-    Ok(network)
+    layers.pop();
+    // layers[-1].gamma *= 0.1
+    if let Some(Layer::BatchNorm1d { gamma, .. }) = layers.last_mut() {
+        *gamma = gamma.f_mul_scalar(0.1)?;
+    }
+    Sequential::new(layers, device)
 }
 
 /// What is kept of the last steps to look at.
@@ -345,13 +335,14 @@ fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
     let device = stage.options.device;
     let tolerance = Tolerance::on(device);
     let mut generator = Generator::seeded(SEED)?;
-    let mut parameters = Parameters::new(&mut generator, device);
-    let embedding = Embedding::of(&mut parameters, "C", 27, 10)?;
-    let network = deep(&mut parameters)?;
-    let parameters = parameters.finish()?.parameters;
-    let mut parameters: Vec<Tensor> = parameters.into_iter().map(|(_, tensor)| tensor).collect();
-    let embed = |x: &Tensor, mode: &mut Mode| -> Result<Tensor> {
-        Ok(embedding.forward(x, mode)?.f_view([-1, 30])?)
+    let c = generator.normal(&[27, 10])?.f_to_device(device)?;
+    let c = c.f_set_requires_grad(true)?;
+    let mut network = deep(&mut generator, device)?;
+    // parameters = [C] + [p for layer in layers for p in layer.parameters()]
+    let mut parameters = vec![c.shallow_clone()];
+    parameters.extend(network.parameters());
+    let embed = |x: &Tensor| -> Result<Tensor> {
+        Ok(Tensor::f_embedding(&c, x, -1, false, false)?.f_view([-1, 30])?)
     };
     let numbers: usize = parameters.iter().map(Tensor::numel).sum();
     let mut figures = vec![Figure::same("parameters", numbers, 47_024)];
@@ -376,8 +367,7 @@ fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
         schedule,
         |x, y, rate| {
             let mut tape = Tape::default();
-            let mut mode = Mode::Taped(&mut tape);
-            let outs = network.each(&embed(x, &mut mode)?, &mut mode)?;
+            let outs = network.each(&embed(x)?, &mut Mode::Training(&mut tape))?;
             let loss = cross_entropy(&outs[outs.len() - 1], y)?;
             made += 1;
             let mut wanted: Vec<Tensor> = parameters.iter().map(Tensor::shallow_clone).collect();
@@ -427,10 +417,8 @@ fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
     let weights: Vec<&Tensor> = matrices.iter().map(|&place| &parameters[place]).collect();
     health(stage, &kept, &weights)?;
 
-    let logits = |x: &Tensor| {
-        let mode = &mut Mode::Evaluation;
-        network.forward(&embed(&x.f_to_device(device)?, mode)?, mode)
-    };
+    let logits =
+        |x: &Tensor| network.forward(&embed(&x.f_to_device(device)?)?, &mut Mode::Inference);
     let losses = [data.train.loss(logits)?, data.dev.loss(logits)?];
     stage.show(Step::new(
         "What it learned",

@@ -4,6 +4,7 @@
 
 use tch::{Device, Tensor};
 
+use super::bit_for_bit::numbers::descend;
 use super::data::{Dataset, Examples};
 use super::training::{Schedule, train};
 use super::{Figure, Flow, STEPS, Stage, Step, names};
@@ -12,7 +13,6 @@ use crate::error::Result;
 use crate::libtorch::random::Generator;
 use crate::plots::Scatter;
 use crate::train::loss::cross_entropy;
-use crate::train::sgd::descend;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 2] = ["lecture-2-loss", "lecture-2-embedding"];

@@ -28,8 +28,10 @@
 pub mod backprop;
 pub mod batch_norm;
 pub mod bigram;
+mod bit_for_bit;
 mod data;
 mod figures;
+mod layers;
 pub mod mlp;
 mod names;
 mod training;

@@ -2,22 +2,19 @@
 //!
 //! Source: makemore_part5_cnn1.ipynb; van den Oord et al., *WaveNet*, 2016.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
+use super::bit_for_bit::numbers::descend;
+use super::bit_for_bit::tape::Tape;
 use super::data::Dataset;
 use super::figures::Tolerance;
+use super::layers::{Layer, Mode, Sequential};
 use super::training::{Schedule, train};
 use super::{Figure, Flow, STEPS, Stage, Step, names};
 use crate::data::Words;
 use crate::error::Result;
-use crate::libtorch::autograd::Tape;
 use crate::libtorch::random::Generator;
-use crate::models::Sizes;
-use crate::models::layers::{Layer, Mode};
-use crate::models::parameters::Parameters;
-use crate::models::wavenet::layers;
 use crate::train::loss::cross_entropy;
-use crate::train::sgd::descend;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 1] = ["lecture-5-loss"];
@@ -29,8 +26,8 @@ const SEED: u64 = 42;
 const BLOCK_SIZE: usize = 8;
 
 /// The sizes of an embedding and of a layer.
-const N_EMBD: usize = 24;
-const N_HIDDEN: usize = 128;
+const N_EMBD: i64 = 24;
+const N_HIDDEN: i64 = 128;
 
 const LOSSES: [(u64, &str); 20] = [
     (0, "3.3167"),
@@ -82,17 +79,8 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
     ))?;
 
     let mut generator = Generator::seeded(SEED)?;
-    let mut parameters = Parameters::new(&mut generator, device);
-    let sizes = Sizes {
-        block_size: BLOCK_SIZE,
-        n_embd: N_EMBD,
-        n_embd2: N_HIDDEN,
-        ..Sizes::default()
-    };
-    let (body, last) = layers(&mut parameters, 27, sizes)?;
-    let network = body.then(last); // [N * 8], i64, to [N, 27]
-    let parameters = parameters.finish()?.parameters;
-    let mut parameters: Vec<Tensor> = parameters.into_iter().map(|(_, tensor)| tensor).collect();
+    let mut network = model(&mut generator, device)?;
+    let mut parameters = network.parameters();
     let numbers: usize = parameters.iter().map(Tensor::numel).sum();
     stage.show(Step::new(
         "The network",
@@ -112,7 +100,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
         schedule,
         |x, y, rate| {
             let mut tape = Tape::default();
-            let logits = network.forward(&x.f_view([-1])?, &mut Mode::Taped(&mut tape))?;
+            let logits = network.forward(&x.f_view([-1])?, &mut Mode::Training(&mut tape))?;
             let loss = cross_entropy(&logits, y)?;
             let gradients = tape.gradients(&loss, &parameters)?;
             descend(&mut parameters, &gradients, rate)?;
@@ -124,7 +112,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
     }
     let logits = |x: &Tensor| {
         let x = x.f_to_device(device)?.f_reshape([-1])?;
-        network.forward(&x, &mut Mode::Evaluation)
+        network.forward(&x, &mut Mode::Inference)
     };
     let mut figures = tolerance.losses(&course.shown, &LOSSES);
     if course.is_whole() {
@@ -153,6 +141,27 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
         "Drawn with the random numbers that come after those of the training.",
         tolerance.names(&names, &NAMES),
     ))
+}
+
+/// The network, `[N * 8]`, i64, to `[N, 27]`.
+fn model(generator: &mut Generator, device: Device) -> Result<Sequential> {
+    // Embedding(vocab_size, n_embd)
+    let mut layers = vec![Layer::embedding(generator, 27, N_EMBD)?];
+    for inputs in [N_EMBD, N_HIDDEN, N_HIDDEN] {
+        // FlattenConsecutive(2), Linear(n_hidden*2, n_hidden, bias=False), BatchNorm1d(n_hidden), Tanh()
+        layers.push(Layer::FlattenConsecutive(2));
+        layers.push(Layer::linear(generator, [2 * inputs, N_HIDDEN], false)?);
+        layers.push(Layer::batch_norm(N_HIDDEN)?);
+        layers.push(Layer::Tanh);
+    }
+    // Linear(n_hidden, vocab_size)
+    let mut last = Layer::linear(generator, [N_HIDDEN, 27], true)?;
+    // model.layers[-1].weight *= 0.1
+    if let Layer::Linear { weight, .. } = &mut last {
+        *weight = weight.f_mul_scalar(0.1)?;
+    }
+    layers.push(last);
+    Sequential::new(layers, device)
 }
 
 fn examples(data: &Dataset) -> Result<Vec<Figure>> {

@@ -11,7 +11,7 @@
 use tch::{Kind, Tensor};
 
 use super::config::Sizes;
-use super::layers::{BatchNorm1d, Layer, Mode};
+use super::layers::BatchNorm1d;
 use super::network::{Layers, Step};
 use super::parameters::{Linear, Parameters};
 use super::tokens::Tokens;
@@ -39,7 +39,7 @@ impl Mlp {
             wte: parameters.embedding("wte", v + 1, c)?,
             hidden: parameters.linear("mlp.0", k * c, h, !sizes.batchnorm)?,
             norm: match sizes.batchnorm {
-                true => Some(BatchNorm1d::of(parameters, "mlp.1", h, 1.0)?),
+                true => Some(BatchNorm1d::of(parameters, "mlp.1", h)?),
                 false => None,
             },
             head: match sizes.batchnorm {
@@ -51,10 +51,10 @@ impl Mlp {
         })
     }
 
-    /// What the hidden layer says, `[N, H]`, of its sums, `[N, H]`.
-    fn activated(&self, x: Tensor, mode: &mut Mode) -> Result<Tensor> {
+    /// The output of the hidden layer, `[N, H]`, for its sums, `[N, H]`.
+    fn activated(&self, x: Tensor, is_training: bool) -> Result<Tensor> {
         Ok(match &self.norm {
-            Some(norm) => norm.forward(&x, mode)?.f_tanh()?,
+            Some(norm) => norm.forward(&x, is_training)?.f_tanh()?,
             None => x.f_tanh()?,
         })
     }
@@ -92,7 +92,7 @@ impl Layers for Mlp {
             blanks = blanks.f_add(bias)?;
         }
         let x = x.f_add(&blanks.f_index_select(0, &tokens.positions()?)?)?;
-        let x = self.activated(x, &mut tokens.mode())?;
+        let x = self.activated(x, tokens.is_training())?;
         self.head.forward(&tokens.drop_out(x)?) // [N, V]
     }
 
@@ -106,7 +106,7 @@ impl Layers for Mlp {
         let context = Tensor::f_cat(&[&characters.f_unsqueeze(1)?, &before], 1)?; // [B, K]
         let x = Tensor::f_embedding(&self.wte, &context, -1, false, false)?; // [B, K, C]
         let x = self.hidden.forward(&x.f_view([b, -1])?)?;
-        let x = self.activated(x, &mut Mode::Evaluation)?; // [B, H]
+        let x = self.activated(x, false)?; // [B, H]
         Ok(Step {
             logits: self.head.forward(&x)?,
             state: vec![context],

@@ -3,7 +3,7 @@
 //! In this order: [`language_model`] (the seam that sampling and scoring use), [`table`] (`P` of the
 //! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`bigram`] (the
 //! lecture's network), [`network`] (what makemore.py's networks have in common), [`lookup`], [`mlp`], [`bow`], [`rnn`], [`transformer`] with [`norm`] and [`rotary`],
-//! [`layers`] (those of lectures 3 and 5), [`wavenet`] (the network of lecture 5), [`mixture`]
+//! [`layers`] (what several networks have), [`wavenet`] (the network of lecture 5), [`mixture`]
 //! (several models as one). `draw` is how a character is drawn from a distribution,
 //! [`reader`] how many words are read side by side and `rounds` how they are drawn so, [`tokens`] is
 //! how networks read whole words, [`parameters`] where their parameters come from.

@@ -6,7 +6,6 @@ use std::collections::BinaryHeap;
 
 use tch::{Device, Tensor};
 
-use super::layers::Mode;
 use crate::data::split::SplitMix;
 use crate::error::Result;
 
@@ -81,12 +80,9 @@ impl Tokens {
         }
     }
 
-    /// What layers compute for.
-    pub fn mode(&self) -> Mode<'static> {
-        match self.are_learned {
-            true => Mode::Training,
-            false => Mode::Evaluation,
-        }
+    /// Whether a network learns from them.
+    pub fn is_training(&self) -> bool {
+        self.are_learned
     }
 
     /// Numbers of any shape, in training with dropout without a share of them.

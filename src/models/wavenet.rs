@@ -9,9 +9,7 @@
 use tch::{Kind, Tensor};
 
 use super::config::Sizes;
-use super::layers::{
-    BatchNorm1d, Embedding, FlattenConsecutive, Layer, Linear, Mode, Sequential, Tanh,
-};
+use super::layers::BatchNorm1d;
 use super::network::{Layers, Step};
 use super::parameters::Parameters;
 use super::tokens::Tokens;
@@ -21,57 +19,66 @@ use crate::error::Result;
 /// stay in the processor's cache.
 const AT_ONCE: i64 = 1 << 19;
 
-/// All layers but the last, and the last; `C` is the size of an embedding, `H` of the hidden layers.
-pub(crate) fn layers(
-    parameters: &mut Parameters,
-    v: i64,
-    sizes: Sizes,
-) -> Result<(Sequential, Linear)> {
-    let name = |place: usize| format!("layers.{place}");
-    let (mut inputs, h) = (sizes.n_embd(), sizes.n_embd2());
-    let mut body = Sequential::default().then(Embedding::of(parameters, &name(0), v, inputs)?);
-    for _ in 0..sizes.block_size.ilog2() {
-        let joining = body.layers.len();
-        let [linear, norm] = [joining + 1, joining + 2].map(name);
-        let joined = [2 * inputs, h];
-        body = body
-            .then(FlattenConsecutive(2))
-            .then(Linear::of(parameters, &linear, joined, 1.0, false)?)
-            .then(BatchNorm1d::of(parameters, &norm, h, 1.0)?)
-            .then(Tanh);
-        inputs = h;
-    }
-    // The small weights hold all characters for about equally probable at first.
-    let head = Linear::of(parameters, &name(body.layers.len()), [h, v], 0.1, true)?;
-    Ok((body, head))
-}
-
 /// `C` is the size of an embedding, `H` of the hidden layers, `K` the block size.
 #[derive(Debug)]
 pub struct Wavenet {
-    /// From contexts one after the other, `[N * K]`, to a vector of each, `[N, H]`.
-    body: Sequential,
-    /// From `H` to `V`.
-    head: Linear,
+    /// `[V, C]`.
+    wte: Tensor,
+    /// Each joins neighbours: a weight of `[2 * C, H]`, later of `[2 * H, H]`, and normalises.
+    joints: Vec<(Tensor, BatchNorm1d)>,
+    /// `[H, V]` and `[V]`.
+    head: (Tensor, Tensor),
     sizes: Sizes,
 }
 
 impl Wavenet {
     pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
-        let (body, head) = layers(parameters, v, sizes)?;
-        Ok(Self { body, head, sizes })
+        let name = |place: usize| format!("layers.{place}");
+        let (mut c, h) = (sizes.n_embd(), sizes.n_embd2());
+        let wte = parameters.embedding(&name(0), v, c)?;
+        let mut joints = Vec::new();
+        // Each has four places in the lecture's list: FlattenConsecutive, Linear, BatchNorm1d, Tanh.
+        for place in (1..).step_by(4).take(sizes.block_size.ilog2() as usize) {
+            let weight = format!("{}.weight", name(place + 1));
+            let weight = parameters.kaiming(&weight, &[2 * c, h], 1.0)?;
+            joints.push((weight, BatchNorm1d::of(parameters, &name(place + 2), h)?));
+            c = h;
+        }
+        let head = name(1 + 4 * joints.len());
+        // The small weights hold all characters for about equally probable at first.
+        let weight = parameters.kaiming(&format!("{head}.weight"), &[h, v], 0.1)?;
+        let bias = parameters.zeros(&format!("{head}.bias"), &[v])?;
+        Ok(Self {
+            wte,
+            joints,
+            head: (weight, bias),
+            sizes,
+        })
     }
 
-    /// The logits, `[N, V]`, after contexts, `[N, K]`, by what was learned.
-    fn learned(&self, contexts: &Tensor) -> Result<Tensor> {
+    /// A vector of each context, `[N, H]`, of contexts one after the other, `[N * K]`.
+    fn body(&self, contexts: &Tensor, is_training: bool) -> Result<Tensor> {
+        let mut x = Tensor::f_embedding(&self.wte, contexts, -1, false, false)?; // [N * K, C]
+        for (weight, norm) in &self.joints {
+            let pairs = x.f_view([-1, weight.size()[0]])?; // [N * K / 2, 2 * C]
+            x = norm.forward(&pairs.f_mm(weight)?, is_training)?.f_tanh()?;
+        }
+        Ok(x)
+    }
+
+    /// The logits, `[N, V]`, of vectors, `[N, H]`.
+    fn head(&self, x: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = &self.head;
+        Ok(x.f_mm(weight)?.f_add(bias)?)
+    }
+
+    /// The logits, `[N, V]`, after contexts, `[N, K]`, at inference.
+    fn inferred(&self, contexts: &Tensor) -> Result<Tensor> {
         let of_context = self.sizes.block_size() * self.sizes.n_embd().max(self.sizes.n_embd2());
         let parts = contexts.f_split((AT_ONCE / of_context).max(1), 0)?;
-        let logits = parts.iter().map(|part| {
-            let x = self
-                .body
-                .forward(&part.f_view([-1])?, &mut Mode::Evaluation)?;
-            self.head.forward(&x, &mut Mode::Evaluation)
-        });
+        let logits = parts
+            .iter()
+            .map(|part| self.head(&self.body(&part.f_view([-1])?, false)?));
         Ok(Tensor::f_cat(&logits.collect::<Result<Vec<_>>>()?, 0)?)
     }
 }
@@ -79,12 +86,11 @@ impl Wavenet {
 impl Layers for Wavenet {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let contexts = tokens.windows(self.sizes.block_size)?; // [N, K]
-        let mut mode = tokens.mode();
-        if let Mode::Evaluation = mode {
-            return self.learned(&contexts);
+        if !tokens.is_training() {
+            return self.inferred(&contexts);
         }
-        let x = self.body.forward(&contexts.f_view([-1])?, &mut mode)?; // [N, H]
-        self.head.forward(&tokens.drop_out(x)?, &mut mode) // [N, V]
+        let x = self.body(&contexts.f_view([-1])?, true)?; // [N, H]
+        self.head(&tokens.drop_out(x)?) // [N, V]
     }
 
     /// The state is the context, `[B, K]`.
@@ -96,7 +102,7 @@ impl Layers for Wavenet {
         };
         let context = Tensor::f_cat(&[&before, &characters.f_unsqueeze(1)?], 1)?; // [B, K]
         Ok(Step {
-            logits: self.learned(&context)?,
+            logits: self.inferred(&context)?,
             state: vec![context],
         })
     }

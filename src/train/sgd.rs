@@ -3,7 +3,6 @@
 use tch::Tensor;
 
 use crate::error::Result;
-use crate::libtorch::numbers;
 
 /// Plain gradient descent.
 ///
@@ -59,36 +58,4 @@ impl Sgd {
         }
         Ok(())
     }
-}
-
-/// Plain gradient descent with gradients that are at hand, one for each parameter.
-///
-/// Source: the lectures, `p.data += -lr * p.grad`.
-///
-/// # Errors
-///
-/// If a gradient has not the shape of its parameter.
-pub(crate) fn descend(
-    parameters: &mut [Tensor],
-    gradients: &[Tensor],
-    learning_rate: f64,
-) -> Result<()> {
-    for (parameter, gradient) in parameters.iter_mut().zip(gradients) {
-        // Products and differences are rounded alike in both ways.
-        if numbers::are_apart(parameter, gradient)
-            && let Some(gradient) = numbers::of(gradient)
-            && let Some(parameter) = numbers::of_mut(parameter)
-        {
-            let rate = learning_rate as f32;
-            for (parameter, gradient) in parameter.iter_mut().zip(gradient) {
-                *parameter -= rate * gradient;
-            }
-            continue;
-        }
-        tch::no_grad(|| -> Result<()> {
-            let _in_place = parameter.f_sub_(&gradient.f_mul_scalar(learning_rate)?)?;
-            Ok(())
-        })?;
-    }
-    Ok(())
 }

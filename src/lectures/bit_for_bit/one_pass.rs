@@ -10,14 +10,26 @@ use std::sync::OnceLock;
 use multiversion::multiversion;
 use tch::{Device, Kind, Tensor};
 
-use super::batch_norm::{Formula, Normalized, by_operations};
+use super::formula::{Formula, Normalized, by_operations};
+use super::numbers;
+use super::tape::{Backward, Gradients, Tape};
 use crate::error::Result;
-use crate::libtorch::autograd::{Backward, Gradients, Tape};
-use crate::libtorch::numbers;
 
-/// Whether a batch is computed here.
-pub fn is_for(x: &Tensor) -> bool {
-    OnTape::fits(x) && is_exact()
+/// Normalises `x`, `[.., C]`, over all dimensions but the last, on a tape; `gain` and `bias` are `[C]`.
+pub fn normalized(
+    tape: &mut Tape,
+    x: &Tensor,
+    gain: &Tensor,
+    bias: &Tensor,
+    formula: Formula,
+) -> Result<Normalized> {
+    if OnTape::fits(x)
+        && is_exact()
+        && let Some(normalized) = in_one_pass(tape, x, gain, bias, formula)?
+    {
+        return Ok(normalized);
+    }
+    by_operations(x, gain, bias, formula)
 }
 
 /// Whether what is computed on a tape here is what libtorch computes, to the last bit. It was built
@@ -45,7 +57,7 @@ fn is_same(formula: Formula) -> Result<bool> {
     let batch = x.f_view([64, 100])?;
     let direction = batch.f_detach()?.f_flip([0])?;
     let mut tape = Tape::default();
-    let Some(ours) = normalized(&mut tape, &batch, &gain, &bias, formula)? else {
+    let Some(ours) = in_one_pass(&mut tape, &batch, &gain, &bias, formula)? else {
         return Ok(false);
     };
     let theirs = by_operations(&batch, &gain, &bias, formula)?;
@@ -106,7 +118,7 @@ impl OnTape {
 
 /// A batch that is normalised on a tape; none where a tensor is not one of those that are computed
 /// here.
-pub fn normalized(
+fn in_one_pass(
     tape: &mut Tape,
     x: &Tensor,
     gain: &Tensor,
@@ -378,7 +390,6 @@ fn variance(x: &[f32], columns: usize) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Mode, batch_norm};
     use super::*;
     use crate::libtorch::random::Generator;
 
@@ -393,12 +404,12 @@ mod tests {
         let direction = generator.normal(shape).unwrap();
         tch::set_num_threads(1);
         let mut tape = Tape::default();
-        let mut mode = match is_taped {
-            true => Mode::Taped(&mut tape),
-            false => Mode::Training,
-        };
         let x = w.tanh();
-        let y = batch_norm::normalized(&x, &gain, &bias, formula, &mut mode).unwrap();
+        let y = match is_taped {
+            true => normalized(&mut tape, &x, &gain, &bias, formula),
+            false => by_operations(&x, &gain, &bias, formula),
+        };
+        let y = y.unwrap();
         let loss = (y.out.tanh() * direction).sum(Kind::Float);
         let gradients = tape.gradients(&loss, &[w, gain, bias]).unwrap();
         let all = [y.out.detach(), y.mean.detach(), y.spread.detach()]
