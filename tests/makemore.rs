@@ -7,7 +7,7 @@ use std::path::Path;
 use makemore_tch::checkpoint::Weights;
 use makemore_tch::models::{Config, LanguageModel, Network, Norm, Positions, Sizes, Tokens};
 use makemore_tch::train::adamw::{AdamW, AdamWOptions};
-use makemore_tch::train::word_batches::{Batch, nll};
+use makemore_tch::train::word_batches::nll;
 use makemore_tch::{Vocabulary, Words};
 use tch::{Device, Kind, Tensor};
 
@@ -53,9 +53,9 @@ fn batches() -> Vec<Vec<Vec<usize>>> {
     (0..steps).map(batch).collect()
 }
 
-fn batch(words: &[Vec<usize>]) -> Batch {
+fn tokens(words: &[Vec<usize>]) -> Tokens {
     let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
-    Batch::of(&words, Device::Cpu).unwrap()
+    Tokens::of_words(&words, Device::Cpu).unwrap()
 }
 
 /// Trains as makemore.py did, and compares every loss, and the logits at the end.
@@ -69,13 +69,13 @@ fn follows_makemore(name: &str, config: Config) {
     let batches = batches();
     assert_eq!(batches.len(), losses.len());
     for (step, (words, theirs)) in batches.iter().zip(losses).enumerate() {
-        let loss = nll(&network, &batch(words)).unwrap();
+        let loss = nll(&network, &tokens(words)).unwrap();
         let ours = loss.double_value(&[]);
         let off = (ours - f64::from(theirs)).abs();
         assert!(off < 1e-5, "{name}, step {step}: {ours} and {theirs}");
         optimizer.step(&loss, 5e-4).unwrap();
     }
-    let tokens = &batch(&batches[0]).xs;
+    let tokens = &tokens(&batches[0]);
     let ours = tch::no_grad(|| network.logits(tokens)).unwrap(); // [N, V]
     let cropped = logits.narrow(1, 0, tokens.length);
     let theirs = tokens.grid().unwrap().tokens(&cropped).unwrap();
@@ -288,7 +288,7 @@ fn running_statistics_are_learned_in_training_alone() {
             let buffers = network.buffers().into_iter();
             buffers.map(|(_, buffer)| buffer.copy()).collect()
         };
-        let batch = || Batch::of(&words, Device::Cpu).unwrap();
+        let batch = || Tokens::of_words(&words, Device::Cpu).unwrap();
         let new = running();
         let loss = nll(&network, &batch()).unwrap().double_value(&[]);
         network.probabilities(&words).unwrap();
@@ -365,11 +365,11 @@ fn sizes_out_of_range_are_refused() {
 fn the_loss_is_the_mean_of_the_words_characters() {
     let network = Network::new(vocabulary(), Config::Lstm(SIZES), 3, Device::Cpu).unwrap();
     let words: [&[usize]; 2] = [&[5, 13, 13, 1], &[26]];
-    let loss = nll(&network, &Batch::of(&words, Device::Cpu).unwrap()).unwrap();
+    let loss = nll(&network, &Tokens::of_words(&words, Device::Cpu).unwrap()).unwrap();
     let p = network.probabilities(&words).unwrap();
     let mean = p.iter().map(|p| -f64::from(*p).ln()).sum::<f64>() / p.len() as f64;
     assert!((loss.double_value(&[]) - mean).abs() < 1e-5);
-    let tokens: &Tokens = &Batch::of(&words, Device::Cpu).unwrap().xs;
+    let tokens = &Tokens::of_words(&words, Device::Cpu).unwrap();
     assert_eq!((tokens.words, tokens.length), (2, 5));
 }
 
@@ -395,7 +395,7 @@ fn weights_of_makemore_are_networks() {
         let kind = if name == "bigram" { "lookup" } else { name };
         assert_eq!(weights.kind(), Some(kind));
         let network = weights.network(vocabulary(), 15, 4, Device::Cpu).unwrap();
-        let loss = nll(&network, &batch(&batches()[0])).unwrap();
+        let loss = nll(&network, &tokens(&batches()[0])).unwrap();
         let off = loss.double_value(&[]) - losses.double_value(&[0]);
         assert!(off.abs() < 1e-5, "{name}: {off}");
 

@@ -225,9 +225,11 @@ mod tests {
     use super::*;
     use crate::counting::tests::ngrams_of;
     use crate::data::Words;
+    use crate::data::word_list::WordList;
     use crate::memory::Memory;
     use crate::models::reader::tests::networks;
     use crate::models::{Ngram, Smoothing, Table};
+    use crate::score::evaluate::word_list;
     use crate::{SampleOptions, Sampler};
 
     fn ngram() -> Ngram {
@@ -278,19 +280,15 @@ mod tests {
         let ngram = ngram();
         let table = Table::of(&ngrams_of(&words, 2), 1.0).unwrap();
         let models: Vec<&dyn LanguageModel> = vec![&table, &ngram];
-        let held_out: Vec<Vec<u16>> = ["mirabella", "qzx", "jon", "vwq", "xzz"]
-            .iter()
-            .map(|word| {
-                let indices = ngram.vocabulary().encode(word).unwrap();
-                indices.into_iter().map(|index| index as u16).collect()
-            })
-            .collect();
-        let held_out = || held_out.iter().map(Vec::as_slice);
+        let mut held_out = WordList::default();
+        for word in ["mirabella", "qzx", "jon", "vwq", "xzz"] {
+            held_out.push(word, ngram.vocabulary()).unwrap();
+        }
         let nll = |mixture: &Mixture| {
-            let nll = crate::score::evaluate::indices(mixture, held_out());
+            let nll = word_list(mixture, &held_out, &mut || Ok(()));
             nll.unwrap().nll()
         };
-        let fitted = Mixture::fitted(models.clone(), held_out()).unwrap();
+        let fitted = Mixture::fitted(models.clone(), held_out.iter()).unwrap();
         let best = nll(&fitted);
         for percent in 0..=100 {
             let weight = f64::from(percent) / 100.0;

@@ -58,10 +58,14 @@ impl Tokens {
     ///
     /// If the device has no room.
     pub fn of(words: &[&[i64]], device: Device) -> Result<Self> {
-        let lengths: Vec<usize> = words.iter().map(|word| word.len()).collect();
-        let numbers = words.concat();
+        let lengths = words.iter().map(|word| word.len()).collect();
+        Self::joined(words.concat(), lengths, device)
+    }
+
+    /// Words one after the other, with the number of tokens of each, at least one.
+    pub(crate) fn joined(numbers: Vec<i64>, lengths: Vec<usize>, device: Device) -> Result<Self> {
         Ok(Self {
-            words: words.len() as i64,
+            words: lengths.len() as i64,
             length: lengths.iter().copied().max().unwrap_or(0) as i64,
             characters: Tensor::f_from_slice(&numbers)?.f_to_device(device)?,
             numbers,
@@ -69,6 +73,13 @@ impl Tokens {
             are_learned: false,
             dropout: None,
         })
+    }
+
+    /// The character after each token, or the end of its word, `[N]`, i64. Words begin with their
+    /// start token then.
+    pub fn targets(&self) -> Result<Tensor> {
+        // The start token of the next word is the end token of this one.
+        Ok(self.characters.f_roll([-1], [0])?)
     }
 
     /// The same for a network to learn from, which may leave out something.

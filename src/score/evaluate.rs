@@ -15,6 +15,7 @@ use crate::data::parts::Parts;
 use crate::data::pass::threads;
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
+use crate::data::word_list::WordList;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::models::LanguageModel;
@@ -203,17 +204,19 @@ pub fn words<'a>(
     Ok(waiting.finish(&evaluator)?.together().all)
 }
 
-/// Evaluates words by their indices.
+/// Evaluates a list. `between` is called between some words and the next ones; its error ends the
+/// evaluation.
 ///
 /// # Errors
 ///
-/// If libtorch fails.
-pub fn indices<'a>(
+/// That of `between`.
+pub fn word_list(
     model: &dyn LanguageModel,
-    words: impl IntoIterator<Item = &'a [u16]>,
+    list: &WordList,
+    between: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Evaluation> {
     let mut evaluation = Evaluation::default();
-    let mut words = words.into_iter().peekable();
+    let mut words = list.iter().peekable();
     while words.peek().is_some() {
         let some = words.by_ref().take(WORDS);
         let some = some.map(|word| word.iter().map(|&index| index.into()).collect());
@@ -223,6 +226,7 @@ pub fn indices<'a>(
         for p in model.probabilities(&some)? {
             evaluation.add(p, 1);
         }
+        between()?;
     }
     Ok(evaluation)
 }

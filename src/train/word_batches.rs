@@ -1,10 +1,9 @@
 //! Training on batches of words, as makemore.py does it.
 //!
-//! [`WordList`] is what is learned, [`Training`] the loop: forward, loss, backward, update. Where
-//! there are several threads, each computes its share of a batch with a network of its own, which
-//! has the same parameters; their gradients are summed, and the update is made in one place. A
-//! network with batch normalisation is trained on one thread: its statistics are those of a whole
-//! batch, not of a share.
+//! Several threads share a batch: each computes the gradient of some of its words, with a copy of
+//! the network that has the same parameters. The gradients are summed, and one thread makes the
+//! update. A network with batch normalisation is trained on one thread: its statistics are those of
+//! a whole batch.
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,8 +11,9 @@ use std::thread;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use tch::{Device, Tensor};
+use tch::{Kind, Tensor};
 
+use super::adamw;
 use super::loss::cross_entropy;
 use super::mixed::{Mixed, Ordered};
 use super::options::{Done, WordOptions};
@@ -22,52 +22,256 @@ use crate::data::word_list::WordList;
 use crate::error::{Error, Result};
 use crate::models::{Dropout, Network, Tokens};
 
-/// What a step on a batch is called.
+/// The name of an update in errors.
 pub const STEP: &str = "step";
 
-/// Some words and what follows each of their tokens.
-#[derive(Debug)]
-pub struct Batch {
-    /// The words, each from its start token on.
-    pub xs: Tokens,
-    /// The character after each token, or the end, `[N]`, i64.
-    pub ys: Tensor,
+/// The fewest words that are worth a thread of their own.
+const LEAST_WORDS: usize = 16;
+
+/// The mean negative log-likelihood of the characters of words, ends among them, in nats; a scalar.
+pub fn nll(network: &Network, words: &Tokens) -> Result<Tensor> {
+    let logits = network.logits(words)?; // [N, V]
+    cross_entropy(&logits, &words.targets()?)
 }
 
-impl Batch {
-    /// Words by their indices, without start and end token.
+/// A network and what a step of its training needs.
+#[derive(Debug)]
+pub struct WordBatches<'a> {
+    network: &'a Network,
+    words: &'a WordList,
+    options: WordOptions,
+    /// In the order of the optimizer.
+    parameters: Vec<Tensor>,
+    optimizer: Mixed,
+    /// Further threads.
+    workers: Vec<Worker>,
+}
+
+impl<'a> WordBatches<'a> {
+    /// A training from its beginning, on so many threads at most: on one if the network has
+    /// buffers, and on no more than a batch has 16 words for.
     ///
     /// # Errors
     ///
-    /// If the device has no room.
-    pub fn of(words: &[&[usize]], device: Device) -> Result<Self> {
-        let ys = words
-            .iter()
-            .flat_map(|word| word.iter().copied().chain([0]));
-        let ys: Vec<i64> = ys.map(|index| index as i64).collect();
+    /// [`Error::Value`] if there are no words, an option is out of range, or the system has no
+    /// further thread.
+    pub fn new(
+        network: &'a Network,
+        words: &'a WordList,
+        options: WordOptions,
+        threads: usize,
+    ) -> Result<Self> {
+        options.check()?;
+        if words.is_empty() {
+            return Err(Error::Value {
+                what: "the number of words to train on",
+                value: "0".to_owned(),
+                expected: "at least one word would work",
+            });
+        }
+        let optimizer = Mixed::new(Ordered::of(network, &options), &options)?;
+        let threads = match network.buffers().is_empty() {
+            true => threads.min(options.batch_size / LEAST_WORDS),
+            false => 1,
+        };
+        let workers = (1..threads).map(|_| Worker::start(network.copy()?, &optimizer, &options));
         Ok(Self {
-            xs: Tokens::of_words(words, device)?,
-            ys: Tensor::f_from_slice(&ys)?.f_to_device(device)?,
+            network,
+            words,
+            options,
+            parameters: Ordered::of(network, &options).parameters,
+            workers: workers.collect::<Result<_>>()?,
+            optimizer,
         })
     }
 
-    /// The same for a network to learn from, which may leave out something.
-    pub fn for_training(self, dropout: Option<Dropout>) -> Self {
-        Self {
-            xs: self.xs.for_training(dropout),
-            ..self
+    /// The optimizer state, by names.
+    pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        self.optimizer.state()
+    }
+
+    /// Goes on from an optimizer state after so many steps.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if the state is not that of such a network.
+    pub fn restore(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()> {
+        self.optimizer.restore(state, steps)
+    }
+
+    /// One update, by its number from 0; returns the loss of its batch before it, a scalar in nats.
+    ///
+    /// Source: makemore.py, `while True:`.
+    pub fn step(&mut self, number: u64, learning_rate: f64) -> Result<Tensor> {
+        // X, Y = batch_loader.next()
+        let shares = self.shares(number);
+        // logits, loss = model(X, Y)
+        // model.zero_grad(set_to_none=True)
+        // loss.backward()
+        let Learned { loss, gradient } = self.learn(shares)?;
+        // optimizer.step()
+        self.optimizer.update(&gradient, learning_rate)?;
+        Ok(loss)
+    }
+
+    /// The loss of a batch and its gradient, which the threads compute together.
+    fn learn(&self, shares: Vec<Share>) -> Result<Learned> {
+        let mut shares = shares.into_iter();
+        let own = shares.next();
+        // A small batch has fewer shares than there are threads.
+        let sent = shares.zip(&self.workers);
+        let busy: Vec<&Worker> = sent.map(|(share, worker)| worker.begin(share)).collect();
+        let own = own.map(|share| share.learn(self.network, &self.parameters, &self.options));
+        // Every thread is waited for, whatever the others found.
+        let others: Vec<Result<Learned>> = busy.into_iter().map(Worker::finish).collect();
+        let mut all = own.into_iter().chain(others);
+        let mut sum = all.next().unwrap_or_else(|| Err(ended()))?;
+        for other in all {
+            sum.add(&other?)?;
         }
+        Ok(sum)
+    }
+
+    /// The words of a step, in a share for each thread.
+    fn shares(&self, number: u64) -> Vec<Share> {
+        let WordOptions {
+            batch_size, seed, ..
+        } = self.options;
+        let batch = batch(self.words, number, batch_size, seed);
+        let tokens = |words: &[&[u16]]| words.iter().map(|word| word.len() + 1).sum::<usize>();
+        let all = tokens(&batch);
+        let mut seeds = SplitMix(seed ^ number.rotate_left(32));
+        let share = |words: &[&[u16]]| Share {
+            tokens: words
+                .iter()
+                .flat_map(|word| {
+                    [0].into_iter()
+                        .chain(word.iter().map(|&index| index.into()))
+                })
+                .collect(),
+            lengths: words.iter().map(|word| word.len() + 1).collect(),
+            weight: tokens(words) as f64 / all as f64,
+            seed: seeds.next(),
+        };
+        let threads = self.workers.len() + 1;
+        batch
+            .chunks(batch.len().div_ceil(threads))
+            .map(share)
+            .collect()
     }
 }
 
-/// The mean negative log-likelihood of a batch's characters, ends among them, in nats; a scalar.
-///
-/// # Errors
-///
-/// If the device has no room.
-pub fn nll(network: &Network, batch: &Batch) -> Result<Tensor> {
-    let logits = network.logits(&batch.xs)?; // [N, V]
-    cross_entropy(&logits, &batch.ys)
+/// The words of a step: all words come once before any comes again, in another order each time.
+/// It follows from the seed and the number of the step alone.
+fn batch(list: &WordList, step: u64, size: usize, seed: u64) -> Vec<&[u16]> {
+    let words = list.len() as u64;
+    let first = step * size as u64;
+    let word = |place: u64| {
+        let order = Permutation::new(words, seed.wrapping_add(place / words));
+        list.word(order.of(place % words) as usize)
+    };
+    (first..first + size as u64).map(word).collect()
+}
+
+/// Words of a batch, for one thread.
+struct Share {
+    /// The characters of all words, each word after its start token.
+    tokens: Vec<i64>,
+    /// The number of tokens of each word.
+    lengths: Vec<usize>,
+    /// The share of the batch's tokens, from 0 to 1.
+    weight: f64,
+    /// The seed of dropout.
+    seed: u64,
+}
+
+impl Share {
+    /// The loss and its gradient, both times the weight.
+    fn learn(
+        self,
+        network: &Network,
+        parameters: &[Tensor],
+        options: &WordOptions,
+    ) -> Result<Learned> {
+        let words = Tokens::joined(self.tokens, self.lengths, network.device())?;
+        let words = words.for_training(Dropout::new(options.dropout, self.seed));
+        // logits, loss = model(X, Y)
+        let mut loss = nll(network, &words)?;
+        if self.weight < 1.0 {
+            loss = loss.f_mul_scalar(self.weight)?;
+        }
+        // model.zero_grad(set_to_none=True)
+        // loss.backward()
+        let gradient = adamw::gradient(&loss, parameters)?;
+        let loss = loss.f_detach()?;
+        Ok(Learned { loss, gradient })
+    }
+}
+
+/// What was computed of words.
+struct Learned {
+    /// A scalar.
+    loss: Tensor,
+    /// With respect to all parameters, one after the other, `[P]`.
+    gradient: Tensor,
+}
+
+impl Learned {
+    fn add(&mut self, other: &Self) -> Result<()> {
+        self.loss = self.loss.f_to_kind(Kind::Double)?.f_add(&other.loss)?;
+        let _in_place = self.gradient.f_add_(&other.gradient)?;
+        Ok(())
+    }
+}
+
+/// A thread that computes gradients with its own copy of the network, until it is dropped.
+#[derive(Debug)]
+struct Worker {
+    shares: Sender<Share>,
+    results: Receiver<Result<Learned>>,
+}
+
+impl Worker {
+    /// Begins a thread with a copy of a network, which shares the parameters of an optimizer.
+    fn start(network: Network, optimizer: &Mixed, options: &WordOptions) -> Result<Self> {
+        let mut ordered = Ordered::of(&network, options);
+        optimizer.share(&mut ordered)?;
+        let (options, parameters) = (*options, ordered.parameters);
+        let (sender, shares) = channel::<Share>();
+        let (learned, results) = channel();
+        let work = move || {
+            for share in shares {
+                let result = share.learn(&network, &parameters, &options);
+                if learned.send(result).is_err() {
+                    break;
+                }
+            }
+        };
+        let started = thread::Builder::new().spawn(work);
+        started.map_err(|cause| Error::Value {
+            what: "the number of threads",
+            value: cause.to_string(),
+            expected: "fewer threads would work",
+        })?;
+        Ok(Self {
+            shares: sender,
+            results,
+        })
+    }
+
+    fn begin(&self, share: Share) -> &Self {
+        // A thread that has ended sends no result either.
+        let _ = self.shares.send(share);
+        self
+    }
+
+    fn finish(&self) -> Result<Learned> {
+        self.results.recv().unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+fn ended() -> Error {
+    Error::Libtorch("a thread of the training has ended".to_owned())
 }
 
 /// The step whose parameters are kept: those with the lowest loss on dev, or the last ones.
@@ -115,67 +319,35 @@ pub struct WordStep {
 /// The training of a network, in place.
 #[derive(Debug)]
 pub struct Training<'a> {
-    network: &'a Network,
-    words: &'a WordList,
-    options: WordOptions,
-    optimizer: Mixed,
+    batches: WordBatches<'a>,
     done: Done,
-    device: Device,
-    /// A network for each further thread.
-    others: Vec<Network>,
 }
 
 impl<'a> Training<'a> {
-    /// A training from its beginning, on so many threads; on one if the network has buffers.
+    /// A training from its beginning; see [`WordBatches::new`].
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if there are no words to train on or batches are empty; if the device has no
-    /// room.
+    /// As [`WordBatches::new`].
     pub fn new(
         network: &'a Network,
         words: &'a WordList,
         options: WordOptions,
         threads: usize,
     ) -> Result<Self> {
-        options.check()?;
-        if words.is_empty() {
-            return Err(Error::Value {
-                what: "the number of words to train on",
-                value: "0".to_owned(),
-                expected: "at least one word would work",
-            });
-        }
-        let optimizer = Mixed::new(Ordered::of(network, &options), &options)?;
-        let threads = match network.buffers().is_empty() {
-            true => threads.min(options.batch_size),
-            false => 1,
-        };
-        let others = (1..threads).map(|_| {
-            let other = network.copy()?;
-            optimizer.share(&mut Ordered::of(&other, &options))?;
-            Ok(other)
-        });
-        let others = others.collect::<Result<_>>()?;
         Ok(Self {
-            network,
-            words,
-            options,
-            optimizer,
+            batches: WordBatches::new(network, words, options, threads)?,
             done: Done::default(),
-            device: network.device(),
-            others,
         })
     }
 
-    /// The same from where a training was interrupted, with what its optimizer remembers (see
-    /// [`Mixed::state`]).
+    /// The same from where a training was interrupted.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if that is not of such a network.
+    /// As [`WordBatches::restore`].
     pub fn after(mut self, done: Done, optimizer: &[(String, Tensor)]) -> Result<Self> {
-        self.optimizer.restore(optimizer, done.steps)?;
+        self.batches.restore(optimizer, done.steps)?;
         self.done = done;
         Ok(self)
     }
@@ -185,13 +357,9 @@ impl<'a> Training<'a> {
         self.done
     }
 
-    /// What the optimizer remembers.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
+    /// The optimizer state, by names.
     pub fn optimizer(&self) -> Result<Vec<(String, Tensor)>> {
-        self.optimizer.state()
+        self.batches.state()
     }
 
     /// Trains until the end; `observe` is called after every step, and [`ControlFlow::Break`] ends
@@ -199,168 +367,45 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] as soon as a loss is not finite; what `observe` returns; if the device
-    /// has no room.
+    /// [`Error::Diverged`] as soon as a loss is not finite; those of `observe`.
     pub fn run(
         &mut self,
         mut observe: impl FnMut(WordStep) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let before = self.done.seconds;
-        let start = Instant::now();
-        let (options, network, device) = (self.options, self.network, self.device);
-        let Self {
-            words,
-            optimizer,
-            done,
-            others,
-            ..
-        } = self;
-        thread::scope(|scope| {
-            let workers: Vec<Worker> = others
-                .iter_mut()
-                .map(|other| {
-                    let (share, shares) = channel::<Share>();
-                    let (sender, gradients) = channel();
-                    scope.spawn(move || work(other, &options, device, &shares, &sender));
-                    Worker { share, gradients }
-                })
-                .collect();
-            let own = Ordered::of(network, &options).parameters;
-            let mut fraction = options.fraction(*done);
-            while fraction < 1.0 {
-                let number = done.steps;
-                let learning_rate = options.learning_rate.at(number, fraction);
-                let mut shares = options.shares(words, number, workers.len() + 1);
-                let first = shares.remove(0);
-                // A small batch has fewer shares than there are threads.
-                let busy = &workers[..shares.len()];
-                for (worker, share) in busy.iter().zip(shares) {
-                    let _ = worker.share.send(share);
-                }
-                let (mut loss, mut gradient) =
-                    first.gradient(network, &own, options.dropout, device)?;
-                for worker in busy {
-                    let (other, of_other) = worker.gradients.recv().map_err(|_| ended())??;
-                    loss += other;
-                    gradient = gradient.f_add(&of_other)?;
-                }
-                optimizer.update(&gradient, learning_rate)?;
-                done.steps += 1;
-                done.seconds = before + start.elapsed().as_secs_f64();
-                fraction = options.fraction(*done);
-                if !loss.is_finite() {
-                    return Err(Error::Diverged {
-                        stage: STEP,
-                        number,
-                        learning_rate,
-                        regularization: 0.0,
-                        loss: loss as f32,
-                    });
-                }
-                let step = WordStep {
+        let (before, start) = (self.done.seconds, Instant::now());
+        let options = self.batches.options;
+        let mut fraction = options.fraction(self.done);
+        while fraction < 1.0 {
+            let number = self.done.steps;
+            let learning_rate = options.learning_rate.at(number, fraction);
+            let loss = self
+                .batches
+                .step(number, learning_rate)?
+                .f_double_value(&[])?;
+            self.done.steps += 1;
+            self.done.seconds = before + start.elapsed().as_secs_f64();
+            fraction = options.fraction(self.done);
+            if !loss.is_finite() {
+                return Err(Error::Diverged {
+                    stage: STEP,
                     number,
-                    loss,
                     learning_rate,
-                    done: fraction,
-                };
-                if observe(step)?.is_break() {
-                    return Ok(());
-                }
+                    regularization: 0.0,
+                    loss: loss as f32,
+                });
             }
-            Ok(())
-        })
-    }
-}
-
-impl WordOptions {
-    /// The words of a step, in so many shares.
-    fn shares(&self, words: &WordList, step: u64, threads: usize) -> Vec<Share> {
-        let batch = batch(words, step, self.batch_size, self.seed);
-        let tokens = |words: &[Vec<usize>]| words.iter().map(|word| word.len() + 1).sum::<usize>();
-        let all = tokens(&batch);
-        let mut seeds = SplitMix(self.seed ^ step.rotate_left(32));
-        let share = |words: &[Vec<usize>]| Share {
-            weight: tokens(words) as f64 / all as f64,
-            words: words.to_vec(),
-            seed: seeds.next(),
-        };
-        batch
-            .chunks(batch.len().div_ceil(threads))
-            .map(share)
-            .collect()
-    }
-}
-
-/// The words of a step: all words come once before any comes again, in another order each time.
-/// It follows from the seed and the number of the step alone.
-fn batch(list: &WordList, step: u64, size: usize, seed: u64) -> Vec<Vec<usize>> {
-    let words = list.len() as u64;
-    let mut batch = Vec::with_capacity(size);
-    for place in 0..size as u64 {
-        let place = step * size as u64 + place;
-        let order = Permutation::new(words, seed.wrapping_add(place / words));
-        let word = list.word(order.of(place % words) as usize);
-        batch.push(word.iter().map(|&index| usize::from(index)).collect());
-    }
-    batch
-}
-
-/// What a thread learns of a batch.
-struct Share {
-    words: Vec<Vec<usize>>,
-    /// How much of the batch that is, from 0 to 1.
-    weight: f64,
-    /// What is left out follows from it.
-    seed: u64,
-}
-
-impl Share {
-    /// The loss, and its gradient with respect to all parameters, one after the other, `[P]`; both
-    /// times the weight.
-    fn gradient(
-        &self,
-        network: &Network,
-        parameters: &[Tensor],
-        dropout: f64,
-        device: Device,
-    ) -> Result<(f64, Tensor)> {
-        let words: Vec<&[usize]> = self.words.iter().map(Vec::as_slice).collect();
-        let batch = Batch::of(&words, device)?;
-        let batch = batch.for_training(Dropout::new(dropout, self.seed));
-        let mut loss = nll(network, &batch)?;
-        if self.weight < 1.0 {
-            loss = loss.f_mul_scalar(self.weight)?;
+            let step = WordStep {
+                number,
+                loss,
+                learning_rate,
+                done: fraction,
+            };
+            if observe(step)?.is_break() {
+                break;
+            }
         }
-        let gradient = super::adamw::gradient(&loss, parameters)?;
-        Ok((loss.f_double_value(&[])?, gradient))
+        Ok(())
     }
-}
-
-/// A thread that computes gradients.
-struct Worker {
-    share: Sender<Share>,
-    gradients: Receiver<Result<(f64, Tensor)>>,
-}
-
-/// Computes gradients until no more are wanted.
-fn work(
-    network: &mut Network,
-    options: &WordOptions,
-    device: Device,
-    shares: &Receiver<Share>,
-    gradients: &Sender<Result<(f64, Tensor)>>,
-) {
-    let parameters = Ordered::of(network, options).parameters;
-    for share in shares {
-        let gradient = share.gradient(network, &parameters, options.dropout, device);
-        if gradients.send(gradient).is_err() {
-            break;
-        }
-    }
-}
-
-fn ended() -> Error {
-    Error::Libtorch("a thread of the training has ended".to_owned())
 }
 
 /// Copies of parameters and buffers as they are now, by their names.
@@ -378,12 +423,15 @@ pub fn copies(network: &Network) -> Result<std::collections::BTreeMap<String, Te
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::data::{Vocabulary, Words};
     use crate::models::{Config, Norm, Positions, Sizes};
     use crate::train::adamw::AdamWOptions;
     use crate::train::muon::MuonOptions;
     use crate::train::options::LearningRate;
+    use tch::Device;
 
     fn names(count: usize) -> (WordList, Vocabulary) {
         let words = Words::lecture('.').unwrap();
@@ -423,7 +471,7 @@ mod tests {
     const OPTIONS: WordOptions = WordOptions {
         steps: Some(30),
         seconds: None,
-        batch_size: 32,
+        batch_size: 48,
         learning_rate: LearningRate::Falling {
             highest: 0.02,
             warm_up: 5,
@@ -461,18 +509,13 @@ mod tests {
         (network, options)
     }
 
-    /// The losses until the end or so many steps.
-    fn run(training: &mut Training, steps: u64) -> Vec<f64> {
-        let mut losses = Vec::new();
-        let trained = training.run(|step| {
-            losses.push(step.loss);
-            Ok(match step.number + 1 < steps {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            })
-        });
-        trained.unwrap();
-        losses
+    /// The losses of some of the 30 steps.
+    fn run(training: &mut WordBatches, steps: Range<u64>) -> Vec<f64> {
+        let step = |number: u64| {
+            let rate = OPTIONS.learning_rate.at(number, number as f64 / 30.0);
+            training.step(number, rate).unwrap().double_value(&[])
+        };
+        steps.map(step).collect()
     }
 
     #[test]
@@ -485,10 +528,8 @@ mod tests {
                 ..OPTIONS
             };
             let network = network(&vocabulary);
-            run(
-                &mut Training::new(&network, &list, options, threads).unwrap(),
-                100,
-            )
+            let mut training = WordBatches::new(&network, &list, options, threads).unwrap();
+            run(&mut training, 0..30)
         };
         let losses = train(1, 0.2, 1);
         assert_eq!(losses.len(), 30);
@@ -505,26 +546,25 @@ mod tests {
     /// Interrupts a training after 11 of 30 steps, and goes on with another network.
     fn goes_on_bit_for_bit(of: impl Fn(&Vocabulary) -> (Network, WordOptions)) {
         let (list, vocabulary) = names(500);
-        for threads in [1, 2] {
+        for threads in [1, 2, 3] {
             let (whole, options) = of(&vocabulary);
-            let mut training = Training::new(&whole, &list, options, threads).unwrap();
-            let losses = run(&mut training, 30);
+            let training_of = |network| WordBatches::new(network, &list, options, threads).unwrap();
+            let losses = run(&mut training_of(&whole), 0..30);
             assert!(losses[29] < losses[0] - 0.3, "{losses:?}");
 
             let (first, _) = of(&vocabulary);
-            let mut training = Training::new(&first, &list, options, threads).unwrap();
-            let mut parts = run(&mut training, 11);
-            let (done, optimizer) = (training.done(), training.optimizer().unwrap());
+            let mut training = training_of(&first);
+            let mut parts = run(&mut training, 0..11);
+            let state = training.state().unwrap();
             let parameters = copies(&first).unwrap();
             drop(training);
             let second =
                 Network::of(vocabulary.clone(), first.config(), &parameters, Device::Cpu).unwrap();
-            let training = Training::new(&second, &list, options, threads).unwrap();
-            let mut training = training.after(done, &optimizer).unwrap();
-            parts.extend(run(&mut training, 30));
+            let mut training = training_of(&second);
+            training.restore(&state, 11).unwrap();
+            parts.extend(run(&mut training, 11..30));
             assert_eq!(parts, losses);
             assert_eq!(copies(&second).unwrap(), copies(&whole).unwrap());
-            assert_eq!(training.done().steps, 30);
         }
     }
 
@@ -563,32 +603,48 @@ mod tests {
                 dropout: 0.0,
                 ..options
             };
-            run(
-                &mut Training::new(&network, &list, options, threads).unwrap(),
-                30,
-            )
+            let mut training = WordBatches::new(&network, &list, options, threads).unwrap();
+            run(&mut training, 0..30)
         };
         for (one, other) in train(1).into_iter().zip(train(3)) {
             assert!((one - other).abs() < 1e-3, "{one} {other}");
         }
     }
 
+    /// 64 threads took four times the processor time of one, for a word each.
     #[test]
-    fn what_another_optimizer_remembers_is_refused() {
+    fn threads_without_sixteen_words_each_are_not_started() {
         let (list, vocabulary) = names(50);
         let network = network(&vocabulary);
-        let training = || Training::new(&network, &list, OPTIONS, 1).unwrap();
-        let mut state = training().optimizer().unwrap();
+        let workers = |batch_size, threads| {
+            let options = WordOptions {
+                batch_size,
+                ..OPTIONS
+            };
+            let training = WordBatches::new(&network, &list, options, threads).unwrap();
+            training.workers.len()
+        };
+        assert_eq!(workers(32, 64), 1);
+        assert_eq!((workers(128, 64), workers(128, 3)), (7, 2));
+        assert_eq!((workers(15, 64), workers(31, 64)), (0, 0));
+    }
+
+    #[test]
+    fn the_state_of_another_optimizer_is_refused() {
+        let (list, vocabulary) = names(50);
+        let network = network(&vocabulary);
+        let mut training = WordBatches::new(&network, &list, OPTIONS, 1).unwrap();
+        let mut state = training.state().unwrap();
         let (other, options) = with_muon(&vocabulary);
-        let of_muon = || Training::new(&other, &list, options, 1).unwrap();
-        assert!(of_muon().after(Done::default(), &state).is_err());
-        let both = of_muon().optimizer().unwrap();
-        assert!(of_muon().after(Done::default(), &both).is_ok());
-        assert!(of_muon().after(Done::default(), &both[..2]).is_err());
-        assert!(training().after(Done::default(), &state).is_ok());
+        let mut of_muon = WordBatches::new(&other, &list, options, 1).unwrap();
+        assert!(of_muon.restore(&state, 0).is_err());
+        let both = of_muon.state().unwrap();
+        assert!(of_muon.restore(&both, 0).is_ok());
+        assert!(of_muon.restore(&both[..2], 0).is_err());
+        assert!(training.restore(&state, 0).is_ok());
         state[0].1 = state[0].1.narrow(0, 0, 5);
-        assert!(training().after(Done::default(), &state).is_err());
+        assert!(training.restore(&state, 0).is_err());
         state.pop();
-        assert!(training().after(Done::default(), &state).is_err());
+        assert!(training.restore(&state, 0).is_err());
     }
 }

@@ -118,7 +118,7 @@ impl<'a> Course<'a> {
     pub fn keep_first(&mut self) -> makemore_tch::Result<()> {
         let dev = match self.dev.is_empty() {
             true => None,
-            false => Some(evaluate::indices(self.network, self.dev.iter())?.nll()),
+            false => Some(evaluate::word_list(self.network, self.dev, &mut || Ok(()))?.nll()),
         };
         self.kept = Some(Kept {
             step: 0,
@@ -173,7 +173,7 @@ impl<'a> Course<'a> {
     fn evaluate(&mut self, step: WordStep) -> makemore_tch::Result<()> {
         let dev = match self.dev.is_empty() {
             true => None,
-            false => Some(evaluate::indices(self.network, self.dev.iter())?.nll()),
+            false => Some(evaluate::word_list(self.network, self.dev, &mut || Ok(()))?.nll()),
         };
         let now = Losses {
             step: step.number + 1,

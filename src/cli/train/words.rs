@@ -293,7 +293,7 @@ impl Train {
                 seconds: start.elapsed().as_secs_f64(),
                 step_ms: 1000.0 * stepping.as_secs_f64() / (done.steps - before).max(1) as f64,
                 losses,
-                train_loss: evaluate::indices(model, lists.of_train.iter())?.nll(),
+                train_loss: evaluate::word_list(model, &lists.of_train, &mut || Ok(()))?.nll(),
                 dev_loss: nll(held_out.dev.all),
                 test_loss: nll(held_out.test.all),
                 test_loss_new: nll(held_out.test.new),

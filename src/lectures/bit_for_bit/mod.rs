@@ -1,7 +1,7 @@
 //! Faster ways to the figures of the lectures, which are the same to the last bit.
 //!
 //! The lectures learn from 32 examples at a time, where calling libtorch takes longer than the
-//! arithmetic. [`numbers`] are those of a tensor in place, [`formula`] is batch normalisation by
+//! arithmetic. [`numbers`] moves small tensors in place, [`formula`] is batch normalisation by
 //! operations of libtorch, [`one_pass`] the same in one loop, and [`tape`] differentiates through it.
 
 pub mod formula;

@@ -11,9 +11,9 @@ use multiversion::multiversion;
 use tch::{Device, Kind, Tensor};
 
 use super::formula::{Formula, Normalized, by_operations};
-use super::numbers;
 use super::tape::{Backward, Gradients, Tape};
 use crate::error::Result;
+use crate::libtorch::numbers;
 
 /// Normalises `x`, `[.., C]`, over all dimensions but the last, on a tape; `gain` and `bias` are `[C]`.
 pub fn normalized(
