@@ -59,6 +59,8 @@
 //! Words never count, counts never make probabilities, models never read files. The program
 //! `makemore-tch` is a command line on top, a file for each command; nothing here knows of it.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 pub mod arpa;
 pub mod checkpoint;
 pub mod counting;

@@ -1,6 +1,8 @@
 //! The program: parses the command line, runs a command, reports its error. Everything that a
 //! second program would want is in the library.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod cli;
 
 use std::io::{self, Write};

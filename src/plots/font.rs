@@ -5,7 +5,7 @@
 //! text covers; an SVG gets the same size and place.
 
 use std::convert::Infallible;
-use std::iter;
+use std::{fmt, iter};
 
 use ab_glyph::{Font as _, FontRef, GlyphId, InvalidFont, PxScale, ScaleFont, point};
 use plotters::element::{Drawable, PointCollection};
@@ -27,6 +27,7 @@ const CAPITAL: f64 = 0.729;
 pub const SMALLEST: f64 = 7.0;
 
 /// DejaVu Sans, measured and drawn.
+#[derive(Debug)]
 pub struct Font {
     face: FontRef<'static>,
     /// What ab_glyph calls the scale, for an em of one pixel.
@@ -115,6 +116,14 @@ pub struct Text<'a> {
     colour: RGBColor,
     align: HPos,
     upwards: bool,
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let mut text = f.debug_struct("Text");
+        let text = text.field("text", &self.text).field("at", &self.at);
+        text.field("em", &self.em).finish_non_exhaustive()
+    }
 }
 
 impl Text<'_> {
