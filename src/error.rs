@@ -20,7 +20,7 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
-    /// A file could not be written; what was there before is untouched.
+    /// A file could not be written; there is what was there before, or all of the new file.
     #[error("cannot write {}", file.display())]
     Write {
         /// The file that was to be written.

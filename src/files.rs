@@ -1,4 +1,5 @@
-//! Writing files so that a reader never sees half of one, and nothing is lost that was there.
+//! Files: opening them, and writing them so that a reader never sees half of one and nothing is lost
+//! that was there.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
@@ -27,11 +28,11 @@ pub struct Output {
     path: PathBuf,
     /// The file behind symbolic links, so that the links stay.
     target: PathBuf,
-    /// What is there; none if nothing is.
+    /// The file that was there, if there was one.
     before: Option<Identity>,
 }
 
-/// By which a file is recognised that nobody wrote to.
+/// Metadata of a file that change when somebody writes to it.
 #[derive(Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -98,9 +99,9 @@ impl Output {
         self.before.is_some()
     }
 
-    /// Writes the file in one step: to a temporary file in the same folder, synced, then renamed.
-    /// A kill at any moment leaves the old file or the new one, which has the old one's owner and
-    /// permissions.
+    /// Writes the file in one step: to a temporary file in the same folder, synced, then renamed,
+    /// and the folder synced. A kill or a power cut at any moment leaves the old file or the new one,
+    /// which has the old one's owner and permissions; after this function it is the new one.
     ///
     /// # Errors
     ///
@@ -117,11 +118,10 @@ impl Output {
     pub fn replace_by(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
         let replace = || {
             let file = filled(&self.target, write)?;
-            file.persist(&self.target).map_err(|error| error.error)
+            file.persist(&self.target).map_err(|error| error.error)?;
+            sync_folder_of(&self.target)
         };
-        replace()
-            .map(drop)
-            .map_err(|cause| write_error(&self.path, cause))
+        replace().map_err(|cause| write_error(&self.path, cause))
     }
 
     /// As [`replace`](Self::replace), but only if the file is still as it was when checked.
@@ -182,11 +182,31 @@ impl Output {
     fn create(&self, target: &Path, contents: &[u8]) -> Result<bool> {
         let filled = || filled(target, |file| file.write_all(contents));
         let create = || match filled()?.persist_noclobber(target) {
-            Ok(_) => Ok(true),
+            Ok(_) => sync_folder_of(target).map(|()| true),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error.error),
         };
         create().map_err(|cause| write_error(&self.path, cause))
+    }
+}
+
+/// Opens a file to read it.
+///
+/// # Errors
+///
+/// [`Error::Read`] if it cannot be opened or is a folder.
+pub(crate) fn open(path: &Path) -> Result<File> {
+    let opened = match path.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => File::open(path),
+    };
+    opened.map_err(|cause| read_error(path, cause))
+}
+
+pub(crate) fn read_error(path: &Path, cause: io::Error) -> Error {
+    Error::Read {
+        file: path.display().to_string(),
+        cause,
     }
 }
 
@@ -327,6 +347,16 @@ fn filled(
     write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+/// Syncs the folder of a file that was renamed: until then a power cut can undo the rename.
+fn sync_folder_of(target: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    match File::open(folder_of(target)).and_then(|folder| folder.sync_all()) {
+        // A folder may be writable but not readable, and some file systems sync no folders.
+        Err(error) if matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 /// A temporary file beside `target`, with the permissions of a usual new file.

@@ -4,11 +4,12 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use crate::arpa;
-use crate::checkpoint::{Checkpoint, Model, file};
+use crate::checkpoint::{Checkpoint, Model};
 use crate::data::Digest;
 use crate::data::parts::{List, Parts, SplitOf};
 use crate::data::split::{Part, Split};
 use crate::error::{Error, Result};
+use crate::files::{open, read_error};
 
 /// How much of a file is looked at to tell what it is.
 const START: u64 = 4096;
@@ -87,13 +88,10 @@ impl ModelFile {
     ///
     /// As [`Checkpoint::load`] or [`arpa::read`]; [`Error::NotAModel`] if the file is neither.
     pub fn load(path: &Path, boundary: Option<char>) -> Result<Self> {
-        let mut opened = file::open(path)?;
+        let mut opened = open(path)?;
         let mut start = Vec::new();
         let read = opened.by_ref().take(START).read_to_end(&mut start);
-        read.map_err(|cause| Error::Read {
-            file: path.display().to_string(),
-            cause,
-        })?;
+        read.map_err(|cause| read_error(path, cause))?;
         let is_arpa = is_arpa(path, &start);
         let whole = Cursor::new(start).chain(opened);
         let path = path.to_owned();

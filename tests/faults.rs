@@ -179,6 +179,24 @@ fn full_disk(folder: &Path) -> std::path::PathBuf {
 }
 
 #[test]
+fn a_power_cut_cannot_undo_a_rename() {
+    let folder = Folder::new();
+    folder.write("list.txt", "emma\n");
+    let tools = Folder::new();
+    let command = format!("{TRAIN} --metrics losses.csv");
+    let train = folder
+        .process(&command)
+        .env("LD_PRELOAD", full_disk(&tools.path("")))
+        .env("FULL_DISK_LOG", tools.path("log"))
+        .output()
+        .unwrap();
+    assert!(train.status.success(), "{train:?}");
+    let log = String::from_utf8(tools.read("log")).unwrap();
+    let written = "sync of a file\nrename\nsync of a folder\n";
+    assert_eq!(log, written.repeat(2));
+}
+
+#[test]
 #[ignore = "trains 40 times, and compiles a library in C that makes writing fail"]
 fn a_full_disk_at_any_write_loses_nothing() {
     let and = "--metrics losses.csv --plot losses.png";

@@ -9,13 +9,13 @@ use ethnum::U256;
 use foldhash::fast::RandomState;
 
 use super::character_of;
-use crate::checkpoint::file;
 use crate::counting::MAX_ORDER;
 use crate::counting::packed::{Packed, Packing};
 use crate::data::decompress::decompressed;
 use crate::data::vocabulary::Vocabulary;
 use crate::data::words::MAX_CHARACTERS;
 use crate::error::{Error, Result};
+use crate::files::open;
 use crate::models::Ngram;
 use crate::models::ngram::trie::{Level, Node, Trie};
 use crate::models::ngram::{Probabilities, Unseen, View};
@@ -39,7 +39,7 @@ const BOUNDARIES: &str = ".$#|^~_@%&*+=/";
 ///
 /// [`Error::Arpa`] names the first line that is not as it should be; if the file cannot be read.
 pub fn read(path: &Path, boundary: Option<char>) -> Result<Ngram> {
-    read_from(path, file::open(path)?, boundary)
+    read_from(path, open(path)?, boundary)
 }
 
 /// As [`read`], from a file that is open.

@@ -1,8 +1,7 @@
 //! The format of checkpoints: safetensors with metadata of ours, checked by a SHA-256.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -11,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
+use crate::files::{open, read_error};
 
 pub(super) const FORMAT: &str = "makemore-tch";
 pub(super) const FORMAT_VERSION: &str = "2";
@@ -157,26 +157,6 @@ struct Place {
     data_offsets: [u64; 2],
 }
 
-/// Opens a file that may be a checkpoint.
-///
-/// # Errors
-///
-/// If it cannot be opened.
-pub(crate) fn open(path: &Path) -> Result<File> {
-    let opened = match path.is_dir() {
-        true => Err(io::ErrorKind::IsADirectory.into()),
-        false => File::open(path),
-    };
-    opened.map_err(|cause| unreadable(path, cause))
-}
-
-fn unreadable(path: &Path, cause: io::Error) -> Error {
-    Error::Read {
-        file: path.display().to_string(),
-        cause,
-    }
-}
-
 /// The bytes of a file that is a checkpoint by its header, and no more than that says.
 ///
 /// # Errors
@@ -210,7 +190,7 @@ fn read_if(
     let mut read = |bytes: &mut Vec<u8>, length: u64| {
         // As much as is there, whatever a hostile header says.
         let read = file.by_ref().take(length).read_to_end(bytes);
-        read.map_err(|cause| unreadable(path, cause))
+        read.map_err(|cause| read_error(path, cause))
     };
     read(&mut bytes, 8)?;
     let header = bytes.first_chunk().map(|&size| u64::from_le_bytes(size));

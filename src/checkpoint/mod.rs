@@ -17,7 +17,7 @@
 //! again with the same contents does.
 
 pub mod bigram;
-pub(crate) mod file;
+mod file;
 pub mod model;
 pub mod network;
 pub mod ngram;
@@ -29,7 +29,7 @@ use std::path::Path;
 
 use crate::data::{Digest, SplitOf};
 use crate::error::Result;
-use crate::files::Output;
+use crate::files::{Output, open};
 use file::{Contents, FORMAT, FORMAT_VERSION};
 
 pub use bigram::TrainedBigram;
@@ -97,7 +97,7 @@ impl Checkpoint {
     /// If the file cannot be read, is not a checkpoint of this format, or is not as it was
     /// written. No file makes it allocate more than a few times its own size.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::read(path, file::open(path)?)
+        Self::read(path, open(path)?)
     }
 
     /// As [`load`](Self::load), from a file that is open.
