@@ -213,6 +213,9 @@ pub enum Error {
         /// What is wrong with it.
         fault: String,
     },
+    /// A model cannot be put into the format of checkpoints: safetensors with metadata in JSON.
+    #[error("cannot encode the checkpoint")]
+    Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An ARPA file that is none, is cut off or says what is not so.
     #[error("{file}:{line}: {fault}")]
     Arpa {
@@ -317,6 +320,18 @@ impl From<tch::TchError> for Error {
         };
         let first = message.lines().next().unwrap_or_default();
         Error::Libtorch(first.trim_end().to_owned())
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Error::Encode(error.into())
+    }
+}
+
+impl From<safetensors::SafeTensorError> for Error {
+    fn from(error: safetensors::SafeTensorError) -> Self {
+        Error::Encode(error.into())
     }
 }
 

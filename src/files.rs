@@ -354,7 +354,9 @@ fn sync_folder_of(target: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     match File::open(folder_of(target)).and_then(|folder| folder.sync_all()) {
         // A folder may be writable but not readable, and some file systems sync no folders.
-        Err(error) if matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => Ok(()),
+        Err(error) if matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => {
+            Ok(())
+        }
         synced => synced,
     }
 }

@@ -1,17 +1,18 @@
 //! A file with a model, whatever it is: a checkpoint, or an ARPA file that anyone has written.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use crate::arpa;
 use crate::checkpoint::{Checkpoint, Model};
 use crate::data::Digest;
+use crate::data::decompress::decompressed;
 use crate::data::parts::{List, Parts, SplitOf};
 use crate::data::split::{Part, Split};
 use crate::error::{Error, Result};
 use crate::files::{open, read_error};
 
-/// How much of a file is looked at to tell what it is.
+/// Bytes of a file that are looked at to tell what it is.
 const START: u64 = 4096;
 
 /// A model from a file.
@@ -88,47 +89,101 @@ impl ModelFile {
     ///
     /// As [`Checkpoint::load`] or [`arpa::read`]; [`Error::NotAModel`] if the file is neither.
     pub fn load(path: &Path, boundary: Option<char>) -> Result<Self> {
-        let mut opened = open(path)?;
-        let mut start = Vec::new();
-        let read = opened.by_ref().take(START).read_to_end(&mut start);
-        read.map_err(|cause| read_error(path, cause))?;
-        let is_arpa = is_arpa(path, &start);
-        let whole = Cursor::new(start).chain(opened);
-        let path = path.to_owned();
-        if is_arpa {
-            let ngram = arpa::read_from(&path, whole, boundary)?;
-            return Ok(Self {
-                path,
-                model: Model::Ngram(ngram),
-                trained_on: None,
-            });
+        let failed = |cause| read_error(path, cause);
+        let (start, whole) = begin(open(path)?).map_err(failed)?;
+        if is_compressed(&start) {
+            let (start, whole) = decompressed(whole).and_then(begin).map_err(failed)?;
+            if is_safetensors(&start) {
+                return Err(Error::Checkpoint {
+                    file: path.to_owned(),
+                    fault: "compressed safetensors; uncompressing it first (gunzip, zstd -d) would work"
+                        .to_owned(),
+                });
+            }
+            return Self::arpa(path, whole, boundary);
+        }
+        if !is_safetensors(&start) && is_arpa(path, &start) {
+            return Self::arpa(path, whole, boundary);
         }
         let Checkpoint {
             model, data, split, ..
-        } = Checkpoint::read(&path, whole).map_err(|error| match error {
+        } = Checkpoint::read(path, whole).map_err(|error| match error {
             Error::NotACheckpoint { file } => Error::NotAModel { file },
             error => error,
         })?;
         Ok(Self {
-            path,
+            path: path.to_owned(),
             model,
             trained_on: Some(TrainedOn { list: data, split }),
         })
     }
+
+    fn arpa(path: &Path, file: impl Read + Send + 'static, boundary: Option<char>) -> Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            model: Model::Ngram(arpa::read_from(path, file, boundary)?),
+            trained_on: None,
+        })
+    }
+}
+
+/// The beginning of a file, and the whole of it.
+fn begin(mut file: impl Read + Send + 'static) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+    let mut start = Vec::new();
+    file.by_ref().take(START).read_to_end(&mut start)?;
+    let whole = Cursor::new(start.clone()).chain(file);
+    Ok((start, Box::new(whole)))
+}
+
+/// Whether a file is compressed by gzip or zstd.
+fn is_compressed(start: &[u8]) -> bool {
+    start.starts_with(&[0x1F, 0x8B]) || start.starts_with(&[0x28, 0xB5, 0x2F, 0xFD])
+}
+
+/// Whether a file begins with the length of a header and a header in JSON.
+fn is_safetensors(start: &[u8]) -> bool {
+    start.get(8) == Some(&b'{')
 }
 
 /// Whether a file is to be read as an ARPA file, by its name or how it begins.
 fn is_arpa(path: &Path, start: &[u8]) -> bool {
-    // The header of a checkpoint follows its length.
-    if start.get(8) == Some(&b'{') {
-        return false;
-    }
     let name = path.to_string_lossy().to_lowercase();
-    let is_compressed = start.starts_with(&[0x1F, 0x8B]) || start.starts_with(&[0x28, 0xB5]);
-    let has_data = memchr::memmem::find(start, b"\\data\\").is_some();
-    is_compressed
-        || has_data
-        || [".arpa", ".arpa.gz", ".arpa.zst"]
-            .iter()
-            .any(|end| name.ends_with(end))
+    name.ends_with(".arpa") || memchr::memmem::find(start, b"\\data\\").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::write::GzEncoder;
+    use safetensors::tensor::{Dtype, TensorView};
+
+    use super::*;
+
+    /// The fault of a file with one tensor.
+    fn fault(dtype: Dtype, compress: bool) -> String {
+        let data = [0; 2];
+        let tensor = TensorView::new(dtype, vec![1], &data).unwrap();
+        let mut bytes = safetensors::serialize([("x", tensor)], None).unwrap();
+        if compress {
+            let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(&bytes).unwrap();
+            bytes = gzip.finish().unwrap();
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        ModelFile::load(file.path(), None).unwrap_err().to_string()
+    }
+
+    /// It was told that "the tensor has no 32-bit floats".
+    #[test]
+    fn a_foreign_file_of_half_precision_is_no_model() {
+        assert!(fault(Dtype::BF16, false).contains("neither a checkpoint of makemore-tch nor"));
+    }
+
+    /// It was told that it is "not valid UTF-8", as if it were an ARPA file.
+    #[test]
+    fn a_compressed_checkpoint_is_to_be_uncompressed() {
+        assert!(fault(Dtype::BF16, true).contains("uncompressing it first"));
+    }
 }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use super::file::{Contents, Stored};
-use super::json_error;
 use super::network::{check_updates, read_loss, read_tensor, read_updates, stored};
 use crate::error::Result;
 use crate::models::Bigram;
@@ -40,7 +39,7 @@ pub(super) fn tensors(trained: &TrainedBigram) -> Result<BTreeMap<String, Stored
 pub(super) fn metadata(trained: &TrainedBigram) -> Result<Vec<(&'static str, String)>> {
     check_updates(trained.epochs)?;
     let order = Some(trained.network.order()).filter(|&order| order != 2);
-    let config = serde_json::to_string(&Config { order }).map_err(json_error)?;
+    let config = serde_json::to_string(&Config { order })?;
     Ok(vec![
         ("model", KIND.to_owned()),
         ("config", config),

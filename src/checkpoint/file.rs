@@ -1,16 +1,15 @@
 //! The format of checkpoints: safetensors with metadata of ours, checked by a SHA-256.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde::Deserialize;
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 use sha2::{Digest as _, Sha256};
 
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
-use crate::files::{open, read_error};
+use crate::files::read_error;
 
 pub(super) const FORMAT: &str = "makemore-tch";
 pub(super) const FORMAT_VERSION: &str = "2";
@@ -35,16 +34,15 @@ pub(super) fn written(
     mut metadata: BTreeMap<String, String>,
     tensors: &BTreeMap<String, Stored>,
 ) -> Result<Vec<u8>> {
-    let refused = |error: safetensors::SafeTensorError| Error::Libtorch(error.to_string());
     let views = tensors.iter().map(|(name, tensor)| {
         TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes)
             .map(|view| (name.as_str(), view))
     });
-    let views: BTreeMap<&str, TensorView> = views.collect::<Result<_, _>>().map_err(refused)?;
+    let views: BTreeMap<&str, TensorView> = views.collect::<Result<_, _>>()?;
     metadata.insert("sha256".to_owned(), sha256(&metadata, &views));
     let metadata: HashMap<_, _> = metadata.into_iter().collect();
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(refused)?;
-    sorted(&bytes).ok_or_else(|| Error::Libtorch("a file without a header".to_owned()))
+    let bytes = safetensors::serialize(views, Some(metadata))?;
+    sorted(&bytes).ok_or_else(|| Error::Encode("a file without a header".into()))
 }
 
 /// The same file with its header in the order of its keys: the crate writes them in the order of a
@@ -143,68 +141,54 @@ pub(super) fn floats(view: &TensorView) -> Option<Vec<f32>> {
     (view.dtype() == Dtype::F32).then(|| values.collect())
 }
 
-/// What a header says of the size of its file.
-#[derive(Deserialize)]
-struct Header {
-    #[serde(rename = "__metadata__", default)]
-    metadata: HashMap<String, String>,
-    #[serde(flatten)]
-    tensors: HashMap<String, Place>,
+/// A file of safetensors of which only the header was read.
+pub(super) struct Opened<R> {
+    path: PathBuf,
+    pub header: Metadata,
+    /// The bytes up to the end of the header.
+    bytes: Vec<u8>,
+    rest: R,
 }
 
-#[derive(Deserialize)]
-struct Place {
-    data_offsets: [u64; 2],
+impl<R: Read> Opened<R> {
+    /// Reads the header; none if the file is no safetensors, or has a longer header than ours are.
+    pub fn of(path: &Path, mut rest: R) -> Result<Option<Self>> {
+        let mut bytes = Vec::new();
+        let header = read_header(&mut rest, &mut bytes).map_err(|cause| read_error(path, cause))?;
+        Ok(header.map(|header| Self {
+            path: path.to_owned(),
+            header,
+            bytes,
+            rest,
+        }))
+    }
+
+    /// Whether the header says that the file is a checkpoint of ours.
+    pub fn is_ours(&self) -> bool {
+        let metadata = self.header.metadata().as_ref();
+        metadata.is_some_and(|metadata| metadata.get("format").is_some_and(|it| it == FORMAT))
+    }
+
+    /// The bytes of the file, and one more where it is longer than its header says. Allocates as
+    /// much as is there, whatever the header says.
+    pub fn whole(mut self) -> Result<Vec<u8>> {
+        let length = (self.header.data_len() as u64).saturating_add(1);
+        let read = self.rest.take(length).read_to_end(&mut self.bytes);
+        read.map_err(|cause| read_error(&self.path, cause))?;
+        Ok(self.bytes)
+    }
 }
 
-/// The bytes of a file that is a checkpoint by its header, and no more than that says.
-///
-/// # Errors
-///
-/// [`Error::NotACheckpoint`] if it is none; if it cannot be read.
-pub(super) fn read(path: &Path, file: impl Read) -> Result<Vec<u8>> {
-    let foreign = || Error::NotACheckpoint {
-        file: path.to_owned(),
-    };
-    let is_ours = |header: &Header| header.metadata.get("format").is_some_and(|it| it == FORMAT);
-    read_if(path, file, is_ours)?.ok_or_else(foreign)
-}
-
-/// The same of a file of safetensors that is none of our checkpoints; none if it is anything else.
-///
-/// # Errors
-///
-/// If it cannot be read.
-pub(super) fn read_foreign(path: &Path) -> Result<Option<Vec<u8>>> {
-    let is_foreign = |header: &Header| header.metadata.get("format").is_none_or(|it| it != FORMAT);
-    read_if(path, open(path)?, is_foreign)
-}
-
-/// The bytes of a file of safetensors, if its header is as wanted.
-fn read_if(
-    path: &Path,
-    mut file: impl Read,
-    is_wanted: impl Fn(&Header) -> bool,
-) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    let mut read = |bytes: &mut Vec<u8>, length: u64| {
-        // As much as is there, whatever a hostile header says.
-        let read = file.by_ref().take(length).read_to_end(bytes);
-        read.map_err(|cause| read_error(path, cause))
-    };
-    read(&mut bytes, 8)?;
-    let header = bytes.first_chunk().map(|&size| u64::from_le_bytes(size));
-    let Some(header) = header.filter(|&size| size <= MAX_HEADER) else {
+fn read_header(file: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<Option<Metadata>> {
+    file.take(8).read_to_end(bytes)?;
+    let length = bytes
+        .first_chunk()
+        .map(|&length| u64::from_le_bytes(length));
+    let Some(length) = length.filter(|&length| length <= MAX_HEADER) else {
         return Ok(None);
     };
-    read(&mut bytes, header)?;
-    let header = serde_json::from_slice(&bytes[8..]).ok();
-    let Some(header) = header.filter(is_wanted) else {
-        return Ok(None);
-    };
-    let ends = header.tensors.values().map(|tensor| tensor.data_offsets[1]);
-    read(&mut bytes, ends.max().unwrap_or(0).saturating_add(1))?;
-    Ok(Some(bytes))
+    file.take(length).read_to_end(bytes)?;
+    Ok(serde_json::from_slice(&bytes[8..]).ok())
 }
 
 /// The SHA-256 of metadata and tensors, in hexadecimal; each part after its length.
@@ -227,4 +211,20 @@ pub(super) fn sha256<N: AsRef<str>>(
         add(view.data());
     }
     base16ct::lower::encode_string(&hasher.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_format_is_not_called_one_of_libtorch() {
+        let stored = Stored {
+            dtype: Dtype::F32,
+            shape: vec![3],
+            bytes: vec![0; 8],
+        };
+        let fault = written(BTreeMap::new(), &BTreeMap::from([("W".to_owned(), stored)]));
+        assert!(matches!(fault, Err(Error::Encode(_))), "{fault:?}");
+    }
 }

@@ -28,9 +28,9 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::data::{Digest, SplitOf};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{Output, open};
-use file::{Contents, FORMAT, FORMAT_VERSION};
+use file::{Contents, FORMAT, FORMAT_VERSION, Opened};
 
 pub use bigram::TrainedBigram;
 pub use model::Model;
@@ -64,7 +64,7 @@ impl Checkpoint {
 
     fn metadata(&self) -> Result<BTreeMap<String, String>> {
         let vocabulary = self.model.vocabulary();
-        let split = serde_json::to_string(&self.split).map_err(json_error)?;
+        let split = serde_json::to_string(&self.split)?;
         let common = [
             ("format", FORMAT.to_owned()),
             ("format_version", FORMAT_VERSION.to_owned()),
@@ -102,7 +102,11 @@ impl Checkpoint {
 
     /// As [`load`](Self::load), from a file that is open.
     pub(crate) fn read(path: &Path, file: impl Read) -> Result<Self> {
-        Self::from_bytes(path, &file::read(path, file)?)
+        let opened = Opened::of(path, file)?.filter(Opened::is_ours);
+        let foreign = || Error::NotACheckpoint {
+            file: path.to_owned(),
+        };
+        Self::from_bytes(path, &opened.ok_or_else(foreign)?.whole()?)
     }
 
     fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
@@ -126,10 +130,6 @@ impl Checkpoint {
             split,
         })
     }
-}
-
-fn json_error(error: serde_json::Error) -> crate::Error {
-    crate::Error::Libtorch(error.to_string())
 }
 
 #[cfg(test)]

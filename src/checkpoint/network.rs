@@ -9,7 +9,6 @@ use sha2::{Digest as _, Sha256};
 use tch::{Device, Tensor};
 
 use super::file::{Contents, Stored, floats};
-use super::json_error;
 use crate::error::{Error, Result};
 use crate::models::{Config, Network};
 use crate::train::options::{Done, WordOptions};
@@ -99,7 +98,7 @@ pub(super) fn stored(tensor: &Tensor) -> Result<Stored> {
 pub(super) fn metadata(trained: &TrainedNetwork) -> Result<Vec<(&'static str, String)>> {
     check_updates(trained.steps)?;
     let config = trained.network.config();
-    let written = serde_json::to_value(config).map_err(json_error)?;
+    let written = serde_json::to_value(config)?;
     let model = written["model"].as_str().unwrap_or_default();
     let mut metadata = vec![
         ("model", model.to_owned()),
@@ -115,7 +114,7 @@ pub(super) fn metadata(trained: &TrainedNetwork) -> Result<Vec<(&'static str, St
             evaluated: run.evaluated,
             since: run.since,
         };
-        let written = serde_json::to_string(&written).map_err(json_error)?;
+        let written = serde_json::to_string(&written)?;
         metadata.push(("run", written));
     }
     Ok(metadata)

@@ -18,7 +18,6 @@ use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
 use super::file::{Contents, Stored};
-use super::json_error;
 use crate::counting::MAX_ORDER;
 use crate::error::Result;
 use crate::models::ngram::trie::{Level, Trie};
@@ -40,7 +39,7 @@ pub(super) fn metadata(ngram: &Ngram) -> Result<Vec<(&'static str, String)>> {
         order: ngram.order(),
         smoothing: ngram.smoothing(),
     };
-    let config = serde_json::to_string(&config).map_err(json_error)?;
+    let config = serde_json::to_string(&config)?;
     Ok(vec![("model", KIND.to_owned()), ("config", config)])
 }
 
