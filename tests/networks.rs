@@ -4,19 +4,10 @@
 mod common;
 
 use common::Folder;
+use makemore_tch::models::{KINDS, Kind};
 use serde_json::Value;
 
 const NAMES: &str = include_str!("../assets/names.txt");
-const TYPES: [&str; 8] = [
-    "mlp",
-    "mlp --batchnorm",
-    "bow",
-    "rnn",
-    "gru",
-    "lstm",
-    "transformer",
-    "wavenet",
-];
 /// Those that learn statistics of batches.
 const NORMALISED: [&str; 2] = ["mlp --batchnorm", "wavenet"];
 const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
@@ -27,6 +18,19 @@ fn small(kind: &str) -> &str {
         "transformer" => "--n-layer 1 --n-head 2",
         _ => "--n-embd2 8",
     }
+}
+
+/// All kinds with the sizes that a small network has, and an mlp with batch normalisation.
+fn types() -> Vec<String> {
+    let small = |kind: &&dyn Kind| -> String {
+        let sizes = [("n_embd", 8), ("n_embd2", 8), ("n_layer", 1), ("n_head", 2)];
+        let sizes = sizes.iter().filter(|(size, _)| kind.sizes().contains(size));
+        let sizes = sizes.map(|(size, number)| format!(" --{} {number}", size.replace('_', "-")));
+        kind.name().to_owned() + &sizes.collect::<String>()
+    };
+    let mut types: Vec<String> = KINDS.iter().map(small).collect();
+    types.push("mlp --n-embd 8 --n-embd2 8 --batchnorm".to_owned());
+    types
 }
 
 /// A folder with a short list.
@@ -44,12 +48,10 @@ fn number(value: &Value) -> f64 {
 #[test]
 fn every_type_is_trained_saved_scored_and_drawn_from() {
     let folder = folder();
-    for arguments in TYPES {
+    let steps = SMALL.replace("--n-embd 8 ", "");
+    for arguments in types() {
         let kind = arguments.split(' ').next().unwrap();
-        let document = folder.json(&format!(
-            "train --type {arguments} --json {SMALL} {}",
-            small(kind)
-        ));
+        let document = folder.json(&format!("train --type {arguments} --json --force {steps}"));
         assert_eq!(document["type"], kind);
         let file = format!("makemore-{kind}.safetensors");
         assert_eq!(document["checkpoint"], *file);
@@ -77,6 +79,32 @@ fn every_type_is_trained_saved_scored_and_drawn_from() {
         let names = folder.stdout(&sample);
         assert_eq!(names.lines().count(), 20);
         assert_eq!(names, folder.stdout(&sample));
+    }
+}
+
+#[test]
+fn the_help_of_train_has_every_kind() {
+    let help = Folder::new().stdout("train --help");
+    for kind in KINDS {
+        assert!(help.contains(&format!("- {}:", kind.name())), "{help}");
+    }
+}
+
+/// A size of another kind would be ignored in silence.
+#[test]
+fn sizes_that_a_kind_does_not_have_are_refused_by_name() {
+    let folder = folder();
+    let sizes = ["n_embd", "n_embd2", "n_layer", "n_head", "block_size"];
+    for kind in KINDS {
+        for size in sizes {
+            if kind.sizes().contains(&size) {
+                continue;
+            }
+            let flag = format!("--{}", size.replace('_', "-"));
+            let error = folder.error(&format!("train --type {} {flag} 2", kind.name()), 1);
+            let expected = format!("{flag} is not of this type of network");
+            assert!(error.contains(&expected), "{error}");
+        }
     }
 }
 

@@ -35,7 +35,7 @@ impl Model {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Bigram(_) => bigram::KIND,
-            Self::Network(trained) => trained.network.config().name(),
+            Self::Network(trained) => trained.network.config().kind().name(),
             Self::Ngram(_) => ngram::KIND,
         }
     }

@@ -98,11 +98,9 @@ pub(super) fn stored(tensor: &Tensor) -> Result<Stored> {
 pub(super) fn metadata(trained: &TrainedNetwork) -> Result<Vec<(&'static str, String)>> {
     check_updates(trained.steps)?;
     let config = trained.network.config();
-    let written = serde_json::to_value(config)?;
-    let model = written["model"].as_str().unwrap_or_default();
     let mut metadata = vec![
-        ("model", model.to_owned()),
-        ("config", written["config"].to_string()),
+        ("model", config.kind().name().to_owned()),
+        ("config", config.sizes_as_json()?),
         ("steps", trained.steps.to_string()),
         ("loss", f64::from(trained.loss).to_string()),
     ];
@@ -122,8 +120,8 @@ pub(super) fn metadata(trained: &TrainedNetwork) -> Result<Vec<(&'static str, St
 
 pub(super) fn read(file: &Contents) -> Result<TrainedNetwork> {
     let vocabulary = file.vocabulary()?;
-    let config = read_config(file.value("model")?, file.value("config")?)
-        .map_err(|_| file.fault("of another model than this version knows"))?;
+    let config = Config::read(file.value("model")?, file.value("config")?)
+        .ok_or_else(|| file.fault("of another model than this version knows"))?;
     let (optimizer, parameters) = read_tensors(file)?;
     let network = Network::of(vocabulary, config, &parameters, Device::Cpu)
         .map_err(|error| file.fault(error.to_string()))?;
@@ -168,11 +166,6 @@ pub(super) fn read_loss(file: &Contents) -> Result<f32> {
         true => Ok(loss),
         false => Err(file.fault("no training has such a loss")),
     }
-}
-
-fn read_config(model: &str, config: &str) -> serde_json::Result<Config> {
-    let config: serde_json::Value = serde_json::from_str(config)?;
-    serde_json::from_value(serde_json::json!({ "model": model, "config": config }))
 }
 
 fn read_run(written: &str, optimizer: Vec<(String, Tensor)>) -> std::result::Result<Run, ()> {

@@ -20,22 +20,8 @@ use super::file::Opened;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::files::open;
-use crate::models::{Config, Network, Sizes};
-
-/// The name of a kind of network, by a parameter that no other one has.
-fn kind_of(has: impl Fn(&str) -> bool) -> Option<&'static str> {
-    let of = [
-        ("transformer.wte.weight", "transformer"),
-        ("context_block.mlp.c_fc.weight", "bow"),
-        ("mlp.0.weight", "mlp"),
-        ("cell.xh_to_z.weight", "gru"),
-        ("cell.xh_to_h.weight", "rnn"),
-        ("lstm.weight_hh_l0", "lstm"),
-        ("logits", "lookup"),
-    ];
-    let found = of.iter().find(|(name, _)| has(name));
-    found.map(|&(_, kind)| kind)
-}
+use crate::models::kinds::kind::Shapes;
+use crate::models::{Config, KINDS, Kind, Network, Sizes};
 
 /// Whether a tensor is a mask of makemore.py's attention or averages: a buffer, which follows from
 /// the block size.
@@ -47,6 +33,8 @@ fn is_mask(name: &str) -> bool {
 #[derive(Debug)]
 pub struct Weights {
     path: PathBuf,
+    kind: &'static dyn Kind,
+    shapes: Shapes,
     parameters: BTreeMap<String, Tensor>,
 }
 
@@ -65,10 +53,17 @@ impl Weights {
     }
 
     fn read(path: &Path, file: impl Read) -> Result<Option<Self>> {
-        let opened = Opened::of(path, file)?.filter(|opened| {
-            !opened.is_ours() && kind_of(|name| opened.header.info(name).is_some()).is_some()
-        });
-        let Some(opened) = opened else {
+        let Some(opened) = Opened::of(path, file)?.filter(|opened| !opened.is_ours()) else {
+            return Ok(None);
+        };
+        let infos = opened.header.tensors().into_iter();
+        let shapes = Shapes(
+            infos
+                .map(|(name, info)| (name, info.shape.clone()))
+                .collect(),
+        );
+        let is_of = |kind: &&&dyn Kind| kind.of_weights(&shapes, &Sizes::default()).is_some();
+        let Some(&kind) = KINDS.iter().find(is_of) else {
             return Ok(None);
         };
         let mut infos = opened.header.tensors().into_iter();
@@ -96,13 +91,15 @@ impl Weights {
         }
         Ok(Some(Self {
             path: path.to_owned(),
+            kind,
+            shapes,
             parameters,
         }))
     }
 
-    /// The name of the kind of network.
-    pub fn kind(&self) -> Option<&'static str> {
-        kind_of(|name| self.parameters.contains_key(name))
+    /// The kind of network.
+    pub fn kind(&self) -> &'static dyn Kind {
+        self.kind
     }
 
     /// The network, for words of a vocabulary that have at most so many characters.
@@ -117,87 +114,23 @@ impl Weights {
         n_head: usize,
         device: Device,
     ) -> Result<Network> {
-        let of = |name: &str| self.shape(name);
-        let layers = (0..).take_while(|layer| {
-            let name = format!("transformer.h.{layer}.attn.c_attn.weight");
-            self.parameters.contains_key(&name)
-        });
-        let sizes = Sizes {
+        let given = Sizes {
             block_size: longest + 1,
             n_head,
-            n_layer: layers.count().max(1),
             ..Sizes::default()
         };
-        let of_state = |hidden: &str| -> Result<Sizes> {
-            Ok(Sizes {
-                n_embd: of("wte.weight")?[1],
-                n_embd2: of(hidden)?[0],
-                ..sizes
-            })
-        };
-        let (config, rows) = match self.kind() {
-            Some("lookup") => (Config::Lookup {}, of("logits")?[0]),
-            Some("transformer") => {
-                let [block_size, n_embd] = of("transformer.wpe.weight")?;
-                let sizes = Sizes {
-                    block_size,
-                    n_embd,
-                    ..sizes
-                };
-                (Config::Transformer(sizes), of("transformer.wte.weight")?[0])
-            }
-            Some("bow") => {
-                let sizes = Sizes {
-                    block_size: of("wpe.weight")?[0],
-                    ..of_state("context_block.mlp.c_fc.weight")?
-                };
-                (Config::Bow(sizes), of("wte.weight")?[0])
-            }
-            Some("mlp") => {
-                let sizes = of_state("mlp.0.weight")?;
-                let block_size = of("mlp.0.weight")?[1] / sizes.n_embd.max(1);
-                // The last row is of its <BLANK>.
-                let rows = of("wte.weight")?[0].saturating_sub(1);
-                (
-                    Config::Mlp(Sizes {
-                        block_size,
-                        ..sizes
-                    }),
-                    rows,
-                )
-            }
-            Some("gru") => (
-                Config::Gru(of_state("cell.xh_to_z.weight")?),
-                of("wte.weight")?[0],
-            ),
-            Some("rnn") => (
-                Config::Rnn(of_state("cell.xh_to_h.weight")?),
-                of("wte.weight")?[0],
-            ),
-            _ => {
-                let sizes = Sizes {
-                    n_embd2: of("lstm.weight_hh_l0")?[1],
-                    ..of_state("lstm.weight_hh_l0")?
-                };
-                (Config::Lstm(sizes), of("wte.weight")?[0])
-            }
-        };
-        if rows != vocabulary.len() {
+        let found = self.kind.of_weights(&self.shapes, &given);
+        let (sizes, v) =
+            found.ok_or_else(|| self.fault("weights of another network".to_owned()))?;
+        if v != vocabulary.len() {
             return Err(self.fault(format!(
-                "weights for {rows} characters, and the list has {}; the list that they were trained on would work",
+                "weights for {v} characters, and the list has {}; the list that they were trained on would work",
                 vocabulary.len()
             )));
         }
+        let config = Config::new(self.kind, sizes);
         Network::of(vocabulary, config, &self.parameters, device)
             .map_err(|error| self.fault(error.to_string()))
-    }
-
-    fn shape(&self, name: &str) -> Result<[usize; 2]> {
-        let shape = self.parameters.get(name).map(Tensor::size);
-        match shape.as_deref() {
-            Some(&[rows, columns]) => Ok([rows as usize, columns as usize]),
-            _ => Err(self.fault(format!("there is no matrix {name:?} as its network has it"))),
-        }
     }
 
     fn fault(&self, fault: String) -> Error {

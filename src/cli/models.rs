@@ -211,7 +211,8 @@ fn of_weights(
     })?;
     let vocabulary = counted.counts.vocabulary().clone();
     let network = weights.network(vocabulary, longest, n_head, tch::Device::Cpu)?;
-    if weights.kind() == Some("transformer") && n_head == Sizes::default().n_head {
+    let has_heads = weights.kind().sizes().contains(&"n_head");
+    if has_heads && n_head == Sizes::default().n_head {
         remarks.say(format_args!(
             "{}: weights do not say how many heads there are; {n_head} are assumed, as makemore.py has by default (--n-head)",
             path.display()

@@ -6,19 +6,17 @@
 //! Source: <https://github.com/karpathy/makemore>, makemore.py; lecture 5.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use tch::{Device, Kind, Tensor};
 
 use super::config::Config;
 use super::draw::{Drawer, Method, Shaping};
+use super::kinds::kind::{Advanced, Layers};
 use super::language_model::{LanguageModel, by_contexts};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Taken};
 use super::reader::{Reader, StateReader};
 use super::rounds;
 use super::tokens::Tokens;
-use super::{bow::Bow, lookup::Lookup, mlp::Mlp, rnn::Lstm, rnn::Rnn, transformer::Transformer};
-use super::{parameters::Taken, wavenet::Wavenet};
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
@@ -29,28 +27,6 @@ const WORDS: usize = 256;
 /// How many numbers of tokens are computed at once, unless a single word has more: those of their
 /// contexts or the probabilities of what follows.
 const NUMBERS: usize = 1 << 22;
-
-/// What a network computes of tokens.
-pub(super) trait Layers: fmt::Debug + Send {
-    /// The logits of the character after each token, `[N, V]`.
-    fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
-
-    /// One more character, `[B]`, i64, of each of `B` words whose state is known, or of words that
-    /// begin. There are no more than the block size in all, but for those that
-    /// [take longer words](Config::takes_longer_words).
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step>;
-
-    /// How many numbers the state of a word has at most.
-    fn state(&self) -> usize;
-}
-
-/// What is known after a character of each of some words.
-pub(super) struct Step {
-    /// Of the next character, `[B, V]`.
-    pub logits: Tensor,
-    /// What the network remembers of the words, each `[B, ..]`.
-    pub state: Vec<Tensor>,
-}
 
 /// A network of makemore.py or lecture 5: a language model whose parameters gradient descent moves.
 #[derive(Debug)]
@@ -103,19 +79,9 @@ impl Network {
         device: Device,
     ) -> Result<Self> {
         let v = vocabulary.len() as i64;
-        let of = &mut parameters;
-        let layers: Box<dyn Layers> = match config {
-            Config::Lookup {} => Box::new(Lookup::of(of, v)?),
-            Config::Mlp(sizes) => Box::new(Mlp::of(of, v, sizes)?),
-            Config::Bow(sizes) => Box::new(Bow::of(of, v, sizes)?),
-            Config::Rnn(sizes) => Box::new(Rnn::of(of, v, sizes)?),
-            Config::Gru(sizes) => Box::new(Rnn::gru(of, v, sizes)?),
-            Config::Lstm(sizes) => Box::new(Lstm::of(of, v, sizes)?),
-            Config::Transformer(sizes) => Box::new(Transformer::of(of, v, sizes)?),
-            Config::Wavenet(sizes) => Box::new(Wavenet::of(of, v, sizes)?),
-        };
+        let layers = config.kind().build(&mut parameters, v, config.sizes())?;
         Ok(Self {
-            block_size: config.block_size(),
+            block_size: config.sizes().block_size,
             vocabulary,
             config,
             device,
@@ -164,13 +130,13 @@ impl Network {
     }
 
     /// See [`Layers::step`].
-    pub(super) fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
+    pub(super) fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
         self.layers.step(state, characters)
     }
 
-    /// See [`Layers::state`].
-    pub(super) fn state(&self) -> usize {
-        self.layers.state()
+    /// See [`Layers::state_numbers`].
+    pub(super) fn state_numbers(&self) -> usize {
+        self.layers.state_numbers()
     }
 
     /// Another network with the same numbers, for another thread.
@@ -282,7 +248,7 @@ impl LanguageModel for Network {
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
         // A longer word does not fit with its start token.
         let is_longer = |word: &&[usize]| word.len() >= self.block_size;
-        if !self.config.takes_longer_words() && words.iter().any(is_longer) {
+        if !self.config.kind().takes_longer_words() && words.iter().any(is_longer) {
             return by_contexts(self, words);
         }
         let begins = words.iter().scan(0, |end, word| {
@@ -301,7 +267,9 @@ impl LanguageModel for Network {
             order = further;
             let of_places: Vec<&[usize]> = places.iter().map(|&place| words[place]).collect();
             let mut rest = match of_places[..] {
-                [long] if self.numbers(long) > NUMBERS && self.config.takes_longer_words() => {
+                [long]
+                    if self.numbers(long) > NUMBERS && self.config.kind().takes_longer_words() =>
+                {
                     self.in_pieces(long)?
                 }
                 _ => self.of_next(&of_places)?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::config::Norm;
+use super::kinds::sizes::Norm;
 use super::norm::{AnyNorm, LayerNorm, RmsNorm};
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;

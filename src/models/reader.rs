@@ -6,8 +6,9 @@ use std::thread;
 
 use tch::{Device, Kind, Tensor};
 
+use super::kinds::kind::Advanced;
 use super::language_model::{BATCH, LanguageModel, contexts};
-use super::network::{Network, Step};
+use super::network::Network;
 use super::tokens::Tokens;
 use crate::error::{Error, Result};
 use crate::libtorch::threads;
@@ -81,7 +82,7 @@ impl<'m> StateReader<'m> {
     }
 
     /// One more character of each word.
-    fn step(&mut self, state: Option<&[Tensor]>, characters: &[i64]) -> Result<Step> {
+    fn step(&mut self, state: Option<&[Tensor]>, characters: &[i64]) -> Result<Advanced> {
         let threads = match self.network.device() {
             Device::Cpu => threads::drawing().min(characters.len() / WORDS_A_THREAD),
             _ => 1,
@@ -99,7 +100,7 @@ impl<'m> StateReader<'m> {
         });
         let mut parts: Vec<(Option<Vec<Tensor>>, Tensor)> = parts.collect::<Result<_>>()?;
         let (state, characters) = parts.remove(0);
-        let steps: Vec<Step> = thread::scope(|scope| {
+        let steps: Vec<Advanced> = thread::scope(|scope| {
             let others = self.others.iter_mut().zip(parts);
             let others = others.map(|(other, (state, characters))| {
                 scope.spawn(move || tch::no_grad(|| other.step(state.as_deref(), &characters)))
@@ -117,17 +118,17 @@ impl<'m> StateReader<'m> {
 }
 
 /// The steps of several threads as one.
-fn joined(mut steps: Vec<Step>) -> Result<Step> {
+fn joined(mut steps: Vec<Advanced>) -> Result<Advanced> {
     if steps.len() == 1 {
         return Ok(steps.remove(0));
     }
-    let cat = |of: &dyn Fn(&Step) -> Tensor| {
+    let cat = |of: &dyn Fn(&Advanced) -> Tensor| {
         let parts: Vec<Tensor> = steps.iter().map(of).collect();
         Tensor::f_cat(&parts, 0)
     };
     let parts = 0..steps[0].state.len();
     let state = parts.map(|part| cat(&|step| step.state[part].shallow_clone()));
-    Ok(Step {
+    Ok(Advanced {
         logits: cat(&|step| step.logits.shallow_clone())?,
         state: state.collect::<std::result::Result<_, _>>()?,
     })
@@ -138,7 +139,7 @@ impl Reader for StateReader<'_> {
         let tokens = 1 + words.first().map_or(0, |word| word.len());
         let state = self.state.take().filter(|_| parents.is_some());
         let block_size = self.network.block_size();
-        if tokens > block_size && !self.network.config().takes_longer_words() {
+        if tokens > block_size && !self.network.config().kind().takes_longer_words() {
             let p = words.chunks(BATCH);
             let p = p.map(|words| of_logits(&read_again(self.network, words)?));
             return Ok(Tensor::f_cat(&p.collect::<Result<Vec<Tensor>>>()?, 0)?);
@@ -170,7 +171,7 @@ impl Reader for StateReader<'_> {
     }
 
     fn most_words(&self) -> usize {
-        (MOST_NUMBERS / self.network.state().max(1)).clamp(16, MOST_WORDS)
+        (MOST_NUMBERS / self.network.state_numbers().max(1)).clamp(16, MOST_WORDS)
     }
 }
 
@@ -200,7 +201,8 @@ fn read_again(network: &Network, words: &[&[usize]]) -> Result<Tensor> {
 pub(super) mod tests {
     use super::*;
     use crate::data::{Vocabulary, Words};
-    use crate::models::{Config, Norm, Positions, Sizes};
+    use crate::models::Config;
+    use crate::models::kinds::{KINDS, Mlp, Norm, Positions, Sizes, Transformer};
 
     /// A small network of each kind.
     pub fn networks() -> Vec<Network> {
@@ -211,30 +213,22 @@ pub(super) mod tests {
             n_layer: 2,
             ..Sizes::default()
         };
-        let configs = [
-            Config::Lookup {},
-            Config::Mlp(sizes),
-            Config::Bow(sizes),
-            Config::Rnn(sizes),
-            Config::Gru(sizes),
-            Config::Lstm(sizes),
-            Config::Transformer(sizes),
-            Config::Transformer(Sizes {
-                norm: Norm::Rms,
-                positions: Positions::Rotary,
-                ..sizes
-            }),
-            Config::Mlp(Sizes {
-                batchnorm: true,
-                ..sizes
-            }),
-            Config::Wavenet(Sizes {
-                block_size: 8,
-                ..sizes
-            }),
+        let kinds = KINDS.iter().map(|&kind| Config::new(kind, sizes));
+        let rotary = Sizes {
+            norm: Norm::Rms,
+            positions: Positions::Rotary,
+            ..sizes
+        };
+        let normalised = Sizes {
+            batchnorm: true,
+            ..sizes
+        };
+        let further = [
+            Config::new(&Transformer, rotary),
+            Config::new(&Mlp, normalised),
         ];
-        configs
-            .into_iter()
+        kinds
+            .chain(further)
             .map(|config| Network::new(vocabulary.clone(), config, 5, Device::Cpu).unwrap())
             .collect()
     }

@@ -23,10 +23,10 @@ pub struct Ordered {
 impl Ordered {
     /// Those of a network, as they are moved with some options.
     pub fn of(network: &Network, options: &WordOptions) -> Self {
-        let config = network.config();
+        let kind = network.config().kind();
         let (mut matrices, mut rest) = (Vec::new(), Vec::new());
         for (name, parameter) in network.parameters() {
-            match (config.hidden_matrices(&name), parameter.size().as_slice()) {
+            match (kind.hidden_matrices(&name), parameter.size().as_slice()) {
                 (count @ 1.., &[rows, columns]) if options.muon.is_some() => {
                     matrices.push(((rows / count, columns), count, parameter));
                 }

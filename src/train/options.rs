@@ -24,7 +24,7 @@ pub struct WordOptions {
     /// How parameters are moved.
     pub adamw: AdamWOptions,
     /// How the matrices of hidden layers are moved, if otherwise; of a network that has some, see
-    /// [`Config::hidden_matrices`](crate::models::Config::hidden_matrices).
+    /// [`Kind::hidden_matrices`](crate::models::Kind::hidden_matrices).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muon: Option<MuonOptions>,
     /// What share of its numbers a network leaves out in each step, below 1.

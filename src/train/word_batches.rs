@@ -427,7 +427,8 @@ mod tests {
 
     use super::*;
     use crate::data::{Vocabulary, Words};
-    use crate::models::{Config, Norm, Positions, Sizes};
+    use crate::models::Config;
+    use crate::models::kinds::{Gru, Norm, Positions, Sizes, Transformer, Wavenet};
     use crate::train::adamw::AdamWOptions;
     use crate::train::muon::MuonOptions;
     use crate::train::options::LearningRate;
@@ -465,7 +466,7 @@ mod tests {
             n_embd2: 8,
             ..Sizes::default()
         };
-        Network::new(vocabulary.clone(), Config::Gru(sizes), 1, Device::Cpu).unwrap()
+        Network::new(vocabulary.clone(), Config::new(&Gru, sizes), 1, Device::Cpu).unwrap()
     }
 
     const OPTIONS: WordOptions = WordOptions {
@@ -504,7 +505,7 @@ mod tests {
             muon: Some(muon),
             ..OPTIONS
         };
-        let config = Config::Transformer(sizes);
+        let config = Config::new(&Transformer, sizes);
         let network = Network::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
         (network, options)
     }
@@ -587,7 +588,7 @@ mod tests {
                 n_embd2: 16,
                 ..Sizes::default()
             };
-            let config = Config::Wavenet(sizes);
+            let config = Config::new(&Wavenet, sizes);
             let network = Network::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
             (network, OPTIONS)
         });

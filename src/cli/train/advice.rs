@@ -9,7 +9,7 @@ use makemore_tch::train::{WARM_UP, rate};
 use makemore_tch::{Error, Rows, TrainOptions, Trained, format, score};
 
 use super::network::Task;
-use super::{Choice, Kind, Train};
+use super::{Choice, ModelType, Train};
 
 /// How far above counting a loss may end before the user is told, in nats.
 const A_LITTLE: f64 = 0.02;
@@ -32,7 +32,7 @@ impl Train {
         if options.regularization > 0.0 {
             remedy += " and a smaller --regularization";
         }
-        let out = self.out(Kind::Bigram);
+        let out = self.out(ModelType::Bigram);
         let out = out.display();
         anyhow!("{error}; try {remedy} (nothing was saved to {out})")
     }

@@ -20,12 +20,14 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use makemore_tch::checkpoint::MAX_EPOCHS;
 use makemore_tch::checkpoint::Weights;
 use makemore_tch::counting::MAX_ORDER;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::models::Smoothing;
+use makemore_tch::models::kinds::{KINDS, Kind, Lookup};
 use makemore_tch::{Checkpoint, Rows, Shares};
 
 use super::arguments::{
@@ -61,8 +63,8 @@ Examples:
   makemore-tch train --type ngram --order 4 --smoothing auto --plot orders.png")]
 pub struct Train {
     /// What is trained [default: bigram, or what --resume has]
-    #[arg(long = "type", value_enum)]
-    kind: Option<Kind>,
+    #[arg(long = "type", value_parser = model_type())]
+    kind: Option<ModelType>,
 
     /// How many characters are looked at together, 1 to 16 [default: 2; of n-grams 6]
     #[arg(long, value_name = "N", value_parser = whole(1..=MAX_ORDER), allow_negative_numbers = true)]
@@ -173,57 +175,60 @@ pub struct Train {
 /// The lecture's.
 const SEED: u64 = 420;
 
-/// The kinds of models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// The lecture's network, by gradient descent; with --preset makemore makemore.py's, which is
-    /// the same model trained by batches
+/// The types of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ModelType {
+    /// The lecture's network.
     Bigram,
-    /// makemore.py's bigram
-    #[value(skip)]
-    Lookup,
-    /// N-grams, by counting
+    /// N-grams.
     Ngram,
-    /// makemore.py's multilayer perceptron
-    Mlp,
-    /// makemore.py's bag of words
-    Bow,
-    /// makemore.py's recurrent network
-    Rnn,
-    /// makemore.py's recurrent network with gates
-    Gru,
-    /// A long short-term memory
-    Lstm,
-    /// makemore.py's transformer, by our settings with other norms and positions
-    Transformer,
-    /// Lecture 5's network, which joins the last characters two by two
-    Wavenet,
+    /// A network of makemore.py or lecture 5.
+    Network(&'static dyn Kind),
 }
 
-impl Kind {
+impl ModelType {
+    fn all() -> impl Iterator<Item = Self> {
+        let networks = KINDS.iter().copied().map(Self::Network);
+        [Self::Bigram, Self::Ngram].into_iter().chain(networks)
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::all().find(|of| of.name() == name)
+    }
+
+    /// Its name in the command line and in checkpoints.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bigram => "bigram",
+            Self::Ngram => "ngram",
+            Self::Network(kind) => kind.name(),
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Bigram => {
+                "The lecture's network, by gradient descent; with --preset makemore makemore.py's, which is the same model trained by batches"
+            }
+            Self::Ngram => "N-grams, by counting",
+            Self::Network(kind) => kind.about(),
+        }
+    }
+
     /// Where a model is saved, if the user does not say.
     fn out(self) -> PathBuf {
         match self {
             Self::Bigram => "makemore.safetensors".into(),
-            kind => format!("makemore-{}.safetensors", kind.name()).into(),
+            other => format!("makemore-{}.safetensors", other.name()).into(),
         }
     }
+}
 
-    /// What the command line and checkpoints call it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Bigram => "bigram",
-            Self::Lookup => "lookup",
-            Self::Ngram => "ngram",
-            Self::Mlp => "mlp",
-            Self::Bow => "bow",
-            Self::Rnn => "rnn",
-            Self::Gru => "gru",
-            Self::Lstm => "lstm",
-            Self::Transformer => "transformer",
-            Self::Wavenet => "wavenet",
-        }
-    }
+/// Reads the name of a type.
+fn model_type() -> impl TypedValueParser<Value = ModelType> {
+    let values = ModelType::all().map(|of| PossibleValue::new(of.name()).help(of.about()));
+    PossibleValuesParser::new(values)
+        .try_map(|name| ModelType::named(&name).ok_or("one of the types would work"))
 }
 
 /// How probabilities are made of counts.
@@ -246,52 +251,48 @@ impl Train {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
         // The weights of makemore.py are no checkpoint; n-grams are not resumed at all.
         let resumed = self.resume.as_deref();
-        let resumed = resumed.filter(|_| self.kind != Some(Kind::Ngram));
+        let resumed = resumed.filter(|_| self.kind != Some(ModelType::Ngram));
         let weights = resumed.map(Weights::load).transpose()?;
         let weights = weights.flatten();
         let kind = self.kind(weights.as_ref())?;
-        if let Kind::Bigram | Kind::Ngram = kind {
+        if let ModelType::Bigram | ModelType::Ngram = kind {
             self.refuse(
                 &self.words.given(),
                 "is of the networks of makemore.py; choose one with --type",
             )?;
         }
         match kind {
-            Kind::Bigram => self.train_network(context),
-            Kind::Ngram => self.count_ngrams(context),
-            kind => self.train_on_words(kind, weights, context),
+            ModelType::Bigram => self.train_network(context),
+            ModelType::Ngram => self.count_ngrams(context),
+            ModelType::Network(kind) => self.train_on_words(kind, weights, context),
         }
     }
 
     /// What is trained: as the user says, or what is resumed.
-    fn kind(&self, weights: Option<&Weights>) -> anyhow::Result<Kind> {
+    fn kind(&self, weights: Option<&Weights>) -> anyhow::Result<ModelType> {
         let resumed = self.resume.as_ref().filter(|_| self.kind.is_none());
         let Some(file) = resumed else {
-            return Ok(match self.kind {
-                None | Some(Kind::Bigram) if self.words.has_preset() => Kind::Lookup,
-                kind => kind.unwrap_or(Kind::Bigram),
+            return Ok(match self.kind.unwrap_or(ModelType::Bigram) {
+                ModelType::Bigram if self.words.has_preset() => ModelType::Network(&Lookup),
+                kind => kind,
             });
         };
         let last = last_of(file);
         let kind = match weights {
-            Some(weights) => weights.kind().unwrap_or_default(),
+            Some(weights) => weights.kind().name(),
             None => {
                 let file = if last.exists() { &last } else { file };
                 Checkpoint::load(file)?.model.kind()
             }
         };
-        if kind == Kind::Lookup.name() {
-            return Ok(Kind::Lookup);
-        }
-        Kind::from_str(kind, false)
-            .map_err(|_| anyhow!("{}: a model of type {kind}", file.display()))
+        ModelType::named(kind).ok_or_else(|| anyhow!("{}: a model of type {kind}", file.display()))
     }
 
     /// Where the model is saved.
-    fn out(&self, kind: Kind) -> PathBuf {
+    fn out(&self, kind: ModelType) -> PathBuf {
         match (&self.out, &self.resume, kind) {
             (Some(out), ..) => out.clone(),
-            (None, Some(resumed), Kind::Bigram) => resumed.clone(),
+            (None, Some(resumed), ModelType::Bigram) => resumed.clone(),
             (None, Some(resumed), _) => base_of(resumed),
             (None, None, kind) => kind.out(),
         }

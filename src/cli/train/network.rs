@@ -21,7 +21,7 @@ use serde::Serialize;
 use super::data::{Data, nll};
 use super::log::{EpochLoss, Log};
 use super::outputs::Outputs;
-use super::{Choice, Kind, SEED, Train};
+use super::{Choice, ModelType, SEED, Train};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
@@ -68,7 +68,7 @@ pub(super) struct Task {
 
 impl Train {
     pub(super) fn train_network(self, context: Context) -> anyhow::Result<u8> {
-        let out = self.out(Kind::Bigram);
+        let out = self.out(ModelType::Bigram);
         let outputs = Outputs::check(self.request(&out, None, CSV_COLUMNS))?;
         let task = self.task(&outputs, context)?;
         let interrupt = Interrupt::catch()?;

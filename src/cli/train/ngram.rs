@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::data::{Data, nll};
 use super::names::{self, Name};
 use super::outputs::Outputs;
-use super::{Choice, Kind, SEED, Train};
+use super::{Choice, ModelType, SEED, Train};
 use crate::cli::context::Context;
 use crate::cli::{output, progress};
 
@@ -53,7 +53,7 @@ impl Train {
     pub(super) fn count_ngrams(self, context: Context) -> anyhow::Result<u8> {
         self.refuse_of_gradient_descent()?;
         let start = Instant::now();
-        let out = self.out(Kind::Ngram);
+        let out = self.out(ModelType::Ngram);
         let outputs = Outputs::check(self.request(&out, None, ""))?;
         let data = self.read_data(Shares::USUAL, None, context)?;
         outputs.check_list(&data.counted, "ngram")?;

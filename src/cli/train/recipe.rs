@@ -3,12 +3,13 @@
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::SampleOptions;
-use makemore_tch::models::{Config, Norm, Positions, Shaping, Sizes};
+use makemore_tch::models::kinds::kind::{self, Recipe};
+use makemore_tch::models::{Config, Kind, Shaping, Sizes};
 use makemore_tch::train::adamw::AdamWOptions;
 use makemore_tch::train::muon::MuonOptions;
 use makemore_tch::train::options::{LearningRate, WordOptions};
 
-use super::{Kind, Train};
+use super::Train;
 use crate::cli::arguments::{above_zero, below_one, whole, zero_or_more};
 
 /// The largest size that may be asked for.
@@ -128,19 +129,16 @@ impl WordArguments {
     }
 
     /// Those that say nothing to a kind of network.
-    pub fn of_other_kinds(&self, kind: Kind) -> Vec<(bool, &'static str)> {
-        let is_transformer = kind == Kind::Transformer;
-        let is_lookup = kind == Kind::Lookup;
-        vec![
-            (!is_transformer && self.n_layer.is_some(), "--n-layer"),
-            (!is_transformer && self.n_head.is_some(), "--n-head"),
-            (is_transformer && self.n_embd2.is_some(), "--n-embd2"),
-            (is_lookup && self.n_embd.is_some(), "--n-embd"),
-            (is_lookup && self.n_embd2.is_some(), "--n-embd2"),
-            (is_lookup && self.block_size.is_some(), "--block-size"),
-            (is_lookup && self.dropout.is_some(), "--dropout"),
-            (kind != Kind::Mlp && self.batchnorm, "--batchnorm"),
-        ]
+    pub fn of_other_kinds(&self, kind: &dyn Kind) -> Vec<(bool, &'static str)> {
+        let flags = kind.sizes().iter();
+        let flags: Vec<String> = flags
+            .map(|size| format!("--{}", size.replace('_', "-")))
+            .collect();
+        let mut others = self.of_sizes();
+        others.retain(|&(_, flag)| !flags.iter().any(|own| own == flag));
+        // A kind without sizes has no layer before the last one.
+        others.push((flags.is_empty() && self.dropout.is_some(), "--dropout"));
+        others
     }
 
     /// Those of a network's sizes.
@@ -170,89 +168,40 @@ impl WordArguments {
 
 impl Train {
     /// A network for words of up to so many characters.
-    pub(super) fn config(&self, kind: Kind, longest: usize) -> anyhow::Result<Config> {
-        let (block_size, n_embd, n_embd2) = match kind {
-            Kind::Wavenet => (8, 24, 128),
-            Kind::Gru if self.is_ours() => (longest + 1, 64, 384),
-            Kind::Lstm if self.is_ours() => (longest + 1, 64, 256),
-            _ => (longest + 1, 64, 64),
+    pub(super) fn config(&self, kind: &'static dyn Kind, longest: usize) -> anyhow::Result<Config> {
+        let preset = match self.words.preset {
+            None => kind::Preset::Ours,
+            Some(Preset::Makemore) => kind::Preset::Makemore,
         };
-        let block_size = self.words.block_size.unwrap_or(block_size);
-        if block_size <= longest && kind != Kind::Wavenet {
+        let default = kind.default_sizes(longest, preset);
+        let block_size = self.words.block_size.unwrap_or(default.block_size);
+        if block_size <= longest && !kind.takes_longer_words() {
             bail!(
                 "--block-size {block_size} is too short for the longest word, which has {longest} characters; {} would work",
                 longest + 1
             );
         }
-        let (norm, positions) = match kind {
-            Kind::Transformer if self.is_ours() => (Norm::Rms, Positions::Rotary),
-            _ => (Norm::default(), Positions::default()),
-        };
         let sizes = Sizes {
             block_size,
-            n_embd: self.words.n_embd.unwrap_or(n_embd),
-            n_embd2: self.words.n_embd2.unwrap_or(n_embd2),
-            n_layer: self.words.n_layer.unwrap_or(4),
+            n_embd: self.words.n_embd.unwrap_or(default.n_embd),
+            n_embd2: self.words.n_embd2.unwrap_or(default.n_embd2),
+            n_layer: self.words.n_layer.unwrap_or(default.n_layer),
             n_head: self.n_head(),
-            norm,
-            positions,
             batchnorm: self.words.batchnorm,
+            ..default
         };
-        Ok(match kind {
-            Kind::Lookup => Config::Lookup {},
-            Kind::Mlp => Config::Mlp(sizes),
-            Kind::Bow => Config::Bow(sizes),
-            Kind::Rnn => Config::Rnn(sizes),
-            Kind::Gru => Config::Gru(sizes),
-            Kind::Lstm => Config::Lstm(sizes),
-            Kind::Transformer => Config::Transformer(sizes),
-            Kind::Wavenet => Config::Wavenet(sizes),
-            Kind::Bigram | Kind::Ngram => bail!("no network of makemore.py"),
-        })
+        Ok(Config::new(kind, sizes))
     }
 
     pub(super) fn n_head(&self) -> usize {
         self.words.n_head.unwrap_or(Sizes::default().n_head)
     }
 
-    /// Whether a network is trained by our settings.
-    fn is_ours(&self) -> bool {
-        self.words.preset.is_none()
-    }
-
-    /// How a network of a kind is trained.
-    pub(super) fn word_options(&self, kind: Kind, config: Config, seed: u64) -> WordOptions {
-        let makemores = WordOptions::default();
-        let default = match self.is_ours() {
-            true => WordOptions {
-                steps: Some(match kind {
-                    Kind::Gru => 1_400,
-                    Kind::Transformer => 4_000,
-                    _ => 2_000,
-                }),
-                batch_size: 128,
-                learning_rate: LearningRate::Falling {
-                    highest: if config.has_batchnorm() { 1e-2 } else { 5e-3 },
-                    warm_up: 100,
-                },
-                adamw: AdamWOptions {
-                    weight_decay: if kind == Kind::Transformer { 0.1 } else { 0.05 },
-                    beta2: 0.999,
-                    ..AdamWOptions::default()
-                },
-                muon: (kind == Kind::Transformer).then_some(MuonOptions {
-                    learning_rate_factor: 5.0,
-                    weight_decay: 0.1,
-                    momentum: 0.95,
-                }),
-                dropout: match kind {
-                    Kind::Gru | Kind::Lstm => 0.35,
-                    Kind::Transformer => 0.1,
-                    _ => 0.0,
-                },
-                ..makemores
-            },
-            false => makemores,
+    /// How a network is trained.
+    pub(super) fn word_options(&self, config: Config, seed: u64) -> WordOptions {
+        let default = match self.words.preset {
+            None => ours(&config.kind().recipe(config.sizes())),
+            Some(Preset::Makemore) => WordOptions::default(),
         };
         let weight_decay = |default| self.words.weight_decay.unwrap_or(default);
         let seconds = self.words.minutes.map(|minutes| 60.0 * minutes);
@@ -281,5 +230,29 @@ impl Train {
             dropout: self.words.dropout.unwrap_or(default.dropout),
             seed,
         }
+    }
+}
+
+/// Our settings for a kind of network.
+fn ours(recipe: &Recipe) -> WordOptions {
+    WordOptions {
+        steps: Some(recipe.steps),
+        batch_size: 128,
+        learning_rate: LearningRate::Falling {
+            highest: recipe.learning_rate,
+            warm_up: 100,
+        },
+        adamw: AdamWOptions {
+            weight_decay: recipe.weight_decay,
+            beta2: 0.999,
+            ..AdamWOptions::default()
+        },
+        muon: recipe.muon.map(|learning_rate_factor| MuonOptions {
+            learning_rate_factor,
+            weight_decay: recipe.weight_decay,
+            momentum: 0.95,
+        }),
+        dropout: recipe.dropout,
+        ..WordOptions::default()
     }
 }

@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights, sha256_of};
 use makemore_tch::data::{Subset, WordList};
 use makemore_tch::libtorch::device::{self, DeviceRequest};
-use makemore_tch::models::Config;
+use makemore_tch::models::{Config, Kind};
 use makemore_tch::score::evaluate;
 use makemore_tch::tensorboard::EventFile;
 use makemore_tch::train::options::{Done, WordOptions};
@@ -24,7 +24,7 @@ use super::course::{Course, Kept, Losses};
 use super::data::{Data, nll};
 use super::names::{self, Name};
 use super::outputs::Outputs;
-use super::{Kind, SEED, Train};
+use super::{ModelType, SEED, Train};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{output, progress};
@@ -137,7 +137,7 @@ pub fn base_of(last: &Path) -> PathBuf {
 impl Train {
     pub(super) fn train_on_words(
         self,
-        kind: Kind,
+        kind: &'static dyn Kind,
         weights: Option<Weights>,
         context: Context,
     ) -> anyhow::Result<u8> {
@@ -148,8 +148,8 @@ impl Train {
         )?;
         let start = Instant::now();
         let out = match (&self.out, &weights) {
-            (None, Some(_)) => kind.out(),
-            _ => self.out(kind),
+            (None, Some(_)) => ModelType::Network(kind).out(),
+            _ => self.out(ModelType::Network(kind)),
         };
         let begin = self.begin(kind, weights, context)?;
         if base_of(&out) != out {
@@ -176,7 +176,7 @@ impl Train {
         let (run, kept) = begin.map_or((None, None), |begin| (begin.run, begin.kept));
         let options = match &run {
             Some(run) => self.options_of(run)?,
-            None => self.word_options(kind, network.config(), seed),
+            None => self.word_options(network.config(), seed),
         };
         let evaluated = run.as_ref().map(|run| (run.evaluated, run.since));
         outputs.check_metrics(
@@ -330,7 +330,7 @@ impl Train {
     /// What the training goes on from, if that is wanted.
     fn begin(
         &self,
-        kind: Kind,
+        kind: &'static dyn Kind,
         weights: Option<Weights>,
         context: Context,
     ) -> anyhow::Result<Option<Begin>> {
@@ -338,7 +338,7 @@ impl Train {
             return Ok(None);
         };
         if let Some(weights) = weights {
-            let there = weights.kind().unwrap_or_default();
+            let there = weights.kind().name();
             if there != kind.name() {
                 bail!(
                     "{}: weights of type {there}; leave --type out",
@@ -404,7 +404,7 @@ impl Train {
     fn network(
         &self,
         begin: Option<&Begin>,
-        kind: Kind,
+        kind: &'static dyn Kind,
         data: &Data,
         lists: &Lists,
         seed: u64,
@@ -444,7 +444,7 @@ impl Train {
         origin: &str,
     ) -> anyhow::Result<()> {
         let block_size = network.block_size();
-        if network.config().takes_longer_words() || lists.longest < block_size {
+        if network.config().kind().takes_longer_words() || lists.longest < block_size {
             return Ok(());
         }
         let file = self.resume.as_deref().unwrap_or(Path::new(""));

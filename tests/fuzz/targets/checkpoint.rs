@@ -20,7 +20,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights};
 use makemore_tch::data::SplitOf;
-use makemore_tch::models::{Config, Network, Sizes};
+use makemore_tch::models::{Config, KINDS, Network, Sizes};
 use makemore_tch::{Checkpoint, Digest, Model, SampleOptions, Sampler, Vocabulary};
 use safetensors::SafeTensors;
 use serde_json::json;
@@ -168,26 +168,20 @@ fn changed(input: &[u8]) -> Vec<u8> {
         n_embd2: 1 + byte(3) % 8,
         n_layer: 1 + byte(4) % 2,
         n_head: 1 + byte(5) % 2,
+        batchnorm: byte(5) % 4 > 1,
         ..Sizes::default()
     };
-    let configs = [
-        Config::Mlp(sizes),
-        Config::Bow(sizes),
-        Config::Rnn(sizes),
-        Config::Gru(sizes),
-        Config::Lstm(sizes),
-        Config::Transformer(sizes),
-        Config::Mlp(Sizes {
-            batchnorm: true,
-            ..sizes
-        }),
-        Config::Wavenet(Sizes {
+    let kind = KINDS[byte(0) % KINDS.len()];
+    let sizes = match kind.takes_longer_words() {
+        // Characters that are joined two by two.
+        true => Sizes {
             block_size: 2 << (byte(1) % 3),
             ..sizes
-        }),
-    ];
+        },
+        false => sizes,
+    };
     let vocabulary = Vocabulary::new('.', "abc".chars()).unwrap();
-    let config = configs[byte(0) % configs.len()];
+    let config = Config::new(kind, sizes);
     let network = Network::new(vocabulary, config, 1, tch::Device::Cpu).unwrap();
     let checkpoint = Checkpoint {
         model: Model::Network(TrainedNetwork {

@@ -8,18 +8,89 @@
 //!
 //! Source: makemore.py, `MLP`; Bengio et al., *A neural probabilistic language model*, 2003; lecture 3.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::config::Sizes;
-use super::layers::BatchNorm1d;
-use super::network::{Layers, Step};
-use super::parameters::{Linear, Parameters};
-use super::tokens::Tokens;
+use super::kind::{Advanced, Kind, Layers, PerToken, Recipe, Shapes};
+use super::sizes::{Sizes, check_numbers};
 use crate::error::Result;
+use crate::models::layers::BatchNorm1d;
+use crate::models::parameters::{Linear, Parameters};
+use crate::models::tokens::Tokens;
+
+/// makemore.py's multilayer perceptron.
+#[derive(Debug)]
+pub struct Mlp;
+
+impl Kind for Mlp {
+    fn name(&self) -> &'static str {
+        "mlp"
+    }
+
+    fn about(&self) -> &'static str {
+        "makemore.py's multilayer perceptron"
+    }
+
+    fn sizes(&self) -> &'static [&'static str] {
+        &["block_size", "n_embd", "n_embd2", "batchnorm"]
+    }
+
+    fn check(&self, v: usize, sizes: &Sizes) -> Result<()> {
+        check_numbers(sizes.block_size * sizes.n_embd.max(v + 1) * sizes.n_embd2)
+    }
+
+    fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>> {
+        let (k, c, h) = (sizes.block_size(), sizes.n_embd(), sizes.n_embd2());
+        Ok(Box::new(MlpLayers {
+            wte: parameters.embedding("wte", v + 1, c)?,
+            hidden: parameters.linear("mlp.0", k * c, h, !sizes.batchnorm)?,
+            norm: match sizes.batchnorm {
+                true => Some(BatchNorm1d::of(parameters, "mlp.1", h)?),
+                false => None,
+            },
+            head: match sizes.batchnorm {
+                true => parameters.linear("mlp.3", h, v, true)?,
+                false => parameters.linear("mlp.2", h, v, true)?,
+            },
+            v,
+            sizes: *sizes,
+        }))
+    }
+
+    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+        PerToken {
+            numbers: 26 * sizes.widest(),
+            is_padded: false,
+        }
+    }
+
+    fn recipe(&self, sizes: &Sizes) -> Recipe {
+        Recipe {
+            learning_rate: if sizes.batchnorm { 1e-2 } else { 5e-3 },
+            ..Recipe::default()
+        }
+    }
+
+    fn has_batchnorm(&self, sizes: &Sizes) -> bool {
+        sizes.batchnorm
+    }
+
+    fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
+        let [n_embd2, inputs] = shapes.matrix("mlp.0.weight")?;
+        // The last row is of its <BLANK>.
+        let [rows, n_embd] = shapes.matrix("wte.weight")?;
+        let sizes = Sizes {
+            block_size: inputs / n_embd.max(1),
+            n_embd,
+            n_embd2,
+            ..*given
+        };
+        Some((sizes, rows.saturating_sub(1)))
+    }
+}
 
 /// `C` is the size of an embedding, `H` of the hidden layer, `K` the block size.
 #[derive(Debug)]
-pub struct Mlp {
+struct MlpLayers {
     /// `[V + 1, C]`; the last row is of a blank, which is before the beginning of a word.
     wte: Tensor,
     /// From `K * C` to `H`.
@@ -32,25 +103,7 @@ pub struct Mlp {
     sizes: Sizes,
 }
 
-impl Mlp {
-    pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
-        let (k, c, h) = (sizes.block_size(), sizes.n_embd(), sizes.n_embd2());
-        Ok(Self {
-            wte: parameters.embedding("wte", v + 1, c)?,
-            hidden: parameters.linear("mlp.0", k * c, h, !sizes.batchnorm)?,
-            norm: match sizes.batchnorm {
-                true => Some(BatchNorm1d::of(parameters, "mlp.1", h)?),
-                false => None,
-            },
-            head: match sizes.batchnorm {
-                true => parameters.linear("mlp.3", h, v, true)?,
-                false => parameters.linear("mlp.2", h, v, true)?,
-            },
-            v,
-            sizes,
-        })
-    }
-
+impl MlpLayers {
     /// The output of the hidden layer, `[N, H]`, for its sums, `[N, H]`.
     fn activated(&self, x: Tensor, is_training: bool) -> Result<Tensor> {
         Ok(match &self.norm {
@@ -60,7 +113,7 @@ impl Mlp {
     }
 }
 
-impl Layers for Mlp {
+impl Layers for MlpLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let (k, c, h) = (
             self.sizes.block_size(),
@@ -86,7 +139,10 @@ impl Layers for Mlp {
         // Before the word there are blanks, the fewer the further a token is in it: what they add, and
         // the bias, is the same for all tokens at a position.
         let blank = table.f_select(1, self.v)?; // [K, H]
-        let from_there_on = blank.f_flip([0])?.f_cumsum(0, Kind::Float)?.f_flip([0])?;
+        let from_there_on = blank
+            .f_flip([0])?
+            .f_cumsum(0, tch::Kind::Float)?
+            .f_flip([0])?;
         let mut blanks = from_there_on.f_sub(&blank)?; // [K, H]
         if let Some(bias) = &self.hidden.bias {
             blanks = blanks.f_add(bias)?;
@@ -97,23 +153,23 @@ impl Layers for Mlp {
     }
 
     /// The state is the context, `[B, K]`, from the nearest character on.
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
         let (b, k) = (characters.size()[0], self.sizes.block_size());
         let before = match state {
             Some(state) => state[0].f_narrow(1, 0, k - 1)?,
-            None => Tensor::f_full([b, k - 1], self.v, (Kind::Int64, characters.device()))?,
+            None => Tensor::f_full([b, k - 1], self.v, (tch::Kind::Int64, characters.device()))?,
         };
         let context = Tensor::f_cat(&[&characters.f_unsqueeze(1)?, &before], 1)?; // [B, K]
         let x = Tensor::f_embedding(&self.wte, &context, -1, false, false)?; // [B, K, C]
         let x = self.hidden.forward(&x.f_view([b, -1])?)?;
         let x = self.activated(x, false)?; // [B, H]
-        Ok(Step {
+        Ok(Advanced {
             logits: self.head.forward(&x)?,
             state: vec![context],
         })
     }
 
-    fn state(&self) -> usize {
+    fn state_numbers(&self) -> usize {
         // Its numbers are of 64 bits.
         2 * self.sizes.block_size
     }

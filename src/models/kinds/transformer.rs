@@ -5,19 +5,130 @@
 //!
 //! Source: makemore.py, `Transformer`; Vaswani et al., *Attention is all you need*, 2017.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::config::{Positions, Sizes};
-use super::network::{Layers, Step};
-use super::norm::AnyNorm;
-use super::parameters::{Linear, Parameters};
-use super::rotary::Rotation;
-use super::tokens::Tokens;
-use crate::error::Result;
+use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
+use super::sizes::{Norm, Positions, Sizes};
+use crate::error::{Error, Result};
+use crate::models::norm::AnyNorm;
+use crate::models::parameters::{Linear, Parameters};
+use crate::models::rotary::Rotation;
+use crate::models::tokens::Tokens;
+
+/// makemore.py's transformer, by our settings with other norms and positions.
+#[derive(Debug)]
+pub struct Transformer;
+
+impl Kind for Transformer {
+    fn name(&self) -> &'static str {
+        "transformer"
+    }
+
+    fn about(&self) -> &'static str {
+        "makemore.py's transformer, by our settings with other norms and positions"
+    }
+
+    fn sizes(&self) -> &'static [&'static str] {
+        &["block_size", "n_embd", "n_layer", "n_head"]
+    }
+
+    fn default_sizes(&self, longest: usize, preset: Preset) -> Sizes {
+        let (norm, positions) = match preset {
+            Preset::Ours => (Norm::Rms, Positions::Rotary),
+            Preset::Makemore => (Norm::Layer, Positions::Learned),
+        };
+        Sizes {
+            block_size: longest + 1,
+            norm,
+            positions,
+            ..Sizes::default()
+        }
+    }
+
+    fn check(&self, _v: usize, sizes: &Sizes) -> Result<()> {
+        let (factor, heads, multiple) = match sizes.positions {
+            Positions::Learned => (1, "heads", "a multiple of the number of heads would work"),
+            Positions::Rotary => (
+                2,
+                "heads that are rotated",
+                "a multiple of twice the number of heads would work",
+            ),
+        };
+        match sizes.n_embd.is_multiple_of(factor * sizes.n_head) {
+            true => Ok(()),
+            false => Err(Error::Value {
+                what: "the size of an embedding",
+                value: format!("{}, for {} {heads}", sizes.n_embd, sizes.n_head),
+                expected: multiple,
+            }),
+        }
+    }
+
+    fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>> {
+        let c = sizes.n_embd();
+        let blocks = 0..sizes.n_layer;
+        Ok(Box::new(TransformerLayers {
+            sizes: *sizes,
+            wte: parameters.embedding("transformer.wte", v, c)?,
+            wpe: match sizes.positions {
+                Positions::Learned => {
+                    Some(parameters.embedding("transformer.wpe", sizes.block_size(), c)?)
+                }
+                Positions::Rotary => None,
+            },
+            h: blocks
+                .map(|layer| Block::of(parameters, &format!("transformer.h.{layer}"), sizes))
+                .collect::<Result<_>>()?,
+            ln_f: parameters.norm("transformer.ln_f", c, sizes.norm)?,
+            lm_head: parameters.linear("lm_head", c, v, false)?,
+        }))
+    }
+
+    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+        PerToken {
+            numbers: 32 * sizes.n_layer * sizes.n_embd,
+            is_padded: true,
+        }
+    }
+
+    fn recipe(&self, _sizes: &Sizes) -> Recipe {
+        Recipe {
+            steps: 4_000,
+            weight_decay: 0.1,
+            dropout: 0.1,
+            muon: Some(5.0),
+            ..Recipe::default()
+        }
+    }
+
+    fn hidden_matrices(&self, parameter: &str) -> i64 {
+        let of_block = parameter.strip_prefix("transformer.h.");
+        match of_block.and_then(|name| name.split_once('.')) {
+            // Queries, keys, values.
+            Some((_, "attn.c_attn.weight")) => 3,
+            Some((_, "attn.c_proj.weight" | "mlp.c_fc.weight" | "mlp.c_proj.weight")) => 1,
+            _ => 0,
+        }
+    }
+
+    fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
+        let [v, _] = shapes.matrix("transformer.wte.weight")?;
+        let [block_size, n_embd] = shapes.matrix("transformer.wpe.weight")?;
+        let of_layer = |layer| format!("transformer.h.{layer}.attn.c_attn.weight");
+        let layers = (0..).take_while(|layer| shapes.matrix(&of_layer(*layer)).is_some());
+        let sizes = Sizes {
+            block_size,
+            n_embd,
+            n_layer: layers.count().max(1),
+            ..*given
+        };
+        Some((sizes, v))
+    }
+}
 
 /// `C` is the size of an embedding, `K` the block size.
 #[derive(Debug)]
-pub struct Transformer {
+struct TransformerLayers {
     sizes: Sizes,
     /// `[V, C]`.
     wte: Tensor,
@@ -45,26 +156,7 @@ struct Block {
     n_head: i64,
 }
 
-impl Transformer {
-    pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
-        let c = sizes.n_embd();
-        Ok(Self {
-            sizes,
-            wte: parameters.embedding("transformer.wte", v, c)?,
-            wpe: match sizes.positions {
-                Positions::Learned => {
-                    Some(parameters.embedding("transformer.wpe", sizes.block_size(), c)?)
-                }
-                Positions::Rotary => None,
-            },
-            h: (0..sizes.n_layer())
-                .map(|layer| Block::of(parameters, &format!("transformer.h.{layer}"), sizes))
-                .collect::<Result<_>>()?,
-            ln_f: parameters.norm("transformer.ln_f", c, sizes.norm)?,
-            lm_head: parameters.linear("lm_head", c, v, false)?,
-        })
-    }
-
+impl TransformerLayers {
     /// Of characters at some positions, `[N]` or one for all, i64; `[N, C]`.
     fn embedding(&self, characters: &Tensor, positions: &Tensor) -> Result<Tensor> {
         let tok_emb = Tensor::f_embedding(&self.wte, characters, -1, false, false)?;
@@ -89,7 +181,7 @@ impl Transformer {
     }
 }
 
-impl Layers for Transformer {
+impl Layers for TransformerLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let rows = tokens.shared_rows()?;
         let rotation = self.rotation(&rows.positions)?;
@@ -102,9 +194,9 @@ impl Layers for Transformer {
     }
 
     /// The state is the keys and the values of each block, each `[B, T, C]`.
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
         let position = state.map_or(0, |state| state[0].size()[1]);
-        let position = Tensor::f_full([1], position, (Kind::Int64, characters.device()))?;
+        let position = Tensor::f_full([1], position, (tch::Kind::Int64, characters.device()))?;
         let mut x = self.embedding(characters, &position)?; // [B, C]
         let rotation = self.rotation(&position)?;
         let mut states = Vec::new();
@@ -112,19 +204,19 @@ impl Layers for Transformer {
             let before = state.map(|state| &state[2 * layer..2 * layer + 2]);
             x = block.step(&x, before, &mut states, rotation.as_ref())?;
         }
-        Ok(Step {
+        Ok(Advanced {
             logits: self.lm_head.forward(&self.ln_f.forward(&x)?)?,
             state: states,
         })
     }
 
-    fn state(&self) -> usize {
+    fn state_numbers(&self) -> usize {
         2 * self.h.len() * self.sizes.block_size * self.sizes.n_embd
     }
 }
 
 impl Block {
-    fn of(parameters: &mut Parameters, name: &str, sizes: Sizes) -> Result<Self> {
+    fn of(parameters: &mut Parameters, name: &str, sizes: &Sizes) -> Result<Self> {
         let c = sizes.n_embd();
         Ok(Self {
             ln_1: parameters.norm(&format!("{name}.ln_1"), c, sizes.norm)?,
@@ -137,7 +229,7 @@ impl Block {
         })
     }
 
-    /// `mask` is that of [`Grid`](super::tokens::Grid).
+    /// `mask` is that of [`Grid`](crate::models::tokens::Grid).
     fn forward(
         &self,
         x: &Tensor,

@@ -4,19 +4,132 @@
 //! that is made once for all words; only what the state brings is computed step by step.
 //!
 //! Source: makemore.py, `RNN` with `RNNCell` and `GRUCell` (which resets the state before the
-//! product, unlike `torch.nn.GRU`); `torch.nn.LSTM`.
+//! product, unlike `torch.nn.GRU`).
 
 use tch::Tensor;
 
-use super::config::Sizes;
-use super::network::{Layers, Step};
-use super::parameters::{Linear, Parameters};
-use super::tokens::Tokens;
+use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
+use super::sizes::Sizes;
 use crate::error::{Error, Result};
+use crate::models::parameters::{Linear, Parameters};
+use crate::models::tokens::Tokens;
+
+/// makemore.py's recurrent network.
+#[derive(Debug)]
+pub struct Rnn;
+
+impl Kind for Rnn {
+    fn name(&self) -> &'static str {
+        "rnn"
+    }
+
+    fn about(&self) -> &'static str {
+        "makemore.py's recurrent network"
+    }
+
+    fn sizes(&self) -> &'static [&'static str] {
+        SIZES
+    }
+
+    fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>> {
+        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
+        let layers = Recurrent::of(parameters, v, sizes, |parameters| {
+            let xh_to_h = parameters.linear("cell.xh_to_h", c + h, h, true)?;
+            Ok(Cell::Rnn { xh_to_h })
+        })?;
+        Ok(Box::new(layers))
+    }
+
+    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+        per_token(sizes)
+    }
+
+    fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
+        of_weights(shapes, given, "cell.xh_to_h.weight")
+    }
+}
+
+/// makemore.py's recurrent network with gates, which keep parts of the state.
+#[derive(Debug)]
+pub struct Gru;
+
+impl Kind for Gru {
+    fn name(&self) -> &'static str {
+        "gru"
+    }
+
+    fn about(&self) -> &'static str {
+        "makemore.py's recurrent network with gates"
+    }
+
+    fn sizes(&self) -> &'static [&'static str] {
+        SIZES
+    }
+
+    fn default_sizes(&self, longest: usize, preset: Preset) -> Sizes {
+        Sizes {
+            block_size: longest + 1,
+            n_embd2: match preset {
+                Preset::Ours => 384,
+                Preset::Makemore => 64,
+            },
+            ..Sizes::default()
+        }
+    }
+
+    fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>> {
+        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
+        let layers = Recurrent::of(parameters, v, sizes, |parameters| {
+            Ok(Cell::Gru {
+                xh_to_z: parameters.linear("cell.xh_to_z", c + h, h, true)?,
+                xh_to_r: parameters.linear("cell.xh_to_r", c + h, h, true)?,
+                xh_to_hbar: parameters.linear("cell.xh_to_hbar", c + h, h, true)?,
+            })
+        })?;
+        Ok(Box::new(layers))
+    }
+
+    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+        per_token(sizes)
+    }
+
+    fn recipe(&self, _sizes: &Sizes) -> Recipe {
+        Recipe {
+            steps: 1_400,
+            dropout: 0.35,
+            ..Recipe::default()
+        }
+    }
+
+    fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
+        of_weights(shapes, given, "cell.xh_to_z.weight")
+    }
+}
+
+const SIZES: &[&str] = &["block_size", "n_embd", "n_embd2"];
+
+fn per_token(sizes: &Sizes) -> PerToken {
+    PerToken {
+        numbers: 26 * sizes.widest(),
+        is_padded: false,
+    }
+}
+
+/// The sizes of weights with a layer of the cell.
+fn of_weights(shapes: &Shapes, given: &Sizes, layer: &str) -> Option<(Sizes, usize)> {
+    let [n_embd2, _] = shapes.matrix(layer)?;
+    let [v, n_embd] = shapes.matrix("wte.weight")?;
+    let sizes = Sizes {
+        n_embd,
+        n_embd2,
+        ..*given
+    };
+    Some((sizes, v))
+}
 
 /// `C` is the size of an embedding, `H` of the state.
 #[derive(Debug)]
-pub struct Rnn {
+struct Recurrent {
     /// The state before the first character, `[1, H]`.
     start: Tensor,
     /// `[V, C]`.
@@ -39,32 +152,11 @@ enum Cell {
     },
 }
 
-impl Rnn {
-    /// A plain one.
-    pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
-        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
-        Self::with_cell(parameters, v, sizes, |parameters| {
-            let xh_to_h = parameters.linear("cell.xh_to_h", c + h, h, true)?;
-            Ok(Cell::Rnn { xh_to_h })
-        })
-    }
-
-    /// One with gates, which keep parts of the state.
-    pub(super) fn gru(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
-        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
-        Self::with_cell(parameters, v, sizes, |parameters| {
-            Ok(Cell::Gru {
-                xh_to_z: parameters.linear("cell.xh_to_z", c + h, h, true)?,
-                xh_to_r: parameters.linear("cell.xh_to_r", c + h, h, true)?,
-                xh_to_hbar: parameters.linear("cell.xh_to_hbar", c + h, h, true)?,
-            })
-        })
-    }
-
-    fn with_cell(
+impl Recurrent {
+    fn of(
         parameters: &mut Parameters,
         v: i64,
-        sizes: Sizes,
+        sizes: &Sizes,
         cell: impl FnOnce(&mut Parameters) -> Result<Cell>,
     ) -> Result<Self> {
         let (c, h) = (sizes.n_embd(), sizes.n_embd2());
@@ -73,7 +165,7 @@ impl Rnn {
             wte: parameters.embedding("wte", v, c)?,
             cell: cell(parameters)?,
             lm_head: parameters.linear("lm_head", h, v, true)?,
-            sizes,
+            sizes: *sizes,
         })
     }
 
@@ -139,7 +231,7 @@ impl Prepared {
     }
 }
 
-impl Layers for Rnn {
+impl Layers for Recurrent {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let cell = self.prepare()?;
         let columns = tokens.columns()?;
@@ -163,7 +255,7 @@ impl Layers for Rnn {
         self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
     }
 
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
         let cell = self.prepare()?;
         let brought = cell.look_up(characters)?; // [B, ..] each
         let brought: Vec<&Tensor> = brought.iter().collect();
@@ -172,82 +264,13 @@ impl Layers for Rnn {
             None => self.start.f_expand([characters.size()[0], -1], false)?,
         };
         let state = cell.advance(&state, &brought)?; // [B, H]
-        Ok(Step {
+        Ok(Advanced {
             logits: self.lm_head.forward(&state)?,
             state: vec![state],
         })
     }
 
-    fn state(&self) -> usize {
+    fn state_numbers(&self) -> usize {
         self.sizes.n_embd2
-    }
-}
-
-/// `torch.nn.LSTM` of one layer: two states, of which one is passed on nearly unchanged. `C` is the
-/// size of an embedding, `H` of a state.
-#[derive(Debug)]
-pub struct Lstm {
-    /// `[V, C]`.
-    wte: Tensor,
-    /// `[4 H, C]`, `[4 H, H]`, `[4 H]`, `[4 H]`.
-    weights: [Tensor; 4],
-    /// From `H` to `V`.
-    lm_head: Linear,
-    sizes: Sizes,
-}
-
-impl Lstm {
-    pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
-        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
-        let bound = 1.0 / (h as f64).sqrt();
-        Ok(Self {
-            wte: parameters.embedding("wte", v, c)?,
-            weights: [
-                parameters.uniform("lstm.weight_ih_l0", &[4 * h, c], bound)?,
-                parameters.uniform("lstm.weight_hh_l0", &[4 * h, h], bound)?,
-                parameters.uniform("lstm.bias_ih_l0", &[4 * h], bound)?,
-                parameters.uniform("lstm.bias_hh_l0", &[4 * h], bound)?,
-            ],
-            lm_head: parameters.linear("lm_head", h, v, true)?,
-            sizes,
-        })
-    }
-}
-
-impl Layers for Lstm {
-    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let grid = tokens.grid()?;
-        let columns = grid.characters.f_tr()?;
-        let x = Tensor::f_embedding(&self.wte, &columns, -1, false, false)?; // [T, B, C]
-        let shape = [1, tokens.words, self.sizes.n_embd2()];
-        let state = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
-        let states = [&state, &state];
-        let weights: Vec<&Tensor> = self.weights.iter().collect();
-        let (out, ..) = x.f_lstm(&states, &weights, true, 1, 0.0, true, false, false)?; // [T, B, H]
-        let states = grid.tokens(&out.f_transpose(0, 1)?)?; // [N, H]
-        self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
-    }
-
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
-        let x = Tensor::f_embedding(&self.wte, characters, -1, false, false)?.f_unsqueeze(0)?; // [1, B, C]
-        let states = match state {
-            Some(state) => [state[0].f_unsqueeze(0)?, state[1].f_unsqueeze(0)?], // [1, B, H]
-            None => {
-                let shape = [1, characters.size()[0], self.sizes.n_embd2()];
-                let zeros = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
-                [zeros.shallow_clone(), zeros]
-            }
-        };
-        let states: Vec<&Tensor> = states.iter().collect();
-        let weights: Vec<&Tensor> = self.weights.iter().collect();
-        let (out, h, c) = x.f_lstm(&states, &weights, true, 1, 0.0, false, false, false)?;
-        Ok(Step {
-            logits: self.lm_head.forward(&out.f_get(0)?)?,
-            state: vec![h.f_get(0)?, c.f_get(0)?],
-        })
-    }
-
-    fn state(&self) -> usize {
-        2 * self.sizes.n_embd2
     }
 }

@@ -6,33 +6,61 @@
 //! Source: makemore_part5_cnn1.ipynb of <https://github.com/karpathy/nn-zero-to-hero>, after van den
 //! Oord et al., *WaveNet*, 2016.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::config::Sizes;
-use super::layers::BatchNorm1d;
-use super::network::{Layers, Step};
-use super::parameters::Parameters;
-use super::tokens::Tokens;
-use crate::error::Result;
+use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe};
+use super::sizes::Sizes;
+use crate::error::{Error, Result};
+use crate::models::layers::BatchNorm1d;
+use crate::models::parameters::Parameters;
+use crate::models::tokens::Tokens;
 
 /// As many numbers of a layer are computed at once where contexts do not depend on each other: they
 /// stay in the processor's cache.
 const AT_ONCE: i64 = 1 << 19;
 
-/// `C` is the size of an embedding, `H` of the hidden layers, `K` the block size.
+/// Lecture 5's network, which joins the last characters two by two.
 #[derive(Debug)]
-pub struct Wavenet {
-    /// `[V, C]`.
-    wte: Tensor,
-    /// Each joins neighbours: a weight of `[2 * C, H]`, later of `[2 * H, H]`, and normalises.
-    joints: Vec<(Tensor, BatchNorm1d)>,
-    /// `[H, V]` and `[V]`.
-    head: (Tensor, Tensor),
-    sizes: Sizes,
-}
+pub struct Wavenet;
 
-impl Wavenet {
-    pub(super) fn of(parameters: &mut Parameters, v: i64, sizes: Sizes) -> Result<Self> {
+/// The longest block whose characters are joined two by two.
+const MOST_JOINED: usize = 64;
+
+impl Kind for Wavenet {
+    fn name(&self) -> &'static str {
+        "wavenet"
+    }
+
+    fn about(&self) -> &'static str {
+        "Lecture 5's network, which joins the last characters two by two"
+    }
+
+    fn sizes(&self) -> &'static [&'static str] {
+        &["block_size", "n_embd", "n_embd2"]
+    }
+
+    fn default_sizes(&self, _longest: usize, _preset: Preset) -> Sizes {
+        Sizes {
+            block_size: 8,
+            n_embd: 24,
+            n_embd2: 128,
+            ..Sizes::default()
+        }
+    }
+
+    fn check(&self, _v: usize, sizes: &Sizes) -> Result<()> {
+        let size = sizes.block_size;
+        match size.is_power_of_two() && (2..=MOST_JOINED).contains(&size) {
+            true => Ok(()),
+            false => Err(Error::Value {
+                what: "the block size",
+                value: format!("{size}, whose characters are joined two by two"),
+                expected: "2, 4, 8, 16, 32 or 64 would work",
+            }),
+        }
+    }
+
+    fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>> {
         let name = |place: usize| format!("layers.{place}");
         let (mut c, h) = (sizes.n_embd(), sizes.n_embd2());
         let wte = parameters.embedding(&name(0), v, c)?;
@@ -48,14 +76,50 @@ impl Wavenet {
         // The small weights hold all characters for about equally probable at first.
         let weight = parameters.kaiming(&format!("{head}.weight"), &[h, v], 0.1)?;
         let bias = parameters.zeros(&format!("{head}.bias"), &[v])?;
-        Ok(Self {
+        Ok(Box::new(WavenetLayers {
             wte,
             joints,
             head: (weight, bias),
-            sizes,
-        })
+            sizes: *sizes,
+        }))
     }
 
+    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+        PerToken {
+            numbers: 10 * sizes.block_size * sizes.widest(),
+            is_padded: false,
+        }
+    }
+
+    fn recipe(&self, _sizes: &Sizes) -> Recipe {
+        Recipe {
+            learning_rate: 1e-2,
+            ..Recipe::default()
+        }
+    }
+
+    fn takes_longer_words(&self) -> bool {
+        true
+    }
+
+    fn has_batchnorm(&self, _sizes: &Sizes) -> bool {
+        true
+    }
+}
+
+/// `C` is the size of an embedding, `H` of the hidden layers, `K` the block size.
+#[derive(Debug)]
+struct WavenetLayers {
+    /// `[V, C]`.
+    wte: Tensor,
+    /// Each joins neighbours: a weight of `[2 * C, H]`, later of `[2 * H, H]`, and normalises.
+    joints: Vec<(Tensor, BatchNorm1d)>,
+    /// `[H, V]` and `[V]`.
+    head: (Tensor, Tensor),
+    sizes: Sizes,
+}
+
+impl WavenetLayers {
     /// A vector of each context, `[N, H]`, of contexts one after the other, `[N * K]`.
     fn body(&self, contexts: &Tensor, is_training: bool) -> Result<Tensor> {
         let mut x = Tensor::f_embedding(&self.wte, contexts, -1, false, false)?; // [N * K, C]
@@ -74,7 +138,7 @@ impl Wavenet {
 
     /// The logits, `[N, V]`, after contexts, `[N, K]`, at inference.
     fn inferred(&self, contexts: &Tensor) -> Result<Tensor> {
-        let of_context = self.sizes.block_size() * self.sizes.n_embd().max(self.sizes.n_embd2());
+        let of_context = self.sizes.block_size() * self.sizes.widest() as i64;
         let parts = contexts.f_split((AT_ONCE / of_context).max(1), 0)?;
         let logits = parts
             .iter()
@@ -83,7 +147,7 @@ impl Wavenet {
     }
 }
 
-impl Layers for Wavenet {
+impl Layers for WavenetLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let contexts = tokens.windows(self.sizes.block_size)?; // [N, K]
         if !tokens.is_training() {
@@ -94,20 +158,20 @@ impl Layers for Wavenet {
     }
 
     /// The state is the context, `[B, K]`.
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Step> {
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
         let (b, k) = (characters.size()[0], self.sizes.block_size());
         let before = match state {
             Some(state) => state[0].f_narrow(1, 1, k - 1)?,
-            None => Tensor::f_zeros([b, k - 1], (Kind::Int64, characters.device()))?,
+            None => Tensor::f_zeros([b, k - 1], (tch::Kind::Int64, characters.device()))?,
         };
         let context = Tensor::f_cat(&[&before, &characters.f_unsqueeze(1)?], 1)?; // [B, K]
-        Ok(Step {
+        Ok(Advanced {
             logits: self.inferred(&context)?,
             state: vec![context],
         })
     }
 
-    fn state(&self) -> usize {
+    fn state_numbers(&self) -> usize {
         // Its numbers are of 64 bits.
         2 * self.sizes.block_size
     }

@@ -1,0 +1,116 @@
+//! A bag of words: the average of all characters before the next one, and a small network on it.
+//!
+//! Source: makemore.py, `BoW`.
+
+use tch::Tensor;
+
+use super::kind::{Advanced, Kind, Layers, PerToken, Shapes};
+use super::sizes::Sizes;
+use crate::error::Result;
+use crate::models::parameters::{Linear, Parameters};
+use crate::models::tokens::Tokens;
+
+/// makemore.py's bag of words.
+#[derive(Debug)]
+pub struct Bow;
+
+impl Kind for Bow {
+    fn name(&self) -> &'static str {
+        "bow"
+    }
+
+    fn about(&self) -> &'static str {
+        "makemore.py's bag of words"
+    }
+
+    fn sizes(&self) -> &'static [&'static str] {
+        &["block_size", "n_embd", "n_embd2"]
+    }
+
+    fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>> {
+        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
+        Ok(Box::new(BowLayers {
+            wte: parameters.embedding("wte", v, c)?,
+            wpe: parameters.embedding("wpe", sizes.block_size(), c)?,
+            c_fc: parameters.linear("context_block.mlp.c_fc", c, h, true)?,
+            c_proj: parameters.linear("context_block.mlp.c_proj", h, c, true)?,
+            lm_head: parameters.linear("lm_head", c, v, true)?,
+        }))
+    }
+
+    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+        PerToken {
+            numbers: 26 * sizes.widest(),
+            is_padded: true,
+        }
+    }
+
+    fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
+        let [n_embd2, _] = shapes.matrix("context_block.mlp.c_fc.weight")?;
+        let [block_size, _] = shapes.matrix("wpe.weight")?;
+        let [v, n_embd] = shapes.matrix("wte.weight")?;
+        let sizes = Sizes {
+            block_size,
+            n_embd,
+            n_embd2,
+            ..*given
+        };
+        Some((sizes, v))
+    }
+}
+
+/// `C` is the size of an embedding, `H` of the hidden layer, `K` the block size.
+#[derive(Debug)]
+struct BowLayers {
+    /// `[V, C]`.
+    wte: Tensor,
+    /// `[K, C]`.
+    wpe: Tensor,
+    /// From `C` to `H`.
+    c_fc: Linear,
+    /// From `H` to `C`.
+    c_proj: Linear,
+    /// From `C` to `V`.
+    lm_head: Linear,
+}
+
+impl Layers for BowLayers {
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
+        let (t, device) = (tokens.length, self.wte.device());
+        let grid = tokens.grid()?;
+        let tok_emb = Tensor::f_embedding(&self.wte, &grid.characters, -1, false, false)?; // [B, T, C]
+        let x = tok_emb.f_add(&self.wpe.f_narrow(0, 0, t)?)?; // [B, T, C]
+        let counts =
+            Tensor::f_arange_start(1, t + 1, (tch::Kind::Float, device))?.f_view([t, 1])?;
+        let averages = x.f_cumsum(1, tch::Kind::Float)?.f_div(&counts)?; // [B, T, C]
+        let x = grid.tokens(&x.f_add(&averages)?)?; // [N, C]
+        let h = self.c_proj.forward(&self.c_fc.forward(&x)?.f_tanh()?)?; // [N, C]
+        self.lm_head.forward(&tokens.drop_out(x.f_add(&h)?)?) // [N, V]
+    }
+
+    /// The state is the sum of all characters, `[B, C]`, and how many they are, `[B]`.
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
+        let tok_emb = Tensor::f_embedding(&self.wte, characters, -1, false, false)?; // [B, C]
+        let before = match state {
+            Some(state) => state[1].shallow_clone(),
+            None => characters.f_zeros_like()?,
+        };
+        let pos_emb = Tensor::f_embedding(&self.wpe, &before, -1, false, false)?;
+        let x = tok_emb.f_add(&pos_emb)?; // [B, C]
+        let count = before.f_add_scalar(1)?;
+        let sum = match state {
+            Some(state) => state[0].f_add(&x)?,
+            None => x.shallow_clone(),
+        };
+        let x = x.f_add(&sum.f_div(&count.f_unsqueeze(1)?)?)?;
+        let h = self.c_proj.forward(&self.c_fc.forward(&x)?.f_tanh()?)?;
+        Ok(Advanced {
+            logits: self.lm_head.forward(&x.f_add(&h)?)?,
+            state: vec![sum, count],
+        })
+    }
+
+    fn state_numbers(&self) -> usize {
+        self.wte.size()[1] as usize + 1
+    }
+}

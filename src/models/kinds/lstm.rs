@@ -1,0 +1,131 @@
+//! A long short-term memory: two states, of which one is passed on nearly unchanged.
+//!
+//! Source: `torch.nn.LSTM`, of one layer.
+
+use tch::Tensor;
+
+use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
+use super::sizes::Sizes;
+use crate::error::Result;
+use crate::models::parameters::{Linear, Parameters};
+use crate::models::tokens::Tokens;
+
+/// A long short-term memory.
+#[derive(Debug)]
+pub struct Lstm;
+
+impl Kind for Lstm {
+    fn name(&self) -> &'static str {
+        "lstm"
+    }
+
+    fn about(&self) -> &'static str {
+        "A long short-term memory"
+    }
+
+    fn sizes(&self) -> &'static [&'static str] {
+        &["block_size", "n_embd", "n_embd2"]
+    }
+
+    fn default_sizes(&self, longest: usize, preset: Preset) -> Sizes {
+        Sizes {
+            block_size: longest + 1,
+            n_embd2: match preset {
+                Preset::Ours => 256,
+                Preset::Makemore => 64,
+            },
+            ..Sizes::default()
+        }
+    }
+
+    fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>> {
+        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
+        let bound = 1.0 / (h as f64).sqrt();
+        Ok(Box::new(LstmLayers {
+            wte: parameters.embedding("wte", v, c)?,
+            weights: [
+                parameters.uniform("lstm.weight_ih_l0", &[4 * h, c], bound)?,
+                parameters.uniform("lstm.weight_hh_l0", &[4 * h, h], bound)?,
+                parameters.uniform("lstm.bias_ih_l0", &[4 * h], bound)?,
+                parameters.uniform("lstm.bias_hh_l0", &[4 * h], bound)?,
+            ],
+            lm_head: parameters.linear("lm_head", h, v, true)?,
+            sizes: *sizes,
+        }))
+    }
+
+    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+        PerToken {
+            numbers: 26 * sizes.widest(),
+            is_padded: true,
+        }
+    }
+
+    fn recipe(&self, _sizes: &Sizes) -> Recipe {
+        Recipe {
+            dropout: 0.35,
+            ..Recipe::default()
+        }
+    }
+
+    fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
+        let [_, n_embd2] = shapes.matrix("lstm.weight_hh_l0")?;
+        let [v, n_embd] = shapes.matrix("wte.weight")?;
+        let sizes = Sizes {
+            n_embd,
+            n_embd2,
+            ..*given
+        };
+        Some((sizes, v))
+    }
+}
+
+/// `C` is the size of an embedding, `H` of a state.
+#[derive(Debug)]
+struct LstmLayers {
+    /// `[V, C]`.
+    wte: Tensor,
+    /// `[4 H, C]`, `[4 H, H]`, `[4 H]`, `[4 H]`.
+    weights: [Tensor; 4],
+    /// From `H` to `V`.
+    lm_head: Linear,
+    sizes: Sizes,
+}
+
+impl Layers for LstmLayers {
+    fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
+        let grid = tokens.grid()?;
+        let columns = grid.characters.f_tr()?;
+        let x = Tensor::f_embedding(&self.wte, &columns, -1, false, false)?; // [T, B, C]
+        let shape = [1, tokens.words, self.sizes.n_embd2()];
+        let state = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
+        let states = [&state, &state];
+        let weights: Vec<&Tensor> = self.weights.iter().collect();
+        let (out, ..) = x.f_lstm(&states, &weights, true, 1, 0.0, true, false, false)?; // [T, B, H]
+        let states = grid.tokens(&out.f_transpose(0, 1)?)?; // [N, H]
+        self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
+    }
+
+    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
+        let x = Tensor::f_embedding(&self.wte, characters, -1, false, false)?.f_unsqueeze(0)?; // [1, B, C]
+        let states = match state {
+            Some(state) => [state[0].f_unsqueeze(0)?, state[1].f_unsqueeze(0)?], // [1, B, H]
+            None => {
+                let shape = [1, characters.size()[0], self.sizes.n_embd2()];
+                let zeros = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
+                [zeros.shallow_clone(), zeros]
+            }
+        };
+        let states: Vec<&Tensor> = states.iter().collect();
+        let weights: Vec<&Tensor> = self.weights.iter().collect();
+        let (out, h, c) = x.f_lstm(&states, &weights, true, 1, 0.0, false, false, false)?;
+        Ok(Advanced {
+            logits: self.lm_head.forward(&out.f_get(0)?)?,
+            state: vec![h.f_get(0)?, c.f_get(0)?],
+        })
+    }
+
+    fn state_numbers(&self) -> usize {
+        2 * self.sizes.n_embd2
+    }
+}

@@ -1,0 +1,180 @@
+//! How large a network is.
+
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::words::LONGEST_WORD;
+use crate::error::{Error, Result};
+
+/// The sizes of a network, under makemore.py's names; each kind uses those that it has there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sizes {
+    /// How many tokens back it looks.
+    pub block_size: usize,
+    /// The size of an embedding.
+    pub n_embd: usize,
+    /// The size of a hidden layer or a state.
+    pub n_embd2: usize,
+    /// How many layers a transformer has.
+    pub n_layer: usize,
+    /// How many heads its attention has.
+    pub n_head: usize,
+    /// The normalisation of a transformer.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub norm: Norm,
+    /// How a transformer knows positions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub positions: Positions,
+    /// Whether the hidden layer of an MLP has
+    /// [batch normalisation](crate::models::layers::batch_norm), as in lecture 3.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub batchnorm: bool,
+}
+
+/// The normalisation of a transformer; makemore.py's is not written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Norm {
+    /// [`LayerNorm`](crate::models::norm::LayerNorm), makemore.py's.
+    #[default]
+    Layer,
+    /// [`RmsNorm`](crate::models::norm::RmsNorm).
+    Rms,
+}
+
+/// How a transformer knows positions; makemore.py's way is not written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Positions {
+    /// An embedding of each position is added to that of the character, as in makemore.py.
+    #[default]
+    Learned,
+    /// Queries and keys are rotated by their positions, see
+    /// [`Rotation`](crate::models::rotary::Rotation).
+    Rotary,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Default for Sizes {
+    /// makemore.py's, for its names.
+    fn default() -> Self {
+        Self {
+            block_size: 16,
+            n_embd: 64,
+            n_embd2: 64,
+            n_layer: 4,
+            n_head: 4,
+            norm: Norm::Layer,
+            positions: Positions::Learned,
+            batchnorm: false,
+        }
+    }
+}
+
+/// The largest size of a layer.
+const WIDEST: usize = 1 << 14;
+
+/// The most layers and heads.
+const MOST_LAYERS: usize = 1 << 10;
+
+/// The most numbers of one parameter: 1 GB of them.
+const MOST_NUMBERS: usize = 1 << 28;
+
+/// The sizes that a user may choose: name, range, value.
+const TABLE: [Row; 6] = [
+    ("block_size", 1..=LONGEST_WORD + 1, |sizes| sizes.block_size),
+    ("n_embd", 1..=WIDEST, |sizes| sizes.n_embd),
+    ("n_embd2", 1..=WIDEST, |sizes| sizes.n_embd2),
+    ("n_layer", 1..=MOST_LAYERS, |sizes| sizes.n_layer),
+    ("n_head", 1..=MOST_LAYERS, |sizes| sizes.n_head),
+    ("batchnorm", 0..=1, |sizes| sizes.batchnorm.into()),
+];
+
+type Row = (&'static str, RangeInclusive<usize>, fn(&Sizes) -> usize);
+
+impl Sizes {
+    /// Finds out whether each size is in its range, and a network of `v` characters small enough.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] names the first that is not.
+    pub(in crate::models) fn check(&self, v: usize) -> Result<()> {
+        for (name, range, value) in TABLE {
+            let value = value(self);
+            if !range.contains(&value) {
+                return Err(Error::Value {
+                    what: name,
+                    value: format!("{value}, not from {} to {}", range.start(), range.end()),
+                    expected: "one in that range would work",
+                });
+            }
+        }
+        let largest = self.widest() * 4;
+        let rows = self.block_size.max(v + 1).max(largest);
+        check_numbers(rows * largest)?;
+        // A block of a transformer has about 12 C² of them.
+        check_numbers(self.n_layer * 3 * self.n_embd * self.n_embd)
+    }
+
+    /// The larger one of an embedding and a hidden layer.
+    pub fn widest(&self) -> usize {
+        self.n_embd.max(self.n_embd2)
+    }
+
+    /// As a dimension of a tensor.
+    pub fn block_size(&self) -> i64 {
+        self.block_size as i64
+    }
+
+    /// As a dimension of a tensor.
+    pub fn n_embd(&self) -> i64 {
+        self.n_embd as i64
+    }
+
+    /// As a dimension of a tensor.
+    pub fn n_embd2(&self) -> i64 {
+        self.n_embd2 as i64
+    }
+
+    /// As a dimension of a tensor.
+    pub fn n_head(&self) -> i64 {
+        self.n_head as i64
+    }
+}
+
+/// Refuses a parameter of so many numbers if they are too many.
+pub(super) fn check_numbers(numbers: usize) -> Result<()> {
+    match numbers <= MOST_NUMBERS {
+        true => Ok(()),
+        false => Err(Error::Value {
+            what: "the size of the network",
+            value: "more than 268435456 numbers in one parameter, or four times as many in all"
+                .to_owned(),
+            expected: "smaller embeddings, hidden layers or blocks would work",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::kinds::KINDS;
+
+    #[test]
+    fn every_kind_has_sizes_of_the_table() {
+        let written = serde_json::to_value(Sizes {
+            batchnorm: true,
+            ..Sizes::default()
+        });
+        let written = written.unwrap();
+        for name in KINDS.iter().flat_map(|kind| kind.sizes()) {
+            assert!(TABLE.iter().any(|(known, ..)| known == name), "{name}");
+            assert!(written.get(name).is_some(), "{name}");
+        }
+    }
+}
