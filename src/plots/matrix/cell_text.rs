@@ -1,11 +1,10 @@
 //! The text in the heatmap's cells.
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
+use plotters::style::RGBColor;
 
-use super::Drawn;
-use super::font::{Font, SMALLEST};
-use super::labels::is_character;
+use crate::plots::drawing::Canvas;
+use crate::plots::font::{Font, SMALLEST};
+use crate::plots::labels::is_character;
 
 /// From one baseline to the next, in em: no line touches the one below.
 const LINE: f64 = 1.15;
@@ -64,14 +63,14 @@ impl<'a> CellText<'a> {
     }
 
     /// Draws one cell's text around its middle.
-    pub fn draw<DB: DrawingBackend>(
+    pub fn draw(
         &self,
-        area: &DrawingArea<DB, Shift>,
+        canvas: &mut dyn Canvas,
         (x, y): (i32, i32),
         (i, j): (usize, usize),
         value: f64,
         colour: RGBColor,
-    ) -> Drawn<DB> {
+    ) {
         let bigram = self.labels.map(|labels| (&labels[i], &labels[j]));
         let mut lines = match bigram {
             None => Vec::new(),
@@ -85,10 +84,9 @@ impl<'a> CellText<'a> {
         let mut middle = f64::from(y) - 0.5 * line * (lines.len() - 1) as f64;
         for text in &lines {
             let at = (x, middle.round() as i32);
-            area.draw(&self.font.text(text, at, self.em).colour(colour))?;
+            canvas.text(&self.font.text(text, at, self.em).colour(colour));
             middle += line;
         }
-        Ok(())
     }
 }
 

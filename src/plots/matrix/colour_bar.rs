@@ -1,24 +1,23 @@
 //! The bar that says which value has which colour.
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
+use plotters::style::{BLACK, Color, WHITE};
 
-use super::Drawn;
-use super::axes::GREY;
 use super::colour_scale::ColourScale;
-use super::font::{Font, SMALLEST};
 use super::layout::Layout;
+use crate::plots::drawing::Canvas;
+use crate::plots::font::{Font, SMALLEST};
+use crate::plots::style::GREY;
 
 /// Draws the bar to the right of the matrix, its name above, line by line.
-pub fn draw<DB: DrawingBackend>(
-    area: &DrawingArea<DB, Shift>,
+pub fn draw(
+    canvas: &mut dyn Canvas,
     layout: &Layout,
     font: &Font,
     colours: &ColourScale,
     name: &[&str],
     whole: bool,
-) -> Drawn<DB> {
+) {
     let left = layout.right() + layout.ems(1.28);
     let right = left + layout.ems(1.28);
     let steps = 256.min(layout.bar);
@@ -28,16 +27,16 @@ pub fn draw<DB: DrawingBackend>(
         let share = 1.0 - f64::from(step) / f64::from(steps - 1);
         let colour = colours.colour_at(share);
         let corners = [(left, upper), (right, lower)];
-        area.draw(&Rectangle::new(corners, colour.filled()))?;
+        canvas.rectangle(corners, colour.filled());
     }
     // White has no end on white.
     if [0.0, 1.0]
-        .iter()
-        .any(|&end| colours.colour_at(end) == WHITE)
+        .map(|end| colours.colour_at(end))
+        .contains(&WHITE)
     {
         let bottom = layout.top + layout.bar;
         let corners = [(left - 1, layout.top - 1), (right, bottom)];
-        area.draw(&Rectangle::new(corners, GREY))?;
+        canvas.rectangle(corners, GREY.into());
     }
 
     let em = (0.8 * layout.em).max(SMALLEST);
@@ -56,9 +55,9 @@ pub fn draw<DB: DrawingBackend>(
         }
         highest = y;
         let mark = [(right, y), (right + layout.ems(0.25), y)];
-        area.draw(&PathElement::new(mark, BLACK))?;
+        canvas.line(&mark, BLACK.into());
         let label = font.text(&tick.label, (beside, y), tick_em);
-        area.draw(&label.align(HPos::Left))?;
+        canvas.text(&label.align(HPos::Left));
     }
 
     for (above, line) in name.iter().rev().enumerate() {
@@ -67,7 +66,6 @@ pub fn draw<DB: DrawingBackend>(
             left.min(layout.width - layout.ems(0.2) - width),
             layout.top - (em * (1.1 + 1.3 * above as f64)) as i32,
         );
-        area.draw(&font.text(line, at, em).align(HPos::Left))?;
+        canvas.text(&font.text(line, at, em).align(HPos::Left));
     }
-    Ok(())
 }

@@ -1,13 +1,14 @@
 //! How large the updates of weights are beside the weights, step by step.
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
+use plotters::style::BLACK;
 
-use super::font::Font;
-use super::legend::{COLOURS, Legend, check_number};
-use super::linear_axes::{Axes, Axis, Plane};
-use super::loss_curve::{draw_curve, range, span};
-use super::{Drawing, Drawn, font_error, labels};
+use super::axes::{Axis, around_losses, span};
+use super::curves::{Curves, Stroke};
+use super::legend::Legend;
+use crate::plots::drawing::{Canvas, Drawing};
+use crate::plots::font::Font;
+use crate::plots::labels;
+use crate::plots::style::{COLOURS, check_number};
 
 /// What the ratios should come near to: a thousandth.
 const WANTED: f64 = -3.0;
@@ -15,10 +16,6 @@ const WANTED_NAME: &str = "-3: a thousandth";
 
 /// A line has at most so many points: more would only be bands that hide each other.
 const POINTS: usize = 1000;
-
-// In em.
-const WIDTH: f64 = 0.12;
-const WANTED_WIDTH: f64 = 0.13;
 
 /// The ratios of a matrix of weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,58 +53,44 @@ impl Drawing for UpdateRatios<'_> {
         }
     }
 
-    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let font = Font::embedded().map_err(font_error)?;
-        let size = area.dim_in_pixel();
-        let names = self.series.iter().map(|series| series.name);
-        let legend = Legend::new(names.chain([WANTED_NAME]), size, &font);
-
+    fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
         let longest = self.series.iter().map(|series| series.ratios.len()).max();
         let longest = longest.unwrap_or(1).max(1);
         let together = longest.div_ceil(POINTS);
-        let lines: Vec<Vec<Stretch>> = self
-            .series
-            .iter()
-            .map(|series| stretches(series.ratios, together))
-            .collect();
-        let points = lines.iter().flatten().flatten();
         let name = match together {
             1 => "step".to_owned(),
             _ => format!("step (each point is the mean of {together})"),
         };
-        let title = labels::drawable(self.title, &font);
-        let plane = Plane {
-            title: &title,
-            horizontal: Axis {
-                name: &name,
-                range: span([0, longest as u64 - 1].into_iter()),
-                whole: true,
-            },
-            vertical: Axis {
-                name: "log10 of update / data",
-                range: range(points.map(|&(_, ratio)| ratio).chain([WANTED])),
-                whole: false,
-            },
-            legend_rows: legend.rows(),
+        let steps = span([0, longest as u64 - 1].into_iter());
+        let wanted = Stroke {
+            colour: BLACK,
+            width: 0.13,
+            point: 0.2,
         };
-        let axes = Axes::new(size, &font, plane);
-        axes.draw(area, &font)?;
-        let styles = COLOURS.map(|colour| axes.stroke(colour, WIDTH));
-        for (line, style) in lines.iter().zip(styles) {
-            for stretch in line {
-                let points = stretch.iter().map(|&(step, ratio)| axes.place(step, ratio));
-                let points: Vec<_> = points.collect();
-                if let [point] = points[..] {
-                    let dot = style.color.filled();
-                    area.draw(&Circle::new(point, axes.ems(0.2).max(1), dot))?;
-                }
-                draw_curve(area, &points, style)?;
-            }
+        let strokes = COLOURS.map(|colour| Stroke {
+            colour,
+            width: 0.12,
+            ..wanted
+        });
+        let mut lines = Vec::new();
+        for (series, stroke) in self.series.iter().zip(strokes) {
+            let stretches = stretches(series.ratios, together).into_iter();
+            lines.extend(stretches.map(|points| stroke.line(points)));
         }
-        let wanted = axes.stroke(BLACK, WANTED_WIDTH);
-        axes.draw_level(area, WANTED, wanted)?;
-        let shown = styles.into_iter().take(self.series.len()).chain([wanted]);
-        legend.draw(area, &axes, &font, shown)
+        lines.push(wanted.line(vec![(steps.start, WANTED), (steps.end, WANTED)]));
+        let ratios = lines.iter().flat_map(|line| &line.points);
+        let ratios = around_losses(ratios.map(|&(_, ratio)| ratio));
+        let entries = self.series.iter().zip(strokes);
+        let entries = entries.map(|(series, stroke)| stroke.entry(series.name.to_owned()));
+        let entries = entries.chain([wanted.entry(WANTED_NAME.to_owned())]);
+        Curves {
+            title: &labels::drawable(self.title, font),
+            horizontal: Axis::whole(&name, steps),
+            vertical: Axis::new("log10 of update / data", ratios),
+            legend: Legend::in_columns(entries.collect(), canvas.size(), font),
+            lines,
+        }
+        .draw(canvas, font);
     }
 }
 
@@ -136,8 +119,8 @@ mod tests {
     use std::path::Path;
     use std::time::{Duration, Instant};
 
-    use super::super::draw;
     use super::*;
+    use crate::plots::drawing::draw;
 
     fn svg(series: &[Ratios]) -> String {
         let title = "Update to data";

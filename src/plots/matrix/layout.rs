@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::font::SMALLEST;
-use super::linear_axes;
+use crate::plots::font::SMALLEST;
+use crate::plots::style;
 
 /// Places in pixels; what is around the matrix is measured in em of the axes' names.
 pub struct Layout {
@@ -22,6 +22,7 @@ pub struct Layout {
 }
 
 /// The rows or the columns of the matrix.
+#[derive(Clone, Copy, Default)]
 pub struct Cells {
     pub number: usize,
     /// Of all of them together.
@@ -44,24 +45,15 @@ impl Layout {
     /// For a square matrix of `v` rows and columns in a picture of `width` × `height` pixels; the
     /// widest label has so many em.
     pub fn square((width, height): (u32, u32), v: usize, widest: f64) -> Self {
-        let (width, height) = (f64::from(width), f64::from(height));
-        let em = (width.min(height) / 64.0).max(SMALLEST);
-        let label_em = label_em(0.8 * width.min(height) / v as f64, widest, em);
-        let left = left(label_em, widest, em);
-        let top = top(label_em, widest, em);
-        let side = (width - left - RIGHT * em).min(height - top - BOTTOM * em);
-        let side = Cells::within(side, v);
-        Self {
-            width: width as i32,
-            em,
-            row_em: label_em,
-            column_em: label_em,
-            left: left as i32,
-            top: top as i32,
-            rows: Cells { number: v, ..side },
-            bar: side.pixels,
-            columns: side,
-        }
+        let smaller = f64::from(width.min(height));
+        let em = (smaller / 64.0).max(SMALLEST);
+        let label_em = label_em(0.8 * smaller / v as f64, widest, em);
+        let mut layout = Self::around(width, em, (label_em, widest), (label_em, widest));
+        let side = layout.room_across().min(layout.room_down(height));
+        layout.columns = Cells::within(side, v);
+        layout.rows = layout.columns;
+        layout.bar = layout.rows.pixels;
+        layout
     }
 
     /// For rows of contexts over all of the width, in a picture of at most so many pixels; rows and
@@ -71,55 +63,63 @@ impl Layout {
         (rows, widest_row): (usize, f64),
         (columns, widest_column): (usize, f64),
     ) -> Self {
-        let (width, height) = (f64::from(width), f64::from(height));
-        let em = (width / 64.0).min(height / 16.0).max(SMALLEST);
-        let cell = 0.8 * width / columns as f64;
+        let em = (f64::from(width) / 64.0)
+            .min(f64::from(height) / 16.0)
+            .max(SMALLEST);
+        let cell = 0.8 * f64::from(width) / columns as f64;
         let column_em = label_em(cell, widest_column, em);
-        let top = top(column_em, widest_column, em);
-        let room = height - top - BOTTOM * em;
+        let room = Self::around(width, em, (em, 0.0), (column_em, widest_column)).room_down(height);
         let high = |wide: f64| wide.clamp(ROW.0 * em, ROW.1 * em).min(room / rows as f64);
         let row_em = (0.6 * high(cell)).min(1.2 * em).max(SMALLEST);
-        let left = left(row_em, widest_row, em);
-        let columns = Cells::within(width - left - RIGHT * em, columns);
-        let rows = Cells::within(rows as f64 * high(columns.size()).round(), rows);
-        Self {
-            width: width as i32,
-            em,
-            row_em,
-            column_em,
-            left: left as i32,
-            top: top as i32,
-            bar: f64::from(rows.pixels).max(BAR * em).min(room) as i32,
-            rows,
-            columns,
-        }
+        let mut layout = Self::around(width, em, (row_em, widest_row), (column_em, widest_column));
+        layout.columns = Cells::within(layout.room_across(), columns);
+        layout.rows = Cells::within(rows as f64 * high(layout.columns.size()).round(), rows);
+        layout.bar = f64::from(layout.rows.pixels).max(BAR * em).min(room) as i32;
+        layout
     }
 
     /// For a matrix that fills the picture; rows and columns are their number and how many em the
     /// widest label has.
     pub fn filling(
-        size: (u32, u32),
+        (width, height): (u32, u32),
         (rows, widest_row): (usize, f64),
         (columns, widest_column): (usize, f64),
     ) -> Self {
-        let (width, height) = (f64::from(size.0), f64::from(size.1));
-        let em = linear_axes::em(size).max(SMALLEST);
-        let column_em = label_em(0.8 * width / columns as f64, widest_column, em);
-        let row_em = label_em(0.8 * height / rows as f64, 1.0, em);
-        let left = left(row_em, widest_row, em);
-        let top = top(column_em, widest_column, em);
-        let rows = Cells::within(height - top - BOTTOM * em, rows);
+        let em = style::em((width, height)).max(SMALLEST);
+        let column_em = label_em(0.8 * f64::from(width) / columns as f64, widest_column, em);
+        let row_em = label_em(0.8 * f64::from(height) / rows as f64, 1.0, em);
+        let mut layout = Self::around(width, em, (row_em, widest_row), (column_em, widest_column));
+        layout.rows = Cells::within(layout.room_down(height), rows);
+        layout.columns = Cells::within(layout.room_across(), columns);
+        layout.bar = layout.rows.pixels;
+        layout
+    }
+
+    /// What is around a matrix without cells; rows and columns are the size of their labels, and how
+    /// many em the widest one has.
+    fn around(width: u32, em: f64, rows: (f64, f64), columns: (f64, f64)) -> Self {
+        let labels = |(label_em, widest): (f64, f64)| widest.max(1.0) * label_em + 0.43 * em;
         Self {
-            width: size.0 as i32,
+            width: width as i32,
             em,
-            row_em,
-            column_em,
-            left: left as i32,
-            top: top as i32,
-            bar: rows.pixels,
-            rows,
-            columns: Cells::within(width - left - RIGHT * em, columns),
+            row_em: rows.0,
+            column_em: columns.0,
+            left: (LEFT * em).max(2.2 * em + labels(rows)).round() as i32,
+            top: (TOP * em).max(5.0 * em + labels(columns)).round() as i32,
+            rows: Cells::default(),
+            columns: Cells::default(),
+            bar: 0,
         }
+    }
+
+    /// The pixels that columns can have.
+    fn room_across(&self) -> f64 {
+        f64::from(self.width - self.left) - RIGHT * self.em
+    }
+
+    /// The pixels that rows can have in a picture so high.
+    fn room_down(&self, height: u32) -> f64 {
+        f64::from(height) - f64::from(self.top) - BOTTOM * self.em
     }
 
     /// How high a picture is that ends below all of this.
@@ -155,23 +155,6 @@ impl Layout {
 fn label_em(cell: f64, widest: f64, em: f64) -> f64 {
     let largest = if widest > 2.0 { 0.8 } else { 1.2 };
     (0.6 * cell).min(largest * em).max(SMALLEST)
-}
-
-fn left(label_em: f64, widest: f64, em: f64) -> f64 {
-    (LEFT * em)
-        .max(2.2 * em + labels(label_em, widest, em))
-        .round()
-}
-
-fn top(label_em: f64, widest: f64, em: f64) -> f64 {
-    (TOP * em)
-        .max(5.0 * em + labels(label_em, widest, em))
-        .round()
-}
-
-/// What labels take beside the matrix.
-fn labels(label_em: f64, widest: f64, em: f64) -> f64 {
-    widest.max(1.0) * label_em + 0.43 * em
 }
 
 impl Cells {

@@ -2,14 +2,14 @@
 
 use std::f64::consts::PI;
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
+use plotters::style::{RGBColor, WHITE};
 
-use super::font::Font;
-use super::linear_axes::{Axes, Axis, Plane, around};
-use super::{Drawing, Drawn, font_error, labels};
+use super::axes::{Axes, Axis, around};
+use crate::plots::drawing::{Canvas, Drawing};
+use crate::plots::font::Font;
+use crate::plots::labels;
+use crate::plots::style::BLUE;
 
-const FILL: RGBColor = RGBColor(8, 81, 156);
 const LINE: RGBColor = RGBColor(110, 110, 110);
 
 /// The radius of a circle in em, where there are not too many.
@@ -58,39 +58,28 @@ impl Drawing for Scatter<'_> {
         }
     }
 
-    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let font = Font::embedded().map_err(font_error)?;
-        let title = labels::drawable(self.title, &font);
-        let axis = |name, range| Axis {
-            name,
-            range,
-            whole: false,
-        };
-        let plane = Plane {
-            title: &title,
-            horizontal: axis(self.horizontal, around(self.points.iter().map(|&(x, _)| x))),
-            vertical: axis(self.vertical, around(self.points.iter().map(|&(_, y)| y))),
-            legend_rows: 0,
-        };
-        let axes = Axes::new(area.dim_in_pixel(), &font, plane);
-        axes.draw(area, &font)?;
-
+    fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
+        let title = labels::drawable(self.title, font);
+        let both = [
+            Axis::new(self.horizontal, around(self.points.iter().map(|&(x, _)| x))),
+            Axis::new(self.vertical, around(self.points.iter().map(|&(_, y)| y))),
+        ];
+        let axes = Axes::draw(canvas, font, &title, 0, both);
         let circles = Circles::at(self.points, &axes);
         for (point, middle) in circles.moved() {
-            area.draw(&PathElement::new([point, middle], axes.stroke(LINE, 0.08)))?;
-            area.draw(&Circle::new(point, axes.ems(0.2).max(1), LINE.filled()))?;
+            canvas.line(&[point, middle], axes.stroke(LINE, 0.08));
+            canvas.circle(point, axes.ems(0.2).max(1), LINE);
         }
         // Where circles cover each other after all, the edges tell them apart.
         let radius = circles.radius.round() as i32;
         let edge = radius + axes.ems(EDGE).max(1);
         for (&character, middle) in self.characters.iter().zip(circles.middles()) {
-            area.draw(&Circle::new(middle, edge, WHITE.filled()))?;
-            area.draw(&Circle::new(middle, radius, FILL.filled()))?;
-            let label = labels::label(character, &font);
+            canvas.circle(middle, edge, WHITE);
+            canvas.circle(middle, radius, BLUE);
+            let label = labels::label(character, font);
             let em = circles.radius * (1.75 / font.width(&label)).min(1.15);
-            area.draw(&font.text(&label, middle, em).colour(WHITE))?;
+            canvas.text(&font.text(&label, middle, em).colour(WHITE));
         }
-        Ok(())
     }
 }
 
@@ -197,8 +186,8 @@ fn pixel((x, y): (f64, f64)) -> (i32, i32) {
 mod tests {
     use std::path::Path;
 
-    use super::super::draw;
     use super::*;
+    use crate::plots::drawing::draw;
 
     fn scatter<'a>(characters: &'a [char], points: &'a [(f64, f64)]) -> Scatter<'a> {
         Scatter {

@@ -1,13 +1,12 @@
 //! A matrix as an image in grey, for one whose rows are no contexts, as the gradient of logits.
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
-
-use super::axes::Labels;
 use super::colour_scale::ColourScale;
-use super::font::Font;
+use super::frame::{self, Labels};
 use super::layout::Layout;
-use super::{Drawing, Drawn, axes, colour_bar, font_error, labels, pixels};
+use super::{cells, colour_bar};
+use crate::plots::drawing::{Canvas, Drawing};
+use crate::plots::font::Font;
+use crate::plots::labels::{self, drawable};
 
 /// Smaller cells are drawn as pixels of one picture.
 const SMALLEST_CELL: f64 = 3.0;
@@ -47,37 +46,25 @@ impl Drawing for MatrixImage<'_> {
         }
     }
 
-    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let font = Font::embedded().map_err(font_error)?;
+    fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
         let rows = self.values.len() / self.columns.len();
-        let characters = self.columns.iter();
-        let names = [self.column];
+        let columns = self.columns.iter();
         let labels = Labels {
             rows: (0..rows).map(|row| row.to_string()).collect(),
-            columns: characters
-                .map(|&character| labels::label(character, &font))
-                .collect(),
+            columns: columns.map(|&column| labels::label(column, font)).collect(),
             row: self.row,
-            column: &names,
+            column: &[self.column],
         };
-        let layout = Layout::filling(
-            area.dim_in_pixel(),
-            labels.widest_row(&font),
-            labels.widest_column(&font),
-        );
+        let widest = (labels.widest_row(font), labels.widest_column(font));
+        let layout = Layout::filling(canvas.size(), widest.0, widest.1);
         let colours = ColourScale::greys(self.values);
-        if layout.rows.size().min(layout.columns.size()) < SMALLEST_CELL {
-            pixels::draw(area, &layout, &colours, self.values)?;
-        } else {
-            for (index, &value) in self.values.iter().enumerate() {
-                let place = (index / self.columns.len(), index % self.columns.len());
-                let grey = colours.colour(value).filled();
-                area.draw(&Rectangle::new(layout.cell(place), grey))?;
-            }
+        match layout.rows.size().min(layout.columns.size()) < SMALLEST_CELL {
+            true => cells::draw_as_pixels(canvas, &layout, &colours, self.values),
+            false => cells::draw(canvas, &layout, &colours, self.values, None),
         }
-        let title = labels::drawable(self.title, &font);
-        axes::draw(area, &layout, &font, &labels, &title)?;
-        colour_bar::draw(area, &layout, &font, &colours, &[self.unit], false)
+        let title = drawable(self.title, font);
+        frame::draw(canvas, &layout, font, &labels, &title);
+        colour_bar::draw(canvas, &layout, font, &colours, &[self.unit], false);
     }
 }
 
@@ -85,8 +72,8 @@ impl Drawing for MatrixImage<'_> {
 mod tests {
     use std::path::Path;
 
-    use super::super::draw;
     use super::*;
+    use crate::plots::drawing::draw;
 
     fn image<'a>(columns: &'a [char], values: &'a [f64]) -> MatrixImage<'a> {
         MatrixImage {

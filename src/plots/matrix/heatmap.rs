@@ -1,19 +1,18 @@
 //! The heatmap of a matrix: that of the bigrams is the notes' Figure 1, with text that can be read
 //! everywhere; that of a word has a row for each of its characters.
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
+use plotters::style::Color;
 
-use super::axes::Labels;
 use super::cell_text::CellText;
-use super::colour_scale::{ColourScale, Scale, readable_on};
-use super::font::Font;
+use super::colour_scale::{ColourScale, Scale};
+use super::frame::{self, Labels};
 use super::layout::Layout;
-use super::{Drawing, Drawn, SIZES, axes, colour_bar, font_error, labels, pixels};
+use super::{cells, colour_bar};
 use crate::data::Vocabulary;
-
-/// Of the cells that are pointed out.
-const OUTLINE: RGBColor = RGBColor(203, 75, 22);
+use crate::plots::drawing::{Canvas, Drawing, SIZES};
+use crate::plots::font::Font;
+use crate::plots::labels;
+use crate::plots::style::ORANGE;
 
 /// How wide the label of a context may be, in em.
 const CONTEXT: f64 = 6.0;
@@ -75,28 +74,28 @@ impl Drawing for Heatmap {
         if let Some(index) = next.find(|&index| index >= v) {
             return Err(format!("the next character {index} is none of {v}"));
         }
-        let mut values = self.values.iter().enumerate();
-        if let Some((index, value)) = values.find(|(_, value)| !value.is_finite()) {
-            return Err(format!(
-                "the value of {:?} is {value}; only finite values have a colour",
-                self.named(index)
-            ));
+        let find = |is_wrong: fn(f64) -> bool| {
+            let index = self.values.iter().position(|&value| is_wrong(value))?;
+            Some(format!(
+                "the value of {:?} is {}",
+                self.named(index),
+                self.values[index]
+            ))
+        };
+        if let Some(fault) = find(|value| !value.is_finite()) {
+            return Err(fault + "; only finite values have a colour");
         }
-        let mut values = self.values.iter().enumerate();
-        let negative = values.find(|&(_, &value)| value < 0.0);
-        match (self.scale, negative) {
-            (Some(Scale::Log), Some((index, value))) => Err(format!(
-                "the value of {:?} is {value}, and a logarithmic scale begins at 0; a linear one would work",
-                self.named(index)
-            )),
+        match find(|value| value < 0.0) {
+            Some(fault) if self.scale == Some(Scale::Log) => {
+                Err(fault + ", and a logarithmic scale begins at 0; a linear one would work")
+            }
             _ => Ok(()),
         }
     }
 
-    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let font = Font::embedded().map_err(font_error)?;
-        let labels = self.labels(&font);
-        let layout = self.layout(area.dim_in_pixel(), &labels, &font);
+    fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
+        let labels = self.labels(font);
+        let layout = self.layout(canvas.size(), &labels, font);
         let scale = self
             .scale
             .unwrap_or_else(|| Scale::for_values(&self.values));
@@ -104,22 +103,17 @@ impl Drawing for Heatmap {
 
         let cell = (layout.columns.size(), layout.rows.size());
         let written = (self.values.as_slice(), self.decimals);
-        let bigrams = match self.contexts {
-            Some(_) => None,
-            None => Some(labels.columns.as_slice()),
-        };
-        match CellText::fitting(cell, written, bigrams, &font) {
-            Some(text) => self.draw_cells(area, &layout, &colours, &text)?,
-            None => pixels::draw(area, &layout, &colours, &self.values)?,
+        let bigrams = self.contexts.is_none().then_some(labels.columns.as_slice());
+        match CellText::fitting(cell, written, bigrams, font) {
+            None => cells::draw_as_pixels(canvas, &layout, &colours, &self.values),
+            text => cells::draw(canvas, &layout, &colours, &self.values, text.as_ref()),
         }
-        let title = labels::drawable(&self.title, &font);
-        axes::draw(area, &layout, &font, &labels, &title)?;
-        self.draw_outlines(area, &layout)?;
-        let unit = match scale {
-            Scale::Linear => vec![self.unit.as_str()],
-            Scale::Log => vec![self.unit.as_str(), "(log scale)"],
-        };
-        colour_bar::draw(area, &layout, &font, &colours, &unit, self.decimals == 0)
+        let title = labels::drawable(&self.title, font);
+        frame::draw(canvas, &layout, font, &labels, &title);
+        self.draw_outlines(canvas, &layout);
+        let unit = [self.unit.as_str(), "(log scale)"];
+        let unit = &unit[..if scale == Scale::Log { 2 } else { 1 }];
+        colour_bar::draw(canvas, &layout, font, &colours, unit, self.decimals == 0);
     }
 }
 
@@ -183,33 +177,8 @@ impl Heatmap {
         }
     }
 
-    fn draw_cells<DB: DrawingBackend>(
-        &self,
-        area: &DrawingArea<DB, Shift>,
-        layout: &Layout,
-        colours: &ColourScale,
-        text: &CellText,
-    ) -> Drawn<DB> {
-        for (index, &value) in self.values.iter().enumerate() {
-            let place = (index / layout.columns.number, index % layout.columns.number);
-            let colour = colours.colour(value);
-            let cell = Rectangle::new(layout.cell(place), colour.filled());
-            area.draw(&cell)?;
-            let middle = (
-                layout.left + layout.columns.middle(place.1),
-                layout.top + layout.rows.middle(place.0),
-            );
-            text.draw(area, middle, place, value, readable_on(colour))?;
-        }
-        Ok(())
-    }
-
     /// Around the cells of the characters that come next: a cell may be narrower than a pixel.
-    fn draw_outlines<DB: DrawingBackend>(
-        &self,
-        area: &DrawingArea<DB, Shift>,
-        layout: &Layout,
-    ) -> Drawn<DB> {
+    fn draw_outlines(&self, canvas: &mut dyn Canvas, layout: &Layout) {
         let wide = layout.ems(0.1).max(1);
         for (row, context) in self.contexts.iter().flatten().enumerate() {
             let Some(next) = context.next else {
@@ -223,10 +192,9 @@ impl Heatmap {
                 [(outer_left, top), (left, bottom)],
                 [(right, top), (outer_right, bottom)],
             ] {
-                area.draw(&Rectangle::new(corners, OUTLINE.filled()))?;
+                canvas.rectangle(corners, ORANGE.filled());
             }
         }
-        Ok(())
     }
 }
 

@@ -1,19 +1,15 @@
 //! How numbers are distributed: the density of several series in one plane.
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
-
-use super::font::Font;
-use super::legend::{COLOURS, Legend, check_number};
-use super::linear_axes::{Axes, Axis, Plane, around};
-use super::loss_curve::draw_curve;
-use super::{Drawing, Drawn, font_error, labels};
+use super::axes::{Axis, around};
+use super::curves::{Curves, Stroke};
+use super::legend::Legend;
+use crate::plots::drawing::{Canvas, Drawing};
+use crate::plots::font::Font;
+use crate::plots::labels;
+use crate::plots::style::{COLOURS, check_number};
 
 /// As torch.histogram has by default.
 const BINS: usize = 100;
-
-/// In em.
-const WIDTH: f64 = 0.15;
 
 /// Numbers whose density is a line.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,52 +48,37 @@ impl Drawing for Histograms<'_> {
         Ok(())
     }
 
-    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let font = Font::embedded().map_err(font_error)?;
-        let densities: Vec<Density> = self
-            .series
-            .iter()
-            .map(|series| Density::of(series.values))
-            .collect();
+    fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
+        let series = self.series.iter();
+        let densities: Vec<Density> = series.map(|series| Density::of(series.values)).collect();
         let ends = densities
             .iter()
             .flat_map(|density| [density.low, density.high]);
-        let heights = densities.iter().flat_map(|density| density.heights.iter());
+        let heights = densities.iter().flat_map(|density| &density.heights);
         let highest = heights.copied().fold(0.0, f64::max);
-        let highest = if highest > 0.0 { highest } else { 1.0 };
-
-        let size = area.dim_in_pixel();
-        let names = self.series.iter().map(|series| series.name);
-        let legend = Legend::new(names, size, &font);
-        let title = labels::drawable(self.title, &font);
-        let plane = Plane {
-            title: &title,
-            horizontal: Axis {
-                name: self.horizontal,
-                range: around(ends),
-                whole: false,
-            },
-            vertical: Axis {
-                name: "density",
-                range: 0.0..1.05 * highest,
-                whole: false,
-            },
-            legend_rows: legend.rows(),
-        };
-        let axes = Axes::new(size, &font, plane);
-        axes.draw(area, &font)?;
-        let styles = COLOURS.map(|colour| axes.stroke(colour, WIDTH));
-        for (density, style) in densities.iter().zip(styles) {
-            let points = density.points();
-            let points: Vec<_> = if points.is_empty() {
-                let (x, _) = axes.place(density.low, 0.0);
-                vec![(x, axes.bottom), (x, axes.top)]
-            } else {
-                points.iter().map(|&(x, y)| axes.place(x, y)).collect()
+        let highest = 1.05 * if highest > 0.0 { highest } else { 1.0 };
+        let strokes = COLOURS.map(|colour| Stroke {
+            colour,
+            width: 0.15,
+            point: 0.2,
+        });
+        let lines = densities.iter().zip(strokes).map(|(density, stroke)| {
+            let points = match density.heights.is_empty() {
+                true => vec![(density.low, 0.0), (density.low, highest)],
+                false => density.points(),
             };
-            draw_curve(area, &points, style)?;
+            stroke.line(points)
+        });
+        let entries = self.series.iter().zip(strokes);
+        let entries = entries.map(|(series, stroke)| stroke.entry(series.name.to_owned()));
+        Curves {
+            title: &labels::drawable(self.title, font),
+            horizontal: Axis::new(self.horizontal, around(ends)),
+            vertical: Axis::new("density", 0.0..highest),
+            legend: Legend::in_columns(entries.collect(), canvas.size(), font),
+            lines: lines.collect(),
         }
-        legend.draw(area, &axes, &font, styles.into_iter())
+        .draw(canvas, font);
     }
 }
 
@@ -147,8 +128,10 @@ impl Density {
 mod tests {
     use std::path::Path;
 
-    use super::super::draw;
+    use plotters::style::RGBColor;
+
     use super::*;
+    use crate::plots::drawing::draw;
 
     fn histograms<'a>(series: &'a [Histogram<'a>]) -> Histograms<'a> {
         Histograms {

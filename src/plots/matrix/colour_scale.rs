@@ -4,7 +4,7 @@
 use colorgrad::Gradient;
 use plotters::prelude::*;
 
-use super::ticks::{self, Tick};
+use crate::plots::ticks::{self, Tick};
 
 /// How values become colours.
 ///
@@ -149,7 +149,8 @@ pub fn readable_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{NgramCounts, Words};
+    use crate::counting::NgramCounts;
+    use crate::data::Words;
 
     #[test]
     fn text_is_black_on_the_palest_and_white_on_the_darkest_cell() {

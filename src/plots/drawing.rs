@@ -1,0 +1,227 @@
+//! Drawing a picture into a file, a PNG or an SVG by the file's ending.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ImageEncoder, RgbImage, imageops};
+use plotters::coord::Shift;
+use plotters::element::{BitMapElement, Drawable, PointCollection};
+use plotters::prelude::*;
+use plotters_backend::BackendCoord;
+
+use super::font::{Font, Text};
+use crate::error::{Error, Result};
+use crate::files::Output;
+
+/// The widths and heights that a picture can have, in pixels.
+pub const SIZES: RangeInclusive<u32> = 200..=8000;
+
+/// The default takes twice as long for a little smaller files.
+const QUICK: CompressionType = CompressionType::Level(2);
+
+/// Something that can be drawn in every format.
+pub trait Drawing {
+    /// Whether it has slanting lines, which a PNG shows in steps unless they are smoothed.
+    const SMOOTHED: bool = false;
+
+    /// Finds out whether there is something that cannot be drawn.
+    ///
+    /// # Errors
+    ///
+    /// What it is, in one line.
+    fn check(&self) -> std::result::Result<(), String>;
+
+    /// Draws on a white area.
+    fn draw(&self, canvas: &mut dyn Canvas, font: &Font);
+}
+
+/// An area that is drawn on, whatever the format; places are pixels from its upper left corner.
+pub trait Canvas {
+    /// The width and height.
+    fn size(&self) -> (u32, u32);
+
+    /// Draws a rectangle between two corners.
+    fn rectangle(&mut self, corners: [(i32, i32); 2], style: ShapeStyle);
+
+    /// Draws a line through points.
+    fn line(&mut self, points: &[(i32, i32)], style: ShapeStyle);
+
+    /// Draws a filled circle.
+    fn circle(&mut self, middle: (i32, i32), radius: i32, colour: RGBColor);
+
+    /// Writes a text.
+    fn text(&mut self, text: &Text);
+
+    /// Draws pixels of three bytes each, row by row from the upper left corner.
+    fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: Vec<u8>);
+}
+
+/// The area of a backend, and the first fault that was met.
+struct Area<DB: DrawingBackend> {
+    area: DrawingArea<DB, Shift>,
+    fault: Option<String>,
+}
+
+impl<DB: DrawingBackend> Area<DB> {
+    fn add<'a, E: Drawable<DB>>(&mut self, element: &'a E)
+    where
+        &'a E: PointCollection<'a, BackendCoord>,
+    {
+        if let Err(error) = self.area.draw(element) {
+            self.fault.get_or_insert(error.to_string());
+        }
+    }
+}
+
+impl<DB: DrawingBackend> Canvas for Area<DB> {
+    fn size(&self) -> (u32, u32) {
+        self.area.dim_in_pixel()
+    }
+
+    fn rectangle(&mut self, corners: [(i32, i32); 2], style: ShapeStyle) {
+        self.add(&Rectangle::new(corners, style));
+    }
+
+    fn line(&mut self, points: &[(i32, i32)], style: ShapeStyle) {
+        self.add(&PathElement::new(points, style));
+    }
+
+    fn circle(&mut self, middle: (i32, i32), radius: i32, colour: RGBColor) {
+        self.add(&Circle::new(middle, radius, colour.filled()));
+    }
+
+    fn text(&mut self, text: &Text) {
+        self.add(text);
+    }
+
+    fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: Vec<u8>) {
+        if let Some(image) = BitMapElement::with_owned_buffer(corner, size, pixels) {
+            self.add(&image);
+        }
+    }
+}
+
+/// Finds out before any work whether a picture can be written to `path`.
+///
+/// # Errors
+///
+/// [`Error::PictureFormat`] if it ends neither in .png nor in .svg, [`Error::NotAPicture`] if there
+/// is a file that is no picture; as [`Output::check`].
+pub fn check(path: &Path) -> Result<Output> {
+    Format::of(path)?;
+    let output = Output::check(path)?;
+    if !is_picture_or_nothing(path) {
+        return Err(Error::NotAPicture {
+            file: path.to_owned(),
+        });
+    }
+    Ok(output)
+}
+
+/// Draws a picture into a file, see [`draw`].
+///
+/// # Errors
+///
+/// As [`check`] and [`draw`].
+pub fn write(path: &Path, size: (u32, u32), drawing: &impl Drawing) -> Result<()> {
+    check(path)?.replace(&draw(path, size, drawing)?)
+}
+
+/// Whether what is at `path` may be overwritten by a picture.
+fn is_picture_or_nothing(path: &Path) -> bool {
+    let mut start = Vec::new();
+    match File::open(path).map(|file| file.take(8).read_to_end(&mut start)) {
+        Ok(Ok(_)) => {
+            let pictures = [&b"\x89PNG\r\n\x1A\n"[..], b"<svg", b"<?xml"];
+            start.is_empty() || pictures.iter().any(|picture| start.starts_with(picture))
+        }
+        Ok(Err(_)) => false,
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
+/// Draws a picture of `width` × `height` pixels, in the format that `path` asks for; returns the
+/// contents of the file.
+///
+/// # Errors
+///
+/// [`Error::PictureFormat`] if `path` ends neither in .png nor in .svg, [`Error::Value`] if width or
+/// height is none of [`SIZES`], [`Error::Plot`] if the drawing has values that cannot be drawn.
+pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -> Result<Vec<u8>> {
+    let format = Format::of(path)?;
+    if !SIZES.contains(&width) || !SIZES.contains(&height) {
+        return Err(Error::Value {
+            what: "the size of the picture",
+            value: format!("{width} × {height}"),
+            expected: "200 to 8000 pixels would work",
+        });
+    }
+    let drawn = drawing.check().and_then(|()| match format {
+        Format::Png => png((width, height), drawing),
+        Format::Svg => {
+            let mut text = String::new();
+            let backend = SVGBackend::with_string(&mut text, (width, height));
+            on_white(backend, drawing)?;
+            Ok(text.into_bytes())
+        }
+    });
+    drawn.map_err(|reason| Error::Plot {
+        file: path.to_owned(),
+        reason,
+    })
+}
+
+/// A PNG; one that is smoothed is drawn larger, so that each of its pixels is the mean of several.
+fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, String> {
+    let times = if D::SMOOTHED {
+        // Larger pictures have wider lines and need it less.
+        (SIZES.end() / width.max(height)).clamp(1, 3)
+    } else {
+        1
+    };
+    let mut picture = RgbImage::new(times * width, times * height);
+    let size = picture.dimensions();
+    on_white(BitMapBackend::with_buffer(&mut picture, size), drawing)?;
+    if times > 1 {
+        picture = imageops::thumbnail(&picture, width, height);
+    }
+    let mut file = Vec::new();
+    PngEncoder::new_with_quality(&mut file, QUICK, FilterType::Adaptive)
+        .write_image(&picture, width, height, image::ExtendedColorType::Rgb8)
+        .map_err(|error| error.to_string())?;
+    Ok(file)
+}
+
+fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(), String> {
+    let font = Font::embedded().map_err(|error| error.to_string())?;
+    let area = backend.into_drawing_area();
+    area.fill(&WHITE).map_err(|error| error.to_string())?;
+    let mut canvas = Area { area, fault: None };
+    drawing.draw(&mut canvas, &font);
+    match canvas.fault {
+        Some(fault) => Err(fault),
+        None => canvas.area.present().map_err(|error| error.to_string()),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Png,
+    Svg,
+}
+
+impl Format {
+    fn of(path: &Path) -> Result<Self> {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        match ending.map(str::to_lowercase).as_deref() {
+            Some("png") => Ok(Self::Png),
+            Some("svg") => Ok(Self::Svg),
+            _ => Err(Error::PictureFormat {
+                file: path.to_owned(),
+            }),
+        }
+    }
+}

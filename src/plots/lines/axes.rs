@@ -1,0 +1,189 @@
+//! The axes of a plane: both are linear.
+
+use std::ops::Range;
+
+use plotters::coord::ranged1d::Ranged;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+
+use crate::plots::drawing::Canvas;
+use crate::plots::font::Font;
+use crate::plots::style::{self, GREY, draw_title};
+use crate::plots::ticks::{self, Tick};
+
+/// How high a row of a legend is, in em.
+pub const LEGEND_ROW: f64 = 1.5;
+
+/// Where the middle of a legend's first row is, in em from the top.
+pub const LEGEND_TOP: f64 = 4.0;
+
+/// An axis of a plane.
+#[derive(Debug, Clone)]
+pub struct Axis<'a> {
+    name: &'a str,
+    range: Range<f64>,
+    /// Whether there are only whole numbers on it.
+    whole: bool,
+}
+
+impl<'a> Axis<'a> {
+    pub fn new(name: &'a str, range: Range<f64>) -> Self {
+        let whole = false;
+        Self { name, range, whole }
+    }
+
+    /// An axis on which there are only whole numbers.
+    pub fn whole(name: &'a str, range: Range<f64>) -> Self {
+        let whole = true;
+        Self { name, range, whole }
+    }
+
+    fn ticks(&self, at_most: f64) -> Vec<Tick> {
+        ticks::linear(self.range.clone(), at_most as usize, self.whole)
+    }
+}
+
+/// The axes, and from where to where they are in pixels; all grows with the picture.
+pub struct Axes<'a> {
+    /// Of the numbers.
+    pub em: f64,
+    pub left: i32,
+    pub right: i32,
+    pub top: i32,
+    pub bottom: i32,
+    horizontal: Axis<'a>,
+    vertical: Axis<'a>,
+    horizontal_ticks: Vec<Tick>,
+    vertical_ticks: Vec<Tick>,
+}
+
+impl<'a> Axes<'a> {
+    /// Draws the axes below a title and room for so many rows of a legend.
+    pub fn draw(
+        canvas: &mut dyn Canvas,
+        font: &Font,
+        title: &str,
+        legend_rows: usize,
+        [horizontal, vertical]: [Axis<'a>; 2],
+    ) -> Self {
+        let (width, height) = canvas.size();
+        let em = style::em((width, height));
+        let above = LEGEND_TOP + 0.2 + LEGEND_ROW * legend_rows as f64;
+        let (top, bottom) = (above * em, f64::from(height) - 4.0 * em);
+        let room = (bottom - top) / (2.5 * em);
+        let vertical_ticks = vertical.ticks(room.min(10.0));
+        let left = (3.3 + widest(&vertical_ticks, font)) * em;
+        let widest = match horizontal.whole {
+            true => font.width(&format!("{:.0}", horizontal.range.end)),
+            false => widest(&horizontal.ticks(12.0), font),
+        };
+        let right = f64::from(width) - (0.5 * widest + 0.5).max(2.5) * em;
+        let room = (right - left) / ((2.0 + widest) * em);
+        let axes = Self {
+            em,
+            left: left as i32,
+            right: right as i32,
+            top: top as i32,
+            bottom: bottom as i32,
+            horizontal_ticks: horizontal.ticks(room.min(12.0)),
+            vertical_ticks,
+            horizontal,
+            vertical,
+        };
+        axes.draw_grid(canvas, font);
+        axes.draw_names(canvas, font, title);
+        axes
+    }
+
+    fn draw_grid(&self, canvas: &mut dyn Canvas, font: &Font) {
+        let grid = self.stroke(RGBColor(215, 215, 215), 0.06);
+        for tick in &self.horizontal_ticks {
+            let (x, _) = self.place(tick.value, self.vertical.range.start);
+            canvas.line(&[(x, self.top), (x, self.bottom)], grid);
+            let at = (x, self.bottom + self.ems(1.0));
+            canvas.text(&font.text(&tick.label, at, self.em));
+        }
+        for tick in &self.vertical_ticks {
+            let (_, y) = self.place(self.horizontal.range.start, tick.value);
+            canvas.line(&[(self.left, y), (self.right, y)], grid);
+            let at = (self.left - self.ems(0.5), y);
+            canvas.text(&font.text(&tick.label, at, self.em).align(HPos::Right));
+        }
+        let corner = (self.left, self.bottom);
+        let axes = [(self.left, self.top), corner, (self.right, self.bottom)];
+        canvas.line(&axes, self.stroke(GREY, 0.06));
+    }
+
+    fn draw_names(&self, canvas: &mut dyn Canvas, font: &Font, title: &str) {
+        let em = 1.1 * self.em;
+        draw_title(canvas, font, title, em, self.ems(1.8));
+        let at = ((self.left + self.right) / 2, self.bottom + self.ems(2.8));
+        canvas.text(&font.text(self.horizontal.name, at, em));
+        let at = (self.ems(1.2), (self.top + self.bottom) / 2);
+        canvas.text(&font.text(self.vertical.name, at, em).upwards());
+    }
+
+    /// Where a point of the plane is.
+    pub fn place(&self, across: f64, value: f64) -> (i32, i32) {
+        let x = RangedCoordf64::from(self.horizontal.range.clone());
+        let y = RangedCoordf64::from(self.vertical.range.clone());
+        (
+            x.map(&across, (self.left, self.right)),
+            y.map(&value, (self.bottom, self.top)),
+        )
+    }
+
+    /// A line so many em wide.
+    pub fn stroke(&self, colour: RGBColor, ems: f64) -> ShapeStyle {
+        colour.stroke_width(self.ems(ems).max(1) as u32)
+    }
+
+    /// So many em as pixels.
+    pub fn ems(&self, ems: f64) -> i32 {
+        (ems * self.em).round() as i32
+    }
+}
+
+/// From the first to the last of some epochs or steps; a single one is in the middle.
+pub fn span(steps: impl Iterator<Item = u64> + Clone) -> Range<f64> {
+    let first = steps.clone().min().unwrap_or(0) as f64;
+    let last = steps.max().unwrap_or(1) as f64;
+    if first < last {
+        first..last
+    } else {
+        first - 0.5..first + 0.5
+    }
+}
+
+/// From below the lowest to above the highest of some values, as close as they may be.
+pub fn around(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (low, high) = ends(values);
+    let largest = low.abs().max(high.abs());
+    let span = match high - low {
+        0.0 if largest == 0.0 => 1.0,
+        0.0 => largest,
+        // So much that rounding leaves something of it.
+        span => span.max(1e-9 * largest),
+    };
+    low - 0.05 * span..high + 0.05 * span
+}
+
+/// The same of losses: a tenth apart at least, so that a flat curve looks flat.
+pub fn around_losses(losses: impl Iterator<Item = f64>) -> Range<f64> {
+    let (low, high) = ends(losses);
+    let margin = 0.05 * (high - low).max(0.1).max(1e-9 * high.abs());
+    low - margin..high + margin
+}
+
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    })
+}
+
+/// The width of the widest label, in em.
+fn widest(ticks: &[Tick], font: &Font) -> f64 {
+    let widths = ticks.iter().map(|tick| font.width(&tick.label));
+    widths.fold(0.0, f64::max)
+}

@@ -1,0 +1,135 @@
+//! The legend of lines: their names, between the title and the axes.
+
+use plotters::style::RGBColor;
+use plotters::style::text_anchor::HPos;
+
+use super::axes::{Axes, LEGEND_ROW, LEGEND_TOP};
+use crate::plots::drawing::Canvas;
+use crate::plots::font::Font;
+use crate::plots::{labels, style};
+
+/// How wide an entry in columns is at most, in em; two of these fit into every picture.
+const WIDEST: f64 = 31.0;
+
+/// What an entry has beside its text: a piece of a line, and a gap.
+const BESIDE: f64 = 4.0;
+
+/// What the axes have free on their left and right at most, in em.
+const AROUND: f64 = 12.0;
+
+/// How wide the text of an entry with a row of its own is at most, in em.
+const ROW: f64 = 60.0;
+
+/// What a line is.
+pub struct Entry {
+    pub text: String,
+    pub colour: RGBColor,
+    /// The width of the line, in em.
+    pub width: f64,
+}
+
+/// Entries and where they are.
+pub struct Legend {
+    entries: Vec<Entry>,
+    /// For how many rows there is room above the axes.
+    pub rows: usize,
+    /// How many entries are below each other.
+    in_column: usize,
+    /// How many em a column is wide.
+    column: f64,
+    /// Where the middle of the first row is, and how far the next one is from it, in em.
+    first: f64,
+    next: f64,
+}
+
+impl Legend {
+    /// Entries in as few rows as a picture of `size` pixels allows.
+    pub fn in_columns(mut entries: Vec<Entry>, size: (u32, u32), font: &Font) -> Self {
+        for entry in &mut entries {
+            entry.text = font.cut(&labels::drawable(&entry.text, font), WIDEST - BESIDE);
+        }
+        let widths = entries.iter().map(|entry| font.width(&entry.text));
+        let column = widths.fold(0.0, f64::max) + BESIDE;
+        let room = f64::from(size.0) / style::em(size) - AROUND;
+        let columns = ((room / column) as usize).max(1);
+        let rows = entries.len().div_ceil(columns);
+        Self {
+            entries,
+            rows,
+            in_column: rows,
+            column,
+            first: LEGEND_TOP,
+            next: LEGEND_ROW,
+        }
+    }
+
+    /// Up to two entries, one below the other.
+    pub fn in_rows(entries: impl IntoIterator<Item = Entry>, font: &Font) -> Self {
+        Self::below_each_other(
+            entries.into_iter().collect(),
+            (LEGEND_TOP, LEGEND_ROW),
+            font,
+        )
+    }
+
+    /// Up to three entries, closer together.
+    pub fn in_close_rows(entries: Vec<Entry>, font: &Font) -> Self {
+        Self::below_each_other(entries, (3.4, 1.4), font)
+    }
+
+    fn below_each_other(mut entries: Vec<Entry>, (first, next): (f64, f64), font: &Font) -> Self {
+        for entry in &mut entries {
+            entry.text = font.cut(&entry.text, ROW);
+        }
+        Self {
+            in_column: entries.len(),
+            entries,
+            rows: 2,
+            column: 0.0,
+            first,
+            next,
+        }
+    }
+
+    /// Draws the entries column by column: a piece of a line, and what the line is.
+    pub fn draw(&self, canvas: &mut dyn Canvas, axes: &Axes, font: &Font) {
+        for (index, entry) in self.entries.iter().enumerate() {
+            let (column, row) = (index / self.in_column, index % self.in_column);
+            let x = axes.left + axes.ems(self.column * column as f64);
+            let y = axes.ems(self.first + self.next * row as f64);
+            let style = axes.stroke(entry.colour, entry.width);
+            canvas.line(&[(x, y), (x + axes.ems(1.5), y)], style);
+            let at = (x + axes.ems(2.0), y);
+            canvas.text(&font.text(&entry.text, at, axes.em).align(HPos::Left));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plotters::style::BLACK;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_as_few_as_the_width_allows() {
+        let font = Font::embedded().unwrap();
+        let rows = |text: &str, number, size| {
+            let entry = |_| Entry {
+                text: text.to_owned(),
+                colour: BLACK,
+                width: 0.1,
+            };
+            Legend::in_columns((0..number).map(entry).collect(), size, &font).rows
+        };
+        assert_eq!(rows("layer 1", 1, (1500, 940)), 1);
+        assert_eq!(rows("layer 1", 5, (1500, 940)), 1);
+        assert_eq!(rows("layer 1", 9, (1500, 940)), 2);
+        assert_eq!(rows("layer 1", 9, (1500, 400)), 1);
+        // However long the texts are, there are two columns.
+        let long = "long ".repeat(50);
+        for size in [(1500, 940), (600, 400), (300, 3000)] {
+            assert_eq!(rows(&long, 8, size), 4);
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Losses: of each epoch or step of a training, of its batches, and by the order of n-grams.
+
+use std::ops::Range;
+
+use plotters::style::RGBColor;
+
+use super::axes::{Axis, around_losses, span};
+use super::curves::{Curves, Stroke};
+use super::legend::Legend;
+use crate::plots::drawing::{Canvas, Drawing};
+use crate::plots::font::Font;
+use crate::plots::style::{BLUE, ORANGE};
+
+const LOSS: &str = "loss (nats per character)";
+const TITLE: &str = "Loss of the network";
+
+/// The losses of a training; both axes are linear, the loss in nats. The legend has the last one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LossCurve<'a> {
+    /// The epochs and their losses, finite.
+    pub losses: &'a [(u64, f32)],
+    /// The average NLL of the counting model on the same data, finite: the line to come down to.
+    pub counting_nll: f64,
+}
+
+impl Drawing for LossCurve<'_> {
+    const SMOOTHED: bool = true;
+
+    fn check(&self) -> Result<(), String> {
+        if !self.counting_nll.is_finite() {
+            return Err(format!("the NLL of counting is {}", self.counting_nll));
+        }
+        let losses = self
+            .losses
+            .iter()
+            .map(|&(epoch, loss)| (epoch, loss.into()));
+        check("loss of epoch", losses)
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
+        let (network, counting) = (thick(BLUE), thin(ORANGE));
+        let epochs = span(self.losses.iter().map(|&(epoch, _)| epoch));
+        let losses = self.losses.iter();
+        let losses = losses.map(|&(epoch, loss)| (epoch as f64, loss.into()));
+        let losses: Vec<(f64, f64)> = losses.collect();
+        let level = [epochs.start, epochs.end].map(|epoch| (epoch, self.counting_nll));
+        let last = self
+            .losses
+            .last()
+            .map(|(epoch, loss)| network.entry(format!("network ({loss:.6} in epoch {epoch})")));
+        let of_counting = counting.entry(format!("counting ({:.6})", self.counting_nll));
+        Curves {
+            title: TITLE,
+            horizontal: Axis::whole("epoch", epochs),
+            vertical: Axis::new(LOSS, range(losses.iter().chain(&level))),
+            legend: Legend::in_rows(last.into_iter().chain([of_counting]), font),
+            lines: vec![network.line(losses), counting.line(level.to_vec())],
+        }
+        .draw(canvas, font);
+    }
+}
+
+/// The losses of a training in steps; both axes are linear. The legend has the last train loss and
+/// the lowest dev loss.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainingCurves<'a> {
+    /// Steps and the losses on what the network learns from, in nats, finite, in the order of the
+    /// steps.
+    pub train: &'a [(u64, f64)],
+    /// The same on words held out, where there are any; each is drawn as a point.
+    pub dev: &'a [(u64, f64)],
+}
+
+impl Drawing for TrainingCurves<'_> {
+    const SMOOTHED: bool = true;
+
+    fn check(&self) -> Result<(), String> {
+        check("train loss at step", self.train.iter().copied())?;
+        check("dev loss at step", self.dev.iter().copied())?;
+        check_any(self.train.len() + self.dev.len())
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
+        // Batches make the train loss a broad band.
+        let (train, dev) = (thin(RGBColor(130, 165, 205)), thick(ORANGE));
+        let last = self.train.last();
+        let last =
+            last.map(|(step, loss)| train.entry(format!("train ({loss:.4} at step {step})")));
+        let lowest = self
+            .dev
+            .iter()
+            .min_by(|one, other| one.1.total_cmp(&other.1));
+        let lowest =
+            lowest.map(|(step, loss)| dev.entry(format!("dev (lowest: {loss:.4} at step {step})")));
+        let mut lines = vec![train.line(points(self.train))];
+        if self.dev.len() > 1 {
+            lines.push(dev.line(points(self.dev)));
+        }
+        lines.push(dev.points(points(self.dev)));
+        let steps = self.train.iter().chain(self.dev).map(|&(step, _)| step);
+        Curves {
+            title: TITLE,
+            horizontal: Axis::whole("step", span(steps)),
+            vertical: Axis::new(LOSS, range(lines.iter().flat_map(|line| &line.points))),
+            legend: Legend::in_rows(last.into_iter().chain(lowest), font),
+            lines,
+        }
+        .draw(canvas, font);
+    }
+}
+
+/// The losses of batches, or means of some of them; both axes are linear.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchLosses<'a> {
+    /// What the losses are, such as their logarithm.
+    pub vertical: &'a str,
+    /// Steps and their losses, finite, in the order of the steps.
+    pub losses: &'a [(u64, f64)],
+}
+
+impl Drawing for BatchLosses<'_> {
+    const SMOOTHED: bool = true;
+
+    fn check(&self) -> Result<(), String> {
+        check("loss at step", self.losses.iter().copied())?;
+        check_any(self.losses.len())
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
+        let losses = points(self.losses);
+        let steps = self.losses.iter().map(|&(step, _)| step);
+        Curves {
+            title: TITLE,
+            horizontal: Axis::whole("step", span(steps)),
+            vertical: Axis::new(self.vertical, range(&losses)),
+            legend: Legend::in_columns(Vec::new(), canvas.size(), font),
+            lines: vec![thin(BLUE).line(losses)],
+        }
+        .draw(canvas, font);
+    }
+}
+
+/// The dev losses of a way of smoothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DevLosses {
+    /// What it is called.
+    pub name: String,
+    /// For every order from 1 on, in nats, finite.
+    pub losses: Vec<f64>,
+}
+
+/// Dev losses by order; the legend has the lowest of each line. At most three lines, of which the
+/// last is drawn in the darkest colour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ByOrder {
+    /// The lines.
+    pub lines: Vec<DevLosses>,
+}
+
+impl Drawing for ByOrder {
+    const SMOOTHED: bool = true;
+
+    fn check(&self) -> Result<(), String> {
+        for line in &self.lines {
+            check("dev loss of order", (1..).zip(line.losses.iter().copied()))?;
+        }
+        match self.lines.len() {
+            1..=3 => Ok(()),
+            number => Err(format!("{number} lines; 1 to 3 would work")),
+        }
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
+        // One line has the colour of the others' last, two have the first and the last.
+        let colours = [ORANGE, RGBColor(90, 90, 90), BLUE];
+        let colours = match self.lines.len() {
+            1 => vec![BLUE],
+            2 => vec![ORANGE, BLUE],
+            _ => colours.to_vec(),
+        };
+        let strokes = || {
+            self.lines
+                .iter()
+                .zip(colours.iter().map(|&colour| thick(colour)))
+        };
+        let entries = strokes().map(|(DevLosses { name, losses }, stroke)| {
+            let lowest = (1..)
+                .zip(losses)
+                .min_by(|one, other| one.1.total_cmp(other.1));
+            let lowest = lowest.map_or(String::new(), |(order, loss)| {
+                format!(" (lowest: {loss:.4} at order {order})")
+            });
+            stroke.entry(name.clone() + &lowest)
+        });
+        let mut lines = Vec::new();
+        for (line, stroke) in strokes() {
+            let losses = (1..).zip(&line.losses);
+            let losses = losses.map(|(order, &loss)| (f64::from(order), loss));
+            let losses: Vec<(f64, f64)> = losses.collect();
+            lines.extend(losses.windows(2).map(|ends| stroke.line(ends.to_vec())));
+            lines.push(stroke.points(losses));
+        }
+        let highest = self.lines.iter().map(|line| line.losses.len()).max();
+        let orders = 0.5..highest.unwrap_or(1) as f64 + 0.5;
+        Curves {
+            title: "Loss on words held out (dev)",
+            horizontal: Axis::whole("order: characters looked at together", orders),
+            vertical: Axis::new(LOSS, range(lines.iter().flat_map(|line| &line.points))),
+            legend: Legend::in_close_rows(entries.collect(), font),
+            lines,
+        }
+        .draw(canvas, font);
+    }
+}
+
+fn thick(colour: RGBColor) -> Stroke {
+    Stroke {
+        colour,
+        width: 0.19,
+        point: 0.35,
+    }
+}
+
+fn thin(colour: RGBColor) -> Stroke {
+    Stroke {
+        width: 0.13,
+        ..thick(colour)
+    }
+}
+
+fn points(losses: &[(u64, f64)]) -> Vec<(f64, f64)> {
+    let points = losses.iter().map(|&(step, loss)| (step as f64, loss));
+    points.collect()
+}
+
+fn range<'a>(points: impl IntoIterator<Item = &'a (f64, f64)>) -> Range<f64> {
+    around_losses(points.into_iter().map(|&(_, loss)| loss))
+}
+
+/// Refuses losses that have no place in a plane.
+fn check(what: &str, mut losses: impl Iterator<Item = (u64, f64)>) -> Result<(), String> {
+    match losses.find(|(_, loss)| !loss.is_finite()) {
+        Some((at, loss)) => Err(format!("the {what} {at} is {loss}")),
+        None => Ok(()),
+    }
+}
+
+fn check_any(number: usize) -> Result<(), String> {
+    match number {
+        0 => Err("there are no losses; one would work".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::plots::drawing::draw;
+
+    fn svg(train: &[(u64, f64)], dev: &[(u64, f64)]) -> String {
+        let curves = TrainingCurves { train, dev };
+        let svg = draw(Path::new("out.svg"), (1500, 940), &curves).unwrap();
+        String::from_utf8(svg).unwrap()
+    }
+
+    #[test]
+    fn an_epoch_without_a_place_is_refused() {
+        let curve = |loss, counting_nll| {
+            let losses = &[(0, 3.6), (1, loss)];
+            LossCurve {
+                losses,
+                counting_nll,
+            }
+            .check()
+        };
+        assert!(curve(3.0, 2.45).is_ok());
+        assert_eq!(
+            curve(f32::NAN, 2.45).unwrap_err(),
+            "the loss of epoch 1 is NaN"
+        );
+        assert!(curve(3.0, f64::INFINITY).is_err());
+    }
+
+    #[test]
+    fn a_step_without_a_place_is_refused() {
+        let check = |train: &[_], dev: &[_]| TrainingCurves { train, dev }.check();
+        assert_eq!(check(&[(0, 3.3)], &[]), Ok(()));
+        assert_eq!(check(&[], &[(500, 2.2)]), Ok(()));
+        assert!(check(&[], &[]).is_err());
+        assert_eq!(
+            check(&[(0, 3.3), (100, f64::NAN)], &[]).unwrap_err(),
+            "the train loss at step 100 is NaN"
+        );
+        assert_eq!(
+            check(&[(0, 3.3)], &[(500, f64::INFINITY)]).unwrap_err(),
+            "the dev loss at step 500 is inf"
+        );
+    }
+
+    #[test]
+    fn a_batch_without_a_place_is_refused() {
+        let check = |losses: &[_]| {
+            BatchLosses {
+                vertical: "loss",
+                losses,
+            }
+            .check()
+        };
+        assert_eq!(check(&[(0, 3.3), (1, 3.2)]), Ok(()));
+        assert!(check(&[]).is_err());
+        assert_eq!(
+            check(&[(0, 3.3), (7, f64::NAN)]).unwrap_err(),
+            "the loss at step 7 is NaN"
+        );
+    }
+
+    #[test]
+    fn an_order_without_a_place_is_refused() {
+        let line = |losses: &[f64]| DevLosses {
+            name: "line".to_owned(),
+            losses: losses.to_vec(),
+        };
+        let check = |lines| ByOrder { lines }.check();
+        assert!(check(vec![line(&[2.8, 2.4])]).is_ok());
+        assert_eq!(
+            check(vec![line(&[2.8, f64::INFINITY])]).unwrap_err(),
+            "the dev loss of order 2 is inf"
+        );
+        assert!(check(Vec::new()).is_err());
+        assert!(check(vec![line(&[1.0]); 4]).is_err());
+    }
+
+    #[test]
+    fn the_legend_has_the_last_train_and_the_lowest_dev_loss() {
+        let train = [(0, 3.3), (100, 2.5), (200, 2.25)];
+        let dev = [(0, 3.31), (100, 2.4), (200, 2.4)];
+        let both = svg(&train, &dev);
+        assert!(both.contains("train (2.2500 at step 200)"));
+        assert!(both.contains("dev (lowest: 2.4000 at step 100)"));
+        assert_eq!(both.matches("<circle").count(), dev.len());
+        assert!(!svg(&train, &[]).contains("dev ("));
+        assert!(!svg(&[], &dev).contains("train ("));
+    }
+
+    #[test]
+    fn single_losses_are_points_and_many_are_lines() {
+        assert_eq!(svg(&[(7, 3.3)], &[]).matches("<circle").count(), 1);
+        assert_eq!(svg(&[(7, 3.3)], &[(7, 3.2)]).matches("<circle").count(), 2);
+        let many: Vec<(u64, f64)> = (0..100_000)
+            .map(|step| (step, 2.0 + (step % 97) as f64 / 100.0))
+            .collect();
+        let drawn = svg(&many, &many);
+        assert_eq!(drawn.matches("<circle").count(), 0);
+        assert!(drawn.len() < 1_000_000, "{} bytes", drawn.len());
+    }
+}

@@ -1,0 +1,52 @@
+//! What all pictures look like: their colours, sizes and titles.
+
+use plotters::style::RGBColor;
+
+use super::drawing::Canvas;
+use super::font::Font;
+
+/// Lines and points of what is shown, if it is one thing.
+pub const BLUE: RGBColor = RGBColor(8, 81, 156);
+
+/// What is compared with it or pointed out.
+pub const ORANGE: RGBColor = RGBColor(203, 75, 22);
+
+/// Frames and axes.
+pub const GREY: RGBColor = RGBColor(150, 150, 150);
+
+/// Several lines, in their order: after Okabe and Ito's, which colour-blind people can tell apart,
+/// the pale ones darker, for thin lines on white. Black is free for what the lines are compared
+/// with.
+pub const COLOURS: [RGBColor; 8] = [
+    RGBColor(0, 100, 165),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 135, 100),
+    RGBColor(190, 80, 145),
+    RGBColor(215, 150, 0),
+    RGBColor(70, 165, 220),
+    RGBColor(105, 65, 25),
+    RGBColor(125, 125, 125),
+];
+
+/// Refuses more lines than there are colours.
+pub fn check_number(lines: usize) -> Result<(), String> {
+    match (1..=COLOURS.len()).contains(&lines) {
+        true => Ok(()),
+        false => Err(format!("{lines} lines; 1 to {} would work", COLOURS.len())),
+    }
+}
+
+/// The pixels of an em in a picture of lines.
+pub fn em((width, height): (u32, u32)) -> f64 {
+    (f64::from(width) / 75.0).min(f64::from(height) / 47.0)
+}
+
+/// Writes a title into the whole width: a little smaller where that makes it fit, else cut, and
+/// larger than an axis' name in any case.
+pub fn draw_title(canvas: &mut dyn Canvas, font: &Font, title: &str, axis_em: f64, middle: i32) {
+    let (width, _) = canvas.size();
+    let room = 0.95 * f64::from(width);
+    let em = (room / font.width(title)).clamp(1.2 * axis_em, 1.46 * axis_em);
+    let title = font.cut(title, room / em);
+    canvas.text(&font.text(&title, (width as i32 / 2, middle), em));
+}
