@@ -189,7 +189,48 @@ pub fn cumulative_sums(row: &[f32]) -> impl Iterator<Item = f32> {
     })
 }
 
-/// The drawer of any model: one call of it for each character.
+/// Shaped distributions, and what drawing from them takes.
+#[derive(Debug)]
+pub(super) struct Distributions {
+    /// `[B, V]`, f32.
+    p: Tensor,
+    /// The same or, of [`Method::Cumulative`], their cumulative sums.
+    numbers: Vec<f32>,
+    method: Method,
+}
+
+impl Distributions {
+    /// Shapes distributions, `[B, V]`, f32.
+    pub fn of(p: &Tensor, method: Method, shaping: Shaping) -> Result<Self> {
+        let p = shaping.shape(p)?;
+        let rows: Vec<f32> = Vec::try_from(p.f_contiguous()?.f_view([-1])?)?;
+        let v = p.size()[1] as usize;
+        let numbers = match method {
+            Method::Multinomial => rows,
+            Method::Cumulative => rows.chunks_exact(v).flat_map(cumulative_sums).collect(),
+        };
+        Ok(Self { p, numbers, method })
+    }
+
+    /// Draws a character of a row; none where it has no distribution.
+    pub fn draw(&self, row: usize, generator: &mut Generator) -> Result<Option<usize>> {
+        let v = self.p.size()[1] as usize;
+        let numbers = &self.numbers[row * v..(row + 1) * v];
+        // Sums that are divided by 0 are NaN.
+        if !numbers.iter().any(|&number| number > 0.0) {
+            return Ok(None);
+        }
+        match self.method {
+            Method::Multinomial => generator.multinomial(&self.p.f_get(row as i64)?).map(Some),
+            Method::Cumulative => {
+                let uniform = generator.uniform()?;
+                Ok(numbers.iter().position(|&sum| f64::from(sum) >= uniform))
+            }
+        }
+    }
+}
+
+/// The drawer of a model that is asked once for each character.
 pub(super) struct Stepwise<D> {
     distribution: D,
     block_size: usize,
@@ -231,19 +272,8 @@ impl<D: FnMut(&[i64]) -> Result<Tensor>> Drawer for Stepwise<D> {
         for (to, &from) in context.iter_mut().rev().zip(word.iter().rev()) {
             *to = from as i64;
         }
-        let p = self.shaping.shape(&(self.distribution)(&context)?)?;
-        let row: Vec<f32> = Vec::try_from(p.f_contiguous()?.f_view([-1])?)?;
-        if !row.iter().any(|&probability| probability > 0.0) {
-            return Ok(None);
-        }
-        match self.method {
-            Method::Multinomial => Ok(Some(generator.multinomial(&p.f_view([-1])?)?)),
-            Method::Cumulative => {
-                let uniform = generator.uniform()?;
-                let mut sums = cumulative_sums(&row);
-                Ok(sums.position(|sum| f64::from(sum) >= uniform))
-            }
-        }
+        let p = (self.distribution)(&context)?;
+        Distributions::of(&p, self.method, self.shaping)?.draw(0, generator)
     }
 }
 

@@ -6,9 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use tch::Tensor;
-
-use super::draw::{Drawer, Method, Shaping, cumulative_sums};
+use super::draw::{Distributions, Drawer, Method, Shaping};
 use super::language_model::LanguageModel;
 use super::reader::Reader;
 use crate::error::Result;
@@ -27,7 +25,6 @@ pub(super) fn of<M: LanguageModel + ?Sized>(
     shaping.check()?;
     Ok(Box::new(Rounds {
         reader: model.reader()?,
-        v: model.vocabulary().len(),
         method,
         shaping,
         begin: (Vec::new(), 0),
@@ -39,8 +36,6 @@ pub(super) fn of<M: LanguageModel + ?Sized>(
 #[derive(Debug)]
 struct Rounds<'m> {
     reader: Box<dyn Reader + 'm>,
-    /// The number of characters.
-    v: usize,
     method: Method,
     shaping: Shaping,
     /// What the words that were drawn begin with, and their most characters.
@@ -69,8 +64,9 @@ impl Rounds<'_> {
         while length < max_length && !open.is_empty() {
             let so_far: Vec<&[usize]> = begun.iter().map(Vec::as_slice).collect();
             let p = self.reader.read(&so_far, parents.as_deref())?; // [begun, V]
-            let places = open.iter().map(|&(_, place)| place);
-            let next = self.draw(&p, places, generator)?;
+            let p = Distributions::of(&p, self.method, self.shaping)?;
+            let next = open.iter().map(|&(_, place)| p.draw(place, generator));
+            let next = next.collect::<Result<Vec<_>>>()?;
             let mut places: HashMap<(usize, usize), usize> = HashMap::new();
             let (mut longer, mut from, mut still_open) = (Vec::new(), Vec::new(), Vec::new());
             for (&(word, place), next) in open.iter().zip(next) {
@@ -97,44 +93,12 @@ impl Rounds<'_> {
         self.begin = (prefix.to_vec(), max_length);
         Ok(())
     }
-
-    /// Draws a character of the distribution at each place of `p`, `[B, V]`; none where there is
-    /// none.
-    fn draw(
-        &self,
-        p: &Tensor,
-        places: impl Iterator<Item = usize>,
-        generator: &mut Generator,
-    ) -> Result<Vec<Option<usize>>> {
-        let p = self.shaping.shape(p)?;
-        let rows: Vec<f32> = Vec::try_from(p.f_contiguous()?.f_view([-1])?)?;
-        let rows = rows.chunks_exact(self.v);
-        let are_possible: Vec<bool> = rows
-            .clone()
-            .map(|row| row.iter().any(|&p| p > 0.0))
-            .collect();
-        let sums: Vec<f32> = match self.method {
-            Method::Multinomial => Vec::new(),
-            Method::Cumulative => rows.flat_map(cumulative_sums).collect(),
-        };
-        let draw = |place: usize| match self.method {
-            _ if !are_possible[place] => Ok(None),
-            Method::Multinomial => generator.multinomial(&p.f_get(place as i64)?).map(Some),
-            Method::Cumulative => {
-                let uniform = generator.uniform()?;
-                let mut sums = sums[place * self.v..][..self.v].iter();
-                Ok(sums.position(|&sum| f64::from(sum) >= uniform))
-            }
-        };
-        places.map(draw).collect()
-    }
 }
 
 impl Drawer for Rounds<'_> {
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
         let p = self.reader.read(&[word], None)?; // [1, V]
-        let drawn = self.draw(&p, std::iter::once(0), generator)?;
-        Ok(drawn.into_iter().next().flatten())
+        Distributions::of(&p, self.method, self.shaping)?.draw(0, generator)
     }
 
     fn complete(

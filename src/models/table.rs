@@ -1,10 +1,8 @@
 //! The counting model: `P`, the table of how probable each character is after each one.
 
-use std::borrow::Cow;
-
 use tch::{Kind, Tensor};
 
-use super::draw::{Drawer, Method, Shaping, cumulative_sums};
+use super::draw::{Distributions, Drawer, Method, Shaping, cumulative_sums};
 use super::language_model::LanguageModel;
 use crate::counting::NgramCounts;
 use crate::data::Vocabulary;
@@ -123,16 +121,17 @@ impl Table {
     ///
     /// As [`LanguageModel::drawer`].
     pub fn into_drawer(self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer>> {
-        let shaped = match shaping.is_none() {
-            true => Cow::Borrowed(&self),
-            false => {
-                let p = shaping.shape(&self.tensor()?)?;
-                Cow::Owned(Self::new(self.vocabulary.clone(), &p)?)
-            }
-        };
         Ok(match method {
-            Method::Cumulative => Box::new(Lookup::of(&shaped)),
-            Method::Multinomial => Box::new(Multinomial::of(&shaped)?),
+            Method::Multinomial => Box::new(Multinomial(Distributions::of(
+                &self.tensor()?,
+                method,
+                shaping,
+            )?)),
+            Method::Cumulative if shaping.is_none() => Box::new(Lookup::of(&self)),
+            Method::Cumulative => {
+                let p = shaping.shape(&self.tensor()?)?;
+                Box::new(Lookup::of(&Self::new(self.vocabulary, &p)?))
+            }
         })
     }
 }
@@ -170,28 +169,13 @@ impl LanguageModel for Table {
     }
 }
 
-/// [`Method::Multinomial`], with the rows of `P` as tensors.
+/// [`Method::Multinomial`] from the rows of `P`.
 #[derive(Debug)]
-struct Multinomial {
-    /// None where there is no distribution, else `[V]`.
-    rows: Vec<Option<Tensor>>,
-}
-
-impl Multinomial {
-    fn of(table: &Table) -> Result<Self> {
-        let rows = table.tensor()?.f_unbind(0)?.into_iter().zip(table.rows());
-        let rows = rows.map(|(tensor, row)| row.iter().any(|&p| p > 0.0).then_some(tensor));
-        Ok(Self {
-            rows: rows.collect(),
-        })
-    }
-}
+struct Multinomial(Distributions);
 
 impl Drawer for Multinomial {
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
-        let row = &self.rows[word.last().copied().unwrap_or(0)];
-        let drawn = row.as_ref().map(|row| generator.multinomial(row));
-        drawn.transpose()
+        self.0.draw(word.last().copied().unwrap_or(0), generator)
     }
 }
 
