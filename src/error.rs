@@ -116,6 +116,18 @@ pub enum Error {
         #[source]
         cause: Box<Error>,
     },
+    /// Too many names in a row do not meet the constraints on them.
+    #[error(
+        "gave up after {in_vain} words in a row that were not wanted: {found} of {wanted} were found"
+    )]
+    GaveUp {
+        /// How many were drawn in vain.
+        in_vain: usize,
+        /// How many were found before.
+        found: u64,
+        /// How many were wanted.
+        wanted: u64,
+    },
     /// A character that the vocabulary does not have.
     #[error(
         "the character {character:?} (U+{:04X}) is not in the vocabulary, which is {vocabulary}",

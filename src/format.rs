@@ -79,15 +79,37 @@ pub fn rounded_down(value: f64) -> String {
 pub fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {
-        let steers = character.is_control()
-            || matches!(character, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{061C}');
-        if steers {
+        if steers(character) {
             visible.extend(character.escape_default());
         } else {
             visible.push(character);
         }
     }
     visible
+}
+
+/// JSON that a terminal can be trusted with, of the same meaning.
+///
+/// ```
+/// # use makemore_tch::format::visible_json;
+/// assert_eq!(visible_json("[\"a\u{202E}\"]"), r#"["a\u202e"]"#);
+/// ```
+pub fn visible_json(json: &str) -> String {
+    let mut visible = String::with_capacity(json.len());
+    for character in json.chars() {
+        match steers(character) {
+            // All of them are of the first plane, and stand in texts only.
+            true => visible.push_str(&format!("\\u{:04x}", u32::from(character))),
+            false => visible.push(character),
+        }
+    }
+    visible
+}
+
+/// Whether a character controls a terminal, breaks a line or changes the direction of the text.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{061C}')
 }
 
 /// At least two digits and a sign, where Rust writes `e-8`.

@@ -10,7 +10,11 @@
 //! # Ok::<(), makemore_tch::Error>(())
 //! ```
 
+use std::collections::{HashSet, VecDeque};
+
 use crate::data::Vocabulary;
+use crate::data::reader::Source;
+use crate::data::search;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 use crate::models::{Drawer, LanguageModel, Method, Shaping};
@@ -117,6 +121,109 @@ impl Iterator for Sampler<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let mut name = String::new();
         Some(self.append_to(&mut name).map(|()| name))
+    }
+}
+
+/// Constraints on the names that are drawn.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Constraints<'a> {
+    /// The list that no name is in.
+    pub new_to: Option<&'a Source>,
+    /// Whether no name comes twice.
+    pub unique: bool,
+}
+
+/// After so many draws in a row that met no constraint, no more are made.
+const MOST_IN_VAIN: usize = 10_000;
+
+/// At most so many names are looked for in a list at once.
+const MOST_AT_ONCE: usize = 1 << 16;
+
+/// The first names of a [`Sampler`] that meet constraints.
+#[derive(Debug)]
+pub struct Constrained<'a> {
+    sampler: Sampler<'a>,
+    constraints: Constraints<'a>,
+    wanted: u64,
+    found: u64,
+    /// The names that were found, where none may come twice.
+    given: HashSet<String>,
+    waiting: VecDeque<String>,
+    /// The number of names that are drawn next, to be looked for at once.
+    draws: usize,
+    in_vain: usize,
+}
+
+impl<'m> Sampler<'m> {
+    /// The first `wanted` names that meet constraints; fewer, and then [`Error::GaveUp`], where 10,000
+    /// in a row do not meet them.
+    pub fn constrained<'a>(self, wanted: u64, constraints: Constraints<'a>) -> Constrained<'a>
+    where
+        'm: 'a,
+    {
+        Constrained {
+            sampler: self,
+            constraints,
+            wanted,
+            found: 0,
+            given: HashSet::new(),
+            waiting: VecDeque::new(),
+            draws: 16,
+            in_vain: 0,
+        }
+    }
+}
+
+impl Constrained<'_> {
+    fn draw(&mut self) -> Result<()> {
+        let draws = match self.constraints.new_to {
+            Some(_) => self.draws,
+            None => 1,
+        };
+        self.draws = (2 * draws).min(MOST_AT_ONCE);
+        let drawn: Vec<String> = self.sampler.by_ref().take(draws).collect::<Result<_>>()?;
+        let known = match self.constraints.new_to {
+            Some(list) => search::known(list, drawn.iter().map(String::as_str))?,
+            None => HashSet::new(),
+        };
+        for name in &drawn {
+            let is_new = !known.contains(name.as_str());
+            if is_new && (!self.constraints.unique || self.given.insert(name.clone())) {
+                self.waiting.push_back(name.clone());
+                self.in_vain = 0;
+            } else {
+                self.in_vain += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Constrained<'_> {
+    type Item = Result<String>;
+
+    /// After an error there are no more names.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.found == self.wanted {
+            return None;
+        }
+        while self.waiting.is_empty() && self.in_vain < MOST_IN_VAIN {
+            if let Err(error) = self.draw() {
+                self.wanted = self.found;
+                return Some(Err(error));
+            }
+        }
+        if let Some(name) = self.waiting.pop_front() {
+            self.found += 1;
+            return Some(Ok(name));
+        }
+        let error = Error::GaveUp {
+            in_vain: self.in_vain,
+            found: self.found,
+            wanted: self.wanted,
+        };
+        self.wanted = self.found;
+        Some(Err(error))
     }
 }
 

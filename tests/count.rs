@@ -25,7 +25,7 @@ Vocabulary: 27 characters
 fn json_has_the_whole_matrix() {
     let document = Folder::new().json("count --json --top 2");
     assert_eq!(document["words"], 32033);
-    assert_eq!(document["bigrams"], 228146);
+    assert_eq!(document["ngrams"], 228146);
     assert_eq!(document["vocabulary"][0], ".");
     assert_eq!(document["vocabulary"][26], "z");
     assert_eq!(document["top"].as_array().unwrap().len(), 2);

@@ -19,7 +19,7 @@ fn a_list_of_many_blocks_is_counted_whole() {
     folder.write("names.txt", names(20));
     let document = folder.json("count --json --data names.txt");
     assert_eq!(document["words"], 20 * 32033);
-    assert_eq!(document["bigrams"], 20 * 228146);
+    assert_eq!(document["ngrams"], 20 * 228146);
     assert_eq!(document["top"][0]["count"], 20 * 6763);
 
     let mut piped = folder.makemore("count --json --data -");
@@ -95,7 +95,7 @@ fn thousands_of_characters_can_be_trained() {
         .map(|word| word.iter().collect::<String>() + "\n");
     folder.write("list.txt", words.collect::<String>());
     let document = folder.json("train --data list.txt --epochs 2 --log-every 1 --json");
-    let loss = |index: usize| document["losses"][index]["loss"].as_f64().unwrap();
+    let loss = |index: usize| document["losses"][index]["train"].as_f64().unwrap();
     assert!(loss(1) < loss(0));
 }
 
@@ -172,7 +172,7 @@ fn which_names_are_in_the_data_is_known_of_a_pipe_too() {
         .unwrap();
     let piped: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(piped, folder.json("sample --json -n 300"));
-    assert!(piped.to_string().contains(r#""in_data":true"#));
+    assert!(piped.to_string().contains(r#""in":"data""#));
 }
 
 /// White space around a word is trimmed, however much it is.

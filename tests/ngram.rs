@@ -67,7 +67,7 @@ fn the_document_has_the_losses_and_where_the_names_are_from() {
         assert_eq!(scored["nll"], document[format!("{part}_loss")], "{part}");
         assert_eq!(scored["unknown"], 0);
         if part == "test" {
-            assert_eq!(scored["new"]["nll"], document["test_loss_new"]);
+            assert_eq!(scored["nll_new"], document["test_loss_new"]);
         }
     }
 }
@@ -84,17 +84,19 @@ fn the_parts_together_are_the_data() {
     for part in ["train", "dev", "test"] {
         let of_part = score(&format!("--part {part}"));
         words += of_part["words"].as_u64().unwrap();
-        bigrams += of_part["bigrams"].as_u64().unwrap();
-        nats += number(&of_part["nll"]) * number(&of_part["bigrams"]);
-        let new = &of_part["new"];
+        bigrams += of_part["ngrams"].as_u64().unwrap();
+        nats += number(&of_part["nll"]) * number(&of_part["ngrams"]);
         match part {
-            "train" => assert_eq!(new["words"], 0),
-            _ => assert!(number(&new["nll"]) > number(&of_part["nll"]), "{of_part}"),
+            "train" => assert_eq!(of_part["words_new"], 0),
+            _ => assert!(
+                number(&of_part["nll_new"]) > number(&of_part["nll"]),
+                "{of_part}"
+            ),
         }
     }
     let all = score("");
     assert_eq!(
-        (&all["words"], &all["bigrams"]),
+        (&all["words"], &all["ngrams"]),
         (&words.into(), &bigrams.into())
     );
     assert!((number(&all["nll"]) - nats / bigrams as f64).abs() < 1e-12);

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use anyhow::bail;
+use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::libtorch::threads::Threads;
 use makemore_tch::{Counted, Vocabulary};
+use tch::Device;
 
 use super::output::Remarks;
 
@@ -12,6 +14,22 @@ use super::output::Remarks;
 pub struct Context {
     pub remarks: Remarks,
     pub threads: Threads,
+}
+
+impl Context {
+    /// Opens the device that is asked for, by default the CPU, and says which one `auto` is.
+    pub fn open_device(self, request: Option<DeviceRequest>) -> makemore_tch::Result<Device> {
+        let request = request.unwrap_or(DeviceRequest::Cpu);
+        let device = request.open()?;
+        if request == DeviceRequest::Auto {
+            self.remarks.say(match device {
+                Device::Cpu => "neither CUDA nor MPS can be used (`makemore-tch devices` says why): computing on the CPU",
+                Device::Mps => "computing on MPS",
+                _ => "computing on CUDA",
+            });
+        }
+        Ok(device)
+    }
 }
 
 /// A model can only be compared with data of the same characters.

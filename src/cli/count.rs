@@ -29,7 +29,7 @@ pub struct Count {
 #[derive(Serialize)]
 struct Document<'a> {
     words: u64,
-    bigrams: u64,
+    ngrams: u64,
     vocabulary: &'a [char],
     top: Vec<Frequency>,
     matrix: Vec<&'a [u64]>,
@@ -53,7 +53,7 @@ impl Count {
         if self.json.json {
             return output::json(&Document {
                 words: counts.words(),
-                bigrams: counts.total(),
+                ngrams: counts.total(),
                 vocabulary: vocabulary.characters(),
                 top: top.collect(),
                 matrix: counts.matrix()?.chunks(vocabulary.len()).collect(),

@@ -9,7 +9,7 @@ use makemore_tch::format::visible;
 use makemore_tch::models::Tokens;
 use makemore_tch::models::language_model::{along, single_characters};
 use makemore_tch::plots::{self, Scale};
-use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, count};
+use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, Vocabulary, count};
 use tch::Tensor;
 
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
@@ -138,11 +138,11 @@ impl Heatmap {
         let contexts = word.chars().count() + 1;
         let most = plots::Context::most;
         if contexts > most(self.size) {
-            let fits = plots::SIZES
-                .into_iter()
-                .find(|&size| contexts <= most(size));
             let largest = *plots::SIZES.end();
-            let remedy = match fits {
+            let remedy = match plots::SIZES
+                .into_iter()
+                .find(|&size| contexts <= most(size))
+            {
                 Some(size) => format!("--size {size}"),
                 None => format!("--size {largest} and {} characters", most(largest) - 1),
             };
@@ -163,7 +163,7 @@ impl Heatmap {
         of: &str,
     ) -> anyhow::Result<plots::Heatmap> {
         let indices = model.indices(word)?;
-        let vocabulary = model.vocabulary().clone();
+        let vocabulary = model.vocabulary();
         let tokens: Vec<char> = std::iter::once(vocabulary.boundary())
             .chain(word.chars())
             .collect();
@@ -175,48 +175,51 @@ impl Heatmap {
                 next: (next < vocabulary.len()).then_some(next),
             }
         });
+        let values = along(model, &indices)?.into_iter().map(f64::from).collect();
+        let word = visible(word);
+        let title = format!("Next characters in “{word}”: probabilities of {of}");
         Ok(plots::Heatmap {
             contexts: Some(contexts.collect()),
-            values: along(model, &indices)?.into_iter().map(f64::from).collect(),
-            vocabulary,
-            scale: self.scale,
-            decimals: 3,
-            title: format!(
-                "Next characters in “{}”: probabilities of {of}",
-                visible(word)
-            ),
-            unit: "probability".to_owned(),
+            ..self.matrix(vocabulary, values, 3, title, "probability")
         })
     }
 
     fn of_data(&self, data: Counted) -> anyhow::Result<plots::Heatmap> {
         let Counted { counts, origin, .. } = data;
         let origin = visible(&origin);
-        let vocabulary = counts.vocabulary().clone();
-        if self.draws_probabilities() {
-            let p = Table::of(&counts, self.smoothing.value())?;
-            if let Some(word) = &self.word {
-                return self.of_word(word, &p, &format!("bigrams of {origin}"));
-            }
-            return Ok(plots::Heatmap {
-                contexts: None,
-                values: p.rows().flatten().map(|&p| p.into()).collect(),
-                vocabulary,
-                scale: self.scale,
-                decimals: 3,
-                title: format!("Bigram probabilities of {origin}"),
-                unit: "probability".to_owned(),
-            });
+        let vocabulary = counts.vocabulary();
+        if !self.draws_probabilities() {
+            let values = counts.matrix()?.iter().map(|&n| n as f64).collect();
+            let title = format!("Bigrams of {origin}");
+            return Ok(self.matrix(vocabulary, values, 0, title, "count"));
         }
-        Ok(plots::Heatmap {
+        let p = Table::of(&counts, self.smoothing.value())?;
+        if let Some(word) = &self.word {
+            return self.of_word(word, &p, &format!("bigrams of {origin}"));
+        }
+        let values = p.rows().flatten().map(|&p| p.into()).collect();
+        let title = format!("Bigram probabilities of {origin}");
+        Ok(self.matrix(vocabulary, values, 3, title, "probability"))
+    }
+
+    /// The picture of a matrix, `[V, V]`.
+    fn matrix(
+        &self,
+        vocabulary: &Vocabulary,
+        values: Vec<f64>,
+        decimals: usize,
+        title: String,
+        unit: &str,
+    ) -> plots::Heatmap {
+        plots::Heatmap {
             contexts: None,
-            values: counts.matrix()?.iter().map(|&n| n as f64).collect(),
-            vocabulary,
+            vocabulary: vocabulary.clone(),
             scale: self.scale,
-            decimals: 0,
-            title: format!("Bigrams of {origin}"),
-            unit: "count".to_owned(),
-        })
+            values,
+            decimals,
+            title,
+            unit: unit.to_owned(),
+        }
     }
 
     fn of_models(&self, models: &Models) -> anyhow::Result<plots::Heatmap> {
@@ -238,9 +241,7 @@ impl Heatmap {
         if let Some(word) = &self.word {
             let of = match &file.model {
                 Model::Ngram(ngram) => format!("the {}-gram model", ngram.order()),
-                Model::Bigram(_) | Model::Network(_) => {
-                    format!("the network ({})", file.model.kind())
-                }
+                network => format!("the network ({})", network.kind()),
             };
             return self.of_word(word, file.model.language_model(), &of);
         }
@@ -276,15 +277,8 @@ impl Heatmap {
                 }
             }
         };
-        Ok(plots::Heatmap {
-            contexts: None,
-            vocabulary: file.model.vocabulary().clone(),
-            scale: self.scale,
-            values: Vec::try_from(matrix.to_kind(tch::Kind::Double).view([-1]))?,
-            decimals,
-            title,
-            unit: unit.to_owned(),
-        })
+        let values = Vec::try_from(matrix.to_kind(tch::Kind::Double).view([-1]))?;
+        Ok(self.matrix(file.model.vocabulary(), values, decimals, title, unit))
     }
 }
 

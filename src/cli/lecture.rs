@@ -16,7 +16,6 @@ use makemore_tch::train::Rows;
 use makemore_tch::{Vocabulary, Words, plots};
 use serde::Serialize;
 use strum::VariantArray;
-use tch::Device;
 
 use super::arguments::{JsonArguments, one_of, whole};
 use super::context::Context;
@@ -125,10 +124,7 @@ impl Lecture {
         let options = Options {
             rows: self.rows.unwrap_or(Rows::All),
             steps,
-            device: match self.device {
-                Some(device) => device.open()?,
-                None => Device::Cpu,
-            },
+            device: context.open_device(self.device)?,
             pictures: pictures.is_some(),
         };
         let mut teller = Teller {

@@ -1,24 +1,27 @@
-//! The models that a command is given: one, or several that are mixed.
+//! Models named by `--model`: one, or several whose probabilities are averaged.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights};
 use makemore_tch::data::{Subset, WordList};
+use makemore_tch::format::visible;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::{Mixture, Sizes};
 use makemore_tch::{
     Error, LanguageModel, List, Model, ModelFile, Part, Parts, Source, Vocabulary, count,
 };
+use serde::Serialize;
 
 use super::arguments::{DataArguments, whole, zero_or_more};
 use super::output::Remarks;
 
-/// By as many words of the dev part weights are found at most.
+/// At most this many dev words are used to fit the weights of several models.
 const WORDS: u64 = 50_000;
 
-/// Which models.
+/// Arguments that name models.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
     /// Use a trained model, an ARPA file or weights of makemore.py instead of the counts of the data;
@@ -111,7 +114,7 @@ impl Models {
         Ok(())
     }
 
-    /// The first file, by which faults are told.
+    /// The first file, which messages name.
     pub fn path(&self) -> &Path {
         &self.files[0].path
     }
@@ -125,7 +128,7 @@ impl Models {
         models.map(|file| file.model.language_model()).collect()
     }
 
-    /// The list that all of the models were trained on that say it; none if none does.
+    /// The list of all models that say what they were trained on; none if no model does.
     pub fn trained_on(&self) -> anyhow::Result<Option<TrainedOn>> {
         let mut said: Option<(&Path, TrainedOn)> = None;
         for file in &self.files {
@@ -146,7 +149,7 @@ impl Models {
         Ok(said.map(|(_, trained_on)| trained_on))
     }
 
-    /// All models as one, with the weights of the user or those that are best on dev.
+    /// The average of all models, by the user's weights or those that are best on dev.
     pub fn mixture(&self, weights: Option<&[f64]>) -> anyhow::Result<Mixture<'_>> {
         let models = self.language_models();
         let mixture = match weights {
@@ -188,6 +191,58 @@ impl Models {
         })?;
         Ok(words)
     }
+}
+
+/// One of several models, and its weight in their average.
+pub type Weighted<'m> = (&'m ModelFile, f64);
+
+/// How well one of several models does alone.
+#[derive(Serialize)]
+pub struct Alone {
+    model: String,
+    weight: f64,
+    nll: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nll_new: Option<f64>,
+}
+
+impl Alone {
+    pub fn new((file, weight): Weighted, nll: f64, nll_new: Option<f64>) -> Self {
+        Self {
+            model: file.path.display().to_string(),
+            weight,
+            nll,
+            nll_new,
+        }
+    }
+}
+
+/// Prints several models, each alone, and what they reach together; nothing of a single model.
+pub fn print_table(
+    results: &mut dyn Write,
+    models: &[Alone],
+    nll: f64,
+    nll_new: Option<f64>,
+) -> io::Result<()> {
+    if models.is_empty() {
+        return Ok(());
+    }
+    let names = models.iter().map(|model| visible(&model.model));
+    let names: Vec<String> = names.collect();
+    let longest = names.iter().map(|name| name.chars().count()).max();
+    let width = longest.unwrap_or(0).max("model".len());
+    let new = |nll: Option<f64>| match (nll_new, nll) {
+        (Some(_), Some(nll)) => format!("{nll:>12.6}"),
+        _ => String::new(),
+    };
+    let heading = nll_new.map_or("", |_| "   new words");
+    writeln!(results, "{:<width$}   weight         NLL{heading}", "model")?;
+    for (model, name) in models.iter().zip(names) {
+        let (weight, nll, new) = (model.weight, model.nll, new(model.nll_new));
+        writeln!(results, "{name:<width$}{weight:>9.4}{nll:>12.6}{new}")?;
+    }
+    let new = new(nll_new);
+    writeln!(results, "{:<width$}{:>9}{nll:>12.6}{new}", "mix", "")
 }
 
 /// Weights of makemore.py as a model, with the vocabulary of the data.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 
-use makemore_tch::format::visible;
+use makemore_tch::format::{visible, visible_json};
 use serde::Serialize;
 
 /// Standard output: line by line for a person, in large blocks for a pipe or a file.
@@ -32,11 +32,18 @@ impl<W: Write> Write for Visible<W> {
     }
 }
 
-/// Prints one JSON document.
+/// Prints one JSON document; on a terminal, with escapes for what would steer it.
 pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
-    let mut results = BufWriter::new(io::stdout());
-    serde_json::to_writer(&mut results, document).map_err(io::Error::from)?;
-    writeln!(results)?;
+    let stdout = io::stdout();
+    let is_terminal = stdout.is_terminal();
+    let mut results = BufWriter::new(stdout);
+    if is_terminal {
+        let json = serde_json::to_string(document)?;
+        writeln!(results, "{}", visible_json(&json))?;
+    } else {
+        serde_json::to_writer(&mut results, document).map_err(io::Error::from)?;
+        writeln!(results)?;
+    }
     results.flush()?;
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! `makemore-tch sample`: names for people, by likelihood, or for pipes, as they are drawn.
 
-use std::collections::{HashSet, VecDeque};
-
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::data::search;
@@ -9,8 +7,8 @@ use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Shaping;
 use makemore_tch::{
-    Counted, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler, ScoredName, Source,
-    Table, Words, count, score,
+    Constraints, Counted, Error, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler,
+    ScoredName, Source, Table, Words, count, score,
 };
 use serde::Serialize;
 
@@ -106,8 +104,9 @@ struct Document<'a> {
 struct Name<'a> {
     #[serde(flatten)]
     scored: &'a ScoredName,
-    /// None where no data are named that it might be in.
-    in_data: Option<bool>,
+    /// "data" or, of a new word, null; left out where there is no list that it might be in.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    place: Option<Option<&'static str>>,
 }
 
 impl Sample {
@@ -121,18 +120,15 @@ impl Sample {
 
     /// Words that the counts of the data make.
     fn of_counts(&self) -> anyhow::Result<()> {
-        // Whether a name is in the data is found out in a second reading.
         let source = self.data.source()?;
+        // Whether a name is in the data is found out in a second reading.
         let source = match self.json.json || self.new {
             true => source.rereadable()?,
             false => source,
         };
         let data = count(&source, self.data.boundary(None))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
-        match self.plain {
-            true => self.print_plain(&p, Some(&source)),
-            false => self.print_ranked(&p, &p, Some(&source)),
-        }
+        self.print(&p, &p, Some(&source))
     }
 
     /// Words that models make.
@@ -153,7 +149,7 @@ impl Sample {
                 let data = count(&models.source, self.data.boundary(Some(model.vocabulary())))?;
                 let p = Table::of(&data.counts, self.smoothing.value())?;
                 check_model(file, &data, context)?;
-                self.print_ranked(model, &p, Some(&models.source))
+                self.print(model, &p, Some(&models.source))
             }
             _ => self.of_model(models, model, file.trained_on),
         }
@@ -170,27 +166,31 @@ impl Sample {
         if self.smoothing.smoothing.is_some() {
             bail!("--smoothing is of counts, and --model draws; leave one of them out");
         }
+        let has_data = !self.data.data.is_empty();
         let lecture = Words::lecture(BOUNDARY)?.digest();
         let is_of_the_lecture = trained_on.is_some_and(|data| data.list == lecture);
-        let source = match self.data.data.is_empty() && !is_of_the_lecture {
-            true if self.new => bail!(
+        if self.new && !has_data && !is_of_the_lecture {
+            bail!(
                 "{}: not trained on the lecture's names; name the list that words shall be new to with --data FILE",
                 models.path().display()
-            ),
-            true => None,
-            false => Some(&models.source),
-        };
-        if let (Some(source), false) = (source, self.data.data.is_empty()) {
-            let data = count(source, self.data.boundary(Some(model.vocabulary())))?;
+            );
+        }
+        if has_data {
+            let boundary = self.data.boundary(Some(model.vocabulary()));
+            let data = count(&models.source, boundary)?;
             check_same_boundary(models.path(), model.vocabulary(), data.counts.vocabulary())?;
         }
-        match self.plain {
-            true => self.print_plain(model, source),
-            false => self.print_ranked(model, model, source),
-        }
+        let source = (has_data || is_of_the_lecture).then_some(&models.source);
+        self.print(model, model, source)
     }
 
-    fn sampler<'m>(&self, model: &'m dyn LanguageModel) -> makemore_tch::Result<Sampler<'m>> {
+    /// Prints the words that a model draws; for people, by their likelihood under `p`.
+    fn print(
+        &self,
+        model: &dyn LanguageModel,
+        p: &dyn LanguageModel,
+        source: Option<&Source>,
+    ) -> anyhow::Result<()> {
         let options = SampleOptions {
             method: self.sampler,
             shaping: Shaping {
@@ -200,39 +200,38 @@ impl Sample {
             prefix: self.prefix.clone(),
             max_length: self.max_length as usize,
         };
-        Sampler::new(model, self.seed, &options)
-    }
-
-    /// The words that are wanted of those that a model makes.
-    fn words<'a>(
-        &self,
-        model: &'a dyn LanguageModel,
-        source: Option<&'a Source>,
-    ) -> makemore_tch::Result<Wanted<'a>> {
-        let new_to = source.filter(|_| self.new);
-        Ok(Wanted::of(
-            self.sampler(model)?,
-            self.number,
-            new_to,
-            self.unique,
-        ))
-    }
-
-    fn print_plain(
-        &self,
-        model: &dyn LanguageModel,
-        source: Option<&Source>,
-    ) -> anyhow::Result<()> {
-        let mut results = output::results();
-        if self.new || self.unique {
-            let mut words = self.words(model, source)?;
-            while let Some(word) = words.next()? {
-                writeln!(results, "{word}")?;
-            }
-            results.flush()?;
-            return words.check();
+        let sampler = Sampler::new(model, self.seed, &options)?;
+        if self.plain && !self.new && !self.unique {
+            return self.print_all(sampler);
         }
-        let mut sampler = self.sampler(model)?;
+        let constraints = Constraints {
+            new_to: source.filter(|_| self.new),
+            unique: self.unique,
+        };
+        let words = sampler.constrained(self.number, constraints);
+        if self.plain {
+            let mut results = output::results();
+            for word in words {
+                writeln!(results, "{}", word?)?;
+            }
+            return Ok(results.flush()?);
+        }
+        let (mut found, mut given_up) = (Vec::new(), Ok(()));
+        for word in words {
+            match word {
+                Ok(word) => found.push(Ok(word)),
+                // Those that were found are printed.
+                Err(error @ Error::GaveUp { .. }) => given_up = Err(error.into()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.print_ranked(score::ranked(p, found)?, source)?;
+        given_up
+    }
+
+    /// Prints all words that are drawn, one a line, as fast as they come.
+    fn print_all(&self, mut sampler: Sampler) -> anyhow::Result<()> {
+        let mut results = output::results();
         let mut line = String::new();
         for _ in 0..self.number {
             line.clear();
@@ -244,34 +243,15 @@ impl Sample {
         Ok(())
     }
 
-    /// Prints the names that a model draws, by their likelihood under `p`.
-    fn print_ranked(
-        &self,
-        model: &dyn LanguageModel,
-        p: &dyn LanguageModel,
-        source: Option<&Source>,
-    ) -> anyhow::Result<()> {
-        let mut words = self.words(model, source)?;
-        let mut names = Vec::new();
-        while let Some(word) = words.next()? {
-            names.push(word);
-        }
-        let given_up = words.check();
-        // Its generator is free again.
-        drop(words);
-        self.print(score::ranked(p, names.into_iter().map(Ok))?, source)?;
-        given_up
-    }
-
-    fn print(&self, names: Vec<ScoredName>, source: Option<&Source>) -> anyhow::Result<()> {
+    fn print_ranked(&self, names: Vec<ScoredName>, source: Option<&Source>) -> anyhow::Result<()> {
         if self.json.json {
-            let all = || names.iter().map(|name| name.name.as_str());
+            let all = names.iter().map(|name| name.name.as_str());
             let known = source
-                .map(|source| search::known(source, all()))
+                .map(|source| search::known(source, all))
                 .transpose()?;
-            let is_known = |name: &str| known.as_ref().map(|known| known.contains(name));
+            let known = known.as_ref();
             let names = names.iter().map(|scored| Name {
-                in_data: is_known(&scored.name),
+                place: known.map(|known| known.contains(&*scored.name).then_some("data")),
                 scored,
             });
             return output::json(&Document {
@@ -300,95 +280,4 @@ fn check_model(file: &ModelFile, data: &Counted, context: Context) -> anyhow::Re
         ));
     }
     Ok(())
-}
-
-/// As many words in a row that are not wanted, and no more are drawn.
-const IN_VAIN: usize = 10_000;
-
-/// As many words are looked for in the data at once at most.
-const AT_ONCE: usize = 1 << 16;
-
-/// Words that are drawn until there are as many as wanted.
-struct Wanted<'a> {
-    sampler: Sampler<'a>,
-    /// How many more are wanted, and how many were found.
-    rest: u64,
-    found: u64,
-    /// The list that they shall be new to.
-    new_to: Option<&'a Source>,
-    /// Those that were given, if none shall come twice.
-    given: Option<HashSet<String>>,
-    waiting: VecDeque<String>,
-    /// How many are drawn next, if they have to be looked for.
-    draws: usize,
-    /// How many were drawn since the last that was wanted.
-    in_vain: usize,
-}
-
-impl<'a> Wanted<'a> {
-    fn of(sampler: Sampler<'a>, number: u64, new_to: Option<&'a Source>, is_unique: bool) -> Self {
-        Self {
-            sampler,
-            rest: number,
-            found: 0,
-            new_to,
-            given: is_unique.then(HashSet::new),
-            waiting: VecDeque::new(),
-            draws: 16,
-            in_vain: 0,
-        }
-    }
-
-    /// The next one; none at the end, or where it is given up.
-    fn next(&mut self) -> makemore_tch::Result<Option<String>> {
-        while self.rest > 0 {
-            if let Some(word) = self.waiting.pop_front() {
-                (self.rest, self.found) = (self.rest - 1, self.found + 1);
-                return Ok(Some(word));
-            }
-            if self.in_vain >= IN_VAIN {
-                return Ok(None);
-            }
-            self.draw()?;
-        }
-        Ok(None)
-    }
-
-    fn draw(&mut self) -> makemore_tch::Result<()> {
-        let draws = match self.new_to {
-            Some(_) => self.draws,
-            None => 1,
-        };
-        self.draws = (2 * draws).min(AT_ONCE);
-        let drawn = self.sampler.by_ref().take(draws);
-        let drawn: Vec<String> = drawn.collect::<makemore_tch::Result<_>>()?;
-        let known = match self.new_to {
-            Some(source) => search::known(source, drawn.iter().map(String::as_str))?,
-            None => HashSet::new(),
-        };
-        for word in &drawn {
-            let is_new = !known.contains(word.as_str());
-            let given = self.given.as_mut();
-            if is_new && given.is_none_or(|given| given.insert(word.clone())) {
-                self.waiting.push_back(word.clone());
-                self.in_vain = 0;
-            } else {
-                self.in_vain += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// Says whether it was given up.
-    fn check(&self) -> anyhow::Result<()> {
-        if self.rest == 0 {
-            return Ok(());
-        }
-        let all = self.found + self.rest;
-        bail!(
-            "gave up after {} words in a row that were not wanted: {} of {all} were found",
-            self.in_vain,
-            self.found
-        )
-    }
 }

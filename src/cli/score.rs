@@ -1,19 +1,16 @@
 //! `makemore-tch score`: likelihoods of words, and the NLL of a whole list or a part of it.
 
-use std::io::Write;
-use std::path::Path;
-
 use anyhow::{Context as _, bail};
 use clap::Args;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::score::evaluate::{self, Evaluation};
-use makemore_tch::score::{self, Fit, WordScore};
-use makemore_tch::{Counted, Error, LanguageModel, ModelFile, Part, Source, Table, count, format};
+use makemore_tch::score::{self, BigramScore, Fit, WordScore};
+use makemore_tch::{Counted, Error, LanguageModel, Part, Source, Table, count, format};
 use serde::Serialize;
 
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
 use super::context::{Context, check_same_boundary};
-use super::models::{ModelArguments, Models};
+use super::models::{self, Alone, ModelArguments, Models, Weighted};
 use super::output;
 
 /// Tell how probable words, or all words of the data, are
@@ -66,55 +63,23 @@ struct WordDocument {
     #[serde(flatten)]
     scored: WordScore,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    models: Vec<ModelDocument>,
-}
-
-/// One of the models that are mixed, by itself.
-#[derive(Serialize)]
-struct ModelDocument {
-    model: String,
-    weight: f64,
-    nll: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    new_nll: Option<f64>,
-}
-
-/// One of the models that are mixed.
-struct Mixed<'m> {
-    path: &'m Path,
-    model: &'m dyn LanguageModel,
-    weight: f64,
-}
-
-impl<'m> Mixed<'m> {
-    fn of((file, &weight): (&'m ModelFile, &f64)) -> Self {
-        Self {
-            path: &file.path,
-            model: file.model.language_model(),
-            weight,
-        }
-    }
+    models: Vec<Alone>,
 }
 
 #[derive(Serialize)]
 struct DataDocument {
     words: u64,
-    bigrams: u64,
+    ngrams: u64,
     nll: f64,
     bits: f64,
     perplexity: f64,
     /// None where it is not known what training saw.
-    new: Option<NewDocument>,
+    words_new: Option<u64>,
+    /// None where there are no new words, too.
+    nll_new: Option<f64>,
     unknown: u64,
-    /// Those that are mixed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    models: Vec<ModelDocument>,
-}
-
-#[derive(Serialize)]
-struct NewDocument {
-    words: u64,
-    nll: Option<f64>,
+    models: Vec<Alone>,
 }
 
 impl Score {
@@ -130,29 +95,12 @@ impl Score {
             models.check_alone(&self.data, "words are scored")?;
         }
         if let Some(file) = models.single() {
-            let model = file.model.language_model();
-            return match self.words.is_empty() {
-                true => self.score_data(&models, model, &[], context),
-                false => self.score_words(model, &[]),
-            };
+            return self.score(&models, file.model.language_model(), &[], context);
         }
         let mixture = models.mixture(self.models.weights.as_deref())?;
-        let weights = mixture.weights();
-        let parts: Vec<Mixed> = models.files().iter().zip(weights).map(Mixed::of).collect();
-        match self.words.is_empty() {
-            true => self.score_data(&models, &mixture, &parts, context),
-            false => self.score_words(&mixture, &parts),
-        }
-    }
-
-    /// Reads the list; behind several files there may be words that were meant to be scored.
-    fn count(&self, source: &Source, boundary: char) -> anyhow::Result<Counted> {
-        count(source, boundary).map_err(|error| match (error, self.data.data.len()) {
-            (error @ Error::Read { .. }, 2..) => {
-                anyhow::Error::from(error).context("words to score stand before --data or after --")
-            }
-            (error, _) => error.into(),
-        })
+        let weights = mixture.weights().iter().copied();
+        let weighted: Vec<Weighted> = models.files().iter().zip(weights).collect();
+        self.score(&models, &mixture, &weighted, context)
     }
 
     /// Scores with the counts of the data.
@@ -171,18 +119,31 @@ impl Score {
         self.print(&fit, Vec::new(), "Bigrams", published)
     }
 
-    /// Scores the data with a model, or with several that are mixed in it.
+    /// Scores with a model, or with several that are weighted in it.
+    fn score(
+        &self,
+        models: &Models,
+        model: &dyn LanguageModel,
+        weighted: &[Weighted],
+        context: Context,
+    ) -> anyhow::Result<()> {
+        match self.words.is_empty() {
+            true => self.score_data(models, model, weighted, context),
+            false => self.score_words(model, weighted),
+        }
+    }
+
     fn score_data(
         &self,
         models: &Models,
         model: &dyn LanguageModel,
-        mixed: &[Mixed],
+        weighted: &[Weighted],
         context: Context,
     ) -> anyhow::Result<()> {
         let vocabulary = model.vocabulary();
         let data = self.count(&models.source, self.data.boundary(Some(vocabulary)))?;
-        let path = models.path();
-        check_same_boundary(path, vocabulary, data.counts.vocabulary())?;
+        let path = models.path().display();
+        check_same_boundary(models.path(), vocabulary, data.counts.vocabulary())?;
         // With weights of the user's, models of different lists may be mixed.
         let trained_on = match self.models.weights.is_some() && self.part.is_none() {
             true => models.trained_on().ok().flatten(),
@@ -190,20 +151,18 @@ impl Score {
         };
         if trained_on.is_none() && self.part.is_some() {
             bail!(
-                "{}: it does not say what it was trained on, so it has no parts; leave --part out",
-                path.display()
+                "{path}: it does not say what it was trained on, so it has no parts; leave --part out"
             );
         }
         let memory = self.memory.memory();
-        let fit = |path: &Path, model: &dyn LanguageModel| {
+        let fit = |model: &dyn LanguageModel| {
             let fit = score::fit(model, trained_on, self.part, &models.source, &data, &memory);
-            fit.with_context(|| format!("{} cannot score {}", path.display(), data.origin))
+            fit.with_context(|| format!("{path} cannot score {}", data.origin))
         };
-        let fitted = fit(path, model)?;
+        let fitted = fit(model)?;
         if fitted.new.is_none() && self.part.is_none() && trained_on.is_some() {
             context.remarks.say(format_args!(
-                "{} was trained on another list than {}, so that it is not known which of its words are new to it",
-                path.display(),
+                "{path} was trained on another list than {}, so that it is not known which of its words are new to it",
                 data.origin
             ));
         }
@@ -211,38 +170,40 @@ impl Score {
             1 => "Bigrams",
             _ => "N-grams",
         };
-        let mixed = mixed.iter().map(|mixed| {
-            let Fit { all, new } = fit(mixed.path, mixed.model)?;
-            Ok(ModelDocument {
-                model: mixed.path.display().to_string(),
-                weight: mixed.weight,
-                nll: all.nll(),
-                new_nll: new.filter(|new| new.words > 0).map(|new| new.nll()),
-            })
+        let alone = weighted.iter().map(|&one| {
+            let fit = fit(one.0.model.language_model())?;
+            Ok(Alone::new(one, fit.all.nll(), fit.nll_new()))
         });
-        let mixed = mixed.collect::<anyhow::Result<_>>()?;
-        self.print(&fitted, mixed, ngrams, None)
+        let alone = alone.collect::<anyhow::Result<_>>()?;
+        self.print(&fitted, alone, ngrams, None)
+    }
+
+    /// Reads the list; behind several files there may be words that were meant to be scored.
+    fn count(&self, source: &Source, boundary: char) -> anyhow::Result<Counted> {
+        count(source, boundary).map_err(|error| match (error, self.data.data.len()) {
+            (error @ Error::Read { .. }, 2..) => {
+                anyhow::Error::from(error).context("words to score stand before --data or after --")
+            }
+            (error, _) => error.into(),
+        })
     }
 
     fn print(
         &self,
         fit: &Fit,
-        models: Vec<ModelDocument>,
+        models: Vec<Alone>,
         ngrams: &str,
         published: Option<&str>,
     ) -> anyhow::Result<()> {
-        let Fit { all, new } = fit;
-        let nll = all.nll();
+        let (all, nll) = (fit.all, fit.all.nll());
         let document = DataDocument {
             words: all.words,
-            bigrams: all.characters,
+            ngrams: all.characters,
             nll,
             bits: nll / std::f64::consts::LN_2,
             perplexity: nll.exp(),
-            new: new.map(|new| NewDocument {
-                words: new.words,
-                nll: (new.words > 0).then(|| new.nll()),
-            }),
+            words_new: fit.new.map(|new| new.words),
+            nll_new: fit.nll_new(),
             unknown: all.unknown,
             models,
         };
@@ -251,23 +212,18 @@ impl Score {
         }
         let mut results = output::results();
         writeln!(results, "Words: {}", document.words)?;
-        writeln!(results, "{ngrams}: {}", document.bigrams)?;
-        let nll = output::average_nll(nll, published);
-        writeln!(results, "Average negative log-likelihood: {nll}")?;
+        writeln!(results, "{ngrams}: {}", document.ngrams)?;
+        let average = output::average_nll(nll, published);
+        writeln!(results, "Average negative log-likelihood: {average}")?;
         writeln!(results, "Bits per character: {:.6}", document.bits)?;
         writeln!(results, "Perplexity: {:.6}", document.perplexity)?;
-        if let Some(NewDocument {
-            words,
-            nll: Some(nll),
-        }) = document.new
-        {
+        if let (Some(words), Some(nll)) = (document.words_new, document.nll_new) {
             writeln!(
                 results,
                 "Words that training never saw: {words}, average negative log-likelihood {nll:.6}"
             )?;
         }
-        let new_nll = document.new.as_ref().and_then(|new| new.nll);
-        print_models(&mut results, &document.models, document.nll, new_nll)?;
+        models::print_table(&mut results, &document.models, nll, document.nll_new)?;
         if all.unknown > 0 {
             writeln!(
                 results,
@@ -276,24 +232,18 @@ impl Score {
                 all.known_nll()
             )?;
         }
-        results.flush()?;
-        Ok(())
+        Ok(results.flush()?)
     }
 
-    /// Scores words with a model, and with each of those that are mixed in it.
-    fn score_words(&self, p: &dyn LanguageModel, mixed: &[Mixed]) -> anyhow::Result<()> {
+    fn score_words(&self, p: &dyn LanguageModel, weighted: &[Weighted]) -> anyhow::Result<()> {
         let scored = self.words.iter().map(|word| {
-            let models = mixed.iter().map(|mixed| {
-                Ok(ModelDocument {
-                    model: mixed.path.display().to_string(),
-                    weight: mixed.weight,
-                    nll: score::word(mixed.model, word)?.nll,
-                    new_nll: None,
-                })
+            let alone = weighted.iter().map(|&one| {
+                let nll = score::word(one.0.model.language_model(), word)?.nll;
+                Ok(Alone::new(one, nll, None))
             });
             Ok(WordDocument {
+                models: alone.collect::<makemore_tch::Result<_>>()?,
                 scored: score::word(p, word)?,
-                models: models.collect::<makemore_tch::Result<_>>()?,
             })
         });
         let words = scored.collect::<makemore_tch::Result<Vec<WordDocument>>>()?;
@@ -302,75 +252,36 @@ impl Score {
         }
         let mut results = output::results();
         for WordDocument { scored, models } in words {
-            let word = format::visible(&scored.word);
-            for bigram in scored.bigrams {
-                let pair = match bigram.context.as_str() {
-                    "" => bigram.bigram,
-                    context => {
-                        let next = bigram.bigram.chars().last();
-                        format!("{} after {context}", next.unwrap_or_default())
-                    }
-                };
-                let pair = format::visible(&pair);
-                let probability = match bigram.probability {
-                    p if p > 0.0 && p < 0.00005 => format::scientific(p, 4),
-                    p => format!("{p:.4}"),
-                };
-                let unknown = match bigram.unknown {
-                    true => ", as of any unknown character",
-                    false => "",
-                };
-                writeln!(results, "probability for {pair}: {probability}{unknown}")?;
+            for bigram in &scored.bigrams {
+                writeln!(results, "{}", line_of(bigram))?;
             }
+            let (word, nll) = (format::visible(&scored.word), scored.nll);
             let likelihood = scored.likelihood.scientific();
             writeln!(results, "Likelihood for {word} is: {likelihood}")?;
-            let nll = scored.nll;
             writeln!(
                 results,
                 "Average negative log-likelihood for {word} is: {nll:.6}"
             )?;
-            print_models(&mut results, &models, nll, None)?;
+            models::print_table(&mut results, &models, nll, None)?;
         }
-        results.flush()?;
-        Ok(())
+        Ok(results.flush()?)
     }
 }
 
-/// A table of the models that are mixed, each by itself, and of what they are together.
-fn print_models(
-    results: &mut dyn Write,
-    models: &[ModelDocument],
-    nll: f64,
-    new_nll: Option<f64>,
-) -> std::io::Result<()> {
-    if models.is_empty() {
-        return Ok(());
-    }
-    let names = models.iter().map(|model| format::visible(&model.model));
-    let names: Vec<String> = names.collect();
-    let longest = names.iter().map(|name| name.chars().count()).max();
-    let width = longest.unwrap_or(0).max("model".len());
-    let new = |nll: Option<f64>, heading: &str| match (new_nll, nll) {
-        (None, _) => String::new(),
-        (_, None) => format!("{heading:>12}"),
-        (_, Some(nll)) => format!("{nll:>12.6}"),
+/// What is printed of a character of a word.
+fn line_of(bigram: &BigramScore) -> String {
+    let pair = match (bigram.context.as_str(), bigram.bigram.chars().last()) {
+        ("", _) | (_, None) => bigram.bigram.clone(),
+        (context, Some(next)) => format!("{next} after {context}"),
     };
-    let heading = new(None, "new words");
-    writeln!(
-        results,
-        "{:<width$}{:>9}{:>12}{heading}",
-        "model", "weight", "NLL"
-    )?;
-    for (model, name) in models.iter().zip(names) {
-        let ModelDocument { weight, nll, .. } = model;
-        let new = new(model.new_nll, "");
-        writeln!(results, "{name:<width$}{weight:>9.4}{nll:>12.6}{new}")?;
-    }
-    writeln!(
-        results,
-        "{:<width$}{:>9}{nll:>12.6}{}",
-        "mix",
-        "",
-        new(new_nll, "")
-    )
+    let pair = format::visible(&pair);
+    let probability = match bigram.probability {
+        p if p > 0.0 && p < 0.00005 => format::scientific(p, 4),
+        p => format!("{p:.4}"),
+    };
+    let unknown = match bigram.unknown {
+        true => ", as of any unknown character",
+        false => "",
+    };
+    format!("probability for {pair}: {probability}{unknown}")
 }

@@ -21,6 +21,14 @@ pub struct Fit {
     pub new: Option<Evaluation>,
 }
 
+impl Fit {
+    /// The average NLL of the new words in nats, if there are any.
+    pub fn nll_new(&self) -> Option<f64> {
+        let new = self.new.filter(|new| new.words > 0);
+        new.map(|new| new.nll())
+    }
+}
+
 /// Evaluates a list that was counted, or a part of it as the model's training has split it.
 ///
 /// Which words are new to a model is known only where the list is the one that it was trained on.

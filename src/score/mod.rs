@@ -22,6 +22,7 @@ pub use sum::Sum;
 
 use std::fmt;
 
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -94,16 +95,18 @@ impl fmt::Display for Likelihood {
 }
 
 impl Serialize for Likelihood {
-    /// A number; one that is too small for f64 is written all the same, and most readers take it
-    /// for 0.
+    /// `likelihood` and `log_likelihood`: most readers take a number for 0 that is too small for f64.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !self.is_too_small() {
-            return serializer.serialize_f64(self.product);
+        let mut fields = serializer.serialize_struct("Likelihood", 2)?;
+        if self.is_too_small() {
+            let number = RawValue::from_string(format::exponential(self.ln));
+            let number = number.map_err(serde::ser::Error::custom)?;
+            fields.serialize_field("likelihood", &number)?;
+        } else {
+            fields.serialize_field("likelihood", &self.product)?;
         }
-        let number = RawValue::from_string(format::exponential(self.ln));
-        number
-            .map_err(serde::ser::Error::custom)?
-            .serialize(serializer)
+        fields.serialize_field("log_likelihood", &self.ln)?;
+        fields.end()
     }
 }
 
@@ -115,6 +118,7 @@ pub struct WordScore {
     /// Its characters, and its end.
     pub bigrams: Vec<BigramScore>,
     /// How probable the whole word is.
+    #[serde(flatten)]
     pub likelihood: Likelihood,
     /// The average negative log-likelihood of its characters, in nats; infinite where one is
     /// impossible.
@@ -212,6 +216,7 @@ pub struct ScoredName {
     /// The name.
     pub name: String,
     /// How probable it is.
+    #[serde(flatten)]
     pub likelihood: Likelihood,
 }
 
@@ -320,7 +325,10 @@ mod tests {
         assert_eq!(likelihood(10_000, 0.5).to_string(), "5.0124e-3011");
         assert_eq!(likelihood(10_000, 0.5).scientific(), "5.0124e-3011");
         let json = serde_json::to_string(&likelihood(10_000, 0.5)).unwrap();
-        assert_eq!(json, "5.0124e-3011");
+        assert!(
+            json.starts_with(r#"{"likelihood":5.0124e-3011,"log_likelihood":-6931.471805"#),
+            "{json}"
+        );
     }
 
     #[test]

@@ -13,7 +13,9 @@ use crate::cli::{output, progress};
 /// The loss of an epoch.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct EpochLoss {
+    #[serde(rename = "step")]
     pub epoch: u64,
+    #[serde(rename = "train")]
     pub loss: f64,
 }
 

@@ -1,5 +1,6 @@
 //! `makemore-tch train`: gradient descent with all that surrounds it.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use makemore_tch::checkpoint::{MAX_EPOCHS, TrainedBigram};
 use makemore_tch::counting::count_parts;
+use makemore_tch::data::search;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
 use makemore_tch::score::evaluate;
@@ -35,6 +37,8 @@ const NAMES: usize = 5;
 
 #[derive(Serialize)]
 struct Document {
+    #[serde(rename = "type")]
+    kind: &'static str,
     losses: Vec<EpochLoss>,
     final_loss: f64,
     counting_nll: f64,
@@ -45,11 +49,21 @@ struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     test_loss_new: Option<f64>,
     checkpoint: String,
-    names: Vec<ScoredName>,
+    names: Vec<Name>,
     #[serde(skip)]
     published: Option<&'static str>,
     #[serde(skip)]
     held_out: Vec<String>,
+}
+
+/// A name that the network has drawn.
+#[derive(Serialize)]
+struct Name {
+    #[serde(flatten)]
+    scored: ScoredName,
+    /// The part of the data that has it; none for a new one. Looked for in JSON only.
+    #[serde(rename = "in")]
+    part: Option<String>,
 }
 
 /// What is trained, and on what.
@@ -138,7 +152,7 @@ impl Train {
         let p = self.counting_model(&counts, added)?;
         let counting_nll = evaluate::counts(&*p, &counts)?.nll();
 
-        let device = self.open_device(context)?;
+        let device = context.open_device(self.device)?;
         let vocabulary = counts.vocabulary();
         let examples = match self.rows() {
             Rows::All => {
@@ -223,19 +237,6 @@ impl Train {
         Ok(counted.remove(0))
     }
 
-    fn open_device(&self, context: Context) -> anyhow::Result<tch::Device> {
-        let request = self.device();
-        let device = request.open()?;
-        if request == DeviceRequest::Auto {
-            context.remarks.say(match device {
-                tch::Device::Cpu => "neither CUDA nor MPS can be used (`makemore-tch devices` says why): training on the CPU",
-                tch::Device::Mps => "training on MPS",
-                _ => "training on CUDA",
-            });
-        }
-        Ok(device)
-    }
-
     fn options(
         &self,
         resumed: Option<&TrainedBigram>,
@@ -317,6 +318,7 @@ impl Train {
         let is_of_the_notes = task.counts.order() == 2 && task.data.parts.is_whole();
         let published = published_average_nll(task.data.counted.digest, self.added()?);
         let document = Document {
+            kind: ModelType::Bigram.name(),
             losses,
             final_loss: trained.final_loss.into(),
             counting_nll: task.counting_nll,
@@ -324,11 +326,23 @@ impl Train {
             test_loss: nll(held_out.test.all),
             test_loss_new: nll(held_out.test.new),
             checkpoint: saved.to_string_lossy().into_owned(),
-            names: score::ranked(&*task.p, sampler.take(NAMES))?,
+            names: self.names(score::ranked(&*task.p, sampler.take(NAMES))?, &task.data)?,
             published: published.filter(|_| is_of_the_notes),
             held_out: held_out.lines(),
         };
         self.print_document(document).with_context(is_saved)
+    }
+
+    fn names(&self, scored: Vec<ScoredName>, data: &Data) -> makemore_tch::Result<Vec<Name>> {
+        let names = || scored.iter().map(|scored| scored.name.as_str());
+        let found = match self.json.json {
+            true => search::parts_of(&data.parts, names())?,
+            false => HashMap::new(),
+        };
+        let parts = names().map(|name| found.get(name).map(Part::to_string));
+        let parts: Vec<Option<String>> = parts.collect();
+        let names = scored.into_iter().zip(parts);
+        Ok(names.map(|(scored, part)| Name { scored, part }).collect())
     }
 
     fn print_document(&self, document: Document) -> anyhow::Result<()> {
@@ -352,7 +366,7 @@ impl Train {
         let checkpoint = format::visible(&document.checkpoint);
         writeln!(results, "Checkpoint: {checkpoint}")?;
         for name in document.names {
-            writeln!(results, "{name}")?;
+            writeln!(results, "{}", name.scored)?;
         }
         results.flush()?;
         Ok(())

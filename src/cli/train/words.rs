@@ -170,7 +170,7 @@ impl Train {
         let lists = lists(&data)?;
         let seed = self.seed.or(resumed.map(|resumed| resumed.seed));
         let seed = seed.unwrap_or(SEED);
-        let device = self.device.unwrap_or(DeviceRequest::Cpu).open()?;
+        let device = context.open_device(self.device)?;
         let network = self.network(begin.as_ref(), kind, &data, &lists, seed, device)?;
         let is_trained = begin.is_some();
         let (run, kept) = begin.map_or((None, None), |begin| (begin.run, begin.kept));

@@ -1,0 +1,209 @@
+//! The documents of `--json` beside their schemas in `tests/schemas/` (RFC 8927), and the README's table of keys
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::Folder;
+use makemore_tch::models::KINDS;
+use serde_json::Value;
+
+fn schemas() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas");
+    let files = fs::read_dir(folder).unwrap();
+    files.map(|file| file.unwrap().path()).collect()
+}
+
+fn schema(name: &str) -> Value {
+    let mut schemas = schemas().into_iter();
+    let is_named = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == name);
+    let path = schemas.find(is_named).unwrap();
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// The places in a document that are not as its schema describes; a key of another name is one.
+fn faults(name: &str, document: &Value) -> Vec<String> {
+    let schema = serde_json::from_value(schema(name)).unwrap();
+    let schema = jtd::Schema::from_serde_schema(schema).unwrap();
+    schema.validate().unwrap();
+    let faults = jtd::validate(&schema, document, Default::default()).unwrap();
+    let faults = faults.into_iter();
+    faults.map(|fault| fault.instance_path.join("/")).collect()
+}
+
+/// A folder with a short list and models of it.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    let names = include_str!("../assets/names.txt").lines().step_by(40);
+    folder.write("list.txt", names.collect::<Vec<_>>().join("\n"));
+    for order in [2, 3] {
+        let train = format!("train --type ngram --order {order} --out {order}.st");
+        folder.stdout(&format!("{train} --data list.txt"));
+    }
+    folder
+}
+
+#[test]
+fn documents_of_lists_models_and_words_follow_their_schemas() {
+    let folder = folder();
+    folder.write("ab.txt", "ab\n");
+    let both = "--model 2.st --model 3.st --data list.txt";
+    for (name, arguments) in [
+        ("count", "count"),
+        ("count", "count --top 0 --data list.txt"),
+        ("score", "score"),
+        ("score", "score --model 3.st"),
+        ("score", "score --model 3.st --data list.txt"),
+        ("score", "score --model 3.st --data list.txt --part test"),
+        ("score", &format!("score {both}")),
+        ("score", &format!("score {both} --part dev")),
+        ("score-words", "score emma olivia"),
+        ("score-words", "score ba --smoothing 0 --data ab.txt"),
+        ("score-words", "score éa --model 3.st"),
+        ("score-words", &format!("score emma {both}")),
+        ("sample", "sample"),
+        ("sample", "sample --model 3.st"),
+        ("sample", "sample --model 3.st --data list.txt --new"),
+        ("sample", &format!("sample {both}")),
+        ("devices", "devices"),
+        ("lecture", "lecture 2 --steps 1"),
+        ("lecture", "lecture 1 --rows distinct"),
+    ] {
+        let (command, others) = arguments.split_once(' ').unwrap_or((arguments, ""));
+        let document = folder.json(&format!("{command} --json {others}"));
+        let faults = faults(name, &document);
+        assert!(faults.is_empty(), "{arguments}: {faults:?} in {document}");
+    }
+}
+
+#[test]
+fn documents_of_trainings_follow_their_schemas() {
+    let folder = folder();
+    let networks = "--max-steps 2 --batch-size 8";
+    let of_counts = [
+        "bigram --epochs 2",
+        "bigram --order 3 --epochs 2 --split 80,10,10",
+        "ngram --order 2",
+        "ngram --order 2 --smoothing auto",
+        "ngram --order 2 --split 100,0,0 --smoothing witten-bell",
+    ];
+    let of_networks = KINDS
+        .iter()
+        .map(|kind| format!("{} {networks}", kind.name()));
+    let makemore = format!("mlp {networks} --split makemore");
+    let all = of_counts.into_iter().map(str::to_owned).chain(of_networks);
+    for arguments in all.chain([makemore]) {
+        let train = "train --json --data list.txt --out m --force --type";
+        let document = folder.json(&format!("{train} {arguments}"));
+        let kind = document["type"].as_str().unwrap();
+        assert!(arguments.starts_with(kind), "{arguments}: {kind}");
+        let schema = match kind {
+            "bigram" | "ngram" => format!("train-{kind}"),
+            _ => "train-network".to_owned(),
+        };
+        let faults = faults(&schema, &document);
+        assert!(faults.is_empty(), "{arguments}: {faults:?} in {document}");
+    }
+}
+
+/// What the other tests check is no check if a schema takes anything.
+#[test]
+fn a_key_of_another_name_is_refused() {
+    for (name, document) in [
+        ("sample", r#"{"seed": 1, "names": [], "nmes": []}"#),
+        (
+            "sample",
+            r#"{"seed": 1, "names": [{"name": "a", "likelihood": 0.5}]}"#,
+        ),
+        ("devices", r#"{"libtorch": "2.13.0"}"#),
+        (
+            "train-bigram",
+            r#"{"type": "bigram", "checkpoint": "m", "names": []}"#,
+        ),
+        (
+            "lecture",
+            r#"{"agrees": true, "complete": true, "steps": [1]}"#,
+        ),
+    ] {
+        let document = serde_json::from_str(document).unwrap();
+        assert!(!faults(name, &document).is_empty(), "{name}: {document}");
+    }
+}
+
+/// The names of all properties in a schema.
+fn keys(schema: &Value, found: &mut BTreeSet<String>) {
+    for properties in ["properties", "optionalProperties"] {
+        let properties = schema.get(properties).and_then(Value::as_object);
+        found.extend(properties.into_iter().flat_map(|keys| keys.keys().cloned()));
+    }
+    match schema {
+        Value::Object(parts) => parts.values().for_each(|part| keys(part, found)),
+        Value::Array(parts) => parts.iter().for_each(|part| keys(part, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_readme_has_every_key_and_no_other() {
+    let mut wanted = BTreeSet::new();
+    for path in schemas() {
+        let schema = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        keys(&schema, &mut wanted);
+    }
+    let readme = include_str!("../README.md");
+    let (_, section) = readme.split_once("\n## JSON\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells = cells.filter_map(|line| line.split(" | ").next());
+    let names = cells.flat_map(|cell| cell.split(['`', ',', ' ']));
+    let named: BTreeSet<String> = names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(named, wanted);
+}
+
+/// It was printed as it is, and turned the rest of the line around.
+#[cfg(target_os = "linux")]
+#[test]
+fn json_on_a_terminal_has_escapes_for_what_would_steer_it() {
+    use std::io::Read;
+    use std::os::fd::{FromRawFd, OwnedFd};
+    use std::process::Stdio;
+    use std::ptr::null_mut;
+
+    let folder = Folder::new();
+    folder.write("list.txt", "a\u{202E}b\n");
+    let (mut ours, mut its) = (0, 0);
+    // SAFETY: writes two file descriptors, which nothing else owns; the rest may be null.
+    let (ours, its) = unsafe {
+        let opened = libc::openpty(
+            &raw mut ours,
+            &raw mut its,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+        );
+        assert_eq!(opened, 0);
+        (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(its))
+    };
+    let count = "count --json --data list.txt";
+    let mut child = folder
+        .process(count)
+        .stdout(Stdio::from(its))
+        .spawn()
+        .unwrap();
+    let mut printed = Vec::new();
+    // Ends with an error where the program has closed the terminal.
+    let _ = fs::File::from(ours).read_to_end(&mut printed);
+    assert!(child.wait().unwrap().success());
+    let printed = String::from_utf8(printed).unwrap();
+    assert!(
+        printed.contains("\\u202e") && !printed.contains('\u{202E}'),
+        "{printed}"
+    );
+    let document: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(document, folder.json(count));
+}
