@@ -157,6 +157,28 @@ fn sample_json_does_not_keep_the_list() {
     assert_eq!(piped, folder.json("sample --json -n 50"));
 }
 
+/// Each thread once had a table of all pairs of characters, and a map of those that it met.
+#[cfg(target_os = "linux")]
+#[test]
+fn counting_thousands_of_characters_takes_no_table_for_each_thread() {
+    let folder = Folder::new();
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut line = || {
+        let characters = (0..40).filter_map(|_| char::from_u32(0x4E00 + random.u32(..4090)));
+        characters.chain(['\n']).collect::<String>()
+    };
+    let mut large = std::fs::File::create(folder.path("large.txt")).unwrap();
+    for _ in 0..100_000 {
+        large.write_all(line().as_bytes()).unwrap();
+    }
+    let built_in = peak_memory(&folder, "count", false);
+    let large = peak_memory(&folder, "count --data large.txt", false);
+    assert!(
+        large < built_in + 250,
+        "{large} MB for 4,090 characters, {built_in} MB built in"
+    );
+}
+
 /// In a pipe that is named, no name was once found.
 #[cfg(unix)]
 #[test]

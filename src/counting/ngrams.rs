@@ -12,13 +12,14 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::counts::{NgramCounts, Ngrams};
 use super::hash_table::{Counted, Table};
 use super::packed::{MAX_ORDER, Packed, Packing};
 use super::repeated_words::RepeatedWords;
-use super::{NgramCounts, Ngrams, parallel};
+
 use crate::data::Vocabulary;
 use crate::data::parts::Parts;
-use crate::data::pass::threads;
+use crate::data::pass::{each_task, lock, threads};
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
 use crate::error::{Error, Result};
@@ -137,7 +138,7 @@ impl Counting<'_> {
                 let place = place.unwrap_or_default();
                 worker.parts[place].add(word, &encoder, self, &tables[place])
             })?;
-        parallel::each(workers, |worker| {
+        each_task(workers, |worker| {
             let mut parts = worker.parts.into_iter().zip(&tables);
             parts.try_for_each(|(part, tables)| part.finish(&encoder, self, tables))
         })?;
@@ -486,7 +487,7 @@ impl<K: Packed> Tables<K> {
         while !tables.is_empty() {
             groups.push(tables.split_off(tables.len().saturating_sub(each)));
         }
-        let runs = parallel::each(groups, |group| {
+        let runs = each_task(groups, |group| {
             let mut run = Vec::with_capacity(group.iter().map(|table| lock(table).len()).sum());
             for table in group {
                 let table = table.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -501,10 +502,6 @@ impl<K: Packed> Tables<K> {
         sorted.sort_by_key(|&(ngram, _)| ngram);
         Ok(sorted)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
-//! By which a word list is recognised, whatever files it is cut into.
+//! Digest of a word list: its checksum and sizes, whatever files it is cut into.
 
 use std::fmt;
 
 use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
+
+use super::tidy::Tidy;
 
 /// A checksum of the words of a list in their order, each trimmed and followed by a line end.
 ///
@@ -34,62 +36,70 @@ impl fmt::Display for Digest {
     }
 }
 
-/// The CRC-32 of a part of a list.
+/// The digest of a list as it is read, or of a part of it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Checksum {
-    hasher: Hasher,
+pub(crate) struct Digester {
+    crc32: Hasher,
+    words: u64,
+    characters: u64,
 }
 
-impl Checksum {
-    /// Adds lines that are not blank and have nothing to trim; the last may lack its end.
-    pub fn add_words(&mut self, lines: &[u8]) {
-        self.hasher.update(lines);
-        if lines.last().is_some_and(|&last| last != b'\n') {
-            self.hasher.update(b"\n");
-        }
-    }
-
-    /// Adds any lines.
-    pub fn add_lines(&mut self, lines: &str) {
-        let words = lines.split('\n').map(str::trim);
-        let mut trimmed = String::with_capacity(lines.len() + 1);
-        for word in words.filter(|word| !word.is_empty()) {
-            trimmed.push_str(word);
-            trimmed.push('\n');
-        }
-        self.hasher.update(trimmed.as_bytes());
+impl Digester {
+    /// Adds the words that follow.
+    pub fn add(&mut self, tidy: &Tidy) {
+        self.crc32.update(tidy.text.as_bytes());
+        self.words += tidy.words as u64;
+        self.characters += tidy.characters as u64;
     }
 
     /// Adds the part that follows this one.
     pub fn append(&mut self, next: &Self) {
-        self.hasher.combine(&next.hasher);
+        self.crc32.combine(&next.crc32);
+        self.words += next.words;
+        self.characters += next.characters;
     }
 
-    /// The CRC-32 of all parts.
-    pub fn crc32(self) -> u32 {
-        self.hasher.finalize()
+    /// How many words there were.
+    pub fn words(&self) -> u64 {
+        self.words
+    }
+
+    /// The digest of all parts.
+    pub fn digest(self) -> Digest {
+        Digest {
+            crc32: self.crc32.finalize(),
+            words: self.words,
+            characters: self.characters,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::tidy::Tidier;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn parts_of_a_list_make_the_checksum_of_the_whole(
+        fn parts_of_a_list_make_the_digest_of_the_whole(
             words in prop::collection::vec("[a-zé]{1,5}", 0..20),
             cut: prop::sample::Index,
         ) {
-            let (one, two) = words.split_at(cut.index(words.len() + 1));
             let text = |words: &[String]| words.iter().map(|word| format!("{word}\n")).collect::<String>();
-            let mut parts = Checksum::default();
-            parts.add_words(text(one).as_bytes());
-            let mut second = Checksum::default();
-            second.add_lines(&text(two).replace('\n', " \r\n\n"));
+            let (one, two) = words.split_at(cut.index(words.len() + 1));
+            let mut tidier = Tidier::new('.');
+            let mut parts = Digester::default();
+            parts.add(&tidier.tidy(text(one).as_bytes()));
+            let mut second = Digester::default();
+            second.add(&tidier.tidy(text(two).replace('\n', " \r\n\n").as_bytes()));
             parts.append(&second);
-            prop_assert_eq!(parts.crc32(), crc32fast::hash(text(&words).as_bytes()));
+            let expected = Digest {
+                crc32: crc32fast::hash(text(&words).as_bytes()),
+                words: words.len() as u64,
+                characters: words.concat().chars().count() as u64,
+            };
+            prop_assert_eq!(parts.digest(), expected);
         }
     }
 }

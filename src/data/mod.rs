@@ -14,6 +14,7 @@ pub mod reader;
 pub mod search;
 pub mod shuffle;
 pub mod split;
+pub(crate) mod tidy;
 pub mod vocabulary;
 pub mod word_list;
 pub mod words;

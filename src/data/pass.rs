@@ -1,9 +1,10 @@
 //! Passes over a list that was checked before: blocks of its words, shared out among threads.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::digest::{Checksum, Digest};
+use super::digest::{Digest, Digester};
 use super::reader::{Blocks, Source};
+use super::tidy::Tidier;
 use crate::error::{Error, Result};
 
 /// More threads would only wait for the one that reads, and each has tables of its own.
@@ -34,6 +35,39 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// Gives each of some tasks to a thread of its own, and collects what they return in their order.
+///
+/// # Errors
+///
+/// The first error.
+pub(crate) fn each_task<T: Send, R: Send>(
+    tasks: impl IntoIterator<Item = T>,
+    work: impl Fn(T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let mut tasks = tasks.into_iter();
+    let Some(one) = tasks.next() else {
+        return Ok(Vec::new());
+    };
+    std::thread::scope(|scope| {
+        let work = &work;
+        let start = |task| scope.spawn(move || work(task));
+        let others: Vec<_> = tasks.map(start).collect();
+        let end = |thread: std::thread::ScopedJoinHandle<_>| {
+            let ended = thread.join();
+            ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        let one = work(one);
+        std::iter::once(one)
+            .chain(others.into_iter().map(end))
+            .collect()
+    })
+}
+
+/// What a mutex holds; a thread that panicked meanwhile ends the others by itself.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Gives every block of a list to one of the workers, each of which has a thread of its own.
 ///
 /// # Errors
@@ -46,47 +80,22 @@ pub(crate) fn each_block<W: Send>(
     workers: &mut [W],
     work: impl Fn(&mut W, Lines) -> Result<()> + Sync,
 ) -> Result<()> {
-    let shared = Mutex::new(Reading::of(source));
-    let next = |block: &mut Vec<u8>| {
-        let mut reading = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        reading.next(block)
-    };
-    let run = |worker: &mut W| -> Result<()> {
-        let mut block = Vec::new();
-        while let Some(first) = next(&mut block) {
-            let worked = match simdutf8::basic::from_utf8(&block) {
-                Ok(text) => work(worker, Lines { text, first }),
-                Err(_) => Err(changed(source)),
+    let reading = Mutex::new(Reading::of(source));
+    each_task(workers, |worker| {
+        let (mut block, mut tidier) = (Vec::new(), Tidier::of_checked());
+        loop {
+            let Some(lines) = lock(&reading).next(&mut block, &mut tidier) else {
+                return Ok(());
             };
-            if let Err(error) = worked {
-                let mut reading = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                reading.blocks.stop();
-                return Err(error);
+            let worked = work(worker, lines);
+            if worked.is_err() {
+                lock(&reading).blocks.stop();
+                return worked;
             }
         }
-        Ok(())
-    };
-    match workers {
-        [] => {}
-        [one] => run(one)?,
-        [one, others @ ..] => std::thread::scope(|scope| {
-            let run = &run;
-            let others: Vec<_> = others
-                .iter_mut()
-                .map(|other| scope.spawn(move || run(other)))
-                .collect();
-            let ended = others.into_iter().map(|other| {
-                other
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            std::iter::once(run(one))
-                .chain(ended)
-                .collect::<Result<()>>()
-        })?,
-    }
-    let reading = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    reading.finish(source, expected)
+    })?;
+    let reading = reading.into_inner().unwrap_or_else(PoisonError::into_inner);
+    reading.finish(expected)
 }
 
 /// As [`each_block`], on this thread alone.
@@ -100,122 +109,54 @@ pub(crate) fn each_block_here(
     mut work: impl FnMut(Lines) -> Result<()>,
 ) -> Result<()> {
     let mut reading = Reading::of(source);
-    let mut block = Vec::new();
-    while let Some(first) = reading.next(&mut block) {
-        let text = simdutf8::basic::from_utf8(&block).map_err(|_| changed(source))?;
-        work(Lines { text, first })?;
+    let (mut block, mut tidier) = (Vec::new(), Tidier::of_checked());
+    while let Some(lines) = reading.next(&mut block, &mut tidier) {
+        work(lines)?;
     }
-    reading.finish(source, expected)
+    reading.finish(expected)
 }
 
-fn changed(source: &Source) -> Error {
-    Error::Changed {
-        file: source.origin().into(),
-    }
-}
-
-/// What was read so far.
+/// A list that is read again.
 struct Reading<'a> {
+    source: &'a Source,
     blocks: Blocks<'a>,
-    checksum: Checksum,
-    words: u64,
-    characters: u64,
-    spare: Vec<u8>,
+    digester: Digester,
+    has_fault: bool,
 }
 
 impl<'a> Reading<'a> {
     fn of(source: &'a Source) -> Self {
         Self {
+            source,
             blocks: Blocks::of(source),
-            checksum: Checksum::default(),
-            words: 0,
-            characters: 0,
-            spare: Vec::new(),
+            digester: Digester::default(),
+            has_fault: false,
         }
     }
 
-    /// Fills a block with tidy lines; returns the place of the first one.
-    fn next(&mut self, block: &mut Vec<u8>) -> Option<u64> {
+    /// The words of the next block.
+    fn next<'b>(&mut self, block: &'b mut Vec<u8>, tidier: &'b mut Tidier) -> Option<Lines<'b>> {
         self.blocks.next(block)?;
-        if !is_tidy(block) {
-            tidy(block, &mut self.spare);
+        let first = self.digester.words();
+        let tidy = tidier.tidy(block);
+        self.digester.add(&tidy);
+        if tidy.fault.is_some() {
+            self.has_fault = true;
+            self.blocks.stop();
         }
-        self.checksum.add_words(block);
-        let first = self.words;
-        let words = memchr::memchr_iter(b'\n', block).count() as u64;
-        // All bytes but those that continue a character in UTF-8.
-        let starts = block
-            .iter()
-            .filter(|&&byte| byte.cast_signed() >= -64)
-            .count() as u64;
-        self.words += words;
-        self.characters += starts - words;
-        Some(first)
+        let text = tidy.text;
+        Some(Lines { text, first })
     }
 
-    fn finish(self, source: &Source, expected: Digest) -> Result<()> {
+    fn finish(self, expected: Digest) -> Result<()> {
         self.blocks.finish()?;
-        let digest = Digest {
-            crc32: self.checksum.crc32(),
-            words: self.words,
-            characters: self.characters,
-        };
-        match digest == expected {
+        match !self.has_fault && self.digester.digest() == expected {
             true => Ok(()),
-            false => Err(changed(source)),
+            false => Err(Error::Changed {
+                file: self.source.origin().into(),
+            }),
         }
     }
-}
-
-/// Whether lines certainly have nothing to trim and none is blank: they are printable ASCII without
-/// spaces at their ends.
-fn is_tidy(lines: &[u8]) -> bool {
-    let mut unusual = false;
-    let mut space = false;
-    for &byte in lines {
-        unusual |= !(b' '..=b'~').contains(&byte) && byte != b'\n';
-        space |= byte == b' ';
-    }
-    if unusual || !lines.ends_with(b"\n") || lines.starts_with(b"\n") {
-        return false;
-    }
-    let blank = memchr::memmem::find(lines, b"\n\n").is_some();
-    let to_trim = space
-        && (lines.starts_with(b" ")
-            || memchr::memmem::find(lines, b" \n").is_some()
-            || memchr::memmem::find(lines, b"\n ").is_some());
-    !blank && !to_trim
-}
-
-/// Trims lines and leaves out the blank ones, where there is need to. What is not valid UTF-8 stays
-/// as it is: the digest or whoever reads it as a text will tell.
-fn tidy(lines: &mut Vec<u8>, spare: &mut Vec<u8>) {
-    let Ok(text) = simdutf8::basic::from_utf8(lines) else {
-        return;
-    };
-    let is_trimmed = |line: &str| {
-        let is_graphic = |end: Option<&u8>| end.is_some_and(u8::is_ascii_graphic);
-        let is_space = |end: Option<char>| end.is_none_or(char::is_whitespace);
-        let bytes = line.as_bytes();
-        (is_graphic(bytes.first()) || !is_space(line.chars().next()))
-            && (is_graphic(bytes.last()) || !is_space(line.chars().next_back()))
-    };
-    spare.clear();
-    let mut start = 0;
-    let ends = memchr::memchr_iter(b'\n', lines).chain([lines.len()]);
-    for end in ends {
-        let line = text.get(start..end).unwrap_or_default();
-        start = end + 1;
-        let word = match is_trimmed(line) {
-            true => line,
-            false => line.trim(),
-        };
-        if !word.is_empty() {
-            spare.extend_from_slice(word.as_bytes());
-            spare.push(b'\n');
-        }
-    }
-    std::mem::swap(lines, spare);
 }
 
 #[cfg(test)]

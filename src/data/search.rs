@@ -6,8 +6,10 @@ use strum::VariantArray;
 
 use super::parts::Parts;
 use super::pass::threads;
-use super::reader::{Blocks, Source};
+use super::reader::Source;
 use super::split::Part;
+use super::tidy::Tidier;
+use super::words::each_tidy;
 use crate::error::Result;
 
 /// Words to find.
@@ -54,14 +56,10 @@ pub fn known<'a>(
 ) -> Result<HashSet<&'a str>> {
     let wanted = Wanted::of(words);
     let mut found = HashSet::new();
-    let mut blocks = Blocks::of(source);
-    let mut block = Vec::new();
-    while blocks.next(&mut block).is_some() {
-        let text = String::from_utf8_lossy(&block);
-        let lines = text.split('\n').map(str::trim);
-        found.extend(lines.filter_map(|line| wanted.find(line)));
-    }
-    blocks.finish()?;
+    each_tidy(source, &mut Tidier::of_checked(), |tidy| {
+        found.extend(tidy.text.lines().filter_map(|word| wanted.find(word)));
+        Ok(())
+    })?;
     Ok(found)
 }
 

@@ -1,9 +1,11 @@
 //! Word lists in memory: one word a line, checked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::digest::{Checksum, Digest};
+use super::digest::{Digest, Digester};
 use super::reader::{Blocks, Source};
+use super::tidy::{Tidier, Tidy};
 use crate::error::{Error, LineFault, Result};
 
 pub use super::reader::LONGEST_WORD;
@@ -66,17 +68,37 @@ impl Words {
     /// If a file cannot be read; [`Error::Line`] for the first line that cannot be used (see
     /// [`LineFault`]), [`Error::NoWords`] if there is none.
     pub fn read(source: &Source, boundary: char) -> Result<Self> {
-        let mut checker = Checker::new(boundary);
-        let mut blocks = Blocks::of(source);
-        let mut block = Vec::new();
-        while let Some(index) = blocks.next(&mut block) {
-            if let Err(fault) = checker.add(&block) {
-                return Err(blocks.fault_at(index, checker.lines, fault));
+        let mut text = String::new();
+        let mut digester = Digester::default();
+        let mut characters = BTreeSet::new();
+        let mut seen = vec![false; char::MAX as usize + 1];
+        each_tidy(source, &mut Tidier::new(boundary), |tidy| {
+            digester.add(tidy);
+            text.push_str(tidy.text);
+            for (word, line) in tidy.text.lines().enumerate() {
+                for character in line.chars() {
+                    if !std::mem::replace(&mut seen[character as usize], true) {
+                        characters.insert(character);
+                    }
+                }
+                if characters.len() > MAX_CHARACTERS {
+                    let fault = LineFault::TooManyCharacters(MAX_CHARACTERS);
+                    return Err((tidy.line_of(word), fault));
+                }
             }
-            blocks.set_lines(index, checker.lines);
+            Ok(())
+        })?;
+        let (origin, digest) = (source.origin(), digester.digest());
+        if digest.words == 0 {
+            return Err(Error::NoWords { file: origin });
         }
-        blocks.finish()?;
-        checker.words(source.origin())
+        Ok(Self {
+            origin,
+            boundary,
+            characters: characters.into_iter().collect(),
+            digest,
+            text: text.into(),
+        })
     }
 
     /// The words, in the order of the list.
@@ -125,105 +147,24 @@ pub fn is_lecture(list: Digest) -> bool {
     lecture.is_ok_and(|names| names.digest() == list)
 }
 
-/// What makes a character impossible in a word.
-pub(crate) fn fault_of(character: char, boundary: char) -> Option<LineFault> {
-    if character.is_control() {
-        Some(LineFault::Control(character))
-    } else if character == boundary {
-        Some(LineFault::Token(character))
-    } else {
-        None
-    }
-}
-
-/// Whether a word has more characters than [`LONGEST_WORD`].
-pub(crate) fn is_too_long(word: &str) -> bool {
-    word.len() > LONGEST_WORD && word.chars().count() > LONGEST_WORD
-}
-
-/// What was read of a list so far.
-struct Checker {
-    boundary: char,
-    text: String,
-    words: u64,
-    total: u64,
-    /// For each character whether it occurs.
-    seen: Vec<bool>,
-    distinct: usize,
-    /// The good lines of the last block.
-    lines: usize,
-}
-
-impl Checker {
-    fn new(boundary: char) -> Self {
-        Self {
-            boundary,
-            text: String::new(),
-            words: 0,
-            total: 0,
-            seen: vec![false; char::MAX as usize + 1],
-            distinct: 0,
-            lines: 0,
+/// Passes the words of a list on, block by block, up to the first line that cannot be used or is
+/// refused by its number in the block.
+pub(super) fn each_tidy(
+    source: &Source,
+    tidier: &mut Tidier,
+    mut each: impl FnMut(&Tidy) -> Result<(), (usize, LineFault)>,
+) -> Result<()> {
+    let mut blocks = Blocks::of(source);
+    let mut block = Vec::new();
+    while let Some(index) = blocks.next(&mut block) {
+        let mut tidy = tidier.tidy(&block);
+        let fault = each(&tidy).err().or(tidy.fault.take());
+        if let Some((line, fault)) = fault {
+            return Err(blocks.fault_at(index, line, fault));
         }
+        blocks.set_lines(index, tidy.lines());
     }
-
-    /// Checks a block of whole lines and keeps its words.
-    fn add(&mut self, block: &[u8]) -> Result<(), LineFault> {
-        self.lines = 0;
-        for line in block.split_inclusive(|&byte| byte == b'\n') {
-            let line = simdutf8::basic::from_utf8(line).map_err(|_| LineFault::Utf8)?;
-            let word = line.trim();
-            if !word.is_empty() {
-                self.check(word)?;
-                self.text.push_str(word);
-                self.text.push('\n');
-                self.words += 1;
-            }
-            self.lines += 1;
-        }
-        Ok(())
-    }
-
-    fn check(&mut self, word: &str) -> Result<(), LineFault> {
-        if is_too_long(word) {
-            return Err(LineFault::TooLong(LONGEST_WORD));
-        }
-        for character in word.chars() {
-            self.total += 1;
-            if std::mem::replace(&mut self.seen[character as usize], true) {
-                continue;
-            }
-            if let Some(fault) = fault_of(character, self.boundary) {
-                return Err(fault);
-            }
-            self.distinct += 1;
-            if self.distinct > MAX_CHARACTERS {
-                return Err(LineFault::TooManyCharacters(MAX_CHARACTERS));
-            }
-        }
-        Ok(())
-    }
-
-    fn words(self, origin: String) -> Result<Words> {
-        if self.words == 0 {
-            return Err(Error::NoWords { file: origin });
-        }
-        let mut checksum = Checksum::default();
-        checksum.add_words(self.text.as_bytes());
-        let seen = (0..).zip(self.seen);
-        let seen = seen.filter(|&(_, seen)| seen);
-        Ok(Words {
-            origin,
-            boundary: self.boundary,
-            characters: seen.filter_map(|(code, _)| char::from_u32(code)).collect(),
-            digest: Digest {
-                crc32: checksum.crc32(),
-                words: self.words,
-                characters: self.total,
-            },
-            text: self.text.into(),
-        })
-    }
+    blocks.finish()
 }
 
 #[cfg(test)]

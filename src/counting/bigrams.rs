@@ -1,0 +1,367 @@
+//! Bigrams of a whole list: threads take blocks of it in turn and scan them.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::counts::NgramCounts;
+use super::scan::{Fault, Scan, Scanned, Total};
+use crate::data::digest::{Digest, Digester};
+use crate::data::pass::{each_task, lock, threads};
+use crate::data::reader::{Blocks, Source};
+use crate::data::tidy::Tidier;
+use crate::data::vocabulary::Vocabulary;
+use crate::data::words::Words;
+use crate::error::{Error, Result};
+
+/// A list that was read and counted.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// The name of the list.
+    pub origin: String,
+    /// Its bigrams.
+    pub counts: NgramCounts,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// Reads and counts a list, in memory that does not grow with it; `boundary` is the start/end
+/// token.
+///
+/// # Errors
+///
+/// If a file cannot be read or is no word list: [`Error::Line`] names its first bad line,
+/// [`Error::NoWords`] says that there is none.
+pub fn count(source: &Source, boundary: char) -> Result<Counted> {
+    count_with(source, boundary, threads())
+}
+
+impl NgramCounts {
+    /// Counts the bigrams of a word list.
+    ///
+    /// # Errors
+    ///
+    /// None for a list that was read: it is checked there.
+    pub fn of(words: &Words) -> Result<Self> {
+        Ok(count(&words.source(), words.boundary())?.counts)
+    }
+}
+
+/// [`count`] on a number of threads, for tests: what is counted does not depend on it.
+///
+/// # Errors
+///
+/// As [`count`].
+#[doc(hidden)]
+pub fn count_with(source: &Source, boundary: char, threads: usize) -> Result<Counted> {
+    let (total, digest) = scan(source, boundary, threads)?;
+    let origin = source.origin();
+    if digest.words == 0 {
+        return Err(Error::NoWords { file: origin });
+    }
+    let (characters, counts) = total.into_counts();
+    let vocabulary = Vocabulary::new(boundary, characters)?;
+    Ok(Counted {
+        origin,
+        counts: NgramCounts::bigrams(vocabulary, counts),
+        digest,
+    })
+}
+
+/// Scans a list; the error is that of its first bad line.
+fn scan(source: &Source, boundary: char, threads: usize) -> Result<(Total, Digest)> {
+    let total = Total::new();
+    let progress = Progress::of(Blocks::of(source));
+    let threads = match progress.blocks.is_at_end() {
+        true => 1,
+        false => threads.max(1),
+    };
+    let progress = Mutex::new(progress);
+    each_task(0..threads, |_| {
+        let mut scan = Scan::new(&total);
+        let mut tidier = Tidier::new(boundary);
+        let mut block = Vec::new();
+        let mut index = lock(&progress).next(&mut block);
+        while let Some(scanning) = index {
+            let scanned = scan.count(scanning, &block, &mut tidier);
+            let mut progress = lock(&progress);
+            progress.add(scanning, scanned, &total);
+            index = progress.next(&mut block);
+        }
+        scan.finish();
+        Ok(())
+    })?;
+    let progress = progress
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    let faults = progress.faults.into_iter().chain(total.fault());
+    if let Some(Fault { place, fault }) = faults.min_by_key(|fault| fault.place) {
+        return Err(progress.blocks.fault_at(place.0, place.1, fault));
+    }
+    // What could not be read comes after all that could.
+    progress.blocks.finish()?;
+    Ok((total, progress.digester.digest()))
+}
+
+/// The blocks that are left, and the digest of those before the first that is not counted yet.
+struct Progress<'a> {
+    blocks: Blocks<'a>,
+    /// The first block, which tells whether there is work for several threads.
+    first: Option<(usize, Vec<u8>)>,
+    digester: Digester,
+    done: usize,
+    /// The digests of counted blocks that are not the next, with their numbers.
+    waiting: Vec<(usize, Digester)>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Progress<'a> {
+    fn of(mut blocks: Blocks<'a>) -> Self {
+        let mut first = Vec::new();
+        let index = blocks.next(&mut first);
+        Self {
+            blocks,
+            first: index.map(|index| (index, first)),
+            digester: Digester::default(),
+            done: 0,
+            waiting: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    fn next(&mut self, block: &mut Vec<u8>) -> Option<usize> {
+        let Some((index, first)) = self.first.take() else {
+            return self.blocks.next(block);
+        };
+        *block = first;
+        Some(index)
+    }
+
+    fn add(&mut self, index: usize, scanned: Scanned, total: &Total) {
+        if scanned.fault.is_some() || total.fault().is_some() {
+            self.blocks.stop();
+        }
+        self.faults.extend(scanned.fault);
+        self.blocks.set_lines(index, scanned.lines);
+        self.waiting.push((index, scanned.digester));
+        while let Some(place) = self.waiting.iter().position(|next| next.0 == self.done) {
+            self.digester.append(&self.waiting.swap_remove(place).1);
+            self.done += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn in_blocks(text: &[u8], block: usize, threads: usize) -> Result<Counted> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list");
+        std::fs::write(&file, text).unwrap();
+        count_with(&Source::files(vec![file]).in_blocks_of(block), '.', threads)
+    }
+
+    /// What an error says after the name of the file.
+    fn fault(text: &[u8], block: usize, threads: usize) -> String {
+        let error = in_blocks(text, block, threads).unwrap_err().to_string();
+        error.split_once("list:").unwrap().1.to_owned()
+    }
+
+    /// The bigrams of a text, counted in the plainest way.
+    fn plainly(text: &str) -> HashMap<String, u64> {
+        let mut counts = HashMap::new();
+        let words = text.split('\n').map(str::trim);
+        for word in words.filter(|word| !word.is_empty()) {
+            let bounded: Vec<char> = format!(".{word}.").chars().collect();
+            for bigram in bounded.windows(2) {
+                *counts.entry(bigram.iter().collect()).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    fn as_map(counts: &NgramCounts) -> HashMap<String, u64> {
+        let ngrams = counts.distinct();
+        ngrams
+            .map(|(context, next, count)| (counts.ngram(&context, next), count))
+            .collect()
+    }
+
+    #[test]
+    fn the_4097th_distinct_character_is_found_across_threads() {
+        let characters = ('\u{4E00}'..).take(4090).chain('a'..='g');
+        let lines: Vec<String> = characters
+            .map(|character| format!("{character}\n"))
+            .collect();
+        for block in [10, 1000, 1 << 20] {
+            let fault = fault(lines.concat().as_bytes(), block, 2);
+            assert!(fault.starts_with("4097: more than 4096"), "{fault}");
+            assert!(in_blocks(lines[1..].concat().as_bytes(), block, 2).is_ok());
+        }
+    }
+
+    #[test]
+    fn thousands_of_characters_are_counted_by_several_threads() {
+        let lines = (0..10_000_u32).map(|line| {
+            let character = |times: u32| char::from_u32(0x4E00 + line * times % 1501);
+            [1, 7, 77].into_iter().filter_map(character).collect()
+        });
+        let text = lines.collect::<Vec<String>>().join("\n");
+        for threads in [1, 3] {
+            let counted = in_blocks(text.as_bytes(), 5000, threads).unwrap();
+            assert_eq!(as_map(&counted.counts), plainly(&text));
+        }
+    }
+
+    /// Each new character was once searched for from the start of its line.
+    #[test]
+    fn thousands_of_new_characters_on_one_line_are_found_in_one_pass() {
+        let line: String = ('\u{4E00}'..).take(4096).collect();
+        let text = format!("{}\n{line}\n", "é".repeat(60_000)).repeat(3);
+        let counted = in_blocks(text.as_bytes(), 1 << 19, 1);
+        assert!(
+            counted
+                .unwrap_err()
+                .to_string()
+                .contains("list:2: more than 4096")
+        );
+        let line = &line[..3 * 4095];
+        let text = format!("{}\n{line}\n", "é".repeat(60_000)).repeat(3);
+        assert_eq!(
+            in_blocks(text.as_bytes(), 1 << 19, 1).unwrap().digest.words,
+            6
+        );
+    }
+
+    /// A line without an end once took all memory.
+    #[test]
+    fn an_endless_line_is_refused_where_it_stands() {
+        struct Endless;
+        impl std::io::Read for Endless {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                buffer.fill(b'a');
+                Ok(buffer.len())
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list");
+        let mut zstd = zstd::Encoder::new(std::fs::File::create(&file).unwrap(), 1).unwrap();
+        std::io::Write::write_all(&mut zstd, b"emma\n").unwrap();
+        let mut endless = std::io::Read::take(Endless, 1 << 26);
+        std::io::copy(&mut endless, &mut zstd).unwrap();
+        zstd.finish().unwrap();
+        for block in [100, 1 << 19] {
+            let source = Source::files(vec![file.clone()]).in_blocks_of(block);
+            let error = count(&source, '.').unwrap_err().to_string();
+            assert!(error.contains("list:2: the word is too long"), "{error}");
+        }
+    }
+
+    #[test]
+    fn several_files_are_one_list_and_errors_name_the_right_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let one = file("one", "\u{FEFF}emma");
+        let two = file("two", "\u{FEFF}ava\r\nanna\n");
+        let bad = file("bad", "ok\nst. ives\n");
+        let whole = file("whole", "emma\nava\nanna\n");
+        let both = Source::files(vec![one.clone(), two.clone()]);
+        let counted = count(&both, '.').unwrap();
+        assert_eq!(as_map(&counted.counts), plainly("emma\nava\nanna"));
+        // However it is cut, it is the same list.
+        assert_eq!(
+            counted.digest,
+            count(&Source::files(vec![whole]), '.').unwrap().digest
+        );
+        let words = Words::read(&both, '.').unwrap();
+        assert_eq!(words.iter().collect::<Vec<_>>(), ["emma", "ava", "anna"]);
+        let error = count(&Source::files(vec![one, bad, two]), '.').unwrap_err();
+        assert!(error.to_string().contains("bad:2: "), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_of_any_size_are_counted_as_one_text(
+            lines in prop::collection::vec(" {0,2}[a-d ]{0,6}[äß日🦀]{0,2} ?\r?", 0..30),
+            block in 1..100_usize,
+            threads in 1..4_usize,
+        ) {
+            // The last word has no line end, and makes sure that there is one.
+            let text = lines.join("\n") + "\nend";
+            let counted = in_blocks(text.as_bytes(), block, threads).unwrap();
+            prop_assert_eq!(as_map(&counted.counts), plainly(&text));
+            let words = Words::parse("list", text, '.').unwrap();
+            prop_assert_eq!(counted.digest, words.digest());
+        }
+
+    }
+
+    proptest! {
+        // Each has a text of many blocks.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn plain_and_other_pieces_are_counted_alike(seed: u64, accents in 0..3_u64) {
+            let mut state = seed;
+            let mut random = |below: u64| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 33) % below
+            };
+            let mut text = String::new();
+            while text.len() < 50_000 {
+                match random(40) {
+                    0 => text.push(' '),
+                    1..=4 => text.push('\n'),
+                    5 => text.push_str("\r\n"),
+                    // Some texts have an accent somewhere, some have many, some have none.
+                    6 if accents > 0 && random(1 + 2000 * (2 - accents)) == 0 => text.push('é'),
+                    _ => text.push((b'A' + random(50) as u8) as char),
+                }
+            }
+            let digest = Words::parse("list", text.clone(), '.').unwrap().digest();
+            let expected = plainly(&text);
+            for block in [7_000, 20_000, 1 << 20] {
+                let counted = in_blocks(text.as_bytes(), block, 2).unwrap();
+                prop_assert_eq!(&as_map(&counted.counts), &expected);
+                prop_assert_eq!(counted.digest, digest);
+            }
+        }
+
+    }
+
+    proptest! {
+        // Each list is counted four times.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_fault_is_on_its_line_whatever_the_blocks(
+            before in prop::collection::vec("[a-zé ]{0,8}", 0..40),
+            block in 1..100_usize,
+        ) {
+            let line = before.len() + 1;
+            let lines = before.iter().map(|line| format!("{line}\n")).collect::<String>();
+            for (bad, says) in [
+                (b"an\xFFna".as_slice(), "not valid UTF-8"),
+                (b"an.na", "the word has a '.'"),
+                (b"an\tna", "a control character (U+0009, a tab)"),
+                ("an\u{85}na".as_bytes(), "a control character (U+0085)"),
+            ] {
+                let text = [lines.as_bytes(), bad, b"\nemma\n.\n\xFF\n"].concat();
+                let fault = fault(&text, block, 2);
+                prop_assert!(fault.starts_with(&format!("{line}: {says}")), "{}", fault);
+            }
+        }
+
+        #[test]
+        fn reading_any_bytes_never_panics(bytes: Vec<u8>, block in 1..50_usize) {
+            let _ = in_blocks(&bytes, block, 2);
+        }
+    }
+}
