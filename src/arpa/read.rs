@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::files::open;
 use crate::models::Ngram;
 use crate::models::ngram::trie::{Level, Node, Trie};
-use crate::models::ngram::{Probabilities, Unseen, View};
+use crate::models::ngram::view::{Probabilities, View};
 
 /// The most bytes of a line; those of n-grams have some dozen.
 const LONGEST_LINE: u64 = 1 << 16;
@@ -410,7 +410,7 @@ fn view<K: Packed>(
     Some(View {
         trie: Arc::new(trie),
         levels: probabilities.into_iter().map(Arc::new).collect(),
-        unseen: Unseen::BacksOff,
+        unit: 1.0,
     })
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::token_of;
 use crate::models::ngram::trie::Node;
-use crate::models::ngram::{Unseen, View};
+use crate::models::ngram::view::View;
 use crate::models::{LanguageModel, Ngram};
 
 /// The logarithm of a probability of 0, as SRILM writes it.
@@ -109,13 +109,8 @@ impl Writer<'_> {
 
     /// The backoff of an n-gram; none if it is one of the longest.
     fn backoff(&self, length: usize, index: usize) -> Option<f32> {
-        let backoff = self.view.levels[length - 1].backoff.get(index)?;
-        Some(match self.view.unseen {
-            Unseen::BacksOff => *backoff,
-            // All shorter n-grams are equally probable: the backoff is by how much what never
-            // followed is less probable than they are.
-            Unseen::IsUniform => *backoff * (self.tokens.len() + 1) as f32,
-        })
+        let node = Node { length, index };
+        (length < self.view.order()).then(|| self.view.backoff(node) as f32)
     }
 }
 

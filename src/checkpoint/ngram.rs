@@ -21,7 +21,7 @@ use super::file::{Contents, Stored};
 use crate::counting::MAX_ORDER;
 use crate::error::Result;
 use crate::models::ngram::trie::{Level, Trie};
-use crate::models::ngram::{Probabilities, View};
+use crate::models::ngram::view::{Probabilities, View};
 use crate::models::{Ngram, Smoothing};
 
 /// What the metadata call it.
@@ -143,9 +143,9 @@ pub(super) fn read(file: &Contents) -> Result<Ngram> {
     let view = View {
         trie: Arc::new(trie),
         levels: probabilities,
-        unseen: config
+        unit: config
             .smoothing
-            .map_or_else(Default::default, Smoothing::unseen),
+            .map_or(1.0, |smoothing| smoothing.backoff_unit(v)),
     };
     Ok(Ngram::with(vocabulary, config.smoothing, view))
 }

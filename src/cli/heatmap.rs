@@ -15,6 +15,7 @@ use tch::Tensor;
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
 use super::context::Context;
 use super::models::{ModelArguments, Models};
+use super::progress;
 
 /// Draw which character follows which
 ///
@@ -80,7 +81,7 @@ impl Heatmap {
         let out = self.out()?;
         let output = self.check(&out)?;
         let drawing = match self.models.load(&self.data, context.remarks)? {
-            Some(models) => self.of_models(&models)?,
+            Some(models) => self.of_models(&models, context)?,
             None => self.of_data(count(&self.data.source()?, self.data.boundary(None))?)?,
         };
         output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
@@ -222,10 +223,10 @@ impl Heatmap {
         }
     }
 
-    fn of_models(&self, models: &Models) -> anyhow::Result<plots::Heatmap> {
+    fn of_models(&self, models: &Models, context: Context) -> anyhow::Result<plots::Heatmap> {
         models.check_alone(&self.data, "a model is drawn")?;
         if let Some(file) = models.single() {
-            return self.of_model(file);
+            return self.of_model(file, context);
         }
         let Some(word) = &self.word else {
             bail!(
@@ -237,7 +238,7 @@ impl Heatmap {
         self.of_word(word, &mixture, &of)
     }
 
-    fn of_model(&self, file: &ModelFile) -> anyhow::Result<plots::Heatmap> {
+    fn of_model(&self, file: &ModelFile, context: Context) -> anyhow::Result<plots::Heatmap> {
         if let Some(word) = &self.word {
             let of = match &file.model {
                 Model::Ngram(ngram) => format!("the {}-gram model", ngram.order()),
@@ -252,7 +253,8 @@ impl Heatmap {
             ),
             (Model::Ngram(ngram), _) => {
                 let title = format!("Bigram probabilities of the {}-gram model", ngram.order());
-                (ngram.marginal()?.tensor()?, 3, title, "probability")
+                let p = progress::share_of(context.remarks.quiet, |done| ngram.marginal(done))?;
+                (p.tensor()?, 3, title, "probability")
             }
             (Model::Bigram(_) | Model::Network(_), of) => {
                 let network = file.model.language_model();

@@ -26,6 +26,14 @@ pub fn training(quiet: bool) -> ProgressBar {
     ProgressBar::new(1000).with_style(style)
 }
 
+/// A bar over work that tells the share of it that is done.
+pub fn share_of<T>(quiet: bool, work: impl FnOnce(&mut dyn FnMut(f64)) -> T) -> T {
+    let bar = training(quiet);
+    let done = work(&mut |share| bar.set_position((share * 1000.0) as u64));
+    bar.finish_and_clear();
+    done
+}
+
 /// A bar over the steps of lectures, with their rate; it is not seen before the first.
 pub fn lecture() -> ProgressBar {
     let template = "step {pos}/{len} {wide_bar} {rate} {elapsed} (eta {eta})";

@@ -30,8 +30,6 @@ pub struct Generator {
     /// Uniform numbers that were drawn, and how many of them were given away.
     uniforms: Vec<f64>,
     given: usize,
-    /// How many were given away in all.
-    total: u64,
 }
 
 impl Generator {
@@ -53,7 +51,6 @@ impl Generator {
             _exclusive: exclusive,
             uniforms: Vec::new(),
             given: 0,
-            total: 0,
         })
     }
 
@@ -68,39 +65,12 @@ impl Generator {
     pub fn uniform(&mut self) -> Result<f64> {
         loop {
             if let Some(&uniform) = self.uniforms.get(self.given) {
-                self.give(1);
+                self.given += 1;
                 return Ok(uniform);
             }
             self.uniforms = self.uniforms(BLOCK)?;
             self.given = 0;
         }
-    }
-
-    /// Uniform numbers that come next, as many as a block, of which none is given away yet; the same
-    /// that [`uniform`](Self::uniform) will give.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot allocate them.
-    pub(crate) fn ahead(&mut self) -> Result<&[f64]> {
-        if self.uniforms.len() - self.given < BLOCK {
-            self.uniforms.drain(..self.given);
-            self.given = 0;
-            let more = self.uniforms(BLOCK)?;
-            self.uniforms.extend(more);
-        }
-        Ok(&self.uniforms[self.given..])
-    }
-
-    /// Gives away some of the numbers [ahead](Self::ahead).
-    pub(crate) fn give(&mut self, count: usize) {
-        self.given += count;
-        self.total += count as u64;
-    }
-
-    /// How many uniform numbers were given away.
-    pub(crate) fn total(&self) -> u64 {
-        self.total
     }
 
     /// `count` uniform numbers in `[0, 1)`, 53 bits each.
@@ -197,28 +167,6 @@ mod tests {
         let mut generator = Generator::seeded(420).unwrap();
         let ahead: Vec<f64> = (0..count).map(|_| generator.uniform().unwrap()).collect();
         assert_eq!(ahead, single);
-    }
-
-    #[test]
-    fn the_numbers_ahead_are_those_that_come() {
-        let mut generator = Generator::seeded(420).unwrap();
-        let coming: Vec<f64> = (0..5 * BLOCK)
-            .map(|_| generator.uniform().unwrap())
-            .collect();
-        drop(generator);
-        let mut generator = Generator::seeded(420).unwrap();
-        for single in [1, 0, 7, BLOCK - 3, BLOCK] {
-            let given = generator.total() as usize;
-            let ahead = generator.ahead().unwrap();
-            assert!(ahead.len() >= BLOCK);
-            assert_eq!(ahead, &coming[given..given + ahead.len()]);
-            for number in &coming[given..given + single] {
-                assert_eq!(generator.uniform().unwrap(), *number);
-            }
-            generator.ahead().unwrap();
-            generator.give(2);
-            assert_eq!(generator.total() as usize, given + single + 2);
-        }
     }
 
     #[test]

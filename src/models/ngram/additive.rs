@@ -8,16 +8,18 @@
 
 use std::sync::Arc;
 
+use super::smoothing::Smoothing;
 use super::trie::{Node, Occurrences, Trie};
-use super::{Probabilities, Unseen, View};
+use super::view::{Probabilities, View};
 
 /// The probabilities of all n-grams where `added` is added to the counts of the longest; those of
 /// order 2 are the lecture's `P`, to the last bit.
 pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences], added: f64) -> View {
     let order = occurrences.len();
     let v = trie.levels[0].last.len() - 1; // Without <unk>.
+    let unit = Smoothing::Additive(added).backoff_unit(v);
     let uniform = match added > 0.0 {
-        true => (1.0 / v as f64) as f32,
+        true => unit as f32,
         // There is no distribution where nothing was counted.
         false => 0.0,
     };
@@ -59,7 +61,7 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences], added: f64)
     View {
         trie,
         levels: levels.into_iter().map(Arc::new).collect(),
-        unseen: Unseen::IsUniform,
+        unit,
     }
 }
 
@@ -106,11 +108,13 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
+    use crate::counting::NgramCounts;
     use crate::counting::tests::ngrams_of;
+    use crate::data::Words;
     use crate::memory::Memory;
     use crate::models::LanguageModel;
     use crate::models::ngram::{Ngram, Smoothing};
-    use crate::{NgramCounts, Table, Words};
+    use crate::models::table::Table;
     use proptest::prelude::*;
 
     fn model(words: &Words, order: usize, added: f64) -> Ngram {

@@ -1,268 +1,157 @@
 //! Drawing words from an n-gram model.
 //!
-//! The next place of a word is known only when its character is drawn, and then has to be fetched
-//! from memory. To have something to do meanwhile, several words are drawn at once: the uniform
-//! numbers that come are cut into stretches, and each is drawn from as if a word began there. Seldom
-//! one does, but soon a word that was drawn from the stretch before ends where one of this stretch
-//! begins, and from there on the same numbers make the same words.
+//! Words come through tens of thousands of contexts, each of them often. The distribution of a
+//! context is made when a word first comes through it, and kept with the contexts that its characters
+//! lead to.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use tch::Tensor;
 
-use super::Ngram;
-use super::places::Places;
 use super::trie::Node;
+use super::view::View;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
-use crate::models::draw::{Drawer, Method, Shaping};
+use crate::models::draw::{Drawer, Method, Shaping, cumulative_sums};
 
-/// How many words are drawn at once.
-const LANES: usize = 8;
+/// The most numbers of distributions that are kept, 128 MB with what they lead to; after that all
+/// are forgotten.
+const MOST: usize = 1 << 24;
 
-pub(super) fn of(model: &Ngram, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
+/// A context that is not known yet.
+const NONE: u32 = u32::MAX;
+
+pub(super) fn of(
+    view: &View,
+    v: usize,
+    method: Method,
+    shaping: Shaping,
+) -> Result<Box<dyn Drawer + '_>> {
     shaping.check()?;
     Ok(Box::new(NgramDrawer {
-        places: Places::new(model, method, shaping),
+        view,
+        v,
         method,
-        ahead: Ahead::default(),
+        shaping,
+        kept: Kept::default(),
+        word: Vec::new(),
+        contexts: Vec::new(),
     }))
 }
 
 #[derive(Debug)]
 struct NgramDrawer<'m> {
-    places: Places<'m>,
+    view: &'m View,
+    v: usize,
     method: Method,
-    ahead: Ahead,
+    shaping: Shaping,
+    kept: Kept,
+    /// The word of the last call, and the contexts before each of its characters and behind the last,
+    /// by their numbers.
+    word: Vec<usize>,
+    contexts: Vec<u32>,
 }
 
-/// Words that were drawn before they were asked for.
+/// The contexts that words came through, numbered in the order in which they came first.
 #[derive(Debug, Default)]
-struct Ahead {
-    /// What they were drawn for: what they begin with, and their most characters.
-    prefix: Vec<usize>,
-    max_length: usize,
-    /// How many uniform numbers were given away when the first one is asked for.
-    total: u64,
-    words: VecDeque<Word>,
-    /// The characters of all words, without what they begin with.
-    indices: VecDeque<u16>,
-}
-
-/// A word: how many characters were drawn for it, and how many uniform numbers it took.
-#[derive(Debug, Clone, Copy)]
-struct Word {
-    characters: usize,
-    numbers: usize,
-}
-
-/// Words that are drawn from a stretch of uniform numbers.
-#[derive(Debug, Default)]
-struct Lane {
-    /// Where the number is that the next character is drawn by.
-    at: usize,
-    /// Where the stretch ends; the word that is being drawn then is drawn to its end.
-    end: usize,
-    /// The place that the word has come to; none where the lane has stopped.
-    place: Option<u32>,
-    /// Where the word began.
-    begin: usize,
-    /// The words that are complete: where each began, and the word.
-    words: Vec<(usize, Word)>,
-    indices: Vec<u16>,
-}
-
-impl Lane {
-    /// Draws a character.
-    #[inline(always)]
-    fn step(
-        &mut self,
-        uniforms: &[f64],
-        places: &mut Places,
-        start: u32,
-        longest: usize,
-    ) -> Result<()> {
-        let (Some(place), Some(&uniform)) = (self.place, uniforms.get(self.at)) else {
-            self.place = None;
-            return Ok(());
-        };
-        let (index, next) = places.draw(place, uniform)?;
-        self.at += 1;
-        if index != 0 {
-            self.indices.push(index as u16);
-        }
-        let numbers = self.at - self.begin;
-        let is_complete = index == 0 || numbers == longest;
-        if is_complete {
-            let characters = numbers - usize::from(index == 0);
-            let word = Word {
-                characters,
-                numbers,
-            };
-            self.words.push((self.begin, word));
-            self.begin = self.at;
-        }
-        self.place = match (is_complete, self.at < self.end) {
-            (true, true) => Some(start),
-            (true, false) => None,
-            (false, _) => next,
-        };
-        if let Some(next) = self.place {
-            places.fetch(next);
-        }
-        Ok(())
-    }
+struct Kept {
+    numbers: HashMap<Node, u32, RandomState>,
+    nodes: Vec<Node>,
+    /// By that number distributions, `[V]` each, of [`Method::Cumulative`] their cumulative sums;
+    /// NaN where there is none.
+    rows: Vec<f32>,
+    /// By that number and a character, `[V]` each, the number of the context after it.
+    next: Vec<u32>,
 }
 
 impl NgramDrawer<'_> {
-    /// The place after the characters of a word so far.
-    fn after(&self, word: &[usize]) -> Node {
-        let view = self.places.view;
-        let step = |node, &index| view.step(node, index).1;
-        word.iter().fold(view.start(), step)
+    /// The number of the context after the characters of a word so far.
+    fn after(&mut self, word: &[usize]) -> Result<usize> {
+        if self.kept.rows.len() > MOST {
+            self.kept = Kept::default();
+            self.word.clear();
+            self.contexts.clear();
+        }
+        let pairs = self.word.iter().zip(word);
+        let same = pairs.take_while(|(one, other)| one == other).count();
+        self.word.truncate(same);
+        self.contexts.truncate(same + 1);
+        if self.contexts.is_empty() {
+            let start = self.number(self.view.start())?;
+            self.contexts.push(start);
+        }
+        for &index in &word[same..] {
+            let next = self.next_number(self.contexts[self.word.len()], index)?;
+            self.word.push(index);
+            self.contexts.push(next);
+        }
+        Ok(self.contexts[word.len()] as usize)
     }
 
-    /// Draws words from the numbers that come.
-    fn draw_ahead(
-        &mut self,
-        prefix: &[usize],
-        max_length: usize,
-        generator: &mut Generator,
-    ) -> Result<()> {
-        self.ahead.words.clear();
-        self.ahead.indices.clear();
-        self.ahead.prefix = prefix.to_vec();
-        self.ahead.max_length = max_length;
-        self.ahead.total = generator.total();
-        let longest = max_length - prefix.len();
-        let Some(start) = self.places.number(self.after(prefix))? else {
-            return Ok(());
-        };
-        let uniforms = generator.ahead()?;
-        let stretch = uniforms.len() / LANES;
-        let lane = |number: usize| Lane {
-            at: number * stretch,
-            end: (number + 1) * stretch,
-            begin: number * stretch,
-            place: Some(start),
-            ..Lane::default()
-        };
-        let mut lanes: Vec<Lane> = (0..LANES).map(lane).collect();
-        while lanes.iter().any(|lane| lane.place.is_some()) {
-            for lane in &mut lanes {
-                lane.step(uniforms, &mut self.places, start, longest)?;
-            }
+    /// The number of the context after one and a character.
+    fn next_number(&mut self, at: u32, index: usize) -> Result<u32> {
+        let place = at as usize * self.v + index;
+        if self.kept.next[place] == NONE {
+            let (_, after) = self.view.step(self.kept.nodes[at as usize], index);
+            self.kept.next[place] = self.number(after)?;
         }
-        // Where the words so far end.
-        let mut end = 0;
-        for mut lane in lanes {
-            // Words between the end of the lane before and the first one that this lane has too.
-            let mut between = Lane {
-                at: end,
-                begin: end,
-                end,
-                ..Lane::default()
-            };
-            let first = loop {
-                let first = lane
-                    .words
-                    .binary_search_by_key(&between.begin, |&(begin, _)| begin);
-                if first.is_ok() || between.begin >= lane.at {
-                    break first;
-                }
-                between.place = Some(start);
-                let words = between.words.len();
-                while between.place.is_some() {
-                    between.step(uniforms, &mut self.places, start, longest)?;
-                }
-                if between.words.len() == words {
-                    break first; // The numbers or the distributions have ended.
-                }
-            };
-            self.ahead.take(&between, 0);
-            end = between.begin;
-            if let Ok(first) = first {
-                lane.indices
-                    .truncate(lane.words.iter().map(|(_, word)| word.characters).sum());
-                self.ahead.take(&lane, first);
-                end = lane.begin;
-            }
-        }
-        Ok(())
+        Ok(self.kept.next[place])
     }
-}
 
-impl Ahead {
-    /// Takes the words of a lane from one on.
-    fn take(&mut self, lane: &Lane, first: usize) {
-        let (before, words) = lane.words.split_at(first);
-        let skipped: usize = before.iter().map(|(_, word)| word.characters).sum();
-        let taken: usize = words.iter().map(|(_, word)| word.characters).sum();
-        self.indices.extend(&lane.indices[skipped..skipped + taken]);
-        self.words.extend(words.iter().map(|&(_, word)| word));
+    /// The number of a context, whose distribution is made if it is a new one.
+    fn number(&mut self, node: Node) -> Result<u32> {
+        if let Some(&number) = self.kept.numbers.get(&node) {
+            return Ok(number);
+        }
+        let row = self.distribution(node)?;
+        let kept = &mut self.kept;
+        let number = kept.nodes.len() as u32;
+        kept.nodes.push(node);
+        kept.rows.extend(row);
+        kept.next.resize(kept.rows.len(), NONE);
+        kept.numbers.insert(node, number);
+        Ok(number)
+    }
+
+    fn distribution(&self, node: Node) -> Result<Vec<f32>> {
+        let mut row = vec![0.0; self.v];
+        self.view.fill(node, &mut row);
+        if !self.shaping.is_none() {
+            let p = Tensor::f_from_slice(&row)?.f_view([1, -1])?;
+            row = Vec::try_from(self.shaping.shape(&p)?.f_view([-1])?)?;
+        }
+        Ok(match self.method {
+            _ if !row.iter().any(|&p| p > 0.0) => vec![f32::NAN; self.v],
+            Method::Multinomial => row,
+            Method::Cumulative => cumulative_sums(&row).collect(),
+        })
     }
 }
 
 impl Drawer for NgramDrawer<'_> {
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
-        let Some(number) = self.places.number(self.after(word))? else {
-            return Ok(None);
-        };
+        let at = self.after(word)?;
+        let row = &self.kept.rows[at * self.v..][..self.v];
         match self.method {
-            Method::Multinomial => {
-                let row = Tensor::f_from_slice(self.places.whole(number)?)?;
-                generator.multinomial(&row).map(Some)
-            }
+            _ if row[0].is_nan() => Ok(None),
+            Method::Multinomial => generator.multinomial(&Tensor::f_from_slice(row)?).map(Some),
             Method::Cumulative => {
-                let (index, _) = self.places.draw(number, generator.uniform()?)?;
-                Ok(Some(index))
+                let uniform = generator.uniform()?;
+                Ok(Some(row.partition_point(|&sum| f64::from(sum) < uniform)))
             }
         }
-    }
-
-    fn complete(
-        &mut self,
-        word: &mut Vec<usize>,
-        max_length: usize,
-        generator: &mut Generator,
-    ) -> Result<bool> {
-        if self.method == Method::Cumulative && word.len() < max_length {
-            let ahead = &self.ahead;
-            let is_for_this = ahead.total == generator.total()
-                && ahead.max_length == max_length
-                && ahead.prefix == *word;
-            if !is_for_this || ahead.words.is_empty() {
-                self.draw_ahead(word, max_length, generator)?;
-            }
-            if let Some(drawn) = self.ahead.words.pop_front() {
-                let indices = self.ahead.indices.drain(..drawn.characters);
-                word.extend(indices.map(usize::from));
-                generator.give(drawn.numbers);
-                self.ahead.total = generator.total();
-                return Ok(true);
-            }
-        }
-        // Longer than all numbers ahead, or somewhere without a distribution.
-        while word.len() < max_length {
-            match self.next(word, generator)? {
-                Some(0) => break,
-                Some(index) => word.push(index),
-                None => return Ok(false),
-            }
-        }
-        Ok(true)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Words;
     use crate::counting::tests::ngrams_of;
-    use crate::data::Vocabulary;
+    use crate::data::{Vocabulary, Words};
     use crate::memory::Memory;
     use crate::models::LanguageModel;
-    use crate::models::ngram::Smoothing;
+    use crate::models::ngram::{Ngram, Smoothing};
 
     /// Draws as every model does that has no drawer of its own.
     #[derive(Debug)]

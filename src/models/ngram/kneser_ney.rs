@@ -32,7 +32,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::trie::{Node, Occurrences, Trie};
-use super::{Probabilities, Unseen, View};
+use super::view::{Probabilities, View};
 
 /// What is taken from counts of 1, 2, and 3 or more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -132,7 +132,7 @@ impl<'a> Lower<'a> {
             view: View {
                 trie: Arc::clone(&self.trie),
                 levels,
-                unseen: Unseen::BacksOff,
+                unit: 1.0,
             },
             discounts: [&self.discounts[..], &[discounts]].concat(),
         }

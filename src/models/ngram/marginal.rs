@@ -10,28 +10,35 @@
 use tch::Tensor;
 
 use super::trie::Node;
-use super::{Ngram, Unseen, View};
+use super::view::View;
+use crate::data::Vocabulary;
 use crate::error::Result;
-use crate::models::LanguageModel;
 use crate::models::table::Table;
 
-/// What of all words is followed no further: less than a table shows.
+/// The share of all words that is followed no further: less than a table shows.
 const NEGLIGIBLE: f64 = 1e-9;
+
+/// The difference between the shares of two characters that is none.
+const STILL: f64 = 1e-9;
 
 /// The most characters of a word that are followed.
 const LONGEST: usize = 1000;
 
-/// A number for each place, by the length of the n-gram and its index.
+/// A number for each context, by its length and its index.
 type Places = Vec<Vec<f64>>;
 
 /// `[V, V]`: the expected number of times that a character follows another, by the expected number
-/// of times that anything does.
-pub(super) fn of(model: &Ngram) -> Result<Table> {
-    let (view, v) = (&model.view, model.vocabulary().len());
+/// of times that anything does. `on_step` is told the share of the work that is done.
+pub(super) fn of(
+    view: &View,
+    vocabulary: &Vocabulary,
+    on_step: &mut dyn FnMut(f64),
+) -> Result<Table> {
+    let v = vocabulary.len();
     let mut expected = vec![0.0; v * v];
     if view.order() > 1 {
         let flow = Flow { view, v };
-        flow.pairs(flow.visits(), &mut expected);
+        flow.pairs(&flow.visits(on_step), &mut expected);
     }
     let mut p = vec![0.0; v];
     for (before, row) in expected.chunks_exact_mut(v).enumerate() {
@@ -48,7 +55,7 @@ pub(super) fn of(model: &Ngram) -> Result<Table> {
     }
     let p: Vec<f32> = expected.iter().map(|&p| p as f32).collect();
     let p = Tensor::f_from_slice(&p)?.f_view([v as i64, v as i64])?;
-    Table::new(model.vocabulary().clone(), &p)
+    Table::new(vocabulary.clone(), &p)
 }
 
 struct Flow<'m> {
@@ -57,131 +64,119 @@ struct Flow<'m> {
 }
 
 impl Flow<'_> {
-    /// How many characters of all words, by the share of the words, are at each place.
-    fn visits(&self) -> Places {
+    /// The expected number of characters of a word that follow each context, divided by the sum of
+    /// its probabilities.
+    ///
+    /// After some characters each next one finds the words spread over the contexts as the one
+    /// before, only fewer: what is left is a geometric series.
+    fn visits(&self, on_step: &mut dyn FnMut(f64)) -> Places {
         let sums = self.sums();
-        let mut visits = self.none();
+        let (mut visits, mut last) = (self.none(), self.none());
         let mut here = self.none();
         here[1][0] = 1.0; // The start token.
-        for _ in 0..LONGEST {
-            let mut words = 0.0;
-            let all = here.iter_mut().flatten().zip(sums.iter().flatten());
-            for ((here, &sum), visits) in all.zip(visits.iter_mut().flatten()) {
+        let mut of_last = 0.0;
+        for left in (0..LONGEST).rev() {
+            let pairs = here.iter_mut().flatten().zip(sums.iter().flatten());
+            for (here, &sum) in pairs {
                 // Of words that can go on.
                 *here = if sum > 0.0 { here.max(0.0) / sum } else { 0.0 };
-                *visits += *here;
-                words += *here;
             }
-            if words < NEGLIGIBLE {
+            let words: f64 = here.iter().flatten().sum();
+            let staying = if of_last > 0.0 { words / of_last } else { 0.0 };
+            let pairs = here.iter().flatten().zip(last.iter().flatten());
+            let moved: f64 = pairs
+                .map(|(here, last)| (here - staying * last).abs())
+                .sum();
+            let is_still = moved <= STILL * words;
+            let times = match is_still {
+                true => (0..=left as i32).map(|step| staying.powi(step)).sum(),
+                false => 1.0,
+            };
+            let pairs = visits.iter_mut().flatten().zip(here.iter().flatten());
+            pairs.for_each(|(visits, here)| *visits += times * here);
+            if is_still || words < NEGLIGIBLE {
                 break;
             }
-            let mut next = self.none();
-            self.pass_on(here, |_, index, child, share| {
+            let is_done = |rest: f64, none: f64| rest.ln() / none.ln();
+            on_step(is_done(words.min(1.0), NEGLIGIBLE).max(is_done(moved / words, STILL)));
+            last.iter_mut().flatten().for_each(|share| *share = 0.0);
+            self.pass_on(&here, |_, index, child, share| {
                 if index != 0 {
-                    let after = match child.length == self.view.order() {
-                        true => self.view.trie.suffix(child),
-                        false => child,
-                    };
-                    next[after.length][after.index] += share;
+                    let after = self.view.context(child);
+                    last[after.length][after.index] += share;
                 }
             });
-            here = next;
+            std::mem::swap(&mut here, &mut last);
+            of_last = words;
         }
         visits
     }
 
     /// Adds to each pair how many characters of all words are it.
-    fn pairs(&self, visits: Places, expected: &mut [f64]) {
+    fn pairs(&self, visits: &Places, expected: &mut [f64]) {
         self.pass_on(visits, |before, index, _, share| {
             expected[before * self.v + index] += share;
         });
         expected.iter_mut().for_each(|pair| *pair = pair.max(0.0));
     }
 
-    /// Passes what is at each place on to its children. `to` is told the character before, the next
-    /// one, the child, and its share, which is below 0 where a longer n-gram takes something back.
-    fn pass_on(&self, here: Places, mut to: impl FnMut(usize, usize, Node, f64)) {
-        let uniform = self.view.unseen == Unseen::IsUniform;
-        // What longer n-grams leave to these.
+    /// Passes what is at each context on to its children. `to` is told the character before, the
+    /// next one, the child, and its share, which is below 0 where a longer n-gram takes something
+    /// back.
+    fn pass_on(&self, here: &Places, mut to: impl FnMut(usize, usize, Node, f64)) {
+        let view = self.view;
+        // What longer contexts leave to these.
         let mut left = self.none();
         // What is left for all characters after each single one.
         let mut at_root = vec![0.0; self.v];
-        for length in (1..self.view.order()).rev() {
+        for length in (1..view.order()).rev() {
             for (index, &here) in here[length].iter().enumerate() {
-                let from_longer = left[length][index];
-                if here == 0.0 && from_longer == 0.0 {
+                let here = here + left[length][index];
+                let before = usize::from(view.trie.level(length).last[index]);
+                if here == 0.0 || before >= self.v {
                     continue;
                 }
                 let node = Node { length, index };
-                let before = usize::from(self.view.trie.level(length).last[index]);
-                if before >= self.v {
-                    continue;
+                let (suffix, for_others) = view.shorter((node, here));
+                for (index, child) in view.trie.children_by_character(node, self.v) {
+                    to(before, index, child, here * view.p(child));
+                    let lower = view.trie.suffix(child);
+                    to(before, index, lower, -for_others * view.p(lower));
                 }
-                let for_others = match uniform {
-                    true => here * self.view.backoff(node) + from_longer,
-                    false => (here + from_longer) * self.view.backoff(node),
-                };
-                for (index, child) in self.children(node) {
-                    let p = self.view.p(child);
-                    let share = match uniform {
-                        true => here * p + from_longer,
-                        false => (here + from_longer) * p,
-                    };
-                    to(before, index, child, share);
-                    let lower = self.view.trie.suffix(child);
-                    let taken = if uniform { 1.0 } else { self.view.p(lower) };
-                    to(before, index, lower, -for_others * taken);
-                }
-                match self.view.trie.suffix(node) {
+                match suffix {
                     Node::ROOT => at_root[before] += for_others,
                     suffix => left[suffix.length][suffix.index] += for_others,
                 }
             }
         }
-        for (before, &share) in at_root
-            .iter()
-            .enumerate()
-            .filter(|&(_, &share)| share > 0.0)
-        {
-            for (index, child) in self.children(Node::ROOT) {
-                let p = if uniform { 1.0 } else { self.view.p(child) };
-                to(before, index, child, share * p);
+        for (before, &here) in at_root.iter().enumerate().filter(|&(_, &here)| here > 0.0) {
+            for (index, child) in view.trie.children_by_character(Node::ROOT, self.v) {
+                to(before, index, child, here * view.p(child));
             }
         }
     }
 
-    /// The sum of the probabilities of all characters of the vocabulary after each place.
+    /// The sum of the probabilities of all characters of the vocabulary after each context.
     fn sums(&self) -> Places {
         let mut sums = self.none();
-        let p = |(_, child)| self.view.p(child);
-        sums[0][0] = self.children(Node::ROOT).map(p).sum();
+        let children = |node| self.view.trie.children_by_character(node, self.v);
+        sums[0][0] = children(Node::ROOT)
+            .map(|(_, child)| self.view.p(child))
+            .sum();
         for length in 1..self.view.order() {
             for index in 0..sums[length].len() {
                 let node = Node { length, index };
-                let of_children: f64 = self.children(node).map(p).sum();
-                let of_others = match self.view.unseen {
-                    Unseen::IsUniform => (self.v - self.children(node).count()) as f64,
-                    Unseen::BacksOff => {
-                        let lower = |(_, child)| self.view.p(self.view.trie.suffix(child));
-                        let suffix = self.view.trie.suffix(node);
-                        let of_lower: f64 = self.children(node).map(lower).sum();
-                        (sums[suffix.length][suffix.index] - of_lower).max(0.0)
-                    }
-                };
-                sums[length][index] = of_children + of_others * self.view.backoff(node);
+                let (mut of_children, mut of_lower) = (0.0, 0.0);
+                for (_, child) in children(node) {
+                    of_children += self.view.p(child);
+                    of_lower += self.view.p(self.view.trie.suffix(child));
+                }
+                let (suffix, backoff) = self.view.shorter((node, 1.0));
+                let of_others = (sums[suffix.length][suffix.index] - of_lower).max(0.0);
+                sums[length][index] = of_children + of_others * backoff;
             }
         }
         sums
-    }
-
-    /// The children of a node that are characters of the vocabulary, by their indices.
-    fn children(&self, node: Node) -> impl Iterator<Item = (usize, Node)> {
-        let (length, v) = (node.length + 1, self.v);
-        let children = self.view.trie.children(node).map(move |index| {
-            let last = self.view.trie.level(length).last[index];
-            (usize::from(last), Node { length, index })
-        });
-        children.filter(move |&(last, _)| last < v)
     }
 
     fn none(&self) -> Places {
@@ -195,13 +190,13 @@ impl Flow<'_> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use crate::Words;
     use crate::counting::tests::ngrams_of;
+    use crate::data::Words;
     use crate::memory::Memory;
     use crate::models::LanguageModel;
     use crate::models::ngram::trie::Node;
     use crate::models::ngram::{Ngram, Smoothing};
-    use crate::{SampleOptions, Sampler};
+    use crate::sample::{SampleOptions, Sampler};
 
     fn model(order: usize, smoothing: Smoothing) -> Ngram {
         let names = Words::lecture('.').unwrap();
@@ -213,7 +208,7 @@ mod tests {
         let model = model(2, Smoothing::Additive(1.0));
         let every = crate::models::language_model::single_characters(model.vocabulary()).unwrap();
         let p = model.distributions(&every).unwrap();
-        let difference = (p - model.marginal().unwrap().tensor().unwrap())
+        let difference = (p - model.marginal(&mut |_| ()).unwrap().tensor().unwrap())
             .abs()
             .max();
         assert!(difference.double_value(&[]) < 1e-6);
@@ -221,7 +216,7 @@ mod tests {
 
     /// The same by asking for the whole distribution at each place.
     fn plainly(model: &Ngram) -> Vec<f64> {
-        let (view, v) = (&model.view, model.vocabulary().len());
+        let (view, v) = (model.view(), model.vocabulary().len());
         let mut expected = vec![0.0; v * v];
         let mut places = BTreeMap::from([(view.start(), 1.0)]);
         let mut row = vec![0.0; v];
@@ -257,7 +252,7 @@ mod tests {
             Smoothing::Additive(0.0),
         ] {
             let model = model(3, smoothing);
-            let marginal = model.marginal().unwrap();
+            let marginal = model.marginal(&mut |_| ()).unwrap();
             let p = marginal.rows().flatten();
             for (p, expected) in p.zip(plainly(&model)) {
                 let off = (f64::from(*p) - expected).abs();
@@ -271,7 +266,10 @@ mod tests {
     #[test]
     fn the_words_of_a_model_have_its_marginal() {
         let model = model(4, Smoothing::KneserNey);
-        let (marginal, v) = (model.marginal().unwrap(), model.vocabulary().len());
+        let (marginal, v) = (
+            model.marginal(&mut |_| ()).unwrap(),
+            model.vocabulary().len(),
+        );
         let mut counts = vec![0.0_f64; v * v];
         let names = Sampler::new(&model, 1, &SampleOptions::default()).unwrap();
         for name in names.take(100_000) {

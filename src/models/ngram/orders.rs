@@ -1,12 +1,15 @@
-//! What each order of n-grams brings: models of every order from 1 on, beside each other.
+//! Models of every order from 1 on, beside each other, and the choice of an order by dev data.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::kneser_ney::{Discounts, Lower};
+use super::model::Ngram;
+use super::smoothing::Smoothing;
 use super::trie::{Node, Occurrences, Trie};
-use super::{Ngram, Smoothing, View, additive, witten_bell};
+use super::view::View;
+use super::{additive, witten_bell};
 use crate::counting::NgramCounts;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
@@ -42,6 +45,15 @@ pub struct Order {
     /// The average NLL of the dev data, in nats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev: Option<f64>,
+}
+
+/// The dev NLLs of one way of smoothing, for every order from 1 on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// The way of smoothing, in words.
+    pub name: String,
+    /// In nats.
+    pub dev: Vec<f64>,
 }
 
 /// A number that was added to every count, and the dev NLL that it led to, in nats.
@@ -115,6 +127,58 @@ impl Orders {
         }
     }
 
+    /// Additive models of all orders, each with the number that is best on dev; `each` is told of each
+    /// as it is made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] without dev data.
+    pub fn best_additive(&self, mut each: impl FnMut(&Order)) -> Result<Vec<Order>> {
+        let best = |order| {
+            let (added, _) = self.search(order)?;
+            let row = self.additive(order, added);
+            each(&row);
+            Ok(row)
+        };
+        (1..=self.occurrences.len()).map(best).collect()
+    }
+
+    /// Curves to compare some rows with: theirs behind that of the best additive models, if it is
+    /// wanted, and last modified Kneser–Ney's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if additive models are wanted without dev data.
+    pub fn curves(
+        &self,
+        smoothing: Smoothing,
+        rows: &[Order],
+        with_additive: bool,
+    ) -> Result<Vec<Curve>> {
+        let mut curves = Vec::new();
+        if with_additive {
+            let best = self.best_additive(|_| ())?;
+            curves.push(Curve::of("additive, the best number of each order", &best));
+        }
+        match smoothing {
+            Smoothing::KneserNey => {}
+            Smoothing::WittenBell => curves.push(Curve::of("Witten–Bell", rows)),
+            Smoothing::Additive(added) => {
+                let chosen = Curve::of(&format!("additive, {added}"), rows);
+                let is_best = curves.iter().any(|curve| curve.dev == chosen.dev);
+                if !is_best && chosen.dev.iter().all(|nll| nll.is_finite()) {
+                    curves.push(chosen);
+                }
+            }
+        }
+        let kneser_ney = "modified Kneser–Ney";
+        curves.push(match smoothing {
+            Smoothing::KneserNey => Curve::of(kneser_ney, rows),
+            _ => Curve::of(kneser_ney, &self.with(Smoothing::KneserNey, |_| ())),
+        });
+        Ok(curves)
+    }
+
     /// The model of an order with a number added to every count.
     pub fn additive(&self, order: usize, added: f64) -> Order {
         let occurrences = &self.occurrences[..order];
@@ -138,11 +202,9 @@ impl Orders {
 
     fn order(&self, view: &View) -> Order {
         let order = view.order();
-        // As in an ARPA file, the start and the end token are two among the single characters.
-        let ngrams = view.levels[order - 1].p.len() as u64 + u64::from(order == 1);
         Order {
             order,
-            ngrams,
+            ngrams: view.ngrams(order),
             discounts: None,
             added: None,
             train: self.train_nll(view),
@@ -224,6 +286,26 @@ impl Orders {
     }
 }
 
+impl Curve {
+    fn of(name: &str, rows: &[Order]) -> Self {
+        Self {
+            name: name.to_owned(),
+            dev: rows.iter().filter_map(|row| row.dev).collect(),
+        }
+    }
+}
+
+/// The order of the lowest dev NLL, if it is clearly lower than that of the highest order.
+pub fn better_order(rows: &[Order]) -> Option<usize> {
+    let losses = rows.iter().filter_map(|row| Some((row.order, row.dev?)));
+    let (order, lowest) = losses.min_by(|one, other| one.1.total_cmp(&other.1))?;
+    let last = rows.last()?.dev?;
+    (lowest < last - CLEARLY).then_some(order)
+}
+
+/// A difference of dev NLLs that is clear, in nats.
+const CLEARLY: f64 = 0.005;
+
 /// How close to the best number a search comes, as a share of it.
 const PRECISION: f64 = 0.01;
 
@@ -304,10 +386,9 @@ fn nll(view: &View, counts: &NgramCounts) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counting::count_parts;
-    use crate::data::{List, Part, Parts, Shares, Source, Split};
+    use crate::counting::{count, count_parts};
+    use crate::data::{Digest, List, Part, Parts, Shares, Source, Split};
     use crate::score::evaluate;
-    use crate::{Digest, count};
 
     fn memory() -> Memory {
         Memory::new(1 << 30)

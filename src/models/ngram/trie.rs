@@ -48,7 +48,7 @@ pub(crate) struct Occurrences {
 }
 
 /// A place in the trie: how many characters, and the index on that level; none is the root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Node {
     pub length: usize,
     pub index: usize,
@@ -97,6 +97,20 @@ impl Trie {
         children[node.index] as usize..children[node.index + 1] as usize
     }
 
+    /// The children of a node whose last characters have indices below `v`, with these.
+    pub fn children_by_character(
+        &self,
+        node: Node,
+        v: usize,
+    ) -> impl Iterator<Item = (usize, Node)> {
+        let length = node.length + 1;
+        let last = &self.level(length).last;
+        let children = self
+            .children(node)
+            .map(move |index| (usize::from(last[index]), Node { length, index }));
+        children.filter(move |&(last, _)| last < v)
+    }
+
     /// The child of a node by its character.
     #[inline]
     pub fn child(&self, node: Node, index: usize) -> Option<Node> {
@@ -127,38 +141,7 @@ impl Trie {
     pub fn with_suffixes(mut levels: Vec<Level>, v: usize) -> Option<Self> {
         for length in 1..levels.len() {
             let (lower, upper) = levels.split_at_mut(length);
-            let (level, upper) = (&lower[length - 1], &mut upper[0]);
-            if *level.children.last()? as usize != upper.last.len() {
-                return None;
-            }
-            upper.suffix = Vec::with_capacity(upper.last.len());
-            for (index, ends) in level.children.windows(2).enumerate() {
-                let children = upper.last.get(ends[0] as usize..ends[1] as usize)?;
-                let is_sorted = children.is_sorted_by(|one, other| one < other);
-                if !is_sorted || children.last().is_some_and(|&last| usize::from(last) > v) {
-                    return None;
-                }
-                if length == 1 {
-                    upper
-                        .suffix
-                        .extend(children.iter().map(|&last| u32::from(last)));
-                    continue;
-                }
-                // Both are sorted.
-                let below = &lower[length - 2];
-                let suffix = level.suffix[index] as usize;
-                let mut place = below.children[suffix] as usize;
-                let end = below.children[suffix + 1] as usize;
-                for last in children {
-                    while place < end && level.last[place] < *last {
-                        place += 1;
-                    }
-                    if place == end || level.last[place] != *last {
-                        return None;
-                    }
-                    upper.suffix.push(place as u32);
-                }
-            }
+            upper[0].suffix = suffixes(lower, &upper[0].last, v)?;
         }
         Some(Self { levels })
     }
@@ -179,20 +162,49 @@ impl Level {
     }
 }
 
-/// Has an item fetched from memory, for when it is asked for.
-#[inline(always)]
-pub(super) fn fetch<T>(items: &[T], index: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let item = items.as_ptr().wrapping_add(index);
-        // SAFETY: reads nothing, and any address is good for that.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(item.cast()) }
+/// The suffixes of n-grams with these last characters, whose contexts and suffixes are on the last of
+/// the lower levels.
+fn suffixes(lower: &[Level], last: &[u16], v: usize) -> Option<Vec<u32>> {
+    let (level, below) = lower.split_last()?;
+    if *level.children.last()? as usize != last.len() {
+        return None;
     }
+    let mut suffixes = Vec::with_capacity(last.len());
+    for (index, ends) in level.children.windows(2).enumerate() {
+        let children = last.get(ends[0] as usize..ends[1] as usize)?;
+        let is_sorted = children.is_sorted_by(|one, other| one < other);
+        if !is_sorted || children.last().is_some_and(|&last| usize::from(last) > v) {
+            return None;
+        }
+        let Some(below) = below.last() else {
+            suffixes.extend(children.iter().map(|&last| u32::from(last)));
+            continue;
+        };
+        // The context's suffix has these children too, and others between them.
+        let suffix = level.suffix[index] as usize;
+        let mut place = below.children[suffix] as usize;
+        let end = below.children[suffix + 1] as usize;
+        for last in children {
+            while place < end && level.last[place] < *last {
+                place += 1;
+            }
+            if place == end || level.last[place] != *last {
+                return None;
+            }
+            suffixes.push(place as u32);
+        }
+    }
+    Some(suffixes)
+}
+
+/// A level as it is made of counts: its n-grams, and how often they occur.
+struct Made<K> {
+    ngrams: Vec<K>,
+    counts: Occurrences,
 }
 
 fn of_ngrams<K: Packed>(
-    ngrams: &[(K, u64)],
+    counted: &[(K, u64)],
     packing: Packing,
     v: usize,
     memory: &Memory,
@@ -200,103 +212,120 @@ fn of_ngrams<K: Packed>(
     let order = packing.order();
     let mut levels: Vec<Level> = Vec::new();
     let mut occurrences: Vec<Occurrences> = Vec::new();
-    // Those of the level above, from the second level on.
     let mut above: Vec<K> = Vec::new();
     for length in (1..=order).rev() {
-        let packing = packing.of_order(length);
-        let mut level = Level::default();
-        let mut counts = Occurrences::default();
-        let mut keys: Vec<K> = Vec::new();
-        let reserve = |more: usize| {
-            let bytes = more as u64 * (BYTES_AN_NGRAM + size_of::<K>() as u64);
-            match memory.reserve(bytes) {
-                true if more > u32::MAX as usize => Err(Error::Value {
-                    what: "the number of n-grams of one length",
-                    value: more.to_string(),
-                    expected: "up to 4294967295 would work",
-                }),
-                true => Ok(()),
-                false => Err(no_memory(
-                    packing.of_order(order),
-                    ngrams.len(),
-                    1.0,
-                    0,
-                    memory,
-                    |visit: &mut dyn FnMut(K)| {
-                        ngrams.iter().for_each(|&(ngram, _)| visit(ngram));
-                    },
-                )),
-            }
-        };
         // N-grams that reach back before a word begin with one start token here; those that were
         // counted have as many as fill them up.
-        let counted = with_starts(ngrams, packing.of_order(order), order - length);
-        reserve(counted.len() + above.len())?;
-        for &(ngram, count) in counted {
-            keys.push(ngram);
-            counts.raw.push(count);
-            counts.adjusted.push(count);
+        let begun = with_starts(counted, packing, order - length);
+        if !reserve::<K>(begun.len() + above.len(), memory)? {
+            let visit_all =
+                |visit: &mut dyn FnMut(K)| counted.iter().for_each(|&(ngram, _)| visit(ngram));
+            return Err(no_memory(packing, counted.len(), 1.0, 0, memory, visit_all));
         }
-        if length == 1 {
-            // Every character of the vocabulary, whether it occurs or not, and <unk>.
-            keys = (0..=v as u16).map(K::from).collect();
-            let mut raw = vec![0; keys.len()];
-            for &(ngram, count) in counted {
-                raw[packing.last(ngram)] = count;
-            }
-            counts.adjusted = raw.clone();
-            counts.raw = raw;
+        let packing = packing.of_order(length);
+        let mut made = match length {
+            1 => Made::characters(begun, packing, v),
+            _ => Made::of(begun),
+        };
+        if let (Some(upper), Some(counts)) = (levels.last_mut(), occurrences.last()) {
+            upper.suffix = made.add_suffixes(&above, counts, packing);
         }
-        if let (Some(upper), Some(upper_counts)) = (levels.last_mut(), occurrences.last()) {
-            let mask = packing.mask();
-            let mut suffixes: Vec<(K, u32)> = (0..)
-                .zip(&above)
-                .map(|(place, &ngram)| (ngram & mask, place))
-                .collect();
-            // Finds the sorted runs, one for each first character.
-            suffixes.sort_by_key(|&(suffix, _)| suffix);
-            upper.suffix = vec![0; above.len()];
-            for group in suffixes.chunk_by(|one, other| one.0 == other.0) {
-                let suffix = group[0].0;
-                let index = match length {
-                    1 => packing.last(suffix),
-                    _ => {
-                        keys.push(suffix);
-                        counts.raw.push(0);
-                        counts.adjusted.push(0);
-                        keys.len() - 1
-                    }
-                };
-                counts.adjusted[index] = group.len() as u64;
-                for &(_, place) in group {
-                    upper.suffix[place as usize] = index as u32;
-                    counts.raw[index] += upper_counts.raw[place as usize];
-                }
-            }
-        }
-        level.last = keys
-            .iter()
-            .map(|&ngram| packing.last(ngram) as u16)
-            .collect();
-        let mut place = 0;
-        let upper = packing.of_order(length + 1);
-        let contexts = above.iter().map(|&ngram| {
-            let context = upper.context(ngram);
-            while keys[place] != context {
-                place += 1;
-            }
-            place
-        });
+        let last = made.ngrams.iter();
+        let mut level = Level {
+            last: last.map(|&ngram| packing.last(ngram) as u16).collect(),
+            ..Level::default()
+        };
         if length < order {
-            level.set_children(contexts);
+            let upper = packing.of_order(length + 1);
+            level.set_children(contexts(above.iter().copied(), upper, &made.ngrams));
         }
         levels.push(level);
-        occurrences.push(counts);
-        above = keys;
+        occurrences.push(made.counts);
+        above = made.ngrams;
     }
     levels.reverse();
     occurrences.reverse();
     Ok((Trie { levels }, occurrences))
+}
+
+/// Reserves the memory of at most so many n-grams of one length; whether there is so much.
+fn reserve<K: Packed>(ngrams: usize, memory: &Memory) -> Result<bool> {
+    if ngrams > u32::MAX as usize {
+        return Err(Error::Value {
+            what: "the number of n-grams of one length",
+            value: ngrams.to_string(),
+            expected: "up to 4294967295 would work",
+        });
+    }
+    Ok(memory.reserve(ngrams as u64 * (BYTES_AN_NGRAM + size_of::<K>() as u64)))
+}
+
+/// Where the contexts of n-grams are among those one character shorter.
+pub(crate) fn contexts<K: Packed>(
+    ngrams: impl Iterator<Item = K>,
+    packing: Packing,
+    shorter: &[K],
+) -> impl Iterator<Item = usize> {
+    let mut place = 0;
+    ngrams.map(move |ngram| {
+        let context = packing.context(ngram);
+        while shorter[place] < context {
+            place += 1;
+        }
+        place
+    })
+}
+
+impl<K: Packed> Made<K> {
+    fn of(counted: &[(K, u64)]) -> Self {
+        let (ngrams, raw): (Vec<K>, Vec<u64>) = counted.iter().copied().unzip();
+        let adjusted = raw.clone();
+        Self {
+            ngrams,
+            counts: Occurrences { raw, adjusted },
+        }
+    }
+
+    /// Every character of the vocabulary, whether it occurs or not, and `<unk>`.
+    fn characters(counted: &[(K, u64)], packing: Packing, v: usize) -> Self {
+        let mut all: Vec<(K, u64)> = (0..=v as u16).map(|index| (index.into(), 0)).collect();
+        for &(ngram, count) in counted {
+            all[packing.last(ngram)].1 = count;
+        }
+        Self::of(&all)
+    }
+
+    /// Adds the suffixes of the n-grams above, none of which is there yet but single characters, and
+    /// returns the place of each. They are sorted behind those that begin with the start token.
+    fn add_suffixes(&mut self, above: &[K], counts: &Occurrences, packing: Packing) -> Vec<u32> {
+        let mask = packing.mask();
+        let mut suffixes: Vec<(K, u32)> = (0..)
+            .zip(above)
+            .map(|(place, &ngram)| (ngram & mask, place))
+            .collect();
+        // Not the unstable way: it finds the sorted runs, one for each first character.
+        suffixes.sort_by_key(|&(suffix, _)| suffix);
+        let Occurrences { raw, adjusted } = &mut self.counts;
+        let mut places = vec![0; above.len()];
+        for group in suffixes.chunk_by(|one, other| one.0 == other.0) {
+            let suffix = group[0].0;
+            let index = match packing.order() {
+                1 => packing.last(suffix),
+                _ => {
+                    self.ngrams.push(suffix);
+                    raw.push(0);
+                    adjusted.push(0);
+                    self.ngrams.len() - 1
+                }
+            };
+            adjusted[index] = group.len() as u64;
+            for &(_, place) in group {
+                places[place as usize] = index as u32;
+                raw[index] += counts.raw[place as usize];
+            }
+        }
+        places
+    }
 }
 
 /// The n-grams that are filled up with `filling` start tokens before the one that begins them; of

@@ -1,11 +1,10 @@
-//! How probable the characters of words are, of several words at a time.
+//! The probabilities of words, several words at a time.
 //!
 //! A large model does not fit the processor's cache, and a walk through it waits for memory at each
 //! character. Walks side by side wait together.
 
 use super::trie::Node;
-use super::{View, probability};
-use crate::counting::MAX_ORDER;
+use super::view::{View, Weighted};
 
 /// How many walks there are.
 const LANES: usize = 8;
@@ -27,29 +26,29 @@ pub(super) fn probabilities(view: &View, words: &[&[usize]]) -> Vec<f32> {
     p
 }
 
-/// Words one after the other.
+/// A walk through words one after the other.
 struct Lane<'a> {
     word: &'a [usize],
     words: std::slice::Iter<'a, &'a [usize]>,
     p: &'a mut [f32],
-    /// What was found of the word, each character's probability with the place after it. Words
+    /// The word's characters so far: their probabilities, and the contexts that they lead to. Words
     /// that follow each other often begin alike: what is the same in the next one is kept.
     found: Vec<(f32, Node)>,
-    step: Step,
-    /// Whether the children of the place are on their way from memory.
+    /// The context that the next character is looked for after.
+    at: Weighted,
+    /// Whether that context's children are on their way from memory.
     is_fetched: bool,
 }
 
 impl<'a> Lane<'a> {
     fn of(words: &'a [&'a [usize]], p: &'a mut [f32], view: &View) -> Option<Self> {
         let mut words = words.iter();
-        let word = words.next()?;
         Some(Self {
-            word,
+            word: words.next()?,
             words,
             p,
             found: Vec::new(),
-            step: Step::new(view.start(), word.first().copied().unwrap_or(0)),
+            at: (view.start(), 1.0),
             is_fetched: false,
         })
     }
@@ -57,25 +56,28 @@ impl<'a> Lane<'a> {
     /// Goes on until it would wait for memory; whether there is more to do.
     fn go_on(&mut self, view: &View) -> bool {
         if !self.is_fetched {
-            view.fetch_children(self.step.node);
+            fetch_children(view, self.at.0);
             self.is_fetched = true;
             return true;
         }
-        if let Some(found) = self.step.look(view) {
-            self.found.push(found);
-            if self.found.len() > self.word.len() && !self.next_word() {
-                return false;
+        let index = self.word.get(self.found.len()).copied().unwrap_or(0);
+        match view.look(self.at, index) {
+            None => self.at = view.shorter(self.at),
+            Some(found) => {
+                self.found.push(found);
+                if self.found.len() > self.word.len() && !self.next_word() {
+                    return false;
+                }
+                let after = self.found.last().map_or(view.start(), |&(_, after)| after);
+                self.at = (after, 1.0);
             }
-            let after = self.found.last().map_or(view.start(), |&(_, after)| after);
-            let index = self.word.get(self.found.len()).copied().unwrap_or(0);
-            self.step.begin(after, index);
         }
-        view.fetch(self.step.node);
+        fetch_context(view, self.at.0);
         self.is_fetched = false;
         true
     }
 
-    /// Writes down what was found of a word, and goes to the next one, if there is one.
+    /// Writes down a word's probabilities and goes to the next word, if there is one.
     fn next_word(&mut self) -> bool {
         let (of_word, rest) = std::mem::take(&mut self.p).split_at_mut(self.found.len());
         self.p = rest;
@@ -93,56 +95,40 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// The way from a place to the one after a character, from the longest context to the shortest.
-pub(super) struct Step {
-    from: Node,
-    node: Node,
-    index: usize,
-    /// Of the contexts that the character does not follow, by their lengths.
-    backoffs: [f64; MAX_ORDER],
+/// Prefetches the children's range, the suffix and the backoff of a context.
+#[inline]
+fn fetch_context(view: &View, node: Node) {
+    if node == Node::ROOT {
+        return;
+    }
+    let level = view.trie.level(node.length);
+    fetch(&level.children, node.index);
+    fetch(&level.suffix, node.index);
+    fetch(&view.levels[node.length - 1].backoff, node.index);
 }
 
-impl Step {
-    pub fn new(from: Node, index: usize) -> Self {
-        Self {
-            from,
-            node: from,
-            index,
-            backoffs: [1.0; MAX_ORDER],
-        }
+/// Prefetches the first children of a context.
+#[inline]
+fn fetch_children(view: &View, node: Node) {
+    if node == Node::ROOT {
+        return;
     }
-
-    fn begin(&mut self, from: Node, index: usize) {
-        self.from = from;
-        self.node = from;
-        self.index = index;
+    let range = view.trie.children(node);
+    let level = view.trie.level(node.length + 1);
+    fetch(&level.last, range.start);
+    fetch(&view.levels[node.length].p, range.start);
+    if node.length + 1 == view.order() {
+        fetch(&level.suffix, range.start);
     }
+}
 
-    /// Looks for the character after one context: its probability and the place after it, or none
-    /// if it has to be looked for after the next shorter one.
-    #[inline]
-    pub fn look(&mut self, view: &View) -> Option<(f32, Node)> {
-        let Self {
-            from, node, index, ..
-        } = *self;
-        let child = match node {
-            Node::ROOT if index < view.levels[0].p.len() => Node { length: 1, index },
-            // No character of the model.
-            Node::ROOT => return Some((0.0, Node::ROOT)),
-            node => match view.trie.child(node, index) {
-                Some(child) => child,
-                None => {
-                    self.backoffs[node.length] = view.backoff(node);
-                    self.node = view.trie.suffix(node);
-                    return None;
-                }
-            },
-        };
-        let p = view.after_backoffs(child, node, from, &self.backoffs);
-        let after = match child.length == view.order() {
-            true => view.trie.suffix(child),
-            false => child,
-        };
-        Some((probability(p), after))
+#[inline(always)]
+fn fetch<T>(items: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let item = items.as_ptr().wrapping_add(index);
+        // SAFETY: a prefetch reads nothing, and any address is good for it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(item.cast()) }
     }
 }

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use super::trie::{Node, Occurrences, Trie};
-use super::{Probabilities, Unseen, View};
+use super::view::{Probabilities, View};
 
 /// Estimates the probabilities of all n-grams.
 pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences]) -> View {
@@ -62,7 +62,7 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences]) -> View {
     View {
         trie,
         levels,
-        unseen: Unseen::BacksOff,
+        unit: 1.0,
     }
 }
 

@@ -1,0 +1,147 @@
+//! An n-gram model as a language model.
+
+use std::sync::Arc;
+
+use tch::Tensor;
+
+use super::smoothing::Smoothing;
+use super::trie::{Occurrences, Trie};
+use super::view::View;
+use super::{additive, drawer, kneser_ney, marginal, walk, witten_bell};
+use crate::counting::NgramCounts;
+use crate::data::Vocabulary;
+use crate::error::Result;
+use crate::memory::Memory;
+use crate::models::draw::{Drawer, Method, Shaping};
+use crate::models::language_model::LanguageModel;
+use crate::models::table::Table;
+
+/// An n-gram model.
+#[derive(Debug, Clone)]
+pub struct Ngram {
+    vocabulary: Vocabulary,
+    smoothing: Option<Smoothing>,
+    view: View,
+}
+
+impl Ngram {
+    /// The model of counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Memory`](crate::error::Error::Memory) before more memory is used than there is.
+    pub fn of(counts: &NgramCounts, smoothing: Smoothing, memory: &Memory) -> Result<Self> {
+        let (trie, occurrences) = Trie::of(counts, memory)?;
+        let vocabulary = counts.vocabulary().clone();
+        Ok(Self::of_trie(
+            vocabulary,
+            Arc::new(trie),
+            &occurrences,
+            smoothing,
+        ))
+    }
+
+    pub(super) fn of_trie(
+        vocabulary: Vocabulary,
+        trie: Arc<Trie>,
+        occurrences: &[Occurrences],
+        smoothing: Smoothing,
+    ) -> Self {
+        let view = match smoothing {
+            Smoothing::KneserNey => kneser_ney::estimate(trie, occurrences).view,
+            Smoothing::WittenBell => witten_bell::estimate(trie, occurrences),
+            Smoothing::Additive(added) => additive::estimate(trie, occurrences, added),
+        };
+        Self::with(vocabulary, Some(smoothing), view)
+    }
+
+    /// A model from a file.
+    pub(crate) fn with(vocabulary: Vocabulary, smoothing: Option<Smoothing>, view: View) -> Self {
+        Self {
+            vocabulary,
+            smoothing,
+            view,
+        }
+    }
+
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The length of its longest n-grams.
+    pub fn order(&self) -> usize {
+        self.view.order()
+    }
+
+    /// The way its probabilities were made of counts; none if another program made them.
+    pub fn smoothing(&self) -> Option<Smoothing> {
+        self.smoothing
+    }
+
+    /// How many n-grams there are of each length, from 1 on. As in an ARPA file, the start and the
+    /// end token are two, and an unknown character is one.
+    pub fn ngrams(&self) -> Vec<u64> {
+        let lengths = 1..=self.order();
+        lengths.map(|length| self.view.ngrams(length)).collect()
+    }
+
+    /// How many numbers it has: a probability for each n-gram but the start token, a backoff for
+    /// each but the longest.
+    pub fn parameters(&self) -> u64 {
+        let levels = self.view.levels.iter();
+        levels
+            .map(|level| (level.p.len() + level.backoff.len()) as u64)
+            .sum()
+    }
+
+    /// Its marginal for pairs: the probability of every character (column) after every one (row) in
+    /// the words that it makes, whatever comes before, `[V, V]`. `on_step` is told the share of the
+    /// work that is done.
+    ///
+    /// # Errors
+    ///
+    /// Only if libtorch fails.
+    pub fn marginal(&self, on_step: &mut dyn FnMut(f64)) -> Result<Table> {
+        marginal::of(&self.view, &self.vocabulary, on_step)
+    }
+}
+
+impl LanguageModel for Ngram {
+    fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    fn block_size(&self) -> usize {
+        self.order() - 1
+    }
+
+    fn distributions(&self, contexts: &Tensor) -> Result<Tensor> {
+        let (size, v) = (contexts.size(), self.vocabulary.len());
+        let contexts: Vec<i64> = Vec::try_from(contexts.f_contiguous()?.f_view([-1])?)?;
+        let contexts: Vec<usize> = contexts.iter().map(|&index| index as usize).collect();
+        let rows = size.first().map_or(0, |&rows| rows as usize);
+        let mut p = vec![0.0; rows * v];
+        for (row, p) in p.chunks_exact_mut(v).enumerate() {
+            let context = &contexts[row * self.block_size()..][..self.block_size()];
+            self.view.fill(self.view.after(context), p);
+        }
+        Ok(Tensor::f_from_slice(&p)?.f_view([rows as i64, v as i64])?)
+    }
+
+    fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
+        Ok(walk::probabilities(&self.view, words))
+    }
+
+    fn knows_unknown(&self) -> bool {
+        let unknown = self.view.levels[0].p.get(self.vocabulary.len());
+        unknown.is_some_and(|&p| p > 0.0)
+    }
+
+    fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
+        drawer::of(&self.view, self.vocabulary.len(), method, shaping)
+    }
+
+    fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {
+        Some(self)
+    }
+}

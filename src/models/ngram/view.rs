@@ -1,0 +1,138 @@
+//! Reading the probabilities of a trie.
+//!
+//! A character that never followed a context is looked for after the context without its first
+//! character, and so on down to the root; its probability there is multiplied by the backoffs of
+//! the longer contexts.
+
+use std::sync::Arc;
+
+use super::trie::{Node, Trie};
+
+/// The probabilities of the n-grams of one length.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Probabilities {
+    /// Of the last character after the others.
+    pub p: Vec<f32>,
+    /// What is left for characters that never followed, in the view's unit; empty for the longest
+    /// n-grams.
+    pub backoff: Vec<f32>,
+}
+
+/// The probabilities of a trie, or of its first levels.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub trie: Arc<Trie>,
+    /// The first one has probabilities of `V` characters, and of `<unk>` if the model has it.
+    pub levels: Vec<Arc<Probabilities>>,
+    /// What the levels' backoffs are divided by: `Smoothing::backoff_unit`, or 1.
+    pub unit: f64,
+}
+
+/// A context, and what the probabilities of characters after it are multiplied by.
+pub(super) type Weighted = (Node, f64);
+
+/// Limits a probability to 1: the backoffs of another program's file may lead to more.
+#[inline]
+fn probability(p: f64) -> f32 {
+    p.min(1.0) as f32
+}
+
+impl View {
+    pub fn order(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// The model of a lower order, where its probabilities do not depend on the order.
+    pub fn cut(&self, order: usize) -> Self {
+        Self {
+            levels: self.levels[..order].to_vec(),
+            ..self.clone()
+        }
+    }
+
+    /// How many n-grams of a length there are. As in an ARPA file, the start and the end token are
+    /// two, and `<unk>` is one.
+    pub fn ngrams(&self, length: usize) -> u64 {
+        self.levels[length - 1].p.len() as u64 + u64::from(length == 1)
+    }
+
+    pub fn p(&self, node: Node) -> f64 {
+        self.levels[node.length - 1].p[node.index].into()
+    }
+
+    pub fn backoff(&self, node: Node) -> f64 {
+        f64::from(self.levels[node.length - 1].backoff[node.index]) / self.unit
+    }
+
+    /// The context before the first character of a word.
+    pub fn start(&self) -> Node {
+        match self.order() {
+            1 => Node::ROOT,
+            _ => Node::START,
+        }
+    }
+
+    /// The context that an n-gram leads to: itself, or its suffix if it is one of the longest.
+    #[inline]
+    pub fn context(&self, ngram: Node) -> Node {
+        match ngram.length == self.order() {
+            true => self.trie.suffix(ngram),
+            false => ngram,
+        }
+    }
+
+    /// The longest context that some characters end with. Start tokens that fill up a block of
+    /// characters count as one; without any, the characters are the middle of a word.
+    pub fn after(&self, characters: &[usize]) -> Node {
+        let starts = characters.iter().take_while(|&&index| index == 0).count();
+        let begin = match starts {
+            0 => Node::ROOT,
+            _ => self.start(),
+        };
+        let after = |context, &index| self.step(context, index).1;
+        characters[starts..].iter().fold(begin, after)
+    }
+
+    /// The probability of a character after a context, and the context that it leads to. A character
+    /// that the model does not have has the probability 0.
+    #[inline]
+    pub fn step(&self, context: Node, index: usize) -> (f32, Node) {
+        let mut at = (context, 1.0);
+        loop {
+            match self.look(at, index) {
+                Some(found) => return found,
+                None => at = self.shorter(at),
+            }
+        }
+    }
+
+    /// A step where the character follows this very context, none where it may follow a shorter one.
+    #[inline]
+    pub fn look(&self, (context, weight): Weighted, index: usize) -> Option<(f32, Node)> {
+        let child = match context {
+            Node::ROOT if index < self.levels[0].p.len() => Node { length: 1, index },
+            Node::ROOT => return Some((0.0, Node::ROOT)),
+            context => self.trie.child(context, index)?,
+        };
+        let p = probability(weight * self.p(child));
+        Some((p, self.context(child)))
+    }
+
+    /// The context that one backs off to.
+    #[inline]
+    pub fn shorter(&self, (context, weight): Weighted) -> Weighted {
+        (self.trie.suffix(context), weight * self.backoff(context))
+    }
+
+    /// The distribution of the next character after a context: its first `V` characters, `[V]`.
+    pub fn fill(&self, context: Node, row: &mut [f32]) {
+        let shorter = |at: &Weighted| (at.0 != Node::ROOT).then(|| self.shorter(*at));
+        let contexts: Vec<_> = std::iter::successors(Some((context, 1.0)), shorter).collect();
+        // Longer contexts overwrite what shorter ones say.
+        for &(context, weight) in contexts.iter().rev() {
+            for (index, child) in self.trie.children_by_character(context, row.len()) {
+                row[index] = probability(weight * self.p(child));
+            }
+        }
+    }
+}
