@@ -5,6 +5,10 @@ mod common;
 use std::collections::HashSet;
 
 use common::Folder;
+use makemore_tch::counting::count_parts;
+use makemore_tch::memory::Memory;
+use makemore_tch::models::ngram::orders::{Order, Orders, better_order};
+use makemore_tch::{List, Part, Parts, Shares, Smoothing, Split, Vocabulary, Words};
 use serde_json::Value;
 
 /// A list that the first lines of others are chosen from.
@@ -372,6 +376,49 @@ fn the_picture_of_the_orders_has_both_ways_of_smoothing() {
     assert!(picture.contains("Kneser"), "no label");
     let error = folder.error("train --type ngram --split 100,0,0 --plot p.svg", 1);
     assert!(error.contains("--plot draws the loss on dev"), "{error}");
+}
+
+#[test]
+fn a_library_user_finds_the_best_smoothing_and_order() {
+    let few = NAMES.lines().take(60).collect::<Vec<_>>().join("\n");
+    let names = Words::parse("names", few, '.').unwrap();
+    let list = List {
+        source: names.source(),
+        digest: names.digest(),
+    };
+    let split = Split::new(Shares::USUAL, 420, list.digest.words);
+    let parts = Parts::new(list, split);
+    let (vocabulary, memory) = (Vocabulary::of(&names).unwrap(), Memory::new(1 << 30));
+    let wanted = [Part::Train, Part::Dev];
+    let counted = count_parts(&parts, &wanted, &vocabulary, 9, &memory, &|_| ()).unwrap();
+    let [train, dev] = counted.try_into().unwrap();
+    let orders = Orders::of(train, Some(dev), &memory).unwrap();
+
+    let rows = orders.with(Smoothing::KneserNey, |_| ());
+    let dev = |rows: &[Order]| rows.iter().filter_map(|row| row.dev).collect::<Vec<f64>>();
+    let lowest = dev(&rows).into_iter().fold(f64::INFINITY, f64::min);
+    let best = better_order(&rows).unwrap();
+    assert_eq!(rows[best - 1].dev, Some(lowest));
+    assert_eq!(better_order(&rows[..best]), None);
+    let additive = orders.best_additive(|_| ()).unwrap();
+    let [best, witten_bell, kneser_ney] = orders
+        .curves(
+            Smoothing::WittenBell,
+            &orders.with(Smoothing::WittenBell, |_| ()),
+            true,
+        )
+        .unwrap()
+        .try_into()
+        .unwrap();
+    assert_eq!((best.dev, kneser_ney.dev), (dev(&additive), dev(&rows)));
+    assert!(witten_bell.name.contains("Witten"));
+    assert_eq!(
+        orders
+            .curves(Smoothing::KneserNey, &rows, false)
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 /// The exercise of the lecture: its loss comes down to that of counting.

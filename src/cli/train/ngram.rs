@@ -1,6 +1,7 @@
 //! `makemore-tch train --type ngram`: n-grams, counted and smoothed.
 
-use std::io::Write;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -8,25 +9,22 @@ use anyhow::{Context as _, bail};
 use makemore_tch::counting::count_parts;
 use makemore_tch::libtorch::device;
 use makemore_tch::memory::Memory;
-use makemore_tch::models::ngram::orders::{Order, Orders, Tried};
+use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, better_order};
 use makemore_tch::{
     Checkpoint, LanguageModel, Model, NgramCounts, Part, SampleOptions, Shares, Smoothing, format,
     plots,
 };
 use serde::Serialize;
 
-use super::data::{Data, nll};
+use super::data::{Data, HeldOut, nll};
 use super::names::{self, Name};
 use super::outputs::Outputs;
 use super::{Choice, ModelType, SEED, Train};
 use crate::cli::context::Context;
 use crate::cli::{output, progress};
 
-/// As many characters as say most about the next one in names.
+/// The default order: as many characters as say most about the next one in names.
 const ORDER: usize = 6;
-
-/// A difference of dev losses that is worth a remark, in nats.
-const CLEARLY: f64 = 0.005;
 
 #[derive(Serialize)]
 struct Document {
@@ -36,7 +34,6 @@ struct Document {
     seconds: f64,
     smoothing: String,
     orders: Vec<Order>,
-    /// What was tried for the number to add.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tried: Vec<Tried>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,86 +67,48 @@ impl Train {
         if !model.knows_unknown() {
             data.check_characters()?;
         }
-
-        let mut results = output::results();
-        let mut printed = Ok(());
-        let mut print = |line: &dyn std::fmt::Display| {
-            if printed.is_ok() && !self.json.json {
-                printed = writeln!(results, "{line}");
-            }
+        let mut printer = Printer::new(self.json.json);
+        printer.search(&tried, smoothing);
+        printer.line(&Row::heading(smoothing, data.has(Part::Dev)));
+        let print = |order: &Order| printer.line(&Row(order));
+        let rows = match self.smoothing {
+            Some(Choice::Auto) => orders.best_additive(print)?,
+            _ => orders.with(smoothing, print),
         };
-        for tried in &tried {
-            let Tried { added, dev } = tried;
-            print(&format_args!(
-                "{added} added to every count: dev loss {dev:.6}"
-            ));
-        }
-        if let (false, Smoothing::Additive(best)) = (tried.is_empty(), smoothing) {
-            print(&format_args!("The lowest dev loss: {best} added"));
-        }
-        print(&Row::heading(smoothing, data.has(Part::Dev)));
-        let rows = self.orders(&orders, smoothing, |order| print(&Row(order)))?;
-        let shorter = better_order(&rows);
         let held_out = data.held_out(&model, &memory)?;
-        let seconds = start.elapsed().as_secs_f64();
-
-        // Saved before it is said that it is, and whatever became of what was printed.
-        let seed = self.seed.unwrap_or(SEED);
+        let mut document = Document {
+            kind: "ngram",
+            parameters: model.parameters(),
+            seconds: start.elapsed().as_secs_f64(),
+            smoothing: smoothing.to_string(),
+            orders: rows,
+            tried,
+            dev_loss: nll(held_out.dev.all),
+            test_loss: nll(held_out.test.all),
+            test_loss_new: nll(held_out.test.new),
+            checkpoint: String::new(),
+            names: Vec::new(),
+        };
         let checkpoint = Checkpoint {
             model: Model::Ngram(model),
-            seed,
+            seed: self.seed.unwrap_or(SEED),
             libtorch: device::libtorch_version(),
             data: data.counted.digest,
             split: data.parts.split_of(),
         };
         let saved = outputs.save(&checkpoint)?;
-        // What fails from here on does so after the results.
-        let plotted = self.plot(&orders, smoothing, &rows, &data, &outputs);
-        let model = checkpoint.model.language_model();
-        let is_saved =
-            |what: &str| format!("the model was saved to {}, but {what}", saved.display());
-        let (names, drawn) = match names::draw(model, seed, &data.parts, &SampleOptions::default())
-        {
-            Ok(names) => (names, Ok(())),
-            Err(error) => (Vec::new(), Err(error)),
-        };
-        let parameters = match &checkpoint.model {
-            Model::Ngram(ngram) => ngram.parameters(),
-            Model::Bigram(_) | Model::Network(_) => 0,
-        };
-        let written = if self.json.json {
-            output::json(&Document {
-                kind: "ngram",
-                parameters,
-                seconds,
-                smoothing: smoothing.to_string(),
-                orders: rows,
-                tried,
-                dev_loss: nll(held_out.dev.all),
-                test_loss: nll(held_out.test.all),
-                test_loss_new: nll(held_out.test.new),
-                checkpoint: saved.to_string_lossy().into_owned(),
-                names,
-            })
-        } else {
-            for line in held_out.lines() {
-                print(&line);
-            }
-            let checkpoint = format::visible(&saved.to_string_lossy());
-            print(&format_args!("Checkpoint: {checkpoint}"));
-            for name in &names {
-                print(name);
-            }
-            printed
-                .and_then(|()| results.flush())
-                .map_err(anyhow::Error::from)
-        };
-        let plotted = plotted.with_context(|| is_saved("no picture was drawn"))?;
+        document.checkpoint = saved.to_string_lossy().into_owned();
+        // What fails from here on is told after the results.
+        let plotted = self.plot(&orders, smoothing, &document.orders, &data, &outputs);
+        let drawn = draw(&checkpoint, &data).map(|names| document.names = names);
+        let printed = printer.finish(&document, &held_out);
+        let failed = |what: &str| format!("the model was saved to {}, but {what}", saved.display());
+        let plotted = plotted.with_context(|| failed("no picture was drawn"))?;
         let files: Vec<PathBuf> = std::iter::once(saved.clone()).chain(plotted).collect();
         outputs.check_displaced(&files)?;
-        written.with_context(|| is_saved("not all could be printed"))?;
-        drawn.with_context(|| is_saved("no names can be drawn from it"))?;
-        if let Some(best) = shorter {
+        printed.with_context(|| failed("not all could be printed"))?;
+        drawn.with_context(|| failed("no names can be drawn from it"))?;
+        if let Some(best) = better_order(&document.orders) {
             context.remarks.say(format_args!(
                 "order {best} has the lowest dev loss; --order {best} trains it"
             ));
@@ -165,15 +124,17 @@ impl Train {
         rows: &[Order],
         data: &Data,
         outputs: &Outputs,
-    ) -> anyhow::Result<Vec<PathBuf>> {
+    ) -> anyhow::Result<Option<PathBuf>> {
         if self.plot.is_none() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         // Additive smoothing gives unknown characters no probability, so there is no such line.
         let with_additive = data.check_characters().is_ok();
-        let lines = lines(orders, smoothing, rows, with_additive)?;
-        let plotted = outputs.write_plot(&plots::ByOrder { lines })?;
-        Ok(plotted.into_iter().collect())
+        let curves = orders.curves(smoothing, rows, with_additive)?.into_iter();
+        let lines = curves.map(|Curve { name, dev }| plots::DevLosses { name, losses: dev });
+        outputs.write_plot(&plots::ByOrder {
+            lines: lines.collect(),
+        })
     }
 
     fn refuse_of_gradient_descent(&self) -> anyhow::Result<()> {
@@ -254,81 +215,63 @@ impl Train {
             }
         }
     }
+}
 
-    /// A model of every order; where the number to add is chosen, each with its own.
-    fn orders(
-        &self,
-        orders: &Orders,
-        smoothing: Smoothing,
-        each: impl FnMut(&Order),
-    ) -> makemore_tch::Result<Vec<Order>> {
-        match self.smoothing {
-            Some(Choice::Auto) => best_additive(orders, self.order.unwrap_or(ORDER), each),
-            _ => Ok(orders.with(smoothing, each)),
+/// Names that a model makes.
+fn draw(checkpoint: &Checkpoint, data: &Data) -> makemore_tch::Result<Vec<Name>> {
+    let model = checkpoint.model.language_model();
+    let options = SampleOptions::default();
+    names::draw(model, checkpoint.seed, &data.parts, &options)
+}
+
+/// Standard output. What cannot be printed is told at the end, so that it does not end the work.
+struct Printer {
+    results: Box<dyn Write>,
+    json: bool,
+    printed: io::Result<()>,
+}
+
+impl Printer {
+    fn new(json: bool) -> Self {
+        Self {
+            results: output::results(),
+            json,
+            printed: Ok(()),
         }
     }
-}
 
-/// An order whose dev loss is clearly lower than that of the last one, the lowest.
-fn better_order(rows: &[Order]) -> Option<usize> {
-    let losses = rows.iter().filter_map(|row| Some((row.order, row.dev?)));
-    let (order, lowest) = losses.min_by(|one, other| one.1.total_cmp(&other.1))?;
-    let last = rows.last()?.dev?;
-    (lowest < last - CLEARLY).then_some(order)
-}
-
-/// Additive models of every order, each with the number that is best on dev.
-fn best_additive(
-    orders: &Orders,
-    highest: usize,
-    mut each: impl FnMut(&Order),
-) -> makemore_tch::Result<Vec<Order>> {
-    let best = |order| {
-        let (added, _) = orders.search(order)?;
-        let row = orders.additive(order, added);
-        each(&row);
-        Ok(row)
-    };
-    (1..=highest).map(best).collect()
-}
-
-/// The dev losses of every order: of the smoothing that was chosen, of Kneser–Ney and of the best
-/// numbers to add.
-fn lines(
-    orders: &Orders,
-    smoothing: Smoothing,
-    rows: &[Order],
-    with_additive: bool,
-) -> makemore_tch::Result<Vec<plots::DevLosses>> {
-    let losses = |rows: &[Order]| rows.iter().filter_map(|row| row.dev).collect();
-    let of = |name: &str, rows: &[Order]| plots::DevLosses {
-        name: name.to_owned(),
-        losses: losses(rows),
-    };
-    let mut lines = Vec::new();
-    if with_additive {
-        lines.push(of(
-            "additive, the best number of each order",
-            &best_additive(orders, rows.len(), |_| ())?,
-        ));
-    }
-    match smoothing {
-        Smoothing::KneserNey => {}
-        Smoothing::WittenBell => lines.push(of("Witten–Bell", rows)),
-        Smoothing::Additive(added) => {
-            let chosen = of(&format!("additive, {added}"), rows);
-            let is_best = lines.iter().any(|line| line.losses == chosen.losses);
-            if !is_best && chosen.losses.iter().all(|loss| loss.is_finite()) {
-                lines.push(chosen);
-            }
+    fn line(&mut self, line: &dyn Display) {
+        if self.printed.is_ok() && !self.json {
+            self.printed = writeln!(self.results, "{line}");
         }
     }
-    let kneser_ney = match smoothing {
-        Smoothing::KneserNey => rows.to_vec(),
-        _ => orders.with(Smoothing::KneserNey, |_| ()),
-    };
-    lines.push(of("modified Kneser–Ney", &kneser_ney));
-    Ok(lines)
+
+    /// The search for the number to add, if there was one.
+    fn search(&mut self, tried: &[Tried], smoothing: Smoothing) {
+        for Tried { added, dev } in tried {
+            self.line(&format_args!(
+                "{added} added to every count: dev loss {dev:.6}"
+            ));
+        }
+        if !tried.is_empty() {
+            self.line(&format_args!("The lowest dev loss: {smoothing} added"));
+        }
+    }
+
+    fn finish(mut self, document: &Document, held_out: &HeldOut) -> anyhow::Result<()> {
+        if self.json {
+            return output::json(document);
+        }
+        for line in held_out.lines() {
+            self.line(&line);
+        }
+        let checkpoint = format::visible(&document.checkpoint);
+        self.line(&format_args!("Checkpoint: {checkpoint}"));
+        for name in &document.names {
+            self.line(name);
+        }
+        Ok(self.printed.and_then(|()| self.results.flush())?)
+    }
 }
 
 /// A line of the table that is printed.
