@@ -159,6 +159,20 @@ pub enum Error {
         /// The longest order that certainly fits.
         fits: Option<usize>,
     },
+    /// A model's file whose n-grams take more memory than there is.
+    #[error(
+        "{file}: its n-grams take more than the {} of memory that there is for them; {} would work",
+        bytesize::ByteSize::b(*limit).display().si(),
+        bytesize::ByteSize::b(*needed).display().si()
+    )]
+    ModelMemory {
+        /// The file.
+        file: String,
+        /// How many bytes there are.
+        limit: u64,
+        /// How many bytes the n-grams take.
+        needed: u64,
+    },
     /// Numbers that are no probability distribution.
     #[error("what follows {after:?} has no probabilities: {reason}")]
     NoDistribution {

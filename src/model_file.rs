@@ -11,6 +11,7 @@ use crate::data::parts::{List, Parts, SplitOf};
 use crate::data::split::{Part, Split};
 use crate::error::{Error, Result};
 use crate::files::{open, read_error};
+use crate::memory::Memory;
 
 /// Bytes of a file that are looked at to tell what it is.
 const START: u64 = 4096;
@@ -88,7 +89,7 @@ impl ModelFile {
     /// # Errors
     ///
     /// As [`Checkpoint::load`] or [`arpa::read`]; [`Error::NotAModel`] if the file is neither.
-    pub fn load(path: &Path, boundary: Option<char>) -> Result<Self> {
+    pub fn load(path: &Path, boundary: Option<char>, memory: &Memory) -> Result<Self> {
         let failed = |cause| read_error(path, cause);
         let (start, whole) = begin(open(path)?).map_err(failed)?;
         if is_compressed(&start) {
@@ -100,10 +101,10 @@ impl ModelFile {
                         .to_owned(),
                 });
             }
-            return Self::arpa(path, whole, boundary);
+            return Self::arpa(path, whole, boundary, memory);
         }
         if !is_safetensors(&start) && is_arpa(path, &start) {
-            return Self::arpa(path, whole, boundary);
+            return Self::arpa(path, whole, boundary, memory);
         }
         let Checkpoint {
             model, data, split, ..
@@ -118,10 +119,15 @@ impl ModelFile {
         })
     }
 
-    fn arpa(path: &Path, file: impl Read + Send + 'static, boundary: Option<char>) -> Result<Self> {
+    fn arpa(
+        path: &Path,
+        file: impl Read + Send + 'static,
+        boundary: Option<char>,
+        memory: &Memory,
+    ) -> Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            model: Model::Ngram(arpa::read_from(path, file, boundary)?),
+            model: Model::Ngram(arpa::read_from(path, file, boundary, memory)?),
             trained_on: None,
         })
     }
@@ -172,7 +178,10 @@ mod tests {
         }
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        ModelFile::load(file.path(), None).unwrap_err().to_string()
+        let memory = Memory::new(1 << 30);
+        ModelFile::load(file.path(), None, &memory)
+            .unwrap_err()
+            .to_string()
     }
 
     /// It was told that "the tensor has no 32-bit floats".

@@ -7,9 +7,11 @@ mod common;
 
 use std::fmt::Write;
 use std::io::Read;
+use std::path::Path;
 
 use common::Folder;
 use flate2::read::GzDecoder;
+use makemore_tch::memory::Memory;
 use proptest::prelude::*;
 
 const NAMES: &str = include_str!("../assets/names.txt");
@@ -265,7 +267,7 @@ ngram 2=2
         ("-0.5\t</s>", "-0.5\tb", "no </s> among the 1-grams"),
     ] {
         folder.write("bad.arpa", good.replace(from, to));
-        let error = makemore_tch::arpa::read(&folder.path("bad.arpa"), None).unwrap_err();
+        let error = read(&folder.path("bad.arpa")).unwrap_err();
         let error = error.to_string();
         assert!(error.contains("bad.arpa:"), "{to}: {error}");
         assert!(error.contains(says), "{to}: {error}");
@@ -330,6 +332,73 @@ fn files_of_other_writers_are_read() {
     assert!(error.contains("'b' (U+0062)"), "{error}");
 }
 
+fn read(file: &Path) -> makemore_tch::Result<makemore_tch::Ngram> {
+    makemore_tch::arpa::read(file, None, &Memory::new(1 << 30))
+}
+
+/// It once was on the line behind the section, 16.
+#[test]
+fn a_fault_is_reported_on_its_own_line() {
+    let folder = Folder::new();
+    let twice = SMALL.replace("ngram 2=3", "ngram 2=5").replace(
+        "-0.2\ta a\t0\n",
+        "-0.2\ta a\t0\n-0.9\ta a\t0\n-0.8\t<s> a\t0\n",
+    );
+    folder.write("twice.arpa", &twice);
+    let error = folder.error("score --model twice.arpa a", 1);
+    let line = 1 + twice
+        .lines()
+        .position(|line| line.starts_with("-0.9"))
+        .unwrap();
+    let expected = format!("twice.arpa:{line}: the 2-gram \"a a\" is there twice");
+    assert!(error.contains(&expected), "{error}");
+
+    let alone = SMALL.replace("-0.1\t<s> a </s>", "-0.1\t<unk> a </s>");
+    folder.write("alone.arpa", &alone);
+    let error = folder.error("score --model alone.arpa a", 1);
+    let line = 1 + alone
+        .lines()
+        .position(|line| line.contains("<unk> a"))
+        .unwrap();
+    let expected = format!("alone.arpa:{line}: the 3-gram \"<unk> a .\" has no backoff");
+    assert!(error.contains(&expected), "{error}");
+}
+
+/// 2 MB once took 687 MB where 1 MB was allowed.
+#[test]
+fn the_ngrams_of_a_file_are_within_the_memory_that_is_allowed() {
+    let folder = Folder::new();
+    // All n-grams of 40 characters, of which few bytes are left when they are compressed.
+    let characters: Vec<String> = ('\u{4E00}'..).take(40).map(String::from).collect();
+    let mut text = "\\data\\\nngram 1=43\nngram 2=1600\nngram 3=64000\n\n\\1-grams:\n".to_owned();
+    text += "-2\t<s>\t0\n-2\t</s>\n-2\t<unk>\t0\n";
+    let mut longer = vec![String::new()];
+    for length in 1..=3 {
+        longer = longer
+            .iter()
+            .flat_map(|ngram| characters.iter().map(move |next| format!("{ngram} {next}")))
+            .collect();
+        if length > 1 {
+            writeln!(text, "\n\\{length}-grams:").unwrap();
+        }
+        for ngram in &longer {
+            writeln!(text, "-2\t{}", ngram.trim_start()).unwrap();
+        }
+    }
+    text += "\n\\end\\\n";
+    folder.write("packed", zstd::encode_all(text.as_bytes(), 19).unwrap());
+    let error = folder.error("score --memory 1MB --model packed 一", 1);
+    assert!(
+        error.contains("packed: its n-grams take more than the 1.0 MB of memory"),
+        "{error}"
+    );
+    let (before, _) = error.split_once(" would work").unwrap();
+    let works = before.rsplit("; ").next().unwrap().replace(' ', "");
+    folder.stdout(&format!("score --memory {works} --model packed 一"));
+    let megabytes: f64 = works.trim_end_matches("MB").parse().unwrap();
+    assert!((2.0..6.0).contains(&megabytes), "{works}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -341,7 +410,7 @@ proptest! {
         let place = line % lines.len();
         lines[place] = &text;
         std::fs::write(file.path(), lines.join("\n")).unwrap();
-        if let Ok(model) = makemore_tch::arpa::read(file.path(), None) {
+        if let Ok(model) = read(file.path()) {
             prop_assert!(model.order() <= 16);
         }
     }

@@ -1,33 +1,24 @@
 //! Reading ARPA files, whoever wrote them.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use ethnum::U256;
 use foldhash::fast::RandomState;
 
-use super::character_of;
-use crate::counting::MAX_ORDER;
+use super::lines::{Line, Lines};
+use super::token::Token;
 use crate::counting::packed::{Packed, Packing};
-use crate::data::decompress::decompressed;
 use crate::data::vocabulary::Vocabulary;
 use crate::data::words::MAX_CHARACTERS;
 use crate::error::{Error, Result};
 use crate::files::open;
-use crate::models::Ngram;
-use crate::models::ngram::trie::{Level, Node, Trie};
+use crate::memory::Memory;
+use crate::models::ngram::Ngram;
+use crate::models::ngram::trie::{Level, Trie, contexts};
 use crate::models::ngram::view::{Probabilities, View};
-
-/// The most bytes of a line; those of n-grams have some dozen.
-const LONGEST_LINE: u64 = 1 << 16;
-
-/// The most lines before the line that begins the data.
-const LONGEST_PREAMBLE: usize = 1000;
-
-/// The most blank lines after each other.
-const MOST_BLANK: usize = 1000;
 
 /// Start/end tokens to choose from, the first one that is no character of the model.
 const BOUNDARIES: &str = ".$#|^~_@%&*+=/";
@@ -37,9 +28,10 @@ const BOUNDARIES: &str = ".$#|^~_@%&*+=/";
 ///
 /// # Errors
 ///
-/// [`Error::Arpa`] names the first line that is not as it should be; if the file cannot be read.
-pub fn read(path: &Path, boundary: Option<char>) -> Result<Ngram> {
-    read_from(path, open(path)?, boundary)
+/// [`Error::Arpa`] names the first line that is not as it should be; [`Error::ModelMemory`] before
+/// more memory is used than there is; [`Error::Read`] if the file cannot be read.
+pub fn read(path: &Path, boundary: Option<char>, memory: &Memory) -> Result<Ngram> {
+    read_from(path, open(path)?, boundary, memory)
 }
 
 /// As [`read`], from a file that is open.
@@ -47,134 +39,34 @@ pub(crate) fn read_from(
     path: &Path,
     opened: impl Read + Send + 'static,
     boundary: Option<char>,
+    memory: &Memory,
 ) -> Result<Ngram> {
     let mut lines = Lines::of(path, opened)?;
-    let counts = counts(&mut lines)?;
+    let counts = lines.counts()?;
     let characters = Characters::read(&mut lines, &counts, boundary)?;
     let packing = Packing::new(characters.vocabulary.len() + 1, counts.len());
     match packing.bits() {
-        0..=64 => rest::<u64>(lines, &counts, characters, packing),
-        65..=128 => rest::<u128>(lines, &counts, characters, packing),
-        _ => rest::<U256>(lines, &counts, characters, packing),
-    }
-}
-
-/// How many n-grams of each length the file says that it has; ends with the line after that.
-fn counts(lines: &mut Lines) -> Result<Vec<u64>> {
-    let mut preamble = 0;
-    while lines.line() != "\\data\\" {
-        preamble += 1;
-        if preamble > LONGEST_PREAMBLE || !lines.next()? {
-            return Err(lines.fault("no ARPA file: there is no line \\data\\ at its beginning"));
-        }
-    }
-    let mut counts = Vec::new();
-    loop {
-        lines.go_on("how many n-grams there are, and \\1-grams:")?;
-        let expected = counts.len() + 1;
-        let Some(count) = lines.line().strip_prefix("ngram ") else {
-            return match counts.is_empty() {
-                true => Err(lines.fault("expected how many n-grams there are, ngram 1=COUNT")),
-                false => Ok(counts),
-            };
-        };
-        let (length, count) = count.split_once('=').unwrap_or_default();
-        match (length.trim().parse::<usize>(), count.trim().parse::<u64>()) {
-            (Ok(length), Ok(count)) if length == expected => counts.push(count),
-            _ => return Err(lines.fault(format!("expected ngram {expected}=COUNT"))),
-        }
-        if counts.len() > MAX_ORDER {
-            let most = format!("n-grams of more than {MAX_ORDER} characters cannot be read");
-            return Err(lines.fault(most));
-        }
-    }
-}
-
-/// Goes through the n-grams of a length, from the line with their heading to the one after them;
-/// `each` is told the probability, the tokens, and the backoff, which is 1 where there is none.
-fn ngrams(
-    lines: &mut Lines,
-    length: usize,
-    counts: &[u64],
-    mut each: impl FnMut(&Lines, f32, &[&str], f32) -> Result<()>,
-) -> Result<()> {
-    let heading = format!("\\{length}-grams:");
-    if lines.line() != heading {
-        return Err(lines.fault(format!("expected the line {heading}")));
-    }
-    let claimed = counts[length - 1];
-    let following = match length == counts.len() {
-        true => "\\end\\".to_owned(),
-        false => format!("\\{}-grams:", length + 1),
-    };
-    let wanted = format!("{length}-grams or {following}");
-    let mut found = 0;
-    loop {
-        lines.go_on(&wanted)?;
-        if lines.line().starts_with('\\') {
-            break;
-        }
-        found += 1;
-        if found > claimed {
-            let fault = format!("more {length}-grams than the {claimed} that the file says");
-            return Err(lines.fault(fault));
-        }
-        let mut fields = lines.line().split_ascii_whitespace();
-        let p = lines.probability(fields.next())?;
-        let mut tokens = [""; MAX_ORDER];
-        for token in &mut tokens[..length] {
-            let missing = || lines.fault(format!("expected {length} characters after a number"));
-            *token = fields.next().ok_or_else(missing)?;
-        }
-        let backoff = lines.backoff(fields.next(), length == counts.len())?;
-        if let Some(further) = fields.next() {
-            return Err(lines.fault(format!("{further:?} is too much on the line")));
-        }
-        each(lines, p, &tokens[..length], backoff)?;
-    }
-    match found == claimed {
-        true => Ok(()),
-        false => Err(lines.fault(format!(
-            "the file says that it has {claimed} {length}-grams, and has {found}"
-        ))),
+        0..=64 => model::<u64>(lines, &counts, characters, packing, memory),
+        65..=128 => model::<u128>(lines, &counts, characters, packing, memory),
+        _ => model::<U256>(lines, &counts, characters, packing, memory),
     }
 }
 
 /// The single characters.
 struct Characters {
     vocabulary: Vocabulary,
-    /// Of the characters by their indices, then `<unk>` where the file has it.
-    p: Vec<f32>,
-    backoff: Vec<f32>,
+    probabilities: Probabilities,
+    /// Whether the file has `<unk>`.
+    has_unknown: bool,
     /// The indices of tokens.
     indices: HashMap<String, usize, RandomState>,
-}
-
-/// What a token is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Token {
-    Start,
-    End,
-    Unknown,
-    Character(char),
-}
-
-impl Token {
-    fn of(token: &str) -> Option<Self> {
-        match token {
-            "<s>" | "<S>" => Some(Self::Start),
-            "</s>" | "</S>" => Some(Self::End),
-            "<unk>" | "<UNK>" => Some(Self::Unknown),
-            token => character_of(token).map(Self::Character),
-        }
-    }
 }
 
 impl Characters {
     fn read(lines: &mut Lines, counts: &[u64], boundary: Option<char>) -> Result<Self> {
         let mut found: HashMap<Token, (f32, f32)> = HashMap::new();
         let mut tokens: HashMap<String, Token> = HashMap::new();
-        ngrams(lines, 1, counts, |lines, p, token, backoff| {
+        lines.ngrams(1, counts, |lines, Line { p, tokens: token, backoff }| {
             let text = token[0];
             let token = Token::of(text).ok_or_else(|| {
                 lines.fault(format!(
@@ -193,17 +85,7 @@ impl Characters {
         let missing = |token| lines.fault(format!("there is no {token} among the 1-grams"));
         let (_, of_start) = *found.get(&Token::Start).ok_or_else(|| missing("<s>"))?;
         let (end, _) = *found.get(&Token::End).ok_or_else(|| missing("</s>"))?;
-        let characters = found.keys().filter_map(|token| match token {
-            Token::Character(character) => Some(*character),
-            _ => None,
-        });
-        let free = |boundary: &char| !found.contains_key(&Token::Character(*boundary));
-        let boundary = boundary
-            .or_else(|| BOUNDARIES.chars().find(free))
-            .or_else(|| ('!'..).find(|character| free(character) && !character.is_control()))
-            .unwrap_or('.');
-        let vocabulary = Vocabulary::new(boundary, characters)
-            .map_err(|error| lines.fault(error.to_string()))?;
+        let vocabulary = vocabulary(&found, boundary, lines)?;
         let (mut p, mut backoff) = (vec![end], vec![of_start]);
         for &character in &vocabulary.characters()[1..] {
             let (of_p, of_backoff) = found[&Token::Character(character)];
@@ -223,10 +105,20 @@ impl Characters {
             .map(|(text, token)| (text, index_of(token)));
         Ok(Self {
             indices: indices.collect(),
+            has_unknown: unknown.is_some(),
+            probabilities: Probabilities { p, backoff },
             vocabulary,
-            p,
-            backoff,
         })
+    }
+
+    /// The index of a token, which may be spelt otherwise than among the 1-grams: `<S>` for `<s>`.
+    fn index(&self, text: &str) -> Option<usize> {
+        let other = || match Token::of(text)? {
+            Token::Start | Token::End => Some(0),
+            Token::Unknown => self.has_unknown.then_some(self.vocabulary.len()),
+            Token::Character(_) => None,
+        };
+        self.indices.get(text).copied().or_else(other)
     }
 
     /// The indices of an n-gram's tokens.
@@ -234,178 +126,251 @@ impl Characters {
         let mask = packing.mask();
         let mut ngram = K::default();
         for (place, &token) in tokens.iter().enumerate() {
-            let index = self.indices.get(token).copied();
-            // <s> among the single ones may be <S> here.
-            let index = index.or_else(|| self.of_other_spelling(token));
-            let index =
-                index.ok_or_else(|| lines.fault(format!("{token:?} is not among the 1-grams")))?;
-            if index == 0 {
-                let is_start = Token::of(token) == Some(Token::Start);
-                let fits = match is_start {
-                    true => place == 0,
-                    false => place + 1 == tokens.len(),
-                };
-                if !fits {
-                    return Err(lines.fault(format!("{token} in the middle of an n-gram")));
-                }
+            let unknown = || lines.fault(format!("{token:?} is not among the 1-grams"));
+            let index = self.index(token).ok_or_else(unknown)?;
+            let allowed = match Token::of(token) {
+                Some(Token::Start) => place == 0,
+                Some(Token::End) => place + 1 == tokens.len(),
+                _ => true,
+            };
+            if !allowed {
+                return Err(lines.fault(format!("{token} in the middle of an n-gram")));
             }
             ngram = packing.push(ngram, index as u16, mask);
         }
         Ok(ngram)
     }
-}
 
-impl Characters {
-    fn of_other_spelling(&self, token: &str) -> Option<usize> {
-        match Token::of(token)? {
-            Token::Start | Token::End => Some(0),
-            Token::Unknown => (self.p.len() > self.vocabulary.len()).then(|| self.vocabulary.len()),
-            Token::Character(_) => None,
-        }
+    /// An n-gram as text, for errors.
+    fn text(&self, indices: impl Iterator<Item = usize>) -> String {
+        let characters = self.vocabulary.characters();
+        let text = indices.map(|index| {
+            let character = characters.get(index);
+            character.map_or("<unk>".to_owned(), char::to_string)
+        });
+        format!("{:?}", text.collect::<Vec<_>>().join(" "))
     }
 }
 
-/// An n-gram with its probability and its backoff. Without a probability it was not in the file,
-/// and is only there because it is a suffix.
-type Entry<K> = (K, Option<f32>, f32);
+fn vocabulary(
+    found: &HashMap<Token, (f32, f32)>,
+    boundary: Option<char>,
+    lines: &Lines,
+) -> Result<Vocabulary> {
+    let characters = found.keys().filter_map(|token| match token {
+        Token::Character(character) => Some(*character),
+        _ => None,
+    });
+    let free = |boundary: &char| !found.contains_key(&Token::Character(*boundary));
+    let boundary = boundary
+        .or_else(|| BOUNDARIES.chars().find(free))
+        .or_else(|| ('!'..).find(|character| free(character) && !character.is_control()))
+        .unwrap_or('.');
+    Vocabulary::new(boundary, characters).map_err(|error| lines.fault(error.to_string()))
+}
 
-fn rest<K: Packed>(
+/// An n-gram of a file.
+#[derive(Clone, Copy)]
+struct Entry<K> {
+    ngram: K,
+    /// NaN for a suffix that is not in the file.
+    p: f32,
+    backoff: f32,
+    line: u32,
+}
+
+/// The bytes that an n-gram takes in a model: its last character, its children, its suffix, its
+/// probability and its backoff.
+const BYTES_OF_A_MODEL: u64 = 2 + 4 + 4 + 4 + 4;
+
+/// How many n-grams memory is reserved for at once.
+const BLOCK: u64 = 1 << 10;
+
+/// The memory that is reserved while a file is read.
+struct Reserved<'a> {
+    memory: &'a Memory,
+    file: String,
+    /// The bytes of an n-gram in the file, packed for a search, and in the model.
+    an_ngram: u64,
+    /// How many n-grams the file says that it has.
+    claimed: u64,
+    ngrams: u64,
+}
+
+impl Reserved<'_> {
+    fn add(&mut self, ngrams: u64) -> Result<()> {
+        if self.memory.reserve(ngrams * self.an_ngram) {
+            self.ngrams += ngrams;
+            return Ok(());
+        }
+        let others = self.memory.limit() - self.memory.free() - self.ngrams * self.an_ngram;
+        let ngrams =
+            self.claimed.max(self.ngrams + ngrams) + BLOCK * crate::counting::MAX_ORDER as u64;
+        Err(Error::ModelMemory {
+            file: self.file.clone(),
+            limit: self.memory.limit(),
+            needed: rounded_up(others.saturating_add(ngrams.saturating_mul(self.an_ngram))),
+        })
+    }
+
+    /// Gives back all but what the model takes.
+    fn settle(self, model: &View) {
+        let levels = 1..=model.order();
+        let ngrams: u64 = levels.map(|length| model.ngrams(length)).sum();
+        let kept = ngrams * BYTES_OF_A_MODEL;
+        self.memory
+            .release((self.ngrams * self.an_ngram).saturating_sub(kept));
+    }
+}
+
+/// A number of two digits and zeros that is not less.
+fn rounded_up(bytes: u64) -> u64 {
+    let unit = 10_u64.pow(bytes.max(100).ilog10() - 1);
+    bytes.div_ceil(unit).saturating_mul(unit)
+}
+
+fn model<K: Packed>(
     mut lines: Lines,
     counts: &[u64],
     characters: Characters,
     packing: Packing,
+    memory: &Memory,
 ) -> Result<Ngram> {
-    let order = counts.len();
+    let mut reserved = Reserved {
+        memory,
+        file: lines.file().to_owned(),
+        an_ngram: (size_of::<Entry<K>>() + size_of::<K>()) as u64 + BYTES_OF_A_MODEL,
+        claimed: counts
+            .iter()
+            .fold(0, |sum, &count| sum.saturating_add(count)),
+        ngrams: 0,
+    };
     let mut levels: Vec<Vec<Entry<K>>> = Vec::new();
-    for length in 2..=order {
+    for length in 2..=counts.len() {
         let packing = packing.of_order(length);
         let mut level: Vec<Entry<K>> = Vec::new();
-        ngrams(&mut lines, length, counts, |lines, p, tokens, backoff| {
-            level.push((characters.pack(lines, tokens, packing)?, Some(p), backoff));
+        lines.ngrams(length, counts, |lines, Line { p, tokens, backoff }| {
+            if (level.len() as u64).is_multiple_of(BLOCK) {
+                reserved.add(BLOCK)?;
+            }
+            level.push(Entry {
+                ngram: characters.pack(lines, tokens, packing)?,
+                p,
+                backoff,
+                line: lines.number as u32,
+            });
             Ok(())
         })?;
-        level.sort_unstable_by_key(|&(ngram, ..)| ngram);
-        let text = |ngram| characters.text(packing.unpack(ngram));
-        if let Some(twice) = level.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(lines.fault(format!(
-                "the {length}-gram {} is there twice",
-                text(twice[0].0)
-            )));
-        }
-        if let Some(lower) = levels.last() {
-            let mut lower = lower.iter().map(|&(ngram, ..)| ngram).peekable();
-            for &(ngram, ..) in &level {
-                let context = packing.context(ngram);
-                while lower.next_if(|&lower| lower < context).is_some() {}
-                if lower.peek() != Some(&context) {
-                    return Err(lines.fault(format!(
-                        "the {length}-gram {} has no backoff: what it begins with is not among the {}-grams",
-                        text(ngram),
-                        length - 1
-                    )));
-                }
-            }
+        level.sort_unstable_by_key(|entry| (entry.ngram, entry.line));
+        if let Some((line, ngram, fault)) = first_fault(&level, levels.last(), packing) {
+            let ngram = characters.text(packing.unpack(ngram));
+            return Err(lines.fault_at(line as usize, format!("the {length}-gram {ngram} {fault}")));
         }
         levels.push(level);
     }
-    if lines.line() != "\\end\\" {
-        return Err(lines.fault("expected the line \\end\\"));
-    }
+    lines.expect("\\end\\")?;
     for upper in (1..levels.len()).rev() {
-        add_suffixes(&mut levels, upper, packing.of_order(upper + 1));
+        let added = missing_suffixes(
+            &levels[upper],
+            &levels[upper - 1],
+            packing.of_order(upper + 1),
+        );
+        reserved.add(added.len() as u64)?;
+        let lower = &mut levels[upper - 1];
+        lower.extend(added);
+        lower.sort_unstable_by_key(|entry| entry.ngram);
     }
     let v = characters.vocabulary.len();
-    let view = view(levels, &characters, packing)
+    let view = view(levels, characters.probabilities, v, packing)
         .ok_or_else(|| lines.fault(format!("no n-grams of {v} characters")))?;
+    reserved.settle(&view);
     Ok(Ngram::with(characters.vocabulary, None, view))
 }
 
-/// Adds the suffixes of the n-grams of one level to those of the level below, which `shorter`
-/// packs.
-fn add_suffixes<K: Packed>(levels: &mut [Vec<Entry<K>>], upper: usize, shorter: Packing) {
+/// The first line whose n-gram cannot be where it is among sorted ones, with what is wrong with it.
+fn first_fault<K: Packed>(
+    level: &[Entry<K>],
+    lower: Option<&Vec<Entry<K>>>,
+    packing: Packing,
+) -> Option<(u32, K, String)> {
+    let twice = level
+        .windows(2)
+        .filter(|pair| pair[0].ngram == pair[1].ngram);
+    let twice = twice.map(|pair| (pair[1].line, pair[1].ngram, "is there twice".to_owned()));
+    let mut place = 0;
+    let without_context = level.iter().filter(|entry| {
+        let context = packing.context(entry.ngram);
+        lower.is_some_and(|lower| {
+            place += lower[place..].partition_point(|lower| lower.ngram < context);
+            lower.get(place).is_none_or(|lower| lower.ngram != context)
+        })
+    });
+    let without_context = without_context.map(|entry| {
+        let shorter = packing.order() - 1;
+        let fault = format!("has no backoff: what it begins with is not among the {shorter}-grams");
+        (entry.line, entry.ngram, fault)
+    });
+    twice.chain(without_context).min_by_key(|&(line, ..)| line)
+}
+
+/// The suffixes of n-grams that are not among those one character shorter, which `shorter` packs.
+fn missing_suffixes<K: Packed>(
+    upper: &[Entry<K>],
+    lower: &[Entry<K>],
+    shorter: Packing,
+) -> Vec<Entry<K>> {
     let mask = shorter.mask();
-    let mut suffixes: Vec<K> = levels[upper]
-        .iter()
-        .map(|&(ngram, ..)| ngram & mask)
-        .collect();
-    suffixes.sort();
+    let mut suffixes: Vec<K> = upper.iter().map(|entry| entry.ngram & mask).collect();
+    suffixes.sort_unstable();
     suffixes.dedup();
-    let lower = &mut levels[upper - 1];
-    let is_there = |suffix: &K| {
+    suffixes.retain(|suffix| {
         lower
-            .binary_search_by_key(suffix, |&(ngram, ..)| ngram)
-            .is_ok()
+            .binary_search_by_key(suffix, |entry| entry.ngram)
+            .is_err()
+    });
+    let entry = |ngram| Entry {
+        ngram,
+        p: f32::NAN,
+        backoff: 1.0,
+        line: 0,
     };
-    suffixes.retain(|suffix| !is_there(suffix));
-    if !suffixes.is_empty() {
-        lower.extend(suffixes.into_iter().map(|suffix| (suffix, None, 1.0)));
-        lower.sort_by_key(|&(ngram, ..)| ngram);
-    }
+    suffixes.into_iter().map(entry).collect()
 }
 
 fn view<K: Packed>(
     entries: Vec<Vec<Entry<K>>>,
-    characters: &Characters,
+    characters: Probabilities,
+    v: usize,
     packing: Packing,
 ) -> Option<View> {
-    let v = characters.vocabulary.len();
     let order = entries.len() + 1;
     let mut levels = vec![Level {
         last: (0..=v as u16).collect(),
         ..Level::default()
     }];
-    let mut probabilities = vec![Probabilities {
-        p: characters.p.clone(),
-        backoff: characters.backoff.clone(),
-    }];
+    let mut probabilities = vec![characters];
     let mut below: Vec<K> = (0..=v as u16).map(K::from).collect();
-    for (index, level) in entries.iter().enumerate() {
-        let packing = packing.of_order(index + 2);
-        let mut place = 0;
-        let contexts = level.iter().map(|&(ngram, ..)| {
-            let context = packing.context(ngram);
-            place += below[place..].partition_point(|&lower| lower < context);
-            place
-        });
-        levels[index].set_children(contexts);
+    for (length, level) in (2..).zip(entries) {
+        let packing = packing.of_order(length);
+        let ngrams: Vec<K> = level.iter().map(|entry| entry.ngram).collect();
+        levels[length - 2].set_children(contexts(ngrams.iter().copied(), packing, &below));
+        let last = ngrams.iter().map(|&ngram| packing.last(ngram) as u16);
         levels.push(Level {
-            last: level
-                .iter()
-                .map(|&(ngram, ..)| packing.last(ngram) as u16)
-                .collect(),
+            last: last.collect(),
             ..Level::default()
         });
         probabilities.push(Probabilities {
-            p: level.iter().map(|&(_, p, _)| p.unwrap_or(0.0)).collect(),
-            backoff: match index + 2 == order {
-                true => Vec::new(),
-                false => level.iter().map(|&(.., backoff)| backoff).collect(),
-            },
+            p: level.iter().map(|entry| entry.p).collect(),
+            backoff: level.iter().map(|entry| entry.backoff).collect(),
         });
-        below = level.iter().map(|&(ngram, ..)| ngram).collect();
+        below = ngrams;
     }
-    if order == 1 {
-        probabilities[0].backoff.clear();
+    if let Some(longest) = probabilities.last_mut() {
+        longest.backoff = Vec::new();
     }
     let trie = Trie::with_suffixes(levels, v)?;
-    // What was not in the file has the probability that it would have had without being there.
-    for (index, level) in entries.iter().enumerate() {
-        let length = index + 2;
-        let contexts = (0..trie.level(length - 1).last.len()).flat_map(|context| {
-            let node = Node {
-                length: length - 1,
-                index: context,
-            };
-            trie.children(node).map(move |_| context)
-        });
-        let (lower, upper) = probabilities.split_at_mut(index + 1);
-        let (lower, upper) = (&lower[index], &mut upper[0]);
-        for (place, (&(_, p, _), context)) in level.iter().zip(contexts).enumerate() {
-            if p.is_none() {
-                let suffix = trie.level(length).suffix[place] as usize;
-                upper.p[place] = lower.backoff[context] * lower.p[suffix];
-            }
-        }
+    for length in 2..=order {
+        back_off(&trie, &mut probabilities, length);
     }
     Some(View {
         trie: Arc::new(trie),
@@ -414,121 +379,19 @@ fn view<K: Packed>(
     })
 }
 
-impl Characters {
-    /// An n-gram as text, for errors.
-    fn text(&self, indices: impl Iterator<Item = usize>) -> String {
-        let characters = self.vocabulary.characters();
-        let text = indices.map(|index| {
-            characters
-                .get(index)
-                .map_or("<unk>".to_owned(), char::to_string)
-        });
-        format!("{:?}", text.collect::<Vec<_>>().join(" "))
-    }
-}
-
-/// The lines of a file, plain or compressed.
-struct Lines {
-    file: String,
-    reader: BufReader<Box<dyn Read + Send>>,
-    line: String,
-    number: usize,
-}
-
-impl Lines {
-    fn of(path: &Path, opened: impl Read + Send + 'static) -> Result<Self> {
-        let file = path.display().to_string();
-        let reader = decompressed(opened).map_err(|cause| Error::Read {
-            file: file.clone(),
-            cause,
-        })?;
-        Ok(Self {
-            file,
-            reader: BufReader::with_capacity(1 << 17, reader),
-            line: String::new(),
-            number: 0,
-        })
-    }
-
-    /// The line that was read last.
-    fn line(&self) -> &str {
-        self.line.trim_ascii()
-    }
-
-    /// Reads the next line; false at the end.
-    fn next(&mut self) -> Result<bool> {
-        let mut bytes = std::mem::take(&mut self.line).into_bytes();
-        bytes.clear();
-        let mut line = self.reader.by_ref().take(LONGEST_LINE);
-        let read = line
-            .read_until(b'\n', &mut bytes)
-            .map_err(|cause| Error::Read {
-                file: self.file.clone(),
-                cause,
-            })?;
-        self.number += 1;
-        if read as u64 == LONGEST_LINE {
-            return Err(self.fault(format!("a line of more than {LONGEST_LINE} bytes")));
-        }
-        self.line = String::from_utf8(bytes).map_err(|_| self.fault("not valid UTF-8"))?;
-        Ok(read > 0)
-    }
-
-    /// Goes to the next line that is not blank.
-    fn go_on(&mut self, wanted: &str) -> Result<()> {
-        for _ in 0..MOST_BLANK {
-            if !self.next()? {
-                return Err(self.fault(format!("the file is cut off: expected {wanted}")));
-            }
-            if !self.line().is_empty() {
-                return Ok(());
+/// Gives n-grams of a length that are not in the file the probability that they would have without
+/// being in the trie.
+fn back_off(trie: &Trie, probabilities: &mut [Probabilities], length: usize) {
+    let (lower, upper) = probabilities.split_at_mut(length - 1);
+    let (Some(lower), Some(upper)) = (lower.last(), upper.first_mut()) else {
+        return;
+    };
+    for (context, ends) in trie.level(length - 1).children.windows(2).enumerate() {
+        for child in ends[0] as usize..ends[1] as usize {
+            if upper.p[child].is_nan() {
+                let suffix = trie.level(length).suffix[child] as usize;
+                upper.p[child] = lower.backoff[context] * lower.p[suffix];
             }
         }
-        Err(self.fault(format!(
-            "{MOST_BLANK} blank lines where {wanted} is expected"
-        )))
     }
-
-    fn fault(&self, fault: impl Into<String>) -> Error {
-        Error::Arpa {
-            file: self.file.clone(),
-            line: self.number,
-            fault: fault.into(),
-        }
-    }
-
-    /// A probability from its logarithm.
-    fn probability(&self, field: Option<&str>) -> Result<f32> {
-        let log10 = self.number(field.unwrap_or_default())?;
-        match log10 > 0.0 {
-            true => Err(self.fault(format!(
-                "{log10} as the logarithm of a probability; none is above 0"
-            ))),
-            false => Ok(power_of_ten(log10)),
-        }
-    }
-
-    /// A backoff from its logarithm.
-    fn backoff(&self, field: Option<&str>, is_longest: bool) -> Result<f32> {
-        let log10 = field.map_or(Ok(0.0), |field| self.number(field))?;
-        let backoff = power_of_ten(log10);
-        match () {
-            () if is_longest && log10 != 0.0 => Err(self.fault(format!(
-                "a backoff of {log10} where nothing is to back off from: no n-grams are longer"
-            ))),
-            () if !backoff.is_finite() => Err(self.fault(format!("a backoff of {log10}"))),
-            () => Ok(backoff),
-        }
-    }
-
-    fn number(&self, field: &str) -> Result<f32> {
-        match field.parse::<f32>() {
-            Ok(number) if !number.is_nan() => Ok(number),
-            _ => Err(self.fault(format!("{field:?} where a logarithm is expected"))),
-        }
-    }
-}
-
-fn power_of_ten(log10: f32) -> f32 {
-    (f64::from(log10) * std::f64::consts::LN_10).exp() as f32
 }

@@ -3,17 +3,14 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::token_of;
+use super::token::{END, START, UNKNOWN, text_of};
+use crate::models::language_model::LanguageModel;
+use crate::models::ngram::Ngram;
 use crate::models::ngram::trie::Node;
 use crate::models::ngram::view::View;
-use crate::models::{LanguageModel, Ngram};
 
 /// The logarithm of a probability of 0, as SRILM writes it.
 const IMPOSSIBLE: f32 = -99.0;
-
-const START: &str = "<s>";
-const END: &str = "</s>";
-const UNKNOWN: &str = "<unk>";
 
 /// Writes a model, n-grams in the order of their characters.
 ///
@@ -22,7 +19,7 @@ const UNKNOWN: &str = "<unk>";
 /// What the writer says.
 pub fn write(model: &Ngram, to: &mut dyn Write) -> io::Result<()> {
     let characters = model.vocabulary().characters()[1..].iter();
-    let characters = characters.map(|&character| token_of(character));
+    let characters = characters.map(|&character| text_of(character));
     let mut writer = Writer {
         view: model.view(),
         tokens: characters.collect(),
@@ -109,8 +106,10 @@ impl Writer<'_> {
 
     /// The backoff of an n-gram; none if it is one of the longest.
     fn backoff(&self, length: usize, index: usize) -> Option<f32> {
-        let node = Node { length, index };
-        (length < self.view.order()).then(|| self.view.backoff(node) as f32)
+        let backoff = self.view.levels[length - 1].backoff.get(index)?;
+        // `V` of additive models, else 1.
+        let units = (1.0 / self.view.unit).round();
+        Some(backoff * units as f32)
     }
 }
 

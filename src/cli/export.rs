@@ -9,6 +9,7 @@ use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use makemore_tch::files::{Output, check_distinct};
+use makemore_tch::memory::Memory;
 use makemore_tch::{Model, ModelFile, Ngram, arpa};
 
 use super::context::Context;
@@ -54,7 +55,7 @@ impl Export {
                 self.out.display()
             );
         }
-        let file = ModelFile::load(&self.model, None)?;
+        let file = ModelFile::load(&self.model, None, &Memory::half_of_the_machine())?;
         let Model::Ngram(ngram) = &file.model else {
             bail!(
                 "{}: a network, which an ARPA file cannot hold; `makemore-tch train --type ngram` makes a model that it can",

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
+use makemore_tch::memory::Memory;
 use makemore_tch::models::Tokens;
 use makemore_tch::models::language_model::{along, single_characters};
 use makemore_tch::plots::{self, Scale};
@@ -80,10 +81,14 @@ impl Heatmap {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         let out = self.out()?;
         let output = self.check(&out)?;
-        let drawing = match self.models.load(&self.data, context.remarks)? {
-            Some(models) => self.of_models(&models, context)?,
-            None => self.of_data(count(&self.data.source()?, self.data.boundary(None))?)?,
-        };
+        let drawing =
+            match self
+                .models
+                .load(&self.data, Memory::half_of_the_machine(), context.remarks)?
+            {
+                Some(models) => self.of_models(&models, context)?,
+                None => self.of_data(count(&self.data.source()?, self.data.boundary(None))?)?,
+            };
         output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));
         Ok(())

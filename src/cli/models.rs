@@ -8,6 +8,7 @@ use clap::Args;
 use makemore_tch::checkpoint::{TrainedNetwork, Weights};
 use makemore_tch::data::{Subset, WordList};
 use makemore_tch::format::visible;
+use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::{Mixture, Sizes};
 use makemore_tch::{
@@ -42,6 +43,8 @@ pub struct ModelArguments {
 /// Models from files.
 pub struct Models {
     files: Vec<ModelFile>,
+    /// The memory that the models leave.
+    pub memory: Memory,
     /// The list beside them, which can be read again.
     pub source: Source,
     /// Whether the list is read: for the vocabulary of weights of makemore.py, or to find the weights
@@ -51,12 +54,18 @@ pub struct Models {
 
 impl ModelArguments {
     /// Reads the models, if any are named.
-    pub fn load(&self, data: &DataArguments, remarks: Remarks) -> anyhow::Result<Option<Models>> {
+    pub fn load(
+        &self,
+        data: &DataArguments,
+        memory: Memory,
+        remarks: Remarks,
+    ) -> anyhow::Result<Option<Models>> {
         if self.models.is_empty() {
             return Ok(None);
         }
         let mut models = Models {
             files: Vec::new(),
+            memory,
             source: data.source()?.rereadable()?,
             reads_list: self.models.len() > 1 && self.weights.is_none(),
         };
@@ -74,7 +83,7 @@ impl ModelArguments {
                         remarks,
                     )?
                 }
-                None => ModelFile::load(path, data.boundary)?,
+                None => ModelFile::load(path, data.boundary, &models.memory)?,
             });
         }
         if let Some(weights) = &self.weights

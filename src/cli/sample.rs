@@ -4,6 +4,7 @@ use anyhow::bail;
 use clap::Args;
 use makemore_tch::data::search;
 use makemore_tch::data::words::BOUNDARY;
+use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Shaping;
 use makemore_tch::{
@@ -112,7 +113,10 @@ struct Name<'a> {
 impl Sample {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
         context.threads.prepare_for_drawing();
-        match self.models.load(&self.data, context.remarks)? {
+        match self
+            .models
+            .load(&self.data, Memory::half_of_the_machine(), context.remarks)?
+        {
             Some(models) => self.of_models(&models, context),
             None => self.of_counts(),
         }

@@ -84,7 +84,9 @@ struct DataDocument {
 
 impl Score {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
-        let models = self.models.load(&self.data, context.remarks)?;
+        let models = self
+            .models
+            .load(&self.data, self.memory.memory(), context.remarks)?;
         let Some(models) = models else {
             return self.score_with_counts();
         };
@@ -154,9 +156,15 @@ impl Score {
                 "{path}: it does not say what it was trained on, so it has no parts; leave --part out"
             );
         }
-        let memory = self.memory.memory();
         let fit = |model: &dyn LanguageModel| {
-            let fit = score::fit(model, trained_on, self.part, &models.source, &data, &memory);
+            let fit = score::fit(
+                model,
+                trained_on,
+                self.part,
+                &models.source,
+                &data,
+                &models.memory,
+            );
             fit.with_context(|| format!("{path} cannot score {}", data.origin))
         };
         let fitted = fit(model)?;
