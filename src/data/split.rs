@@ -328,13 +328,22 @@ impl Permutation {
 pub(crate) struct SplitMix(pub u64);
 
 impl SplitMix {
+    /// How far apart the states of two numbers are.
+    pub const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+    /// A state is mixed with itself shifted by so many bits, then multiplied.
+    pub const ROUNDS: [(u32, u64); 3] = [
+        (30, 0xBF58_476D_1CE4_E5B9),
+        (27, 0x94D0_49BB_1331_11EB),
+        (31, 1),
+    ];
+
     #[inline]
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        self.0 = self.0.wrapping_add(Self::STEP);
+        let mix =
+            |mixed: u64, (bits, factor): (u32, u64)| (mixed ^ (mixed >> bits)).wrapping_mul(factor);
+        Self::ROUNDS.into_iter().fold(self.0, mix)
     }
 }
 

@@ -5,7 +5,6 @@ use std::fmt;
 use tch::{Kind, Tensor};
 
 use super::draw::{Drawer, Method, Shaping, Stepwise};
-use super::reader::{ContextReader, Reader};
 use crate::data::Vocabulary;
 use crate::error::Result;
 
@@ -84,6 +83,48 @@ pub trait LanguageModel: fmt::Debug {
     /// If distributions cannot be shaped so, or libtorch cannot compute what is prepared.
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         stepwise(self, method, shaping)
+    }
+}
+
+/// Reads words of a model, each call one character more of them.
+pub trait Reader: fmt::Debug {
+    /// The distributions of what follows words of one length, `[B, V]`, f32, on the CPU.
+    ///
+    /// With `parents`, each word is one of the call before, by its place there, and one character
+    /// more; without, words are read from their beginnings.
+    ///
+    /// # Errors
+    ///
+    /// Those of the model.
+    fn read(&mut self, words: &[&[usize]], parents: Option<&[i64]>) -> Result<Tensor>;
+
+    /// The most words that may be read side by side.
+    fn most_words(&self) -> usize {
+        MOST_WORDS
+    }
+}
+
+/// More words side by side bring nothing.
+pub(super) const MOST_WORDS: usize = 1 << 14;
+
+/// The reader of a model that is asked context by context.
+#[derive(Debug)]
+pub(super) struct ContextReader<'m, M: ?Sized>(&'m M);
+
+impl<'m, M: LanguageModel + ?Sized> ContextReader<'m, M> {
+    pub fn of(model: &'m M) -> Self {
+        Self(model)
+    }
+}
+
+impl<M: LanguageModel + ?Sized> Reader for ContextReader<'_, M> {
+    fn read(&mut self, words: &[&[usize]], _parents: Option<&[i64]>) -> Result<Tensor> {
+        let p = words.chunks(BATCH).map(|words| {
+            let contexts = contexts(words.iter().copied(), self.0.block_size())?;
+            self.0.distributions(&contexts)
+        });
+        let p = p.collect::<Result<Vec<Tensor>>>()?;
+        Ok(Tensor::f_cat(&p, 0)?)
     }
 }
 

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::draw::{Drawer, Method, Shaping};
 use super::language_model::LanguageModel;
-use super::reader::Reader;
+use super::language_model::Reader;
 use super::rounds;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
@@ -227,7 +227,7 @@ mod tests {
     use crate::data::Words;
     use crate::data::word_list::WordList;
     use crate::memory::Memory;
-    use crate::models::reader::tests::networks;
+    use crate::models::state_reader::tests::networks;
     use crate::models::{Ngram, Smoothing, Table};
     use crate::score::evaluate::word_list;
     use crate::{SampleOptions, Sampler};

@@ -3,9 +3,9 @@
 //! In this order: [`language_model`] (what sampling and scoring need), [`table`] (`P` of the lecture,
 //! by counting), [`ngram`] (n-grams of any order, by counting), [`bigram`] (the lecture's network),
 //! [`network`] (the networks of makemore.py and lecture 5) with its [`config`], [`kinds`] (a file a
-//! network), their [`layers`], [`norm`] and [`rotary`], [`parameters`] (new or given ones) and
-//! [`tokens`] (how words are read), [`mixture`] (several models as one). [`draw`] draws a character
-//! from a distribution; [`reader`] reads many words side by side, and `rounds` draws them so.
+//! network), their [`layers`], [`parameters`] (new or given ones) and [`tokens`] (how words are read),
+//! [`mixture`] (several models as one). [`draw`] draws a character from a distribution, `rounds` draws
+//! many words side by side, which `state_reader` reads.
 
 pub mod bigram;
 pub mod config;
@@ -16,11 +16,9 @@ pub mod layers;
 pub mod mixture;
 pub mod network;
 pub mod ngram;
-pub mod norm;
 pub mod parameters;
-pub mod reader;
-pub mod rotary;
 mod rounds;
+mod state_reader;
 pub mod table;
 pub mod tokens;
 

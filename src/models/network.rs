@@ -11,11 +11,11 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::Config;
 use super::draw::{Drawer, Method, Shaping};
-use super::kinds::kind::{Advanced, Layers};
-use super::language_model::{LanguageModel, by_contexts};
+use super::kinds::kind::Layers;
+use super::language_model::{LanguageModel, Reader, by_contexts};
 use super::parameters::{Parameters, Taken};
-use super::reader::{Reader, StateReader};
 use super::rounds;
+use super::state_reader::StateReader;
 use super::tokens::Tokens;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
@@ -129,14 +129,10 @@ impl Network {
         self.layers.logits(tokens)
     }
 
-    /// See [`Layers::step`].
-    pub(super) fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
-        self.layers.step(state, characters)
-    }
-
-    /// See [`Layers::state_numbers`].
-    pub(super) fn state_numbers(&self) -> usize {
-        self.layers.state_numbers()
+    pub(super) fn state_reader(&self) -> StateReader<'_> {
+        let v = self.vocabulary.len() as i64;
+        let tensors = self.state_dict().into_iter().collect();
+        StateReader::of(&*self.layers, self.config, v, tensors, self.device)
     }
 
     /// Another network with the same numbers, for another thread.
@@ -292,7 +288,7 @@ impl LanguageModel for Network {
     }
 
     fn reader(&self) -> Result<Box<dyn Reader + '_>> {
-        Ok(Box::new(StateReader::of(self)))
+        Ok(Box::new(self.state_reader()))
     }
 }
 

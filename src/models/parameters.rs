@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::kinds::sizes::Norm;
-use super::norm::{AnyNorm, LayerNorm, RmsNorm};
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 
@@ -92,44 +90,13 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    /// `torch.nn.Linear`: a weight of `[outputs, inputs]`, and a bias of `[outputs]` if it has one.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Value`] if it was not given, or has another shape.
-    pub fn linear(&mut self, name: &str, inputs: i64, outputs: i64, bias: bool) -> Result<Linear> {
-        let draw = Draw::Uniform(1.0 / (inputs as f64).sqrt());
-        let weight = self.take(format!("{name}.weight"), &[outputs, inputs], draw)?;
-        let bias = match bias {
-            true => Some(self.take(format!("{name}.bias"), &[outputs], draw)?),
-            false => None,
-        };
-        Ok(Linear { weight, bias })
-    }
-
     /// `torch.nn.Embedding`: a weight of `[rows, size]`.
     ///
     /// # Errors
     ///
-    /// As [`linear`](Self::linear).
+    /// As [`uniform`](Self::uniform).
     pub fn embedding(&mut self, name: &str, rows: i64, size: i64) -> Result<Tensor> {
         self.take(format!("{name}.weight"), &[rows, size], Draw::Normal)
-    }
-
-    /// A weight of `[size]`, and for `torch.nn.LayerNorm` a bias of `[size]`.
-    ///
-    /// # Errors
-    ///
-    /// As [`linear`](Self::linear).
-    pub fn norm(&mut self, name: &str, size: i64, norm: Norm) -> Result<AnyNorm> {
-        let weight = self.take(format!("{name}.weight"), &[size], Draw::Constant(1.0))?;
-        Ok(match norm {
-            Norm::Layer => AnyNorm::Layer(LayerNorm {
-                weight,
-                bias: self.take(format!("{name}.bias"), &[size], Draw::Constant(0.0))?,
-            }),
-            Norm::Rms => AnyNorm::Rms(RmsNorm { weight }),
-        })
     }
 
     /// A parameter of normal numbers, divided by the root of its first dimension and multiplied with
@@ -139,7 +106,7 @@ impl<'a> Parameters<'a> {
     ///
     /// # Errors
     ///
-    /// As [`linear`](Self::linear).
+    /// As [`uniform`](Self::uniform).
     pub fn kaiming(&mut self, name: &str, shape: &[i64], gain: f64) -> Result<Tensor> {
         let inputs = shape.first().copied().unwrap_or(1) as f64;
         self.take(name.to_owned(), shape, Draw::Scaled(inputs.sqrt(), gain))
@@ -149,7 +116,7 @@ impl<'a> Parameters<'a> {
     ///
     /// # Errors
     ///
-    /// As [`linear`](Self::linear).
+    /// As [`uniform`](Self::uniform).
     pub fn buffer(&mut self, name: &str, shape: &[i64], number: f64) -> Result<Tensor> {
         let buffer = self.draw(name, shape, Draw::Constant(number))?;
         self.buffers.push((name.to_owned(), buffer.shallow_clone()));
@@ -160,7 +127,7 @@ impl<'a> Parameters<'a> {
     ///
     /// # Errors
     ///
-    /// As [`linear`](Self::linear).
+    /// As [`uniform`](Self::uniform).
     pub fn constant(&mut self, name: &str, shape: &[i64], number: f64) -> Result<Tensor> {
         self.take(name.to_owned(), shape, Draw::Constant(number))
     }
@@ -169,7 +136,7 @@ impl<'a> Parameters<'a> {
     ///
     /// # Errors
     ///
-    /// As [`linear`](Self::linear).
+    /// As [`uniform`](Self::uniform).
     pub fn zeros(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
         self.take(name.to_owned(), shape, Draw::Constant(0.0))
     }
@@ -178,7 +145,7 @@ impl<'a> Parameters<'a> {
     ///
     /// # Errors
     ///
-    /// As [`linear`](Self::linear).
+    /// [`Error::Value`] if it was not given, or has another shape.
     pub fn uniform(&mut self, name: &str, shape: &[i64], bound: f64) -> Result<Tensor> {
         self.take(name.to_owned(), shape, Draw::Uniform(bound))
     }
@@ -226,25 +193,5 @@ impl<'a> Parameters<'a> {
             },
         };
         Ok(drawn.f_to_device(self.device)?)
-    }
-}
-
-/// A linear layer: `x @ weight.T + bias`.
-#[derive(Debug)]
-pub struct Linear {
-    /// `[outputs, inputs]`.
-    pub weight: Tensor,
-    /// `[outputs]`.
-    pub bias: Option<Tensor>,
-}
-
-impl Linear {
-    /// `[..., inputs]` to `[..., outputs]`.
-    ///
-    /// # Errors
-    ///
-    /// If the shapes do not fit or the device has no room.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_linear(&self.weight, self.bias.as_ref())?)
     }
 }

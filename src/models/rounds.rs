@@ -7,8 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::draw::{Distributions, Drawer, Method, Shaping};
-use super::language_model::LanguageModel;
-use super::reader::Reader;
+use super::language_model::{LanguageModel, Reader};
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
@@ -126,7 +125,7 @@ impl Drawer for Rounds<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reader::tests::networks;
+    use super::super::state_reader::tests::networks;
     use super::*;
     use crate::{SampleOptions, Sampler};
 

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::data::split::SplitMix;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// `B` words of up to `T` tokens, `N` of them in all.
 ///
@@ -108,16 +109,6 @@ impl Tokens {
         }
     }
 
-    /// How many tokens come before each in its word, `[N]`, i64.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
-    pub fn positions(&self) -> Result<Tensor> {
-        let positions = self.lengths.iter().flat_map(|&length| 0..length as i64);
-        self.upload(&positions.collect::<Vec<_>>())
-    }
-
     /// The last token of each word, `[B, C]`, of `[N, C]`.
     ///
     /// # Errors
@@ -128,7 +119,8 @@ impl Tokens {
             *end += length as i64;
             Some(*end - 1)
         });
-        Ok(x.f_index_select(0, &self.upload(&ends.collect::<Vec<_>>())?)?)
+        let [ends] = self.upload([&ends.collect::<Vec<_>>()])?;
+        Ok(x.f_index_select(0, &ends)?)
     }
 
     /// For each token it and the `block_size - 1` before it, it as the last one, `[N, block_size]`,
@@ -146,26 +138,33 @@ impl Tokens {
                 windows.extend(seen);
             }
         }
-        Ok(self.upload(&windows)?.f_view([-1, block_size as i64])?)
+        let [windows] = self.upload([&windows])?;
+        Ok(windows.f_view([-1, block_size as i64])?)
     }
 
-    /// For each token it and all before it in its word, from the nearest one on, of all tokens one
-    /// after the other: how far back each is, times `v`, and its character; and where those of each
-    /// token begin, `[N]`. Both are i64.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
-    pub fn words_so_far(&self, v: i64) -> Result<(Tensor, Tensor)> {
-        let (mut so_far, mut begins) = (Vec::new(), Vec::new());
+    /// For each token it and the `most - 1` before it in its word, of a vocabulary of `v` characters.
+    pub fn nearest(&self, most: usize, v: i64) -> Result<Nearest> {
+        let (mut pairs, mut begins, mut positions) = (Vec::new(), Vec::new(), Vec::new());
         for word in self.each() {
             for position in 0..word.len() {
-                begins.push(so_far.len() as i64);
-                let back = word[..=position].iter().rev().zip(0..);
-                so_far.extend(back.map(|(character, distance)| distance * v + character));
+                begins.push(pairs.len() as i64);
+                positions.push(position as i64);
+                let back = word[..=position].iter().rev().zip(0..).take(most);
+                pairs.extend(back.map(|(character, distance)| distance * v + character));
             }
         }
-        Ok((self.upload(&so_far)?, self.upload(&begins)?))
+        let [pairs, begins, positions] = self.upload([&pairs, &begins, &positions])?;
+        Ok(Nearest {
+            pairs,
+            begins,
+            positions,
+        })
+    }
+
+    /// The places of each word's tokens.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        let words = self.begins().zip(&self.lengths);
+        words.map(|(begin, length)| begin..begin + length)
     }
 
     /// A row for each word, of `T` places.
@@ -178,17 +177,14 @@ impl Tokens {
         self.grid_of(&begins, self.lengths.len())
     }
 
-    /// Rows that several short words share, one after the other, so that they are few, of about the
-    /// same length and nearly without padding.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
+    /// Rows that several words share, one after the other, so that they are few, of about the length of
+    /// the longest word and nearly without padding.
     pub fn shared_rows(&self) -> Result<Grid> {
-        if self.length as usize >= Self::SHARED_ROW {
+        let length = Self::SHARED_ROW.max(self.length as usize);
+        let rows = self.numbers.len().div_ceil(length);
+        if rows >= self.lengths.len() {
             return self.grid();
         }
-        let rows = self.numbers.len().div_ceil(Self::SHARED_ROW);
         // Each word, the longest first, goes to the row that is the shortest so far.
         let mut shortest: BinaryHeap<_> = (0..rows).map(|row| Reverse((0, row))).collect();
         let mut begins = vec![(0, 0); self.lengths.len()];
@@ -208,44 +204,31 @@ impl Tokens {
         let length = length.unwrap_or(0);
         let mut characters = vec![0; rows * length];
         let mut positions = vec![0; rows * length];
+        // Padding sees itself: without anything to see, it would not be a number.
+        let mut words: Vec<i64> = (1..=(rows * length) as i64).map(|place| -place).collect();
         let mut places = Vec::with_capacity(self.numbers.len());
-        for (&(row, begin), word) in begins.iter().zip(self.each()) {
+        for ((number, &(row, begin)), word) in (0..).zip(begins).zip(self.each()) {
             let begin = row * length + begin;
             characters[begin..begin + word.len()].copy_from_slice(word);
+            words[begin..begin + word.len()].fill(number);
             for position in 0..word.len() {
                 positions[begin + position] = position as i64;
                 places.push((begin + position) as i64);
             }
         }
+        let uploaded = self.upload([&characters, &positions, &words, &places])?;
+        let [characters, positions, words, places] = uploaded;
+        let shape = [rows as i64, length as i64];
         let mask = match rows < self.lengths.len() {
-            true => Some(self.mask(&places, rows, length)?),
+            true => Some(mask(&words.f_view(shape)?)?),
             false => None,
         };
-        let shape = [rows as i64, length as i64];
         Ok(Grid {
-            characters: self.upload(&characters)?.f_view(shape)?,
-            positions: self.upload(&positions)?.f_view(shape)?,
+            characters: characters.f_view(shape)?,
+            positions: positions.f_view(shape)?,
             mask,
-            places: self.upload(&places)?,
+            places,
         })
-    }
-
-    /// What [`Grid::mask`] is, of tokens at some places.
-    fn mask(&self, places: &[i64], rows: usize, length: usize) -> Result<Tensor> {
-        let mut mask = vec![f32::NEG_INFINITY; rows * length * length];
-        // Padding sees itself: without anything to see, it would not be a number.
-        for place in 0..rows * length {
-            mask[place * length + place % length] = 0.0;
-        }
-        let mut places = places.iter().map(|&place| place as usize);
-        for &word in &self.lengths {
-            for (position, place) in places.by_ref().take(word).enumerate() {
-                let own = place * length + place % length;
-                mask[own - position..own].fill(0.0);
-            }
-        }
-        let shape = [rows as i64, length as i64, length as i64];
-        Ok(self.upload(&mask)?.f_view(shape)?)
     }
 
     /// The words position by position.
@@ -270,10 +253,11 @@ impl Tokens {
             }
             counts.push(open as i64);
         }
+        let [characters, places] = self.upload([&characters, &places])?;
         Ok(Columns {
-            characters: self.upload(&characters)?,
+            characters,
             counts,
-            places: self.upload(&places)?,
+            places,
         })
     }
 
@@ -299,10 +283,40 @@ impl Tokens {
         })
     }
 
-    fn upload<T: tch::kind::Element>(&self, numbers: &[T]) -> Result<Tensor> {
-        let tensor = Tensor::f_from_slice(numbers)?;
-        Ok(tensor.f_to_device(self.characters.device())?)
+    /// Lists of numbers on the device, which are moved there together.
+    fn upload<const LISTS: usize>(&self, lists: [&[i64]; LISTS]) -> Result<[Tensor; LISTS]> {
+        let all = Tensor::f_from_slice(&lists.concat())?;
+        let all = all.f_to_device(self.characters.device())?;
+        let mut begin = 0;
+        let parts = lists.map(|list| {
+            let part = all.f_narrow(0, begin, list.len() as i64);
+            begin += list.len() as i64;
+            part
+        });
+        let parts: Vec<Tensor> = parts.into_iter().collect::<std::result::Result<_, _>>()?;
+        let not_all = |_| Error::Libtorch("a list was not moved to the device".to_owned());
+        parts.try_into().map_err(not_all)
     }
+}
+
+/// [`Grid::mask`] of the numbers of the words at each place, `[R, L]`, i64.
+fn mask(words: &Tensor) -> Result<Tensor> {
+    let is_same = words.f_unsqueeze(2)?.f_eq_tensor(&words.f_unsqueeze(1)?)?; // [R, L, L]
+    let is_seen = is_same.f_tril(0)?;
+    let mask = is_seen.f_zeros_like()?.f_to_kind(Kind::Float)?;
+    Ok(mask.f_masked_fill(&is_seen.f_logical_not()?, f64::NEG_INFINITY)?)
+}
+
+/// Each token with some before it in its word.
+#[derive(Debug)]
+pub struct Nearest {
+    /// The tokens from the nearest on, those of all tokens one after the other, i64: how far back each
+    /// is, times the size of the vocabulary, and its character.
+    pub pairs: Tensor,
+    /// Where the pairs of each token begin, `[N]`, i64.
+    pub begins: Tensor,
+    /// How many tokens come before each in its word, `[N]`, i64.
+    pub positions: Tensor,
 }
 
 /// Words in `R` rows of `L` places, padded at their ends.
@@ -380,24 +394,61 @@ impl Dropout {
         let mut numbers = self.numbers.borrow_mut();
         // In 65,536ths, so that one random number serves for four.
         let limit = (self.share * 65_536.0) as u64;
-        let kept = (65_536.0 / (65_536 - limit) as f64) as f32;
+        let kept = 65_536.0 / (65_536 - limit) as f64;
+        if x.device() != Device::Cpu {
+            let numbers = lanes(&mut numbers, x.numel() as i64, x.device())?;
+            let factors = numbers.f_ge(limit as i64)?.f_to_kind(Kind::Float)?;
+            return Ok(factors.f_mul_scalar(kept)?.f_view(x.size().as_slice())?);
+        }
         let mut factors = vec![0.0; x.numel()];
         for four in factors.chunks_mut(4) {
             let mut number = numbers.next();
             for factor in four {
-                *factor = if number & 0xFFFF < limit { 0.0 } else { kept };
+                *factor = if number & 0xFFFF < limit {
+                    0.0
+                } else {
+                    kept as f32
+                };
                 number >>= 16;
             }
         }
-        let factors = Tensor::f_from_slice(&factors)?.f_to_device(x.device())?;
-        Ok(factors.f_view(x.size().as_slice())?)
+        Ok(Tensor::f_from_slice(&factors)?.f_view(x.size().as_slice())?)
     }
+}
+
+/// The next numbers from 0 to 65,535, four of each random number, `[count]`, i64; computed on a device,
+/// where [`SplitMix`] gives the same ones as on the CPU.
+fn lanes(numbers: &mut SplitMix, count: i64, device: Device) -> Result<Tensor> {
+    let fours = (count + 3) / 4;
+    let (step, seed) = (SplitMix::STEP as i64, numbers.0 as i64);
+    numbers.0 = numbers
+        .0
+        .wrapping_add(SplitMix::STEP.wrapping_mul(fours as u64));
+    let places = Tensor::f_arange_start(1, fours + 1, (Kind::Int64, device))?;
+    let mut mixed = places.f_mul_scalar(step)?.f_add_scalar(seed)?;
+    // Shifted as numbers without sign.
+    let shifted = |x: &Tensor, bits: i64| {
+        let all = x.f_bitwise_right_shift_tensor_scalar(bits)?;
+        all.f_bitwise_and(i64::MAX >> (bits - 1))
+    };
+    for (bits, factor) in SplitMix::ROUNDS {
+        mixed = mixed.f_bitwise_xor_tensor(&shifted(&mixed, bits.into())?)?;
+        if factor != 1 {
+            mixed = mixed.f_mul_scalar(factor as i64)?;
+        }
+    }
+    let lanes = [0, 16, 32, 48].map(|bits| match bits {
+        0 => mixed.f_bitwise_and(0xFFFF),
+        bits => shifted(&mixed, bits)?.f_bitwise_and(0xFFFF),
+    });
+    let lanes: Vec<Tensor> = lanes.into_iter().collect::<std::result::Result<_, _>>()?;
+    let lanes = Tensor::f_stack(&lanes, 1)?.f_view([-1])?; // [4 * fours]
+    Ok(lanes.f_narrow(0, 0, count)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Kind;
 
     /// Of 100,000 the share that is left out has a standard error of 0.0015.
     #[test]
@@ -434,7 +485,6 @@ mod tests {
         let tokens = three();
         assert_eq!((tokens.words, tokens.length), (3, 3));
         assert_eq!(numbers(&tokens.characters), [0, 5, 0, 0, 7, 8]);
-        assert_eq!(numbers(&tokens.positions().unwrap()), [0, 1, 0, 0, 1, 2]);
         let grid = tokens.grid().unwrap();
         assert_eq!(numbers(&grid.characters), [0, 5, 0, 0, 0, 0, 0, 7, 8]);
         assert_eq!(numbers(&grid.positions), [0, 1, 0, 0, 0, 0, 0, 1, 2]);
@@ -498,14 +548,45 @@ mod tests {
         assert_eq!(tokens.shared_rows().unwrap().characters.size(), [2, 40]);
     }
 
+    /// Each word of a batch had a row of the length of the longest one.
+    #[test]
+    fn one_long_word_does_not_pad_all_others() {
+        for longest in [32, 33, 200] {
+            let mut words = vec![vec![1; 7]; 95];
+            words.extend(vec![vec![2; longest]; 5]);
+            let words: Vec<&[i64]> = words.iter().map(Vec::as_slice).collect();
+            let tokens = Tokens::of(&words, Device::Cpu).unwrap();
+            let places = tokens.shared_rows().unwrap().characters.numel();
+            let most = tokens.numbers.len() * 5 / 4;
+            assert!(places <= most, "{longest}: {places} for {most}");
+        }
+    }
+
+    #[test]
+    fn a_device_leaves_out_what_the_cpu_leaves_out() {
+        for count in [1, 7, 4096] {
+            let mut of_device = SplitMix(u64::MAX / 3);
+            let mut of_cpu = SplitMix(u64::MAX / 3);
+            let on_device = lanes(&mut of_device, count, Device::Cpu).unwrap();
+            let expected = (0..(count + 3) / 4).flat_map(|_| {
+                let number = of_cpu.next();
+                [0, 16, 32, 48].map(|bits| (number >> bits & 0xFFFF) as i64)
+            });
+            let expected: Vec<i64> = expected.collect();
+            assert_eq!(numbers(&on_device), expected[..count as usize]);
+            assert_eq!(of_device.0, of_cpu.0);
+        }
+    }
+
     #[test]
     fn windows_begin_with_start_tokens() {
         let tokens = Tokens::of(&[&[0, 5, 6], &[0]], Device::Cpu).unwrap();
         let windows = tokens.windows(2).unwrap();
         assert_eq!(windows.size(), [4, 2]);
         assert_eq!(numbers(&windows), [0, 0, 0, 5, 5, 6, 0, 0]);
-        let (so_far, begins) = tokens.words_so_far(100).unwrap();
-        assert_eq!(numbers(&so_far), [0, 5, 100, 6, 105, 200, 0]);
-        assert_eq!(numbers(&begins), [0, 1, 3, 6]);
+        let nearest = tokens.nearest(2, 100).unwrap();
+        assert_eq!(numbers(&nearest.pairs), [0, 5, 100, 6, 105, 0]);
+        assert_eq!(numbers(&nearest.begins), [0, 1, 3, 5]);
+        assert_eq!(numbers(&nearest.positions), [0, 1, 2, 0]);
     }
 }

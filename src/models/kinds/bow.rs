@@ -7,7 +7,8 @@ use tch::Tensor;
 use super::kind::{Advanced, Kind, Layers, PerToken, Shapes};
 use super::sizes::Sizes;
 use crate::error::Result;
-use crate::models::parameters::{Linear, Parameters};
+use crate::models::layers::Linear;
+use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
 /// makemore.py's bag of words.
@@ -32,9 +33,9 @@ impl Kind for Bow {
         Ok(Box::new(BowLayers {
             wte: parameters.embedding("wte", v, c)?,
             wpe: parameters.embedding("wpe", sizes.block_size(), c)?,
-            c_fc: parameters.linear("context_block.mlp.c_fc", c, h, true)?,
-            c_proj: parameters.linear("context_block.mlp.c_proj", h, c, true)?,
-            lm_head: parameters.linear("lm_head", c, v, true)?,
+            c_fc: Linear::of(parameters, "context_block.mlp.c_fc", [c, h], true)?,
+            c_proj: Linear::of(parameters, "context_block.mlp.c_proj", [h, c], true)?,
+            lm_head: Linear::of(parameters, "lm_head", [c, v], true)?,
         }))
     }
 
@@ -89,7 +90,12 @@ impl Layers for BowLayers {
     }
 
     /// The state is the sum of all characters, `[B, C]`, and how many they are, `[B]`.
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
+    fn step(
+        &self,
+        _: &[Tensor],
+        state: Option<&[Tensor]>,
+        characters: &Tensor,
+    ) -> Result<Advanced> {
         let tok_emb = Tensor::f_embedding(&self.wte, characters, -1, false, false)?; // [B, C]
         let before = match state {
             Some(state) => state[1].shallow_clone(),

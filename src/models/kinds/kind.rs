@@ -99,14 +99,24 @@ pub trait Layers: fmt::Debug + Send {
     /// If a shape does not fit.
     fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
 
+    /// Tensors that every [`step`](Self::step) needs, while the parameters stay.
+    fn prepare(&self) -> Result<Vec<Tensor>> {
+        Ok(Vec::new())
+    }
+
     /// One more character, `[B]`, i64, of each of `B` words whose state is known, or of words that
-    /// begin. There are no more than the block size in all, unless the kind
-    /// [takes longer words](Kind::takes_longer_words).
+    /// begin, with what was [prepared](Self::prepare). There are no more than the block size in all,
+    /// unless the kind [takes longer words](Kind::takes_longer_words).
     ///
     /// # Errors
     ///
     /// If a shape does not fit.
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced>;
+    fn step(
+        &self,
+        prepared: &[Tensor],
+        state: Option<&[Tensor]>,
+        characters: &Tensor,
+    ) -> Result<Advanced>;
 
     /// The number of 32-bit numbers in the state of a word, at most.
     fn state_numbers(&self) -> usize;

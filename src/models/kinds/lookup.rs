@@ -65,7 +65,7 @@ impl Layers for Logits {
     }
 
     /// There is no state.
-    fn step(&self, _state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
+    fn step(&self, _: &[Tensor], _: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
         Ok(Advanced {
             logits: self.0.f_index_select(0, characters)?, // [B, V]
             state: Vec::new(),

@@ -7,7 +7,8 @@ use tch::Tensor;
 use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
 use super::sizes::Sizes;
 use crate::error::Result;
-use crate::models::parameters::{Linear, Parameters};
+use crate::models::layers::Linear;
+use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
 /// A long short-term memory.
@@ -49,7 +50,7 @@ impl Kind for Lstm {
                 parameters.uniform("lstm.bias_ih_l0", &[4 * h], bound)?,
                 parameters.uniform("lstm.bias_hh_l0", &[4 * h], bound)?,
             ],
-            lm_head: parameters.linear("lm_head", h, v, true)?,
+            lm_head: Linear::of(parameters, "lm_head", [h, v], true)?,
             sizes: *sizes,
         }))
     }
@@ -106,7 +107,12 @@ impl Layers for LstmLayers {
         self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
     }
 
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
+    fn step(
+        &self,
+        _: &[Tensor],
+        state: Option<&[Tensor]>,
+        characters: &Tensor,
+    ) -> Result<Advanced> {
         let x = Tensor::f_embedding(&self.wte, characters, -1, false, false)?.f_unsqueeze(0)?; // [1, B, C]
         let states = match state {
             Some(state) => [state[0].f_unsqueeze(0)?, state[1].f_unsqueeze(0)?], // [1, B, H]

@@ -13,8 +13,8 @@ use tch::Tensor;
 use super::kind::{Advanced, Kind, Layers, PerToken, Recipe, Shapes};
 use super::sizes::{Sizes, check_numbers};
 use crate::error::Result;
-use crate::models::layers::BatchNorm1d;
-use crate::models::parameters::{Linear, Parameters};
+use crate::models::layers::{BatchNorm1d, Linear};
+use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
 /// makemore.py's multilayer perceptron.
@@ -42,14 +42,14 @@ impl Kind for Mlp {
         let (k, c, h) = (sizes.block_size(), sizes.n_embd(), sizes.n_embd2());
         Ok(Box::new(MlpLayers {
             wte: parameters.embedding("wte", v + 1, c)?,
-            hidden: parameters.linear("mlp.0", k * c, h, !sizes.batchnorm)?,
+            hidden: Linear::of(parameters, "mlp.0", [k * c, h], !sizes.batchnorm)?,
             norm: match sizes.batchnorm {
                 true => Some(BatchNorm1d::of(parameters, "mlp.1", h)?),
                 false => None,
             },
             head: match sizes.batchnorm {
-                true => parameters.linear("mlp.3", h, v, true)?,
-                false => parameters.linear("mlp.2", h, v, true)?,
+                true => Linear::of(parameters, "mlp.3", [h, v], true)?,
+                false => Linear::of(parameters, "mlp.2", [h, v], true)?,
             },
             v,
             sizes: *sizes,
@@ -88,6 +88,9 @@ impl Kind for Mlp {
     }
 }
 
+/// Tokens up to this distance are looked up by pairs, which is fast for short words.
+const NEAR: usize = 32;
+
 /// `C` is the size of an embedding, `H` of the hidden layer, `K` the block size.
 #[derive(Debug)]
 struct MlpLayers {
@@ -104,6 +107,24 @@ struct MlpLayers {
 }
 
 impl MlpLayers {
+    /// Adds the terms of the tokens that are further back than [`NEAR`] to sums, `[N, H]`.
+    ///
+    /// All pairs of tokens at one distance are a word and the same word shifted, which take no memory
+    /// beside the tokens.
+    fn add_distant(&self, sums: Tensor, tokens: &Tokens, table: &Tensor) -> Result<Tensor> {
+        let tables = table.f_unbind(0)?;
+        for word in tokens.ranges() {
+            let (begin, length) = (word.start as i64, word.len() as i64);
+            for (table, distance) in tables.iter().zip(0..length).skip(NEAR) {
+                let (words, rest) = (begin + distance, length - distance);
+                let before = tokens.characters.f_narrow(0, begin, rest)?;
+                let terms = table.f_index_select(0, &before)?; // [rest, H]
+                let _added = sums.f_narrow(0, words, rest)?.f_add_(&terms)?;
+            }
+        }
+        Ok(sums)
+    }
+
     /// The output of the hidden layer, `[N, H]`, for its sums, `[N, H]`.
     fn activated(&self, x: Tensor, is_training: bool) -> Result<Tensor> {
         Ok(match &self.norm {
@@ -120,22 +141,26 @@ impl Layers for MlpLayers {
             self.sizes.n_embd(),
             self.sizes.n_embd2(),
         );
-        // What each character at each distance adds to the hidden layer, once for all words.
+        // The term of each character at each distance, once for all words.
         let weight = self.hidden.weight.f_view([h * k, c])?;
         let table = self.wte.f_linear(&weight, None::<&Tensor>)?; // [V + 1, H * K]
         let table = table.f_view([-1, h, k])?.f_permute([2, 0, 1])?; // [K, V + 1, H]
-        let (so_far, begins) = tokens.words_so_far(self.v + 1)?;
+        let nearest = tokens.nearest(NEAR, self.v + 1)?;
         // The sum over a token and those before it in its word.
         let (x, ..) = Tensor::f_embedding_bag(
             &table.f_reshape([-1, h])?,
-            &so_far,
-            &begins,
+            &nearest.pairs,
+            &nearest.begins,
             false,
             0, // The sum.
             false,
             None::<&Tensor>,
             false,
         )?; // [N, H]
+        let x = match tokens.length as usize > NEAR {
+            true => self.add_distant(x, tokens, &table)?,
+            false => x,
+        };
         // Before the word there are blanks, the fewer the further a token is in it: what they add, and
         // the bias, is the same for all tokens at a position.
         let blank = table.f_select(1, self.v)?; // [K, H]
@@ -147,13 +172,18 @@ impl Layers for MlpLayers {
         if let Some(bias) = &self.hidden.bias {
             blanks = blanks.f_add(bias)?;
         }
-        let x = x.f_add(&blanks.f_index_select(0, &tokens.positions()?)?)?;
+        let x = x.f_add(&blanks.f_index_select(0, &nearest.positions)?)?;
         let x = self.activated(x, tokens.is_training())?;
         self.head.forward(&tokens.drop_out(x)?) // [N, V]
     }
 
     /// The state is the context, `[B, K]`, from the nearest character on.
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
+    fn step(
+        &self,
+        _: &[Tensor],
+        state: Option<&[Tensor]>,
+        characters: &Tensor,
+    ) -> Result<Advanced> {
         let (b, k) = (characters.size()[0], self.sizes.block_size());
         let before = match state {
             Some(state) => state[0].f_narrow(1, 0, k - 1)?,

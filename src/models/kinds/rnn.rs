@@ -1,7 +1,7 @@
 //! Recurrent networks: a state goes through the word and takes each character in.
 //!
-//! What a character brings to the state does not depend on the state, so it is looked up in a table
-//! that is made once for all words; only what the state brings is computed step by step.
+//! Each product of the cell has a term of the character, which does not depend on the state and is
+//! computed for all characters at once, and one of the state, which is computed step by step.
 //!
 //! Source: makemore.py, `RNN` with `RNNCell` and `GRUCell` (which resets the state before the
 //! product, unlike `torch.nn.GRU`).
@@ -11,7 +11,8 @@ use tch::Tensor;
 use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
 use super::sizes::Sizes;
 use crate::error::{Error, Result};
-use crate::models::parameters::{Linear, Parameters};
+use crate::models::layers::Linear;
+use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
 /// makemore.py's recurrent network.
@@ -34,7 +35,7 @@ impl Kind for Rnn {
     fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>> {
         let (c, h) = (sizes.n_embd(), sizes.n_embd2());
         let layers = Recurrent::of(parameters, v, sizes, |parameters| {
-            let xh_to_h = parameters.linear("cell.xh_to_h", c + h, h, true)?;
+            let xh_to_h = Linear::of(parameters, "cell.xh_to_h", [c + h, h], true)?;
             Ok(Cell::Rnn { xh_to_h })
         })?;
         Ok(Box::new(layers))
@@ -81,9 +82,9 @@ impl Kind for Gru {
         let (c, h) = (sizes.n_embd(), sizes.n_embd2());
         let layers = Recurrent::of(parameters, v, sizes, |parameters| {
             Ok(Cell::Gru {
-                xh_to_z: parameters.linear("cell.xh_to_z", c + h, h, true)?,
-                xh_to_r: parameters.linear("cell.xh_to_r", c + h, h, true)?,
-                xh_to_hbar: parameters.linear("cell.xh_to_hbar", c + h, h, true)?,
+                xh_to_z: Linear::of(parameters, "cell.xh_to_z", [c + h, h], true)?,
+                xh_to_r: Linear::of(parameters, "cell.xh_to_r", [c + h, h], true)?,
+                xh_to_hbar: Linear::of(parameters, "cell.xh_to_hbar", [c + h, h], true)?,
             })
         })?;
         Ok(Box::new(layers))
@@ -164,66 +165,50 @@ impl Recurrent {
             start: parameters.zeros("start", &[1, h])?,
             wte: parameters.embedding("wte", v, c)?,
             cell: cell(parameters)?,
-            lm_head: parameters.linear("lm_head", h, v, true)?,
+            lm_head: Linear::of(parameters, "lm_head", [h, v], true)?,
             sizes: *sizes,
         })
     }
 
-    /// The cell, made ready for many steps.
-    fn prepare(&self) -> Result<Prepared> {
-        let layers: &[&[&Linear]] = match &self.cell {
-            Cell::Rnn { xh_to_h } => &[&[xh_to_h]],
+    /// The layers of each product of the cell: one product of a plain cell, two of one with gates (`z`
+    /// and `r` side by side, then `hbar`).
+    fn products(&self) -> Vec<Vec<&Linear>> {
+        match &self.cell {
+            Cell::Rnn { xh_to_h } => vec![vec![xh_to_h]],
             Cell::Gru {
                 xh_to_z,
                 xh_to_r,
                 xh_to_hbar,
-            } => &[&[xh_to_z, xh_to_r], &[xh_to_hbar]],
-        };
-        let halves = layers.iter().map(|layers| self.halves(layers));
-        Ok(Prepared(halves.collect::<Result<_>>()?))
+            } => vec![vec![xh_to_z, xh_to_r], vec![xh_to_hbar]],
+        }
     }
 
-    /// What each character brings to some layers of the cell, `[V, H]` or several `H` side by side,
-    /// and what a state is multiplied with, `[H, H]` or several side by side.
-    fn halves(&self, layers: &[&Linear]) -> Result<(Tensor, Tensor)> {
+    /// For each product, the terms of the embeddings `x`, `[M, C]`, to `[M, H]` or `[M, 2 H]`, and the
+    /// factors of the state, `[H, H]` or `[H, 2 H]`.
+    fn terms(&self, x: &Tensor) -> Result<Vec<(Tensor, Tensor)>> {
         let (c, h) = (self.sizes.n_embd(), self.sizes.n_embd2());
-        let weights: Vec<&Tensor> = layers.iter().map(|layer| &layer.weight).collect();
-        let biases: Vec<&Tensor> = layers
-            .iter()
-            .filter_map(|layer| layer.bias.as_ref())
-            .collect();
-        let weight = Tensor::f_cat(&weights, 0)?; // [.., C + H]
-        let bias = Tensor::f_cat(&biases, 0)?;
-        let of_character = self.wte.f_linear(&weight.f_narrow(1, 0, c)?, Some(&bias))?;
-        let of_state = weight.f_narrow(1, c, h)?.f_tr()?.f_contiguous()?;
-        Ok((of_character, of_state))
-    }
-}
-
-/// For each product of the cell, one of a plain one and two of one with gates (`z` and `r` side by
-/// side, then `hbar`): what each character brings to it, and what the state is multiplied with.
-struct Prepared(Vec<(Tensor, Tensor)>);
-
-impl Prepared {
-    /// What characters, `[..]`, bring to each product, `[.., H]` or `[.., 2 H]`.
-    fn look_up(&self, characters: &Tensor) -> Result<Vec<Tensor>> {
-        let look_up = |(table, _): &(Tensor, Tensor)| {
-            Ok(Tensor::f_embedding(table, characters, -1, false, false)?)
+        let of_product = |layers: &Vec<&Linear>| {
+            let weights: Vec<&Tensor> = layers.iter().map(|layer| &layer.weight).collect();
+            let biases = layers.iter().filter_map(|layer| layer.bias.as_ref());
+            let weight = Tensor::f_cat(&weights, 0)?; // [.., C + H]
+            let bias = Tensor::f_cat(&biases.collect::<Vec<_>>(), 0)?;
+            let terms = x.f_linear(&weight.f_narrow(1, 0, c)?, Some(&bias))?;
+            let factors = weight.f_narrow(1, c, h)?.f_tr()?.f_contiguous()?;
+            Ok((terms, factors))
         };
-        self.0.iter().map(look_up).collect()
+        self.products().iter().map(of_product).collect()
     }
 
-    /// The state after a character, `[B, H]`, of the state before it and what the character brings.
-    fn advance(&self, state: &Tensor, brought: &[&Tensor]) -> Result<Tensor> {
-        match (self.0.as_slice(), brought) {
-            ([(_, of_state)], [x]) => Ok(x.f_addmm(state, of_state)?.f_tanh()?),
-            ([(_, zr_of_state), (_, hbar_of_state)], [x_zr, x_hbar]) => {
-                let zr = x_zr
-                    .f_addmm(state, zr_of_state)?
-                    .f_sigmoid()?
-                    .f_chunk(2, 1)?; // [B, H] each
+    /// The state after a character, `[B, H]`, of the state before it, with each product's terms of the
+    /// character and factors of the state.
+    fn advance(&self, state: &Tensor, products: &[(Tensor, &Tensor)]) -> Result<Tensor> {
+        match products {
+            [(x, factors)] => Ok(x.f_addmm(state, factors)?.f_tanh()?),
+            [(x_zr, zr_factors), (x_hbar, hbar_factors)] => {
+                let zr = x_zr.f_addmm(state, zr_factors)?.f_sigmoid()?;
+                let zr = zr.f_chunk(2, 1)?; // [B, H] each
                 let reset = zr[1].f_mul(state)?;
-                let hbar = x_hbar.f_addmm(&reset, hbar_of_state)?.f_tanh()?;
+                let hbar = x_hbar.f_addmm(&reset, hbar_factors)?.f_tanh()?;
                 Ok(state.f_lerp_tensor(&hbar, &zr[0])?) // (1 - z) * state + z * hbar
             }
             _ => Err(Error::Libtorch("a cell without its products".to_owned())),
@@ -233,12 +218,17 @@ impl Prepared {
 
 impl Layers for Recurrent {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let cell = self.prepare()?;
         let columns = tokens.columns()?;
         let counts = columns.counts.as_slice();
-        let brought = cell.look_up(&columns.characters)?; // [N, ..] each
-        let brought = brought.iter().map(|x| Ok(x.f_split_with_sizes(counts, 0)?));
-        let brought: Vec<Vec<Tensor>> = brought.collect::<Result<_>>()?;
+        // Few characters are computed once each and looked up.
+        let terms = match self.wte.size()[0] < columns.characters.size()[0] {
+            true => looked_up(self.terms(&self.wte)?, &columns.characters)?,
+            false => self.terms(&embedding(&self.wte, &columns.characters)?)?,
+        };
+        let of_position = terms
+            .iter()
+            .map(|(x, _)| Ok(x.f_split_with_sizes(counts, 0)?));
+        let of_position: Vec<Vec<Tensor>> = of_position.collect::<Result<_>>()?;
         let h = self.sizes.n_embd2();
         let mut state = self.start.f_expand([tokens.words, h], false)?; // [B, H]
         let mut states = Vec::new();
@@ -247,23 +237,40 @@ impl Layers for Recurrent {
             if count < state.size()[0] {
                 state = state.f_narrow(0, 0, count)?;
             }
-            let brought: Vec<&Tensor> = brought.iter().map(|x| &x[position]).collect();
-            state = cell.advance(&state, &brought)?;
+            let products = of_position.iter().zip(&terms);
+            let products = products.map(|(x, (_, factors))| (x[position].shallow_clone(), factors));
+            state = self.advance(&state, &products.collect::<Vec<_>>())?;
             states.push(state.shallow_clone());
         }
         let states = columns.tokens(&Tensor::f_cat(&states, 0)?)?; // [N, H]
         self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
     }
 
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
-        let cell = self.prepare()?;
-        let brought = cell.look_up(characters)?; // [B, ..] each
-        let brought: Vec<&Tensor> = brought.iter().collect();
+    /// The terms of every character, `[V, ..]`, and the factors of the state, of each product.
+    fn prepare(&self) -> Result<Vec<Tensor>> {
+        let terms = self.terms(&self.wte)?;
+        Ok(terms
+            .into_iter()
+            .flat_map(|(x, factors)| [x, factors])
+            .collect())
+    }
+
+    fn step(
+        &self,
+        prepared: &[Tensor],
+        state: Option<&[Tensor]>,
+        characters: &Tensor,
+    ) -> Result<Advanced> {
+        let (products, _) = prepared.as_chunks();
+        let products = products
+            .iter()
+            .map(|[table, factors]| Ok((embedding(table, characters)?, factors)));
+        let products: Vec<(Tensor, &Tensor)> = products.collect::<Result<_>>()?;
         let state = match state {
             Some(state) => state[0].shallow_clone(),
             None => self.start.f_expand([characters.size()[0], -1], false)?,
         };
-        let state = cell.advance(&state, &brought)?; // [B, H]
+        let state = self.advance(&state, &products)?; // [B, H]
         Ok(Advanced {
             logits: self.lm_head.forward(&state)?,
             state: vec![state],
@@ -273,4 +280,16 @@ impl Layers for Recurrent {
     fn state_numbers(&self) -> usize {
         self.sizes.n_embd2
     }
+}
+
+/// The terms of characters, from those of the whole vocabulary.
+fn looked_up(tables: Vec<(Tensor, Tensor)>, characters: &Tensor) -> Result<Vec<(Tensor, Tensor)>> {
+    let tables = tables.into_iter();
+    let terms = tables.map(|(table, factors)| Ok((embedding(&table, characters)?, factors)));
+    terms.collect()
+}
+
+/// The rows of a table, `[V, ..]`, of characters, `[M]`.
+fn embedding(table: &Tensor, characters: &Tensor) -> Result<Tensor> {
+    Ok(Tensor::f_embedding(table, characters, -1, false, false)?)
 }

@@ -37,10 +37,10 @@ pub struct Sizes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Norm {
-    /// [`LayerNorm`](crate::models::norm::LayerNorm), makemore.py's.
+    /// [`LayerNorm`](crate::models::layers::norm::LayerNorm), makemore.py's.
     #[default]
     Layer,
-    /// [`RmsNorm`](crate::models::norm::RmsNorm).
+    /// [`RmsNorm`](crate::models::layers::norm::RmsNorm).
     Rms,
 }
 
@@ -52,7 +52,7 @@ pub enum Positions {
     #[default]
     Learned,
     /// Queries and keys are rotated by their positions, see
-    /// [`Rotation`](crate::models::rotary::Rotation).
+    /// [`Rotation`](crate::models::layers::rotary::Rotation).
     Rotary,
 }
 

@@ -59,7 +59,12 @@ impl Layers for ToyLayers {
         self.forward(&tokens.characters)
     }
 
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
+    fn step(
+        &self,
+        _: &[Tensor],
+        state: Option<&[Tensor]>,
+        characters: &Tensor,
+    ) -> Result<Advanced> {
         // How many characters were read, only to have a state.
         let read = match state {
             Some(state) => state[0].f_add_scalar(1)?,

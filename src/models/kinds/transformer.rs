@@ -10,9 +10,10 @@ use tch::Tensor;
 use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
 use super::sizes::{Norm, Positions, Sizes};
 use crate::error::{Error, Result};
-use crate::models::norm::AnyNorm;
-use crate::models::parameters::{Linear, Parameters};
-use crate::models::rotary::Rotation;
+use crate::models::layers::Linear;
+use crate::models::layers::norm::AnyNorm;
+use crate::models::layers::rotary::Rotation;
+use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
 /// makemore.py's transformer, by our settings with other norms and positions.
@@ -79,8 +80,8 @@ impl Kind for Transformer {
             h: blocks
                 .map(|layer| Block::of(parameters, &format!("transformer.h.{layer}"), sizes))
                 .collect::<Result<_>>()?,
-            ln_f: parameters.norm("transformer.ln_f", c, sizes.norm)?,
-            lm_head: parameters.linear("lm_head", c, v, false)?,
+            ln_f: AnyNorm::of(parameters, "transformer.ln_f", c, sizes.norm)?,
+            lm_head: Linear::of(parameters, "lm_head", [c, v], false)?,
         }))
     }
 
@@ -194,7 +195,12 @@ impl Layers for TransformerLayers {
     }
 
     /// The state is the keys and the values of each block, each `[B, T, C]`.
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
+    fn step(
+        &self,
+        _: &[Tensor],
+        state: Option<&[Tensor]>,
+        characters: &Tensor,
+    ) -> Result<Advanced> {
         let position = state.map_or(0, |state| state[0].size()[1]);
         let position = Tensor::f_full([1], position, (tch::Kind::Int64, characters.device()))?;
         let mut x = self.embedding(characters, &position)?; // [B, C]
@@ -219,12 +225,12 @@ impl Block {
     fn of(parameters: &mut Parameters, name: &str, sizes: &Sizes) -> Result<Self> {
         let c = sizes.n_embd();
         Ok(Self {
-            ln_1: parameters.norm(&format!("{name}.ln_1"), c, sizes.norm)?,
-            c_attn: parameters.linear(&format!("{name}.attn.c_attn"), c, 3 * c, true)?,
-            attn_c_proj: parameters.linear(&format!("{name}.attn.c_proj"), c, c, true)?,
-            ln_2: parameters.norm(&format!("{name}.ln_2"), c, sizes.norm)?,
-            c_fc: parameters.linear(&format!("{name}.mlp.c_fc"), c, 4 * c, true)?,
-            mlp_c_proj: parameters.linear(&format!("{name}.mlp.c_proj"), 4 * c, c, true)?,
+            ln_1: AnyNorm::of(parameters, &format!("{name}.ln_1"), c, sizes.norm)?,
+            c_attn: Linear::of(parameters, &format!("{name}.attn.c_attn"), [c, 3 * c], true)?,
+            attn_c_proj: Linear::of(parameters, &format!("{name}.attn.c_proj"), [c, c], true)?,
+            ln_2: AnyNorm::of(parameters, &format!("{name}.ln_2"), c, sizes.norm)?,
+            c_fc: Linear::of(parameters, &format!("{name}.mlp.c_fc"), [c, 4 * c], true)?,
+            mlp_c_proj: Linear::of(parameters, &format!("{name}.mlp.c_proj"), [4 * c, c], true)?,
             n_head: sizes.n_head(),
         })
     }

@@ -158,7 +158,12 @@ impl Layers for WavenetLayers {
     }
 
     /// The state is the context, `[B, K]`.
-    fn step(&self, state: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
+    fn step(
+        &self,
+        _: &[Tensor],
+        state: Option<&[Tensor]>,
+        characters: &Tensor,
+    ) -> Result<Advanced> {
         let (b, k) = (characters.size()[0], self.sizes.block_size());
         let before = match state {
             Some(state) => state[0].f_narrow(1, 1, k - 1)?,

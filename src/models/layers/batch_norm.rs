@@ -31,7 +31,7 @@ impl BatchNorm1d {
     ///
     /// # Errors
     ///
-    /// As [`Parameters::linear`]; [`Error::Value`] if a given variance is below 0.
+    /// As [`Parameters::uniform`]; [`Error::Value`] if a given variance is below 0.
     pub fn of(parameters: &mut Parameters, name: &str, columns: i64) -> Result<Self> {
         let shape = [columns];
         let running_var = parameters.buffer(&format!("{name}.running_var"), &shape, 1.0)?;

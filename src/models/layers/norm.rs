@@ -1,10 +1,12 @@
-//! Layers that keep numbers in range: each token's are divided by about how large they are.
+//! Normalisation of each token's numbers, which keeps them in range.
 
 use tch::Tensor;
 
 use crate::error::Result;
+use crate::models::kinds::sizes::Norm;
+use crate::models::parameters::Parameters;
 
-/// One of both kinds.
+/// The normalisation of a transformer.
 #[derive(Debug)]
 pub enum AnyNorm {
     /// makemore.py's.
@@ -14,11 +16,23 @@ pub enum AnyNorm {
 }
 
 impl AnyNorm {
-    /// `[..., size]`, of the same shape.
+    /// A layer of `size` numbers: a weight of ones, and for `torch.nn.LayerNorm` a bias of zeros.
     ///
     /// # Errors
     ///
-    /// If the shapes do not fit or the device has no room.
+    /// As [`Parameters::uniform`].
+    pub fn of(parameters: &mut Parameters, name: &str, size: i64, norm: Norm) -> Result<Self> {
+        let weight = parameters.constant(&format!("{name}.weight"), &[size], 1.0)?;
+        Ok(match norm {
+            Norm::Layer => Self::Layer(LayerNorm {
+                weight,
+                bias: parameters.zeros(&format!("{name}.bias"), &[size])?,
+            }),
+            Norm::Rms => Self::Rms(RmsNorm { weight }),
+        })
+    }
+
+    /// `[.., size]`, of the same shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Layer(norm) => norm.forward(x),
@@ -27,7 +41,7 @@ impl AnyNorm {
     }
 }
 
-/// A layer that makes the mean of each row 0 and its variance 1.
+/// `torch.nn.LayerNorm`: each row has a mean of 0 and a variance of 1.
 #[derive(Debug)]
 pub struct LayerNorm {
     /// `[size]`.
@@ -40,18 +54,14 @@ impl LayerNorm {
     /// PyTorch's.
     const EPSILON: f64 = 1e-5;
 
-    /// `[..., size]`, of the same shape.
-    ///
-    /// # Errors
-    ///
-    /// If the shapes do not fit or the device has no room.
+    /// `[.., size]`, of the same shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (weight, bias) = (Some(&self.weight), Some(&self.bias));
         Ok(x.f_layer_norm(self.weight.size(), weight, bias, Self::EPSILON, true)?)
     }
 }
 
-/// A layer that makes the mean square of each row 1, and leaves its mean what it is.
+/// `torch.nn.RMSNorm`: each row has a mean square of 1, and its mean stays.
 ///
 /// Source: Zhang and Sennrich, *Root mean square layer normalization*, 2019.
 #[derive(Debug)]
@@ -61,18 +71,13 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// What keeps a division from overflowing.
+    /// It keeps a division from overflowing.
     const EPSILON: f64 = 1e-6;
 
-    /// `[..., size]`, of the same shape.
-    ///
-    /// # Errors
-    ///
-    /// If the shapes do not fit or the device has no room.
+    /// `[.., size]`, of the same shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (size, weight) = (self.weight.size(), Some(&self.weight));
-        let (y, _) = x.f_internal_fused_rms_norm(size, weight, Self::EPSILON)?;
-        Ok(y)
+        // Not the fused operation itself, which has no backward pass on MPS.
+        Ok(x.f_rms_norm(self.weight.size(), Some(&self.weight), Self::EPSILON)?)
     }
 }
 

@@ -1,98 +1,87 @@
-//! Reading many words side by side, character by character: to draw them, and to mix what several
-//! models say of them.
+//! Reading many words side by side, character by character, with a state of each word.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::thread;
 
 use tch::{Device, Kind, Tensor};
 
-use super::kinds::kind::Advanced;
-use super::language_model::{BATCH, LanguageModel, contexts};
-use super::network::Network;
+use super::config::Config;
+use super::kinds::kind::{Advanced, Layers};
+use super::language_model::{BATCH, MOST_WORDS, Reader};
+use super::parameters::Parameters;
 use super::tokens::Tokens;
 use crate::error::{Error, Result};
 use crate::libtorch::threads;
 
-/// Reads words of a model, each call one character more of them.
-pub trait Reader: fmt::Debug {
-    /// The distributions of what follows words of one length, `[B, V]`, f32, on the CPU.
-    ///
-    /// With `parents`, each word is one of the call before, by its place there, and one character
-    /// more; without, words are read from their beginnings.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot compute them.
-    fn read(&mut self, words: &[&[usize]], parents: Option<&[i64]>) -> Result<Tensor>;
-
-    /// As many words as may be read side by side.
-    fn most_words(&self) -> usize {
-        MOST_WORDS
-    }
-}
-
-/// More side by side bring nothing.
-const MOST_WORDS: usize = 1 << 14;
-
-/// The most numbers that are remembered of all words.
+/// The most numbers in the states of all words.
 const MOST_NUMBERS: usize = 1 << 26;
 
-/// The reader of a model that is asked context by context.
-#[derive(Debug)]
-pub(super) struct ContextReader<'m, M: ?Sized>(&'m M);
-
-impl<'m, M: LanguageModel + ?Sized> ContextReader<'m, M> {
-    pub fn of(model: &'m M) -> Self {
-        Self(model)
-    }
-}
-
-impl<M: LanguageModel + ?Sized> Reader for ContextReader<'_, M> {
-    fn read(&mut self, words: &[&[usize]], _parents: Option<&[i64]>) -> Result<Tensor> {
-        let p = words.chunks(BATCH).map(|words| {
-            let contexts = contexts(words.iter().copied(), self.0.block_size())?;
-            self.0.distributions(&contexts)
-        });
-        let p = p.collect::<Result<Vec<Tensor>>>()?;
-        Ok(Tensor::f_cat(&p, 0)?)
-    }
-}
-
-/// The reader of a network, which remembers a state of each word, so that only the last character
-/// is new.
-#[derive(Debug)]
-pub(super) struct StateReader<'m> {
-    network: &'m Network,
-    /// What is remembered of the words of the last call; none where they did not fit a block.
-    state: Option<Vec<Tensor>>,
-    /// A network for each further thread.
-    others: Vec<Network>,
-}
-
-/// As many words are worth a thread.
+/// The fewest words that are worth a thread.
 const WORDS_A_THREAD: usize = 128;
 
+/// The reader of a network: only the last character of each word is new.
+#[derive(Debug)]
+pub(super) struct StateReader<'m> {
+    layers: &'m dyn Layers,
+    /// Of the layers.
+    prepared: Option<Vec<Tensor>>,
+    config: Config,
+    /// Makes the same layers for further threads.
+    copies: Copies,
+    device: Device,
+    /// The states of the words of the last call; none where they did not fit a block.
+    state: Option<Vec<Tensor>>,
+}
+
+/// Layers of further threads, with their prepared tensors.
+#[derive(Debug)]
+struct Copies {
+    /// Parameters and buffers.
+    tensors: BTreeMap<String, Tensor>,
+    v: i64,
+    made: Vec<(Box<dyn Layers>, Vec<Tensor>)>,
+}
+
 impl<'m> StateReader<'m> {
-    pub fn of(network: &'m Network) -> Self {
+    /// A reader of layers of a config, for `v` characters, with these parameters and buffers.
+    pub fn of(
+        layers: &'m dyn Layers,
+        config: Config,
+        v: i64,
+        tensors: BTreeMap<String, Tensor>,
+        device: Device,
+    ) -> Self {
         Self {
-            network,
+            layers,
+            prepared: None,
+            config,
+            copies: Copies {
+                tensors,
+                v,
+                made: Vec::new(),
+            },
+            device,
             state: None,
-            others: Vec::new(),
         }
     }
 
     /// One more character of each word.
     fn step(&mut self, state: Option<&[Tensor]>, characters: &[i64]) -> Result<Advanced> {
-        let threads = match self.network.device() {
+        let threads = match self.device {
             Device::Cpu => threads::drawing().min(characters.len() / WORDS_A_THREAD),
             _ => 1,
         };
-        while self.others.len() + 1 < threads {
-            self.others.push(self.network.copy()?);
-        }
+        let layers = self.layers;
+        let prepared = match self.prepared.take() {
+            Some(prepared) => prepared,
+            None => tch::no_grad(|| layers.prepare())?,
+        };
+        let prepared = &*self.prepared.insert(prepared);
+        self.copies
+            .make(threads.saturating_sub(1), self.config, self.device)?;
         let size = characters.len().div_ceil(threads.max(1));
         let parts = characters.chunks(size).enumerate().map(|(part, chosen)| {
-            let characters = Tensor::f_from_slice(chosen)?.f_to_device(self.network.device())?;
+            let characters = Tensor::f_from_slice(chosen)?.f_to_device(self.device)?;
             let (begin, words) = ((part * size) as i64, chosen.len() as i64);
             let of_part = |tensor: &Tensor| Ok(tensor.f_narrow(0, begin, words)?);
             let state = state.map(|state| state.iter().map(of_part).collect::<Result<Vec<_>>>());
@@ -101,12 +90,14 @@ impl<'m> StateReader<'m> {
         let mut parts: Vec<(Option<Vec<Tensor>>, Tensor)> = parts.collect::<Result<_>>()?;
         let (state, characters) = parts.remove(0);
         let steps: Vec<Advanced> = thread::scope(|scope| {
-            let others = self.others.iter_mut().zip(parts);
-            let others = others.map(|(other, (state, characters))| {
-                scope.spawn(move || tch::no_grad(|| other.step(state.as_deref(), &characters)))
+            let others = self.copies.made.iter_mut().zip(parts);
+            let others = others.map(|((layers, prepared), (state, characters))| {
+                scope.spawn(move || {
+                    tch::no_grad(|| layers.step(prepared, state.as_deref(), &characters))
+                })
             });
             let others: Vec<_> = others.collect();
-            let own = tch::no_grad(|| self.network.step(state.as_deref(), &characters));
+            let own = tch::no_grad(|| layers.step(prepared, state.as_deref(), &characters));
             let others = others.into_iter().map(|other| match other.join() {
                 Ok(step) => step,
                 Err(_) => Err(Error::Libtorch("a thread has ended".to_owned())),
@@ -114,6 +105,35 @@ impl<'m> StateReader<'m> {
             std::iter::once(own).chain(others).collect::<Result<_>>()
         })?;
         joined(steps)
+    }
+
+    /// The logits of what follows words that do not fit a block with their start token: they are read
+    /// from as far back as the block reaches, as everywhere.
+    fn read_again(&self, words: &[&[usize]]) -> Result<Tensor> {
+        let most = self.config.sizes().block_size;
+        let last = words.iter().map(|word| {
+            let last = &word[word.len() - most..];
+            last.iter().map(|&index| index as i64).collect()
+        });
+        let last: Vec<Vec<i64>> = last.collect();
+        let last: Vec<&[i64]> = last.iter().map(Vec::as_slice).collect();
+        tch::no_grad(|| {
+            let tokens = Tokens::of(&last, self.device)?;
+            tokens.last(&self.layers.logits(&tokens)?)
+        })
+    }
+}
+
+impl Copies {
+    /// Makes more layers, until there are so many.
+    fn make(&mut self, number: usize, config: Config, device: Device) -> Result<()> {
+        while self.made.len() < number {
+            let mut given = Parameters::given(&self.tensors, device);
+            let layers = config.kind().build(&mut given, self.v, config.sizes())?;
+            let prepared = tch::no_grad(|| layers.prepare())?;
+            self.made.push((layers, prepared));
+        }
+        Ok(())
     }
 }
 
@@ -138,15 +158,15 @@ impl Reader for StateReader<'_> {
     fn read(&mut self, words: &[&[usize]], parents: Option<&[i64]>) -> Result<Tensor> {
         let tokens = 1 + words.first().map_or(0, |word| word.len());
         let state = self.state.take().filter(|_| parents.is_some());
-        let block_size = self.network.block_size();
-        if tokens > block_size && !self.network.config().kind().takes_longer_words() {
+        let block_size = self.config.sizes().block_size;
+        if tokens > block_size && !self.config.kind().takes_longer_words() {
             let p = words.chunks(BATCH);
-            let p = p.map(|words| of_logits(&read_again(self.network, words)?));
+            let p = p.map(|words| of_logits(&self.read_again(words)?));
             return Ok(Tensor::f_cat(&p.collect::<Result<Vec<Tensor>>>()?, 0)?);
         }
         let (mut state, unread) = match (state, parents) {
             (Some(state), Some(parents)) => {
-                let parents = Tensor::f_from_slice(parents)?.f_to_device(self.network.device())?;
+                let parents = Tensor::f_from_slice(parents)?.f_to_device(self.device)?;
                 let state = state.iter().map(|part| part.f_index_select(0, &parents));
                 let state: std::result::Result<Vec<Tensor>, _> = state.collect();
                 (Some(state?), tokens - 1..tokens)
@@ -171,7 +191,7 @@ impl Reader for StateReader<'_> {
     }
 
     fn most_words(&self) -> usize {
-        (MOST_NUMBERS / self.network.state_numbers().max(1)).clamp(16, MOST_WORDS)
+        (MOST_NUMBERS / self.layers.state_numbers().max(1)).clamp(16, MOST_WORDS)
     }
 }
 
@@ -181,28 +201,13 @@ fn of_logits(logits: &Tensor) -> Result<Tensor> {
         .f_to_device(Device::Cpu)?)
 }
 
-/// The logits of what follows words that do not fit a block with their start token: they are read
-/// from as far back as the block reaches, as everywhere.
-fn read_again(network: &Network, words: &[&[usize]]) -> Result<Tensor> {
-    let most = network.block_size();
-    let last = words.iter().map(|word| {
-        let last = &word[word.len() - most..];
-        last.iter().map(|&index| index as i64).collect()
-    });
-    let last: Vec<Vec<i64>> = last.collect();
-    let last: Vec<&[i64]> = last.iter().map(Vec::as_slice).collect();
-    tch::no_grad(|| {
-        let tokens = Tokens::of(&last, network.device())?;
-        tokens.last(&network.logits(&tokens)?)
-    })
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::data::{Vocabulary, Words};
-    use crate::models::Config;
     use crate::models::kinds::{KINDS, Mlp, Norm, Positions, Sizes, Transformer};
+    use crate::models::language_model::ContextReader;
+    use crate::models::{Config, LanguageModel, Network};
 
     /// A small network of each kind.
     pub fn networks() -> Vec<Network> {
@@ -260,7 +265,7 @@ pub(super) mod tests {
     #[test]
     fn threads_say_what_one_says() {
         for network in networks() {
-            let mut reader = StateReader::of(&network);
+            let mut reader = network.state_reader();
             let words: Vec<[usize; 2]> = (0..700).map(|i| [i % 27, i % 11]).collect();
             let words: Vec<&[usize]> = words.iter().map(|word| word.as_slice()).collect();
             let one = reader.read(&words, None).unwrap();
