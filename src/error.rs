@@ -11,6 +11,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Long work that was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+
     /// A file could not be read.
     #[error("cannot read {file}")]
     Read {

@@ -7,9 +7,10 @@ use tch::{Device, Kind, Tensor};
 use super::bit_for_bit::formula::{Formula, by_operations};
 use super::bit_for_bit::numbers::descend;
 use super::data::{BATCH, Batches, Dataset};
-use super::figures::{Tolerance, losses_beside};
-use super::training::{Schedule, train};
-use super::{Figure, Flow, STEPS, Stage, Step, names};
+use super::figures::{Figure, Tolerance};
+use super::names;
+use super::stage::{Section, Stage};
+use super::training::{Published, STEPS, Schedule, train};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
@@ -23,61 +24,21 @@ pub(super) const PICTURES: [&str; 1] = ["lecture-4-logit-gradients"];
 const SEED: u64 = 2_147_483_647;
 
 /// The losses of the training by hand.
-const LOSSES: [(u64, &str); 20] = [
-    (0, "3.7805"),
-    (10_000, "2.1775"),
-    (20_000, "2.3957"),
-    (30_000, "2.5032"),
-    (40_000, "2.0065"),
-    (50_000, "2.3873"),
-    (60_000, "2.3378"),
-    (70_000, "2.0640"),
-    (80_000, "2.3497"),
-    (90_000, "2.1093"),
-    (100_000, "1.9132"),
-    (110_000, "2.2229"),
-    (120_000, "1.9912"),
-    (130_000, "2.4441"),
-    (140_000, "2.3198"),
-    (150_000, "2.1857"),
-    (160_000, "2.0296"),
-    (170_000, "1.8391"),
-    (180_000, "2.0436"),
-    (190_000, "1.9200"),
-];
+const LOSSES: &str = "3.7805 2.1775 2.3957 2.5032 2.0065 2.3873 2.3378 2.0640 2.3497 2.1093 \
+                      1.9132 2.2229 1.9912 2.4441 2.3198 2.1857 2.0296 1.8391 2.0436 1.9200";
 
-const NAMES: [&str; 20] = [
-    "carmahzamille",
-    "khi",
-    "mreigeet",
-    "khalaysie",
-    "mahnen",
-    "delynn",
-    "jareen",
-    "nellara",
-    "chaiiv",
-    "kaleigh",
-    "ham",
-    "joce",
-    "quinn",
-    "shoison",
-    "jadiquintero",
-    "dearyxi",
-    "jace",
-    "pinsley",
-    "dae",
-    "iia",
-];
+const NAMES: &str = "carmahzamille khi mreigeet khalaysie mahnen delynn jareen nellara chaiiv kaleigh \
+                     ham joce quinn shoison jadiquintero dearyxi jace pinsley dae iia";
 
 /// The seed of gain and bias, which the lecture draws from no seed.
 const SEED_OF_GAIN: u64 = 420;
 
 const UNSEEDED: &str = "the lecture draws gain and bias from no seed";
 
-/// How many characters are a context.
+/// The number of characters in a context.
 const BLOCK_SIZE: usize = 3;
 
-/// What keeps the root of the variance from 0.
+/// Keeps the root of the variance from 0.
 const EPS: f64 = 1e-5;
 
 /// `C [27, 10]`, `W1 [30, H]`, `b1 [H]`, `W2 [H, 27]`, `b2 [27]`, gain `[1, H]` and bias `[1, H]`.
@@ -128,9 +89,9 @@ fn gain_and_bias(h: i64) -> Result<[Tensor; 2]> {
     Ok([gain, bias])
 }
 
-pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
+pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let data = Dataset::new(words, BLOCK_SIZE, stage.options.device)?;
-    stage.show(Step::new(
+    stage.show(Section::new(
         "The data",
         "The examples of lecture 3.",
         data.figures(),
@@ -149,150 +110,230 @@ fn row_sums(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?)
 }
 
-/// Exercises 1 to 3.
-fn exercises(stage: &mut Stage, data: &Dataset) -> Flow {
-    let device = stage.options.device;
-    let tolerance = Tolerance::on(device);
-    let of_gain = gain_and_bias(64)?;
-    let mut generator = Generator::seeded(SEED)?;
-    let network = Network::new(&mut generator, of_gain, device)?;
-    let Some((xb, yb)) = Batches::new(&data.train, &mut generator, 1).next()? else {
-        return Ok(());
-    };
-    let [c, w1, b1, w2, b2, bngain, bnbias] = &network.0;
-    let n = BATCH as f64;
+/// The forward pass in pieces that are small enough to go back through one at a time.
+struct Forward {
+    /// `[N, 3, 10]`.
+    emb: Tensor,
+    /// `[N, 30]`.
+    embcat: Tensor,
+    /// `[N, H]`, as all until `h` but for means, variances and their inverses, which are `[1, H]`.
+    hprebn: Tensor,
+    bnmeani: Tensor,
+    bndiff: Tensor,
+    bndiff2: Tensor,
+    bnvar: Tensor,
+    bnvar_inv: Tensor,
+    bnraw: Tensor,
+    hpreact: Tensor,
+    h: Tensor,
+    /// `[N, V]`, as all until `logprobs` but for maxima and sums, which are `[N, 1]`.
+    logits: Tensor,
+    logit_maxes: Tensor,
+    norm_logits: Tensor,
+    counts: Tensor,
+    counts_sum: Tensor,
+    counts_sum_inv: Tensor,
+    probs: Tensor,
+    logprobs: Tensor,
+    /// A scalar.
+    loss: Tensor,
+}
 
-    // The forward pass in pieces that are small enough to go back through one at a time.
-    let [emb, embcat, hprebn] = network.hidden(&xb)?;
-    let bnmeani = column_sums(&hprebn)?.f_mul_scalar(1.0 / n)?; // [1, H]
-    let bndiff = hprebn.f_sub(&bnmeani)?;
-    let bndiff2 = bndiff.f_square()?;
-    let bnvar = column_sums(&bndiff2)?.f_mul_scalar(1.0 / (n - 1.0))?; // [1, H]
-    let bnvar_inv = bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-0.5)?; // [1, H]
-    let bnraw = bndiff.f_mul(&bnvar_inv)?;
-    let hpreact = bngain.f_mul(&bnraw)?.f_add(bnbias)?;
-    let h = hpreact.f_tanh()?;
-    let logits = h.f_matmul(w2)?.f_add(b2)?; // [N, V]
-    let (logit_maxes, places) = logits.f_max_dim(1, true)?; // [N, 1] each
-    let norm_logits = logits.f_sub(&logit_maxes)?;
-    let counts = norm_logits.f_exp()?;
-    let counts_sum = row_sums(&counts)?; // [N, 1]
-    let counts_sum_inv = counts_sum.f_pow_tensor_scalar(-1.0)?; // [N, 1]
-    let probs = counts.f_mul(&counts_sum_inv)?;
-    let logprobs = probs.f_log()?;
-    let ys = yb.f_unsqueeze(1)?;
-    let loss = logprobs
-        .f_gather(1, &ys, false)?
-        .f_mean(Kind::Float)?
-        .f_neg()?;
+/// A tensor of the forward pass with its name, and its gradient.
+type Gradient<'a> = (&'static str, &'a Tensor, Tensor);
 
-    // Exercise 1: back through all of it.
-    let by_hand = tch::no_grad(|| -> Result<_> {
+impl Forward {
+    /// The loss of targets, `[N, 1]`, after contexts, `[N, 3]`.
+    fn new(network: &Network, xb: &Tensor, ys: &Tensor) -> Result<Self> {
+        let [.., w2, b2, bngain, bnbias] = &network.0;
+        let n = BATCH as f64;
+        let [emb, embcat, hprebn] = network.hidden(xb)?;
+        let bnmeani = column_sums(&hprebn)?.f_mul_scalar(1.0 / n)?;
+        let bndiff = hprebn.f_sub(&bnmeani)?;
+        let bndiff2 = bndiff.f_square()?;
+        let bnvar = column_sums(&bndiff2)?.f_mul_scalar(1.0 / (n - 1.0))?;
+        let bnvar_inv = bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-0.5)?;
+        let bnraw = bndiff.f_mul(&bnvar_inv)?;
+        let hpreact = bngain.f_mul(&bnraw)?.f_add(bnbias)?;
+        let h = hpreact.f_tanh()?;
+        let logits = h.f_matmul(w2)?.f_add(b2)?;
+        let (logit_maxes, _) = logits.f_max_dim(1, true)?;
+        let norm_logits = logits.f_sub(&logit_maxes)?;
+        let counts = norm_logits.f_exp()?;
+        let counts_sum = row_sums(&counts)?;
+        let counts_sum_inv = counts_sum.f_pow_tensor_scalar(-1.0)?;
+        let probs = counts.f_mul(&counts_sum_inv)?;
+        let logprobs = probs.f_log()?;
+        let of_targets = logprobs.f_gather(1, ys, false)?;
+        Ok(Self {
+            loss: of_targets.f_mean(Kind::Float)?.f_neg()?,
+            emb,
+            embcat,
+            hprebn,
+            bnmeani,
+            bndiff,
+            bndiff2,
+            bnvar,
+            bnvar_inv,
+            bnraw,
+            hpreact,
+            h,
+            logits,
+            logit_maxes,
+            norm_logits,
+            counts,
+            counts_sum,
+            counts_sum_inv,
+            probs,
+            logprobs,
+        })
+    }
+
+    /// Back from the loss to the logits, whose gradient is the last.
+    fn back_to_logits(&self, ys: &Tensor) -> Result<[Gradient<'_>; 8]> {
         let ones = ys.f_ones_like()?.f_to_kind(Kind::Float)?;
-        let one_hot = logprobs.f_zeros_like()?.f_scatter(1, &ys, &ones)?;
-        let dlogprobs = one_hot.f_mul_scalar(-1.0 / n)?;
-        let dprobs = probs.f_reciprocal()?.f_mul(&dlogprobs)?;
-        let dcounts_sum_inv = row_sums(&counts.f_mul(&dprobs)?)?;
-        let inverse = counts_sum.f_pow_tensor_scalar(-2.0)?.f_neg()?;
+        let one_hot = self.logprobs.f_zeros_like()?.f_scatter(1, ys, &ones)?;
+        let dlogprobs = one_hot.f_mul_scalar(-1.0 / BATCH as f64)?;
+        let dprobs = self.probs.f_reciprocal()?.f_mul(&dlogprobs)?;
+        let dcounts_sum_inv = row_sums(&self.counts.f_mul(&dprobs)?)?;
+        let inverse = self.counts_sum.f_pow_tensor_scalar(-2.0)?.f_neg()?;
         let dcounts_sum = inverse.f_mul(&dcounts_sum_inv)?;
-        let dcounts = counts_sum_inv.f_mul(&dprobs)?.f_add(&dcounts_sum)?;
-        let dnorm_logits = counts.f_mul(&dcounts)?;
+        let dcounts = self.counts_sum_inv.f_mul(&dprobs)?.f_add(&dcounts_sum)?;
+        let dnorm_logits = self.counts.f_mul(&dcounts)?;
         let dlogit_maxes = row_sums(&dnorm_logits.f_neg()?)?;
-        let largest = logits.f_zeros_like()?.f_scatter(1, &places, &ones)?;
+        let (_, places) = self.logits.f_max_dim(1, true)?;
+        let largest = self.logits.f_zeros_like()?.f_scatter(1, &places, &ones)?;
         let dlogits = dnorm_logits.f_add(&largest.f_mul(&dlogit_maxes)?)?;
+        Ok([
+            ("logprobs", &self.logprobs, dlogprobs),
+            ("probs", &self.probs, dprobs),
+            ("counts_sum_inv", &self.counts_sum_inv, dcounts_sum_inv),
+            ("counts_sum", &self.counts_sum, dcounts_sum),
+            ("counts", &self.counts, dcounts),
+            ("norm_logits", &self.norm_logits, dnorm_logits),
+            ("logit_maxes", &self.logit_maxes, dlogit_maxes),
+            ("logits", &self.logits, dlogits),
+        ])
+    }
+
+    /// Back from the logits to `C`.
+    fn back_to_c<'a>(
+        &'a self,
+        network: &'a Network,
+        xb: &Tensor,
+        dlogits: &Tensor,
+    ) -> Result<[Gradient<'a>; 18]> {
+        let [c, w1, b1, w2, b2, bngain, bnbias] = &network.0;
+        let n = BATCH as f64;
         let dh = dlogits.f_matmul(&w2.f_tr()?)?;
-        let dw2 = h.f_tr()?.f_matmul(&dlogits)?;
-        let db2 = column_sums(&dlogits)?.f_view([-1])?;
-        let slope = h.f_square()?.f_neg()?.f_add_scalar(1.0)?;
+        let dw2 = self.h.f_tr()?.f_matmul(dlogits)?;
+        let db2 = column_sums(dlogits)?.f_view([-1])?;
+        let slope = self.h.f_square()?.f_neg()?.f_add_scalar(1.0)?;
         let dhpreact = slope.f_mul(&dh)?;
-        let dbngain = column_sums(&bnraw.f_mul(&dhpreact)?)?;
+        let dbngain = column_sums(&self.bnraw.f_mul(&dhpreact)?)?;
         let dbnbias = column_sums(&dhpreact)?;
         let dbnraw = bngain.f_mul(&dhpreact)?;
-        let dbnvar_inv = column_sums(&bndiff.f_mul(&dbnraw)?)?;
-        let power = bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-1.5)?;
+        let dbnvar_inv = column_sums(&self.bndiff.f_mul(&dbnraw)?)?;
+        let power = self.bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-1.5)?;
         let dbnvar = power.f_mul_scalar(-0.5)?.f_mul(&dbnvar_inv)?;
-        let share = bndiff2.f_ones_like()?.f_mul_scalar(1.0 / (n - 1.0))?;
+        let share = self.bndiff2.f_ones_like()?.f_mul_scalar(1.0 / (n - 1.0))?;
         let dbndiff2 = share.f_mul(&dbnvar)?;
-        let dbndiff = bnvar_inv.f_mul(&dbnraw)?;
-        let dbndiff = dbndiff.f_add(&bndiff.f_mul_scalar(2.0)?.f_mul(&dbndiff2)?)?;
+        let dbndiff = self.bnvar_inv.f_mul(&dbnraw)?;
+        let dbndiff = dbndiff.f_add(&self.bndiff.f_mul_scalar(2.0)?.f_mul(&dbndiff2)?)?;
         let dbnmeani = column_sums(&dbndiff.f_neg()?)?;
         let dhprebn = dbndiff.f_add(&dbnmeani.f_mul_scalar(1.0 / n)?)?;
         let dembcat = dhprebn.f_matmul(&w1.f_tr()?)?;
-        let dw1 = embcat.f_tr()?.f_matmul(&dhprebn)?;
+        let dw1 = self.embcat.f_tr()?.f_matmul(&dhprebn)?;
         let db1 = column_sums(&dhprebn)?.f_view([-1])?;
-        let demb = dembcat.f_view(emb.size().as_slice())?;
-        let dc = of_embedding(c, &xb, &demb)?;
+        let demb = dembcat.f_view(self.emb.size().as_slice())?;
+        let dc = of_embedding(c, xb, &demb)?;
         Ok([
-            ("logprobs", &logprobs, dlogprobs),
-            ("probs", &probs, dprobs),
-            ("counts_sum_inv", &counts_sum_inv, dcounts_sum_inv),
-            ("counts_sum", &counts_sum, dcounts_sum),
-            ("counts", &counts, dcounts),
-            ("norm_logits", &norm_logits, dnorm_logits),
-            ("logit_maxes", &logit_maxes, dlogit_maxes),
-            ("logits", &logits, dlogits),
-            ("h", &h, dh),
+            ("h", &self.h, dh),
             ("W2", w2, dw2),
             ("b2", b2, db2),
-            ("hpreact", &hpreact, dhpreact),
+            ("hpreact", &self.hpreact, dhpreact),
             ("bngain", bngain, dbngain),
             ("bnbias", bnbias, dbnbias),
-            ("bnraw", &bnraw, dbnraw),
-            ("bnvar_inv", &bnvar_inv, dbnvar_inv),
-            ("bnvar", &bnvar, dbnvar),
-            ("bndiff2", &bndiff2, dbndiff2),
-            ("bndiff", &bndiff, dbndiff),
-            ("bnmeani", &bnmeani, dbnmeani),
-            ("hprebn", &hprebn, dhprebn),
-            ("embcat", &embcat, dembcat),
+            ("bnraw", &self.bnraw, dbnraw),
+            ("bnvar_inv", &self.bnvar_inv, dbnvar_inv),
+            ("bnvar", &self.bnvar, dbnvar),
+            ("bndiff2", &self.bndiff2, dbndiff2),
+            ("bndiff", &self.bndiff, dbndiff),
+            ("bnmeani", &self.bnmeani, dbnmeani),
+            ("hprebn", &self.hprebn, dhprebn),
+            ("embcat", &self.embcat, dembcat),
             ("W1", w1, dw1),
             ("b1", b1, db1),
-            ("emb", &emb, demb),
+            ("emb", &self.emb, demb),
             ("C", c, dc),
         ])
+    }
+}
+
+/// The largest difference of two tensors.
+fn largest(one: &Tensor, other: &Tensor) -> Result<f64> {
+    Ok(one.f_sub(other)?.f_abs()?.f_max()?.f_double_value(&[])?)
+}
+
+/// Exercises 1 to 3.
+fn exercises(stage: &mut Stage, data: &Dataset) -> Result<()> {
+    let of_gain = gain_and_bias(64)?;
+    let mut generator = Generator::seeded(SEED)?;
+    let network = Network::new(&mut generator, of_gain, stage.options.device)?;
+    let Some((xb, yb)) = Batches::new(&data.train, &mut generator, 1).next()? else {
+        return Ok(());
+    };
+    let ys = yb.f_unsqueeze(1)?;
+    let forward = Forward::new(&network, &xb, &ys)?;
+    let by_hand = tch::no_grad(|| -> Result<_> {
+        let mut gradients = Vec::from(forward.back_to_logits(&ys)?);
+        let dlogits = gradients[7].2.shallow_clone();
+        gradients.extend(forward.back_to_c(&network, &xb, &dlogits)?);
+        Ok(gradients)
     })?;
     let tensors: Vec<&Tensor> = by_hand.iter().map(|(_, tensor, _)| *tensor).collect();
-    let by_autograd = Tensor::f_run_backward(&[&loss], &tensors, true, false)?;
+    let by_autograd = Tensor::f_run_backward(&[&forward.loss], &tensors, true, false)?;
 
-    let loss = loss.f_double_value(&[])?;
-    let numbers = network.parameters();
-    stage.show(Step::new(
+    let loss = forward.loss.f_double_value(&[])?;
+    stage.show(Section::new(
         "The forward pass",
         "The network of lecture 3 with a hidden layer of 64, in steps so small that each has a simple \
          derivative; no parameter is 0, which would hide mistakes.",
         vec![
-            Figure::same("parameters", numbers, 4137),
-            Figure::about("loss", format!("{loss:.4}"), "3.3377", 0.2, UNSEEDED),
+            Figure::same("parameters", network.parameters(), 4137),
+            Figure::about("loss", loss, "3.3377", 0.2, UNSEEDED),
         ],
     ))?;
-    let largest = |one: &Tensor, other: &Tensor| -> Result<f64> {
-        Ok(one.f_sub(other)?.f_abs()?.f_max()?.f_double_value(&[])?)
-    };
-    let agree = |name: &str, ours: &Tensor, autograd: &Tensor| -> Result<Figure> {
-        Ok(tolerance.gradient(name, largest(ours, autograd)?))
-    };
-    let pairs = by_hand.iter().zip(&by_autograd);
-    let figures = pairs.map(|((name, _, ours), autograd)| agree(name, ours, autograd));
-    let figures: Vec<Figure> = figures.collect::<Result<_>>()?;
-    stage.show(Step::new(
+    let tolerance = Tolerance::on(stage.options.device);
+    let figures = by_hand.iter().zip(&by_autograd);
+    let figures = figures
+        .map(|((name, _, ours), autograd)| Ok(tolerance.gradient(name, largest(ours, autograd)?)));
+    stage.show(Section::new(
         "Exercise 1: step by step",
         "The gradient of each of the 26 tensors from the loss back to C, derived by hand; the figure \
          is the largest difference from autograd's.",
-        figures,
+        figures.collect::<Result<_>>()?,
     ))?;
-
-    // Exercises 2 and 3: the same in one go.
     let autograd = |wanted: &str| {
         let place = by_hand.iter().position(|(name, ..)| *name == wanted);
         &by_autograd[place.unwrap_or_default()]
     };
-    let (dlogits, dhprebn, hpreact_fast) = tch::no_grad(|| -> Result<_> {
-        let dlogits = of_cross_entropy(&logits, &ys)?;
-        let dhprebn = of_batch_norm(autograd("hpreact"), bngain, &bnvar_inv, &bnraw)?;
-        let formula = Formula::Variance { eps: EPS };
-        let fast = by_operations(&hprebn, bngain, bnbias, formula)?;
-        Ok((dlogits, dhprebn, fast.out))
-    })?;
+    exercise_2(stage, data, &forward, &yb, autograd("logits"))?;
+    let [dhpreact, dhprebn] = ["hpreact", "hprebn"].map(autograd);
+    exercise_3(stage, &network, &forward, dhpreact, dhprebn)
+}
+
+/// Cross-entropy and its gradient in one go.
+fn exercise_2(
+    stage: &mut Stage,
+    data: &Dataset,
+    forward: &Forward,
+    yb: &Tensor,
+    autograd: &Tensor,
+) -> Result<()> {
+    let tolerance = Tolerance::on(stage.options.device);
+    let logits = &forward.logits;
+    let dlogits = tch::no_grad(|| of_cross_entropy(logits, &yb.f_unsqueeze(1)?))?;
     if stage.options.pictures {
         let values: Vec<f32> = Vec::try_from(dlogits.f_to_device(Device::Cpu)?.f_view([-1])?)?;
         let values: Vec<f64> = values.into_iter().map(f64::from).collect();
@@ -306,25 +347,40 @@ fn exercises(stage: &mut Stage, data: &Dataset) -> Flow {
         };
         stage.picture(PICTURES[0], &image)?;
     }
-    let fast = cross_entropy(&logits, &yb)?.f_double_value(&[])?;
-    stage.show(Step::new(
+    let off = largest(&cross_entropy(logits, yb)?, &forward.loss)?;
+    stage.show(Section::new(
         "Exercise 2: cross-entropy in one go",
         "Its gradient is (softmax - one-hot) / n: what the network expected, less what came.",
         vec![
-            agree("logits", &dlogits, autograd("logits"))?,
-            Figure::at_most("loss, from step by step", (fast - loss).abs(), 1e-6),
+            tolerance.gradient("logits", largest(&dlogits, autograd)?),
+            Figure::at_most("loss, from step by step", off, 1e-6),
         ],
-    ))?;
-    stage.show(Step::new(
+    ))
+}
+
+/// Batch normalisation and its gradient in one go.
+fn exercise_3(
+    stage: &mut Stage,
+    network: &Network,
+    forward: &Forward,
+    dhpreact: &Tensor,
+    autograd: &Tensor,
+) -> Result<()> {
+    let tolerance = Tolerance::on(stage.options.device);
+    let [.., bngain, bnbias] = &network.0;
+    let (dhprebn, hpreact_fast) = tch::no_grad(|| -> Result<_> {
+        let dhprebn = of_batch_norm(dhpreact, bngain, &forward.bnvar_inv, &forward.bnraw)?;
+        let formula = Formula::Variance { eps: EPS };
+        let fast = by_operations(&forward.hprebn, bngain, bnbias, formula)?;
+        Ok((dhprebn, fast.out))
+    })?;
+    let off = largest(&hpreact_fast, &forward.hpreact)?;
+    stage.show(Section::new(
         "Exercise 3: batch normalisation in one go",
         "Its gradient, simplified on paper to one line.",
         vec![
-            agree("hprebn", &dhprebn, autograd("hprebn"))?,
-            Figure::at_most(
-                "hpreact, from step by step",
-                largest(&hpreact_fast, &hpreact)?,
-                1e-6,
-            ),
+            tolerance.gradient("hprebn", largest(&dhprebn, autograd)?),
+            Figure::at_most("hpreact, from step by step", off, 1e-6),
         ],
     ))
 }
@@ -361,56 +417,45 @@ fn of_batch_norm(
 }
 
 /// Exercise 4: training with these gradients.
-fn training(stage: &mut Stage, data: &Dataset) -> Flow {
+fn training(stage: &mut Stage, data: &Dataset) -> Result<()> {
     let device = stage.options.device;
     let of_gain = gain_and_bias(200)?;
     let mut generator = Generator::seeded(SEED)?;
     let mut network = Network::new(&mut generator, of_gain, device)?;
-    let mut figures = vec![Figure::same("parameters", network.parameters(), 12_297)];
+    let figures = vec![Figure::same("parameters", network.parameters(), 12_297)];
     let schedule = Schedule {
         steps: STEPS,
         lower_from: 100_000,
     };
-    let course = train(
-        stage,
-        &data.train,
-        &mut generator,
-        schedule,
-        |x, y, rate| {
-            let (loss, gradients) = tch::no_grad(|| gradients(&network, x, y))?;
-            descend(&mut network.0, &gradients, rate)?;
-            Ok(loss)
-        },
-    )?;
-    figures.extend(losses_beside(&course.shown, &LOSSES, UNSEEDED));
+    let step = |xb: &Tensor, yb: &Tensor, lr| -> Result<Tensor> {
+        let (loss, gradients) = tch::no_grad(|| gradients(&network, xb, yb))?;
+        // for p, grad in zip(parameters, grads): p.data += -lr * grad
+        descend(&mut network.0, &gradients, lr)?;
+        Ok(loss)
+    };
+    let run = train(stage, &data.train, &mut generator, schedule, step)?;
+    let tolerance = Tolerance::on(device).of_another_network(0.01, UNSEEDED);
+    let published = Published {
+        title: "Exercise 4: training by hand",
+        explanation: "A hidden layer of 200, trained without autograd. The lecture's network has \
+                      another gain and bias at first, and is another one, about as good.",
+        losses: LOSSES,
+        at_the_end: ["2.0705", "2.1099"],
+        tolerance,
+    };
     let [_, _, hprebn] = tch::no_grad(|| network.hidden(&data.train.xs))?;
     // Mean and variance of all that was trained on stand in for the batch's.
     let mean = hprebn.f_mean_dim([0].as_slice(), true, Kind::Float)?;
     let var = hprebn.f_var_dim([0].as_slice(), true, true)?;
-    let logits = |x: &Tensor| evaluate(&network, &x.f_to_device(device)?, &mean, &var);
-    if course.is_whole() {
-        let losses = [
-            ("train loss", &data.train, "2.0705"),
-            ("dev loss", &data.dev, "2.1099"),
-        ];
-        for (name, examples, published) in losses {
-            let ours = format!("{:.4}", examples.loss(logits)?);
-            figures.push(Figure::about(name, ours, published, 0.01, UNSEEDED));
-        }
-    }
-    let step = Step::new(
-        "Exercise 4: training by hand",
-        "A hidden layer of 200, trained without autograd. The lecture's network has another gain and \
-         bias at first, and is another one, about as good.",
-        figures,
-    );
-    stage.show_training(step, &course)?;
-    if !course.is_whole() {
+    let logits = |x: &Tensor| evaluate(&network, x, &mean, &var);
+    published.show(stage, data, &run, figures, logits)?;
+    if !run.training.is_whole() {
         return Ok(());
     }
     drop(generator);
-    let names = names::seeded(&data.vocabulary, BLOCK_SIZE, logits)?;
-    stage.show(names::of_another_network(&names, &NAMES, UNSEEDED))
+    let generator = &mut Generator::seeded(names::SEED)?;
+    let names = (names::OF_ANOTHER, NAMES);
+    names::show(stage, data, generator, names, tolerance, logits)
 }
 
 /// The loss of a batch, and the gradients of the parameters, derived by hand.

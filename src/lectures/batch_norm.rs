@@ -9,10 +9,11 @@ use super::bit_for_bit::numbers::{descend, update_running};
 use super::bit_for_bit::one_pass::normalized;
 use super::bit_for_bit::tape::Tape;
 use super::data::Dataset;
-use super::figures::Tolerance;
+use super::figures::{Figure, Tolerance};
 use super::layers::{Layer, Mode, Sequential};
-use super::training::{Schedule, train};
-use super::{Figure, Flow, STEPS, Stage, Step, names};
+use super::names;
+use super::stage::{Section, Stage};
+use super::training::{Published, STEPS, Schedule, at_the_end, train};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
@@ -31,33 +32,13 @@ pub(super) const PICTURES: [&str; 5] = [
 /// The seed of parameters and batches.
 const SEED: u64 = 2_147_483_647;
 
-/// How many characters are a context.
+/// The number of characters in a context.
 const BLOCK_SIZE: usize = 3;
 
-const LOSSES: [(u64, &str); 20] = [
-    (0, "3.3239"),
-    (10_000, "2.0322"),
-    (20_000, "2.5675"),
-    (30_000, "2.0125"),
-    (40_000, "2.2446"),
-    (50_000, "1.8897"),
-    (60_000, "2.0785"),
-    (70_000, "2.3681"),
-    (80_000, "2.2918"),
-    (90_000, "2.0238"),
-    (100_000, "2.3673"),
-    (110_000, "2.3132"),
-    (120_000, "1.6414"),
-    (130_000, "1.9311"),
-    (140_000, "2.2231"),
-    (150_000, "2.0027"),
-    (160_000, "2.0997"),
-    (170_000, "2.4949"),
-    (180_000, "2.0199"),
-    (190_000, "2.1707"),
-];
+const LOSSES: &str = "3.3239 2.0322 2.5675 2.0125 2.2446 1.8897 2.0785 2.3681 2.2918 2.0238 \
+                      2.3673 2.3132 1.6414 1.9311 2.2231 2.0027 2.0997 2.4949 2.0199 2.1707";
 
-/// How many steps the deep network makes.
+/// The steps of the deep network.
 const DEEP_STEPS: u64 = 1001;
 
 /// The outputs of its tanh layers: the layer, their mean, standard deviation, and the share of those
@@ -92,38 +73,19 @@ const WEIGHTS: [(&str, &str, &str, &str); 7] = [
     ("16: [100, 27]", "-0.000082", "1.209416e-02", "1.160106e-01"),
 ];
 
-const NAMES: [&str; 20] = [
-    "carpah",
-    "qarlileif",
-    "jmrix",
-    "thty",
-    "sacansa",
-    "jazhnte",
-    "dpn",
-    "arciigqeiunellaia",
-    "chriiv",
-    "kalein",
-    "dhlm",
-    "join",
-    "qhinn",
-    "sroin",
-    "arian",
-    "quiqaelogiearyxix",
-    "kaeklinsan",
-    "ed",
-    "ecoia",
-    "gtleley",
-];
+const NAMES: &str = "carpah qarlileif jmrix thty sacansa jazhnte dpn arciigqeiunellaia chriiv kalein \
+                     dhlm join qhinn sroin arian quiqaelogiearyxix kaeklinsan ed ecoia gtleley";
 
-pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
+pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let data = Dataset::new(words, BLOCK_SIZE, stage.options.device)?;
-    stage.show(Step::new(
+    stage.show(Section::new(
         "The data",
         "The examples of lecture 2, split by a shuffle that can be repeated: Python's, with seed 42.",
         data.figures(),
     ))?;
     one_hidden_layer(stage, &data)?;
-    why_to_normalise(stage)?;
+    linear_layer(stage)?;
+    normalised_layer(stage)?;
     six_layers(stage, &data)
 }
 
@@ -173,133 +135,135 @@ impl Shallow {
     }
 
     /// A step on a batch; returns its loss.
-    fn step(&mut self, x: &Tensor, y: &Tensor, rate: f64) -> Result<Tensor> {
-        let mut tape = Tape::default();
+    fn step(&mut self, xb: &Tensor, yb: &Tensor, lr: f64) -> Result<Tensor> {
         let [.., gain, bias] = &self.parameters;
-        let hpreact = self.hidden(x)?;
+        let mut tape = Tape::default();
+        // hpreact = bngain * (hpreact - bnmeani) / bnstdi + bnbias
+        let hpreact = self.hidden(xb)?;
         let hpreact = normalized(&mut tape, &hpreact, gain, bias, Formula::Deviation)?;
+        // bnmean_running = 0.999 * bnmean_running + 0.001 * bnmeani
         update_running(&self.running_mean, &hpreact.mean, 0.001)?;
+        // bnstd_running = 0.999 * bnstd_running + 0.001 * bnstdi
         update_running(&self.running_std, &hpreact.spread, 0.001)?;
-        let loss = cross_entropy(&self.logits(&hpreact.out)?, y)?;
+        // loss = F.cross_entropy(logits, Yb)
+        let loss = cross_entropy(&self.logits(&hpreact.out)?, yb)?;
+        // for p in parameters: p.grad = None
+        // loss.backward()
         let gradients = tape.gradients(&loss, &self.parameters)?;
-        descend(&mut self.parameters, &gradients, rate)?;
+        // for p in parameters: p.data += -lr * p.grad
+        descend(&mut self.parameters, &gradients, lr)?;
         Ok(loss)
     }
 
     /// The logits by the running mean and standard deviation, `[N, 3]` to `[N, 27]`.
     fn evaluate(&self, x: &Tensor) -> Result<Tensor> {
         let [.., gain, bias] = &self.parameters;
+        // hpreact = bngain * (hpreact - bnmean_running) / bnstd_running + bnbias
         let centred = self.hidden(x)?.f_sub(&self.running_mean)?;
         let hpreact = gain.f_mul(&centred)?.f_div(&self.running_std)?;
         self.logits(&hpreact.f_add(bias)?)
     }
 }
 
-fn one_hidden_layer(stage: &mut Stage, data: &Dataset) -> Flow {
-    let tolerance = Tolerance::on(stage.options.device);
+fn one_hidden_layer(stage: &mut Stage, data: &Dataset) -> Result<()> {
     let mut generator = Generator::seeded(SEED)?;
     let mut network = Shallow::new(&mut generator, stage.options.device)?;
     let parameters: usize = network.parameters.iter().map(Tensor::numel).sum();
-    let mut figures = vec![Figure::same("parameters", parameters, 12_097)];
     let schedule = Schedule {
         steps: STEPS,
         lower_from: 100_000,
     };
-    let course = train(
-        stage,
-        &data.train,
-        &mut generator,
-        schedule,
-        |x, y, rate| network.step(x, y, rate),
-    )?;
-    if stage.draws(&course) {
-        course.draw_logarithms(stage, PICTURES[0])?;
+    let step = |xb: &Tensor, yb: &Tensor, lr| network.step(xb, yb, lr);
+    let run = train(stage, &data.train, &mut generator, schedule, step)?;
+    if run.is_drawn(stage) {
+        run.draw_logarithms(stage, PICTURES[0])?;
     }
-    figures.extend(tolerance.losses(&course.shown, &LOSSES));
-    if course.is_whole() {
-        let losses = [
-            ("train loss", &data.train, 2.0674145221710205),
-            ("dev loss", &data.dev, 2.1056840419769287),
-        ];
-        for (name, examples, published) in losses {
-            let ours = examples.loss(|x| network.evaluate(x))?;
-            figures.push(tolerance.at_the_end(name, ours, published));
-        }
-    }
-    let step = Step::new(
-        "One hidden layer",
-        "What goes into tanh is normalised over each batch, with a gain and a bias that are learned; \
-         the running mean and standard deviation stand in for the batch's afterwards. Learning rate 0.1, \
-         from step 100,000 on 0.01.",
-        figures,
-    );
-    stage.show_training(step, &course)
+    let published = Published {
+        title: "One hidden layer",
+        explanation: "What goes into tanh is normalised over each batch, with a gain and a bias that \
+                      are learned; the running mean and standard deviation stand in for the batch's \
+                      afterwards. Learning rate 0.1, from step 100,000 on 0.01.",
+        losses: LOSSES,
+        at_the_end: ["2.0674145221710205", "2.1056840419769287"],
+        tolerance: Tolerance::on(stage.options.device),
+    };
+    let figures = vec![Figure::same("parameters", parameters, 12_097)];
+    published.show(stage, data, &run, figures, |x| network.evaluate(x))
 }
 
-fn why_to_normalise(stage: &mut Stage) -> Flow {
-    let device = stage.options.device;
-    let tolerance = Tolerance::on(device);
-    let std = |tensor: &Tensor| -> Result<f64> { Ok(tensor.f_std(true)?.f_double_value(&[])?) };
-    let randn = |generator: &mut Generator, shape: &[i64]| -> Result<Tensor> {
-        let drawn = generator.normal(shape)?.f_to_device(device)?;
-        Ok(drawn.f_set_requires_grad(true)?)
-    };
+/// `torch.randn`, to differentiate by.
+fn randn(generator: &mut Generator, shape: &[i64], device: Device) -> Result<Tensor> {
+    let drawn = generator.normal(shape)?.f_to_device(device)?;
+    Ok(drawn.f_set_requires_grad(true)?)
+}
 
-    let mut generator = Generator::seeded(SEED)?;
-    let a = randn(&mut generator, &[1000, 1])?;
-    let b = randn(&mut generator, &[1000, 1000])?;
+fn mean(x: &Tensor) -> Result<f64> {
+    Ok(x.f_mean(Kind::Float)?.f_double_value(&[])?)
+}
+
+fn std(x: &Tensor) -> Result<f64> {
+    Ok(x.f_std(true)?.f_double_value(&[])?)
+}
+
+/// Standard deviations, each with its name and what is published of it.
+fn stds(tolerance: Tolerance, tensors: &[(&Tensor, &str, &str)]) -> Result<Vec<Figure>> {
+    let figures = tensors.iter().map(|&(tensor, name, published)| {
+        let name = format!("std of {name}");
+        Ok(tolerance.full(name, std(tensor)?, published))
+    });
+    figures.collect()
+}
+
+fn linear_layer(stage: &mut Stage) -> Result<()> {
+    let device = stage.options.device;
+    let generator = &mut Generator::seeded(SEED)?;
+    let a = randn(generator, &[1000, 1], device)?;
+    let b = randn(generator, &[1000, 1000], device)?;
     let c = b.f_matmul(&a)?;
-    let loss = randn(&mut generator, &[1000])?.f_matmul(&c)?;
+    let loss = randn(generator, &[1000], device)?.f_matmul(&c)?;
     let gradients = Tensor::f_run_backward(&[&loss], &[&c, &a, &b], false, false)?;
-    let mut figures = vec![
-        tolerance.full("std of a", std(&a)?, 0.9875972270965576),
-        tolerance.full("std of b", std(&b)?, 1.0006722211837769),
-        tolerance.full("std of c = b @ a", std(&c)?, 31.01241683959961),
+    let figures = [
+        (&a, "a", "0.9875972270965576"),
+        (&b, "b", "1.0006722211837769"),
+        (&c, "c = b @ a", "31.01241683959961"),
+        (&gradients[0], "c.grad", "0.9782556295394897"),
+        (&gradients[1], "a.grad", "30.8818302154541"),
+        (&gradients[2], "b.grad", "0.9666601419448853"),
     ];
-    let published = [
-        ("std of c.grad", 0.9782556295394897),
-        ("std of a.grad", 30.8818302154541),
-        ("std of b.grad", 0.9666601419448853),
-    ];
-    for (gradient, (name, published)) in gradients.iter().zip(published) {
-        figures.push(tolerance.full(name, std(gradient)?, published));
-    }
-    stage.show(Step::new(
+    stage.show(Section::new(
         "A linear layer",
         "Sums of 1,000 products are 32 times as large as what was multiplied, and the gradient of a, \
          which is such a sum too, is so much larger than that of c.",
-        figures,
-    ))?;
+        stds(Tolerance::on(device), &figures)?,
+    ))
+}
 
-    drop(generator);
-    let mut generator = Generator::seeded(SEED)?;
-    let inp = randn(&mut generator, &[1000])?;
-    let w = randn(&mut generator, &[1000, 1000])?;
+fn normalised_layer(stage: &mut Stage) -> Result<()> {
+    let device = stage.options.device;
+    let generator = &mut Generator::seeded(SEED)?;
+    let inp = randn(generator, &[1000], device)?;
+    let w = randn(generator, &[1000, 1000], device)?;
     let x = w.f_matmul(&inp)?;
+    // out = (x - x.mean()) / torch.sqrt(x.var() + 1e-5)
     let root = x.f_var(true)?.f_add_scalar(1e-5)?.f_sqrt()?;
     let out = x.f_sub(&x.f_mean(Kind::Float)?)?.f_div(&root)?;
-    let loss = out.f_matmul(&randn(&mut generator, &[1000])?)?;
+    let loss = out.f_matmul(&randn(generator, &[1000], device)?)?;
     let gradients = Tensor::f_run_backward(&[&loss], &[&out, &x, &w, &inp], false, false)?;
-    let mut figures = vec![
-        tolerance.full("std of inp", std(&inp)?, 0.9875972270965576),
-        tolerance.full("std of w", std(&w)?, 1.0006722211837769),
-        tolerance.full("std of x = w @ inp", std(&x)?, 31.01241683959961),
-        tolerance.full("std of out", std(&out)?, 1.0),
+    let figures = [
+        (&inp, "inp", "0.9875972270965576"),
+        (&w, "w", "1.0006722211837769"),
+        (&x, "x = w @ inp", "31.01241683959961"),
+        (&out, "out", "1.0"),
+        (&gradients[0], "out.grad", "0.9782556295394897"),
+        (&gradients[1], "x.grad", "0.031543977558612823"),
+        (&gradients[2], "w.grad", "0.031169468536973"),
+        (&gradients[3], "inp.grad", "0.9953052997589111"),
     ];
-    let published = [
-        ("std of out.grad", 0.9782556295394897),
-        ("std of x.grad", 0.031543977558612823),
-        ("std of w.grad", 0.031169468536973),
-        ("std of inp.grad", 0.9953052997589111),
-    ];
-    for (gradient, (name, published)) in gradients.iter().zip(published) {
-        figures.push(tolerance.full(name, std(gradient)?, published));
-    }
-    stage.show(Step::new(
+    stage.show(Section::new(
         "The same with batch normalisation",
         "After it numbers have a standard deviation of 1, and the gradients of what comes before are \
          smaller the larger the numbers were.",
-        figures,
+        stds(Tolerance::on(device), &figures)?,
     ))
 }
 
@@ -320,211 +284,239 @@ fn deep(generator: &mut Generator, device: Device) -> Result<Sequential> {
     Sequential::new(layers, device)
 }
 
-/// What is kept of the last steps to look at.
-#[derive(Default)]
-struct Kept {
-    /// The outputs of the tanh layers, and their gradients.
+/// The deep network, and what is looked at after its last steps.
+struct Deep {
+    /// `[27, 10]`.
+    c: Tensor,
+    layers: Sequential,
+    /// `C` and those of the layers.
+    parameters: Vec<Tensor>,
+    /// The places of the matrices among the parameters.
+    matrices: Vec<usize>,
+    steps: u64,
+    /// The outputs of the tanh layers in the last step, and their gradients.
     tanhs: Vec<(Tensor, Tensor)>,
-    /// The gradients of the matrices.
+    /// The gradients of the matrices in the last step.
     of_weights: Vec<Tensor>,
-    /// Of each matrix the decimal logarithm of update / data, step by step.
-    ratios: Vec<Vec<f64>>,
+    /// Of each matrix the decimal logarithm of update / data, step by step; none without a picture.
+    ratios: Option<Vec<Vec<f64>>>,
 }
 
-fn six_layers(stage: &mut Stage, data: &Dataset) -> Flow {
-    let device = stage.options.device;
-    let tolerance = Tolerance::on(device);
-    let mut generator = Generator::seeded(SEED)?;
-    let c = generator.normal(&[27, 10])?.f_to_device(device)?;
-    let c = c.f_set_requires_grad(true)?;
-    let mut network = deep(&mut generator, device)?;
-    // parameters = [C] + [p for layer in layers for p in layer.parameters()]
-    let mut parameters = vec![c.shallow_clone()];
-    parameters.extend(network.parameters());
-    let embed = |x: &Tensor| -> Result<Tensor> {
-        Ok(Tensor::f_embedding(&c, x, -1, false, false)?.f_view([-1, 30])?)
-    };
-    let numbers: usize = parameters.iter().map(Tensor::numel).sum();
-    let mut figures = vec![Figure::same("parameters", numbers, 47_024)];
-    let matrices: Vec<usize> = (0..parameters.len())
-        .filter(|&place| parameters[place].dim() == 2)
-        .collect();
+impl Deep {
+    fn new(generator: &mut Generator, device: Device, has_ratios: bool) -> Result<Self> {
+        // C = torch.randn((vocab_size, n_embd))
+        let c = randn(generator, &[27, 10], device)?;
+        let mut layers = deep(generator, device)?;
+        // parameters = [C] + [p for layer in layers for p in layer.parameters()]
+        let mut parameters = vec![c.shallow_clone()];
+        parameters.extend(layers.parameters());
+        let is_matrix = |&place: &usize| parameters[place].dim() == 2;
+        let matrices: Vec<usize> = (0..parameters.len()).filter(is_matrix).collect();
+        Ok(Self {
+            c,
+            layers,
+            ratios: has_ratios.then(|| vec![Vec::new(); matrices.len()]),
+            parameters,
+            matrices,
+            steps: 0,
+            tanhs: Vec::new(),
+            of_weights: Vec::new(),
+        })
+    }
 
-    let pictures = stage.options.pictures;
-    let mut kept = Kept {
-        ratios: vec![Vec::new(); matrices.len()],
-        ..Kept::default()
-    };
-    let mut made = 0;
+    fn weights(&self) -> impl Iterator<Item = &Tensor> {
+        self.matrices.iter().map(|&place| &self.parameters[place])
+    }
+
+    /// `[N, 3]` to `[N, 30]`.
+    fn embed(&self, x: &Tensor) -> Result<Tensor> {
+        // emb = C[Xb]
+        // x = emb.view(emb.shape[0], -1)
+        Ok(Tensor::f_embedding(&self.c, x, -1, false, false)?.f_view([-1, 30])?)
+    }
+
+    /// The logits by the running means and variances, `[N, 3]` to `[N, 27]`.
+    fn evaluate(&self, x: &Tensor) -> Result<Tensor> {
+        self.layers.forward(&self.embed(x)?, &mut Mode::Inference)
+    }
+
+    /// A step on a batch; returns its loss.
+    fn step(&mut self, xb: &Tensor, yb: &Tensor, lr: f64) -> Result<Tensor> {
+        let mut tape = Tape::default();
+        // for layer in layers: x = layer(x)
+        let mode = &mut Mode::Training(&mut tape);
+        let outs = self.layers.each(&self.embed(xb)?, mode)?;
+        // loss = F.cross_entropy(x, Yb)
+        let loss = cross_entropy(&outs[outs.len() - 1], yb)?;
+        // for layer in layers: layer.out.retain_grad()
+        self.steps += 1;
+        let is_last = self.steps == DEEP_STEPS;
+        let tanhs = TANHS.iter().filter(|_| is_last);
+        let tanhs: Vec<Tensor> = tanhs.map(|tanh| outs[tanh.0].shallow_clone()).collect();
+        // for p in parameters: p.grad = None
+        // loss.backward()
+        let parameters = self.parameters.iter().map(Tensor::shallow_clone);
+        let wanted: Vec<Tensor> = parameters.chain(tanhs).collect();
+        let gradients = tape.gradients(&loss, &wanted)?;
+        if is_last {
+            self.keep(&wanted, &gradients);
+        }
+        let before = self.updates(&gradients, lr)?;
+        // for p in parameters: p.data += -lr * p.grad
+        descend(&mut self.parameters, &gradients, lr)?;
+        self.keep_ratios(&before)?;
+        Ok(loss)
+    }
+
+    /// Keeps gradients of the last step; those of the tanh layers come after those of the parameters.
+    fn keep(&mut self, wanted: &[Tensor], gradients: &[Tensor]) {
+        let tanhs = wanted.iter().zip(gradients).skip(self.parameters.len());
+        let tanhs = tanhs.map(|(out, gradient)| (out.detach(), gradient.shallow_clone()));
+        self.tanhs = tanhs.collect();
+        let of_weights = self.matrices.iter();
+        self.of_weights = of_weights
+            .map(|&place| gradients[place].shallow_clone())
+            .collect();
+    }
+
+    /// The standard deviations of the updates of the matrices, if their ratios are kept.
+    fn updates(&self, gradients: &[Tensor], lr: f64) -> Result<Vec<f64>> {
+        let matrices = self.matrices.iter().filter(|_| self.ratios.is_some());
+        matrices
+            .map(|&place| Ok(lr * std(&gradients[place])?))
+            .collect()
+    }
+
+    /// Keeps the ratios of updates to the data that they have changed.
+    fn keep_ratios(&mut self, updates: &[f64]) -> Result<()> {
+        // ud.append([((lr*p.grad).std() / p.data.std()).log10().item() for p in parameters])
+        let ratios = self.ratios.iter_mut().flatten();
+        for ((ratios, update), &place) in ratios.zip(updates).zip(&self.matrices) {
+            ratios.push((update / std(&self.parameters[place])?).log10());
+        }
+        Ok(())
+    }
+}
+
+fn six_layers(stage: &mut Stage, data: &Dataset) -> Result<()> {
+    let tolerance = Tolerance::on(stage.options.device);
+    let mut generator = Generator::seeded(SEED)?;
+    let mut network = Deep::new(&mut generator, stage.options.device, stage.options.pictures)?;
+    let parameters: usize = network.parameters.iter().map(Tensor::numel).sum();
     let schedule = Schedule {
         steps: DEEP_STEPS,
         lower_from: 150_000,
     };
-    let course = train(
-        stage,
-        &data.train,
-        &mut generator,
-        schedule,
-        |x, y, rate| {
-            let mut tape = Tape::default();
-            let outs = network.each(&embed(x)?, &mut Mode::Training(&mut tape))?;
-            let loss = cross_entropy(&outs[outs.len() - 1], y)?;
-            made += 1;
-            let mut wanted: Vec<Tensor> = parameters.iter().map(Tensor::shallow_clone).collect();
-            if made == DEEP_STEPS {
-                let tanhs = TANHS.map(|(layer, ..)| outs[layer].shallow_clone());
-                wanted.extend(tanhs);
-            }
-            let mut gradients = tape.gradients(&loss, &wanted)?;
-            if made == DEEP_STEPS {
-                let of_tanhs = gradients.split_off(parameters.len());
-                let tanhs = TANHS.map(|(layer, ..)| outs[layer].detach());
-                kept.tanhs = tanhs.into_iter().zip(of_tanhs).collect();
-                let copies = matrices
-                    .iter()
-                    .map(|&place| gradients[place].f_detach_copy());
-                kept.of_weights = copies.collect::<std::result::Result<_, _>>()?;
-            }
-            let before: Vec<f64> = match pictures {
-                true => {
-                    let stds = matrices.iter().map(|&place| {
-                        let std = gradients[place].f_std(true)?.f_double_value(&[])?;
-                        Ok(rate * std)
-                    });
-                    stds.collect::<Result<_>>()?
-                }
-                false => Vec::new(),
-            };
-            descend(&mut parameters, &gradients, rate)?;
-            for ((update, &place), ratios) in before.iter().zip(&matrices).zip(&mut kept.ratios) {
-                let data = parameters[place].f_std(true)?.f_double_value(&[])?;
-                ratios.push((update / data).log10());
-            }
-            Ok(loss)
-        },
-    )?;
-    figures.extend(tolerance.losses(&course.shown, &[(0, "3.2870")]));
-    let step = Step::new(
+    let step = |xb: &Tensor, yb: &Tensor, lr| network.step(xb, yb, lr);
+    let run = train(stage, &data.train, &mut generator, schedule, step)?;
+    let mut figures = vec![Figure::same("parameters", parameters, 47_024)];
+    figures.extend(tolerance.losses(&run.shown, "3.2870"));
+    let section = Section::new(
         "Six layers",
         "The same as layers that can be stacked: six linear ones, each normalised, with tanh between \
          them, and 1,001 steps.",
         figures,
     );
-    stage.show_training(step, &course)?;
-    if !course.is_whole() {
+    stage.show_training(run.training, run.is_interrupted, section)?;
+    if !run.training.is_whole() {
         return Ok(());
     }
-    let weights: Vec<&Tensor> = matrices.iter().map(|&place| &parameters[place]).collect();
-    health(stage, &kept, &weights)?;
-
-    let logits =
-        |x: &Tensor| network.forward(&embed(&x.f_to_device(device)?)?, &mut Mode::Inference);
-    let losses = [data.train.loss(logits)?, data.dev.loss(logits)?];
-    stage.show(Step::new(
+    health(stage, &network)?;
+    if let Some(ratios) = &network.ratios {
+        draw_histograms(stage, &network)?;
+        draw_ratios(stage, ratios)?;
+    }
+    let logits = |x: &Tensor| network.evaluate(x);
+    let published = ["2.4002976417541504", "2.3982467651367188"];
+    stage.show(Section::new(
         "What it learned",
         "The losses of all examples, by the running means and variances.",
-        vec![
-            tolerance.at_the_end("train loss", losses[0], 2.4002976417541504),
-            tolerance.at_the_end("dev loss", losses[1], 2.3982467651367188),
-        ],
+        at_the_end(data, published, tolerance, logits)?.into(),
     ))?;
     drop(generator);
-    let names = names::seeded(&data.vocabulary, BLOCK_SIZE, logits)?;
-    stage.show(Step::new(
-        "Names",
-        "Twenty of them, with a seed of their own.",
-        tolerance.names(&names, &NAMES),
-    ))
+    let generator = &mut Generator::seeded(names::SEED)?;
+    let names = ("Twenty of them, with a seed of their own.", NAMES);
+    names::show(stage, data, generator, names, tolerance, logits)
 }
 
-/// How activations, gradients and updates look after the last step.
-fn health(stage: &mut Stage, kept: &Kept, weights: &[&Tensor]) -> Flow {
+/// Shows how activations and gradients look after the last step.
+fn health(stage: &mut Stage, network: &Deep) -> Result<()> {
     let tolerance = Tolerance::on(stage.options.device);
-    let mean =
-        |tensor: &Tensor| -> Result<f64> { Ok(tensor.f_mean(Kind::Float)?.f_double_value(&[])?) };
-    let std = |tensor: &Tensor| -> Result<f64> { Ok(tensor.f_std(true)?.f_double_value(&[])?) };
     let (mut activations, mut gradients) = (Vec::new(), Vec::new());
-    for ((out, gradient), (layer, published, of_gradient)) in kept.tanhs.iter().zip(TANHS) {
+    for ((out, gradient), (layer, published, of_gradient)) in network.tanhs.iter().zip(TANHS) {
         let saturated = out.f_abs()?.f_gt(0.97)?.f_to_kind(Kind::Float)?;
         let ours = [mean(out)?, std(out)?, 100.0 * mean(&saturated)?];
         let names = ["mean", "std", "% saturated"];
         for ((ours, name), published) in ours.into_iter().zip(names).zip(published) {
             let name = format!("layer {layer}: {name}");
-            activations.push(tolerance.digits(name, ours, published, 2));
+            activations.push(tolerance.rounded(name, ours, published));
         }
         let name = format!("layer {layer}: std of gradient");
-        gradients.push(tolerance.scientific(name, std(gradient)?, of_gradient));
+        gradients.push(tolerance.rounded(name, std(gradient)?, of_gradient));
     }
-    stage.show(Step::new(
+    stage.show(Section::new(
         "Activations",
         "The outputs of each tanh layer: few are saturated (above 0.97 or below -0.97), where tanh \
          lets hardly any gradient through, and all layers are alike.",
         activations,
     ))?;
-    stage.show(Step::new(
+    stage.show(Section::new(
         "Gradients of the activations",
         "They neither vanish nor explode from the last layer to the first.",
         gradients,
     ))?;
     let mut figures = Vec::new();
-    for ((weight, gradient), (shape, of_mean, of_std, ratio)) in
-        weights.iter().zip(&kept.of_weights).zip(WEIGHTS)
-    {
+    let weights = network.weights().zip(&network.of_weights).zip(WEIGHTS);
+    for ((weight, gradient), (shape, of_mean, of_std, ratio)) in weights {
         let ours = std(gradient)?;
         let name = |what: &str| format!("{shape} {what}");
-        figures.push(tolerance.digits(name("mean of gradient"), mean(gradient)?, of_mean, 6));
-        figures.push(tolerance.scientific(name("std of gradient"), ours, of_std));
-        figures.push(tolerance.scientific(name("gradient : data"), ours / std(weight)?, ratio));
+        figures.extend([
+            tolerance.rounded(name("mean of gradient"), mean(gradient)?, of_mean),
+            tolerance.rounded(name("std of gradient"), ours, of_std),
+            tolerance.rounded(name("gradient : data"), ours / std(weight)?, ratio),
+        ]);
     }
-    stage.show(Step::new(
+    stage.show(Section::new(
         "Gradients of the weights",
         "How large the gradient of each matrix is beside the matrix.",
         figures,
-    ))?;
-    match stage.options.pictures {
-        true => pictures(stage, kept),
-        false => Ok(()),
-    }
+    ))
 }
 
-fn pictures(stage: &mut Stage, kept: &Kept) -> Flow {
+fn draw_histograms(stage: &mut Stage, network: &Deep) -> Result<()> {
     let layers = TANHS.map(|(layer, ..)| format!("layer {layer} (tanh)"));
     let shapes = WEIGHTS.map(|(shape, ..)| shape.to_owned());
-    let outs: Vec<&Tensor> = kept.tanhs.iter().map(|(out, _)| out).collect();
-    let gradients: Vec<&Tensor> = kept.tanhs.iter().map(|(_, gradient)| gradient).collect();
-    let of_weights: Vec<&Tensor> = kept.of_weights.iter().collect();
-    let pictures = [
+    let (outs, gradients): (Vec<_>, Vec<_>) = network
+        .tanhs
+        .iter()
+        .map(|(out, gradient)| (out, gradient))
+        .unzip();
+    let of_weights = network.of_weights.iter().collect();
+    let pictures: [(_, _, _, Vec<&Tensor>, &[String]); 3] = [
+        ("Activations", "output of tanh", PICTURES[1], outs, &layers),
         (
-            PICTURES[1],
-            "Activations",
-            "output of tanh",
-            outs,
-            &layers[..],
-        ),
-        (
-            PICTURES[2],
             "Gradients of the activations",
             "gradient",
+            PICTURES[2],
             gradients,
-            &layers[..],
+            &layers,
         ),
         (
-            PICTURES[3],
             "Gradients of the weights",
             "gradient",
+            PICTURES[3],
             of_weights,
             &shapes,
         ),
     ];
-    for (file, title, horizontal, tensors, names) in pictures {
+    for (title, horizontal, file, tensors, names) in pictures {
         let mut numbers: Vec<Vec<f32>> = Vec::new();
         for tensor in tensors {
             let tensor = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
             numbers.push(Vec::try_from(tensor.f_view([-1])?)?);
         }
-        let series: Vec<Histogram> = names
-            .iter()
-            .zip(&numbers)
+        let series = names.iter().zip(&numbers);
+        let series: Vec<Histogram> = series
             .map(|(name, values)| Histogram { name, values })
             .collect();
         let histograms = Histograms {
@@ -534,10 +526,13 @@ fn pictures(stage: &mut Stage, kept: &Kept) -> Flow {
         };
         stage.picture(file, &histograms)?;
     }
-    let series: Vec<Ratios> = shapes
-        .iter()
-        .zip(&kept.ratios)
-        .map(|(name, ratios)| Ratios { name, ratios })
+    Ok(())
+}
+
+fn draw_ratios(stage: &mut Stage, ratios: &[Vec<f64>]) -> Result<()> {
+    let series = WEIGHTS.iter().zip(ratios);
+    let series: Vec<Ratios> = series
+        .map(|((name, ..), ratios)| Ratios { name, ratios })
         .collect();
     let ratios = UpdateRatios {
         title: "Updates beside the weights",

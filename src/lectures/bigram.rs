@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 
 use tch::{Device, IndexOp, Kind, Tensor};
 
-use super::{Figure, Flow, Stage, Step, go_on};
+use super::figures::Figure;
+use super::stage::{Section, Stage};
 use crate::counting::NgramCounts;
 use crate::data::words::is_lecture;
 use crate::data::{Digest, Words};
 use crate::error::Result;
-use crate::format;
 use crate::models::bigram::probabilities;
 use crate::models::{Bigram, LanguageModel, Table};
 use crate::sample::{SampleOptions, Sampler};
@@ -20,33 +20,38 @@ use crate::train::{Examples, Rows, Sgd, TrainOptions, loss, train};
 const SEED: u64 = 420;
 
 /// The five names, the likeliest first; the network's are the same.
-const NAMES: [(&str, f64); 5] = [
-    ("jen", 0.0005491252522915602),
-    ("jor", 0.0001786774955689907),
-    ("she", 0.00017446796118747443),
-    ("tais", 3.90183367926511e-06),
-    ("anuir", 2.335933579900029e-08),
+const NAMES: [(&str, &str); 5] = [
+    ("jen", "0.0005491252522915602"),
+    ("jor", "0.0001786774955689907"),
+    ("she", "0.00017446796118747443"),
+    ("tais", "3.90183367926511e-06"),
+    ("anuir", "2.335933579900029e-08"),
 ];
 
 /// The bigrams of `emma`: input, target, and the network's probability and loss before training.
-const EMMA: [(usize, usize, f64, f64); 5] = [
-    (0, 5, 0.024598384276032448, 3.7050745487213135),
-    (5, 13, 0.057898372411727905, 2.8490660190582275),
-    (13, 13, 0.017136109992861748, 4.066567420959473),
-    (13, 1, 0.012621787376701832, 4.372330665588379),
-    (1, 0, 0.030220769345760345, 3.4992258548736572),
+const EMMA: [(usize, usize, &str, &str); 5] = [
+    (0, 5, "0.024598384276032448", "3.7050745487213135"),
+    (5, 13, "0.057898372411727905", "2.8490660190582275"),
+    (13, 13, "0.017136109992861748", "4.066567420959473"),
+    (13, 1, "0.012621787376701832", "4.372330665588379"),
+    (1, 0, "0.030220769345760345", "3.4992258548736572"),
 ];
 
 /// The table of losses, every 50 epochs.
-const LOSSES: [(u64, f64); 7] = [
-    (0, 3.6365137100219727),
-    (50, 2.4955990314483643),
-    (100, 2.4727954864501953),
-    (150, 2.4657769203186035),
-    (200, 2.4625258445739746),
-    (250, 2.4606406688690186),
-    (300, 2.459399700164795),
+const LOSSES: [(u64, &str); 7] = [
+    (0, "3.6365137100219727"),
+    (50, "2.4955990314483643"),
+    (100, "2.4727954864501953"),
+    (150, "2.4657769203186035"),
+    (200, "2.4625258445739746"),
+    (250, "2.4606406688690186"),
+    (300, "2.459399700164795"),
 ];
+
+/// A loss or a probability that is published in full.
+fn close(name: impl Into<String>, ours: f64, published: &str) -> Figure {
+    Figure::within(name, ours, published, 1e-6)
+}
 
 /// The average negative log-likelihood of the names under `P`.
 const AVERAGE_NLL: &str = "2.454579";
@@ -63,14 +68,14 @@ pub fn published_average_nll(list: Digest, smoothing: f64) -> Option<&'static st
 }
 
 /// Replays the lecture on a word list, which agrees with the notes if it is theirs.
-pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
+pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let counts = NgramCounts::of(words)?;
     stage.show(sizes(words, &counts))?;
     stage.show(most_common(&counts))?;
     stage.show(vocabulary(&counts))?;
     let p = Table::of(&counts, 1.0)?;
     stage.show(good(&p)?)?;
-    stage.show(Step::new(
+    stage.show(Section::new(
         "Names from the counts",
         "Character after character is drawn from its row of P with seed 420, until the end token \
          comes.",
@@ -88,11 +93,9 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
         Rows::Distinct => Examples::distinct(&counts, Device::Cpu)?,
     };
     stage.show(first_step(&network, &examples)?)?;
-    let (step, flow) = training(&network, &examples, stage)?;
-    stage.show(step)?;
-    go_on(flow)?;
+    training(&network, &examples, stage)?;
     stage.show(regularization(&network, &examples)?)?;
-    stage.show(Step::new(
+    stage.show(Section::new(
         "Names from the network",
         "The trained network is sampled with the same seed, and draws the same names; their \
          likelihoods are again those of P.",
@@ -100,15 +103,12 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
     ))
 }
 
-fn sizes(words: &Words, counts: &NgramCounts) -> Step {
+fn sizes(words: &Words, counts: &NgramCounts) -> Section {
     let names = Figure {
-        name: "names".to_owned(),
         ours: words.len().to_string(),
-        published: "32k".to_owned(),
-        agrees: Some(words.len() / 1000 == 32),
-        note: None,
+        ..Figure::same("names", format!("{}k", words.len() / 1000), "32k")
     };
-    Step::new(
+    Section::new(
         "The data",
         "The most common names of 2018. A bigram is two characters in a row; the start/end token \
          '.' begins and ends every name.",
@@ -116,7 +116,7 @@ fn sizes(words: &Words, counts: &NgramCounts) -> Step {
     )
 }
 
-fn most_common(counts: &NgramCounts) -> Step {
+fn most_common(counts: &NgramCounts) -> Section {
     let published = [
         ("n.", 6763),
         ("a.", 6640),
@@ -131,17 +131,17 @@ fn most_common(counts: &NgramCounts) -> Step {
         let published = format!("{bigram}: {frequency}");
         Figure::same(format!("frequency {}", place + 1), ours, published)
     });
-    Step::new(
+    Section::new(
         "The most common bigrams",
         "Counting: how often does each character follow each other one?",
         figures.collect(),
     )
 }
 
-fn vocabulary(counts: &NgramCounts) -> Step {
+fn vocabulary(counts: &NgramCounts) -> Section {
     let characters = counts.vocabulary().characters();
     let letters: String = characters[1..].iter().collect();
-    Step::new(
+    Section::new(
         "The vocabulary",
         "Every character has an index: the start/end token 0, the letters from 1 in their order. \
          N and P are matrices of that size.",
@@ -153,21 +153,21 @@ fn vocabulary(counts: &NgramCounts) -> Step {
     )
 }
 
-fn good(p: &Table) -> Result<Step> {
+fn good(p: &Table) -> Result<Section> {
     let published = ["0.0209", "0.0430", "0.0146", "0.0240", "0.0936"];
     let good = score::word(p, "good")?;
     let bigrams = good.bigrams.into_iter().zip(published);
     let figures = bigrams.map(|(bigram, published)| {
         let name = format!("probability for {}", bigram.bigram);
-        Figure::rounded(name, bigram.probability, published, 1e-4)
+        Figure::within(name, bigram.probability, published, 1e-4)
     });
-    let likelihood = Figure::rounded(
+    let likelihood = Figure::within(
         "likelihood for good",
         good.likelihood.ln().exp(),
         "2.9399e-08",
         1e-12,
     );
-    Ok(Step::new(
+    Ok(Section::new(
         "Probabilities and likelihood",
         "P is N + 1, each row divided by its sum. The likelihood of a word is the product of the \
          probabilities of its bigrams.",
@@ -185,21 +185,21 @@ fn names(drawn_from: &Table, p: &Table) -> Result<Vec<Figure>> {
             Figure::same(
                 format!("likelihood {}", place + 1),
                 format!("{}: {}", ours.name, ours.likelihood),
-                format!("{name}: {}", format::float(likelihood)),
+                format!("{name}: {likelihood}"),
             )
         })
         .collect())
 }
 
-fn average_nll(words: &Words, p: &Table, counts: &NgramCounts) -> Result<Step> {
+fn average_nll(words: &Words, p: &Table, counts: &NgramCounts) -> Result<Section> {
     let nll = nll_as_in_the_notes(words, p, counts)?;
-    Ok(Step::new(
+    Ok(Section::new(
         "Average negative log-likelihood",
         "The quality of a model in one number, the lower the better. The notes add in 32-bit \
          floats, and so does this step; the exact sum, which every other command prints, is \
          2e-6 lower. (The notes' running text has a slip, 2.454679; their code prints this \
          figure.)",
-        vec![Figure::rounded("average NLL", nll, AVERAGE_NLL, 1e-6)],
+        vec![Figure::within("average NLL", nll, AVERAGE_NLL, 1e-6)],
     ))
 }
 
@@ -218,18 +218,18 @@ fn nll_as_in_the_notes(words: &Words, p: &Table, counts: &NgramCounts) -> Result
     Ok(f64::from(sum) / counts.total() as f64)
 }
 
-fn shapes(network: &Bigram, all: &Examples) -> Result<Step> {
+fn shapes(network: &Bigram, all: &Examples) -> Result<Section> {
     let xenc = network.encode(all.xs())?;
     let probs = tch::no_grad(|| probabilities(&network.forward(&xenc)?))?;
     let row = probs.i(1).f_sum(Kind::Float)?.f_double_value(&[])?;
-    Ok(Step::new(
+    Ok(Section::new(
         "Inputs and outputs of the network",
         "Every bigram is a row: its first character one-hot, times W (27 × 27 normal random \
          numbers, seed 420), exponentiated, divided by the row's sum.",
         vec![
             Figure::same("shape of xenc", shape(&xenc), "[228146, 27]"),
             Figure::same("shape of probs", shape(&probs), "[228146, 27]"),
-            Figure::rounded("sum of a row of probs", row, "1.0000", 1e-4),
+            Figure::within("sum of a row of probs", row, "1.0000", 1e-4),
         ],
     ))
 }
@@ -238,7 +238,7 @@ fn shape(tensor: &Tensor) -> String {
     format!("{:?}", tensor.size())
 }
 
-fn emma(untrained: &Table) -> Result<Step> {
+fn emma(untrained: &Table) -> Result<Section> {
     let mut figures = Vec::new();
     let mut sum = 0.0_f32;
     let bigrams = untrained.vocabulary().bigrams("emma")?;
@@ -254,12 +254,12 @@ fn emma(untrained: &Table) -> Result<Step> {
             format!("{x}, {y}"),
         ));
         let name = format!("probability of {bigram}");
-        figures.push(Figure::close(name, ours.into(), probability));
-        figures.push(Figure::close(format!("loss of {bigram}"), loss.into(), nll));
+        figures.push(close(name, ours.into(), probability));
+        figures.push(close(format!("loss of {bigram}"), loss.into(), nll));
     }
     let mean = f64::from(sum / EMMA.len() as f32);
-    figures.push(Figure::close("mean loss of emma", mean, 3.6984527111053467));
-    Ok(Step::new(
+    figures.push(close("mean loss of emma", mean, "3.6984527111053467"));
+    Ok(Section::new(
         "The bigrams of emma",
         "Before training: the probability that the network gives to each next character of the \
          first name, and its negative logarithm, the loss.",
@@ -274,7 +274,7 @@ fn loss_of(network: &Bigram, examples: &Examples, regularization: f64) -> Result
     loss::regularized(&nll, &[network.weights().shallow_clone()], regularization)
 }
 
-fn first_step(network: &Bigram, examples: &Examples) -> Result<Step> {
+fn first_step(network: &Bigram, examples: &Examples) -> Result<Section> {
     let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
     let before = loss_of(network, examples, 0.0)?;
     optimizer.zero_grad();
@@ -283,76 +283,80 @@ fn first_step(network: &Bigram, examples: &Examples) -> Result<Step> {
     let gradient = network.weights().f_grad()?.f_double_value(&[0, 0])?;
     let after = tch::no_grad(|| loss_of(network, examples, 0.0))?.f_double_value(&[])?;
     let before = before.f_double_value(&[])?;
-    Ok(Step::new(
+    Ok(Section::new(
         "One step of gradient descent",
         "The loss of all bigrams, its gradient by loss.backward(), and the loss after \
          W -= 0.1 * W.grad.",
         vec![
-            Figure::close("loss", before, 3.637367010116577),
-            Figure::rounded("W.grad[0, 0]", gradient, "0.002339", 1e-6),
-            Figure::close("loss after the step", after, 3.6365137100219727),
+            close("loss", before, "3.637367010116577"),
+            Figure::within("W.grad[0, 0]", gradient, "0.002339", 1e-6),
+            close("loss after the step", after, "3.6365137100219727"),
         ],
     ))
 }
 
-/// The training, and whether the lecture goes on after it.
-fn training(
-    network: &Bigram,
-    examples: &Examples,
-    stage: &mut Stage,
-) -> Result<(Step, ControlFlow<()>)> {
+fn training(network: &Bigram, examples: &Examples, stage: &mut Stage) -> Result<()> {
     let options = TrainOptions {
         warmup_epochs: 0,
         epochs: EPOCHS,
         ..TrainOptions::default()
     };
     let mut figures = Vec::new();
-    let mut flow = ControlFlow::Continue(());
+    let mut told = Ok(());
     train(network, examples, &options, |step| {
         if let Some(&(_, published)) = LOSSES.iter().find(|&&(at, _)| at == step.number) {
             let name = format!("loss of epoch {}", step.number);
-            figures.push(Figure::close(name, step.loss.into(), published));
+            figures.push(close(name, step.loss.into(), published));
         }
-        flow = stage.audience.trained(step.number + 1, EPOCHS);
-        flow
+        told = stage.audience.trained(step.number + 1, EPOCHS);
+        match told {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
     })?;
-    let step = Step::new(
+    stage.show(Section::new(
         "Training",
         "301 more steps at learning rate 50: the loss comes down towards that of counting.",
         figures,
-    );
-    Ok((step, flow))
+    ))?;
+    told
 }
 
-fn regularization(network: &Bigram, examples: &Examples) -> Result<Step> {
+fn regularization(network: &Bigram, examples: &Examples) -> Result<Section> {
     let loss = tch::no_grad(|| loss_of(network, examples, 0.01))?.f_double_value(&[])?;
-    Ok(Step::new(
+    Ok(Section::new(
         "Regularization",
         "0.01 * mean(W²) added to the loss pulls the weights towards 0, as smoothing evens out \
          counts.",
-        vec![Figure::rounded("regularized loss", loss, "2.4834", 1e-4)],
+        vec![Figure::within("regularized loss", loss, "2.4834", 1e-4)],
     ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lectures::tests::Listener;
+    use crate::lectures::replay::tests::{Listener, SHORT};
 
-    fn steps(words: &Words) -> Vec<Step> {
-        let mut listener = Listener::default();
-        let mut stage = listener.stage(0);
+    fn sections(words: &Words) -> Vec<Section> {
+        let mut audience = Listener::default();
+        let mut stage = Stage {
+            options: SHORT,
+            audience: &mut audience,
+        };
         replay(words, &mut stage).unwrap();
-        listener.steps
+        audience.sections
     }
 
     #[test]
-    fn every_figure_of_the_lecture_agrees() {
-        let steps = steps(&Words::lecture('.').unwrap());
-        assert_eq!(steps.len(), 12);
-        for step in &steps {
-            assert!(!step.figures.is_empty());
-            assert!(step.agrees, "{step:#?}");
+    fn all_57_figures_of_the_lecture_agree() {
+        let sections = sections(&Words::lecture('.').unwrap());
+        let figures: Vec<_> = sections
+            .iter()
+            .map(|section| section.figures.len())
+            .collect();
+        assert_eq!(figures, [2, 5, 3, 6, 5, 1, 3, 16, 3, 7, 1, 5]);
+        for section in &sections {
+            assert!(section.agrees, "{section:#?}");
         }
     }
 
@@ -368,7 +372,6 @@ mod tests {
     #[test]
     fn other_data_does_not_agree() {
         let words = Words::parse("list", "good\nemma\nanna\njoris\nhe", '.').unwrap();
-        let steps = steps(&words);
-        assert!(steps.iter().any(|step| !step.agrees));
+        assert!(sections(&words).iter().any(|section| !section.agrees));
     }
 }

@@ -12,13 +12,13 @@ use crate::train::loss::cross_entropy;
 /// The seed of Python's generator.
 const SEED: u32 = 42;
 
-/// How many examples a step learns from.
+/// The examples that a step learns from.
 pub const BATCH: i64 = 32;
 
-/// How many examples are evaluated at once: all together would take gigabytes.
+/// So many examples are evaluated at once: all together would take gigabytes.
 const EVALUATED: i64 = 1 << 14;
 
-/// How many batches are drawn at once.
+/// So many batches are drawn at once.
 const AT_ONCE: i64 = 1000;
 
 /// The three parts of the names, 80, 10 and 10 % of them.
@@ -111,7 +111,7 @@ impl Examples {
         })
     }
 
-    /// How many there are.
+    /// Their number.
     pub fn len(&self) -> i64 {
         self.ys.numel() as i64
     }
@@ -125,7 +125,7 @@ impl Examples {
 pub struct Batches<'a> {
     examples: &'a Examples,
     generator: &'a mut Generator,
-    /// How many are still to be drawn.
+    /// The number of batches still to be drawn.
     rest: i64,
     /// Of those that were drawn: `[batches, 32, T]`, `[batches, 32]`, and how many were given away.
     drawn: (Tensor, Tensor, i64),

@@ -1,21 +1,20 @@
 //! How a figure of ours is compared with the published one.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tch::Device;
 
 use crate::format;
 
-/// How far a loss or a probability of the first lecture that is published in full may be off.
-const TOLERANCE: f64 = 1e-6;
-
 /// A figure of ours and the published one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figure {
-    /// What it is.
+    /// Its name.
     pub name: String,
-    /// As we compute it.
+    /// As we compute it; a number in JSON if it is one.
+    #[serde(serialize_with = "as_number")]
     pub ours: String,
     /// As the notes or the notebook print it.
+    #[serde(serialize_with = "as_number")]
     pub published: String,
     /// Texts and whole numbers agree if they are the same, figures that are rounded within their
     /// last digit, and others within what the note says or what rounding does. None of a figure that
@@ -26,8 +25,17 @@ pub struct Figure {
     pub note: Option<String>,
 }
 
+/// A text as a number where it is one.
+fn as_number<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match (text.parse::<i64>(), text.parse::<f64>()) {
+        (Ok(whole), _) => serializer.serialize_i64(whole),
+        (_, Ok(number)) if number.is_finite() => serializer.serialize_f64(number),
+        _ => serializer.serialize_str(text),
+    }
+}
+
 impl Figure {
-    /// Agrees if both are the same.
+    /// A text or a whole number.
     pub(super) fn same(
         name: impl Into<String>,
         ours: impl ToString,
@@ -43,95 +51,44 @@ impl Figure {
         }
     }
 
-    /// Published in full, in the first lecture.
-    pub(super) fn close(name: impl Into<String>, ours: f64, published: f64) -> Self {
-        Self::within(name, ours, published, TOLERANCE)
-    }
-
-    /// Published in full, and the same within some tolerance.
+    /// A number, printed in full.
     pub(super) fn within(
         name: impl Into<String>,
         ours: f64,
-        published: f64,
+        published: &str,
         tolerance: f64,
     ) -> Self {
         Self {
-            name: name.into(),
-            ours: format::float(ours),
-            published: format::float(published),
-            agrees: Some((ours - published).abs() <= tolerance),
-            note: None,
+            agrees: Some((ours - number(published)).abs() <= tolerance),
+            ..Self::same(name, format::float(ours), published)
         }
     }
 
-    /// `published` is rounded, and its last digit is worth `unit`.
-    pub(super) fn rounded(name: impl Into<String>, ours: f64, published: &str, unit: f64) -> Self {
-        let value: f64 = published.parse().unwrap_or(f64::NAN);
-        Self {
-            name: name.into(),
-            ours: format::float(ours),
-            published: published.to_owned(),
-            agrees: Some((ours - value).abs() < unit),
-            note: None,
-        }
-    }
-
-    /// Cannot be repeated, for a reason, and lies within some tolerance nevertheless.
+    /// A number that cannot be repeated, for a reason, and lies within a tolerance nevertheless.
     pub(super) fn about(
         name: impl Into<String>,
-        ours: impl ToString,
-        published: impl ToString,
+        ours: f64,
+        published: &str,
         tolerance: f64,
         reason: &str,
     ) -> Self {
-        let (ours, published) = (ours.to_string(), published.to_string());
-        let number = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
         Self {
-            name: name.into(),
-            agrees: Some((number(&ours) - number(&published)).abs() <= tolerance),
-            ours,
-            published,
+            ours: like(published, ours),
             note: Some(format!("within {tolerance}: {reason}")),
+            ..Self::within(name, ours, published, tolerance)
         }
     }
 
-    /// Cannot be compared, for a reason.
-    pub(super) fn beside(
-        name: impl Into<String>,
-        ours: impl ToString,
-        published: impl ToString,
-        reason: &str,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            ours: ours.to_string(),
-            published: published.to_string(),
-            agrees: None,
-            note: Some(reason.to_owned()),
-        }
-    }
-
-    /// Agrees if it is no more than some small number.
+    /// A number that is small.
     pub(super) fn at_most(name: impl Into<String>, ours: f64, most: f64) -> Self {
         Self {
-            name: name.into(),
-            ours: format::float(ours),
-            published: format!("at most {most:e}"),
             agrees: Some(ours <= most),
-            note: None,
-        }
-    }
-
-    /// The same with a note.
-    pub(super) fn noted(self, note: Option<&'static str>) -> Self {
-        Self {
-            note: note.map(str::to_owned),
-            ..self
+            ..Self::same(name, format::float(ours), format!("at most {most:e}"))
         }
     }
 }
 
-/// How far the figures of lectures 2 to 5 may be off.
+/// The rules by which figures of lectures 2 to 5 agree.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tolerance {
     /// Of losses in the course of a training.
@@ -144,11 +101,13 @@ pub(super) struct Tolerance {
     at_the_end: f64,
     /// Of gradients derived by hand.
     gradients: f64,
-    /// Why, if it is more than on the CPU.
+    /// Whether the lecture's random numbers come from a seed.
+    is_seeded: bool,
+    /// The reason, if figures need not be the same.
     note: Option<&'static str>,
 }
 
-/// How many of 20 losses are the same in all digits at least.
+/// At least so many of 20 losses are the same in all digits.
 const SAME_LOSSES: usize = 16;
 
 impl Tolerance {
@@ -160,6 +119,7 @@ impl Tolerance {
                 last_digit: 0.5,
                 at_the_end: 1e-5,
                 gradients: 1e-8,
+                is_seeded: true,
                 note: None,
             },
             _ => Self {
@@ -168,143 +128,139 @@ impl Tolerance {
                 last_digit: 1.5,
                 at_the_end: 1e-4,
                 gradients: 1e-7,
+                is_seeded: true,
                 note: Some("compared less strictly: this device adds in another order"),
             },
         }
     }
 
+    /// Of a network that is another one than the lecture's, for a reason.
+    pub(super) fn of_another_network(self, at_the_end: f64, reason: &'static str) -> Self {
+        Self {
+            at_the_end,
+            is_seeded: false,
+            note: Some(reason),
+            ..self
+        }
+    }
+
     /// A figure that is published in full.
-    pub(super) fn full(&self, name: impl Into<String>, ours: f64, published: f64) -> Figure {
-        let tolerance = self.relative * published.abs();
-        Figure::within(name, ours, published, tolerance).noted(self.note)
+    pub(super) fn full(&self, name: impl Into<String>, ours: f64, published: &str) -> Figure {
+        let tolerance = self.relative * number(published).abs();
+        self.noted(Figure::within(name, ours, published, tolerance))
     }
 
-    /// A figure that is published with six digits behind the point and a power of ten.
-    pub(super) fn scientific(&self, name: impl Into<String>, ours: f64, published: &str) -> Figure {
-        Figure {
-            ours: format::scientific(ours, 6),
-            published: published.to_owned(),
-            ..self.full(name, ours, number(published))
-        }
-    }
-
-    /// A figure that is published with so many digits behind the point.
-    pub(super) fn digits(
-        &self,
-        name: impl Into<String>,
-        ours: f64,
-        published: &str,
-        digits: usize,
-    ) -> Figure {
-        let value = number(published);
-        let unit = 0.1_f64.powi(digits as i32);
-        let tolerance = self.last_digit * unit + self.relative * value.abs().max(1e-3);
-        Figure {
-            ours: match published.starts_with(['+', '-']) {
-                true => format!("{ours:+.digits$}"),
-                false => format!("{ours:.digits$}"),
-            },
-            published: published.to_owned(),
-            ..Figure::within(name, ours, value, tolerance).noted(self.note)
-        }
+    /// A figure that is published with a few digits; ours is printed with as many.
+    pub(super) fn rounded(&self, name: impl Into<String>, ours: f64, published: &str) -> Figure {
+        let tolerance =
+            self.last_digit * unit(published) + self.relative * number(published).abs().max(1e-3);
+        self.noted(Figure {
+            ours: like(published, ours),
+            ..Figure::within(name, ours, published, tolerance)
+        })
     }
 
     /// A loss at the end of a training.
-    pub(super) fn at_the_end(&self, name: impl Into<String>, ours: f64, published: f64) -> Figure {
-        Figure::within(name, ours, published, self.at_the_end).noted(self.note)
+    pub(super) fn at_the_end(&self, name: &str, ours: f64, published: &str) -> Figure {
+        match self.note {
+            Some(reason) if !self.is_seeded => {
+                Figure::about(name, ours, published, self.at_the_end, reason)
+            }
+            _ => self.noted(Figure::within(name, ours, published, self.at_the_end)),
+        }
     }
 
     /// How far a gradient derived by hand is from autograd's.
     pub(super) fn gradient(&self, name: &str, difference: f64) -> Figure {
-        Figure::at_most(name, difference, self.gradients).noted(self.note)
+        self.noted(Figure::at_most(name, difference, self.gradients))
     }
 
-    /// The losses of some steps, with four digits, beside the published ones of the same steps; and
-    /// how many are the same, where all are there.
-    pub(super) fn losses(&self, ours: &[(u64, f64)], published: &[(u64, &str)]) -> Vec<Figure> {
-        let mut figures: Vec<Figure> = pairs(ours, published)
-            .map(|(step, ours, published)| Figure {
-                ours: format!("{ours:.4}"),
-                published: published.to_owned(),
-                ..Figure::within(of_step(step), ours, number(published), self.losses)
-                    .noted(self.note)
+    /// The losses of some steps beside the published ones, which are separated by spaces; and how many
+    /// are the same, where all are there.
+    pub(super) fn losses(&self, ours: &[(u64, f64)], published: &str) -> Vec<Figure> {
+        let all = published.split_whitespace().count();
+        let pairs = ours.iter().zip(published.split_whitespace());
+        let mut figures: Vec<Figure> = pairs
+            .map(|(&(step, ours), published)| {
+                let name = format!("loss of step {step}");
+                let figure = Figure::within(name, ours, published, self.losses);
+                Figure {
+                    ours: like(published, ours),
+                    agrees: figure.agrees.filter(|_| self.is_seeded),
+                    ..self.noted(figure)
+                }
             })
             .collect();
         let same = figures
             .iter()
             .filter(|figure| figure.ours == figure.published);
-        let (same, all) = (same.count(), published.len());
+        let same = same.count();
         if figures.len() == all && all > 1 && self.note.is_none() {
             figures.push(Figure {
-                name: "losses the same in all digits".to_owned(),
-                ours: format!("{same} of {all}"),
-                published: format!("at least {SAME_LOSSES} of {all}"),
                 agrees: Some(same >= SAME_LOSSES),
-                note: None,
+                ..Figure::same(
+                    "losses the same in all digits",
+                    format!("{same} of {all}"),
+                    format!("at least {SAME_LOSSES} of {all}"),
+                )
             });
         }
         figures
     }
 
-    /// Names beside the published ones.
-    pub(super) fn names(&self, ours: &[String], published: &[&str]) -> Vec<Figure> {
-        let pairs = ours.iter().zip(published).enumerate();
+    /// Names beside the published ones, which are separated by spaces.
+    pub(super) fn names(&self, ours: &[String], published: &str) -> Vec<Figure> {
+        let pairs = ours.iter().zip(published.split_whitespace()).enumerate();
         let figures = pairs.map(|(place, (ours, published))| {
-            let figure = Figure::same(of_name(place), ours, published);
-            match self.note {
-                // A draw may come out otherwise where probabilities differ in their last digits.
-                Some(note) if figure.agrees == Some(false) => {
-                    Figure::beside(of_name(place), ours, published, note)
-                }
-                _ => figure,
+            let figure = Figure::same(format!("name {}", place + 1), ours, published);
+            // A draw may come out otherwise where probabilities differ in their last digits.
+            let may_differ = self.note.is_some() && figure.agrees == Some(false);
+            match may_differ || !self.is_seeded {
+                true => Figure {
+                    agrees: None,
+                    ..self.noted(figure)
+                },
+                false => figure,
             }
         });
         figures.collect()
     }
-}
 
-/// Losses beside published ones that cannot be repeated, for a reason.
-pub(super) fn losses_beside(
-    ours: &[(u64, f64)],
-    published: &[(u64, &str)],
-    reason: &str,
-) -> Vec<Figure> {
-    pairs(ours, published)
-        .map(|(step, ours, published)| {
-            Figure::beside(of_step(step), format!("{ours:.4}"), published, reason)
-        })
-        .collect()
-}
-
-/// Names beside published ones that cannot be repeated, for a reason.
-pub(super) fn names_beside(ours: &[String], published: &[&str], reason: &str) -> Vec<Figure> {
-    let pairs = ours.iter().zip(published).enumerate();
-    pairs
-        .map(|(place, (ours, published))| Figure::beside(of_name(place), ours, published, reason))
-        .collect()
-}
-
-/// The losses of steps of which one is published.
-fn pairs<'a>(
-    ours: &'a [(u64, f64)],
-    published: &'a [(u64, &'a str)],
-) -> impl Iterator<Item = (u64, f64, &'a str)> {
-    ours.iter().filter_map(|&(step, ours)| {
-        let of_same = published.iter().find(|(other, _)| *other == step);
-        of_same.map(|&(_, published)| (step, ours, published))
-    })
-}
-
-fn of_step(step: u64) -> String {
-    format!("loss of step {step}")
-}
-
-fn of_name(place: usize) -> String {
-    format!("name {}", place + 1)
+    fn noted(&self, figure: Figure) -> Figure {
+        Figure {
+            note: self.note.map(str::to_owned),
+            ..figure
+        }
+    }
 }
 
 fn number(published: &str) -> f64 {
     published.parse().unwrap_or(f64::NAN)
+}
+
+/// The number of digits behind the point, and the power of ten if it is written down.
+fn digits(published: &str) -> (usize, Option<i32>) {
+    let (digits, power) = match published.split_once('e') {
+        Some((digits, power)) => (digits, power.parse().ok()),
+        None => (published, None),
+    };
+    let decimals = digits.split_once('.').map_or(0, |(_, behind)| behind.len());
+    (decimals, power)
+}
+
+/// The worth of the last digit.
+fn unit(published: &str) -> f64 {
+    let (decimals, power) = digits(published);
+    10_f64.powi(power.unwrap_or(0) - decimals as i32)
+}
+
+/// A number written as a published one: with as many digits, its sign and its power of ten.
+fn like(published: &str, ours: f64) -> String {
+    match digits(published) {
+        (decimals, Some(_)) => format::scientific(ours, decimals),
+        (decimals, None) if published.starts_with(['+', '-']) => format!("{ours:+.decimals$}"),
+        (decimals, None) => format!("{ours:.decimals$}"),
+    }
 }
 
 #[cfg(test)]
@@ -315,7 +271,7 @@ mod tests {
 
     #[test]
     fn losses_agree_within_two_units_of_the_last_digit() {
-        let agrees = |loss| CPU().losses(&[(0, loss)], &[(0, "3.3239")])[0].agrees;
+        let agrees = |loss| CPU().losses(&[(0, loss)], "3.3239")[0].agrees;
         for (loss, expected) in [
             (3.3239, true),
             (3.32409, true),
@@ -327,12 +283,13 @@ mod tests {
             assert_eq!(agrees(loss), Some(expected), "{loss}");
         }
         // A loss of which none is published has nothing beside it.
-        assert!(CPU().losses(&[(10_000, 2.0)], &[(0, "3.3239")]).is_empty());
+        let two = [(0, 3.3239), (10_000, 2.0)];
+        assert_eq!(CPU().losses(&two, "3.3239").len(), 1);
     }
 
     #[test]
     fn sixteen_of_twenty_losses_are_the_same() {
-        let published: Vec<(u64, &str)> = (0..20).map(|step| (step, "2.0000")).collect();
+        let published = "2.0000 ".repeat(20);
         for (differing, expected) in [(0, true), (4, true), (5, false)] {
             let loss = |step| if step < differing { 2.0001 } else { 2.0 };
             let ours: Vec<(u64, f64)> = (0..20).map(|step| (step, loss(step))).collect();
@@ -349,25 +306,25 @@ mod tests {
 
     #[test]
     fn figures_agree_as_far_as_they_are_published() {
-        let digits = |ours| CPU().digits("", ours, "0.63", 2).agrees;
+        let digits = |ours| CPU().rounded("", ours, "0.63").agrees;
         assert_eq!((digits(0.6349), digits(0.6251)), (Some(true), Some(true)));
         assert_eq!(
             (digits(0.6361), digits(f64::NAN)),
             (Some(false), Some(false))
         );
-        let full = |ours| CPU().full("", ours, 0.9953052997589111).agrees;
+        let full = |ours| CPU().full("", ours, "0.9953052997589111").agrees;
         assert_eq!(
             (full(0.9953053593), full(0.99531)),
             (Some(true), Some(false))
         );
-        let end = |ours| CPU().at_the_end("", ours, 2.1).agrees;
+        let end = |ours| CPU().at_the_end("", ours, "2.1").agrees;
         assert_eq!((end(2.100009), end(2.100011)), (Some(true), Some(false)));
         let gradient = |difference| CPU().gradient("", difference).agrees;
         assert_eq!(
             (gradient(0.9e-8), gradient(1.1e-8)),
             (Some(true), Some(false))
         );
-        let scientific = CPU().scientific("", 0.002640701597556472, "2.640702e-03");
+        let scientific = CPU().rounded("", 0.002640701597556472, "2.640702e-03");
         assert_eq!(
             (scientific.ours.as_str(), scientific.agrees),
             ("2.640702e-03", Some(true))
@@ -378,10 +335,43 @@ mod tests {
     fn a_name_that_differs_does_not_agree_on_the_cpu() {
         let ours = ["emma".to_owned(), "ava".to_owned()];
         let agree = |tolerance: Tolerance| -> Vec<Option<bool>> {
-            let figures = tolerance.names(&ours, &["emma", "ana"]);
+            let figures = tolerance.names(&ours, "emma ana");
             figures.into_iter().map(|figure| figure.agrees).collect()
         };
         assert_eq!(agree(CPU()), [Some(true), Some(false)]);
         assert_eq!(agree(Tolerance::on(Device::Cuda(0))), [Some(true), None]);
+        let another = CPU().of_another_network(0.03, "no seed");
+        assert_eq!(agree(another), [None, None]);
+    }
+
+    #[test]
+    fn figures_of_another_network_say_how_far_they_may_be_off() {
+        let another = CPU().of_another_network(0.03, "no seed");
+        let end = another.at_the_end("", 2.14999, "2.1260");
+        assert_eq!((end.ours.as_str(), end.agrees), ("2.1500", Some(true)));
+        assert_eq!(end.note.as_deref(), Some("within 0.03: no seed"));
+        assert_eq!(another.at_the_end("", 2.1561, "2.1260").agrees, Some(false));
+        let losses = another.losses(&[(0, 2.0)], "3.7805");
+        assert_eq!((losses[0].agrees, losses.len()), (None, 1));
+    }
+
+    /// A reader of the document shall not have to parse texts.
+    #[test]
+    fn numbers_are_numbers_in_json() {
+        let figure = |text: &str| serde_json::to_string(&Figure::same("", text, text)).unwrap();
+        for (text, json) in [
+            ("2.0322", "2.0322"),
+            ("+0.000246", "0.000246"),
+            ("2.640702e-03", "0.002640702"),
+            ("0.0005491252522915602", "0.0005491252522915602"),
+            ("0.9782556295394897", "0.9782556295394897"),
+            ("182625", "182625"),
+            ("32k", "\"32k\""),
+            ("nan", "\"nan\""),
+            ("[27, 10]", "\"[27, 10]\""),
+        ] {
+            let expected = format!("\"ours\":{json},\"published\":{json},");
+            assert!(figure(text).contains(&expected), "{}", figure(text));
+        }
     }
 }

@@ -1,73 +1,72 @@
 //! Names that a network of the lectures draws.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::Step;
-use super::figures::names_beside;
-use crate::data::Vocabulary;
+use super::data::Dataset;
+use super::figures::Tolerance;
+use super::stage::{Section, Stage};
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
-/// How many names the lectures draw.
+/// The number of names that the lectures draw.
 const NAMES: usize = 20;
 
 /// No name of a trained network is so long; one that never learned to end is cut.
 const LONGEST: usize = 1000;
 
 /// The seed that lectures 2 to 4 draw their names with.
-const SEED: u64 = 2_147_483_647 + 10;
+pub const SEED: u64 = 2_147_483_647 + 10;
 
-/// Twenty names, as [`draw`] draws them with the seed of lectures 2 to 4.
-pub fn seeded(
-    vocabulary: &Vocabulary,
-    block_size: usize,
+/// The explanation where the network is not the lecture's.
+pub const OF_ANOTHER: &str = "Drawn with the lecture's seed from a network that is another one.";
+
+/// Shows names beside the published ones, drawn with the numbers that a generator gives next. `logits`
+/// are those after contexts, `[N, T]`, i64, to `[N, V]`.
+pub fn show(
+    stage: &mut Stage,
+    data: &Dataset,
+    generator: &mut Generator,
+    (explanation, published): (&'static str, &str),
+    tolerance: Tolerance,
     logits: impl Fn(&Tensor) -> Result<Tensor>,
-) -> Result<Vec<String>> {
-    draw(
-        vocabulary,
-        block_size,
-        &mut Generator::seeded(SEED)?,
-        logits,
-    )
+) -> Result<()> {
+    let names = draw(data, generator, logits)?;
+    let figures = tolerance.names(&names, published);
+    stage.show(Section::new("Names", explanation, figures))
 }
 
-/// The step with names that are published of another network, and why it is another one.
-pub fn of_another_network(names: &[String], published: &[&str], reason: &str) -> Step {
-    Step::new(
-        "Names",
-        "Drawn with the lecture's seed from a network that is another one.",
-        names_beside(names, published, reason),
-    )
-}
-
-/// Twenty names, drawn with the numbers that a generator gives next. `logits` are those after a
-/// context, `[1, T]`, i64.
+/// Twenty names.
 ///
 /// They are drawn as `torch.multinomial` does today. The published names of lectures 3 and 5 are
 /// drawn so too; those of the first lecture are older than that.
-pub fn draw(
-    vocabulary: &Vocabulary,
-    block_size: usize,
+fn draw(
+    data: &Dataset,
     generator: &mut Generator,
     logits: impl Fn(&Tensor) -> Result<Tensor>,
 ) -> Result<Vec<String>> {
+    let xs = &data.train.xs;
+    let block_size = xs.size()[1] as usize;
     let mut names = Vec::with_capacity(NAMES);
     for _ in 0..NAMES {
-        let mut indices = Vec::new();
+        let mut out = Vec::new();
         let mut context = vec![0; block_size];
         loop {
+            // logits = model(torch.tensor([context]))
             let x = Tensor::f_from_slice(&context)?.f_unsqueeze(0)?;
-            let logits = tch::no_grad(|| logits(&x))?;
+            let logits = tch::no_grad(|| logits(&x.f_to_device(xs.device())?))?;
+            // probs = F.softmax(logits, dim=1)
             let probs = logits.f_softmax(1, Kind::Float)?.f_get(0)?;
-            let index = generator.multinomial_of_today(&probs.f_to_device(tch::Device::Cpu)?)?;
-            if index == 0 || indices.len() == LONGEST {
+            // ix = torch.multinomial(probs, num_samples=1).item()
+            let ix = generator.multinomial_of_today(&probs.f_to_device(Device::Cpu)?)?;
+            if ix == 0 || out.len() == LONGEST {
                 break;
             }
-            indices.push(index);
+            out.push(ix);
+            // context = context[1:] + [ix]
             context.rotate_left(1);
-            context[block_size - 1] = index as i64;
+            context[block_size - 1] = ix as i64;
         }
-        names.push(vocabulary.decode(&indices));
+        names.push(data.vocabulary.decode(&out));
     }
     Ok(names)
 }

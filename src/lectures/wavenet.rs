@@ -7,10 +7,11 @@ use tch::{Device, Tensor};
 use super::bit_for_bit::numbers::descend;
 use super::bit_for_bit::tape::Tape;
 use super::data::Dataset;
-use super::figures::Tolerance;
+use super::figures::{Figure, Tolerance};
 use super::layers::{Layer, Mode, Sequential};
-use super::training::{Schedule, train};
-use super::{Figure, Flow, STEPS, Stage, Step, names};
+use super::names;
+use super::stage::{Section, Stage};
+use super::training::{Published, STEPS, Schedule, train};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
@@ -22,41 +23,18 @@ pub(super) const PICTURES: [&str; 1] = ["lecture-5-loss"];
 /// `torch.manual_seed(42)`: what parameters, batches and names are drawn with, in this order.
 const SEED: u64 = 42;
 
-/// How many characters are a context.
+/// The number of characters in a context.
 const BLOCK_SIZE: usize = 8;
 
 /// The sizes of an embedding and of a layer.
 const N_EMBD: i64 = 24;
 const N_HIDDEN: i64 = 128;
 
-const LOSSES: [(u64, &str); 20] = [
-    (0, "3.3167"),
-    (10_000, "2.0576"),
-    (20_000, "2.0723"),
-    (30_000, "2.5134"),
-    (40_000, "2.1476"),
-    (50_000, "1.7836"),
-    (60_000, "2.2592"),
-    (70_000, "1.9331"),
-    (80_000, "1.6875"),
-    (90_000, "2.0395"),
-    (100_000, "1.7736"),
-    (110_000, "1.9570"),
-    (120_000, "1.7465"),
-    (130_000, "1.8126"),
-    (140_000, "1.7406"),
-    (150_000, "1.7466"),
-    (160_000, "1.8806"),
-    (170_000, "1.6266"),
-    (180_000, "1.6476"),
-    (190_000, "1.8555"),
-];
+const LOSSES: &str = "3.3167 2.0576 2.0723 2.5134 2.1476 1.7836 2.2592 1.9331 1.6875 2.0395 \
+                      1.7736 1.9570 1.7465 1.8126 1.7406 1.7466 1.8806 1.6266 1.6476 1.8555";
 
-const NAMES: [&str; 20] = [
-    "arlij", "chetta", "heago", "rocklei", "hendrix", "jamylie", "broxin", "denish", "anslibt",
-    "marianah", "astavia", "annayve", "aniah", "jayce", "nodiel", "remita", "niyelle", "jaylene",
-    "aiyan", "aubreana",
-];
+const NAMES: &str = "arlij chetta heago rocklei hendrix jamylie broxin denish anslibt marianah \
+                     astavia annayve aniah jayce nodiel remita niyelle jaylene aiyan aubreana";
 
 /// The first examples.
 const EXAMPLES: [(&str, char); 4] = [
@@ -66,81 +44,74 @@ const EXAMPLES: [(&str, char); 4] = [
     (".....yuh", 'e'),
 ];
 
-pub(super) fn replay(words: &Words, stage: &mut Stage) -> Flow {
+pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let device = stage.options.device;
-    let tolerance = Tolerance::on(device);
     let data = Dataset::new(words, BLOCK_SIZE, device)?;
     let mut figures = data.figures();
     figures.extend(examples(&data)?);
-    stage.show(Step::new(
+    stage.show(Section::new(
         "The data",
         "Contexts are eight characters long now, filled up with the start token.",
         figures,
     ))?;
-
     let mut generator = Generator::seeded(SEED)?;
     let mut network = model(&mut generator, device)?;
-    let mut parameters = network.parameters();
+    let parameters = network.parameters();
     let numbers: usize = parameters.iter().map(Tensor::numel).sum();
-    stage.show(Step::new(
+    stage.show(Section::new(
         "The network",
         "Neighbours are joined two by two, three times: characters to pairs, pairs to fours, fours \
          to eights. Each time they go through a linear layer, batch normalisation and tanh.",
         vec![Figure::same("parameters", numbers, 76_579)],
     ))?;
+    training(stage, &data, &network, parameters, generator)
+}
 
+fn training(
+    stage: &mut Stage,
+    data: &Dataset,
+    network: &Sequential,
+    mut parameters: Vec<Tensor>,
+    mut generator: Generator,
+) -> Result<()> {
     let schedule = Schedule {
         steps: STEPS,
         lower_from: 150_000,
     };
-    let course = train(
-        stage,
-        &data.train,
-        &mut generator,
-        schedule,
-        |x, y, rate| {
-            let mut tape = Tape::default();
-            let logits = network.forward(&x.f_view([-1])?, &mut Mode::Training(&mut tape))?;
-            let loss = cross_entropy(&logits, y)?;
-            let gradients = tape.gradients(&loss, &parameters)?;
-            descend(&mut parameters, &gradients, rate)?;
-            Ok(loss)
-        },
-    )?;
-    if stage.draws(&course) {
-        course.draw_means(stage, PICTURES[0])?;
-    }
-    let logits = |x: &Tensor| {
-        let x = x.f_to_device(device)?.f_reshape([-1])?;
-        network.forward(&x, &mut Mode::Inference)
+    let step = |xb: &Tensor, yb: &Tensor, lr| -> Result<Tensor> {
+        let mut tape = Tape::default();
+        // logits = model(Xb)
+        let logits = network.forward(&xb.f_view([-1])?, &mut Mode::Training(&mut tape))?;
+        // loss = F.cross_entropy(logits, Yb)
+        let loss = cross_entropy(&logits, yb)?;
+        // for p in parameters: p.grad = None
+        // loss.backward()
+        let gradients = tape.gradients(&loss, &parameters)?;
+        // for p in parameters: p.data += -lr * p.grad
+        descend(&mut parameters, &gradients, lr)?;
+        Ok(loss)
     };
-    let mut figures = tolerance.losses(&course.shown, &LOSSES);
-    if course.is_whole() {
-        let losses = [
-            ("train loss", &data.train, 1.7690284252166748),
-            ("dev loss", &data.dev, 1.9936515092849731),
-        ];
-        for (name, examples, published) in losses {
-            let ours = examples.loss(logits)?;
-            figures.push(tolerance.at_the_end(name, ours, published));
-        }
+    let run = train(stage, &data.train, &mut generator, schedule, step)?;
+    if run.is_drawn(stage) {
+        run.draw_means(stage, PICTURES[0])?;
     }
-    let step = Step::new(
-        "Training",
-        "Steps on 32 random examples at learning rate 0.1, from step 150,000 on 0.01; the loss of \
-         single batches, and after all steps that of all examples.",
-        figures,
-    );
-    stage.show_training(step, &course)?;
-    if !course.is_whole() {
+    let tolerance = Tolerance::on(stage.options.device);
+    let published = Published {
+        title: "Training",
+        explanation: "Steps on 32 random examples at learning rate 0.1, from step 150,000 on 0.01; the \
+                      loss of single batches, and after all steps that of all examples.",
+        losses: LOSSES,
+        at_the_end: ["1.7690284252166748", "1.9936515092849731"],
+        tolerance,
+    };
+    let logits = |x: &Tensor| network.forward(&x.f_reshape([-1])?, &mut Mode::Inference);
+    published.show(stage, data, &run, Vec::new(), logits)?;
+    if !run.training.is_whole() {
         return Ok(());
     }
-    let names = names::draw(&data.vocabulary, BLOCK_SIZE, &mut generator, logits)?;
-    stage.show(Step::new(
-        "Names",
-        "Drawn with the random numbers that come after those of the training.",
-        tolerance.names(&names, &NAMES),
-    ))
+    let explanation = "Drawn with the random numbers that come after those of the training.";
+    let names = (explanation, NAMES);
+    names::show(stage, data, &mut generator, names, tolerance, logits)
 }
 
 /// The network, `[N * 8]`, i64, to `[N, 27]`.

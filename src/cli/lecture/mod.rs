@@ -1,0 +1,157 @@
+//! `makemore-tch lecture`: the lectures replayed; the steps themselves are in the library.
+
+mod teller;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use makemore_tch::data::words::BOUNDARY;
+use makemore_tch::lectures::{Lecture as Number, Options, QUICK_STEPS, STEPS, replay};
+use makemore_tch::libtorch::device::DeviceRequest;
+use makemore_tch::train::Rows;
+use makemore_tch::{Error, Vocabulary, Words};
+use strum::VariantArray;
+
+use super::arguments::{JsonArguments, one_of, whole};
+use super::context::Context;
+use teller::{Pictures, Teller};
+
+/// Replay the lectures and compare every figure with the published one
+///
+/// 1 is the lecture on bigrams, 2 an MLP, 3 batch normalisation, 4 backpropagation by hand and 5 a
+/// WaveNet. Ends with status 1 if a figure does not agree. Lectures 2 to 5 are computed on one thread,
+/// as the published figures were.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makemore-tch lecture                     the first, some seconds
+  makemore-tch lecture --rows distinct     the same in less than one
+  makemore-tch lecture 3 --quick           the third up to its second loss
+  makemore-tch lecture all --plots out     the whole series, some minutes, with its pictures")]
+pub struct Lecture {
+    /// Which one: 1 to 5, or all
+    #[arg(value_name = "LECTURE", default_value = "1", value_parser = which)]
+    which: Which,
+
+    /// End the trainings of lectures 2 to 5 after so many steps; what is published later is not
+    /// compared [default: all 200000]
+    #[arg(long, value_name = "N", value_parser = whole(1..=STEPS), allow_negative_numbers = true)]
+    steps: Option<u64>,
+
+    /// The same as --steps 10001, which is up to the second loss
+    #[arg(long, conflicts_with = "steps")]
+    quick: bool,
+
+    /// Draw the pictures of lectures 2 to 5 into this folder, as PNG and as SVG; it is made if it is
+    /// not there
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
+
+    /// How the data of lecture 1 is laid out for training [default: all]
+    #[arg(long, value_parser = one_of::<Rows>())]
+    rows: Option<Rows>,
+
+    /// Where lectures 2 to 5 are computed: cpu, cuda, cuda:N, mps or auto; published figures are of
+    /// the CPU, and others are compared less strictly [default: cpu]
+    #[arg(long)]
+    device: Option<DeviceRequest>,
+
+    /// Refused, with a word on why.
+    #[arg(long, hide = true, num_args = 0.., value_name = "FILE")]
+    data: Option<Vec<PathBuf>>,
+
+    #[command(flatten)]
+    json: JsonArguments,
+}
+
+/// One lecture or all.
+#[derive(Debug, Clone)]
+struct Which(Vec<Number>);
+
+fn which(text: &str) -> Result<Which, String> {
+    if text == "all" {
+        return Ok(Which(Number::VARIANTS.to_vec()));
+    }
+    let found = Number::VARIANTS
+        .iter()
+        .find(|lecture| lecture.number().to_string() == text);
+    match found {
+        Some(&lecture) => Ok(Which(vec![lecture])),
+        None => Err("there are lectures 1 to 5; one of them or all would work".to_owned()),
+    }
+}
+
+impl Lecture {
+    pub fn run(self, context: Context) -> anyhow::Result<u8> {
+        if self.data.is_some() {
+            bail!(
+                "the lectures are about their own names, whose figures are published; leave --data out (train, sample and score read other lists)"
+            );
+        }
+        let Which(lectures) = &self.which;
+        self.refuse_of_others(lectures)?;
+        let plots = self.plots.as_deref();
+        let pictures = plots.map(|folder| Pictures::check(folder, lectures));
+        let pictures = pictures.transpose()?;
+        let options = Options {
+            rows: self.rows.unwrap_or(Rows::All),
+            steps: match self.quick {
+                true => QUICK_STEPS,
+                false => self.steps.unwrap_or(STEPS),
+            },
+            device: context.open_device(self.device)?,
+            pictures: pictures.is_some(),
+        };
+        let mut teller = Teller::new(self.json.json, context.remarks, pictures)?;
+        for &lecture in lectures {
+            prepare(lecture, options.rows, context)?;
+            teller.begin(lecture, lectures[..] != [Number::Bigram]);
+            if let Err(error) = replay(lecture, options, &mut teller) {
+                // What was checked until then is told nevertheless.
+                let status = teller.end(false)?;
+                return match error {
+                    Error::Interrupted => Ok(status),
+                    error => Err(error.into()),
+                };
+            }
+        }
+        teller.end(true)
+    }
+
+    /// Refuses arguments of other lectures.
+    fn refuse_of_others(&self, lectures: &[Number]) -> anyhow::Result<()> {
+        let has_first = lectures.contains(&Number::Bigram);
+        let has_others = lectures != [Number::Bigram];
+        for (is_in_vain, argument, of) in [
+            (self.rows.is_some() && !has_first, "--rows", "lecture 1"),
+            (self.steps.is_some() && !has_others, "--steps", OTHERS),
+            (self.quick && !has_others, "--quick", OTHERS),
+            (self.device.is_some() && !has_others, "--device", OTHERS),
+            (self.plots.is_some() && !has_others, "--plots", OTHERS),
+        ] {
+            if is_in_vain {
+                bail!("{argument} is of {of}; leave it out");
+            }
+        }
+        Ok(())
+    }
+}
+
+const OTHERS: &str = "lectures 2 to 5";
+
+/// Sets the threads of libtorch: one for lectures 2 to 5, as the published figures are from.
+fn prepare(lecture: Number, rows: Rows, context: Context) -> anyhow::Result<()> {
+    if lecture != Number::Bigram {
+        let _one = context.threads.prepare_for_training(0);
+        return Ok(());
+    }
+    context.threads.use_small();
+    if rows == Rows::All {
+        let words = Words::lecture(BOUNDARY)?;
+        let bigrams = words.digest().characters + words.digest().words;
+        let v = Vocabulary::of(&words)?.len();
+        context.threads.prepare_for(bigrams as usize * v);
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! The audience of the lectures: prints them, draws their bar, keeps their pictures.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::bail;
+use indicatif::ProgressBar;
+use makemore_tch::files::{Output, check_distinct};
+use makemore_tch::lectures::{Audience, Lecture, Section};
+use makemore_tch::{Error, Result, plots};
+use serde::Serialize;
+
+use crate::cli::interrupt::Interrupt;
+use crate::cli::output::{self, Remarks};
+use crate::cli::progress;
+
+/// The files of pictures, checked before the work.
+pub struct Pictures {
+    files: Vec<(&'static str, Output)>,
+    /// The names of those that were drawn.
+    drawn: Vec<&'static str>,
+}
+
+impl Pictures {
+    /// Makes the folder if it is not there.
+    pub fn check(folder: &Path, lectures: &[Lecture]) -> anyhow::Result<Self> {
+        if folder.exists() && !folder.is_dir() {
+            bail!(
+                "{}: is a file; --plots takes a folder, which is made if it is not there",
+                folder.display()
+            );
+        }
+        std::fs::create_dir_all(folder).map_err(|cause| Error::Write {
+            file: folder.to_owned(),
+            cause,
+        })?;
+        let mut files = Vec::new();
+        for name in lectures.iter().flat_map(|lecture| lecture.pictures()) {
+            for ending in ["png", "svg"] {
+                let output = plots::check(&folder.join(format!("{name}.{ending}")))?;
+                files.push((*name, output));
+            }
+        }
+        let paths: Vec<&Path> = files.iter().map(|(_, output)| output.path()).collect();
+        check_distinct(&paths, &[])?;
+        Ok(Self {
+            files,
+            drawn: Vec::new(),
+        })
+    }
+
+    /// The names of those that were not drawn.
+    fn missing(&self) -> impl Iterator<Item = &'static str> {
+        let names = self.files.iter().map(|(name, _)| *name).step_by(2);
+        names.filter(|name| !self.drawn.contains(name))
+    }
+}
+
+/// The document of `--json`.
+#[derive(Serialize)]
+struct Replayed {
+    agrees: bool,
+    /// Whether everything was replayed that was asked for.
+    complete: bool,
+    #[serde(rename = "steps")]
+    sections: Vec<Numbered>,
+}
+
+/// A section of one of the lectures.
+#[derive(Serialize)]
+struct Numbered {
+    lecture: u8,
+    #[serde(flatten)]
+    section: Section,
+}
+
+pub struct Teller {
+    lecture: u8,
+    is_json: bool,
+    bar: ProgressBar,
+    interrupt: Interrupt,
+    remarks: Remarks,
+    pictures: Option<Pictures>,
+    told: Vec<Numbered>,
+    /// The first thing that could not be printed; pictures are drawn nevertheless.
+    fault: Option<std::io::Error>,
+}
+
+impl Teller {
+    pub fn new(
+        is_json: bool,
+        remarks: Remarks,
+        pictures: Option<Pictures>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            lecture: 0,
+            is_json,
+            bar: progress::lecture(),
+            interrupt: Interrupt::catch()?,
+            remarks,
+            pictures,
+            told: Vec::new(),
+            fault: None,
+        })
+    }
+
+    pub fn begin(&mut self, lecture: Lecture, has_heading: bool) {
+        self.lecture = lecture.number();
+        if has_heading {
+            self.print(format!("Lecture {}: {}\n", self.lecture, lecture.title()));
+        }
+    }
+
+    /// Prints a line, if everything could be printed until then.
+    fn print(&mut self, text: String) {
+        if !self.is_json && self.fault.is_none() {
+            let print = || {
+                let mut results = output::results();
+                writeln!(results, "{text}")?;
+                results.flush()
+            };
+            self.fault = self.bar.suspend(print).err();
+        }
+    }
+
+    /// Tells whether all agrees, and returns the exit status.
+    pub fn end(mut self, complete: bool) -> anyhow::Result<u8> {
+        self.bar.finish_and_clear();
+        let missing = self.pictures.iter().flat_map(Pictures::missing);
+        for name in missing.filter(|_| self.fault.is_none()) {
+            self.remarks.say(format!(
+                "{name} was not drawn: it shows what comes after more steps"
+            ));
+        }
+        self.print(self.verdict(complete));
+        if let Some(fault) = self.fault {
+            return Err(fault.into());
+        }
+        let agrees = self.told.iter().all(|told| told.section.agrees);
+        if self.is_json {
+            output::json(&Replayed {
+                agrees,
+                complete,
+                sections: self.told,
+            })?;
+        }
+        Ok(match complete {
+            true => u8::from(!agrees),
+            false => self.interrupt.status(),
+        })
+    }
+
+    /// How many figures agree, and what was not compared.
+    fn verdict(&self, complete: bool) -> String {
+        let sections = || self.told.iter().map(|told| &told.section);
+        let figures = || sections().flat_map(|section| &section.figures);
+        let of = |agrees| figures().filter(|figure| figure.agrees == agrees).count();
+        let (agreeing, differing, shown) = (of(Some(true)), of(Some(false)), of(None));
+        let mut trainings = sections().filter_map(|section| section.training);
+        let is_short = trainings.any(|training| !training.is_whole());
+        let mut without = Vec::new();
+        if shown > 0 {
+            without.push(format!("{shown} that cannot be repeated"));
+        }
+        if complete && is_short {
+            without.push("what is published after more steps".to_owned());
+        }
+        let mut verdict = format!("{agreeing} of {} figures agree", agreeing + differing);
+        if !without.is_empty() {
+            verdict += "; not compared: ";
+            verdict += &without.join(", and ");
+        }
+        if !complete {
+            verdict += "; ended before the rest";
+        }
+        verdict
+    }
+
+    /// Nothing is left to do once nothing can be told, but for pictures.
+    fn go_on(&self) -> Result<()> {
+        let is_in_vain = self.fault.is_some() && self.pictures.is_none();
+        match self.interrupt.is_pressed() || is_in_vain {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Audience for Teller {
+    fn section(&mut self, section: Section) -> Result<()> {
+        let lecture = self.lecture;
+        let of_lecture = |told: &&Numbered| told.lecture == lecture;
+        let number = self.told.iter().filter(of_lecture).count() + 1;
+        self.print(format!("{number}. {section}"));
+        self.told.push(Numbered { lecture, section });
+        self.go_on()
+    }
+
+    fn trained(&mut self, done: u64, all: u64) -> Result<()> {
+        if self.bar.length() != Some(all) || done < self.bar.position() {
+            progress::begin_lecture(&self.bar, all, self.remarks.quiet);
+        }
+        self.bar.set_position(done);
+        self.go_on()
+    }
+
+    fn picture(
+        &mut self,
+        name: &'static str,
+        draw: &dyn Fn(&Path) -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        let Some(pictures) = &mut self.pictures else {
+            return Ok(());
+        };
+        pictures.drawn.push(name);
+        for (_, output) in pictures.files.iter().filter(|(other, _)| *other == name) {
+            output.replace(&draw(output.path())?)?;
+            let remark = format!("wrote {}", output.path().display());
+            self.bar.suspend(|| self.remarks.say(remark));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use makemore_tch::lectures::Figure;
+
+    #[test]
+    fn a_figure_that_does_not_agree_ends_with_status_1() {
+        for (agrees, status) in [(true, 0), (false, 1)] {
+            let mut teller = Teller::new(false, Remarks { quiet: true }, None).unwrap();
+            let figure = Figure {
+                name: "loss".to_owned(),
+                ours: "3.3167".to_owned(),
+                published: "3.3168".to_owned(),
+                agrees: Some(agrees),
+                note: None,
+            };
+            let section = Section {
+                title: "Training",
+                explanation: "",
+                agrees,
+                training: None,
+                figures: vec![figure],
+            };
+            teller.section(section).unwrap();
+            assert_eq!(teller.end(true).unwrap(), status);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The sections of a lecture, and who is shown them.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+use tch::Device;
+
+use super::figures::Figure;
+use crate::error::{Error, Result};
+use crate::plots::{self, Drawing};
+use crate::train::Rows;
+
+/// The width and height of pictures, in pixels.
+const PICTURE: (u32, u32) = (1500, 940);
+
+/// How lectures are replayed.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How the data of the first lecture is laid out.
+    pub rows: Rows,
+    /// The most steps of a training of the others.
+    pub steps: u64,
+    /// Where the others are computed. The published figures are of the CPU, with one thread.
+    pub device: Device,
+    /// Whether pictures are drawn.
+    pub pictures: bool,
+}
+
+/// Who follows a replay. An error of any method ends it; [`Error::Interrupted`] ends a training so
+/// that the section with it is still shown.
+pub trait Audience {
+    /// Sees a section that is done.
+    ///
+    /// # Errors
+    ///
+    /// Those that end the replay.
+    fn section(&mut self, section: Section) -> Result<()>;
+
+    /// Sees that so many steps of a training are done, of so many.
+    ///
+    /// # Errors
+    ///
+    /// Those that end the replay.
+    fn trained(&mut self, done: u64, all: u64) -> Result<()>;
+
+    /// Keeps a picture; `draw` returns the contents of a file with such a name.
+    ///
+    /// # Errors
+    ///
+    /// Those of `draw`, and those that end the replay.
+    fn picture(
+        &mut self,
+        name: &'static str,
+        draw: &dyn Fn(&Path) -> Result<Vec<u8>>,
+    ) -> Result<()>;
+}
+
+/// A section of a lecture.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Section {
+    /// Its heading.
+    pub title: &'static str,
+    /// What happens in it, in a sentence or two.
+    #[serde(skip)]
+    pub explanation: &'static str,
+    /// Whether all figures agree that can be compared.
+    pub agrees: bool,
+    /// The training in it, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
+    /// Its figures.
+    pub figures: Vec<Figure>,
+}
+
+impl Section {
+    pub(super) fn new(
+        title: &'static str,
+        explanation: &'static str,
+        figures: Vec<Figure>,
+    ) -> Self {
+        Self {
+            title,
+            explanation,
+            agrees: figures.iter().all(|figure| figure.agrees != Some(false)),
+            training: None,
+            figures,
+        }
+    }
+}
+
+/// The heading, what happens, and a line for each figure.
+impl fmt::Display for Section {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        writeln!(out, "{}\n   {}", self.title, self.explanation)?;
+        if let Some(training) = self.training {
+            let each = 1000.0 * training.seconds / training.steps.max(1) as f64;
+            writeln!(
+                out,
+                "   Steps: {} of {} in {:.1} s, {each:.3} ms each",
+                training.steps, training.published_steps, training.seconds
+            )?;
+        }
+        let names = self.figures.iter();
+        let widths = names.map(|figure| figure.name.chars().count());
+        let width = widths.max().unwrap_or(0).max(24);
+        for figure in &self.figures {
+            let verdict = match figure.agrees {
+                Some(true) => "agrees",
+                Some(false) => "DOES NOT AGREE",
+                None => "not compared",
+            };
+            let note = figure.note.as_ref();
+            let note = note.map_or_else(String::new, |note| format!(" ({note})"));
+            writeln!(
+                out,
+                "   {:<width$} ours {:<30} published {:<30} {verdict}{note}",
+                figure.name, figure.ours, figure.published
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A training that was done.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Training {
+    /// The number of steps made.
+    pub steps: u64,
+    /// The number of steps in the lecture.
+    pub published_steps: u64,
+    /// The time they took.
+    pub seconds: f64,
+}
+
+impl Training {
+    /// Whether it is all of the lecture's.
+    pub fn is_whole(&self) -> bool {
+        self.steps == self.published_steps
+    }
+}
+
+/// A replay: its options and its audience.
+pub(super) struct Stage<'a> {
+    pub options: Options,
+    pub audience: &'a mut dyn Audience,
+}
+
+impl Stage<'_> {
+    pub fn show(&mut self, section: Section) -> Result<()> {
+        self.audience.section(section)
+    }
+
+    /// Shows a section with a training; one that was interrupted is the last.
+    pub fn show_training(
+        &mut self,
+        training: Training,
+        is_interrupted: bool,
+        section: Section,
+    ) -> Result<()> {
+        self.audience.section(Section {
+            training: Some(training),
+            ..section
+        })?;
+        match is_interrupted {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
+    }
+
+    pub fn picture(&mut self, name: &'static str, drawing: &impl Drawing) -> Result<()> {
+        let draw = |path: &Path| plots::draw(path, PICTURE, drawing);
+        self.audience.picture(name, &draw)
+    }
+}
