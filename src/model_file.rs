@@ -1,14 +1,16 @@
-//! A file with a model, whatever it is: a checkpoint, or an ARPA file that anyone has written.
+//! Files with a model: checkpoints, ARPA files, and weights that makemore.py has saved.
 
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use crate::arpa;
-use crate::checkpoint::{Checkpoint, Model};
-use crate::data::Digest;
+use crate::checkpoint::{Checkpoint, Model, TrainedNetwork, Weights};
+use crate::counting::count;
 use crate::data::decompress::decompressed;
 use crate::data::parts::{List, Parts, SplitOf};
+use crate::data::reader::Source;
 use crate::data::split::{Part, Split};
+use crate::data::{Digest, Subset, Vocabulary, WordList};
 use crate::error::{Error, Result};
 use crate::files::{open, read_error};
 use crate::memory::Memory;
@@ -23,23 +25,22 @@ pub struct ModelFile {
     pub path: PathBuf,
     /// The model.
     pub model: Model,
-    /// What it was trained on; none where the file does not say, which is an ARPA file or weights of
-    /// makemore.py.
+    /// The list of its training; none for an ARPA file or weights of makemore.py, which do not say
+    /// it.
     pub trained_on: Option<TrainedOn>,
 }
 
 /// The list that a model was trained on, and which parts of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrainedOn {
-    /// By which the list is recognised.
+    /// The list's checksum.
     pub list: Digest,
     /// How it was split.
     pub split: SplitOf,
 }
 
 impl TrainedOn {
-    /// A list in the parts that training has split it into. It may be another list too: it is all
-    /// for training then, and as new to the model as its words are.
+    /// A list in the parts that training has split it into; another list is one part.
     pub fn parts(&self, list: List) -> Parts {
         match self.list == list.digest {
             true => {
@@ -80,9 +81,73 @@ impl TrainedOn {
             _ => Ok((parts, part)),
         }
     }
+
+    /// Some words of a part, at most `most` and always the same ones, from the list that has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`part`](Self::part); [`Error::Word`] if a word has a character that the vocabulary does
+    /// not have.
+    pub fn some_words(
+        &self,
+        part: Part,
+        source: &Source,
+        vocabulary: &Vocabulary,
+        most: u64,
+    ) -> Result<WordList> {
+        let list = List {
+            digest: count(source, vocabulary.boundary())?.digest,
+            source: source.clone(),
+        };
+        let (parts, part) = self.part(part, list)?;
+        let mut subset = Subset::new(parts.words(part), most, parts.split().seed());
+        let mut words = WordList::default();
+        parts.each_word_here(&[part], |_, word| match subset.takes_next() {
+            true => words.push(word, vocabulary),
+            false => Ok(()),
+        })?;
+        Ok(words)
+    }
 }
 
 impl ModelFile {
+    /// Weights that makemore.py has saved, with the vocabulary of a list; `n_head` is how many heads
+    /// a transformer has, which they do not say.
+    ///
+    /// # Errors
+    ///
+    /// If the list cannot be read, or the weights are of another number of characters.
+    pub fn of_weights(
+        path: &Path,
+        weights: &Weights,
+        source: &Source,
+        boundary: char,
+        n_head: usize,
+    ) -> Result<Self> {
+        let counted = count(source, boundary)?;
+        let list = List {
+            source: source.clone(),
+            digest: counted.digest,
+        };
+        let mut longest = 0;
+        Parts::whole(list).each_word_here(&[Part::Train], |_, word| {
+            longest = longest.max(word.chars().count());
+            Ok(())
+        })?;
+        let vocabulary = counted.counts.vocabulary().clone();
+        let network = weights.network(vocabulary, longest, n_head, tch::Device::Cpu)?;
+        Ok(Self {
+            path: path.to_owned(),
+            model: Model::Network(TrainedNetwork {
+                network,
+                steps: 0,
+                loss: 0.0,
+                run: None,
+            }),
+            trained_on: None,
+        })
+    }
+
     /// Reads a model. `boundary` chooses the start/end token of an ARPA file, which does not name
     /// one.
     ///

@@ -19,14 +19,14 @@ use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 use crate::models::{Drawer, LanguageModel, Method, Shaping};
 
-/// What a [`Sampler`] draws.
+/// Options of a [`Sampler`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleOptions {
-    /// How characters are drawn.
+    /// The way to draw a character.
     pub method: Method,
-    /// What is done to distributions before.
+    /// How distributions are shaped before.
     pub shaping: Shaping,
-    /// What every name begins with; counts towards `max_length`.
+    /// The beginning of every name; counts towards `max_length`.
     pub prefix: String,
     /// The most characters that a name may have; a longer one is cut off there.
     pub max_length: usize,
@@ -89,7 +89,7 @@ impl<'m> Sampler<'m> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoDistribution`] if nothing can follow a character, or if libtorch fails.
+    /// [`Error::NoDistribution`] if nothing can follow a character.
     pub fn append_to(&mut self, text: &mut String) -> Result<()> {
         self.word.clear();
         self.word.extend_from_slice(&self.prefix);
@@ -133,10 +133,10 @@ pub struct Constraints<'a> {
     pub unique: bool,
 }
 
-/// After so many draws in a row that met no constraint, no more are made.
+/// After this many names in a row that do not meet the constraints, no more are drawn.
 const MOST_IN_VAIN: usize = 10_000;
 
-/// At most so many names are looked for in a list at once.
+/// At most this many names are looked for in a list at once.
 const MOST_AT_ONCE: usize = 1 << 16;
 
 /// The first names of a [`Sampler`] that meet constraints.
@@ -149,7 +149,7 @@ pub struct Constrained<'a> {
     /// The names that were found, where none may come twice.
     given: HashSet<String>,
     waiting: VecDeque<String>,
-    /// The number of names that are drawn next, to be looked for at once.
+    /// The number of names that are drawn next and looked for at once.
     draws: usize,
     in_vain: usize,
 }

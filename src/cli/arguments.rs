@@ -1,4 +1,4 @@
-//! The command line: what several commands share. Each command's own arguments are in its file.
+//! Arguments that several commands share. Each command's own are in its file.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ use makemore_tch::memory::Memory;
 use makemore_tch::{Source, Vocabulary};
 use strum::{EnumMessage, VariantArray};
 
-/// Which words.
+/// Arguments that name the words.
 #[derive(Debug, Args)]
 pub struct DataArguments {
     /// Lists of words, one word a line, in UTF-8, plain or compressed by gzip or zstd; - is
@@ -38,7 +38,7 @@ impl DataArguments {
         })
     }
 
-    /// The start/end token, for a model where there is one: it has one already.
+    /// The start/end token: the user's, that of the model if there is one, or the lecture's.
     pub fn boundary(&self, model: Option<&Vocabulary>) -> char {
         let learned = model.map(Vocabulary::boundary);
         self.boundary.or(learned).unwrap_or(BOUNDARY)
@@ -61,7 +61,7 @@ pub fn check_standard_input<'a>(
     }
 }
 
-/// How bigrams that were never seen are counted.
+/// The argument that smooths counts.
 #[derive(Debug, Args)]
 pub struct SmoothingArguments {
     /// Added to every count before normalising; 0 makes what was never seen impossible [default: 1]
@@ -70,13 +70,13 @@ pub struct SmoothingArguments {
 }
 
 impl SmoothingArguments {
-    /// What is added: the lecture adds 1.
+    /// The number that is added to every count: the lecture's is 1.
     pub fn value(&self) -> f64 {
         self.smoothing.unwrap_or(1.0)
     }
 }
 
-/// How much memory may be used.
+/// The argument that limits memory.
 #[derive(Debug, Args)]
 pub struct MemoryArguments {
     /// The most memory for n-grams, such as 4GB; one takes up to 64 bytes while it is counted, more
@@ -86,7 +86,7 @@ pub struct MemoryArguments {
 }
 
 impl MemoryArguments {
-    /// What there is for n-grams.
+    /// The memory for n-grams.
     pub fn memory(&self) -> Memory {
         match self.memory {
             Some(size) => Memory::new(size.as_u64()),
@@ -95,7 +95,7 @@ impl MemoryArguments {
     }
 }
 
-/// Whether the result is JSON.
+/// The argument that asks for JSON.
 #[derive(Debug, Args)]
 pub struct JsonArguments {
     /// Print one JSON document

@@ -1,4 +1,4 @@
-//! `makemore-tch completions`: what a shell needs to complete our arguments.
+//! `makemore-tch completions`: scripts with which shells complete our arguments.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! What every command is told, and what several of them do with a model.
+//! The context of every command, and checks of models beside lists.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ impl Context {
     }
 }
 
-/// A model can only be compared with data of the same characters.
+/// Refuses data of other characters than the model's.
 pub fn check_same_vocabulary(
     file: &Path,
     learned: &Vocabulary,
@@ -55,7 +55,7 @@ pub fn check_same_vocabulary(
     )
 }
 
-/// A model has learned where words begin and end by its own token.
+/// Refuses data with another start/end token than the model's.
 pub fn check_same_boundary(
     file: &Path,
     learned: &Vocabulary,

@@ -1,4 +1,4 @@
-//! `makemore-tch devices`: what libtorch found, for those whose set-up makes trouble.
+//! `makemore-tch devices`: the devices that libtorch found, and why others cannot be used.
 
 use clap::Args;
 use makemore_tch::counting;

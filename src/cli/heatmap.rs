@@ -94,7 +94,7 @@ impl Heatmap {
         Ok(())
     }
 
-    /// The picture; behind several files after --data, the last of these.
+    /// The picture's file: the last one behind `--data` where it is named there.
     fn out(&mut self) -> anyhow::Result<PathBuf> {
         if self.out.is_none() && self.data.data.len() > 1 {
             self.out = self.data.data.pop();
@@ -104,7 +104,7 @@ impl Heatmap {
             .context("no picture is named; name one that ends in .png or .svg, before --data")
     }
 
-    /// Finds out before any work what cannot be drawn or must not be overwritten.
+    /// Refuses before any work what cannot be drawn or must not be overwritten.
     fn check(&self, out: &Path) -> anyhow::Result<Output> {
         self.check_word()?;
         let has_model = !self.models.models.is_empty();
@@ -161,7 +161,7 @@ impl Heatmap {
         Ok(())
     }
 
-    /// The picture of a word, whose probabilities are `of` something.
+    /// The picture of a word; the title says what its probabilities are `of`.
     fn of_word(
         &self,
         word: &str,
@@ -193,11 +193,10 @@ impl Heatmap {
     fn of_data(&self, data: Counted) -> anyhow::Result<plots::Heatmap> {
         let Counted { counts, origin, .. } = data;
         let origin = visible(&origin);
-        let vocabulary = counts.vocabulary();
         if !self.draws_probabilities() {
             let values = counts.matrix()?.iter().map(|&n| n as f64).collect();
             let title = format!("Bigrams of {origin}");
-            return Ok(self.matrix(vocabulary, values, 0, title, "count"));
+            return Ok(self.matrix(counts.vocabulary(), values, 0, title, "count"));
         }
         let p = Table::of(&counts, self.smoothing.value())?;
         if let Some(word) = &self.word {
@@ -205,7 +204,7 @@ impl Heatmap {
         }
         let values = p.rows().flatten().map(|&p| p.into()).collect();
         let title = format!("Bigram probabilities of {origin}");
-        Ok(self.matrix(vocabulary, values, 3, title, "probability"))
+        Ok(self.matrix(counts.vocabulary(), values, 3, title, "probability"))
     }
 
     /// The picture of a matrix, `[V, V]`.

@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use makemore_tch::checkpoint::{TrainedNetwork, Weights};
-use makemore_tch::data::{Subset, WordList};
+use makemore_tch::checkpoint::Weights;
+use makemore_tch::data::WordList;
 use makemore_tch::format::visible;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::{Mixture, Sizes};
-use makemore_tch::{
-    Error, LanguageModel, List, Model, ModelFile, Part, Parts, Source, Vocabulary, count,
-};
+use makemore_tch::{Error, LanguageModel, ModelFile, Part, Source, Vocabulary};
 use serde::Serialize;
 
 use super::arguments::{DataArguments, whole, zero_or_more};
@@ -70,21 +68,14 @@ impl ModelArguments {
             reads_list: self.models.len() > 1 && self.weights.is_none(),
         };
         for path in &self.models {
-            models.files.push(match Weights::load(path)? {
+            let file = match Weights::load(path)? {
                 Some(weights) => {
                     models.reads_list = true;
-                    let boundary = data.boundary(None);
-                    of_weights(
-                        path,
-                        &weights,
-                        self.n_head,
-                        &models.source,
-                        boundary,
-                        remarks,
-                    )?
+                    self.of_weights(path, &weights, &models.source, data, remarks)?
                 }
                 None => ModelFile::load(path, data.boundary, &models.memory)?,
-            });
+            };
+            models.files.push(file);
         }
         if let Some(weights) = &self.weights
             && (weights.len() != models.files.len() || weights.len() == 1)
@@ -96,6 +87,25 @@ impl ModelArguments {
             );
         }
         Ok(Some(models))
+    }
+
+    fn of_weights(
+        &self,
+        path: &Path,
+        weights: &Weights,
+        source: &Source,
+        data: &DataArguments,
+        remarks: Remarks,
+    ) -> makemore_tch::Result<ModelFile> {
+        let n_head = self.n_head;
+        let has_heads = weights.kind().sizes().contains(&"n_head");
+        if has_heads && n_head == Sizes::default().n_head {
+            remarks.say(format_args!(
+                "{}: weights do not say how many heads there are; {n_head} are assumed, as makemore.py has by default (--n-head)",
+                path.display()
+            ));
+        }
+        ModelFile::of_weights(path, weights, source, data.boundary(None), n_head)
     }
 }
 
@@ -185,20 +195,11 @@ impl Models {
                 "{path}: it does not say what it was trained on, so that weights cannot be found; name them with --weights"
             );
         };
-        let vocabulary = self.vocabulary();
-        let digest = count(&self.source, vocabulary.boundary())?.digest;
-        let source = self.source.clone();
-        let of_dev = trained_on.part(Part::Dev, List { source, digest });
-        let (parts, part) = of_dev.with_context(|| {
+        let (source, vocabulary) = (&self.source, self.vocabulary());
+        let words = trained_on.some_words(Part::Dev, source, vocabulary, WORDS);
+        words.with_context(|| {
             format!("{path}: without --weights, these are found on the dev part of its list")
-        })?;
-        let mut subset = Subset::new(parts.words(part), WORDS, parts.split().seed());
-        let mut words = WordList::default();
-        parts.each_word_here(&[part], |_, word| match subset.takes_next() {
-            true => words.push(word, vocabulary),
-            false => Ok(()),
-        })?;
-        Ok(words)
+        })
     }
 }
 
@@ -252,44 +253,4 @@ pub fn print_table(
     }
     let new = new(nll_new);
     writeln!(results, "{:<width$}{:>9}{nll:>12.6}{new}", "mix", "")
-}
-
-/// Weights of makemore.py as a model, with the vocabulary of the data.
-fn of_weights(
-    path: &Path,
-    weights: &Weights,
-    n_head: usize,
-    source: &Source,
-    boundary: char,
-    remarks: Remarks,
-) -> anyhow::Result<ModelFile> {
-    let counted = count(source, boundary)?;
-    let list = List {
-        source: source.clone(),
-        digest: counted.digest,
-    };
-    let mut longest = 0;
-    Parts::whole(list).each_word_here(&[Part::Train], |_, word| {
-        longest = longest.max(word.chars().count());
-        Ok(())
-    })?;
-    let vocabulary = counted.counts.vocabulary().clone();
-    let network = weights.network(vocabulary, longest, n_head, tch::Device::Cpu)?;
-    let has_heads = weights.kind().sizes().contains(&"n_head");
-    if has_heads && n_head == Sizes::default().n_head {
-        remarks.say(format_args!(
-            "{}: weights do not say how many heads there are; {n_head} are assumed, as makemore.py has by default (--n-head)",
-            path.display()
-        ));
-    }
-    Ok(ModelFile {
-        path: path.to_owned(),
-        model: Model::Network(TrainedNetwork {
-            network,
-            steps: 0,
-            loss: 0.0,
-            run: None,
-        }),
-        trained_on: None,
-    })
 }

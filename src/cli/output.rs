@@ -1,4 +1,4 @@
-//! Results on standard output, words to the user on standard error.
+//! Results on standard output, remarks on standard error.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
@@ -16,7 +16,7 @@ pub fn results() -> Box<dyn Write> {
     }
 }
 
-/// A terminal, which words of a list shall not steer.
+/// A terminal. Characters that would steer it are escaped.
 struct Visible<W>(W);
 
 impl<W: Write> Write for Visible<W> {
@@ -48,7 +48,7 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the user is told beside the results; nothing with `--quiet`.
+/// Remarks beside the results; none with `--quiet`.
 #[derive(Debug, Clone, Copy)]
 pub struct Remarks {
     pub quiet: bool,

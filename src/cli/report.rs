@@ -1,5 +1,5 @@
-//! The one place where errors are told: what happened in one line, and the argument or script that
-//! helps, of which the library knows nothing.
+//! Errors, told in one line: what happened, and a hint at the argument or script that helps, which
+//! the library does not know.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,14 +9,14 @@ use makemore_tch::Error;
 use makemore_tch::error::{DeviceFault, LineFault};
 use makemore_tch::format::visible;
 
-/// The status of an argument that makes no sense, as clap has it.
+/// The exit status of a faulty command line, as clap has it.
 const USAGE: u8 = 2;
 
 /// The exit status of a command; its error goes to standard error.
 pub fn report(result: anyhow::Result<u8>) -> u8 {
     let error = match result {
         Ok(status) => return status,
-        // Whoever reads our output wants no more of it, as `head` after ten lines.
+        // A closed pipe (`… | head`) is success, as for other Unix programs.
         Err(error) if is_closed_pipe(&error) => return 0,
         Err(error) => error,
     };
@@ -35,8 +35,8 @@ pub fn report(result: anyhow::Result<u8>) -> u8 {
     1
 }
 
-/// The exit status of a command line that is none, or asks for help. What is wrong gets one line;
-/// the help is clap's to print.
+/// The exit status of a faulty command line, whose fault is told in one line, or of one that asks for
+/// help, which clap prints.
 pub fn explain(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
         let printed = error.print().and_then(|()| io::stdout().flush());
@@ -62,7 +62,7 @@ pub fn explain(error: &clap::Error) -> u8 {
     USAGE
 }
 
-/// What helps against arguments that are not understood.
+/// A hint at what helps against arguments that are not understood.
 fn usage_hint(error: &clap::Error) -> String {
     if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
         && error.kind() == ErrorKind::UnknownArgument
@@ -80,7 +80,7 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// What helps against an error of the library.
+/// A hint at what helps against an error of the library.
 fn hint(error: &Error) -> Option<&'static str> {
     match error {
         Error::Line {
@@ -99,7 +99,7 @@ fn hint(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// What helps against a device that cannot be used.
+/// A hint at what helps where a device cannot be used.
 pub fn device_hint(fault: &DeviceFault) -> Option<&'static str> {
     match fault {
         DeviceFault::NoCudaParts(_) => Some("install them with scripts/setup.sh --cuda"),

@@ -1,4 +1,4 @@
-//! `makemore-tch sample`: names for people, by likelihood, or for pipes, as they are drawn.
+//! `makemore-tch sample`: drawn words, by likelihood for people, as they come for pipes.
 
 use anyhow::bail;
 use clap::Args;
@@ -122,10 +122,10 @@ impl Sample {
         }
     }
 
-    /// Words that the counts of the data make.
+    /// Draws from the counts of the data.
     fn of_counts(&self) -> anyhow::Result<()> {
         let source = self.data.source()?;
-        // Whether a name is in the data is found out in a second reading.
+        // A second reading looks for the names in the data.
         let source = match self.json.json || self.new {
             true => source.rereadable()?,
             false => source,
@@ -135,7 +135,7 @@ impl Sample {
         self.print(&p, &p, Some(&source))
     }
 
-    /// Words that models make.
+    /// Draws from models.
     fn of_models(&self, models: &Models, context: Context) -> anyhow::Result<()> {
         if self.plain && !self.new {
             models.check_alone(&self.data, "with --plain, words are drawn")?;
@@ -159,8 +159,7 @@ impl Sample {
         }
     }
 
-    /// Words that a model makes, by their likelihoods under it; the data only tell which of them are
-    /// in it.
+    /// Draws from a model, with likelihoods of its own; the data only tell which words they have.
     fn of_model(
         &self,
         models: &Models,
@@ -224,7 +223,7 @@ impl Sample {
         for word in words {
             match word {
                 Ok(word) => found.push(Ok(word)),
-                // Those that were found are printed.
+                // The words found before are printed.
                 Err(error @ Error::GaveUp { .. }) => given_up = Err(error.into()),
                 Err(error) => return Err(error.into()),
             }
@@ -272,7 +271,7 @@ impl Sample {
     }
 }
 
-/// The likelihoods are those of the data, which should be what the model was trained on.
+/// Checks that the data, whose likelihoods are printed, are the model's.
 fn check_model(file: &ModelFile, data: &Counted, context: Context) -> anyhow::Result<()> {
     check_same_vocabulary(&file.path, file.model.vocabulary(), data)?;
     let is_of_the_data = |trained_on: TrainedOn| trained_on.list == data.digest;

@@ -73,7 +73,7 @@ struct DataDocument {
     nll: f64,
     bits: f64,
     perplexity: f64,
-    /// None where it is not known what training saw.
+    /// None where the words of training are not known.
     words_new: Option<u64>,
     /// None where there are no new words, too.
     nll_new: Option<f64>,
@@ -121,7 +121,7 @@ impl Score {
         self.print(&fit, Vec::new(), "Bigrams", published)
     }
 
-    /// Scores with a model, or with several that are weighted in it.
+    /// Scores with a model, or with several of which it is the average.
     fn score(
         &self,
         models: &Models,
@@ -186,7 +186,7 @@ impl Score {
         self.print(&fitted, alone, ngrams, None)
     }
 
-    /// Reads the list; behind several files there may be words that were meant to be scored.
+    /// Counts the list. A file that is missing behind several may be a word to score.
     fn count(&self, source: &Source, boundary: char) -> anyhow::Result<Counted> {
         count(source, boundary).map_err(|error| match (error, self.data.data.len()) {
             (error @ Error::Read { .. }, 2..) => {
@@ -276,7 +276,7 @@ impl Score {
     }
 }
 
-/// What is printed of a character of a word.
+/// The line about a character of a word.
 fn line_of(bigram: &BigramScore) -> String {
     let pair = match (bigram.context.as_str(), bigram.bigram.chars().last()) {
         ("", _) | (_, None) => bigram.bigram.clone(),

@@ -1,4 +1,4 @@
-//! How a character is drawn from a distribution.
+//! Drawing a character from a distribution.
 //!
 //! # Why there are two ways to draw
 //!
@@ -19,7 +19,7 @@ use tch::{Kind, Tensor};
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 
-/// How a character is drawn.
+/// The way to draw a character.
 #[derive(
     Debug,
     Clone,
@@ -41,7 +41,7 @@ pub enum Method {
     Multinomial,
 }
 
-/// What is done to a distribution before a character is drawn from it; by default nothing.
+/// Changes of a distribution before a character is drawn from it; by default none.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shaping {
     /// See [`at_temperature`].
@@ -83,7 +83,7 @@ impl Shaping {
         }
     }
 
-    /// Finds out whether distributions can be shaped so.
+    /// Checks that distributions can be shaped so.
     ///
     /// # Errors
     ///
@@ -115,18 +115,10 @@ fn top_k(p: &Tensor, k: i64) -> Result<Tensor> {
 pub trait Drawer: fmt::Debug {
     /// The index of the character that follows a word's indices so far; 0 ends the word. None if
     /// the model has no distribution after these characters.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch fails.
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>>;
 
     /// Draws characters until the word ends or has `max_length`; false if the model has no
     /// distribution before that.
-    ///
-    /// # Errors
-    ///
-    /// As [`next`](Self::next).
     fn complete(
         &mut self,
         word: &mut Vec<usize>,
@@ -158,7 +150,7 @@ pub fn at_temperature(p: &Tensor, temperature: f64) -> Result<Tensor> {
     let log = p.f_to_kind(Kind::Double)?.f_log()?;
     // Each row's largest becomes 0 and stays so, however low the temperature is.
     let logits = log.f_subtract(&log.f_amax([1].as_slice(), true)?)?;
-    // Whose reciprocal is finite.
+    // The reciprocal of the smallest normal number is finite.
     let temperature = temperature.max(f64::MIN_POSITIVE);
     let tempered = logits
         .f_div_scalar(temperature)?
@@ -189,7 +181,7 @@ pub fn cumulative_sums(row: &[f32]) -> impl Iterator<Item = f32> {
     })
 }
 
-/// Shaped distributions, and what drawing from them takes.
+/// Shaped distributions, prepared to be drawn from.
 #[derive(Debug)]
 pub(super) struct Distributions {
     /// `[B, V]`, f32.

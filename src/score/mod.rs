@@ -1,4 +1,4 @@
-//! How probable words are under any model, and how well a model fits a list.
+//! Likelihoods of words under any model, and how well a model fits a list.
 //!
 //! Words are scored here, one by one, lists and their parts by [`fit`] and [`evaluate`], whose
 //! logarithms `sum` adds up.
@@ -95,7 +95,8 @@ impl fmt::Display for Likelihood {
 }
 
 impl Serialize for Likelihood {
-    /// `likelihood` and `log_likelihood`: most readers take a number for 0 that is too small for f64.
+    /// The fields `likelihood` and `log_likelihood`. A likelihood that is too small for f64 is 0 to
+    /// most readers, its logarithm is not.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Likelihood", 2)?;
         if self.is_too_small() {
@@ -110,7 +111,7 @@ impl Serialize for Likelihood {
     }
 }
 
-/// A word, taken apart.
+/// A word and how probable each of its characters is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WordScore {
     /// The word.
@@ -128,10 +129,9 @@ pub struct WordScore {
 /// A character of a word, or its end, with the character before it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BigramScore {
-    /// Both characters.
+    /// The two characters.
     pub bigram: String,
-    /// All that a model of longer contexts looks at before the second one, with the start token;
-    /// empty for one of bigrams.
+    /// The whole context of the second one, with the start token; empty for a model of bigrams.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub context: String,
     /// How probable the second one is.
