@@ -9,7 +9,7 @@ const LONGEST_FUNCTION: usize = 60;
 /// Files of the command line are no longer than this.
 const LONGEST_FILE: usize = 300;
 /// All of `cli/train/` together is no longer than this.
-const LONGEST_TRAIN: usize = 3_077;
+const LONGEST_TRAIN: usize = 3_007;
 
 /// A module's path from the crate's root; the library's root is empty, the program's is `main`.
 type Module = Vec<String>;
@@ -88,14 +88,26 @@ fn files() -> BTreeMap<Module, File> {
             if ["mod", "lib"].contains(&module.last().unwrap().as_str()) {
                 module.pop();
             }
-            let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let lines = code.lines().map(str::to_owned).collect();
+            let lines = without_tests(&fs::read_to_string(&path).unwrap());
             let name = below.to_str().unwrap().to_owned();
             files.insert(module, File { name, lines });
         }
     }
     files
+}
+
+/// The lines above the unit tests, without single ones that are only there for tests.
+fn without_tests(text: &str) -> Vec<String> {
+    let mut code = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            code.push(line.to_owned());
+        } else if lines.next().is_some_and(|next| next.ends_with('{')) {
+            break;
+        }
+    }
+    code
 }
 
 /// A path that code names, and whether it is handed on (`pub use`).
@@ -324,7 +336,7 @@ fn a_function_above_sixty_lines_has_its_reason_above_it() {
             }
         }
     }
-    assert!(long.len() <= 17, "{}", shown(long));
+    assert!(long.len() <= 5, "{}", shown(long));
 }
 
 #[test]
@@ -332,7 +344,7 @@ fn the_command_line_is_thin() {
     let house = House::new();
     let cli = house.lengths("cli/").into_iter();
     let long: Vec<_> = cli.filter(|&(_, length)| length > LONGEST_FILE).collect();
-    assert!(long.len() <= 7, "{long:?}");
+    assert!(long.len() <= 5, "{long:?}");
     let train: usize = house
         .lengths("cli/train/")
         .iter()
@@ -344,7 +356,7 @@ fn the_command_line_is_thin() {
 #[test]
 fn no_file_imports_one_that_imports_it() {
     let circles = circles(&House::new().imports());
-    assert!(circles.len() <= 10, "{}", shown(circles));
+    assert!(circles.len() <= 3, "{}", shown(circles));
 }
 
 #[test]
@@ -363,7 +375,7 @@ fn nothing_is_imported_through_the_crates_root() {
             through.map(|path| format!("{}: {}", house.files[module].name, path.join("::"))),
         );
     }
-    assert!(found.len() <= 4, "{}", shown(found));
+    assert!(found.len() <= 1, "{}", shown(found));
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn the_best_step_on_dev_is_kept_and_a_seed_repeats_it() {
         .unwrap();
     assert_eq!(document["best_step"], best["step"]);
     // It is not the last one: the rate is too high for that.
-    assert!(document["best_step"].as_u64() <= document["steps"].as_u64());
+    assert!(document["best_step"].as_u64() < document["steps"].as_u64());
     assert!((number(&document["dev_loss"]) - number(&best["dev"])).abs() < 1e-6);
     assert_eq!(folder.json(&train)["losses"], document["losses"]);
     let other = folder.json(&format!("{train} --seed 1"));
@@ -397,28 +397,38 @@ fn losses_are_drawn_and_written_for_tensorboard() {
         "train --type bow --plot p.png --tensorboard runs/bow {SMALL}"
     ));
     assert!(folder.read("p.png").starts_with(b"\x89PNG"));
-    let runs = std::fs::read_dir(folder.path("runs/bow")).unwrap();
+    for tag in ["loss/train", "loss/dev", "learning rate"] {
+        assert_eq!(scalars(&folder, "runs/bow", tag).len(), 2, "{tag}");
+    }
+}
+
+/// The values under a tag in the one file of events of a run.
+fn scalars(folder: &Folder, run: &str, tag: &str) -> Vec<f32> {
+    let runs = std::fs::read_dir(folder.path(run)).unwrap();
     let runs: Vec<_> = runs.map(|run| run.unwrap().path()).collect();
     let [run] = runs.as_slice() else {
         panic!("{runs:?}")
     };
     let events = std::fs::read(run).unwrap();
-    for tag in ["loss/train", "loss/dev", "learning rate"] {
-        let found = events
-            .windows(tag.len())
-            .filter(|part| *part == tag.as_bytes());
-        assert_eq!(found.count(), 2, "{tag}");
-    }
+    // Field 2 of a `Summary.Value`, a float, follows the tag, field 1.
+    let tag = [tag.as_bytes(), &[0x15]].concat();
+    let found = (0..events.len()).filter(|&at| events[at..].starts_with(&tag));
+    let values = found.map(|at| events[at + tag.len()..].first_chunk().unwrap());
+    values.map(|&value| f32::from_le_bytes(value)).collect()
 }
 
 #[test]
 fn time_limits_a_training_and_the_rate_comes_down_in_it() {
     let folder = folder();
     let small = SMALL.replace(" --max-steps 40", "");
-    let document = folder.json(&format!("train --type bow --json --minutes 0.02 {small}"));
-    let steps = document["steps"].as_u64().unwrap();
-    assert!(steps > 0);
-    assert!(number(&document["seconds"]) < 60.0);
+    let train = "train --type bow --json --minutes 0.02 --tensorboard runs";
+    let document = folder.json(&format!("{train} {small}"));
+    // 1.2 seconds, and the step in which they end.
+    let seconds = number(&document["seconds"]);
+    assert!((1.2..10.0).contains(&seconds), "{seconds}");
+    let rates = scalars(&folder, "runs", "learning rate");
+    let highest = rates.iter().copied().fold(0.0, f32::max);
+    assert!(rates.last().unwrap() < &(highest / 5.0), "{rates:?}");
     let error = folder.error("train --resume makemore-bow.safetensors --data list.txt", 1);
     assert!(error.contains("its training is over"), "{error}");
 }
