@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::codecs::png::PngEncoder;
 use image::{ImageEncoder, RgbImage, imageops};
 use plotters::coord::Shift;
 use plotters::element::{BitMapElement, Drawable, PointCollection};
@@ -18,9 +18,6 @@ use crate::files::Output;
 
 /// The widths and heights that a picture can have, in pixels.
 pub const SIZES: RangeInclusive<u32> = 200..=8000;
-
-/// The default takes twice as long for a little smaller files.
-const QUICK: CompressionType = CompressionType::Level(2);
 
 /// Something that can be drawn in every format.
 pub trait Drawing {
@@ -189,8 +186,8 @@ fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, 
         picture = imageops::thumbnail(&picture, width, height);
     }
     let mut file = Vec::new();
-    PngEncoder::new_with_quality(&mut file, QUICK, FilterType::Adaptive)
-        .write_image(&picture, width, height, image::ExtendedColorType::Rgb8)
+    PngEncoder::new(&mut file)
+        .write_image(&picture, width, height, image::ColorType::Rgb8)
         .map_err(|error| error.to_string())?;
     Ok(file)
 }
