@@ -302,7 +302,12 @@ fn quiet_is_silent_on_standard_error() {
 
 #[cfg(unix)]
 mod interrupted {
+    use std::ffi::CStr;
+    use std::fs::File;
     use std::io::{BufRead, BufReader, Read};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
 
     use super::{Folder, trained};
@@ -322,14 +327,7 @@ mod interrupted {
     }
 
     fn interrupt(child: &Child) {
-        let pid = child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-INT", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        send(libc::SIGINT, child);
     }
 
     #[test]
@@ -360,25 +358,124 @@ mod interrupted {
         assert_eq!(
             told,
             format!(
-                "interrupted after {done} of 1000000000 epochs; go on with: makemore-tch train --resume model.safetensors --epochs {left} --lr 1\n"
+                "stopping; a second Ctrl-C ends at once, without saving\ninterrupted after {done} of 1000000000 epochs; go on with: makemore-tch train --resume model.safetensors --epochs {left} --lr 1\n"
             )
         );
+    }
+
+    /// A training of a GRU in a shell, after its first losses.
+    const GRU: &str = "train --type gru --n-embd 4 --n-embd2 4 --batch-size 32 --eval-every 10 --max-steps 1000000 --out gru.st";
+
+    fn send(signal: i32, process: &Child) {
+        // SAFETY: sends a signal to a process that was not waited for yet.
+        assert_eq!(unsafe { libc::kill(process.id() as i32, signal) }, 0);
+    }
+
+    fn read_losses(of: impl Read) {
+        let mut lines = BufReader::new(of).lines();
+        assert!(lines.any(|line| line.unwrap().starts_with("Step: ")));
+    }
+
+    /// A terminal, and the end of it that a shell has. No other process inherits them.
+    fn terminal() -> (File, File) {
+        let open = |path: &str| {
+            let mut options = File::options();
+            options.read(true).write(true).custom_flags(libc::O_NOCTTY);
+            options.open(path).unwrap()
+        };
+        let ours = open("/dev/ptmx");
+        // SAFETY: the file is a terminal. The name is copied before it is asked for again.
+        let name = unsafe {
+            assert_eq!(libc::grantpt(ours.as_raw_fd()), 0);
+            assert_eq!(libc::unlockpt(ours.as_raw_fd()), 0);
+            CStr::from_ptr(libc::ptsname(ours.as_raw_fd()))
+        };
+        let of_shell = open(name.to_str().unwrap());
+        (ours, of_shell)
+    }
+
+    /// An interactive shell and the kernel both send SIGHUP; the second one ended the training unsaved.
+    #[test]
+    fn a_closed_terminal_saves_the_training() {
+        let folder = Folder::new();
+        let (ours, of_shell) = terminal();
+        let mut shell = Command::new("bash");
+        shell
+            .args(["--norc", "-ic", &format!("\"$0\" {GRU}; true")])
+            .arg(folder.process("").get_program())
+            .current_dir(folder.path(""))
+            .stdin(of_shell.try_clone().unwrap())
+            .stdout(of_shell)
+            .stderr(Stdio::piped());
+        let begin_session = || {
+            // SAFETY: makes a session of the new process, and the terminal that of the session.
+            let begun =
+                unsafe { libc::setsid() != -1 && libc::ioctl(0, libc::TIOCSCTTY as _, 0) != -1 };
+            begun
+                .then_some(())
+                .ok_or_else(std::io::Error::last_os_error)
+        };
+        // SAFETY: it only makes system calls.
+        let mut child = unsafe { shell.pre_exec(begin_session) }.spawn().unwrap();
+        drop(shell);
+        read_losses(ours);
+        // Its end is that of the shell and of the program.
+        let mut told = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut told)
+            .unwrap();
+        child.wait().unwrap();
+        assert_eq!(folder.files(), ["gru.st", "gru.st.last"], "{told}");
+        assert!(told.starts_with("interrupted after "), "{told}");
+    }
+
+    #[test]
+    fn a_hangup_after_another_signal_saves_the_training() {
+        let folder = Folder::new();
+        let mut child = folder
+            .process(GRU)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut losses = child.stdout.take().unwrap();
+        read_losses(&mut losses);
+        send(libc::SIGTERM, &child);
+        send(libc::SIGHUP, &child);
+        send(libc::SIGHUP, &child);
+        // Which one the program takes for the first is not said.
+        let status = child.wait().unwrap().code();
+        assert!(matches!(status, Some(143 | 129)), "{status:?}");
+        assert_eq!(folder.files(), ["gru.st", "gru.st.last"]);
+    }
+
+    #[test]
+    fn a_hangup_under_nohup_does_not_end_the_training() {
+        let folder = Folder::new();
+        let mut child = Command::new("nohup")
+            .arg(folder.process("").get_program())
+            .args(GRU.replace("1000000", "300").split(' '))
+            .current_dir(folder.path(""))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut losses = child.stdout.take().unwrap();
+        read_losses(&mut losses);
+        send(libc::SIGHUP, &child);
+        std::io::copy(&mut losses, &mut std::io::sink()).unwrap();
+        assert!(child.wait().unwrap().success());
     }
 
     /// As when the terminal is closed or the system goes down.
     #[test]
     fn other_signals_that_end_a_program_save_too() {
-        for (signal, status) in [("-TERM", 143), ("-HUP", 129)] {
+        for (signal, status) in [(libc::SIGTERM, 143), (libc::SIGHUP, 129)] {
             let folder = Folder::new();
             let mut child = start(&folder);
-            let pid = child.id().to_string();
-            assert!(
-                Command::new("kill")
-                    .args([signal, &pid])
-                    .status()
-                    .unwrap()
-                    .success()
-            );
+            send(signal, &child);
             assert_eq!(child.wait().unwrap().code(), Some(status));
             assert!(super::epochs(&folder, "model.safetensors") > 0);
         }

@@ -1,42 +1,81 @@
-//! Ctrl-C, and what else asks a program to end, during long work.
+//! Ctrl-C, and other signals that ask a program to end, during long work.
 
+use std::io;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
 
-/// What a shell adds to the number of a signal that ended a program.
+use super::output::Remarks;
+use super::progress;
+
+/// A shell's exit status of a program that a signal ended, less the number of the signal.
 const BY_SIGNAL: i32 = 128;
 
-/// Whether Ctrl-C was pressed, the terminal closed, or the program asked to end; a second time
-/// ends it at once.
+/// Whether the user or the system has asked the program to end. A second Ctrl-C ends it at once; a
+/// closed terminal sends SIGHUP more than once, which does not.
 #[derive(Debug)]
 pub struct Interrupt {
-    /// The signal; 0 for none.
-    signal: Arc<AtomicUsize>,
+    stops: Arc<AtomicBool>,
+    /// The first signal; 0 for none.
+    signal: Arc<AtomicI32>,
 }
 
 impl Interrupt {
-    /// Begins to catch the signals.
-    pub fn catch() -> std::io::Result<Self> {
-        let signal = Arc::new(AtomicUsize::new(0));
-        let again = Arc::new(AtomicBool::new(false));
-        for number in [SIGINT, SIGTERM, SIGHUP] {
-            let status = BY_SIGNAL + number;
-            // In this order: the first one finds the flag not set yet.
-            signal_hook::flag::register_conditional_shutdown(number, status, Arc::clone(&again))?;
-            signal_hook::flag::register(number, Arc::clone(&again))?;
-            signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize)?;
+    /// Begins to catch signals. The first Ctrl-C is answered on standard error.
+    pub fn catch(remarks: Remarks) -> io::Result<Self> {
+        let interrupt = Self {
+            stops: Arc::default(),
+            signal: Arc::default(),
+        };
+        let mut caught = vec![SIGINT, SIGTERM];
+        if !is_ignored(SIGHUP)? {
+            caught.push(SIGHUP);
         }
-        Ok(Self { signal })
+        let mut signals = Signals::new(caught)?;
+        let (stops, first) = (Arc::clone(&interrupt.stops), Arc::clone(&interrupt.signal));
+        let watch = move || {
+            for signal in signals.forever() {
+                let before =
+                    first.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
+                stops.store(true, Ordering::Relaxed);
+                if signal == SIGINT && before.is_ok() {
+                    progress::beside_bar(|| {
+                        remarks.say("stopping; a second Ctrl-C ends at once, without saving");
+                    });
+                }
+            }
+        };
+        thread::Builder::new().spawn(watch)?;
+        // The handler itself ends the program, whatever its threads wait for. In this order: the
+        // first Ctrl-C finds the flag not set yet.
+        let again = Arc::new(AtomicBool::new(false));
+        flag::register_conditional_shutdown(SIGINT, BY_SIGNAL + SIGINT, Arc::clone(&again))?;
+        flag::register(SIGINT, again)?;
+        Ok(interrupt)
     }
 
     pub fn is_pressed(&self) -> bool {
-        self.signal.load(Ordering::Relaxed) != 0
+        self.stops.load(Ordering::Relaxed)
     }
 
     /// The exit status of a program that was ended.
     pub fn status(&self) -> u8 {
-        (BY_SIGNAL as usize + self.signal.load(Ordering::Relaxed)) as u8
+        (BY_SIGNAL + self.signal.load(Ordering::Relaxed)) as u8
     }
+}
+
+/// Whether the program was started with a signal ignored, as `nohup` does with SIGHUP.
+fn is_ignored(signal: i32) -> io::Result<bool> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action, sigaction only writes the present one.
+    if unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it was written, and zeros are valid too.
+    Ok(unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN)
 }

@@ -1,6 +1,25 @@
 //! Progress bars, made in one place. They are drawn on standard error, and only on a terminal.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
+
+/// The bar that was made last.
+static LAST: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
+
+/// Writes to the terminal, above the bar if there is one.
+pub fn beside_bar(write: impl FnOnce()) {
+    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match last.and_then(|bar| bar.upgrade()) {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+fn made(bar: ProgressBar) -> ProgressBar {
+    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.downgrade());
+    bar
+}
 
 /// A bar over steps; its prefix is what they are called, its message the loss and the rate.
 pub fn steps(count: u64, quiet: bool) -> ProgressBar {
@@ -10,9 +29,11 @@ pub fn steps(count: u64, quiet: bool) -> ProgressBar {
     let template = "{prefix} {pos}/{len} {wide_bar} {msg} {elapsed} (eta {eta})";
     // The default style is a bar too, should the template ever be wrong.
     let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
-    ProgressBar::new(count)
-        .with_style(style)
-        .with_prefix("epoch")
+    made(
+        ProgressBar::new(count)
+            .with_style(style)
+            .with_prefix("epoch"),
+    )
 }
 
 /// A bar over a training that may be limited by time; its prefix is the step, its message the losses.
@@ -23,7 +44,7 @@ pub fn training(quiet: bool) -> ProgressBar {
     let template = "{prefix} {wide_bar} {msg} {elapsed} (eta {eta})";
     let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
     // In thousandths.
-    ProgressBar::new(1000).with_style(style)
+    made(ProgressBar::new(1000).with_style(style))
 }
 
 /// A bar over work that tells the share of it that is done.
@@ -42,8 +63,10 @@ pub fn lecture() -> ProgressBar {
         let seconds = state.elapsed().as_secs_f64().max(1e-3);
         let _ = write!(out, "{:.0} steps/s", state.pos() as f64 / seconds);
     };
-    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden())
-        .with_style(style.with_key("rate", rate))
+    made(
+        ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden())
+            .with_style(style.with_key("rate", rate)),
+    )
 }
 
 /// Has that bar begin with the steps of a training.

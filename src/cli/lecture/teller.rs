@@ -96,7 +96,7 @@ impl Teller {
             lecture: 0,
             is_json,
             bar: progress::lecture(),
-            interrupt: Interrupt::catch()?,
+            interrupt: Interrupt::catch(remarks)?,
             remarks,
             pictures,
             told: Vec::new(),

@@ -85,7 +85,7 @@ impl Train {
         let out = self.out(ModelType::Bigram);
         let outputs = Outputs::check(self.request(&out, None, CSV_COLUMNS))?;
         let task = self.task(&outputs, context)?;
-        let interrupt = Interrupt::catch()?;
+        let interrupt = Interrupt::catch(context.remarks)?;
         let mut log = Log::new(&task.options, self.log_every(), self.json.json, context);
         let trained = task.train(&mut log, &interrupt);
         let trained = trained.map_err(|error| self.explain(error, &task))?;

@@ -200,7 +200,7 @@ impl Train {
         if let Some(run) = run {
             training = training.after(run.done, &run.optimizer)?;
         }
-        let interrupt = Interrupt::catch()?;
+        let interrupt = Interrupt::catch(context.remarks)?;
         let mut course = Course::new(
             &network,
             &lists.dev,
