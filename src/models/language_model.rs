@@ -36,7 +36,18 @@ pub trait LanguageModel: fmt::Debug {
     ///
     /// As [`distributions`](Self::distributions).
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
-        by_contexts(self, words)
+        by_contexts(self, words, |contexts| self.distributions(contexts))
+    }
+
+    /// The natural logarithms of [`probabilities`](Self::probabilities). Those of a network are
+    /// finite where the probabilities are too small for f32.
+    ///
+    /// # Errors
+    ///
+    /// As [`distributions`](Self::distributions).
+    fn log_probabilities(&self, words: &[&[usize]]) -> Result<Vec<f64>> {
+        let p = self.probabilities(words)?;
+        Ok(p.into_iter().map(|p| f64::from(p).ln()).collect())
     }
 
     /// Whether characters that the vocabulary does not have, with index `V`, have a probability.
@@ -128,10 +139,12 @@ impl<M: LanguageModel + ?Sized> Reader for ContextReader<'_, M> {
     }
 }
 
-/// What [`LanguageModel::probabilities`] is for a model that is asked context by context.
+/// [`LanguageModel::probabilities`] of a model that is asked context by context for `distributions`,
+/// or their logarithms.
 pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
     model: &M,
     words: &[&[usize]],
+    distributions: impl Fn(&Tensor) -> Result<Tensor>,
 ) -> Result<Vec<f32>> {
     let v = model.vocabulary().len();
     // Each character with those before it.
@@ -144,7 +157,7 @@ pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
     for places in places.chunks(BATCH) {
         let before = places.iter().map(|&(before, _)| before);
         let contexts = contexts(before, model.block_size())?;
-        let p: Vec<f32> = Vec::try_from(model.distributions(&contexts)?.f_view([-1])?)?;
+        let p: Vec<f32> = Vec::try_from(distributions(&contexts)?.f_view([-1])?)?;
         let rows = p.chunks_exact(v).zip(places);
         probabilities.extend(rows.map(|(row, &(_, next))| row[next]));
     }

@@ -182,6 +182,25 @@ impl LanguageModel for Mixture<'_> {
         Ok(sums.into_iter().map(|sum| sum as f32).collect())
     }
 
+    fn log_probabilities(&self, words: &[&[usize]]) -> Result<Vec<f64>> {
+        let mut all: Vec<f64> = Vec::new();
+        for (model, &weight) in self.models.iter().zip(&self.weights) {
+            let ln = model.log_probabilities(words)?;
+            all.resize(ln.len(), f64::NEG_INFINITY);
+            for (sum, ln) in all.iter_mut().zip(ln) {
+                // ln(e^a + e^b), of which the smaller may underflow.
+                let (small, large) = match (*sum, weight.ln() + ln) {
+                    (one, other) if one < other => (one, other),
+                    (one, other) => (other, one),
+                };
+                if large > f64::NEG_INFINITY {
+                    *sum = large + (small - large).exp().ln_1p();
+                }
+            }
+        }
+        Ok(all)
+    }
+
     /// Only what all of the models know is known.
     fn knows_unknown(&self) -> bool {
         self.models.iter().all(|model| model.knows_unknown())
@@ -231,6 +250,7 @@ mod tests {
     use crate::models::{Ngram, Smoothing, Table};
     use crate::score::evaluate::word_list;
     use crate::{SampleOptions, Sampler};
+    use tch::Device;
 
     fn ngram() -> Ngram {
         let counts = ngrams_of(&Words::lecture('.').unwrap(), 4);
@@ -251,7 +271,11 @@ mod tests {
             assert!((p - average).abs() < 1e-6);
         }
         // Context by context, and read character by character.
-        let by_contexts = crate::models::language_model::by_contexts(&mixture, &words).unwrap();
+        let by_contexts =
+            crate::models::language_model::by_contexts(&mixture, &words, |contexts| {
+                mixture.distributions(contexts)
+            })
+            .unwrap();
         let mut reader = mixture.reader().unwrap();
         for (length, p) in p[..5].iter().enumerate() {
             assert!((p - by_contexts[length]).abs() < 1e-5);
@@ -319,5 +343,40 @@ mod tests {
         let error = Mixture::new(vec![&ngram, &other], &[1.0, 1.0]).unwrap_err();
         assert!(matches!(error, Error::MixedVocabularies { model: 1 }));
         assert!(Mixture::fitted(models, std::iter::empty()).is_err());
+    }
+
+    /// A dev loss was infinite, and its training called diverged, as soon as one character was less
+    /// probable than the smallest f32.
+    #[test]
+    fn a_probability_too_small_for_f32_has_a_finite_loss() {
+        for network in networks() {
+            for (_, mut parameter) in network.parameters() {
+                let numbers = Tensor::arange(parameter.numel() as i64, (Kind::Float, Device::Cpu));
+                let large = numbers.square().sin() * 300.0;
+                tch::no_grad(|| parameter.copy_(&large.view(parameter.size().as_slice())));
+            }
+            let mut list = WordList::default();
+            for word in ["mirabella", "qzx", "jon", "vwqqqqqqqqqqqqqqqqqqq", "xzz"] {
+                list.push(word, network.vocabulary()).unwrap();
+            }
+            let indices = |word: &[u16]| word.iter().map(|&index| index.into()).collect();
+            let words: Vec<Vec<usize>> = list.iter().map(indices).collect();
+            let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
+            let p = network.probabilities(&words).unwrap();
+            assert!(p.contains(&0.0), "{network:?}");
+            let ln = network.log_probabilities(&words).unwrap();
+            for (p, ln) in p.iter().zip(&ln) {
+                let off = (f64::from(*p).ln() - ln).abs();
+                assert!(off < 1e-4 || *p < f32::MIN_POSITIVE, "{p} {ln}");
+            }
+            let nll = -ln.iter().sum::<f64>() / ln.len() as f64;
+            let evaluation = word_list(&network, &list, &mut || Ok(())).unwrap();
+            assert!(nll.is_finite() && (evaluation.nll() / nll - 1.0).abs() < 1e-9);
+            let both = Mixture::new(vec![&network, &network], &[3.0, 1.0]).unwrap();
+            let mixed = word_list(&both, &list, &mut || Ok(())).unwrap();
+            assert!((mixed.nll() / nll - 1.0).abs() < 1e-9);
+            let score = crate::score::word(&network, "qzx").unwrap();
+            assert!(score.nll.is_finite() && score.likelihood.ln().is_finite());
+        }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::config::Config;
 use super::draw::{Drawer, Method, Shaping};
@@ -27,6 +27,15 @@ const WORDS: usize = 256;
 /// How many numbers of tokens are computed at once, unless a single word has more: those of their
 /// contexts or the probabilities of what follows.
 const NUMBERS: usize = 1 << 22;
+
+/// From logits to probabilities or their logarithms, over the last dimension.
+type Normalise = fn(&Tensor) -> std::result::Result<Tensor, TchError>;
+
+/// The probabilities.
+const SOFTMAX: Normalise = |logits| logits.f_softmax(-1, Kind::Float);
+
+/// Their natural logarithms, which do not underflow.
+const LOG_SOFTMAX: Normalise = |logits| logits.f_log_softmax(-1, Kind::Float);
 
 /// A network of makemore.py or lecture 5: a language model whose parameters gradient descent moves.
 #[derive(Debug)]
@@ -164,16 +173,12 @@ impl Network {
     }
 
     /// The probabilities of what follows each token of words, word after word.
-    fn of_next(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
-        let next = words
-            .iter()
-            .flat_map(|word| word.iter().copied().chain([0]));
-        let next: Vec<i64> = next.map(|index| index as i64).collect();
-        let next = Tensor::f_from_slice(&next)?.f_to_device(self.device)?;
+    fn of_next(&self, words: &[&[usize]], normalise: Normalise) -> Result<Vec<f32>> {
         let of_next = tch::no_grad(|| -> Result<_> {
             let tokens = Tokens::of_words(words, self.device)?;
-            let all = self.probabilities_of(&tokens)?; // [N, V]
-            Ok(all.f_gather(1, &next.f_view([-1, 1])?, false)?) // [N, 1]
+            let all = normalise(&self.logits(&tokens)?)?; // [N, V]
+            let next = tokens.targets()?.f_view([-1, 1])?; // [N, 1]
+            Ok(all.f_gather(1, &next, false)?)
         })?;
         let of_next = of_next.f_to_device(Device::Cpu)?.f_view([-1])?;
         Ok(Vec::try_from(of_next)?)
@@ -181,14 +186,14 @@ impl Network {
 
     /// The probabilities of what follows each token of a long word, of which the network sees only a
     /// block at a time.
-    fn in_pieces(&self, word: &[usize]) -> Result<Vec<f32>> {
+    fn in_pieces(&self, word: &[usize], normalise: Normalise) -> Result<Vec<f32>> {
         let length = NUMBERS / self.block_size.max(self.vocabulary.len());
         let mut p = Vec::with_capacity(word.len() + 1);
         for begin in (0..word.len()).step_by(length) {
             // What is before a piece is seen from its first token on.
             let before = begin.min(self.block_size);
             let end = (begin + length).min(word.len());
-            let of_piece = self.of_next(&[&word[begin - before..end]])?;
+            let of_piece = self.of_next(&[&word[begin - before..end]], normalise)?;
             let is_last = end == word.len();
             p.extend(&of_piece[before..before + end - begin + usize::from(is_last)]);
         }
@@ -214,38 +219,26 @@ impl Network {
                 .max(self.vocabulary.len())
     }
 
-    fn probabilities_of(&self, tokens: &Tokens) -> Result<Tensor> {
-        Ok(self.logits(tokens)?.f_softmax(-1, Kind::Float)?) // [N, V]
-    }
-}
-
-impl LanguageModel for Network {
-    fn vocabulary(&self) -> &Vocabulary {
-        &self.vocabulary
-    }
-
-    fn block_size(&self) -> usize {
-        self.block_size
-    }
-
-    fn distributions(&self, contexts: &Tensor) -> Result<Tensor> {
+    /// The distributions after `[B, T]` contexts, `[B, V]`, on the CPU.
+    fn after(&self, contexts: &Tensor, normalise: Normalise) -> Result<Tensor> {
         let contexts: Vec<i64> = Vec::try_from(contexts.f_contiguous()?.f_view([-1])?)?;
         let words: Vec<&[i64]> = contexts
             .chunks_exact(self.block_size)
             .map(started)
             .collect();
-        let p = tch::no_grad(|| {
+        let p = tch::no_grad(|| -> Result<_> {
             let tokens = Tokens::of(&words, self.device)?;
-            tokens.last(&self.probabilities_of(&tokens)?)
+            tokens.last(&normalise(&self.logits(&tokens)?)?)
         })?;
         Ok(p.f_to_device(Device::Cpu)?)
     }
 
-    fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
+    /// The probability of each character of words and of their ends, or its logarithm.
+    fn of_words(&self, words: &[&[usize]], normalise: Normalise) -> Result<Vec<f32>> {
         // A longer word does not fit with its start token.
         let is_longer = |word: &&[usize]| word.len() >= self.block_size;
         if !self.config.kind().takes_longer_words() && words.iter().any(is_longer) {
-            return by_contexts(self, words);
+            return by_contexts(self, words, |contexts| self.after(contexts, normalise));
         }
         let begins = words.iter().scan(0, |end, word| {
             let begin = *end;
@@ -266,9 +259,9 @@ impl LanguageModel for Network {
                 [long]
                     if self.numbers(long) > NUMBERS && self.config.kind().takes_longer_words() =>
                 {
-                    self.in_pieces(long)?
+                    self.in_pieces(long, normalise)?
                 }
-                _ => self.of_next(&of_places)?,
+                _ => self.of_next(&of_places, normalise)?,
             }
             .into_iter();
             for (&place, word) in places.iter().zip(of_places) {
@@ -279,6 +272,29 @@ impl LanguageModel for Network {
             }
         }
         Ok(p)
+    }
+}
+
+impl LanguageModel for Network {
+    fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    fn block_size(&self) -> usize {
+        self.block_size
+    }
+
+    fn distributions(&self, contexts: &Tensor) -> Result<Tensor> {
+        self.after(contexts, SOFTMAX)
+    }
+
+    fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
+        self.of_words(words, SOFTMAX)
+    }
+
+    fn log_probabilities(&self, words: &[&[usize]]) -> Result<Vec<f64>> {
+        let ln = self.of_words(words, LOG_SOFTMAX)?;
+        Ok(ln.into_iter().map(f64::from).collect())
     }
 
     /// Draws many words side by side, and so not in the order of a drawer that asks for one

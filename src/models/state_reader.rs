@@ -202,7 +202,7 @@ fn of_logits(logits: &Tensor) -> Result<Tensor> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::data::{Vocabulary, Words};
     use crate::models::kinds::{KINDS, Mlp, Norm, Positions, Sizes, Transformer};

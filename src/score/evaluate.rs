@@ -55,15 +55,16 @@ impl Evaluation {
         self.known_sum.nats() / (self.characters - self.unknown) as f64
     }
 
-    pub(super) fn add(&mut self, probability: f32, times: u64) {
+    /// Adds a character by the logarithm of its probability.
+    fn add(&mut self, ln: f64, times: u64) {
         self.characters += times;
-        self.known_sum.add(probability, times);
+        self.known_sum.add_ln(ln, times);
     }
 
-    pub(super) fn add_unknown(&mut self, probability: f32, times: u64) {
+    fn add_unknown(&mut self, ln: f64, times: u64) {
         self.characters += times;
         self.unknown += times;
-        self.unknown_sum.add(probability, times);
+        self.unknown_sum.add_ln(ln, times);
     }
 
     /// This, `times` over.
@@ -180,7 +181,7 @@ pub fn counts(model: &dyn LanguageModel, counts: &NgramCounts) -> Result<Evaluat
         let p: Vec<f32> = Vec::try_from(model.distributions(&contexts)?.f_view([-1])?)?;
         for (p, row) in p.chunks_exact(v).zip(batch) {
             for (next, count) in row.next {
-                evaluation.add(p[index_of(next)?], count);
+                evaluation.add(f64::from(p[index_of(next)?]).ln(), count);
             }
         }
     }
@@ -223,8 +224,8 @@ pub fn word_list(
         let some: Vec<Vec<usize>> = some.collect();
         let some: Vec<&[usize]> = some.iter().map(Vec::as_slice).collect();
         evaluation.words += some.len() as u64;
-        for p in model.probabilities(&some)? {
-            evaluation.add(p, 1);
+        for ln in model.log_probabilities(&some)? {
+            evaluation.add(ln, 1);
         }
         between()?;
     }
@@ -341,12 +342,12 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
         let mut prefixes = Prefixes::default();
         let indices = |of_word: &Range<usize>| &indices[of_word.clone()];
         let of_words: Vec<&[usize]> = encoded.iter().map(|(.., word)| indices(word)).collect();
-        let p = self.model.probabilities(&of_words)?;
-        let mut rest = p.as_slice();
+        let ln = self.model.log_probabilities(&of_words)?;
+        let mut rest = ln.as_slice();
         for (&(word, times, _), indices) in encoded.iter().zip(of_words) {
-            let (p, others) = rest.split_at(indices.len() + 1);
+            let (ln, others) = rest.split_at(indices.len() + 1);
             rest = others;
-            let of_word = prefixes.evaluate(indices, p, v).times(times);
+            let of_word = prefixes.evaluate(indices, ln, v).times(times);
             evaluation.all += of_word;
             if (self.is_new)(hash(word)) {
                 evaluation.new += of_word;
@@ -357,15 +358,15 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
 }
 
 /// The evaluations of all that one word begins with, for those of them that the next word begins
-/// with too: each with its last index and the probability of that.
+/// with too: each with its last index and the logarithm of the probability of that.
 #[derive(Default)]
-struct Prefixes(Vec<(usize, f32, Evaluation)>);
+struct Prefixes(Vec<(usize, f64, Evaluation)>);
 
 impl Prefixes {
-    /// Evaluates a word with its end; `p` are the probabilities of its characters.
-    fn evaluate(&mut self, word: &[usize], p: &[f32], v: usize) -> Evaluation {
-        let places = self.0.iter().zip(word.iter().zip(p));
-        let same = places.take_while(|&((index, p, _), place)| (index, p) == place);
+    /// Evaluates a word with its end; `ln` are the logarithms of its characters' probabilities.
+    fn evaluate(&mut self, word: &[usize], ln: &[f64], v: usize) -> Evaluation {
+        let places = self.0.iter().zip(word.iter().zip(ln));
+        let same = places.take_while(|&((index, ln, _), place)| (index, ln) == place);
         let same = same.count();
         self.0.truncate(same);
         let mut evaluation = match self.0.last() {
@@ -375,14 +376,14 @@ impl Prefixes {
                 ..Evaluation::default()
             },
         };
-        for (&index, &p) in word[same..].iter().zip(&p[same..]) {
+        for (&index, &ln) in word[same..].iter().zip(&ln[same..]) {
             match index == v {
-                true => evaluation.add_unknown(p, 1),
-                false => evaluation.add(p, 1),
+                true => evaluation.add_unknown(ln, 1),
+                false => evaluation.add(ln, 1),
             }
-            self.0.push((index, p, evaluation));
+            self.0.push((index, ln, evaluation));
         }
-        evaluation.add(p[word.len()], 1);
+        evaluation.add(ln[word.len()], 1);
         evaluation
     }
 }

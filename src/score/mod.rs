@@ -43,6 +43,17 @@ pub struct Likelihood {
 }
 
 impl Likelihood {
+    /// The likelihood of a word by its indices, and the probabilities of its characters.
+    fn of_word(model: &dyn LanguageModel, indices: &[usize]) -> Result<(Self, Vec<f32>)> {
+        let probabilities = model.probabilities(&[indices])?;
+        let mut likelihood = Self::of(&probabilities);
+        if likelihood.ln.is_infinite() {
+            // A network's probabilities are never 0, but may be too small for f32.
+            likelihood.ln = model.log_probabilities(&[indices])?.iter().sum();
+        }
+        Ok((likelihood, probabilities))
+    }
+
     fn of(probabilities: &[f32]) -> Self {
         let in_f32: f32 = probabilities.iter().product();
         let in_f64: f64 = probabilities.iter().map(|&p| f64::from(p)).product();
@@ -151,8 +162,7 @@ pub struct BigramScore {
 pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
     let vocabulary = model.vocabulary();
     let indices = model.indices(word)?;
-    let probabilities = model.probabilities(&[&indices])?;
-    let likelihood = Likelihood::of(&probabilities);
+    let (likelihood, probabilities) = Likelihood::of_word(model, &indices)?;
     let boundary = std::iter::once(vocabulary.boundary());
     let before = boundary.clone().chain(word.chars());
     let bigrams = before.zip(word.chars().chain(boundary.clone()));
@@ -237,8 +247,7 @@ pub fn ranked(
 ) -> Result<Vec<ScoredName>> {
     let scored = |name: Result<String>| {
         let name = name?;
-        let probabilities = model.probabilities(&[&model.vocabulary().encode(&name)?])?;
-        let likelihood = Likelihood::of(&probabilities);
+        let (likelihood, _) = Likelihood::of_word(model, &model.vocabulary().encode(&name)?)?;
         Ok(ScoredName { name, likelihood })
     };
     let mut scored = names.into_iter().map(scored).collect::<Result<Vec<_>>>()?;

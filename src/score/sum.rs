@@ -1,7 +1,10 @@
 //! Sums of negative logarithms that do not depend on the order of what is added.
 
-/// A unit is 2^-56 nats: the 104 nats of the smallest f32 fit an i64.
+/// A unit is 2^-56 nats.
 const UNITS: f64 = (1_u64 << 56) as f64;
+
+/// An i64 has room for the units of fewer nats; the smallest f32 has 104.
+const I64_NATS: f64 = 127.0;
 
 /// A sum of negative logarithms of probabilities, in nats, exact to 2^-56 each.
 ///
@@ -18,11 +21,24 @@ impl Sum {
     /// Adds a probability that occurs `times`.
     #[inline]
     pub fn add(&mut self, probability: f32, times: u64) {
-        let nats = -f64::from(probability).ln();
-        match nats.is_finite() {
-            true => self.units += i128::from((nats * UNITS) as i64) * i128::from(times),
-            false => self.is_infinite |= times > 0,
-        }
+        self.add_ln(f64::from(probability).ln(), times);
+    }
+
+    /// Adds a probability, by its natural logarithm, that occurs `times`.
+    #[inline]
+    pub fn add_ln(&mut self, ln: f64, times: u64) {
+        let nats = -ln;
+        let units = match nats {
+            ..I64_NATS => i128::from((nats * UNITS) as i64),
+            // The sum is huge, and no longer exact.
+            _ if nats.is_finite() => (nats * UNITS) as i128,
+            _ => {
+                self.is_infinite |= times > 0;
+                return;
+            }
+        };
+        let units = units.saturating_mul(i128::from(times));
+        self.units = self.units.saturating_add(units);
     }
 
     /// In nats.
