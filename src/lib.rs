@@ -76,7 +76,6 @@ pub mod models;
 pub mod plots;
 pub mod sample;
 pub mod score;
-pub mod tensorboard;
 pub mod train;
 
 pub use checkpoint::{Checkpoint, Model};

@@ -14,28 +14,30 @@
 
 use std::ops::ControlFlow;
 
+use tch::Tensor;
+
 use super::examples::Examples;
 use super::sgd::Sgd;
 use super::{loss, rate};
 use crate::error::{Error, Result};
 use crate::models::Bigram;
 
-/// What a step is called before the first epoch.
+/// The name of a step before the first epoch.
 pub const WARM_UP: &str = "warm-up epoch";
 
-/// What a step is called that is a pass over all examples.
+/// The name of the steps after the warm-up.
 pub const EPOCH: &str = "epoch";
 
-/// How to train; the default is the notes' run.
+/// Options of a training on all examples; the default is the notes' run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainOptions {
-    /// Steps before the first epoch.
+    /// The number of warm-up epochs.
     pub warmup_epochs: u64,
     /// Their learning rate.
     pub warmup_learning_rate: f64,
     /// The number of the first epoch: 0, or what a checkpoint has behind it.
     pub first_epoch: u64,
-    /// How many epochs.
+    /// The number of epochs.
     pub epochs: u64,
     /// Their learning rate.
     pub learning_rate: f64,
@@ -56,7 +58,7 @@ impl Default for TrainOptions {
     }
 }
 
-/// One update, which [`train`] tells of.
+/// An update that was made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
     /// [`WARM_UP`] or [`EPOCH`].
@@ -67,71 +69,105 @@ pub struct Step {
     pub loss: f32,
 }
 
-/// What is behind the network after [`train`].
+/// The result of [`train`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trained {
-    /// How many warm-up epochs were done.
+    /// The number of warm-up epochs made.
     pub warmup_done: u64,
     /// The number of the epoch that would come next.
     pub epochs_done: u64,
-    /// The loss of the parameters as they are now, after the last step.
+    /// The loss after the last step.
     pub final_loss: f32,
-    /// The average negative log-likelihood in it, in nats: without regularization the same.
+    /// The same without regularization, in nats.
     pub nll: f32,
+}
+
+/// The lecture's network and what a step of its training needs.
+#[derive(Debug)]
+pub struct FullBatch<'a> {
+    network: &'a Bigram,
+    examples: &'a Examples,
+    regularization: f64,
+    /// The examples as the network reads them.
+    xenc: Tensor,
+    optimizer: Sgd,
+}
+
+impl<'a> FullBatch<'a> {
+    /// A training of a network, with `regularization * mean(W²)` in its loss.
+    pub fn new(network: &'a Bigram, examples: &'a Examples, regularization: f64) -> Result<Self> {
+        let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
+        let (contexts, shares) = examples.shares()?;
+        if let Some(factors) = network.factors(&contexts, &shares)? {
+            optimizer = optimizer.with_factors(factors);
+        }
+        Ok(Self {
+            network,
+            examples,
+            regularization,
+            xenc: network.encode(examples.xs())?,
+            optimizer,
+        })
+    }
+
+    /// One update; returns the loss before it, a scalar in nats.
+    ///
+    /// Source: the notes, "Optimization".
+    pub fn step(&mut self, learning_rate: f64) -> Result<Tensor> {
+        let (loss, _) = self.loss()?;
+        // W.grad = None
+        self.optimizer.zero_grad();
+        // loss.backward()
+        loss.f_backward()?;
+        // W.data += -50 * W.grad
+        self.optimizer.step(learning_rate)?;
+        Ok(loss)
+    }
+
+    /// The loss as it is now, with regularization and without it.
+    fn loss(&self) -> Result<(Tensor, Tensor)> {
+        // logits = xenc @ W
+        let logits = self.network.forward(&self.xenc)?;
+        // loss = -probs[torch.arange(num), ys].log().mean() + 0.01*(W**2).mean()
+        let nll = loss::nll(&logits, self.examples)?;
+        let loss = loss::regularized(&nll, self.optimizer.parameters(), self.regularization)?;
+        Ok((loss, nll))
+    }
 }
 
 /// Trains the lecture's network in place.
 ///
-/// `observe` is called after every step; [`ControlFlow::Break`] ends the training there. An epoch
-/// is one forward and one backward pass over all examples.
+/// `observe` is called after every step; [`ControlFlow::Break`] ends the training there.
 ///
 /// # Errors
 ///
-/// [`Error::Diverged`] as soon as a loss is not finite; else if the device has no room.
+/// [`Error::Diverged`] as soon as a loss is not finite.
 pub fn train(
     network: &Bigram,
     examples: &Examples,
     options: &TrainOptions,
     mut observe: impl FnMut(Step) -> ControlFlow<()>,
 ) -> Result<Trained> {
-    let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
-    let (contexts, shares) = examples.shares()?;
-    if let Some(factors) = network.factors(&contexts, &shares)? {
-        optimizer = optimizer.with_factors(factors);
-    }
-    let xenc = network.encode(examples.xs())?;
-    let first = options.first_epoch;
-    let stages = [
-        (
-            WARM_UP,
-            0..options.warmup_epochs,
-            options.warmup_learning_rate,
-        ),
-        (
-            EPOCH,
-            first..first.saturating_add(options.epochs),
-            options.learning_rate,
-        ),
-    ];
+    let mut training = FullBatch::new(network, examples, options.regularization)?;
+    let (first, rate) = (options.first_epoch, options.learning_rate);
+    let warm_up = (
+        WARM_UP,
+        0..options.warmup_epochs,
+        options.warmup_learning_rate,
+    );
+    let epochs = (EPOCH, first..first.saturating_add(options.epochs), rate);
     let mut done = [0, first];
-    // That of the step before, to which a loss is due.
+    // The learning rate of the step before, which a loss follows from.
     let mut last_rate = None;
-    'training: for ((stage, numbers, learning_rate), done) in stages.into_iter().zip(&mut done) {
+    'training: for ((stage, numbers, rate), done) in [warm_up, epochs].into_iter().zip(&mut done) {
         for number in numbers {
-            let logits = network.forward(&xenc)?;
-            let nll = loss::nll(&logits, examples)?;
-            let loss = loss::regularized(&nll, optimizer.parameters(), options.regularization)?;
-            optimizer.zero_grad();
-            loss.f_backward()?;
-            optimizer.step(learning_rate)?;
+            let loss = training.step(rate)?.f_double_value(&[])? as f32;
             *done = number + 1;
-
-            let loss = loss.f_double_value(&[])? as f32;
             if !loss.is_finite() {
-                let rate = last_rate.unwrap_or(learning_rate);
+                let rate = last_rate.unwrap_or(rate);
                 return Err(diverged(options, stage, number, rate, loss));
             }
-            last_rate = Some(learning_rate);
+            last_rate = Some(rate);
             let step = Step {
                 stage,
                 number,
@@ -143,15 +179,14 @@ pub fn train(
         }
     }
 
-    let (last, nll) = tch::no_grad(|| -> Result<_> {
-        let nll = loss::nll(&network.forward(&xenc)?, examples)?;
-        let last = loss::regularized(&nll, optimizer.parameters(), options.regularization)?;
-        Ok((last.f_double_value(&[])?, nll.f_double_value(&[])?))
-    })?;
-    let (final_loss, nll) = (last as f32, nll as f32);
+    let (last, nll) = tch::no_grad(|| training.loss())?;
+    let (final_loss, nll) = (
+        last.f_double_value(&[])? as f32,
+        nll.f_double_value(&[])? as f32,
+    );
     let [warmup_done, epochs_done] = done;
     if !final_loss.is_finite() {
-        let rate = last_rate.unwrap_or(options.learning_rate);
+        let rate = last_rate.unwrap_or(rate);
         return Err(diverged(options, EPOCH, epochs_done, rate, final_loss));
     }
     Ok(Trained {

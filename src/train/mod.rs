@@ -3,7 +3,7 @@
 //! [`full_batch`] is the notes' training, all [`examples`] (`xs`, `ys`) a step, by [`sgd`] at a
 //! [`rate`] that cannot diverge. [`word_batches`] is that of makemore.py's networks, some words a
 //! step, by [`options`]: [`adamw`] and [`muon`] move the parameters, [`mixed`] says which moves
-//! what. [`loss`] is what both make small.
+//! what. [`loss`] is what both make small; [`tensorboard`] shows it while it falls.
 
 pub mod adamw;
 pub mod examples;
@@ -14,6 +14,7 @@ pub mod muon;
 pub mod options;
 pub mod rate;
 pub mod sgd;
+pub mod tensorboard;
 pub mod word_batches;
 
 pub use examples::{Examples, Rows};

@@ -9,27 +9,26 @@ use crate::error::{Error, Result};
 /// The most words of a batch.
 pub const LARGEST_BATCH: usize = 1 << 20;
 
-/// How to train; the default is makemore.py's.
+/// Options of a training on batches of words; the default is makemore.py's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WordOptions {
-    /// How many steps in all, if they are not limited by time alone.
+    /// The number of steps in all, if they are limited.
     pub steps: Option<u64>,
-    /// How many seconds in all, if they are limited.
+    /// The seconds in all, if they are limited.
     pub seconds: Option<f64>,
-    /// How many words a step learns from.
+    /// The words of a step.
     pub batch_size: usize,
     /// The learning rate.
     pub learning_rate: LearningRate,
-    /// How parameters are moved.
+    /// AdamW, for all parameters but Muon's.
     pub adamw: AdamWOptions,
-    /// How the matrices of hidden layers are moved, if otherwise; of a network that has some, see
-    /// [`Kind::hidden_matrices`](crate::models::Kind::hidden_matrices).
+    /// Muon, if the matrices of hidden layers are moved by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muon: Option<MuonOptions>,
-    /// What share of its numbers a network leaves out in each step, below 1.
+    /// The share of numbers that dropout leaves out, below 1.
     pub dropout: f64,
-    /// What the order of the words follows from, and what is left out.
+    /// The seed of the order of the words and of dropout.
     pub seed: u64,
 }
 
@@ -48,23 +47,24 @@ impl Default for WordOptions {
     }
 }
 
-/// The learning rate in the course of a training.
+/// A learning-rate schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LearningRate {
     /// The same at every step.
     Constant(f64),
-    /// It rises to its highest in some steps, and falls evenly to 0 at the end.
+    /// A warm-up, then a linear decay to 0 at the end.
     Falling {
-        /// Its highest.
+        /// The highest learning rate.
         highest: f64,
-        /// How many steps it rises.
+        /// The steps of the warm-up.
         warm_up: u64,
     },
 }
 
 impl LearningRate {
-    /// That of a step, by its number and by how much of the training is done before it, from 0 to 1.
+    /// The learning rate of a step, by its number from 0 and the share of the training that is done
+    /// before it, from 0 to 1.
     pub fn at(self, step: u64, done: f64) -> f64 {
         match self {
             Self::Constant(rate) => rate,
@@ -75,7 +75,7 @@ impl LearningRate {
         }
     }
 
-    /// The highest of all steps.
+    /// The highest learning rate.
     pub fn highest(self) -> f64 {
         match self {
             Self::Constant(rate) => rate,
@@ -84,85 +84,64 @@ impl LearningRate {
     }
 }
 
-/// How far a training is.
+/// The progress of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Done {
-    /// How many steps were made.
+    /// The number of steps made.
     pub steps: u64,
-    /// How long it took, in seconds.
+    /// The time that they took, in seconds.
     pub seconds: f64,
 }
 
 impl WordOptions {
-    /// Finds out whether a network can be trained so.
+    /// Checks that every number is in its range.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if a number is out of range.
+    /// [`Error::Value`] for the first one that is not.
     pub fn check(&self) -> Result<()> {
-        let AdamWOptions {
-            weight_decay,
-            beta1,
-            beta2,
-        } = self.adamw;
-        let share = |share: f64| (0.0..1.0).contains(&share);
-        let above_zero = |number: f64| number.is_finite() && number > 0.0;
-        let zero_or_more = |number: f64| number.is_finite() && number >= 0.0;
-        // What is not used has no number that could be wrong.
+        let (adamw, rate) = (self.adamw, self.learning_rate.highest());
+        // A number that is not used cannot be wrong.
+        let (steps, seconds) = (self.steps.unwrap_or(1), self.seconds.unwrap_or(1.0));
         let muon = self.muon.unwrap_or(MuonOptions {
             learning_rate_factor: 1.0,
             weight_decay: 0.0,
             momentum: 0.0,
         });
-        let numbers = [
-            ("the dropout", self.dropout, share(self.dropout)),
-            ("a beta of AdamW", beta1, share(beta1)),
-            ("a beta of AdamW", beta2, share(beta2)),
-            ("the weight decay", weight_decay, zero_or_more(weight_decay)),
-            (
-                "the learning rate of Muon",
-                muon.learning_rate_factor,
-                above_zero(muon.learning_rate_factor),
-            ),
-            (
-                "the weight decay of Muon",
-                muon.weight_decay,
-                zero_or_more(muon.weight_decay),
-            ),
-            ("the momentum of Muon", muon.momentum, share(muon.momentum)),
-            (
-                "the learning rate",
-                self.learning_rate.highest(),
-                above_zero(self.learning_rate.highest()),
-            ),
-            (
-                "the batch size",
-                self.batch_size as f64,
-                (1..=LARGEST_BATCH).contains(&self.batch_size),
-            ),
-            (
-                "the time for training",
-                self.seconds.unwrap_or(1.0),
-                self.seconds.is_none_or(above_zero),
-            ),
-            (
-                "the number of steps",
-                self.steps.unwrap_or(1) as f64,
-                self.steps != Some(0),
-            ),
+        let (factor, batch) = (muon.learning_rate_factor, self.batch_size as f64);
+        let [share, above_zero, zero_or_more, of_words] = [
+            0.0..=1.0_f64.next_down(),
+            f64::MIN_POSITIVE..=f64::MAX,
+            0.0..=f64::MAX,
+            1.0..=LARGEST_BATCH as f64,
         ];
-        match numbers.into_iter().find(|(.., is_possible)| !is_possible) {
-            None => Ok(()),
-            Some((what, number, _)) => Err(Error::Value {
+        let numbers = [
+            ("the dropout", self.dropout, &share),
+            ("a beta of AdamW", adamw.beta1, &share),
+            ("a beta of AdamW", adamw.beta2, &share),
+            ("the weight decay", adamw.weight_decay, &zero_or_more),
+            ("the learning rate of Muon", factor, &above_zero),
+            ("the weight decay of Muon", muon.weight_decay, &zero_or_more),
+            ("the momentum of Muon", muon.momentum, &share),
+            ("the learning rate", rate, &above_zero),
+            ("the batch size", batch, &of_words),
+            ("the time for training", seconds, &above_zero),
+            ("the number of steps", steps as f64, &above_zero),
+        ];
+        let wrong = numbers
+            .iter()
+            .find(|(_, number, range)| !range.contains(number));
+        wrong.map_or(Ok(()), |&(what, number, _)| {
+            Err(Error::Value {
                 what,
                 value: number.to_string(),
                 expected: "a number in its range would work",
-            }),
-        }
+            })
+        })
     }
 
-    /// How much of the training is done, from 0 to 1.
+    /// The share of the training that is done, from 0 to 1.
     pub fn fraction(&self, done: Done) -> f64 {
         let steps = self.steps.map(|steps| done.steps as f64 / steps as f64);
         let seconds = self.seconds.map(|seconds| done.seconds / seconds);

@@ -11,7 +11,7 @@ use makemore_tch::checkpoint::sha256_of;
 use makemore_tch::data::WordList;
 use makemore_tch::models::Network;
 use makemore_tch::score::evaluate;
-use makemore_tch::tensorboard::EventFile;
+use makemore_tch::train::tensorboard::EventFile;
 use makemore_tch::train::word_batches::{Best, STEP, Training, WordStep, copies};
 use serde::Serialize;
 use tch::Tensor;

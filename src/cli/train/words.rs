@@ -11,8 +11,8 @@ use makemore_tch::data::{Subset, WordList};
 use makemore_tch::libtorch::device::{self, DeviceRequest};
 use makemore_tch::models::{Config, Kind};
 use makemore_tch::score::evaluate;
-use makemore_tch::tensorboard::EventFile;
 use makemore_tch::train::options::{Done, WordOptions};
+use makemore_tch::train::tensorboard::EventFile;
 use makemore_tch::train::word_batches::{Run, Training, copies};
 use makemore_tch::{
     Checkpoint, Counted, Error, LanguageModel, Model, Network, Part, Shares, format, plots,

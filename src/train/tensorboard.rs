@@ -1,7 +1,9 @@
-//! Event files of TensorBoard: scalars, such as losses, that are looked at while a training goes on.
+//! Event files of TensorBoard: scalars, such as losses, that it shows while a training goes on.
 //!
-//! A file is a series of records, each with the length and the checksum of what is in it; that is an
-//! `Event` in the encoding of protobuf (TensorFlow's record_writer.h and event.proto).
+//! A file is a series of records: an `Event` in the encoding of protobuf, with its length and
+//! checksum.
+//!
+//! Source: TensorFlow's record_writer.h and event.proto.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -12,13 +14,13 @@ use sysinfo::System;
 
 use crate::error::{Error, Result};
 
-/// What the first event says: which version of the format the others have.
+/// The version of the format, which the first event says.
 const VERSION: &str = "brain.Event:2";
 
-/// An event file that is written to; flush it at the end, since dropping it hides what then fails.
+/// An event file. Flush it at the end: dropping it hides a full disk.
 ///
 /// ```
-/// # use makemore_tch::tensorboard::EventFile;
+/// # use makemore_tch::train::tensorboard::EventFile;
 /// # let folder = tempfile::tempdir().unwrap();
 /// let mut events = EventFile::create(&folder.path().join("runs/gru"))?;
 /// events.scalar("loss/train", 100, 2.31)?;
@@ -32,8 +34,8 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Makes a new file in a folder, which is made too where it is missing; TensorBoard reads all
-    /// files of a folder as one run.
+    /// Creates a file in a folder, and the folder too. TensorBoard reads all files of a folder as one
+    /// run.
     ///
     /// # Errors
     ///
@@ -68,13 +70,13 @@ impl EventFile {
         }
     }
 
-    /// Where the file is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds the value that something has at a step. What is before a slash in the tag is the group
-    /// that it is shown in.
+    /// Appends the value of a scalar at a step. The text before a slash in its tag is the group that it
+    /// is shown in.
     ///
     /// # Errors
     ///
@@ -83,7 +85,7 @@ impl EventFile {
         self.write(&scalar(seconds_since_1970(), tag, step, value))
     }
 
-    /// Hands to the system what was added, so that TensorBoard sees it.
+    /// Writes out what was appended, so that TensorBoard sees it.
     ///
     /// # Errors
     ///
@@ -119,7 +121,7 @@ fn record(data: &[u8]) -> Vec<u8> {
     parts.concat()
 }
 
-/// The CRC-32C, changed so that it is none of data that contain their own.
+/// The CRC-32C, masked: the checksum of data that contain checksums would be weak.
 fn masked_crc(data: &[u8]) -> [u8; 4] {
     let rotated = crc32c::crc32c(data).rotate_right(15);
     rotated.wrapping_add(0xA282_EAD8).to_le_bytes()
@@ -142,7 +144,7 @@ fn scalar(seconds: f64, tag: &str, step: i64, value: f32) -> Vec<u8> {
     [double(1, seconds), step, summary].concat()
 }
 
-/// What is before a field of protobuf: its number, and how its value is written.
+/// The key of a field of protobuf: its number and the encoding of its value.
 fn key(field: u64, wire_type: u64) -> Vec<u8> {
     varint(field << 3 | wire_type)
 }
