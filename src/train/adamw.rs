@@ -1,4 +1,4 @@
-//! AdamW: steps of about the same size for every parameter, and weights that decay.
+//! AdamW: steps of about the same size for every parameter, and weight decay.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -6,15 +6,15 @@ use tch::{Kind, Tensor};
 use crate::error::{Error, Result};
 use crate::libtorch::numbers;
 
-/// How AdamW moves parameters, beside the learning rate.
+/// Options of AdamW beside the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdamWOptions {
-    /// What of each parameter is taken away at each step, times the learning rate.
+    /// The share of each parameter that a step takes away, times the learning rate.
     pub weight_decay: f64,
-    /// How much of the mean of the gradients is kept at each step.
+    /// The share of the mean of the gradients that a step keeps.
     pub beta1: f64,
-    /// The same of the mean of their squares.
+    /// The share of the mean of their squares that a step keeps.
     pub beta2: f64,
 }
 
@@ -29,7 +29,7 @@ impl Default for AdamWOptions {
     }
 }
 
-/// What keeps a division from overflowing; PyTorch's.
+/// Keeps a division from overflowing; PyTorch's.
 const EPSILON: f64 = 1e-8;
 
 /// The names of the tensors of its state.
@@ -100,15 +100,8 @@ impl AdamW {
     ///
     /// [`Error::Value`] if the state is not that of such parameters.
     pub fn restore(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()> {
-        if state.len() != 2 {
-            return Err(not_of(state.len().to_string() + " tensors"));
-        }
-        for (name, own) in [(MEAN, &mut self.mean), (SQUARES, &mut self.squares)] {
-            let found = state.iter().find(|(other, _)| other == name);
-            let found = found.filter(|(_, found)| found.size() == own.size());
-            let (_, found) = found.ok_or_else(|| not_of(format!("one without {name:?}")))?;
-            own.f_copy_(found)?;
-        }
+        copy_state(state, MEAN, &mut self.mean)?;
+        copy_state(state, SQUARES, &mut self.squares)?;
         self.steps = steps.try_into().unwrap_or(i32::MAX);
         Ok(())
     }
@@ -202,6 +195,15 @@ pub fn gradient(loss: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
     tch::no_grad(|| flat(&gradients))
 }
 
+/// Copies a tensor of an optimizer state, by its name.
+pub(super) fn copy_state(state: &[(String, Tensor)], name: &str, own: &mut Tensor) -> Result<()> {
+    let found = state.iter().find(|(other, _)| other == name);
+    let found = found.filter(|(_, found)| found.size() == own.size());
+    let (_, found) = found.ok_or_else(|| not_of(format!("one without {name:?}")))?;
+    own.f_copy_(found)?;
+    Ok(())
+}
+
 pub(super) fn not_of(value: String) -> Error {
     Error::Value {
         what: "the optimizer state",
@@ -210,7 +212,7 @@ pub(super) fn not_of(value: String) -> Error {
     }
 }
 
-/// Has parameters be views of a tensor in which their numbers lie one after the other.
+/// Makes parameters views of a tensor in which their numbers lie one after the other.
 pub(super) fn share(flat: &Tensor, parameters: &mut [Tensor]) -> Result<()> {
     let mut begin = 0;
     for parameter in parameters {

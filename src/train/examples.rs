@@ -1,11 +1,11 @@
-//! Examples: the contexts and what follows them (`xs` and `ys`).
+//! Examples: contexts and the characters that follow them (`xs` and `ys`).
 
 use tch::{Device, Kind, Tensor};
 
 use crate::counting::{NgramCounts, Row};
 use crate::error::Result;
 
-/// How the data is laid out in rows.
+/// The layout of the data in rows.
 #[derive(
     Debug,
     Clone,
@@ -40,7 +40,7 @@ pub enum Rows {
 pub struct Examples {
     /// The contexts, `[R, T]` or `[C, T]`, i64.
     xs: Tensor,
-    /// Where the target of each row is in the flattened probabilities, `[R]`, i64.
+    /// The place of each row's target in the flattened probabilities, `[R]`, i64.
     ys: Tensor,
     /// The share of each row in all n-grams, `[R]`, f32; none where every row is one n-gram.
     weights: Option<Tensor>,
@@ -53,7 +53,8 @@ impl Examples {
     ///
     /// # Errors
     ///
-    /// If the counts are not of these words, or the device has no room for `[R]`.
+    /// [`Error::UnknownCharacter`](crate::error::Error::UnknownCharacter) if the counts are not of
+    /// these words.
     pub fn all<'a>(
         words: impl IntoIterator<Item = &'a str>,
         counts: &NgramCounts,
@@ -74,10 +75,6 @@ impl Examples {
     }
 
     /// [`Rows::Distinct`].
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room for `[R]`.
     pub fn distinct(counts: &NgramCounts, device: Device) -> Result<Self> {
         let total = counts.total() as f64;
         let (mut xs, mut ys, mut weights) = (Vec::new(), Vec::new(), Vec::new());
@@ -121,10 +118,6 @@ impl Examples {
 
     /// The contexts that occur, `[C, T]`, i64, and the share that each has in all n-grams, `[C]`,
     /// f32.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     pub fn shares(&self) -> Result<(Tensor, Tensor)> {
         let contexts: Vec<i64> = self
             .shares
@@ -152,10 +145,6 @@ impl Examples {
     }
 
     /// The mean of a number of each row, `[R]`, as the data are made of rows; a scalar.
-    ///
-    /// # Errors
-    ///
-    /// If the shape does not fit or the device has no room.
     pub fn mean(&self, of_rows: &Tensor) -> Result<Tensor> {
         Ok(match &self.weights {
             Some(weights) => of_rows.f_dot(weights)?,
@@ -165,10 +154,6 @@ impl Examples {
 
     /// The probabilities of the targets, `[R]`, where `probs` are those after the contexts,
     /// `[R, V]` or `[C, V]`.
-    ///
-    /// # Errors
-    ///
-    /// If the shape does not fit or the device has no room.
     pub fn of_targets(&self, probs: &Tensor) -> Result<Tensor> {
         // probs[torch.arange(R), ys], whose gradient libtorch computes faster this way.
         Ok(probs.f_view([-1])?.f_gather(0, &self.ys, false)?)

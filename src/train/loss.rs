@@ -1,4 +1,4 @@
-//! What training makes small.
+//! Losses, in nats.
 
 use tch::{Kind, Tensor};
 
@@ -11,10 +11,6 @@ use crate::models::bigram::probabilities;
 /// `logits` are those after the contexts of the examples, `[R, V]` or `[C, V]`.
 ///
 /// Source: the notes, `-probs[torch.arange(len(xs)), ys].log().mean()`.
-///
-/// # Errors
-///
-/// If the shapes do not fit or the device has no room.
 pub fn nll(logits: &Tensor, examples: &Examples) -> Result<Tensor> {
     let probs = probabilities(logits)?; // [R, V] or [C, V]
     let log = examples.of_targets(&probs)?.f_log()?; // [R]
@@ -24,10 +20,6 @@ pub fn nll(logits: &Tensor, examples: &Examples) -> Result<Tensor> {
 /// The mean negative log-likelihood of targets, `[N]`, by logits, `[N, V]`, in nats; a scalar.
 ///
 /// Source: makemore.py and the lectures, `F.cross_entropy`.
-///
-/// # Errors
-///
-/// If the shapes do not fit or the device has no room.
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let mean = tch::Reduction::Mean;
     Ok(logits.f_cross_entropy_loss(targets, None::<&Tensor>, mean, -100, 0.0)?)
@@ -36,10 +28,6 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
 /// A loss plus `regularization * mean(W²)` for each of the parameters; a scalar.
 ///
 /// Source: the notes, `+ 0.01 * (W ** 2).mean()`.
-///
-/// # Errors
-///
-/// If the device has no room.
 pub fn regularized(loss: &Tensor, parameters: &[Tensor], regularization: f64) -> Result<Tensor> {
     let mut sum = loss.shallow_clone();
     if regularization != 0.0 {

@@ -4,7 +4,7 @@
 use tch::Tensor;
 
 use super::adamw::{AdamW, not_of};
-use super::muon::{Group, MOMENTUM, Muon};
+use super::muon::{Group, Muon};
 use super::options::WordOptions;
 use crate::error::Result;
 use crate::models::Network;
@@ -15,13 +15,13 @@ use crate::models::Network;
 pub struct Ordered {
     /// The parameters.
     pub parameters: Vec<Tensor>,
-    /// How many of them Muon moves.
+    /// The number of those that Muon moves.
     of_muon: usize,
     groups: Vec<Group>,
 }
 
 impl Ordered {
-    /// Those of a network, as they are moved with some options.
+    /// The parameters of a network that is trained with some options.
     pub fn of(network: &Network, options: &WordOptions) -> Self {
         let kind = network.config().kind();
         let (mut matrices, mut rest) = (Vec::new(), Vec::new());
@@ -60,11 +60,7 @@ pub struct Mixed {
 }
 
 impl Mixed {
-    /// For the parameters of a network, which it shares with it.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
+    /// For the parameters of a network, which it shares with the network.
     pub fn new(ordered: Ordered, options: &WordOptions) -> Result<Self> {
         let Ordered {
             mut parameters,
@@ -81,11 +77,7 @@ impl Mixed {
         })
     }
 
-    /// Has the parameters of another network of the same config be the same numbers in memory.
-    ///
-    /// # Errors
-    ///
-    /// If they are more.
+    /// Makes another network share these parameters' memory. Configs must match.
     pub fn share(&self, ordered: &mut Ordered) -> Result<()> {
         let (of_muon, rest) = ordered.parameters.split_at_mut(ordered.of_muon);
         if let Some(muon) = &self.muon {
@@ -94,45 +86,31 @@ impl Mixed {
         self.adamw.share(rest)
     }
 
-    /// What it remembers beside the parameters, by names.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
+    /// The optimizer state beside the parameters, by names.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
         let mut state = self.adamw.state()?;
         if let Some(muon) = &self.muon {
-            state.push((MOMENTUM.to_owned(), muon.state()?));
+            state.push(muon.state()?);
         }
         Ok(state)
     }
 
-    /// Goes on from what another one remembered after so many steps.
+    /// Goes on from an optimizer state after so many steps.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`](crate::Error::Value) if that is not of such parameters.
+    /// [`Error::Value`](crate::error::Error::Value) if the state is not that of such parameters.
     pub fn restore(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()> {
-        let is_of_muon = |(name, _): &&(String, Tensor)| self.muon.is_some() && name == MOMENTUM;
-        let (of_muon, rest): (Vec<_>, Vec<_>) = state.iter().partition(is_of_muon);
-        if let Some(muon) = &mut self.muon {
-            let [(_, momentum)] = of_muon.as_slice() else {
-                return Err(not_of(format!("one without {MOMENTUM:?}")));
-            };
-            muon.restore(momentum)?;
+        if state.len() != 2 + usize::from(self.muon.is_some()) {
+            return Err(not_of(format!("{} tensors", state.len())));
         }
-        let rest: Vec<_> = rest
-            .into_iter()
-            .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
-            .collect();
-        self.adamw.restore(&rest, steps)
+        if let Some(muon) = &mut self.muon {
+            muon.restore(state)?;
+        }
+        self.adamw.restore(state, steps)
     }
 
     /// Moves the parameters against a gradient, `[P]`.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     pub fn update(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
         let Some(muon) = &mut self.muon else {
             return self.adamw.update(gradient, learning_rate);

@@ -9,18 +9,18 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::adamw::{flat, not_of, share};
+use super::adamw::{copy_state, flat, share};
 use crate::error::Result;
 
-/// How Muon moves matrices.
+/// Options of Muon beside the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MuonOptions {
     /// Its learning rate, as a multiple of that of the other parameters.
     pub learning_rate_factor: f64,
-    /// What of each matrix is taken away at each step, times the learning rate.
+    /// The share of each matrix that a step takes away, times the learning rate.
     pub weight_decay: f64,
-    /// How much of the mean of the gradients is kept at each step.
+    /// The share of the mean of the gradients that a step keeps.
     pub momentum: f64,
 }
 
@@ -31,16 +31,16 @@ const COEFFICIENTS: (f64, f64, f64) = (3.4445, -4.7750, 2.0315);
 /// The steps of [`orthogonal`].
 const STEPS: usize = 5;
 
-/// What keeps the division of a gradient of 0 from failing.
+/// Keeps the division of a gradient of 0 from failing.
 const EPSILON: f64 = 1e-7;
 
-/// The name of what it remembers.
-pub(super) const MOMENTUM: &str = "momentum";
+/// The name of the tensor of its state.
+const MOMENTUM: &str = "momentum";
 
 /// Matrices of one shape, which lie one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
-    /// How many matrices.
+    /// The number of matrices.
     pub matrices: i64,
     /// The rows of each.
     pub rows: i64,
@@ -75,10 +75,6 @@ pub struct Muon {
 impl Muon {
     /// For these parameters, which it shares with their network: those of the first group, then
     /// those of the second, and so on.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     pub fn new(
         parameters: &mut [Tensor],
         groups: Vec<Group>,
@@ -94,48 +90,32 @@ impl Muon {
         })
     }
 
-    /// How many numbers it moves, `M`.
+    /// `M`, the number of parameters that it moves.
     pub fn numbers(&self) -> i64 {
         self.groups.iter().map(|group| group.numbers()).sum()
     }
 
-    /// Has the parameters of another network of the same shapes be the same numbers in memory.
-    ///
-    /// # Errors
-    ///
-    /// If they are more.
+    /// Makes another network share these parameters' memory. Shapes must match.
     pub fn share(&self, parameters: &mut [Tensor]) -> Result<()> {
         share(&self.flat, parameters)
     }
 
-    /// What it remembers beside the parameters, `[M]`.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
-    pub fn state(&self) -> Result<Tensor> {
-        Ok(self.momentum.f_detach_copy()?)
+    /// The optimizer state beside the parameters, `[M]`, with its name.
+    pub fn state(&self) -> Result<(String, Tensor)> {
+        Ok((MOMENTUM.to_owned(), self.momentum.f_detach_copy()?))
     }
 
-    /// Goes on from what another one remembered.
+    /// Goes on from an optimizer state.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`](crate::Error::Value) if that is not of such matrices.
-    pub fn restore(&mut self, state: &Tensor) -> Result<()> {
-        if state.size() != self.momentum.size() {
-            return Err(not_of(format!("{MOMENTUM:?} of shape {:?}", state.size())));
-        }
-        self.momentum.f_copy_(state)?;
-        Ok(())
+    /// [`Error::Value`](crate::error::Error::Value) if the state is not that of such matrices.
+    pub fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        copy_state(state, MOMENTUM, &mut self.momentum)
     }
 
     /// Moves the matrices against a gradient, `[M]`; the learning rate is that of the other
     /// parameters.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     pub fn update(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
         tch::no_grad(|| self.move_matrices(gradient, learning_rate))
     }
@@ -170,10 +150,6 @@ impl Muon {
 /// about 1, between 0.7 and 1.2; those that were far smaller than the others are still below.
 ///
 /// Source: the Newton–Schulz iteration of Muon.
-///
-/// # Errors
-///
-/// If the device has no room.
 pub fn orthogonal(matrices: &Tensor) -> Result<Tensor> {
     let (a, b, c) = COEFFICIENTS;
     let is_high = matrices.size()[1] > matrices.size()[2];

@@ -1,4 +1,4 @@
-//! How large a step of the one-layer network may be.
+//! Learning rates of the one-layer network.
 
 use crate::counting::NgramCounts;
 use crate::data::Digest;
@@ -7,7 +7,7 @@ use crate::data::words::is_lecture;
 /// The learning rate of the lecture, which comes down to counting on its own names.
 pub const LECTURE: f64 = 50.0;
 
-/// How close to the highest rate another one is set.
+/// The share of the highest learning rate that is stable with some room.
 const BELOW_THE_HIGHEST: f64 = 0.95;
 
 /// The highest learning rate at which the one-layer network cannot diverge on counted n-grams.
@@ -29,7 +29,7 @@ pub fn highest_stable(counts: &NgramCounts, regularization: f64) -> f64 {
     }
 }
 
-/// A rate that is a little below the highest stable one.
+/// A learning rate a little below the highest stable one.
 pub fn stable(counts: &NgramCounts, regularization: f64) -> f64 {
     BELOW_THE_HIGHEST * highest_stable(counts, regularization)
 }

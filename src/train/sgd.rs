@@ -1,4 +1,4 @@
-//! The update, in the one place where parameters change.
+//! Plain gradient descent.
 
 use tch::Tensor;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 #[derive(Debug)]
 pub struct Sgd {
     parameters: Vec<Tensor>,
-    /// How many times the learning rate each row of a parameter moves by.
+    /// The factor of the learning rate for each row of a parameter, `[rows, 1]`.
     factors: Option<Tensor>,
 }
 
@@ -36,18 +36,18 @@ impl Sgd {
         &self.parameters
     }
 
-    /// Forgets the gradients.
+    /// Sets the gradients to zero.
     pub fn zero_grad(&mut self) {
         for parameter in &mut self.parameters {
             parameter.zero_grad();
         }
     }
 
-    /// Takes the gradients times the learning rate from the parameters.
+    /// Subtracts the gradients, times the learning rate, from the parameters.
     ///
     /// # Errors
     ///
-    /// If there are no gradients, because no backward pass came before.
+    /// [`Error::Libtorch`](crate::error::Error::Libtorch) without a backward pass before.
     pub fn step(&mut self, learning_rate: f64) -> Result<()> {
         for parameter in &mut self.parameters {
             let mut update = parameter.f_grad()?.f_mul_scalar(learning_rate)?;
