@@ -357,23 +357,48 @@ fn an_unknown_character_has_a_probability_and_is_counted() {
     assert!(error.contains("'é' (U+00E9)"), "{error}");
 }
 
+/// The texts of a picture, without its title.
+fn texts(picture: &[u8]) -> Vec<&str> {
+    let picture = str::from_utf8(picture).unwrap();
+    let texts = picture.split("<text").skip(1);
+    let texts = texts.map(|text| text.split(['>', '<']).nth(1).unwrap().trim());
+    texts.filter(|text| !text.starts_with("Bigram")).collect()
+}
+
+/// In the words that trigrams as they were counted make, pairs are as frequent as they were counted.
 #[test]
 fn the_heatmap_is_its_marginal_for_pairs() {
-    let (folder, _) = trained("");
-    folder.stdout("heatmap out.png --of probabilities --model makemore-ngram.safetensors");
-    assert!(folder.read("out.png").starts_with(b"\x89PNG"));
-    let error = folder.error(
-        "heatmap logits.png --of logits --model makemore-ngram.safetensors",
-        1,
-    );
+    let folder = Folder::new();
+    folder.write("list.txt", "emma\nolivia\nava\nisabella\nsophia\nmia\n");
+    folder.stdout("train --type ngram --order 3 --smoothing 0 --split 100,0,0 --data list.txt");
+    let model = "--model makemore-ngram.safetensors";
+    folder.stdout(&format!("heatmap model.svg --of probabilities {model}"));
+    folder.stdout("heatmap pairs.svg --of probabilities --smoothing 0 --data list.txt");
+    let (of_model, of_pairs) = (folder.read("model.svg"), folder.read("pairs.svg"));
+    assert!(texts(&of_pairs).len() > 2 * 12 * 12);
+    assert_eq!(texts(&of_model), texts(&of_pairs));
+    let error = folder.error(&format!("heatmap logits.png --of logits {model}"), 1);
     assert!(error.contains("logits"), "{error}");
 }
 
 #[test]
 fn the_picture_of_the_orders_has_both_ways_of_smoothing() {
-    let (folder, _) = trained("--plot orders.svg --force");
-    let picture = String::from_utf8(folder.read("orders.svg")).unwrap();
-    assert!(picture.contains("Kneser"), "no label");
+    let (folder, document) = trained("--plot orders.svg --force");
+    let orders = document["orders"].as_array().unwrap();
+    let dev = orders.iter().map(|order| number(&order["dev"]));
+    let (lowest, order) = dev
+        .zip(1..)
+        .min_by(|one, other| one.0.total_cmp(&other.0))
+        .unwrap();
+    let picture = folder.read("orders.svg");
+    let kneser_ney = format!("modified Kneser–Ney (lowest: {lowest:.4} at order {order})");
+    let additive = "additive, the best number of each order (lowest: ";
+    let texts = texts(&picture);
+    assert!(texts.contains(&kneser_ney.as_str()), "{texts:?}");
+    let is_there = texts.iter().any(|text| text.starts_with(additive));
+    assert!(is_there, "{texts:?}");
+    let picture = str::from_utf8(&picture).unwrap();
+    assert_eq!(picture.matches("<circle").count(), 2 * orders.len());
     let error = folder.error("train --type ngram --split 100,0,0 --plot p.svg", 1);
     assert!(error.contains("--plot draws the loss on dev"), "{error}");
 }

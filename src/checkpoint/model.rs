@@ -1,14 +1,112 @@
-//! The models that a checkpoint can hold.
+//! A checkpoint, and the models that it can hold.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
 
 use super::bigram::{self, TrainedBigram};
-use super::file::{Contents, Stored};
+use super::file::{self, Contents, FORMAT, FORMAT_VERSION, Opened, Stored};
 use super::network::{self, TrainedNetwork};
 use super::ngram;
-use crate::data::Vocabulary;
-use crate::error::Result;
+use crate::data::{Digest, SplitOf, Vocabulary};
+use crate::error::{Error, Result};
+use crate::files::{Output, open};
 use crate::models::{LanguageModel, Ngram};
+
+/// A model and where it is from.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// The model; on the CPU after loading.
+    pub model: Model,
+    /// The seed of its random numbers.
+    pub seed: u64,
+    /// The libtorch that it was trained with.
+    pub libtorch: String,
+    /// The word list that it was trained on.
+    pub data: Digest,
+    /// How that list was split.
+    pub split: SplitOf,
+}
+
+impl Checkpoint {
+    /// The contents of the file.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter is not finite or too large to be loaded again.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        file::written(self.metadata()?, &self.model.tensors()?)
+    }
+
+    fn metadata(&self) -> Result<BTreeMap<String, String>> {
+        let vocabulary = self.model.vocabulary();
+        let split = serde_json::to_string(&self.split)?;
+        let common = [
+            ("format", FORMAT.to_owned()),
+            ("format_version", FORMAT_VERSION.to_owned()),
+            ("vocabulary", vocabulary.characters().iter().collect()),
+            ("boundary", vocabulary.boundary().to_string()),
+            ("seed", self.seed.to_string()),
+            ("libtorch", self.libtorch.clone()),
+            ("data_crc32", format!("{:08x}", self.data.crc32)),
+            ("data_words", self.data.words.to_string()),
+            ("data_characters", self.data.characters.to_string()),
+            ("split", split),
+        ];
+        let all = common.into_iter().chain(self.model.metadata()?);
+        Ok(all.map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+
+    /// Writes the checkpoint; a file that is there is replaced in one step.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_bytes`](Self::to_bytes), or if the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        Output::check(path)?.replace(&self.to_bytes()?)
+    }
+
+    /// Reads a checkpoint and verifies it.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is not a checkpoint of this format, or is not as it was
+    /// written. No file makes it allocate more than a few times its own size.
+    pub fn load(path: &Path) -> Result<Self> {
+        Self::read(path, open(path)?)
+    }
+
+    /// As [`load`](Self::load), from a file that is open.
+    pub(crate) fn read(path: &Path, file: impl Read) -> Result<Self> {
+        let opened = Opened::of(path, file)?.filter(Opened::is_ours);
+        let foreign = || Error::NotACheckpoint {
+            file: path.to_owned(),
+        };
+        Self::from_bytes(path, &opened.ok_or_else(foreign)?.whole()?)
+    }
+
+    fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let file = Contents::of(path, bytes)?;
+        let seed = file.number("seed")?;
+        let crc32 = u32::from_str_radix(file.value("data_crc32")?, 16);
+        // Older checkpoints are of whole lists.
+        let split = match file.metadata.get("split") {
+            Some(split) => serde_json::from_str(split).map_err(|_| file.damaged())?,
+            None => SplitOf::all(seed),
+        };
+        Ok(Self {
+            model: Model::read(&file)?,
+            seed,
+            libtorch: file.value("libtorch")?.to_owned(),
+            data: Digest {
+                crc32: crc32.map_err(|_| file.damaged())?,
+                words: file.number("data_words")?,
+                characters: file.number("data_characters")?,
+            },
+            split,
+        })
+    }
+}
 
 /// A model that was trained or counted.
 #[derive(Debug)]
@@ -22,7 +120,7 @@ pub enum Model {
 }
 
 impl Model {
-    /// What scoring and sampling need of it.
+    /// The model as sampling and scoring see it.
     pub fn language_model(&self) -> &dyn LanguageModel {
         match self {
             Self::Bigram(trained) => &trained.network,
@@ -31,7 +129,7 @@ impl Model {
         }
     }
 
-    /// What its kind is called.
+    /// The name of its kind.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Bigram(_) => bigram::KIND,
@@ -45,7 +143,7 @@ impl Model {
         self.language_model().vocabulary()
     }
 
-    pub(super) fn tensors(&self) -> Result<BTreeMap<String, Stored>> {
+    fn tensors(&self) -> Result<BTreeMap<String, Stored>> {
         match self {
             Self::Bigram(trained) => bigram::tensors(trained),
             Self::Network(trained) => network::tensors(trained),
@@ -53,7 +151,7 @@ impl Model {
         }
     }
 
-    pub(super) fn metadata(&self) -> Result<Vec<(&'static str, String)>> {
+    fn metadata(&self) -> Result<Vec<(&'static str, String)>> {
         match self {
             Self::Bigram(trained) => bigram::metadata(trained),
             Self::Network(trained) => network::metadata(trained),
@@ -61,11 +159,366 @@ impl Model {
         }
     }
 
-    pub(super) fn read(file: &Contents) -> Result<Self> {
+    fn read(file: &Contents) -> Result<Self> {
         match file.value("model")? {
             bigram::KIND => bigram::read(file).map(Self::Bigram),
             ngram::KIND => ngram::read(file).map(Self::Ngram),
             _ => network::read(file).map(Self::Network),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::file::sha256;
+    use super::*;
+    use crate::counting::tests::ngrams_of;
+    use crate::data::{Vocabulary, Words};
+    use crate::memory::Memory;
+    use crate::models::{Bigram, Ngram, Smoothing};
+    use proptest::prelude::*;
+    use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+    use tch::{Device, Kind, Tensor};
+
+    /// A small checkpoint with a vocabulary outside of ASCII.
+    fn checkpoint() -> Checkpoint {
+        let vocabulary = Vocabulary::new('.', "aß\"日".chars()).unwrap();
+        Checkpoint {
+            model: of_network(Bigram::new(vocabulary, 2, 7, Device::Cpu).unwrap()),
+            seed: u64::MAX,
+            split: SplitOf::all(3),
+            libtorch: "2.13.0".to_owned(),
+            data: Digest {
+                crc32: 0x00ab_cdef,
+                words: 3,
+                characters: 12,
+            },
+        }
+    }
+
+    fn of_network(network: Bigram) -> Model {
+        Model::Bigram(TrainedBigram {
+            network,
+            epochs: 301,
+            loss: 2.459_399_7,
+        })
+    }
+
+    fn load(bytes: &[u8]) -> Result<Checkpoint> {
+        Checkpoint::from_bytes(Path::new("model"), bytes)
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        load(bytes).unwrap_err().to_string()
+    }
+
+    fn assert_is_the_checkpoint(loaded: &Checkpoint) {
+        let expected = checkpoint();
+        assert_eq!(loaded.metadata().unwrap(), expected.metadata().unwrap());
+        let weights = |checkpoint: &Checkpoint| match &checkpoint.model {
+            Model::Bigram(trained) => trained.network.weights().copy(),
+            _ => panic!("not the lecture's network"),
+        };
+        assert_eq!(weights(loaded), weights(&expected));
+        assert_eq!(loaded.model.vocabulary(), expected.model.vocabulary());
+    }
+
+    /// The file of a checkpoint with other metadata or another tensor, but a checksum that is
+    /// right: anyone can compute it.
+    fn hostile(
+        change: impl FnOnce(&mut BTreeMap<String, String>),
+        tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)],
+    ) -> Vec<u8> {
+        let mut metadata = checkpoint().metadata().unwrap();
+        change(&mut metadata);
+        let views: BTreeMap<&str, TensorView> = tensors
+            .iter()
+            .map(|(name, dtype, shape, bytes)| {
+                (
+                    *name,
+                    TensorView::new(*dtype, shape.clone(), bytes).unwrap(),
+                )
+            })
+            .collect();
+        metadata.insert("sha256".to_owned(), sha256(&metadata, &views));
+        safetensors::serialize(views, Some(metadata.into_iter().collect())).unwrap()
+    }
+
+    fn floats(values: [f32; 25]) -> Vec<u8> {
+        values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn a_checkpoint_survives_a_round_trip() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        checkpoint().save(&path).unwrap();
+        assert_is_the_checkpoint(&Checkpoint::load(&path).unwrap());
+    }
+
+    #[test]
+    fn every_truncated_checkpoint_is_refused() {
+        let bytes = checkpoint().to_bytes().unwrap();
+        for length in 0..bytes.len() {
+            refusal(&bytes[..length]);
+        }
+    }
+
+    #[test]
+    fn a_foreign_file_is_called_foreign() {
+        let foreign = safetensors::serialize::<&str, TensorView, _>([], None).unwrap();
+        assert!(refusal(&foreign).contains("not a checkpoint of makemore-tch"));
+        assert!(refusal(b"emma\nolivia\n").contains("not a checkpoint of makemore-tch"));
+    }
+
+    #[test]
+    fn a_huge_header_is_refused_by_its_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let mut bytes = checkpoint().to_bytes().unwrap();
+        bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let error = Checkpoint::load(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("not a checkpoint of makemore-tch"),
+            "{error}"
+        );
+    }
+
+    /// Such a file was once called damaged: the checksum was over the bytes of the header.
+    #[test]
+    fn a_file_that_was_saved_again_with_the_same_contents_is_loaded() {
+        let bytes = checkpoint().to_bytes().unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = header.metadata().clone().unwrap();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        // As Python's json writes it: spaces, and escapes for all that is not ASCII.
+        let ascii = |text: &str| -> String {
+            let escaped = text.chars().map(|c| format!("\\u{:04x}", u32::from(c)));
+            format!("\"{}\"", escaped.collect::<String>())
+        };
+        let metadata: Vec<String> = metadata
+            .iter()
+            .map(|(key, value)| format!("{}: {}", ascii(key), ascii(value)))
+            .collect();
+        let header = format!(
+            r#"{{"W": {{"shape": [5, 5], "dtype": "F32", "data_offsets": [0, 100]}}, "__metadata__": {{{}}}}}"#,
+            metadata.join(", ")
+        );
+        let data = tensors.tensor("W").unwrap();
+        let again = [
+            &(header.len() as u64).to_le_bytes(),
+            header.as_bytes(),
+            data.data(),
+        ]
+        .concat();
+        assert_ne!(again, bytes);
+        assert_is_the_checkpoint(&load(&again).unwrap());
+    }
+
+    #[test]
+    fn a_signed_file_with_wrong_tensors_is_refused() {
+        let w = || floats([0.5; 25]);
+        let with = |tensors: &[_]| refusal(&hostile(|_| (), tensors));
+        assert!(load(&hostile(|_| (), &[("W", Dtype::F32, vec![5, 5], w())])).is_ok());
+        for wrong in [f32::NAN, f32::INFINITY, 1e38, -1e38] {
+            let mut values = [0.5; 25];
+            values[24] = wrong;
+            let error = with(&[("W", Dtype::F32, vec![5, 5], floats(values))]);
+            assert!(
+                error.contains("not finite or far too large"),
+                "{wrong}: {error}"
+            );
+        }
+        // Within bounds, but the exponential overflows, or nothing is left of it.
+        for wrong in [100.0, -1000.0] {
+            let error = with(&[("W", Dtype::F32, vec![5, 5], floats([wrong; 25]))]);
+            assert!(error.contains("has no probabilities"), "{wrong}: {error}");
+        }
+        assert!(with(&[("W", Dtype::F32, vec![25], w())]).contains("shape [25]"));
+        assert!(with(&[("W", Dtype::I32, vec![5, 5], w())]).contains("no 32-bit floats"));
+        assert!(with(&[("U", Dtype::F32, vec![5, 5], w())]).contains("[\"U\"]"));
+        assert!(with(&[]).contains("the list of parameters is []"));
+        let two = [
+            ("W", Dtype::F32, vec![5, 5], w()),
+            ("b", Dtype::F32, vec![5, 5], w()),
+        ];
+        assert!(with(&two).contains("[\"W\", \"b\"]"));
+    }
+
+    #[test]
+    fn a_signed_file_with_wrong_metadata_is_refused_and_named() {
+        for (key, value, expected) in [
+            ("vocabulary", ".aß\u{1B}日", "U+001B"),
+            (
+                "vocabulary",
+                "..aß日",
+                "cannot mark where words begin and end",
+            ),
+            ("vocabulary", "", "damaged"),
+            ("vocabulary", ".", "shape [5, 5]"),
+            ("boundary", "$", "damaged"),
+            ("epochs", "18446744073709551615", "so many epochs"),
+            ("epochs", "-1", "damaged"),
+            ("loss", "NaN", "such a loss"),
+            ("seed", "x", "damaged"),
+            ("data_crc32", "xyz", "damaged"),
+            ("model", "transformer", "another model"),
+            ("model", "a\"}", "another model"),
+            ("config", "{\"layers\":4}", "another model"),
+            ("config", "{\"order\":99}", "order of the network is 99"),
+            ("split", "{}", "damaged"),
+            ("split", r#"{"percents":[50,0,0],"seed":1}"#, "damaged"),
+            ("format_version", "1", "another version"),
+            ("format", "other", "not a checkpoint"),
+        ] {
+            let change = |metadata: &mut BTreeMap<String, String>| {
+                metadata.insert(key.to_owned(), value.to_owned());
+            };
+            let w = ("W", Dtype::F32, vec![5, 5], floats([0.5; 25]));
+            let error = refusal(&hostile(change, &[w]));
+            assert!(error.starts_with("model: "), "{error}");
+            assert!(error.contains(expected), "{key} {value}: {error}");
+        }
+    }
+
+    /// What cannot be loaded again is not saved in the first place.
+    #[test]
+    fn weights_that_are_not_finite_are_not_saved() {
+        for weight in [f64::NAN, 1e38] {
+            let vocabulary = Vocabulary::new('.', ['a']).unwrap();
+            let w = Tensor::full([2, 2], weight, (Kind::Float, Device::Cpu));
+            let network = Bigram::with_weights(vocabulary, 2, &w, Device::Cpu).unwrap();
+            let checkpoint = Checkpoint {
+                model: of_network(network),
+                ..checkpoint()
+            };
+            assert!(checkpoint.to_bytes().is_err());
+        }
+    }
+
+    #[test]
+    fn no_flipped_bit_changes_what_is_loaded() {
+        let bytes = checkpoint().to_bytes().unwrap();
+        for (index, bit) in (0..bytes.len()).flat_map(|index| (0..8).map(move |bit| (index, bit))) {
+            let mut flipped = bytes.clone();
+            flipped[index] ^= 1 << bit;
+            if let Ok(loaded) = load(&flipped) {
+                assert_is_the_checkpoint(&loaded);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn loading_any_bytes_never_panics(bytes: Vec<u8>) {
+            refusal(&bytes);
+        }
+
+        #[test]
+        fn no_changed_byte_changes_what_is_loaded(index: prop::sample::Index, xor in 1..=255_u8) {
+            let mut bytes = checkpoint().to_bytes().unwrap();
+            let index = index.index(bytes.len());
+            bytes[index] ^= xor;
+            if let Ok(loaded) = load(&bytes) {
+                assert_is_the_checkpoint(&loaded);
+            }
+        }
+    }
+
+    /// A checkpoint of an n-gram model.
+    fn of_ngrams(smoothing: Smoothing, order: usize) -> Checkpoint {
+        let words = Words::parse("list", "emma\nava\nzoë\nan na\n", '.').unwrap();
+        let memory = Memory::new(1 << 30);
+        let ngram = Ngram::of(&ngrams_of(&words, order), smoothing, &memory).unwrap();
+        Checkpoint {
+            model: Model::Ngram(ngram),
+            ..checkpoint()
+        }
+    }
+
+    #[test]
+    fn ngram_models_survive_a_round_trip() {
+        for smoothing in [
+            Smoothing::KneserNey,
+            Smoothing::WittenBell,
+            Smoothing::Additive(0.5),
+        ] {
+            for order in [1, 2, 4, 16] {
+                let written = of_ngrams(smoothing, order);
+                let loaded = load(&written.to_bytes().unwrap()).unwrap();
+                assert_eq!(loaded.metadata().unwrap(), written.metadata().unwrap());
+                let p = |checkpoint: &Checkpoint| {
+                    let model = checkpoint.model.language_model();
+                    let words = ["emma", "an", "", "zoëzoë"];
+                    let words = words.map(|word| model.vocabulary().encode(word).unwrap());
+                    let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
+                    model.probabilities(&words).unwrap()
+                };
+                assert_eq!(p(&loaded), p(&written));
+            }
+        }
+    }
+
+    #[test]
+    fn a_signed_ngram_model_with_wrong_tensors_is_refused() {
+        let bytes = of_ngrams(Smoothing::KneserNey, 3).to_bytes().unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let mut metadata: BTreeMap<String, String> =
+            header.metadata().clone().unwrap().into_iter().collect();
+        metadata.remove("sha256");
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let with = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+            let mut tensors: Vec<(String, Dtype, Vec<u8>)> = tensors
+                .tensors()
+                .into_iter()
+                .map(|(name, view)| (name, view.dtype(), view.data().to_vec()))
+                .collect();
+            for (_, _, data) in tensors.iter_mut().filter(|(other, ..)| other == name) {
+                change(data);
+            }
+            let views: BTreeMap<&str, TensorView> = tensors
+                .iter()
+                .filter(|(_, _, data)| !data.is_empty())
+                .map(|(name, dtype, data)| {
+                    let size = if *dtype == Dtype::F32 { 4 } else { 2 };
+                    let view = TensorView::new(*dtype, vec![data.len() / size], data);
+                    (name.as_str(), view.unwrap())
+                })
+                .collect();
+            let mut metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
+            let signed = metadata.clone().into_iter().collect();
+            metadata.insert("sha256".to_owned(), sha256(&signed, &views));
+            load(&safetensors::serialize(views, Some(metadata)).unwrap())
+        };
+        assert!(with("none", &|_| ()).is_ok());
+        let begin_with =
+            |bytes: Vec<u8>| move |data: &mut Vec<u8>| data[..bytes.len()].copy_from_slice(&bytes);
+        type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+        let wrong: [(&str, Change); 8] = [
+            ("3.probability", &|data| data.clear()),
+            ("3.probability", &|data| data.truncate(4)),
+            (
+                "2.probability",
+                &begin_with(f32::NAN.to_le_bytes().to_vec()),
+            ),
+            (
+                "2.backoff",
+                &begin_with(f32::INFINITY.to_le_bytes().to_vec()),
+            ),
+            ("2.followers", &begin_with(999_u16.to_le_bytes().to_vec())),
+            ("3.character", &begin_with(999_u16.to_le_bytes().to_vec())),
+            ("2.character", &|data| data.rotate_left(2)),
+            ("1.followers", &|data| data.rotate_left(2)),
+        ];
+        for (name, change) in wrong {
+            let refused = with(name, change).unwrap_err().to_string();
+            assert!(refused.starts_with("model: "), "{name}: {refused}");
         }
     }
 }

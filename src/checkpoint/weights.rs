@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensors};
+use safetensors::tensor::{Dtype, SafeTensors, TensorInfo};
 use tch::{Device, Tensor};
 
 use super::file::Opened;
@@ -56,20 +56,17 @@ impl Weights {
         let Some(opened) = Opened::of(path, file)?.filter(|opened| !opened.is_ours()) else {
             return Ok(None);
         };
-        let infos = opened.header.tensors().into_iter();
-        let shapes = Shapes(
-            infos
-                .map(|(name, info)| (name, info.shape.clone()))
-                .collect(),
-        );
+        let tensors = opened.header.tensors();
+        let shapes = tensors
+            .iter()
+            .map(|(name, info)| (name.clone(), info.shape.clone()));
+        let shapes = Shapes(shapes.collect());
         let is_of = |kind: &&&dyn Kind| kind.of_weights(&shapes, &Sizes::default()).is_some();
         let Some(&kind) = KINDS.iter().find(is_of) else {
             return Ok(None);
         };
-        let mut infos = opened.header.tensors().into_iter();
-        if let Some((name, info)) =
-            infos.find(|(name, info)| !is_mask(name) && info.dtype != Dtype::F32)
-        {
+        let is_other = |name: &str, info: &TensorInfo| !is_mask(name) && info.dtype != Dtype::F32;
+        if let Some((name, info)) = tensors.iter().find(|(name, info)| is_other(name, info)) {
             return Err(Error::Checkpoint {
                 file: path.to_owned(),
                 fault: format!(

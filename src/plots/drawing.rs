@@ -7,10 +7,8 @@ use std::path::Path;
 
 use image::codecs::png::PngEncoder;
 use image::{ImageEncoder, RgbImage, imageops};
-use plotters::coord::Shift;
-use plotters::element::{BitMapElement, Drawable, PointCollection};
 use plotters::prelude::*;
-use plotters_backend::BackendCoord;
+use plotters_backend::DrawingErrorKind;
 
 use super::font::{Font, Text};
 use crate::error::{Error, Result};
@@ -40,34 +38,31 @@ pub trait Canvas {
     /// The width and height.
     fn size(&self) -> (u32, u32);
 
-    /// Draws a rectangle between two corners.
+    /// Draws as much of a rectangle as is on the canvas, from its upper left to its lower right corner.
     fn rectangle(&mut self, corners: [(i32, i32); 2], style: ShapeStyle);
 
     /// Draws a line through points.
     fn line(&mut self, points: &[(i32, i32)], style: ShapeStyle);
 
     /// Draws a filled circle.
-    fn circle(&mut self, middle: (i32, i32), radius: i32, colour: RGBColor);
+    fn circle(&mut self, middle: (i32, i32), radius: u32, colour: RGBColor);
 
     /// Writes a text.
     fn text(&mut self, text: &Text);
 
     /// Draws pixels of three bytes each, row by row from the upper left corner.
-    fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: Vec<u8>);
+    fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: &[u8]);
 }
 
-/// The area of a backend, and the first fault that was met.
+/// A backend of plotters, and the first fault that it met.
 struct Area<DB: DrawingBackend> {
-    area: DrawingArea<DB, Shift>,
+    backend: DB,
     fault: Option<String>,
 }
 
 impl<DB: DrawingBackend> Area<DB> {
-    fn add<'a, E: Drawable<DB>>(&mut self, element: &'a E)
-    where
-        &'a E: PointCollection<'a, BackendCoord>,
-    {
-        if let Err(error) = self.area.draw(element) {
+    fn keep(&mut self, drawn: Result<(), DrawingErrorKind<DB::ErrorType>>) {
+        if let Err(error) = drawn {
             self.fault.get_or_insert(error.to_string());
         }
     }
@@ -75,29 +70,36 @@ impl<DB: DrawingBackend> Area<DB> {
 
 impl<DB: DrawingBackend> Canvas for Area<DB> {
     fn size(&self) -> (u32, u32) {
-        self.area.dim_in_pixel()
+        self.backend.get_size()
     }
 
     fn rectangle(&mut self, corners: [(i32, i32); 2], style: ShapeStyle) {
-        self.add(&Rectangle::new(corners, style));
+        let (width, height) = self.size();
+        let inside = |(x, y): (i32, i32)| (x.clamp(0, width as i32), y.clamp(0, height as i32));
+        let [one, other] = corners.map(inside);
+        let drawn = self.backend.draw_rect(one, other, &style, style.filled);
+        self.keep(drawn);
     }
 
     fn line(&mut self, points: &[(i32, i32)], style: ShapeStyle) {
-        self.add(&PathElement::new(points, style));
+        let drawn = self.backend.draw_path(points.iter().copied(), &style);
+        self.keep(drawn);
     }
 
-    fn circle(&mut self, middle: (i32, i32), radius: i32, colour: RGBColor) {
-        self.add(&Circle::new(middle, radius, colour.filled()));
+    fn circle(&mut self, middle: (i32, i32), radius: u32, colour: RGBColor) {
+        let style = colour.filled();
+        let drawn = self.backend.draw_circle(middle, radius, &style, true);
+        self.keep(drawn);
     }
 
     fn text(&mut self, text: &Text) {
-        self.add(text);
+        let drawn = self.backend.draw_text(text.text, text, text.corner());
+        self.keep(drawn);
     }
 
-    fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: Vec<u8>) {
-        if let Some(image) = BitMapElement::with_owned_buffer(corner, size, pixels) {
-            self.add(&image);
-        }
+    fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: &[u8]) {
+        let drawn = self.backend.blit_bitmap(corner, size, pixels);
+        self.keep(drawn);
     }
 }
 
@@ -108,7 +110,7 @@ impl<DB: DrawingBackend> Canvas for Area<DB> {
 /// [`Error::PictureFormat`] if it ends neither in .png nor in .svg, [`Error::NotAPicture`] if there
 /// is a file that is no picture; as [`Output::check`].
 pub fn check(path: &Path) -> Result<Output> {
-    Format::of(path)?;
+    is_svg(path)?;
     let output = Output::check(path)?;
     if !is_picture_or_nothing(path) {
         return Err(Error::NotAPicture {
@@ -148,7 +150,7 @@ fn is_picture_or_nothing(path: &Path) -> bool {
 /// [`Error::PictureFormat`] if `path` ends neither in .png nor in .svg, [`Error::Value`] if width or
 /// height is none of [`SIZES`], [`Error::Plot`] if the drawing has values that cannot be drawn.
 pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -> Result<Vec<u8>> {
-    let format = Format::of(path)?;
+    let is_svg = is_svg(path)?;
     if !SIZES.contains(&width) || !SIZES.contains(&height) {
         return Err(Error::Value {
             what: "the size of the picture",
@@ -156,9 +158,9 @@ pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) ->
             expected: "200 to 8000 pixels would work",
         });
     }
-    let drawn = drawing.check().and_then(|()| match format {
-        Format::Png => png((width, height), drawing),
-        Format::Svg => {
+    let drawn = drawing.check().and_then(|()| match is_svg {
+        false => png((width, height), drawing),
+        true => {
             let mut text = String::new();
             let backend = SVGBackend::with_string(&mut text, (width, height));
             on_white(backend, drawing)?;
@@ -194,31 +196,28 @@ fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, 
 
 fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(), String> {
     let font = Font::embedded().map_err(|error| error.to_string())?;
-    let area = backend.into_drawing_area();
-    area.fill(&WHITE).map_err(|error| error.to_string())?;
-    let mut canvas = Area { area, fault: None };
+    let (width, height) = backend.get_size();
+    let mut canvas = Area {
+        backend,
+        fault: None,
+    };
+    let prepared = canvas.backend.ensure_prepared();
+    canvas.keep(prepared);
+    canvas.rectangle([(0, 0), (width as i32, height as i32)], WHITE.filled());
     drawing.draw(&mut canvas, &font);
-    match canvas.fault {
-        Some(fault) => Err(fault),
-        None => canvas.area.present().map_err(|error| error.to_string()),
-    }
+    let presented = canvas.backend.present();
+    canvas.keep(presented);
+    canvas.fault.map_or(Ok(()), Err)
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Format {
-    Png,
-    Svg,
-}
-
-impl Format {
-    fn of(path: &Path) -> Result<Self> {
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        match ending.map(str::to_lowercase).as_deref() {
-            Some("png") => Ok(Self::Png),
-            Some("svg") => Ok(Self::Svg),
-            _ => Err(Error::PictureFormat {
-                file: path.to_owned(),
-            }),
-        }
+/// Whether a picture is an SVG, and not a PNG, by its file's ending.
+fn is_svg(path: &Path) -> Result<bool> {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    match ending.map(str::to_lowercase).as_deref() {
+        Some("png") => Ok(false),
+        Some("svg") => Ok(true),
+        _ => Err(Error::PictureFormat {
+            file: path.to_owned(),
+        }),
     }
 }

@@ -5,14 +5,13 @@
 //! text covers; an SVG gets the same size and place.
 
 use std::convert::Infallible;
-use std::{fmt, iter};
+use std::fmt;
 
 use ab_glyph::{Font as _, FontRef, GlyphId, InvalidFont, PxScale, ScaleFont, point};
-use plotters::element::{Drawable, PointCollection};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontFamily, FontStyle};
-use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle, DrawingErrorKind};
+use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle};
 
 /// What an SVG is shown with: where the first is missing, another one without serifs.
 const FAMILY: &str = "DejaVu Sans, sans-serif";
@@ -110,7 +109,7 @@ impl Font {
 /// A text at a place of a picture.
 pub struct Text<'a> {
     font: &'a Font,
-    text: &'a str,
+    pub text: &'a str,
     at: (i32, i32),
     em: f64,
     colour: RGBColor,
@@ -145,37 +144,19 @@ impl Text<'_> {
         }
     }
 
+    /// The upper left corner, where it is not turned.
+    pub fn corner(&self) -> (i32, i32) {
+        let (x, y) = self.at;
+        let rise = self.baseline() - (0.5 * CAPITAL * self.em).round() as i32;
+        match self.upwards {
+            true => (x - rise, y),
+            false => (x, y - rise),
+        }
+    }
+
     /// How far the baseline is below the upper end, in whole pixels for sharp digits.
     fn baseline(&self) -> i32 {
         (BASELINE * self.em).round() as i32
-    }
-}
-
-impl<'a> PointCollection<'a, BackendCoord> for &'a Text<'_> {
-    type Point = &'a BackendCoord;
-    type IntoIter = iter::Once<&'a BackendCoord>;
-
-    fn point_iter(self) -> Self::IntoIter {
-        iter::once(&self.at)
-    }
-}
-
-impl<DB: DrawingBackend> Drawable<DB> for Text<'_> {
-    fn draw<I: Iterator<Item = BackendCoord>>(
-        &self,
-        mut points: I,
-        backend: &mut DB,
-        _: (u32, u32),
-    ) -> Result<(), DrawingErrorKind<DB::ErrorType>> {
-        let rise = self.baseline() - (0.5 * CAPITAL * self.em).round() as i32;
-        points.try_for_each(|(x, y)| {
-            let corner = if self.upwards {
-                (x - rise, y)
-            } else {
-                (x, y - rise)
-            };
-            backend.draw_text(self.text, self, corner)
-        })
     }
 }
 
@@ -265,10 +246,11 @@ mod tests {
     fn the_baseline_is_the_one_that_an_svg_has() {
         let mut svg = String::new();
         {
-            let area = SVGBackend::with_string(&mut svg, (100, 100)).into_drawing_area();
+            let mut backend = SVGBackend::with_string(&mut svg, (100, 100));
             let font = Font::embedded().unwrap();
-            area.draw(&font.text("x", (50, 50), 20.0)).unwrap();
-            area.present().unwrap();
+            let text = font.text("x", (50, 50), 20.0);
+            backend.draw_text("x", &text, text.corner()).unwrap();
+            backend.present().unwrap();
         }
         assert!(svg.contains(&format!("dy=\"{BASELINE}em\"")), "{svg}");
         assert!(svg.contains("font-size=\"20\""), "{svg}");

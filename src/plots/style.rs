@@ -28,6 +28,15 @@ pub const COLOURS: [RGBColor; 8] = [
     RGBColor(125, 125, 125),
 ];
 
+/// How a line is drawn; sizes are in em.
+#[derive(Clone, Copy)]
+pub struct Stroke {
+    pub colour: RGBColor,
+    pub width: f64,
+    /// The radius of points.
+    pub point: f64,
+}
+
 /// Refuses more lines than there are colours.
 pub fn check_number(lines: usize) -> Result<(), String> {
     match (1..=COLOURS.len()).contains(&lines) {

@@ -136,7 +136,12 @@ impl<'a> Axes<'a> {
 
     /// A line so many em wide.
     pub fn stroke(&self, colour: RGBColor, ems: f64) -> ShapeStyle {
-        colour.stroke_width(self.ems(ems).max(1) as u32)
+        colour.stroke_width(self.pixels(ems))
+    }
+
+    /// The width of something in pixels, one at least.
+    pub fn pixels(&self, ems: f64) -> u32 {
+        self.ems(ems).max(1) as u32
     }
 
     /// So many em as pixels.

@@ -1,11 +1,10 @@
 //! Lines through points, and the legend that names them.
 
-use plotters::style::RGBColor;
-
 use super::axes::{Axes, Axis};
-use super::legend::{Entry, Legend};
+use super::legend::Legend;
 use crate::plots::drawing::Canvas;
 use crate::plots::font::Font;
+use crate::plots::style::Stroke;
 
 /// A picture of lines.
 pub struct Curves<'a> {
@@ -15,15 +14,6 @@ pub struct Curves<'a> {
     pub legend: Legend,
     /// In the order in which they are drawn.
     pub lines: Vec<Line>,
-}
-
-/// How a line is drawn; sizes are in em.
-#[derive(Clone, Copy)]
-pub struct Stroke {
-    pub colour: RGBColor,
-    pub width: f64,
-    /// The radius of points.
-    pub point: f64,
 }
 
 /// A line through points of the plane from left to right; a single point is drawn as one.
@@ -47,14 +37,6 @@ impl Stroke {
         Line {
             is_dotted: true,
             ..self.line(points)
-        }
-    }
-
-    pub fn entry(self, text: String) -> Entry {
-        Entry {
-            text,
-            colour: self.colour,
-            width: self.width,
         }
     }
 }
@@ -82,7 +64,7 @@ impl Line {
         let room = f64::from(axes.right - axes.left) / (3.0 * point * axes.em);
         if points.len() == 1 || self.is_dotted && points.len() as f64 <= room {
             for middle in points {
-                canvas.circle(middle, axes.ems(point).max(1), colour);
+                canvas.circle(middle, axes.pixels(point), colour);
             }
         } else if !self.is_dotted {
             for line in lines(&points) {

@@ -1,12 +1,12 @@
 //! How numbers are distributed: the density of several series in one plane.
 
 use super::axes::{Axis, around};
-use super::curves::{Curves, Stroke};
+use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
 use crate::plots::font::Font;
 use crate::plots::labels;
-use crate::plots::style::{COLOURS, check_number};
+use crate::plots::style::{COLOURS, Stroke, check_number};
 
 /// As torch.histogram has by default.
 const BINS: usize = 100;

@@ -1,12 +1,12 @@
 //! The legend of lines: their names, between the title and the axes.
 
-use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::axes::{Axes, LEGEND_ROW, LEGEND_TOP};
 use crate::plots::drawing::Canvas;
 use crate::plots::font::Font;
-use crate::plots::{labels, style};
+use crate::plots::labels;
+use crate::plots::style::{self, Stroke};
 
 /// How wide an entry in columns is at most, in em; two of these fit into every picture.
 const WIDEST: f64 = 31.0;
@@ -22,10 +22,14 @@ const ROW: f64 = 60.0;
 
 /// What a line is.
 pub struct Entry {
-    pub text: String,
-    pub colour: RGBColor,
-    /// The width of the line, in em.
-    pub width: f64,
+    text: String,
+    stroke: Stroke,
+}
+
+impl Stroke {
+    pub fn entry(self, text: String) -> Entry {
+        Entry { text, stroke: self }
+    }
 }
 
 /// Entries and where they are.
@@ -97,7 +101,7 @@ impl Legend {
             let (column, row) = (index / self.in_column, index % self.in_column);
             let x = axes.left + axes.ems(self.column * column as f64);
             let y = axes.ems(self.first + self.next * row as f64);
-            let style = axes.stroke(entry.colour, entry.width);
+            let style = axes.stroke(entry.stroke.colour, entry.stroke.width);
             canvas.line(&[(x, y), (x + axes.ems(1.5), y)], style);
             let at = (x + axes.ems(2.0), y);
             canvas.text(&font.text(&entry.text, at, axes.em).align(HPos::Left));
@@ -115,11 +119,12 @@ mod tests {
     fn rows_are_as_few_as_the_width_allows() {
         let font = Font::embedded().unwrap();
         let rows = |text: &str, number, size| {
-            let entry = |_| Entry {
-                text: text.to_owned(),
+            let stroke = Stroke {
                 colour: BLACK,
                 width: 0.1,
+                point: 0.1,
             };
+            let entry = |_| stroke.entry(text.to_owned());
             Legend::in_columns((0..number).map(entry).collect(), size, &font).rows
         };
         assert_eq!(rows("layer 1", 1, (1500, 940)), 1);

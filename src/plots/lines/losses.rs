@@ -5,11 +5,11 @@ use std::ops::Range;
 use plotters::style::RGBColor;
 
 use super::axes::{Axis, around_losses, span};
-use super::curves::{Curves, Stroke};
+use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
 use crate::plots::font::Font;
-use crate::plots::style::{BLUE, ORANGE};
+use crate::plots::style::{BLUE, ORANGE, Stroke};
 
 const LOSS: &str = "loss (nats per character)";
 const TITLE: &str = "Loss of the network";

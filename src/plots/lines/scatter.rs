@@ -68,11 +68,11 @@ impl Drawing for Scatter<'_> {
         let circles = Circles::at(self.points, &axes);
         for (point, middle) in circles.moved() {
             canvas.line(&[point, middle], axes.stroke(LINE, 0.08));
-            canvas.circle(point, axes.ems(0.2).max(1), LINE);
+            canvas.circle(point, axes.pixels(0.2), LINE);
         }
         // Where circles cover each other after all, the edges tell them apart.
-        let radius = circles.radius.round() as i32;
-        let edge = radius + axes.ems(EDGE).max(1);
+        let radius = circles.radius.round() as u32;
+        let edge = radius + axes.pixels(EDGE);
         for (&character, middle) in self.characters.iter().zip(circles.middles()) {
             canvas.circle(middle, edge, WHITE);
             canvas.circle(middle, radius, BLUE);

@@ -3,12 +3,12 @@
 use plotters::style::BLACK;
 
 use super::axes::{Axis, around_losses, span};
-use super::curves::{Curves, Stroke};
+use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
 use crate::plots::font::Font;
 use crate::plots::labels;
-use crate::plots::style::{COLOURS, check_number};
+use crate::plots::style::{COLOURS, Stroke, check_number};
 
 /// What the ratios should come near to: a thousandth.
 const WANTED: f64 = -3.0;

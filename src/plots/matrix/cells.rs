@@ -56,5 +56,5 @@ pub fn draw_as_pixels(
         }
     }
     let size = (width as u32, height as u32);
-    canvas.image((layout.left, layout.top), size, pixels);
+    canvas.image((layout.left, layout.top), size, &pixels);
 }
