@@ -429,3 +429,18 @@ fn circles_and_imports_are_found() {
     let imports = House::new().imports().len();
     assert!(imports > 100, "only {imports} files are found");
 }
+
+/// The diff that CONTRIBUTING.md shows for a new network is the kind that the tests compile and train.
+#[test]
+fn the_diff_of_a_new_network_is_the_one_that_is_tested() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name| fs::read_to_string(root.join(name)).unwrap();
+    let toy = read("src/models/kinds/toy.rs");
+    let (toy, _) = toy.split_once("\nmod tests {").unwrap();
+    let diff: String = toy
+        .trim_end()
+        .lines()
+        .map(|line| format!("+{line}\n"))
+        .collect();
+    assert!(read(".github/CONTRIBUTING.md").contains(&format!("@@\n{diff}```")));
+}
