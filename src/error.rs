@@ -1,8 +1,11 @@
 //! The one error type of the library.
 //!
 //! Every message is one line in lower case that says what happened, where (file, line, value)
-//! and, where the library can know it, what would work. What caused it is its source, and not
+//! and, where the library can know it, what would work. The cause of an error is its source, and not
 //! repeated in the message.
+//!
+//! Functions that compute with libtorch return [`Error::Libtorch`] if it refuses an operation or the
+//! device has no room. Their `# Errors` do not repeat it.
 
 use std::io;
 use std::path::PathBuf;
@@ -33,7 +36,7 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
-    /// A file that was looked at before the work is another one after it.
+    /// A file that was checked before the work was written by another program since.
     #[error("{} was written by another program in the meantime", file.display())]
     Changed {
         /// The file that was to be replaced.
@@ -235,7 +238,7 @@ pub enum Error {
         /// The file.
         file: PathBuf,
     },
-    /// A checkpoint that is no longer the one that was written, or cannot be used.
+    /// A checkpoint or weights that are damaged, or cannot be used.
     #[error("{}: {fault}", file.display())]
     Checkpoint {
         /// The file.
@@ -246,7 +249,7 @@ pub enum Error {
     /// A model cannot be put into the format of checkpoints: safetensors with metadata in JSON.
     #[error("cannot encode the checkpoint")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// An ARPA file that is none, is cut off or says what is not so.
+    /// A line of an ARPA file that cannot be used, or after which the file is cut off.
     #[error("{file}:{line}: {fault}")]
     Arpa {
         /// The file as the user named it.
@@ -266,7 +269,7 @@ pub enum Error {
     Device {
         /// The device as [`str::parse`] takes it.
         device: String,
-        /// Exactly why.
+        /// The reason.
         #[source]
         cause: DeviceFault,
     },
@@ -276,7 +279,7 @@ pub enum Error {
         /// The file.
         file: PathBuf,
     },
-    /// What a picture would overwrite is none.
+    /// A picture would overwrite a file that is none.
     #[error("{}: there is a file that is no picture, and it is not overwritten", file.display())]
     NotAPicture {
         /// The file.
@@ -290,7 +293,7 @@ pub enum Error {
         /// What the plotting library said.
         reason: String,
     },
-    /// libtorch refused an operation.
+    /// libtorch refused an operation, or the device has no room.
     #[error("libtorch: {0}")]
     Libtorch(String),
 }

@@ -12,17 +12,17 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
 
-/// How the names of our temporary files begin and end, with random letters and digits in between:
-/// nobody has a file of such a name by chance.
+/// Prefix and suffix of the names of temporary files, around random letters and digits: no file of a
+/// user has such a name by chance.
 const TEMPORARY: (&str, &str) = (".makemore-tch-", ".partial");
 
-/// How many letters and digits these are.
+/// The number of these letters and digits.
 const RANDOM: usize = 12;
 
-/// As many links to links as Linux follows.
+/// The most links to links that are followed, as in Linux.
 const MOST_LINKS: usize = 40;
 
-/// A file that will be written when the work is done, and was looked at before it.
+/// A file that is checked before the work and written after it.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -58,7 +58,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// If the file cannot be written, is read-only, or is none.
+    /// [`Error::Write`] if the file cannot be written, is read-only or is no regular file.
     pub fn check(path: &Path) -> Result<Self> {
         let check = || {
             let target = target(path)?;
@@ -105,16 +105,16 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// If the folder cannot be written to; then what was there is untouched.
+    /// [`Error::Write`] if the folder cannot be written to; then the old file is untouched.
     pub fn replace(&self, contents: &[u8]) -> Result<()> {
         self.replace_by(|file| file.write_all(contents))
     }
 
-    /// As [`replace`](Self::replace), with what a function writes.
+    /// As [`replace`](Self::replace), with contents that a function writes.
     ///
     /// # Errors
     ///
-    /// As [`replace`](Self::replace), or what the function returns.
+    /// As [`replace`](Self::replace); [`Error::Write`] if the function fails.
     pub fn replace_by(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
         let replace = || {
             let file = filled(&self.target, write)?;
@@ -145,7 +145,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// If nowhere a file can be written.
+    /// [`Error::Write`] if a file can be written nowhere.
     pub fn write_beside(&self, contents: &[u8]) -> Result<PathBuf> {
         let extension = self.path.extension().unwrap_or_default();
         let short = PathBuf::from("makemore-tch").with_extension(extension);
@@ -279,12 +279,12 @@ fn write_error(path: &Path, cause: io::Error) -> Error {
     }
 }
 
-/// What to rename to: the file that symbolic links lead to, also where there is none yet.
+/// The path to rename to: the file that symbolic links lead to, even if there is none yet.
 fn target(path: &Path) -> io::Result<PathBuf> {
     if path.as_os_str().as_bytes().ends_with(b"/") {
         return Err(refused("the name of a file does not end in a slash"));
     }
-    // Also what a link of the system leads to that is no path, such as a pipe.
+    // A link of the system may lead to what has no path, such as a pipe.
     if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
         return Err(refused("not a regular file"));
     }
@@ -311,7 +311,7 @@ fn metadata_of(open: BorrowedFd) -> io::Result<Metadata> {
     File::from(open.try_clone_to_owned()?).metadata()
 }
 
-/// Whether standard output is redirected to this file, which is being written already then.
+/// Whether standard output is redirected to this file, and so is writing it already.
 fn is_standard_output(target: &Path) -> bool {
     match (metadata_of(io::stdout().as_fd()), fs::metadata(target)) {
         (Ok(one), Ok(other)) => {
@@ -328,14 +328,14 @@ fn folder_of(file: &Path) -> &Path {
     }
 }
 
-/// A temporary file beside `target` with what a function writes, and the owner and permissions of
-/// what is there.
+/// A temporary file beside `target` with contents that a function writes, and with the owner and
+/// permissions of the old file.
 fn filled(
     target: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<NamedTempFile> {
     let mut file = temporary(target)?;
-    // First of all, so that what only its owner may read is never open to others.
+    // Before the contents, so that a private file is never open to others.
     if let Ok(old) = fs::metadata(target) {
         let new = file.as_file().metadata()?;
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
@@ -363,7 +363,7 @@ fn sync_folder_of(target: &Path) -> io::Result<()> {
 
 /// A temporary file beside `target`, with the permissions of a usual new file.
 ///
-/// It is locked as long as its run lives, which tells [`remove_leftovers`] to leave it alone.
+/// It stays locked while its run lives, so that [`remove_leftovers`] leaves it alone.
 fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     let folder = folder_of(target);
     if !folder.is_dir() {
@@ -393,7 +393,7 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
-/// Whether a file has a name as we give it to temporary files.
+/// Whether a name is one of our temporary files.
 fn is_temporary(name: &str) -> bool {
     let random = name.strip_prefix(TEMPORARY.0);
     let random = random.and_then(|rest| rest.strip_suffix(TEMPORARY.1));

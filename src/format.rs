@@ -1,5 +1,4 @@
-//! Numbers as the notes print them, which is as Python does; and text that a terminal can be
-//! trusted with.
+//! Numbers as Python prints them, as in the notes; and text that cannot steer a terminal.
 
 /// Python's `repr` of a float: the shortest digits that read back as the same number.
 ///
@@ -69,8 +68,8 @@ pub fn rounded_down(value: f64) -> String {
     format!("{rounded:.decimals$}")
 }
 
-/// A text with what would steer a terminal made visible: control characters and line breaks, and
-/// characters that change the direction of the text.
+/// A text that cannot steer a terminal: control characters, line breaks and changes of direction are
+/// escaped.
 ///
 /// ```
 /// # use makemore_tch::format::visible;
@@ -112,7 +111,7 @@ fn steers(character: char) -> bool {
         || matches!(character, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{061C}')
 }
 
-/// At least two digits and a sign, where Rust writes `e-8`.
+/// An exponent with a sign and two digits at least, where Rust writes `e-8`.
 fn python_exponent(scientific: &str) -> String {
     match scientific.split_once('e') {
         Some((digits, exponent)) => match exponent.strip_prefix('-') {

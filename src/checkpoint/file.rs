@@ -45,8 +45,8 @@ pub(super) fn written(
     sorted(&bytes).ok_or_else(|| Error::Encode("a file without a header".into()))
 }
 
-/// The same file with its header in the order of its keys: the crate writes them in the order of a
-/// hash map, by which equal models would be different files.
+/// The same file with its header in the order of its keys. The crate writes them in the order of a hash
+/// map, so the files of equal models would differ.
 fn sorted(bytes: &[u8]) -> Option<Vec<u8>> {
     let size = usize::try_from(u64::from_le_bytes(*bytes.first_chunk()?)).ok()?;
     let (header, tensors) = bytes.get(8..)?.split_at_checked(size)?;
@@ -126,11 +126,6 @@ impl<'a> Contents<'a> {
             return Err(self.damaged());
         }
         Ok(vocabulary)
-    }
-
-    /// The numbers of a tensor of 32-bit floats.
-    pub fn floats(&self, name: &str, view: &TensorView) -> Result<Vec<f32>> {
-        floats(view).ok_or_else(|| self.fault(format!("the tensor {name:?} has no 32-bit floats")))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! For each length `k` from 1 to `N`, in the order of their characters, `n` of them:
 //!
-//! | tensor | shape | what it is |
+//! | tensor | shape | contents |
 //! |---|---|---|
 //! | `k.character` | `[n]`, u16 | the last character, by its index (from `k` = 2 on: of single ones there are all, and one more for `<unk>`) |
 //! | `k.followers` | `[n]`, u16 | how many n-grams of `k + 1` characters continue it (below `N`) |
@@ -98,18 +98,18 @@ pub(super) fn read(file: &Contents) -> Result<Ngram> {
         return Err(file.fault(format!("no n-gram model has order {order}")));
     }
     let v = vocabulary.len();
-    let mut reader = Reader { file, read: 0 };
+    let mut stored = Tensors { file, read: 0 };
     let (mut levels, mut probabilities): (Vec<Level>, Vec<Arc<Probabilities>>) = Default::default();
     for length in 1..=order {
         let mut level = Level {
             last: match length {
                 1 => (0..=v as u16).collect(),
-                _ => reader.u16s(length, "character")?,
+                _ => stored.u16s(length, "character")?,
             },
             ..Level::default()
         };
         let mut of_level = Probabilities {
-            p: reader.f32s(length, "probability")?,
+            p: stored.f32s(length, "probability")?,
             backoff: Vec::new(),
         };
         let n = level.last.len();
@@ -118,11 +118,11 @@ pub(super) fn read(file: &Contents) -> Result<Ngram> {
         if length < order {
             let mut end = 0_u32;
             level.children.push(end);
-            for followers in reader.u16s(length, "followers")? {
+            for followers in stored.u16s(length, "followers")? {
                 end = end.saturating_add(followers.into());
                 level.children.push(end);
             }
-            of_level.backoff = reader.f32s(length, "backoff")?;
+            of_level.backoff = stored.f32s(length, "backoff")?;
             let is_possible = |backoff: &f32| backoff.is_finite() && *backoff >= 0.0;
             fits &= level.children.len() == n + 1 && of_level.backoff.len() == n;
             fits &= of_level.backoff.iter().all(is_possible);
@@ -135,7 +135,7 @@ pub(super) fn read(file: &Contents) -> Result<Ngram> {
         levels.push(level);
         probabilities.push(Arc::new(of_level));
     }
-    if reader.read != file.tensors.len() {
+    if stored.read != file.tensors.len() {
         return Err(file.fault("it has more tensors than an n-gram model"));
     }
     let trie = Trie::with_suffixes(levels, v)
@@ -150,20 +150,15 @@ pub(super) fn read(file: &Contents) -> Result<Ngram> {
     Ok(Ngram::with(vocabulary, config.smoothing, view))
 }
 
-struct Reader<'a, 'b> {
+/// The tensors of a file, and how many of them were read.
+struct Tensors<'a, 'b> {
     file: &'a Contents<'b>,
-    /// How many tensors were read.
     read: usize,
 }
 
-impl Reader<'_, '_> {
+impl Tensors<'_, '_> {
     fn u16s(&mut self, length: usize, what: &str) -> Result<Vec<u16>> {
-        let name = format!("{length}.{what}");
-        let view = self.file.tensors.get(&name);
-        let view = view.filter(|view| view.dtype() == Dtype::U16 && view.shape().len() == 1);
-        let view = view.ok_or_else(|| self.missing(&name))?;
-        self.read += 1;
-        let (numbers, _) = view.data().as_chunks();
+        let (numbers, _) = self.data(length, what, Dtype::U16)?.as_chunks();
         Ok(numbers
             .iter()
             .map(|&bytes| u16::from_le_bytes(bytes))
@@ -171,17 +166,22 @@ impl Reader<'_, '_> {
     }
 
     fn f32s(&mut self, length: usize, what: &str) -> Result<Vec<f32>> {
-        let name = format!("{length}.{what}");
-        let view = self.file.tensors.get(&name);
-        let view = view.filter(|view| view.shape().len() == 1);
-        let view = view.ok_or_else(|| self.missing(&name))?;
-        self.read += 1;
-        self.file.floats(&name, view)
+        let (numbers, _) = self.data(length, what, Dtype::F32)?.as_chunks();
+        Ok(numbers
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect())
     }
 
-    fn missing(&self, name: &str) -> crate::Error {
-        self.file.fault(format!(
-            "there is no tensor {name:?} as an n-gram model has it"
-        ))
+    /// The bytes of a tensor of one dimension.
+    fn data(&mut self, length: usize, what: &str, dtype: Dtype) -> Result<&[u8]> {
+        self.read += 1;
+        let name = format!("{length}.{what}");
+        match self.file.tensors.get(&name) {
+            Some(view) if view.dtype() == dtype && view.shape().len() == 1 => Ok(view.data()),
+            _ => Err(self.file.fault(format!(
+                "there is no tensor {name:?} as an n-gram model has it"
+            ))),
+        }
     }
 }

@@ -26,7 +26,7 @@ pub trait Drawing {
     ///
     /// # Errors
     ///
-    /// What it is, in one line.
+    /// The fault, in one line.
     fn check(&self) -> std::result::Result<(), String>;
 
     /// Draws on a white area.
@@ -129,7 +129,7 @@ pub fn write(path: &Path, size: (u32, u32), drawing: &impl Drawing) -> Result<()
     check(path)?.replace(&draw(path, size, drawing)?)
 }
 
-/// Whether what is at `path` may be overwritten by a picture.
+/// Whether a picture may be written to `path`: there is no file, an empty one or a picture.
 fn is_picture_or_nothing(path: &Path) -> bool {
     let mut start = Vec::new();
     match File::open(path).map(|file| file.take(8).read_to_end(&mut start)) {

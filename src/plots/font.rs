@@ -13,7 +13,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontFamily, FontStyle};
 use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle};
 
-/// What an SVG is shown with: where the first is missing, another one without serifs.
+/// The font of an SVG: where the first is missing, another one without serifs.
 const FAMILY: &str = "DejaVu Sans, sans-serif";
 
 /// Where plotters' SVG has the baseline of a text that hangs from its point, in em.
@@ -29,7 +29,7 @@ pub const SMALLEST: f64 = 7.0;
 #[derive(Debug)]
 pub struct Font {
     face: FontRef<'static>,
-    /// What ab_glyph calls the scale, for an em of one pixel.
+    /// ab_glyph's scale for an em of one pixel.
     scale_per_em: f32,
 }
 
@@ -167,7 +167,7 @@ impl BackendTextStyle for Text<'_> {
         self.colour.to_backend_color()
     }
 
-    /// What plotters' SVG makes an em of.
+    /// The size of which plotters' SVG makes our em.
     fn size(&self) -> f64 {
         1.24 * self.em
     }

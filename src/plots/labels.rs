@@ -1,9 +1,9 @@
-//! What is written for a character, so that all can be told apart.
+//! Labels of characters: all are visible and different.
 
 use super::font::Font;
 
-/// What stands for a character: itself where it can be seen alone, else its code point, and `␣`
-/// for the space.
+/// The label of a character: itself where it can be seen alone, `␣` for the space, else its code
+/// point.
 pub fn label(character: char, font: &Font) -> String {
     match character {
         ' ' => '␣'.to_string(),
@@ -13,8 +13,7 @@ pub fn label(character: char, font: &Font) -> String {
     }
 }
 
-/// What stands for a context: the characters at its end, as many as fit into so many em, and an
-/// ellipsis for those before them.
+/// The label of a context: an ellipsis and as many characters of its end as fit into so many em.
 pub fn of_context(context: &str, room: f64, font: &Font) -> String {
     let mut text = String::new();
     let mut before_code_point = false;

@@ -1,20 +1,20 @@
-//! What all pictures look like: their colours, sizes and titles.
+//! Colours, sizes and titles of all pictures.
 
 use plotters::style::RGBColor;
 
 use super::drawing::Canvas;
 use super::font::Font;
 
-/// Lines and points of what is shown, if it is one thing.
+/// The colour of what is shown, if it is one thing.
 pub const BLUE: RGBColor = RGBColor(8, 81, 156);
 
-/// What is compared with it or pointed out.
+/// The colour of what is compared with it or pointed out.
 pub const ORANGE: RGBColor = RGBColor(203, 75, 22);
 
-/// Frames and axes.
+/// The colour of frames and axes.
 pub const GREY: RGBColor = RGBColor(150, 150, 150);
 
-/// Several lines, in their order: after Okabe and Ito's, which colour-blind people can tell apart,
+/// The colours of several lines, in their order: after Okabe and Ito's, which colour-blind people can tell apart,
 /// the pale ones darker, for thin lines on white. Black is free for what the lines are compared
 /// with.
 pub const COLOURS: [RGBColor; 8] = [
@@ -28,7 +28,7 @@ pub const COLOURS: [RGBColor; 8] = [
     RGBColor(125, 125, 125),
 ];
 
-/// How a line is drawn; sizes are in em.
+/// The look of a line; sizes are in em.
 #[derive(Clone, Copy)]
 pub struct Stroke {
     pub colour: RGBColor,

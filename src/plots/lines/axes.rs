@@ -12,10 +12,10 @@ use crate::plots::font::Font;
 use crate::plots::style::{self, GREY, draw_title};
 use crate::plots::ticks::{self, Tick};
 
-/// How high a row of a legend is, in em.
+/// The height of a row of a legend, in em.
 pub const LEGEND_ROW: f64 = 1.5;
 
-/// Where the middle of a legend's first row is, in em from the top.
+/// The middle of a legend's first row, in em from the top.
 pub const LEGEND_TOP: f64 = 4.0;
 
 /// An axis of a plane.
@@ -44,7 +44,7 @@ impl<'a> Axis<'a> {
     }
 }
 
-/// The axes, and from where to where they are in pixels; all grows with the picture.
+/// The axes and their ends in pixels; all grows with the picture.
 pub struct Axes<'a> {
     /// Of the numbers.
     pub em: f64,
@@ -124,7 +124,7 @@ impl<'a> Axes<'a> {
         canvas.text(&font.text(self.vertical.name, at, em).upwards());
     }
 
-    /// Where a point of the plane is.
+    /// The pixel of a point of the plane.
     pub fn place(&self, across: f64, value: f64) -> (i32, i32) {
         let x = RangedCoordf64::from(self.horizontal.range.clone());
         let y = RangedCoordf64::from(self.vertical.range.clone());

@@ -1,4 +1,4 @@
-//! How numbers are distributed: the density of several series in one plane.
+//! Distributions of numbers: the densities of several series in one plane.
 
 use super::axes::{Axis, around};
 use super::curves::Curves;
@@ -82,7 +82,7 @@ impl Drawing for Histograms<'_> {
     }
 }
 
-/// How dense numbers are from the lowest to the highest.
+/// The density of numbers from the lowest to the highest.
 #[derive(Debug, PartialEq)]
 struct Density {
     low: f64,

@@ -8,19 +8,19 @@ use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{self, Stroke};
 
-/// How wide an entry in columns is at most, in em; two of these fit into every picture.
+/// The greatest width of an entry in columns, in em; two of these fit into every picture.
 const WIDEST: f64 = 31.0;
 
-/// What an entry has beside its text: a piece of a line, and a gap.
+/// The width of an entry beside its text: a piece of a line, and a gap.
 const BESIDE: f64 = 4.0;
 
-/// What the axes have free on their left and right at most, in em.
+/// The most that is free on the left and right of the axes, in em.
 const AROUND: f64 = 12.0;
 
-/// How wide the text of an entry with a row of its own is at most, in em.
+/// The greatest width of a text with a row of its own, in em.
 const ROW: f64 = 60.0;
 
-/// What a line is.
+/// The name of a line.
 pub struct Entry {
     text: String,
     stroke: Stroke,
@@ -32,16 +32,16 @@ impl Stroke {
     }
 }
 
-/// Entries and where they are.
+/// Entries and their places.
 pub struct Legend {
     entries: Vec<Entry>,
-    /// For how many rows there is room above the axes.
+    /// The rows for which there is room above the axes.
     pub rows: usize,
-    /// How many entries are below each other.
+    /// The entries of a column.
     in_column: usize,
-    /// How many em a column is wide.
+    /// The width of a column, in em.
     column: f64,
-    /// Where the middle of the first row is, and how far the next one is from it, in em.
+    /// The middle of the first row, and its distance from the next one, in em.
     first: f64,
     next: f64,
 }

@@ -1,4 +1,4 @@
-//! How large the updates of weights are beside the weights, step by step.
+//! Update-to-data ratios: the size of updates beside that of the weights, step by step.
 
 use plotters::style::BLACK;
 
@@ -10,7 +10,7 @@ use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{COLOURS, Stroke, check_number};
 
-/// What the ratios should come near to: a thousandth.
+/// The ratio that is about right: a thousandth.
 const WANTED: f64 = -3.0;
 const WANTED_NAME: &str = "-3: a thousandth";
 

@@ -1,12 +1,12 @@
-//! Which colour a value of a matrix has: in the heatmap from the palest to the darkest of the Blues
-//! scale, elsewhere from black to white.
+//! Colours of values: of the heatmap from the palest to the darkest of the Blues scale, of other
+//! matrices from black to white.
 
 use colorgrad::Gradient;
 use plotters::prelude::*;
 
 use crate::plots::ticks::{self, Tick};
 
-/// How values become colours.
+/// The way in which values become colours.
 ///
 /// Linear is in proportion, from the lowest value, or 0 where none is below it, to the highest.
 /// Logarithmic is by the logarithm of 1 + value / smallest value above 0, for values from 0.
@@ -96,7 +96,7 @@ impl ColourScale {
         }
     }
 
-    /// How far a value is from the lowest colour (0) to the highest (1).
+    /// The place of a value from the lowest colour (0) to the highest (1).
     pub fn share(&self, value: f64) -> f64 {
         match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
@@ -121,7 +121,7 @@ impl ColourScale {
         }
     }
 
-    /// What to write beside the scale where it is about `room` labels high.
+    /// The labels beside a scale that is about `room` labels high.
     pub fn ticks(&self, room: usize, whole: bool) -> Vec<Tick> {
         match self.scale {
             Scale::Linear => ticks::linear(self.low..self.high, room, whole),

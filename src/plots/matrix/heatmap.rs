@@ -1,5 +1,5 @@
-//! The heatmap of a matrix: that of the bigrams is the notes' Figure 1, with text that can be read
-//! everywhere; that of a word has a row for each of its characters.
+//! The heatmap of the bigrams (the notes' Figure 1, with text that can be read everywhere) or of a
+//! word, with a row for each of its characters.
 
 use plotters::style::Color;
 
@@ -17,10 +17,10 @@ use crate::plots::style::ORANGE;
 /// How wide the label of a context may be, in em.
 const CONTEXT: f64 = 6.0;
 
-/// So many pixels of a picture's height there are for a context, the title and the like included.
+/// The pixels of a picture's height for each context, the title and the like included.
 const PIXELS_PER_CONTEXT: u32 = 10;
 
-/// A matrix and what to write around it.
+/// A matrix and the texts around it.
 ///
 /// Each cell has the colour of its value in the Blues scale and, where there is room, its bigram
 /// and value in black or white, whichever has more contrast there. Where there is no room for
@@ -48,7 +48,7 @@ pub struct Heatmap {
 /// A row of a heatmap: a place in a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
-    /// What is before the place; the label has as much of the end as there is room for.
+    /// The characters before the place; the label has as much of the end as there is room for.
     pub characters: String,
     /// The index of the character that is there in the word, if the vocabulary has it; its cell is
     /// outlined.
@@ -56,7 +56,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// How many contexts have room in a picture so many pixels high.
+    /// The most contexts that have room in a picture of this height.
     pub fn most(height: u32) -> usize {
         (height / PIXELS_PER_CONTEXT) as usize
     }

@@ -1,4 +1,4 @@
-//! Where the parts of a picture of a matrix are.
+//! The places of the parts of a picture of a matrix.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! A matrix as an image in grey, for one whose rows are no contexts, as the gradient of logits.
+//! An image in grey of a matrix whose rows are no contexts, such as the gradient of logits.
 
 use super::colour_scale::ColourScale;
 use super::frame::{self, Labels};
