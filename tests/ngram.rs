@@ -5,10 +5,9 @@ mod common;
 use std::collections::HashSet;
 
 use common::Folder;
-use makemore_tch::counting::count_parts;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Order, Orders, better_order};
-use makemore_tch::{List, Part, Parts, Shares, Smoothing, Split, Vocabulary, Words};
+use makemore_tch::{List, Parts, Shares, Smoothing, Source, Split, count};
 use serde_json::Value;
 
 /// A list that the first lines of others are chosen from.
@@ -405,19 +404,18 @@ fn the_picture_of_the_orders_has_both_ways_of_smoothing() {
 
 #[test]
 fn a_library_user_finds_the_best_smoothing_and_order() {
-    let few = NAMES.lines().take(60).collect::<Vec<_>>().join("\n");
-    let names = Words::parse("names", few, '.').unwrap();
-    let list = List {
-        source: names.source(),
-        digest: names.digest(),
-    };
-    let split = Split::new(Shares::USUAL, 420, list.digest.words);
-    let parts = Parts::new(list, split);
-    let (vocabulary, memory) = (Vocabulary::of(&names).unwrap(), Memory::new(1 << 30));
-    let wanted = [Part::Train, Part::Dev];
-    let counted = count_parts(&parts, &wanted, &vocabulary, 9, &memory, &|_| ()).unwrap();
-    let [train, dev] = counted.try_into().unwrap();
-    let orders = Orders::of(train, Some(dev), &memory).unwrap();
+    let folder = Folder::new();
+    folder.write(
+        "few.txt",
+        NAMES.lines().take(60).collect::<Vec<_>>().join("\n"),
+    );
+    let source = Source::files(vec![folder.path("few.txt")]);
+    let names = count(&source, '.').unwrap();
+    let digest = names.digest;
+    let split = Split::new(Shares::USUAL, 420, digest.words);
+    let parts = Parts::new(List { source, digest }, split);
+    let memory = Memory::new(1 << 30);
+    let orders = Orders::count(&parts, &names.counts, 9, &memory, &|_| ()).unwrap();
 
     let rows = orders.with(Smoothing::KneserNey, |_| ());
     let dev = |rows: &[Order]| rows.iter().filter_map(|row| row.dev).collect::<Vec<f64>>();

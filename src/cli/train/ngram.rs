@@ -6,13 +6,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use makemore_tch::counting::count_parts;
 use makemore_tch::libtorch::device;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, better_order};
 use makemore_tch::{
-    Checkpoint, LanguageModel, Model, NgramCounts, Part, SampleOptions, Shares, Smoothing, format,
-    plots,
+    Checkpoint, LanguageModel, Model, Ngram, Part, SampleOptions, Shares, Smoothing, format, plots,
 };
 use serde::Serialize;
 
@@ -26,7 +24,7 @@ use crate::cli::{output, progress};
 /// The default order: as many characters as say most about the next one in names.
 const ORDER: usize = 6;
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Document {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -60,35 +58,14 @@ impl Train {
             );
         }
         let memory = self.memory.memory();
-        let (train, dev) = self.count(&data, &memory, context)?;
-        let orders = Orders::of(train, dev, &memory)?;
-        let (smoothing, tried) = self.smoothing_of(&orders, &data)?;
-        let model = orders.model(smoothing);
-        if !model.knows_unknown() {
-            data.check_characters()?;
-        }
+        let orders = self.count(&data, &memory, context)?;
         let mut printer = Printer::new(self.json.json);
-        printer.search(&tried, smoothing);
-        printer.line(&Row::heading(smoothing, data.has(Part::Dev)));
-        let print = |order: &Order| printer.line(&Row(order));
-        let rows = match self.smoothing {
-            Some(Choice::Auto) => orders.best_additive(print)?,
-            _ => orders.with(smoothing, print),
-        };
+        let (smoothing, model, mut document) = self.smooth(&orders, &data, &mut printer)?;
         let held_out = data.held_out(&model, &memory)?;
-        let mut document = Document {
-            kind: "ngram",
-            parameters: model.parameters(),
-            seconds: start.elapsed().as_secs_f64(),
-            smoothing: smoothing.to_string(),
-            orders: rows,
-            tried,
-            dev_loss: nll(held_out.dev.all),
-            test_loss: nll(held_out.test.all),
-            test_loss_new: nll(held_out.test.new),
-            checkpoint: String::new(),
-            names: Vec::new(),
-        };
+        document.dev_loss = nll(held_out.dev.all);
+        document.test_loss = nll(held_out.test.all);
+        document.test_loss_new = nll(held_out.test.new);
+        document.seconds = start.elapsed().as_secs_f64();
         let checkpoint = Checkpoint {
             model: Model::Ngram(model),
             seed: self.seed.unwrap_or(SEED),
@@ -114,6 +91,58 @@ impl Train {
             ));
         }
         Ok(0)
+    }
+
+    fn count(&self, data: &Data, memory: &Memory, context: Context) -> anyhow::Result<Orders> {
+        let words = [Part::Train, Part::Dev].map(|part| data.parts.words(part));
+        let bar = progress::words(words.iter().sum(), context.remarks.quiet);
+        let (counts, order) = (&data.counted.counts, self.order.unwrap_or(ORDER));
+        let on_words = |words| bar.inc(words);
+        let orders = Orders::count(&data.parts, counts, order, memory, &on_words);
+        bar.finish_and_clear();
+        Ok(orders?)
+    }
+
+    /// Smooths the counts, and prints what each order has as dev loss; the document is still without
+    /// what is known later.
+    fn smooth(
+        &self,
+        orders: &Orders,
+        data: &Data,
+        printer: &mut Printer,
+    ) -> anyhow::Result<(Smoothing, Ngram, Document)> {
+        let (smoothing, tried) = match self.smoothing {
+            None => (Smoothing::KneserNey, Vec::new()),
+            Some(Choice::Smoothing(smoothing)) => (smoothing, Vec::new()),
+            Some(Choice::Auto) if !data.has(Part::Dev) => bail!(
+                "--smoothing auto chooses by the loss on dev, which is empty; give it words with --split or --dev FILE"
+            ),
+            Some(Choice::Auto) => {
+                data.check_characters()?;
+                let (added, tried) = orders.search(self.order.unwrap_or(ORDER))?;
+                (Smoothing::Additive(added), tried)
+            }
+        };
+        let model = orders.model(smoothing);
+        if !model.knows_unknown() {
+            data.check_characters()?;
+        }
+        printer.search(&tried, smoothing);
+        printer.line(&heading(smoothing, data.has(Part::Dev)));
+        let print = |order: &Order| printer.line(&row(order));
+        let rows = match self.smoothing {
+            Some(Choice::Auto) => orders.best_additive(print)?,
+            _ => orders.with(smoothing, print),
+        };
+        let document = Document {
+            kind: "ngram",
+            parameters: model.parameters(),
+            smoothing: smoothing.to_string(),
+            orders: rows,
+            tried,
+            ..Document::default()
+        };
+        Ok((smoothing, model, document))
     }
 
     /// Draws the dev losses of all orders, if a picture is wanted; returns where.
@@ -158,62 +187,6 @@ impl Train {
             ],
             "is of training by gradient descent, and n-grams are counted; leave it out",
         )
-    }
-
-    /// The n-grams of the train part and, if it has words, the dev part.
-    fn count(
-        &self,
-        data: &Data,
-        memory: &Memory,
-        context: Context,
-    ) -> anyhow::Result<(NgramCounts, Option<NgramCounts>)> {
-        let order = self.order.unwrap_or(ORDER);
-        let vocabulary = data.counted.counts.vocabulary();
-        // All bigrams of the list are counted already.
-        let is_counted = order == 2 && data.parts.is_whole();
-        let mut wanted = Vec::new();
-        if !is_counted {
-            wanted.push(Part::Train);
-        }
-        if data.has(Part::Dev) {
-            wanted.push(Part::Dev);
-        }
-        let words = wanted.iter().map(|&part| data.parts.words(part)).sum();
-        let bar = progress::words(words, context.remarks.quiet);
-        let counted = match wanted.is_empty() {
-            true => Vec::new(),
-            false => count_parts(&data.parts, &wanted, vocabulary, order, memory, &|words| {
-                bar.inc(words);
-            })?,
-        };
-        bar.finish_and_clear();
-        let mut counted = counted.into_iter();
-        let train = match is_counted {
-            true => data.counted.counts.clone(),
-            false => counted.next().context("the train part was not counted")?,
-        };
-        Ok((train, counted.next()))
-    }
-
-    fn smoothing_of(
-        &self,
-        orders: &Orders,
-        data: &Data,
-    ) -> anyhow::Result<(Smoothing, Vec<Tried>)> {
-        match self
-            .smoothing
-            .unwrap_or(Choice::Smoothing(Smoothing::KneserNey))
-        {
-            Choice::Smoothing(smoothing) => Ok((smoothing, Vec::new())),
-            Choice::Auto if !data.has(Part::Dev) => bail!(
-                "--smoothing auto chooses by the loss on dev, which is empty; give it words with --split or --dev FILE"
-            ),
-            Choice::Auto => {
-                data.check_characters()?;
-                let (added, tried) = orders.search(self.order.unwrap_or(ORDER))?;
-                Ok((Smoothing::Additive(added), tried))
-            }
-        }
     }
 }
 
@@ -274,41 +247,26 @@ impl Printer {
     }
 }
 
-/// A line of the table that is printed.
-struct Row<'a>(&'a Order);
-
-impl Row<'_> {
-    fn heading(smoothing: Smoothing, has_dev: bool) -> String {
-        let how = match smoothing {
-            Smoothing::KneserNey => format!("{:>8}{:>8}{:>8}", "D1", "D2", "D3+"),
-            Smoothing::WittenBell => String::new(),
-            Smoothing::Additive(_) => format!("{:>12}", "added"),
-        };
-        let dev = if has_dev {
-            format!("{:>11}", "dev NLL")
-        } else {
-            String::new()
-        };
-        format!("order{:>12}{how}{:>11}{dev}", "n-grams", "train NLL")
-    }
+/// The names of a row's columns.
+fn heading(smoothing: Smoothing, has_dev: bool) -> String {
+    let how = match smoothing {
+        Smoothing::KneserNey => format!("{:>8}{:>8}{:>8}", "D1", "D2", "D3+"),
+        Smoothing::WittenBell => String::new(),
+        Smoothing::Additive(_) => format!("{:>12}", "added"),
+    };
+    let dev = if has_dev { "    dev NLL" } else { "" };
+    format!("order{:>12}{how}{:>11}{dev}", "n-grams", "train NLL")
 }
 
-impl std::fmt::Display for Row<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let order = self.0;
-        write!(f, "{:>5}{:>12}", order.order, order.ngrams)?;
-        if let Some(discounts) = order.discounts {
-            for discount in discounts.0 {
-                write!(f, "{discount:>8.4}")?;
-            }
-        }
-        if let Some(added) = order.added {
-            write!(f, " {added:>11}")?;
-        }
-        write!(f, "{:>11.4}", order.train)?;
-        match order.dev {
-            Some(dev) => write!(f, "{dev:>11.4}"),
-            None => Ok(()),
-        }
-    }
+/// A row of the table of orders.
+fn row(order: &Order) -> String {
+    let discounts = order.discounts.iter().flat_map(|discounts| discounts.0);
+    let discounts: String = discounts
+        .map(|discount| format!("{discount:>8.4}"))
+        .collect();
+    let added = order.added.map(|added| format!(" {added:>11}"));
+    let dev = order.dev.map(|dev| format!("{dev:>11.4}"));
+    let (added, dev) = (added.unwrap_or_default(), dev.unwrap_or_default());
+    let (order, ngrams, train) = (order.order, order.ngrams, order.train);
+    format!("{order:>5}{ngrams:>12}{discounts}{added}{train:>11.4}{dev}")
 }

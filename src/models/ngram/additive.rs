@@ -77,8 +77,7 @@ pub(super) fn starts(trie: &Trie, length: usize) -> std::ops::Range<usize> {
 /// The counts of what follows a context.
 struct Row {
     added: f64,
-    /// The sum of the counts with what is added to them, as f32 has it; not finite where it has no
-    /// number for it.
+    /// The sum of the counts with what is added to them; infinite where f32 has no number for it.
     sum: f32,
     /// The same divided by what is added.
     relative_sum: f64,

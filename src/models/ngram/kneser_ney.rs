@@ -1,9 +1,9 @@
 //! Interpolated modified Kneser–Ney smoothing, as KenLM's `lmplz --discount_fallback` does it.
 //!
 //! A little is taken from every count, and what was taken is given to all characters, in
-//! proportion to the probabilities of the order below. There, a character counts not for how often
-//! it occurs but for how many different characters it occurs after: it is asked for where the
-//! longer context was never followed by it.
+//! proportion to the probabilities of the order below. There, a character counts by how many
+//! different characters it occurs after, not by how often: it is looked for there only where it
+//! never followed the longer context.
 //!
 //! With `a` the count of an n-gram (see `Occurrences::adjusted`), `s` the sum of those with the
 //! same context, and `D` the discounts of its order, of counts of 1, 2, and 3 or more:
@@ -31,15 +31,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::trie::{Node, Occurrences, Trie};
+use super::interpolation::{Weights, interpolate};
+use super::trie::{Occurrences, Trie};
 use super::view::{Probabilities, View};
 
-/// What is taken from counts of 1, 2, and 3 or more.
+/// The discounts of counts of 1, 2, and 3 or more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Discounts(pub [f32; 3]);
 
 impl Discounts {
-    /// Where they cannot be had from the counts: KenLM's `--discount_fallback`.
+    /// KenLM's `--discount_fallback`, for counts that give none.
     pub const FALLBACK: Self = Self([0.5, 1.0, 1.5]);
 
     /// From how many n-grams of an order have a count of 1, 2, 3 and 4; the fallback if one of the
@@ -63,7 +64,15 @@ impl Discounts {
         }
     }
 
-    /// What is taken from a count.
+    fn of_counts(counts: &[u64]) -> Self {
+        let mut n = [0; 4];
+        for &count in counts.iter().filter(|count| (1..=4).contains(*count)) {
+            n[count as usize - 1] += 1;
+        }
+        Self::of(n)
+    }
+
+    /// The discount of a count.
     fn from(&self, count: u64) -> f32 {
         match count {
             0 => 0.0,
@@ -110,27 +119,19 @@ impl<'a> Lower<'a> {
 
     /// Adds a level below the highest, and returns its discounts.
     pub fn add(&mut self) -> Discounts {
-        let (p, backoff, discounts) = self.next(|occurrences| &occurrences.adjusted);
-        self.levels = self.levels_with(backoff);
-        self.levels.push(Arc::new(Probabilities {
-            p,
-            backoff: Vec::new(),
-        }));
+        let (levels, discounts) = self.with(&self.occurrences[self.levels.len()].adjusted);
+        self.levels = levels;
         self.discounts.push(discounts);
         discounts
     }
 
-    /// The model that ends with the next level.
+    /// The model whose highest level is the next one.
     pub fn with_top(&self) -> Estimate {
-        let (p, backoff, discounts) = self.next(|occurrences| &occurrences.raw);
-        let mut levels = self.levels_with(backoff);
-        levels.push(Arc::new(Probabilities {
-            p,
-            backoff: Vec::new(),
-        }));
+        let (levels, discounts) = self.with(&self.occurrences[self.levels.len()].raw);
+        let trie = Arc::clone(&self.trie);
         Estimate {
             view: View {
-                trie: Arc::clone(&self.trie),
+                trie,
                 levels,
                 unit: 1.0,
             },
@@ -138,98 +139,63 @@ impl<'a> Lower<'a> {
         }
     }
 
-    fn levels_with(&self, backoff: Vec<f32>) -> Vec<Arc<Probabilities>> {
+    /// The levels with one more, of n-grams with these counts, and its discounts.
+    fn with(&self, counts: &[u64]) -> (Vec<Arc<Probabilities>>, Discounts) {
+        let discounts = Discounts::of_counts(counts);
+        let weights = |counts: &[u64]| Discounted::of(counts, discounts);
         let mut levels = self.levels.clone();
-        if let Some(last) = levels.last_mut() {
-            Arc::make_mut(last).backoff = backoff;
+        // Of all characters and the end token, and <unk>, which is the last count.
+        let uniform = 1.0 / counts.len() as f32;
+        interpolate(&self.trie, &mut levels, counts, uniform.into(), weights);
+        (levels, discounts)
+    }
+}
+
+/// The counts after a context.
+struct Discounted {
+    sum: f32,
+    /// The share of the sum that the discounts take.
+    backoff: f32,
+    discounts: Discounts,
+}
+
+impl Discounted {
+    fn of(counts: &[u64], discounts: Discounts) -> Self {
+        let sum = counts.iter().sum::<u64>() as f32;
+        let mut n = [0_u64; 3];
+        for &count in counts.iter().filter(|&&count| count > 0) {
+            n[count.min(3) as usize - 1] += 1;
         }
-        levels
-    }
-
-    /// The probabilities of the next level, the backoffs of the one below, and the discounts.
-    fn next(&self, counts: impl Fn(&Occurrences) -> &Vec<u64>) -> (Vec<f32>, Vec<f32>, Discounts) {
-        let counts = counts(&self.occurrences[self.levels.len()]);
-        let discounts = discounts_of(counts);
-        match self.levels.last() {
-            None => (unigrams(counts, &discounts), Vec::new(), discounts),
-            Some(below) => {
-                let (p, backoff) = self.longer(counts, &discounts, below);
-                (p, backoff, discounts)
-            }
+        let taken = n.iter().zip(discounts.0);
+        let taken = taken.fold(0.0, |taken, (&n, discount)| taken + discount * n as f32);
+        Self {
+            sum,
+            backoff: taken / sum,
+            discounts,
         }
     }
+}
 
-    fn longer(
-        &self,
-        counts: &[u64],
-        discounts: &Discounts,
-        below: &Probabilities,
-    ) -> (Vec<f32>, Vec<f32>) {
-        let length = self.levels.len() + 1;
-        let suffix = &self.trie.level(length).suffix;
-        let mut p = vec![0.0; counts.len()];
-        let contexts = 0..self.trie.level(length - 1).last.len();
-        let of_context = |index| {
-            let children = self.trie.children(Node {
-                length: length - 1,
-                index,
-            });
-            if children.is_empty() {
-                return 1.0;
-            }
-            let (sum, backoff) = sum_and_backoff(&counts[children.clone()], discounts);
-            for child in children {
-                let lower = below.p[suffix[child] as usize];
-                p[child] = discounted(counts[child], sum, discounts) + backoff * lower;
-            }
-            backoff
-        };
-        let backoff = contexts.map(of_context).collect();
-        (p, backoff)
+impl Weights for Discounted {
+    fn p(&self, count: u64, lower: f64) -> f32 {
+        let discounted = (count as f32 - self.discounts.from(count)) / self.sum;
+        discounted + self.backoff * lower as f32
     }
-}
 
-fn unigrams(counts: &[u64], discounts: &Discounts) -> Vec<f32> {
-    // All characters and the end token, and <unk>, which is the last count here.
-    let uniform = 1.0 / counts.len() as f32;
-    let (sum, backoff) = sum_and_backoff(counts, discounts);
-    let p = counts.iter();
-    p.map(|&count| discounted(count, sum, discounts) + backoff * uniform)
-        .collect()
-}
-
-fn discounted(count: u64, sum: f32, discounts: &Discounts) -> f32 {
-    (count as f32 - discounts.from(count)) / sum
-}
-
-/// The sum of the counts after a context, and the share of it that the discounts take.
-fn sum_and_backoff(counts: &[u64], discounts: &Discounts) -> (f32, f32) {
-    let sum = counts.iter().sum::<u64>() as f32;
-    let mut n = [0_u64; 3];
-    for &count in counts.iter().filter(|&&count| count > 0) {
-        n[count.min(3) as usize - 1] += 1;
+    fn backoff(&self) -> f32 {
+        self.backoff
     }
-    let taken = n.iter().zip(discounts.0);
-    let taken = taken.fold(0.0, |taken, (&n, discount)| taken + discount * n as f32);
-    (sum, taken / sum)
-}
-
-fn discounts_of(counts: &[u64]) -> Discounts {
-    let mut n = [0; 4];
-    for &count in counts.iter().filter(|count| (1..=4).contains(*count)) {
-        n[count as usize - 1] += 1;
-    }
-    Discounts::of(n)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counting::tests::ngrams_of;
+    use crate::data::Words;
     use crate::memory::Memory;
     use crate::models::LanguageModel;
     use crate::models::ngram::{Ngram, Smoothing};
     use crate::score;
-    use crate::{Words, counting::tests::ngrams_of};
 
     /// The 1st, 3rd, 5th … line of the names, or the 2nd, 4th, 6th ….
     fn every_other_line(first: usize) -> Words {

@@ -1,5 +1,4 @@
-//! What a model of longer n-grams says of pairs: how often each character follows each one in the
-//! words that it makes.
+//! The distribution of pairs of characters in the words that a model of longer n-grams makes.
 //!
 //! All words set out from the start token, and at each character their share flows on: from an
 //! n-gram to its children, and what is left for other characters to its suffix, which passes it on
@@ -46,7 +45,7 @@ pub(super) fn of(
         if sum > 0.0 {
             row.iter_mut().for_each(|p| *p /= sum);
         } else {
-            // No word has it: what the model would say, had one.
+            // No word has this character: its distribution at the beginning of a word.
             view.fill(view.step(view.start(), before).1, &mut p);
             let sum: f64 = p.iter().map(|&p| f64::from(p)).sum();
             let share = |p: f32| f64::from(p) / if sum > 0.0 { sum } else { 1.0 };
@@ -112,7 +111,7 @@ impl Flow<'_> {
         visits
     }
 
-    /// Adds to each pair how many characters of all words are it.
+    /// Adds up the expected number of times of each pair.
     fn pairs(&self, visits: &Places, expected: &mut [f64]) {
         self.pass_on(visits, |before, index, _, share| {
             expected[before * self.v + index] += share;

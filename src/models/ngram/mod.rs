@@ -1,8 +1,8 @@
 //! N-gram models of any order: how probable each character is after up to `N - 1` others.
 //!
 //! To be read in this order: `trie` has all n-grams of up to `N` characters, `view` their
-//! probabilities. [`kneser_ney`] (as KenLM does it), [`witten_bell`] and [`additive`] (as the lecture
-//! does it) make these of counts. `model` is the language model: `walk` gives it the probabilities of
+//! probabilities. [`kneser_ney`] (as KenLM does it) and [`witten_bell`], by `interpolation`, and
+//! [`additive`] (as the lecture does it) make these of counts. `model` is the language model: `walk` gives it the probabilities of
 //! words, `drawer` draws words, `marginal` gives its distribution of pairs. [`orders`] compares models
 //! of every order.
 //!
@@ -28,6 +28,7 @@
 
 pub mod additive;
 mod drawer;
+mod interpolation;
 pub mod kneser_ney;
 mod marginal;
 mod model;

@@ -10,8 +10,10 @@ use super::smoothing::Smoothing;
 use super::trie::{Node, Occurrences, Trie};
 use super::view::View;
 use super::{additive, witten_bell};
-use crate::counting::NgramCounts;
+use crate::counting::{NgramCounts, count_parts};
 use crate::data::Vocabulary;
+use crate::data::parts::Parts;
+use crate::data::split::Part;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::score::Sum;
@@ -31,13 +33,12 @@ pub struct Orders {
 pub struct Order {
     /// The length of its longest n-grams.
     pub order: usize,
-    /// How many of these there are.
+    /// The number of these.
     pub ngrams: u64,
-    /// What is taken from counts of 1, 2, and 3 or more of n-grams of this length in the model of
-    /// the highest order.
+    /// The discounts of n-grams of this length in the model of the highest order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discounts: Option<Discounts>,
-    /// What is added to every count.
+    /// The number that is added to every count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub added: Option<f64>,
     /// The average NLL of the training data, in nats.
@@ -73,7 +74,7 @@ impl Orders {
     /// [`Error::Memory`] before more memory is used than there is.
     pub fn of(train: NgramCounts, dev: Option<NgramCounts>, memory: &Memory) -> Result<Self> {
         let (trie, occurrences) = Trie::of(&train, memory)?;
-        // Those of one order at a time follow from them, and what a search asks of these.
+        // The counts of one order at a time follow from them, and `DevCounts` from these.
         let bytes = dev.as_ref().map_or(0, |dev| {
             dev.bytes() + (dev.len() * size_of::<(f64, f64, f64)>()) as u64
         });
@@ -90,6 +91,34 @@ impl Orders {
             occurrences,
             dev,
         })
+    }
+
+    /// Counts the n-grams of the train part and, if it has words, the dev part. `bigrams` are those of
+    /// the whole list; `on_words` is told of words that were counted, by several threads.
+    ///
+    /// # Errors
+    ///
+    /// As [`count_parts`].
+    pub fn count(
+        parts: &Parts,
+        bigrams: &NgramCounts,
+        order: usize,
+        memory: &Memory,
+        on_words: &(dyn Fn(u64) + Sync),
+    ) -> Result<Self> {
+        // All bigrams of the list are counted already.
+        let known = (order == 2 && parts.is_whole()).then(|| bigrams.clone());
+        let mut wanted = Vec::new();
+        wanted.extend(known.is_none().then_some(Part::Train));
+        wanted.extend((parts.words(Part::Dev) > 0).then_some(Part::Dev));
+        let vocabulary = bigrams.vocabulary();
+        let mut counted = match wanted.is_empty() {
+            true => Vec::new(),
+            false => count_parts(parts, &wanted, vocabulary, order, memory, on_words)?,
+        };
+        let dev = wanted.contains(&Part::Dev).then(|| counted.pop()).flatten();
+        let train = known.or_else(|| counted.pop());
+        Self::of(train.unwrap_or_else(|| bigrams.clone()), dev, memory)
     }
 
     /// The model of the highest order.
@@ -306,17 +335,16 @@ pub fn better_order(rows: &[Order]) -> Option<usize> {
 /// A difference of dev NLLs that is clear, in nats.
 const CLEARLY: f64 = 0.005;
 
-/// How close to the best number a search comes, as a share of it.
+/// The precision of the search, as a share of the number.
 const PRECISION: f64 = 0.01;
 
 /// The golden ratio less 1: the same points serve two steps of a search.
 const GOLDEN: f64 = 0.618_033_988_749_895;
 
-/// What additive smoothing asks of the dev data.
+/// The dev data as additive smoothing needs them.
 struct DevCounts {
     v: f64,
-    /// How often an n-gram and its context occur in the training data, and the n-gram in the dev
-    /// data.
+    /// Counts of an n-gram and of its context in the training data, and of the n-gram in the dev data.
     ngrams: Vec<(f64, f64, f64)>,
     total: f64,
 }
@@ -386,8 +414,8 @@ fn nll(view: &View, counts: &NgramCounts) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counting::{count, count_parts};
-    use crate::data::{Digest, List, Part, Parts, Shares, Source, Split};
+    use crate::counting::count;
+    use crate::data::{Digest, List, Shares, Source, Split};
     use crate::score::evaluate;
 
     fn memory() -> Memory {
@@ -402,13 +430,8 @@ mod tests {
             digest: counted.digest,
         };
         let parts = Parts::new(list, Split::new(Shares::USUAL, 420, words));
-        let vocabulary = counted.counts.vocabulary();
-        let wanted = [Part::Train, Part::Dev];
-        let mut counts =
-            count_parts(&parts, &wanted, vocabulary, order, &memory(), &|_| ()).unwrap();
-        let dev = counts.pop().unwrap();
-        let train = counts.pop().unwrap();
-        (parts, Orders::of(train, Some(dev), &memory()).unwrap())
+        let orders = Orders::count(&parts, &counted.counts, order, &memory(), &|_| ()).unwrap();
+        (parts, orders)
     }
 
     /// The figures by counts are those of the words, one after the other.

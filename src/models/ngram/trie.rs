@@ -22,7 +22,7 @@ use crate::memory::Memory;
 pub(crate) struct Level {
     /// The last character of each.
     pub last: Vec<u16>,
-    /// Where its children begin on the next level, and behind the last one where they end; empty
+    /// The place of its first child on the next level, and behind the last n-gram their number; empty
     /// on the last level.
     pub children: Vec<u32>,
     /// Its suffix one level below; empty on the first level, where that is the root.
@@ -35,13 +35,13 @@ pub(crate) struct Trie {
     pub levels: Vec<Level>,
 }
 
-/// How often the n-grams of one level occur.
+/// The counts of the n-grams of one level.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Occurrences {
-    /// How often each occurs.
+    /// The number of occurrences of each.
     pub raw: Vec<u64>,
-    /// How many different characters are to the left of each; of those that begin with the start
-    /// token, which has nothing to its left, and of the longest, how often they occur.
+    /// The number of different characters to the left of each. Of the longest, and of those that begin
+    /// with the start token, which has nothing to its left, the number of occurrences.
     ///
     /// Source: Chen and Goodman, 1998, section 3; Heafield et al., 2013, "adjusted counts".
     pub adjusted: Vec<u64>,
@@ -88,7 +88,7 @@ impl Trie {
         &self.levels[length - 1]
     }
 
-    /// Where the children of a node are on the next level.
+    /// The places of a node's children on the next level.
     pub fn children(&self, node: Node) -> Range<usize> {
         if node.length == 0 {
             return 0..self.levels[0].last.len();
@@ -260,7 +260,7 @@ fn reserve<K: Packed>(ngrams: usize, memory: &Memory) -> Result<bool> {
     Ok(memory.reserve(ngrams as u64 * (BYTES_AN_NGRAM + size_of::<K>() as u64)))
 }
 
-/// Where the contexts of n-grams are among those one character shorter.
+/// The places of the contexts of n-grams among those one character shorter.
 pub(crate) fn contexts<K: Packed>(
     ngrams: impl Iterator<Item = K>,
     packing: Packing,

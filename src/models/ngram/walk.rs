@@ -6,7 +6,7 @@
 use super::trie::Node;
 use super::view::{View, Weighted};
 
-/// How many walks there are.
+/// The number of walks.
 const LANES: usize = 8;
 
 /// The probabilities of all characters of words, and of their ends, word after word.

@@ -1,4 +1,5 @@
-//! Witten–Bell smoothing: what never followed a context is as probable as something new was in it.
+//! Witten–Bell smoothing: a character that never followed a context is as probable as a character
+//! that was new there has been.
 //!
 //! With `c` how often an n-gram occurs, `s` how often its context does, and `t` how many different
 //! characters follow the context:
@@ -15,49 +16,22 @@
 
 use std::sync::Arc;
 
-use super::trie::{Node, Occurrences, Trie};
-use super::view::{Probabilities, View};
+use super::interpolation::{Weights, interpolate};
+use super::trie::{Occurrences, Trie};
+use super::view::View;
 
 /// Estimates the probabilities of all n-grams.
 pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences]) -> View {
-    let mut levels: Vec<Arc<Probabilities>> = Vec::new();
-    for (below, counts) in occurrences.iter().enumerate() {
-        let counts = &counts.raw;
-        let Some(lower) = levels.last_mut() else {
-            // Without <unk>, which is the last.
-            let counts = &counts[..counts.len() - 1];
-            let uniform = 1.0 / counts.len() as f64;
-            let weights = Weights::of(counts);
-            let p = counts.iter().map(|&count| weights.p(count, uniform));
-            levels.push(Arc::new(Probabilities {
-                p: p.collect(),
-                backoff: Vec::new(),
-            }));
-            continue;
+    let mut levels = Vec::new();
+    for (below, Occurrences { raw, .. }) in occurrences.iter().enumerate() {
+        // Of single characters without <unk>, which is the last.
+        let counts = if below == 0 {
+            &raw[..raw.len() - 1]
+        } else {
+            raw
         };
-        let lower = Arc::make_mut(lower);
-        let suffix = &trie.level(below + 1).suffix;
-        let mut p = vec![0.0; counts.len()];
-        let of_context = |index| {
-            let length = below;
-            let children = trie.children(Node { length, index });
-            if children.is_empty() {
-                return 1.0;
-            }
-            let weights = Weights::of(&counts[children.clone()]);
-            for child in children {
-                let lower = lower.p[suffix[child] as usize];
-                p[child] = weights.p(counts[child], lower.into());
-            }
-            weights.backoff() as f32
-        };
-        let contexts = 0..trie.level(below).last.len();
-        let backoff = contexts.map(of_context).collect();
-        lower.backoff = backoff;
-        levels.push(Arc::new(Probabilities {
-            p,
-            backoff: Vec::new(),
-        }));
+        let uniform = 1.0 / counts.len() as f64;
+        interpolate(&trie, &mut levels, counts, uniform, Followers::of);
     }
     View {
         trie,
@@ -66,33 +40,36 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences]) -> View {
     }
 }
 
-/// How often a context occurs, and how many characters follow it.
-struct Weights {
+/// The counts after a context.
+struct Followers {
     sum: f64,
+    /// How many different characters there are.
     distinct: f64,
 }
 
-impl Weights {
+impl Followers {
     fn of(counts: &[u64]) -> Self {
         Self {
             sum: counts.iter().sum::<u64>() as f64,
             distinct: counts.iter().filter(|&&count| count > 0).count() as f64,
         }
     }
+}
 
+impl Weights for Followers {
     fn p(&self, count: u64, lower: f64) -> f32 {
         ((count as f64 + self.distinct * lower) / (self.sum + self.distinct)) as f32
     }
 
-    fn backoff(&self) -> f64 {
-        self.distinct / (self.sum + self.distinct)
+    fn backoff(&self) -> f32 {
+        (self.distinct / (self.sum + self.distinct)) as f32
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::Words;
     use crate::counting::tests::ngrams_of;
+    use crate::data::Words;
     use crate::memory::Memory;
     use crate::models::LanguageModel;
     use crate::models::ngram::{Ngram, Smoothing};

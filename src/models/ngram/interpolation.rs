@@ -1,0 +1,58 @@
+//! Probabilities of n-grams interpolated with those of their suffixes.
+
+use std::sync::Arc;
+
+use super::trie::Trie;
+use super::view::Probabilities;
+
+/// The weights of the n-grams after a context.
+pub(super) trait Weights {
+    /// The probability of an n-gram by its count and the probability of its suffix.
+    fn p(&self, count: u64, lower: f64) -> f32;
+
+    /// What is left for characters that never followed.
+    fn backoff(&self) -> f32;
+}
+
+/// Adds a level of n-grams with these counts, and their contexts' backoffs to the level below.
+/// `weights` makes its weights of the counts after a context; below single characters all have the
+/// probability `uniform`.
+pub(super) fn interpolate<W: Weights>(
+    trie: &Trie,
+    levels: &mut Vec<Arc<Probabilities>>,
+    counts: &[u64],
+    uniform: f64,
+    weights: impl Fn(&[u64]) -> W,
+) {
+    let length = levels.len() + 1;
+    let mut p = vec![0.0; counts.len()];
+    match levels.last_mut() {
+        None => {
+            let weights = weights(counts);
+            let pairs = p.iter_mut().zip(counts);
+            pairs.for_each(|(p, &count)| *p = weights.p(count, uniform));
+        }
+        Some(below) => {
+            let below = Arc::make_mut(below);
+            let suffix = &trie.level(length).suffix;
+            let of_context = |ends: &[u32]| {
+                let children = ends[0] as usize..ends[1] as usize;
+                if children.is_empty() {
+                    return 1.0;
+                }
+                let weights = weights(&counts[children.clone()]);
+                for child in children {
+                    let lower = below.p[suffix[child] as usize];
+                    p[child] = weights.p(counts[child], lower.into());
+                }
+                weights.backoff()
+            };
+            let contexts = trie.level(length - 1).children.windows(2);
+            below.backoff = contexts.map(of_context).collect();
+        }
+    }
+    levels.push(Arc::new(Probabilities {
+        p,
+        backoff: Vec::new(),
+    }));
+}
