@@ -5,9 +5,10 @@
 use tch::{Device, Kind, Tensor};
 
 use super::bit_for_bit::formula::{Formula, by_operations};
-use super::bit_for_bit::numbers::descend;
+use super::bit_for_bit::updates::descend;
 use super::data::{BATCH, Batches, Dataset};
 use super::figures::{Figure, Tolerance};
+use super::layers::learned;
 use super::names;
 use super::stage::{Section, Stage};
 use super::training::{Published, STEPS, Schedule, train};
@@ -57,11 +58,11 @@ impl Network {
         let w2 = randn(&[h, 27], 0.1)?;
         let b2 = randn(&[27], 0.1)?;
         let [gain, bias] = of_gain;
-        let trained = |parameter: Tensor| -> Result<Tensor> {
-            Ok(parameter.f_to_device(device)?.f_set_requires_grad(true)?)
-        };
-        let [c, w1, b1, w2, b2, gain, bias] = [c, w1, b1, w2, b2, gain, bias].map(trained);
-        Ok(Self([c?, w1?, b1?, w2?, b2?, gain?, bias?]))
+        let mut parameters = [c, w1, b1, w2, b2, gain, bias];
+        for parameter in &mut parameters {
+            *parameter = learned(parameter, device)?;
+        }
+        Ok(Self(parameters))
     }
 
     fn parameters(&self) -> usize {
@@ -71,6 +72,9 @@ impl Network {
     /// `[N, 3]` to `emb [N, 3, 10]`, `embcat [N, 30]` and `hprebn [N, H]`.
     fn hidden(&self, x: &Tensor) -> Result<[Tensor; 3]> {
         let [c, w1, b1, ..] = &self.0;
+        // emb = C[Xb]
+        // embcat = emb.view(emb.shape[0], -1)
+        // hprebn = embcat @ W1 + b1
         let emb = Tensor::f_embedding(c, x, -1, false, false)?;
         let embcat = emb.f_view([-1, 30])?;
         let hprebn = embcat.f_matmul(w1)?.f_add(b1)?;
@@ -110,164 +114,100 @@ fn row_sums(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?)
 }
 
-/// The forward pass in pieces that are small enough to go back through one at a time.
-struct Forward {
-    /// `[N, 3, 10]`.
-    emb: Tensor,
-    /// `[N, 30]`.
-    embcat: Tensor,
-    /// `[N, H]`, as all until `h` but for means, variances and their inverses, which are `[1, H]`.
-    hprebn: Tensor,
-    bnmeani: Tensor,
-    bndiff: Tensor,
-    bndiff2: Tensor,
-    bnvar: Tensor,
-    bnvar_inv: Tensor,
-    bnraw: Tensor,
-    hpreact: Tensor,
-    h: Tensor,
-    /// `[N, V]`, as all until `logprobs` but for maxima and sums, which are `[N, 1]`.
-    logits: Tensor,
-    logit_maxes: Tensor,
-    norm_logits: Tensor,
-    counts: Tensor,
-    counts_sum: Tensor,
-    counts_sum_inv: Tensor,
-    probs: Tensor,
-    logprobs: Tensor,
-    /// A scalar.
-    loss: Tensor,
-}
+/// A tensor of the forward pass with its name, and its gradient by hand.
+type ByHand = (&'static str, Tensor, Tensor);
 
-/// A tensor of the forward pass with its name, and its gradient.
-type Gradient<'a> = (&'static str, &'a Tensor, Tensor);
+/// Exercise 1: the loss of targets, `[N, 1]`, after contexts, `[N, 3]`, in pieces that are small enough
+/// to go back through one at a time, and their gradients.
+// Long: every line of the notebook's forward and backward pass, whose tensors share their names.
+fn step_by_step(network: &Network, xb: &Tensor, ys: &Tensor) -> Result<(Tensor, Vec<ByHand>)> {
+    let [c, w1, b1, w2, b2, bngain, bnbias] = &network.0;
+    let n = BATCH as f64;
+    let [emb, embcat, hprebn] = network.hidden(xb)?;
+    let bnmeani = column_sums(&hprebn)?.f_mul_scalar(1.0 / n)?; // [1, H]
+    let bndiff = hprebn.f_sub(&bnmeani)?;
+    let bndiff2 = bndiff.f_square()?;
+    let bnvar = column_sums(&bndiff2)?.f_mul_scalar(1.0 / (n - 1.0))?; // [1, H]
+    let bnvar_inv = bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-0.5)?; // [1, H]
+    let bnraw = bndiff.f_mul(&bnvar_inv)?;
+    let hpreact = bngain.f_mul(&bnraw)?.f_add(bnbias)?;
+    let h = hpreact.f_tanh()?;
+    let logits = h.f_matmul(w2)?.f_add(b2)?; // [N, V]
+    let (logit_maxes, places) = logits.f_max_dim(1, true)?; // [N, 1] each
+    let norm_logits = logits.f_sub(&logit_maxes)?;
+    let counts = norm_logits.f_exp()?;
+    let counts_sum = row_sums(&counts)?; // [N, 1]
+    let counts_sum_inv = counts_sum.f_pow_tensor_scalar(-1.0)?; // [N, 1]
+    let probs = counts.f_mul(&counts_sum_inv)?;
+    let logprobs = probs.f_log()?;
+    let of_targets = logprobs.f_gather(1, ys, false)?;
+    let loss = of_targets.f_mean(Kind::Float)?.f_neg()?;
 
-impl Forward {
-    /// The loss of targets, `[N, 1]`, after contexts, `[N, 3]`.
-    fn new(network: &Network, xb: &Tensor, ys: &Tensor) -> Result<Self> {
-        let [.., w2, b2, bngain, bnbias] = &network.0;
-        let n = BATCH as f64;
-        let [emb, embcat, hprebn] = network.hidden(xb)?;
-        let bnmeani = column_sums(&hprebn)?.f_mul_scalar(1.0 / n)?;
-        let bndiff = hprebn.f_sub(&bnmeani)?;
-        let bndiff2 = bndiff.f_square()?;
-        let bnvar = column_sums(&bndiff2)?.f_mul_scalar(1.0 / (n - 1.0))?;
-        let bnvar_inv = bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-0.5)?;
-        let bnraw = bndiff.f_mul(&bnvar_inv)?;
-        let hpreact = bngain.f_mul(&bnraw)?.f_add(bnbias)?;
-        let h = hpreact.f_tanh()?;
-        let logits = h.f_matmul(w2)?.f_add(b2)?;
-        let (logit_maxes, _) = logits.f_max_dim(1, true)?;
-        let norm_logits = logits.f_sub(&logit_maxes)?;
-        let counts = norm_logits.f_exp()?;
-        let counts_sum = row_sums(&counts)?;
-        let counts_sum_inv = counts_sum.f_pow_tensor_scalar(-1.0)?;
-        let probs = counts.f_mul(&counts_sum_inv)?;
-        let logprobs = probs.f_log()?;
-        let of_targets = logprobs.f_gather(1, ys, false)?;
-        Ok(Self {
-            loss: of_targets.f_mean(Kind::Float)?.f_neg()?,
-            emb,
-            embcat,
-            hprebn,
-            bnmeani,
-            bndiff,
-            bndiff2,
-            bnvar,
-            bnvar_inv,
-            bnraw,
-            hpreact,
-            h,
-            logits,
-            logit_maxes,
-            norm_logits,
-            counts,
-            counts_sum,
-            counts_sum_inv,
-            probs,
-            logprobs,
-        })
-    }
+    let _by_hand = tch::no_grad_guard();
+    let ones = ys.f_ones_like()?.f_to_kind(Kind::Float)?;
+    let one_hot = logprobs.f_zeros_like()?.f_scatter(1, ys, &ones)?;
+    let dlogprobs = one_hot.f_mul_scalar(-1.0 / n)?;
+    let dprobs = probs.f_reciprocal()?.f_mul(&dlogprobs)?;
+    let dcounts_sum_inv = row_sums(&counts.f_mul(&dprobs)?)?;
+    let inverse = counts_sum.f_pow_tensor_scalar(-2.0)?.f_neg()?;
+    let dcounts_sum = inverse.f_mul(&dcounts_sum_inv)?;
+    let dcounts = counts_sum_inv.f_mul(&dprobs)?.f_add(&dcounts_sum)?;
+    let dnorm_logits = counts.f_mul(&dcounts)?;
+    let dlogit_maxes = row_sums(&dnorm_logits.f_neg()?)?;
+    let largest = logits.f_zeros_like()?.f_scatter(1, &places, &ones)?;
+    let dlogits = dnorm_logits.f_add(&largest.f_mul(&dlogit_maxes)?)?;
+    let dh = dlogits.f_matmul(&w2.f_tr()?)?;
+    let dw2 = h.f_tr()?.f_matmul(&dlogits)?;
+    let db2 = column_sums(&dlogits)?.f_view([-1])?;
+    let slope = h.f_square()?.f_neg()?.f_add_scalar(1.0)?;
+    let dhpreact = slope.f_mul(&dh)?;
+    let dbngain = column_sums(&bnraw.f_mul(&dhpreact)?)?;
+    let dbnbias = column_sums(&dhpreact)?;
+    let dbnraw = bngain.f_mul(&dhpreact)?;
+    let dbnvar_inv = column_sums(&bndiff.f_mul(&dbnraw)?)?;
+    let power = bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-1.5)?;
+    let dbnvar = power.f_mul_scalar(-0.5)?.f_mul(&dbnvar_inv)?;
+    let share = bndiff2.f_ones_like()?.f_mul_scalar(1.0 / (n - 1.0))?;
+    let dbndiff2 = share.f_mul(&dbnvar)?;
+    let dbndiff = bnvar_inv.f_mul(&dbnraw)?;
+    let dbndiff = dbndiff.f_add(&bndiff.f_mul_scalar(2.0)?.f_mul(&dbndiff2)?)?;
+    let dbnmeani = column_sums(&dbndiff.f_neg()?)?;
+    let dhprebn = dbndiff.f_add(&dbnmeani.f_mul_scalar(1.0 / n)?)?;
+    let dembcat = dhprebn.f_matmul(&w1.f_tr()?)?;
+    let dw1 = embcat.f_tr()?.f_matmul(&dhprebn)?;
+    let db1 = column_sums(&dhprebn)?.f_view([-1])?;
+    let demb = dembcat.f_view(emb.size().as_slice())?;
+    let dc = of_embedding(c, xb, &demb)?;
 
-    /// Back from the loss to the logits, whose gradient is the last.
-    fn back_to_logits(&self, ys: &Tensor) -> Result<[Gradient<'_>; 8]> {
-        let ones = ys.f_ones_like()?.f_to_kind(Kind::Float)?;
-        let one_hot = self.logprobs.f_zeros_like()?.f_scatter(1, ys, &ones)?;
-        let dlogprobs = one_hot.f_mul_scalar(-1.0 / BATCH as f64)?;
-        let dprobs = self.probs.f_reciprocal()?.f_mul(&dlogprobs)?;
-        let dcounts_sum_inv = row_sums(&self.counts.f_mul(&dprobs)?)?;
-        let inverse = self.counts_sum.f_pow_tensor_scalar(-2.0)?.f_neg()?;
-        let dcounts_sum = inverse.f_mul(&dcounts_sum_inv)?;
-        let dcounts = self.counts_sum_inv.f_mul(&dprobs)?.f_add(&dcounts_sum)?;
-        let dnorm_logits = self.counts.f_mul(&dcounts)?;
-        let dlogit_maxes = row_sums(&dnorm_logits.f_neg()?)?;
-        let (_, places) = self.logits.f_max_dim(1, true)?;
-        let largest = self.logits.f_zeros_like()?.f_scatter(1, &places, &ones)?;
-        let dlogits = dnorm_logits.f_add(&largest.f_mul(&dlogit_maxes)?)?;
-        Ok([
-            ("logprobs", &self.logprobs, dlogprobs),
-            ("probs", &self.probs, dprobs),
-            ("counts_sum_inv", &self.counts_sum_inv, dcounts_sum_inv),
-            ("counts_sum", &self.counts_sum, dcounts_sum),
-            ("counts", &self.counts, dcounts),
-            ("norm_logits", &self.norm_logits, dnorm_logits),
-            ("logit_maxes", &self.logit_maxes, dlogit_maxes),
-            ("logits", &self.logits, dlogits),
-        ])
-    }
-
-    /// Back from the logits to `C`.
-    fn back_to_c<'a>(
-        &'a self,
-        network: &'a Network,
-        xb: &Tensor,
-        dlogits: &Tensor,
-    ) -> Result<[Gradient<'a>; 18]> {
-        let [c, w1, b1, w2, b2, bngain, bnbias] = &network.0;
-        let n = BATCH as f64;
-        let dh = dlogits.f_matmul(&w2.f_tr()?)?;
-        let dw2 = self.h.f_tr()?.f_matmul(dlogits)?;
-        let db2 = column_sums(dlogits)?.f_view([-1])?;
-        let slope = self.h.f_square()?.f_neg()?.f_add_scalar(1.0)?;
-        let dhpreact = slope.f_mul(&dh)?;
-        let dbngain = column_sums(&self.bnraw.f_mul(&dhpreact)?)?;
-        let dbnbias = column_sums(&dhpreact)?;
-        let dbnraw = bngain.f_mul(&dhpreact)?;
-        let dbnvar_inv = column_sums(&self.bndiff.f_mul(&dbnraw)?)?;
-        let power = self.bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-1.5)?;
-        let dbnvar = power.f_mul_scalar(-0.5)?.f_mul(&dbnvar_inv)?;
-        let share = self.bndiff2.f_ones_like()?.f_mul_scalar(1.0 / (n - 1.0))?;
-        let dbndiff2 = share.f_mul(&dbnvar)?;
-        let dbndiff = self.bnvar_inv.f_mul(&dbnraw)?;
-        let dbndiff = dbndiff.f_add(&self.bndiff.f_mul_scalar(2.0)?.f_mul(&dbndiff2)?)?;
-        let dbnmeani = column_sums(&dbndiff.f_neg()?)?;
-        let dhprebn = dbndiff.f_add(&dbnmeani.f_mul_scalar(1.0 / n)?)?;
-        let dembcat = dhprebn.f_matmul(&w1.f_tr()?)?;
-        let dw1 = self.embcat.f_tr()?.f_matmul(&dhprebn)?;
-        let db1 = column_sums(&dhprebn)?.f_view([-1])?;
-        let demb = dembcat.f_view(self.emb.size().as_slice())?;
-        let dc = of_embedding(c, xb, &demb)?;
-        Ok([
-            ("h", &self.h, dh),
-            ("W2", w2, dw2),
-            ("b2", b2, db2),
-            ("hpreact", &self.hpreact, dhpreact),
-            ("bngain", bngain, dbngain),
-            ("bnbias", bnbias, dbnbias),
-            ("bnraw", &self.bnraw, dbnraw),
-            ("bnvar_inv", &self.bnvar_inv, dbnvar_inv),
-            ("bnvar", &self.bnvar, dbnvar),
-            ("bndiff2", &self.bndiff2, dbndiff2),
-            ("bndiff", &self.bndiff, dbndiff),
-            ("bnmeani", &self.bnmeani, dbnmeani),
-            ("hprebn", &self.hprebn, dhprebn),
-            ("embcat", &self.embcat, dembcat),
-            ("W1", w1, dw1),
-            ("b1", b1, db1),
-            ("emb", &self.emb, demb),
-            ("C", c, dc),
-        ])
-    }
+    let by_hand = vec![
+        ("logprobs", logprobs, dlogprobs),
+        ("probs", probs, dprobs),
+        ("counts_sum_inv", counts_sum_inv, dcounts_sum_inv),
+        ("counts_sum", counts_sum, dcounts_sum),
+        ("counts", counts, dcounts),
+        ("norm_logits", norm_logits, dnorm_logits),
+        ("logit_maxes", logit_maxes, dlogit_maxes),
+        ("logits", logits, dlogits),
+        ("h", h, dh),
+        ("W2", w2.shallow_clone(), dw2),
+        ("b2", b2.shallow_clone(), db2),
+        ("hpreact", hpreact, dhpreact),
+        ("bngain", bngain.shallow_clone(), dbngain),
+        ("bnbias", bnbias.shallow_clone(), dbnbias),
+        ("bnraw", bnraw, dbnraw),
+        ("bnvar_inv", bnvar_inv, dbnvar_inv),
+        ("bnvar", bnvar, dbnvar),
+        ("bndiff2", bndiff2, dbndiff2),
+        ("bndiff", bndiff, dbndiff),
+        ("bnmeani", bnmeani, dbnmeani),
+        ("hprebn", hprebn, dhprebn),
+        ("embcat", embcat, dembcat),
+        ("W1", w1.shallow_clone(), dw1),
+        ("b1", b1.shallow_clone(), db1),
+        ("emb", emb, demb),
+        ("C", c.shallow_clone(), dc),
+    ];
+    Ok((loss, by_hand))
 }
 
 /// The largest difference of two tensors.
@@ -284,24 +224,16 @@ fn exercises(stage: &mut Stage, data: &Dataset) -> Result<()> {
         return Ok(());
     };
     let ys = yb.f_unsqueeze(1)?;
-    let forward = Forward::new(&network, &xb, &ys)?;
-    let by_hand = tch::no_grad(|| -> Result<_> {
-        let mut gradients = Vec::from(forward.back_to_logits(&ys)?);
-        let dlogits = gradients[7].2.shallow_clone();
-        gradients.extend(forward.back_to_c(&network, &xb, &dlogits)?);
-        Ok(gradients)
-    })?;
-    let tensors: Vec<&Tensor> = by_hand.iter().map(|(_, tensor, _)| *tensor).collect();
-    let by_autograd = Tensor::f_run_backward(&[&forward.loss], &tensors, true, false)?;
-
-    let loss = forward.loss.f_double_value(&[])?;
+    let (loss, by_hand) = step_by_step(&network, &xb, &ys)?;
+    let tensors: Vec<&Tensor> = by_hand.iter().map(|(_, tensor, _)| tensor).collect();
+    let by_autograd = Tensor::f_run_backward(&[&loss], &tensors, true, false)?;
     stage.show(Section::new(
         "The forward pass",
         "The network of lecture 3 with a hidden layer of 64, in steps so small that each has a simple \
          derivative; no parameter is 0, which would hide mistakes.",
         vec![
             Figure::same("parameters", network.parameters(), 4137),
-            Figure::about("loss", loss, "3.3377", 0.2, UNSEEDED),
+            Figure::about("loss", loss.f_double_value(&[])?, "3.3377", 0.2, UNSEEDED),
         ],
     ))?;
     let tolerance = Tolerance::on(stage.options.device);
@@ -314,25 +246,41 @@ fn exercises(stage: &mut Stage, data: &Dataset) -> Result<()> {
          is the largest difference from autograd's.",
         figures.collect::<Result<_>>()?,
     ))?;
-    let autograd = |wanted: &str| {
-        let place = by_hand.iter().position(|(name, ..)| *name == wanted);
-        &by_autograd[place.unwrap_or_default()]
-    };
-    exercise_2(stage, data, &forward, &yb, autograd("logits"))?;
-    let [dhpreact, dhprebn] = ["hpreact", "hprebn"].map(autograd);
-    exercise_3(stage, &network, &forward, dhpreact, dhprebn)
+    // Each tensor with its gradient by autograd.
+    let [logits, hpreact, hprebn, bnvar_inv, bnraw] =
+        ["logits", "hpreact", "hprebn", "bnvar_inv", "bnraw"].map(|wanted| {
+            let place = by_hand.iter().position(|(name, ..)| *name == wanted);
+            let place = place.unwrap_or_default();
+            (&by_hand[place].1, &by_autograd[place])
+        });
+    exercise_2(stage, data, &yb, &loss, logits)?;
+
+    let [.., bngain, bnbias] = &network.0;
+    let (dhprebn, fast) = tch::no_grad(|| -> Result<_> {
+        let dhprebn = of_batch_norm(hpreact.1, bngain, bnvar_inv.0, bnraw.0)?;
+        let formula = Formula::Variance { eps: EPS };
+        Ok((dhprebn, by_operations(hprebn.0, bngain, bnbias, formula)?))
+    })?;
+    let off = largest(&fast.out, hpreact.0)?;
+    stage.show(Section::new(
+        "Exercise 3: batch normalisation in one go",
+        "Its gradient, simplified on paper to one line.",
+        vec![
+            tolerance.gradient("hprebn", largest(&dhprebn, hprebn.1)?),
+            Figure::at_most("hpreact, from step by step", off, 1e-6),
+        ],
+    ))
 }
 
-/// Cross-entropy and its gradient in one go.
+/// Cross-entropy of logits and its gradient in one go, beside the loss and autograd's gradient.
 fn exercise_2(
     stage: &mut Stage,
     data: &Dataset,
-    forward: &Forward,
     yb: &Tensor,
-    autograd: &Tensor,
+    loss: &Tensor,
+    (logits, autograd): (&Tensor, &Tensor),
 ) -> Result<()> {
     let tolerance = Tolerance::on(stage.options.device);
-    let logits = &forward.logits;
     let dlogits = tch::no_grad(|| of_cross_entropy(logits, &yb.f_unsqueeze(1)?))?;
     if stage.options.pictures {
         let values: Vec<f32> = Vec::try_from(dlogits.f_to_device(Device::Cpu)?.f_view([-1])?)?;
@@ -347,40 +295,13 @@ fn exercise_2(
         };
         stage.picture(PICTURES[0], &image)?;
     }
-    let off = largest(&cross_entropy(logits, yb)?, &forward.loss)?;
+    let off = largest(&cross_entropy(logits, yb)?, loss)?;
     stage.show(Section::new(
         "Exercise 2: cross-entropy in one go",
         "Its gradient is (softmax - one-hot) / n: what the network expected, less what came.",
         vec![
             tolerance.gradient("logits", largest(&dlogits, autograd)?),
             Figure::at_most("loss, from step by step", off, 1e-6),
-        ],
-    ))
-}
-
-/// Batch normalisation and its gradient in one go.
-fn exercise_3(
-    stage: &mut Stage,
-    network: &Network,
-    forward: &Forward,
-    dhpreact: &Tensor,
-    autograd: &Tensor,
-) -> Result<()> {
-    let tolerance = Tolerance::on(stage.options.device);
-    let [.., bngain, bnbias] = &network.0;
-    let (dhprebn, hpreact_fast) = tch::no_grad(|| -> Result<_> {
-        let dhprebn = of_batch_norm(dhpreact, bngain, &forward.bnvar_inv, &forward.bnraw)?;
-        let formula = Formula::Variance { eps: EPS };
-        let fast = by_operations(&forward.hprebn, bngain, bnbias, formula)?;
-        Ok((dhprebn, fast.out))
-    })?;
-    let off = largest(&hpreact_fast, &forward.hpreact)?;
-    stage.show(Section::new(
-        "Exercise 3: batch normalisation in one go",
-        "Its gradient, simplified on paper to one line.",
-        vec![
-            tolerance.gradient("hprebn", largest(&dhprebn, autograd)?),
-            Figure::at_most("hpreact, from step by step", off, 1e-6),
         ],
     ))
 }
@@ -395,6 +316,9 @@ fn of_embedding(c: &Tensor, x: &Tensor, demb: &Tensor) -> Result<Tensor> {
 /// The gradient of logits, `[N, V]`, by targets, `[N, 1]`.
 fn of_cross_entropy(logits: &Tensor, ys: &Tensor) -> Result<Tensor> {
     let n = logits.size()[0] as f64;
+    // dlogits = F.softmax(logits, 1)
+    // dlogits[range(n), Yb] -= 1
+    // dlogits /= n
     let probs = logits.f_softmax(1, Kind::Float)?;
     let minus_ones = ys.f_full_like(-1.0)?.f_to_kind(Kind::Float)?;
     Ok(probs.f_scatter_add(1, ys, &minus_ones)?.f_div_scalar(n)?)
@@ -409,6 +333,7 @@ fn of_batch_norm(
     bnraw: &Tensor,
 ) -> Result<Tensor> {
     let n = dhpreact.size()[0] as f64;
+    // dhprebn = bngain*bnvar_inv/n * (n*dhpreact - dhpreact.sum(0) - n/(n-1)*bnraw*(dhpreact*bnraw).sum(0))
     let sums = column_sums(dhpreact)?;
     let of_raw = column_sums(&dhpreact.f_mul(bnraw)?)?;
     let along = bnraw.f_mul_scalar(n / (n - 1.0))?.f_mul(&of_raw)?;

@@ -5,12 +5,12 @@
 use tch::{Device, Kind, Tensor};
 
 use super::bit_for_bit::formula::Formula;
-use super::bit_for_bit::numbers::{descend, update_running};
 use super::bit_for_bit::one_pass::normalized;
 use super::bit_for_bit::tape::Tape;
+use super::bit_for_bit::updates::{descend, update_running};
 use super::data::Dataset;
 use super::figures::{Figure, Tolerance};
-use super::layers::{Layer, Mode, Sequential};
+use super::layers::{Layer, Mode, Sequential, learned};
 use super::names;
 use super::stage::{Section, Stage};
 use super::training::{Published, STEPS, Schedule, at_the_end, train};
@@ -109,28 +109,31 @@ impl Shallow {
         let w2 = randn(&[200, 27])?.f_mul_scalar(0.01)?;
         let b2 = randn(&[27])?.f_mul_scalar(0.0)?;
         let full = |number: f64| Tensor::f_full([200], number, (Kind::Float, device));
-        let parameters = [c, w1, w2, b2, full(1.0)?, full(0.0)?];
-        let trained = |parameter: Tensor| -> Result<Tensor> {
-            Ok(parameter.f_to_device(device)?.f_set_requires_grad(true)?)
-        };
-        let [c, w1, w2, b2, gain, bias] = parameters.map(trained);
+        let mut parameters = [c, w1, w2, b2, full(1.0)?, full(0.0)?];
+        for parameter in &mut parameters {
+            *parameter = learned(parameter, device)?;
+        }
         Ok(Self {
-            parameters: [c?, w1?, w2?, b2?, gain?, bias?],
+            parameters,
             running_mean: full(0.0)?,
             running_std: full(1.0)?,
         })
     }
 
-    /// What goes into the hidden layer, `[N, 3]` to `[N, 200]`.
+    /// `[N, 3]` to `[N, 200]`.
     fn hidden(&self, x: &Tensor) -> Result<Tensor> {
         let [c, w1, ..] = &self.parameters;
+        // emb = C[Xb]
+        // hpreact = emb.view(emb.shape[0], -1) @ W1
         let emb = Tensor::f_embedding(c, x, -1, false, false)?; // [N, 3, 10]
         Ok(emb.f_view([-1, 30])?.f_matmul(w1)?)
     }
 
-    /// What comes of it once it is normalised, `[N, 27]`.
+    /// Of the normalised hidden layer, `[N, 200]` to `[N, 27]`.
     fn logits(&self, hpreact: &Tensor) -> Result<Tensor> {
         let [_, _, w2, b2, ..] = &self.parameters;
+        // h = torch.tanh(hpreact)
+        // logits = h @ W2 + b2
         Ok(hpreact.f_tanh()?.f_matmul(w2)?.f_add(b2)?)
     }
 
@@ -193,8 +196,7 @@ fn one_hidden_layer(stage: &mut Stage, data: &Dataset) -> Result<()> {
 
 /// `torch.randn`, to differentiate by.
 fn randn(generator: &mut Generator, shape: &[i64], device: Device) -> Result<Tensor> {
-    let drawn = generator.normal(shape)?.f_to_device(device)?;
-    Ok(drawn.f_set_requires_grad(true)?)
+    learned(&generator.normal(shape)?, device)
 }
 
 fn mean(x: &Tensor) -> Result<f64> {
@@ -361,10 +363,14 @@ impl Deep {
         if is_last {
             self.keep(&wanted, &gradients);
         }
-        let before = self.updates(&gradients, lr)?;
         // for p in parameters: p.data += -lr * p.grad
         descend(&mut self.parameters, &gradients, lr)?;
-        self.keep_ratios(&before)?;
+        // ud.append([((lr*p.grad).std() / p.data.std()).log10().item() for p in parameters])
+        let ratios = self.ratios.iter_mut().flatten();
+        for (ratios, &place) in ratios.zip(&self.matrices) {
+            let update = lr * std(&gradients[place])?;
+            ratios.push((update / std(&self.parameters[place])?).log10());
+        }
         Ok(loss)
     }
 
@@ -377,24 +383,6 @@ impl Deep {
         self.of_weights = of_weights
             .map(|&place| gradients[place].shallow_clone())
             .collect();
-    }
-
-    /// The standard deviations of the updates of the matrices, if their ratios are kept.
-    fn updates(&self, gradients: &[Tensor], lr: f64) -> Result<Vec<f64>> {
-        let matrices = self.matrices.iter().filter(|_| self.ratios.is_some());
-        matrices
-            .map(|&place| Ok(lr * std(&gradients[place])?))
-            .collect()
-    }
-
-    /// Keeps the ratios of updates to the data that they have changed.
-    fn keep_ratios(&mut self, updates: &[f64]) -> Result<()> {
-        // ud.append([((lr*p.grad).std() / p.data.std()).log10().item() for p in parameters])
-        let ratios = self.ratios.iter_mut().flatten();
-        for ((ratios, update), &place) in ratios.zip(updates).zip(&self.matrices) {
-            ratios.push((update / std(&self.parameters[place])?).log10());
-        }
-        Ok(())
     }
 }
 
@@ -483,6 +471,7 @@ fn health(stage: &mut Stage, network: &Deep) -> Result<()> {
     ))
 }
 
+/// Draws activations, their gradients and those of the weights.
 fn draw_histograms(stage: &mut Stage, network: &Deep) -> Result<()> {
     let layers = TANHS.map(|(layer, ..)| format!("layer {layer} (tanh)"));
     let shapes = WEIGHTS.map(|(shape, ..)| shape.to_owned());
@@ -492,39 +481,28 @@ fn draw_histograms(stage: &mut Stage, network: &Deep) -> Result<()> {
         .map(|(out, gradient)| (out, gradient))
         .unzip();
     let of_weights = network.of_weights.iter().collect();
-    let pictures: [(_, _, _, Vec<&Tensor>, &[String]); 3] = [
-        ("Activations", "output of tanh", PICTURES[1], outs, &layers),
-        (
-            "Gradients of the activations",
-            "gradient",
-            PICTURES[2],
-            gradients,
-            &layers,
-        ),
-        (
-            "Gradients of the weights",
-            "gradient",
-            PICTURES[3],
-            of_weights,
-            &shapes,
-        ),
+    let titles = [
+        "Activations",
+        "Gradients of the activations",
+        "Gradients of the weights",
     ];
-    for (title, horizontal, file, tensors, names) in pictures {
+    let horizontals = ["output of tanh", "gradient", "gradient"];
+    let of_pictures: [(Vec<&Tensor>, &[String]); 3] =
+        [(outs, &layers), (gradients, &layers), (of_weights, &shapes)];
+    for (place, (tensors, names)) in of_pictures.into_iter().enumerate() {
         let mut numbers: Vec<Vec<f32>> = Vec::new();
         for tensor in tensors {
             let tensor = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
             numbers.push(Vec::try_from(tensor.f_view([-1])?)?);
         }
         let series = names.iter().zip(&numbers);
-        let series: Vec<Histogram> = series
-            .map(|(name, values)| Histogram { name, values })
-            .collect();
+        let series = series.map(|(name, values)| Histogram { name, values });
         let histograms = Histograms {
-            title,
-            horizontal,
-            series: &series,
+            title: titles[place],
+            horizontal: horizontals[place],
+            series: &series.collect::<Vec<_>>(),
         };
-        stage.picture(file, &histograms)?;
+        stage.picture(PICTURES[1 + place], &histograms)?;
     }
     Ok(())
 }

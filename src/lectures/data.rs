@@ -83,13 +83,17 @@ impl Examples {
     fn of(names: &[&str], vocabulary: &Vocabulary, t: usize, device: Device) -> Result<Self> {
         let (mut xs, mut ys) = (Vec::<i64>::new(), Vec::<i64>::new());
         for name in names {
+            // context = [0] * block_size
             let mut context = vec![0; t];
-            for index in vocabulary.encode(name)?.into_iter().chain([0]) {
+            // for ch in w + '.': ix = stoi[ch]
+            for ix in vocabulary.encode(name)?.into_iter().chain([0]) {
+                // X.append(context)
                 xs.extend(&context);
-                ys.push(index as i64);
-                // Crop and append.
+                // Y.append(ix)
+                ys.push(ix as i64);
+                // context = context[1:] + [ix]
                 context.rotate_left(1);
-                context[t - 1] = index as i64;
+                context[t - 1] = ix as i64;
             }
         }
         let xs = Tensor::f_from_slice(&xs)?.f_view([-1, t as i64])?;
@@ -119,8 +123,8 @@ impl Examples {
 
 /// Random examples, 32 at a time.
 ///
-/// Their places are drawn for many steps at once, which are the numbers that single steps would draw,
-/// and no more than there are steps, so that what is drawn afterwards is the same too.
+/// Those of many steps are drawn at once, with the numbers that single steps would draw, and no more
+/// than there are steps, so that what is drawn afterwards is the same too.
 #[derive(Debug)]
 pub struct Batches<'a> {
     examples: &'a Examples,
@@ -142,7 +146,7 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// `Xtr[ix], Ytr[ix]`: `[32, T]` and `[32]`, none after the last.
+    /// `[32, T]` and `[32]`, none after the last.
     pub fn next(&mut self) -> Result<Option<(Tensor, Tensor)>> {
         let (xs, ys, given) = &mut self.drawn;
         if !xs.defined() || *given == xs.size()[0] {
@@ -151,11 +155,11 @@ impl<'a> Batches<'a> {
                 return Ok(None);
             }
             self.rest -= batches;
-            let places = self
-                .generator
-                .randint(self.examples.len(), batches * BATCH)?;
-            let places = places.f_to_device(self.examples.xs.device())?;
-            let of = |tensor: &Tensor| tensor.f_index_select(0, &places);
+            // ix = torch.randint(0, Xtr.shape[0], (batch_size,), generator=g)
+            let ix = (self.generator).randint(self.examples.len(), batches * BATCH)?;
+            let ix = ix.f_to_device(self.examples.xs.device())?;
+            // Xb, Yb = Xtr[ix], Ytr[ix]
+            let of = |tensor: &Tensor| tensor.f_index_select(0, &ix);
             *xs = of(&self.examples.xs)?.f_view([batches, BATCH, -1])?;
             *ys = of(&self.examples.ys)?.f_view([batches, BATCH])?;
             *given = 0;

@@ -8,9 +8,9 @@
 use tch::{Device, Kind, Tensor};
 
 use super::bit_for_bit::formula::Formula;
-use super::bit_for_bit::numbers::update_running;
 use super::bit_for_bit::one_pass::normalized;
 use super::bit_for_bit::tape::Tape;
+use super::bit_for_bit::updates::update_running;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
@@ -25,6 +25,11 @@ pub enum Mode<'a> {
     Training(&'a mut Tape),
     /// Batches are normalised by the running mean and variance.
     Inference,
+}
+
+/// `requires_grad_()`, on a device.
+pub fn learned(parameter: &Tensor, device: Device) -> Result<Tensor> {
+    Ok(parameter.f_to_device(device)?.f_set_requires_grad(true)?)
 }
 
 /// A layer takes a tensor and gives another.
@@ -141,7 +146,7 @@ impl Sequential {
     pub fn new(mut layers: Vec<Layer>, device: Device) -> Result<Self> {
         for layer in &mut layers {
             for parameter in layer.parameters() {
-                *parameter = parameter.f_to_device(device)?.f_set_requires_grad(true)?;
+                *parameter = learned(parameter, device)?;
             }
             if let Layer::BatchNorm1d {
                 running_mean,

@@ -4,9 +4,10 @@
 
 use tch::{Device, Tensor};
 
-use super::bit_for_bit::numbers::descend;
+use super::bit_for_bit::updates::descend;
 use super::data::{Dataset, Examples};
 use super::figures::{Figure, Tolerance};
+use super::layers::learned;
 use super::names;
 use super::stage::{Section, Stage};
 use super::training::{Published, STEPS, Schedule, train};
@@ -33,10 +34,7 @@ struct Mlp([Tensor; 5]);
 
 impl Mlp {
     fn new(generator: &mut Generator, device: Device) -> Result<Self> {
-        let mut randn = |shape: &[i64]| -> Result<Tensor> {
-            let drawn = generator.normal(shape)?.f_to_device(device)?;
-            Ok(drawn.f_set_requires_grad(true)?)
-        };
+        let mut randn = |shape: &[i64]| learned(&generator.normal(shape)?, device);
         Ok(Self([
             randn(&[27, 10])?,
             randn(&[30, 200])?,

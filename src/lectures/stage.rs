@@ -31,24 +31,12 @@ pub struct Options {
 /// that the section with it is still shown.
 pub trait Audience {
     /// Sees a section that is done.
-    ///
-    /// # Errors
-    ///
-    /// Those that end the replay.
     fn section(&mut self, section: Section) -> Result<()>;
 
     /// Sees that so many steps of a training are done, of so many.
-    ///
-    /// # Errors
-    ///
-    /// Those that end the replay.
     fn trained(&mut self, done: u64, all: u64) -> Result<()>;
 
     /// Keeps a picture; `draw` returns the contents of a file with such a name.
-    ///
-    /// # Errors
-    ///
-    /// Those of `draw`, and those that end the replay.
     fn picture(
         &mut self,
         name: &'static str,

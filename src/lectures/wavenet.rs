@@ -4,8 +4,8 @@
 
 use tch::{Device, Tensor};
 
-use super::bit_for_bit::numbers::descend;
 use super::bit_for_bit::tape::Tape;
+use super::bit_for_bit::updates::descend;
 use super::data::Dataset;
 use super::figures::{Figure, Tolerance};
 use super::layers::{Layer, Mode, Sequential};

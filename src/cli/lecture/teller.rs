@@ -150,7 +150,7 @@ impl Teller {
         })
     }
 
-    /// How many figures agree, and what was not compared.
+    /// The number of figures that agree, and what was not compared.
     fn verdict(&self, complete: bool) -> String {
         let sections = || self.told.iter().map(|told| &told.section);
         let figures = || sections().flat_map(|section| &section.figures);

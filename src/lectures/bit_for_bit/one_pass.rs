@@ -32,8 +32,8 @@ pub fn normalized(
     by_operations(x, gain, bias, formula)
 }
 
-/// Whether what is computed on a tape here is what libtorch computes, to the last bit. It was built
-/// otherwise for other processors, and its own operations are used there.
+/// Whether this machine's libtorch computes the same to the last bit; it is built otherwise for some
+/// processors, where its own operations are used.
 fn is_exact() -> bool {
     static IS_EXACT: OnceLock<bool> = OnceLock::new();
     let compare = || {
@@ -81,13 +81,13 @@ fn is_same(formula: Formula) -> Result<bool> {
     Ok(true)
 }
 
-/// How many rows libtorch adds before it adds their sum to those of others.
+/// libtorch adds so many rows before it adds their sum to those of others.
 const GROUP: usize = 16;
 
-/// How many columns libtorch adds side by side.
+/// libtorch adds so many columns side by side.
 const TOGETHER: usize = 32;
 
-/// The most rows for which it does so with one level of groups.
+/// It does so with one level of groups for at most so many rows.
 const MOST_ROWS: usize = 256;
 
 /// A batch of `R` rows that was normalised on a tape.
@@ -100,7 +100,7 @@ struct OnTape {
     gain: Tensor,
     bias: Tensor,
     mean: Tensor,
-    /// What the columns were divided by.
+    /// The divisor of each column.
     divisor: Tensor,
 }
 
@@ -215,8 +215,8 @@ fn normalize(formula: Formula, numbers: [&[f32]; 5], out: &mut [f32]) {
     }
 }
 
-/// What libtorch's backward pass computes of the formula, operation by operation: the gradients
-/// of the input, the gain and the bias.
+/// The backward pass of a formula, with the roundings of libtorch's operations: the gradients of the
+/// input, the gain and the bias.
 #[multiversion(targets("x86_64+avx2"))]
 fn gradients(formula: Formula, numbers: [&[f32]; 5], of_x: &mut [f32]) -> [Vec<f32>; 2] {
     let [gradient, x, gain, mean, divisor] = numbers;
@@ -304,7 +304,7 @@ impl Sums {
         }
     }
 
-    /// What the next row is to be added to.
+    /// The sums to which the next row is added.
     fn row(&mut self) -> &mut [f32] {
         self.put_away();
         let [group, _] = &self.fourths[self.row % 4];

@@ -6,13 +6,9 @@ use tch::Tensor;
 
 use crate::error::{Error, Result};
 
-/// What a function of ours does in the backward pass.
+/// The backward pass of a function of ours.
 pub trait Backward: fmt::Debug {
     /// The gradients of what the function read, by the gradient of its output.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     fn backward(&self, gradient: &Tensor) -> Result<Gradients>;
 }
 
@@ -25,9 +21,8 @@ pub struct Gradients {
     pub parameters: Vec<(Tensor, Tensor)>,
 }
 
-/// A forward pass in pieces: within each libtorch records what it takes to differentiate, and a
-/// function of ours is between each and the next one. This is what `torch.autograd.Function` is for
-/// in Python, and what `tch` does not have.
+/// `torch.autograd.Function`, which `tch` does not have: a forward pass in pieces, which libtorch
+/// differentiates, with a function of ours between each and the next one.
 #[derive(Debug, Default)]
 pub struct Tape {
     joints: Vec<Joint>,
@@ -36,7 +31,7 @@ pub struct Tape {
 #[derive(Debug)]
 struct Joint {
     input: Tensor,
-    /// What the next piece begins with.
+    /// The beginning of the next piece.
     output: Tensor,
     function: Box<dyn Backward>,
 }
@@ -44,10 +39,6 @@ struct Joint {
 impl Tape {
     /// Ends a piece with `input`, and begins the next one with the `output` of a function, which is
     /// returned for it.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch fails.
     pub fn join(
         &mut self,
         input: &Tensor,
@@ -67,7 +58,7 @@ impl Tape {
     ///
     /// # Errors
     ///
-    /// If the loss does not depend on one of them, or the device has no room.
+    /// [`Error::Libtorch`] if the loss does not depend on one of them.
     pub fn gradients(self, loss: &Tensor, tensors: &[Tensor]) -> Result<Vec<Tensor>> {
         let mut found: Vec<Option<Tensor>> = tensors.iter().map(|_| None).collect();
         let mut wanted: Vec<Tensor> = tensors.iter().map(Tensor::shallow_clone).collect();

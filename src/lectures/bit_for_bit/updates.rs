@@ -1,0 +1,50 @@
+//! Updates of small tensors, where an operation of libtorch would cost more than the arithmetic.
+
+use tch::Tensor;
+
+use crate::error::Result;
+use crate::libtorch::numbers::{of, of_mut};
+
+/// Plain gradient descent with a gradient for each parameter.
+pub fn descend(parameters: &mut [Tensor], gradients: &[Tensor], lr: f64) -> Result<()> {
+    for (parameter, gradient) in parameters.iter_mut().zip(gradients) {
+        let Some((numbers, gradient)) = both(parameter, gradient) else {
+            // p.data += -lr * p.grad
+            let update = gradient.f_mul_scalar(lr)?;
+            let _in_place = tch::no_grad(|| parameter.f_sub_(&update))?;
+            continue;
+        };
+        // The same, faster:
+        for (number, gradient) in numbers.iter_mut().zip(gradient) {
+            *number -= lr as f32 * gradient;
+        }
+    }
+    Ok(())
+}
+
+/// Moves a running mean, `[C]`, towards that of a batch, `[C]`, whose weight is `momentum`.
+pub fn update_running(running: &Tensor, of_batch: &Tensor, momentum: f64) -> Result<()> {
+    let mut running = running.shallow_clone();
+    let Some((numbers, of_batch)) = both(&mut running, of_batch) else {
+        // running_mean = (1 - momentum) * running_mean + momentum * xmean
+        let share = of_batch.f_mul_scalar(momentum)?;
+        let _in_place = tch::no_grad(|| running.f_mul_scalar_(1.0 - momentum)?.f_add_(&share))?;
+        return Ok(());
+    };
+    // The same, faster:
+    let (kept, new) = ((1.0 - momentum) as f32, momentum as f32);
+    for (number, of_batch) in numbers.iter_mut().zip(of_batch) {
+        *number = kept * *number + new * of_batch;
+    }
+    Ok(())
+}
+
+/// The numbers of two tensors that have as many and none in common, the first ones to write to.
+fn both<'a>(one: &'a mut Tensor, other: &'a Tensor) -> Option<(&'a mut [f32], &'a [f32])> {
+    let (first, second) = (one.data_ptr().addr(), other.data_ptr().addr());
+    let are_apart = first.abs_diff(second) >= one.numel() * size_of::<f32>();
+    match are_apart && one.numel() == other.numel() {
+        true => Some((of_mut(one)?, of(other)?)),
+        false => None,
+    }
+}
