@@ -108,6 +108,20 @@ fn documents_of_trainings_follow_their_schemas() {
     }
 }
 
+/// They were texts.
+#[test]
+fn figures_of_the_lectures_are_numbers_where_they_are_numbers() {
+    let document = Folder::new().json("lecture 1 --rows distinct --json");
+    let steps = document["steps"].as_array().unwrap().iter();
+    let figures = steps.flat_map(|step| step["figures"].as_array().unwrap());
+    let values = figures.flat_map(|figure| [&figure["ours"], &figure["published"]]);
+    let values: Vec<&Value> = values.collect();
+    assert!(values.iter().filter(|value| value.is_number()).count() > 50);
+    for text in values.iter().filter_map(|value| value.as_str()) {
+        assert!(text.parse::<f64>().is_err(), "{text}");
+    }
+}
+
 /// What the other tests check is no check if a schema takes anything.
 #[test]
 fn a_key_of_another_name_is_refused() {

@@ -222,53 +222,6 @@ impl Distributions {
     }
 }
 
-/// The drawer of a model that is asked once for each character.
-pub(super) struct Stepwise<D> {
-    distribution: D,
-    block_size: usize,
-    method: Method,
-    shaping: Shaping,
-}
-
-impl<D> Stepwise<D> {
-    /// `distribution` takes a context, `[T]`, to the distribution of what follows it, `[1, V]`.
-    pub fn new(
-        distribution: D,
-        block_size: usize,
-        method: Method,
-        shaping: Shaping,
-    ) -> Result<Self> {
-        shaping.check()?;
-        Ok(Self {
-            distribution,
-            block_size,
-            method,
-            shaping,
-        })
-    }
-}
-
-impl<D> fmt::Debug for Stepwise<D> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.debug_struct("Stepwise")
-            .field("block_size", &self.block_size)
-            .field("method", &self.method)
-            .field("shaping", &self.shaping)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<D: FnMut(&[i64]) -> Result<Tensor>> Drawer for Stepwise<D> {
-    fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
-        let mut context = vec![0; self.block_size];
-        for (to, &from) in context.iter_mut().rev().zip(word.iter().rev()) {
-            *to = from as i64;
-        }
-        let p = (self.distribution)(&context)?;
-        Distributions::of(&p, self.method, self.shaping)?.draw(0, generator)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,9 +4,10 @@ use std::fmt;
 
 use tch::{Kind, Tensor};
 
-use super::draw::{Drawer, Method, Shaping, Stepwise};
+use super::draw::{Distributions, Drawer, Method, Shaping};
 use crate::data::Vocabulary;
 use crate::error::Result;
+use crate::libtorch::random::Generator;
 
 /// How many contexts a model is asked for at once.
 pub const BATCH: usize = 256;
@@ -187,13 +188,28 @@ pub(super) fn stepwise<M: LanguageModel + ?Sized>(
     method: Method,
     shaping: Shaping,
 ) -> Result<Box<dyn Drawer + '_>> {
-    let block_size = model.block_size();
-    let distribution = move |context: &[i64]| {
-        let contexts = Tensor::f_from_slice(context)?.f_view([1, block_size as i64])?;
-        model.distributions(&contexts)
-    };
-    let stepwise = Stepwise::new(distribution, block_size, method, shaping)?;
-    Ok(Box::new(stepwise))
+    shaping.check()?;
+    Ok(Box::new(Stepwise {
+        model,
+        method,
+        shaping,
+    }))
+}
+
+/// A drawer that asks its model once for each character.
+#[derive(Debug)]
+struct Stepwise<'m, M: ?Sized> {
+    model: &'m M,
+    method: Method,
+    shaping: Shaping,
+}
+
+impl<M: LanguageModel + ?Sized> Drawer for Stepwise<'_, M> {
+    fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
+        let contexts = contexts([word], self.model.block_size())?;
+        let p = self.model.distributions(&contexts)?; // [1, V]
+        Distributions::of(&p, self.method, self.shaping)?.draw(0, generator)
+    }
 }
 
 /// The contexts that are single characters, all `V` of them in their order, `[V, 1]`.

@@ -163,33 +163,26 @@ pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
     let vocabulary = model.vocabulary();
     let indices = model.indices(word)?;
     let (likelihood, probabilities) = Likelihood::of_word(model, &indices)?;
-    let boundary = std::iter::once(vocabulary.boundary());
-    let before = boundary.clone().chain(word.chars());
-    let bigrams = before.zip(word.chars().chain(boundary.clone()));
-    let is_unknown = indices.iter().map(|&index| index == vocabulary.len());
-    let started: Vec<char> = boundary.chain(word.chars()).collect();
+    let boundary = [vocabulary.boundary()];
+    let tokens = boundary.into_iter().chain(word.chars()).chain(boundary);
+    let tokens: Vec<char> = tokens.collect();
     let context = |place: usize| match model.block_size() {
         0 | 1 => String::new(),
         longest => {
             let begin = (place + 1).saturating_sub(longest);
-            started[begin..=place].iter().collect()
+            tokens[begin..=place].iter().collect()
         }
     };
+    let bigrams = probabilities.iter().enumerate();
+    let bigrams = bigrams.map(|(place, &probability)| BigramScore {
+        bigram: tokens[place..place + 2].iter().collect(),
+        context: context(place),
+        probability: probability.into(),
+        unknown: indices.get(place) == Some(&vocabulary.len()),
+    });
     Ok(WordScore {
         word: word.to_owned(),
-        bigrams: bigrams
-            .zip(is_unknown.chain([false]))
-            .zip(&probabilities)
-            .enumerate()
-            .map(
-                |(place, (((one, other), unknown), &probability))| BigramScore {
-                    bigram: [one, other].iter().collect(),
-                    context: context(place),
-                    probability: probability.into(),
-                    unknown,
-                },
-            )
-            .collect(),
+        bigrams: bigrams.collect(),
         likelihood,
         nll: -likelihood.ln / probabilities.len() as f64,
     })
