@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+use tch::{Device, Tensor};
+
 use super::bigram::{self, TrainedBigram};
 use super::file::{self, Contents, FORMAT, FORMAT_VERSION, Opened, Stored};
 use super::network::{self, TrainedNetwork};
@@ -11,7 +13,8 @@ use super::ngram;
 use crate::data::{Digest, SplitOf, Vocabulary};
 use crate::error::{Error, Result};
 use crate::files::{Output, open};
-use crate::models::{LanguageModel, Ngram};
+use crate::models::language_model::single_characters;
+use crate::models::{LanguageModel, Ngram, Tokens};
 
 /// A model and where it is from.
 #[derive(Debug)]
@@ -136,6 +139,28 @@ impl Model {
             Self::Network(trained) => trained.network.config().kind().name(),
             Self::Ngram(_) => ngram::KIND,
         }
+    }
+
+    /// The logits of what follows each character alone, `[V, V]`; none of n-grams, and of a network
+    /// that looks at more than a character.
+    pub fn bigram_logits(&self) -> Result<Option<Tensor>> {
+        if self.language_model().block_size() != 1 {
+            return Ok(None);
+        }
+        let every = single_characters(self.vocabulary())?; // [V, 1]
+        tch::no_grad(|| match self {
+            Self::Bigram(trained) => {
+                let xenc = trained.network.encode(&every)?;
+                trained.network.forward(&xenc).map(Some)
+            }
+            Self::Network(trained) => {
+                let every: Vec<i64> = Vec::try_from(every.f_view([-1])?)?;
+                let every: Vec<&[i64]> = every.chunks(1).collect();
+                let tokens = Tokens::of(&every, Device::Cpu)?;
+                trained.network.logits(&tokens).map(Some)
+            }
+            Self::Ngram(_) => Ok(None),
+        })
     }
 
     /// Its vocabulary.

@@ -7,11 +7,9 @@ use clap::{Args, ValueEnum};
 use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
 use makemore_tch::memory::Memory;
-use makemore_tch::models::Tokens;
 use makemore_tch::models::language_model::{along, single_characters};
 use makemore_tch::plots::{self, Scale};
 use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, Vocabulary, count};
-use tch::Tensor;
 
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
 use super::context::Context;
@@ -81,14 +79,11 @@ impl Heatmap {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         let out = self.out()?;
         let output = self.check(&out)?;
-        let drawing =
-            match self
-                .models
-                .load(&self.data, Memory::half_of_the_machine(), context.remarks)?
-            {
-                Some(models) => self.of_models(&models, context)?,
-                None => self.of_data(count(&self.data.source()?, self.data.boundary(None))?)?,
-            };
+        let memory = Memory::half_of_the_machine();
+        let drawing = match self.models.load(&self.data, memory, context.remarks)? {
+            Some(models) => self.of_models(&models, context)?,
+            None => self.of_data(count(&self.data.source()?, self.data.boundary(None))?)?,
+        };
         output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));
         Ok(())
@@ -250,57 +245,33 @@ impl Heatmap {
             };
             return self.of_word(word, file.model.language_model(), &of);
         }
-        let (matrix, decimals, title, unit) = match (&file.model, self.of) {
-            (Model::Ngram(_), Some(Matrix::Logits)) => bail!(
-                "{}: an n-gram model has no logits; pass --of probabilities",
-                file.path.display()
-            ),
+        let (model, path) = (&file.model, file.path.display());
+        let looks_at = model.language_model().block_size();
+        if looks_at != 1 && !matches!(model, Model::Ngram(_)) {
+            bail!(
+                "{path}: a heatmap shows what follows one character, and this network looks at {looks_at}; --word WORD draws what follows in a word"
+            );
+        }
+        let (matrix, decimals, title, unit) = match (model, self.of) {
+            (_, Some(Matrix::Logits)) => {
+                let logits = model.bigram_logits()?.with_context(|| {
+                    format!("{path}: an n-gram model has no logits; pass --of probabilities")
+                })?;
+                (logits, 2, "Logits of the network".to_owned(), "logit")
+            }
             (Model::Ngram(ngram), _) => {
                 let title = format!("Bigram probabilities of the {}-gram model", ngram.order());
                 let p = progress::share_of(context.remarks.quiet, |done| ngram.marginal(done))?;
                 (p.tensor()?, 3, title, "probability")
             }
-            (Model::Bigram(_) | Model::Network(_), of) => {
-                let network = file.model.language_model();
-                if network.block_size() != 1 {
-                    bail!(
-                        "{}: a heatmap shows what follows one character, and this network looks at {}; --word WORD draws what follows in a word",
-                        file.path.display(),
-                        network.block_size()
-                    );
-                }
-                let every = single_characters(network.vocabulary())?;
-                match of {
-                    Some(Matrix::Logits) => {
-                        let logits = tch::no_grad(|| logits(&file.model, &every))?;
-                        (logits, 2, "Logits of the network".to_owned(), "logit")
-                    }
-                    _ => {
-                        let p = network.distributions(&every)?;
-                        let title = "Bigram probabilities of the network".to_owned();
-                        (p, 3, title, "probability")
-                    }
-                }
+            (network, _) => {
+                let every = single_characters(model.vocabulary())?;
+                let p = network.language_model().distributions(&every)?;
+                let title = "Bigram probabilities of the network".to_owned();
+                (p, 3, title, "probability")
             }
         };
         let values = Vec::try_from(matrix.to_kind(tch::Kind::Double).view([-1]))?;
-        Ok(self.matrix(file.model.vocabulary(), values, decimals, title, unit))
-    }
-}
-
-/// The logits of what follows single characters, `[V, 1]`, of a network: `[V, V]`.
-fn logits(model: &Model, every: &Tensor) -> anyhow::Result<Tensor> {
-    match model {
-        Model::Bigram(trained) => {
-            let network = &trained.network;
-            Ok(network.forward(&network.encode(every)?)?)
-        }
-        Model::Network(trained) => {
-            let every: Vec<i64> = Vec::try_from(every.view([-1]))?;
-            let every: Vec<&[i64]> = every.chunks(1).collect();
-            let tokens = Tokens::of(&every, tch::Device::Cpu)?;
-            Ok(trained.network.logits(&tokens)?)
-        }
-        Model::Ngram(_) => bail!("an n-gram model has no logits"),
+        Ok(self.matrix(model.vocabulary(), values, decimals, title, unit))
     }
 }
