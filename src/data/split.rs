@@ -4,10 +4,12 @@
 //! Source: the lecture's exercise E02, "split up the dataset randomly into 80% train set, 10% dev
 //! set, 10% test set".
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use rand_mt::Mt;
 use serde::{Deserialize, Serialize};
 
@@ -262,17 +264,45 @@ impl Split {
 /// The seed of makemore.py.
 const MAKEMORE_SEED: u32 = 3407;
 
+/// How many random numbers are drawn again at once.
+const DRAWN_AGAIN: u64 = 1 << 18;
+
 /// The places of the words that makemore.py tests with, sorted: the last of `torch.randperm`.
+///
+/// It swaps each place with a random one from there on. The swaps are undone from the last to the
+/// first, which tells where the last places had their words from without a list of all of them; the
+/// random numbers are drawn twice for that.
 fn makemore_test(words: u64) -> Vec<u64> {
-    let size = (words / 10).min(1000) as usize;
+    let swaps = words.saturating_sub(1);
     let mut numbers = Mt::new(MAKEMORE_SEED);
-    let mut order: Vec<u64> = (0..words).collect();
-    for place in 0..order.len().saturating_sub(1) {
-        let rest = (order.len() - place) as u64;
-        let other = place + (u64::from(numbers.next_u32()) % rest) as usize;
-        order.swap(place, other);
+    let mut states = Vec::new();
+    for place in 0..swaps {
+        if place.is_multiple_of(DRAWN_AGAIN) {
+            states.push((place, numbers.clone()));
+        }
+        numbers.next_u32();
     }
-    let mut test = order.split_off(order.len() - size);
+    let first = words - (words / 10).min(1000);
+    let mut places: HashSet<u64, FixedState> = (first..words).collect();
+    for (begin, mut numbers) in states.into_iter().rev() {
+        let drawn = (begin..swaps.min(begin + DRAWN_AGAIN)).map(|place| {
+            let other = place + u64::from(numbers.next_u32()) % (words - place);
+            (place, other)
+        });
+        for (place, other) in drawn.collect::<Vec<_>>().into_iter().rev() {
+            let [has_place, has_other] = [place, other].map(|place| places.contains(&place));
+            if has_place != has_other {
+                let (from, to) = if has_place {
+                    (place, other)
+                } else {
+                    (other, place)
+                };
+                places.remove(&from);
+                places.insert(to);
+            }
+        }
+    }
+    let mut test: Vec<u64> = places.into_iter().collect();
     test.sort_unstable();
     test
 }
@@ -395,6 +425,21 @@ mod tests {
         assert_eq!((names.len(), names.iter().sum::<u64>()), (1000, 15_650_634));
         assert_eq!(names[..5], [61, 93, 103, 151, 160]);
         assert_eq!(of(5000).iter().sum::<u64>(), 1_228_706);
+    }
+
+    /// All places were once kept in memory, 8 bytes each.
+    #[test]
+    fn makemores_split_of_many_words_is_that_of_the_whole_permutation() {
+        let words = 2 * DRAWN_AGAIN + 1000;
+        let mut numbers = Mt::new(MAKEMORE_SEED);
+        let mut order: Vec<u64> = (0..words).collect();
+        for place in 0..order.len() - 1 {
+            let rest = (order.len() - place) as u32;
+            order.swap(place, place + (numbers.next_u32() % rest) as usize);
+        }
+        let mut test = order.split_off(order.len() - 1000);
+        test.sort_unstable();
+        assert_eq!(makemore_test(words), test);
     }
 
     #[test]
