@@ -152,6 +152,18 @@ pub enum Error {
         /// The start/end token.
         token: char,
     },
+    /// N-grams that are too long to be packed into numbers.
+    #[error(
+        "n-grams of order {order} of {characters} characters are too long; orders of 1 to {fits} would work"
+    )]
+    Order {
+        /// How many characters an n-gram has.
+        order: usize,
+        /// How many characters there are to choose from.
+        characters: usize,
+        /// The longest order that is possible.
+        fits: usize,
+    },
     /// More different n-grams than there is memory for.
     #[error(
         "n-grams of order {order} take more than the {} of memory that there is for them; {}",

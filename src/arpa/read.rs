@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use ethnum::U256;
 use foldhash::fast::RandomState;
 
 use super::lines::{Line, Lines};
@@ -44,11 +43,11 @@ pub(crate) fn read_from(
     let mut lines = Lines::of(path, opened)?;
     let counts = lines.counts()?;
     let characters = Characters::read(&mut lines, &counts, boundary)?;
-    let packing = Packing::new(characters.vocabulary.len() + 1, counts.len());
+    let packing = Packing::checked(characters.vocabulary.len() + 1, counts.len());
+    let packing = packing.map_err(|error| lines.fault(error.to_string()))?;
     match packing.bits() {
         0..=64 => model::<u64>(lines, &counts, characters, packing, memory),
-        65..=128 => model::<u128>(lines, &counts, characters, packing, memory),
-        _ => model::<U256>(lines, &counts, characters, packing, memory),
+        _ => model::<u128>(lines, &counts, characters, packing, memory),
     }
 }
 

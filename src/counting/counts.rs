@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use ethnum::U256;
 use tch::Tensor;
 
 use super::packed::{Packed, Packing};
@@ -39,7 +38,6 @@ pub struct NgramCounts {
 pub(crate) enum Ngrams {
     Narrow(Vec<(u64, u64)>),
     Wide(Vec<(u128, u64)>),
-    Widest(Vec<(U256, u64)>),
 }
 
 /// An expression with the n-grams of whatever width as a vector.
@@ -48,7 +46,6 @@ macro_rules! for_any_width {
         match $ngrams {
             $crate::counting::counts::Ngrams::Narrow($vector) => $result,
             $crate::counting::counts::Ngrams::Wide($vector) => $result,
-            $crate::counting::counts::Ngrams::Widest($vector) => $result,
         }
     };
 }
@@ -222,7 +219,6 @@ impl NgramCounts {
         let ngrams = match &self.ngrams {
             Ngrams::Narrow(ngrams) => Ngrams::Narrow(shortened(ngrams, mask)),
             Ngrams::Wide(ngrams) => Ngrams::Wide(shortened(ngrams, mask)),
-            Ngrams::Widest(ngrams) => Ngrams::Widest(shortened(ngrams, mask)),
         };
         Self {
             vocabulary: self.vocabulary.clone(),

@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::counts::{NgramCounts, Ngrams};
 use super::hash_table::{Counted, Table};
-use super::packed::{MAX_ORDER, Packed, Packing};
+use super::packed::{Packed, Packing};
 use super::repeated_words::RepeatedWords;
 
 use crate::data::Vocabulary;
@@ -39,10 +39,11 @@ const RECENT_BITS: u32 = 13;
 /// How many n-grams wait for a table at most.
 const MOST_WAITING: usize = 512;
 
-/// The bytes that an n-gram of up to 64 bits takes while it is counted and estimated from, at most:
-/// in a table that was just doubled, then sorted, then with its probability among those of all
-/// orders. Wider ones take two or three times as much.
-pub const BYTES_AN_NGRAM: u64 = 64;
+/// The bytes that an n-gram of any length takes in a model beside itself, while it is estimated.
+pub(crate) const BYTES_IN_A_MODEL: u64 = 40;
+
+/// The bytes that an n-gram of dev takes beside its counts while models are compared.
+pub(crate) const BYTES_IN_DEV: u64 = size_of::<(f64, f64, f64)>() as u64;
 
 /// From how many n-grams, at most, it is estimated how many shorter ones there are.
 const SAMPLE: u64 = 1 << 16;
@@ -53,7 +54,8 @@ const SAMPLE: u64 = 1 << 16;
 ///
 /// # Errors
 ///
-/// [`Error::Memory`] before more memory is used than there is; if a list cannot be read, has
+/// [`Error::Order`] if n-grams are too long for so many characters; [`Error::Memory`] before more
+/// memory is used than there is; if a list cannot be read, has
 /// changed since it was checked, or, in the train part, has a character that the vocabulary does
 /// not have.
 pub fn count_parts(
@@ -64,28 +66,19 @@ pub fn count_parts(
     memory: &Memory,
     on_words: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<NgramCounts>> {
-    if !(1..=MAX_ORDER).contains(&order) {
-        return Err(Error::Value {
-            what: "the order",
-            value: order.to_string(),
-            expected: "1 to 16 would work",
-        });
-    }
     let counting = Counting {
         parts,
         wanted,
         vocabulary,
-        packing: Packing::new(vocabulary.len() + 1, order),
+        packing: Packing::checked(vocabulary.len() + 1, order)?,
         memory,
         on_words,
         counted: AtomicU64::new(0),
         fixed: AtomicU64::new(0),
     };
-    let packing = counting.packing;
-    let counted: Vec<Ngrams> = match () {
-        () if Counted::<u64>::holds(packing) => wrapped(counting.count()?, Ngrams::Narrow),
-        () if Counted::<u128>::holds(packing) => wrapped(counting.count()?, Ngrams::Wide),
-        () => wrapped(counting.count()?, Ngrams::Widest),
+    let counted: Vec<Ngrams> = match Counted::<u64>::holds(counting.packing) {
+        true => wrapped(counting.count()?, Ngrams::Narrow),
+        false => wrapped(counting.count()?, Ngrams::Wide),
     };
     let counts = counted.into_iter().map(|ngrams| NgramCounts {
         vocabulary: vocabulary.clone(),
@@ -119,6 +112,7 @@ impl Counting<'_> {
         let threads = threads();
         let readers = (parts * threads) as u64;
         let most = Waiting::<K>::most(self.memory.free() / readers);
+        let waiting = threads * (most << TABLES_BITS);
         let bytes = parts as u64 * Tables::<K>::bytes() + readers * Waiting::<K>::bytes(most);
         if !self.memory.reserve(bytes) {
             return Err(Error::Memory {
@@ -136,65 +130,109 @@ impl Counting<'_> {
             .each_word(self.wanted, &mut workers, |worker, part, word| {
                 let place = self.wanted.iter().position(|&wanted| wanted == part);
                 let place = place.unwrap_or_default();
-                worker.parts[place].add(word, &encoder, self, &tables[place])
+                match worker.parts[place].add(word, &encoder, self, &tables[place]) {
+                    true => Ok(()),
+                    false => Err(self.no_memory(&tables, waiting)),
+                }
             })?;
         each_task(workers, |worker| {
             let mut parts = worker.parts.into_iter().zip(&tables);
-            parts.try_for_each(|(part, tables)| part.finish(&encoder, self, tables))
+            match parts.all(|(part, tables)| part.finish(&encoder, self, tables)) {
+                true => Ok(()),
+                false => Err(self.no_memory(&tables, waiting)),
+            }
         })?;
-        let sorted = tables.into_iter().map(|tables| tables.sorted(self));
+        let all: usize = tables.iter().map(Tables::len).sum();
+        if !self.memory.reserve((all * size_of::<(K, u64)>()) as u64) {
+            return Err(self.no_memory(&tables, 0));
+        }
+        let sorted = tables.into_iter().map(|tables| tables.sorted(self.memory));
         sorted.collect()
     }
 
     /// The error where there is no more memory: which orders would have had enough, from how many
-    /// n-grams of each there are up to here.
-    fn no_memory<K: Packed>(&self, tables: &Tables<K>) -> Error {
+    /// n-grams of each there are up to here, beside those `waiting` for the tables of a part.
+    fn no_memory<K: Packed>(&self, tables: &[Tables<K>], waiting: usize) -> Error {
         let all = self.wanted.iter().map(|&part| self.parts.words(part));
         let all = all.sum::<u64>() as f64;
         // The more words, the fewer of their n-grams are new.
         let growth = all / self.counted.load(Ordering::Relaxed).max(1) as f64;
-        let some_of_each = |visit: &mut dyn FnMut(K)| {
-            for table in &tables.tables {
-                lock(table).ngrams().for_each(&mut *visit);
-            }
-        };
-        no_memory(
-            self.packing,
-            tables.len(),
-            growth,
-            self.fixed.load(Ordering::Relaxed),
-            self.memory,
-            some_of_each,
-        )
+        let samples = self
+            .wanted
+            .iter()
+            .zip(tables)
+            .map(|(&part, tables)| Sample {
+                part,
+                ngrams: tables.len(),
+                growth: growth * (1.0 + waiting as f64 / tables.len().max(1) as f64),
+                visit: Box::new(|visit: &mut dyn FnMut(K)| {
+                    for table in &tables.tables {
+                        lock(table).ngrams().for_each(&mut *visit);
+                    }
+                }),
+            });
+        let samples: Vec<Sample<K>> = samples.collect();
+        let fixed = self.fixed.load(Ordering::Relaxed);
+        no_memory(self.packing, &samples, fixed, self.memory)
     }
 }
 
-/// The error where n-grams take more memory than there is, with the longest order that takes less.
-///
-/// `visit_all` visits all n-grams that were counted; there will be at most `growth` times as many,
-/// and `fixed` bytes are taken beside them.
-pub(crate) fn no_memory<K: Packed>(
-    packing: Packing,
-    ngrams: usize,
-    growth: f64,
-    fixed: u64,
-    memory: &Memory,
-    visit_all: impl Fn(&mut dyn FnMut(K)),
-) -> Error {
-    let one_in = (ngrams as u64 / SAMPLE).max(1);
-    let bytes = BYTES_AN_NGRAM * (size_of::<K>() as u64 / 8);
-    let mut taken = fixed as f64;
-    let fits = (1..packing.order()).take_while(|&order| {
-        let mask = packing.of_order(order).mask();
+/// Visits all n-grams of a sample.
+type VisitAll<'a, K> = dyn Fn(&mut dyn FnMut(K)) + 'a;
+
+/// N-grams of a part, of the order that was counted, from which it is estimated how many shorter
+/// ones there will be.
+pub(crate) struct Sample<'a, K> {
+    pub part: Part,
+    /// How many there are.
+    pub ngrams: usize,
+    /// How many times as many there will be at most.
+    pub growth: f64,
+    pub visit: Box<VisitAll<'a, K>>,
+}
+
+impl<K: Packed> Sample<'_, K> {
+    /// How many n-grams of an order there will be at most.
+    fn of_order(&self, packing: Packing) -> f64 {
+        let one_in = (self.ngrams as u64 / SAMPLE).max(1);
+        let mask = packing.mask();
         let mut sample = HashSet::new();
-        visit_all(&mut |ngram| {
+        (self.visit)(&mut |ngram| {
             let shorter = ngram & mask;
             if shorter.scattered().is_multiple_of(one_in) {
                 sample.insert(shorter);
             }
         });
-        taken += growth * (sample.len() as u64 * one_in * bytes) as f64;
-        taken < memory.limit() as f64
+        self.growth * (sample.len() as u64 * one_in) as f64
+    }
+}
+
+/// The error where n-grams take more memory than there is, with the longest order that takes less;
+/// `fixed` bytes are taken whatever the order.
+pub(crate) fn no_memory<K: Packed>(
+    packing: Packing,
+    samples: &[Sample<K>],
+    fixed: u64,
+    memory: &Memory,
+) -> Error {
+    let counted = size_of::<(K, u64)>() as u64;
+    let in_a_model = BYTES_IN_A_MODEL + size_of::<K>() as u64;
+    // What the orders up to here take: a model has the n-grams of all of them.
+    let mut models = fixed as f64;
+    let fits = (1..packing.order()).take_while(|&order| {
+        let mut counts = 0.0;
+        for sample in samples {
+            let ngrams = sample.of_order(packing.of_order(order));
+            match sample.part {
+                Part::Train => {
+                    models += ngrams * in_a_model as f64;
+                    counts += ngrams * (counted + in_a_model) as f64;
+                }
+                // Its counts, those of a shorter order, and what the search asks of these.
+                _ => counts += ngrams * (2 * counted + BYTES_IN_DEV) as f64,
+            }
+        }
+        models + counts < memory.limit() as f64
     });
     Error::Memory {
         order: packing.order(),
@@ -230,24 +268,24 @@ impl<K: Packed> Worker<K> {
 }
 
 impl<K: Packed> Reader<K> {
+    /// Adds a word; false if there is no memory for n-grams.
     #[inline]
+    #[must_use]
     fn add(
         &mut self,
         word: &str,
         encoder: &Encoder,
         counting: &Counting,
         tables: &Tables<K>,
-    ) -> Result<()> {
+    ) -> bool {
         self.words.add(word);
         self.read += 1;
-        match self.words.is_full() {
-            true => self.count(encoder, counting, tables),
-            false => Ok(()),
-        }
+        !self.words.is_full() || self.count(encoder, counting, tables)
     }
 
-    /// Counts the n-grams of the words.
-    fn count(&mut self, encoder: &Encoder, counting: &Counting, tables: &Tables<K>) -> Result<()> {
+    /// Counts the n-grams of the words; false if there is no memory for them.
+    #[must_use]
+    fn count(&mut self, encoder: &Encoder, counting: &Counting, tables: &Tables<K>) -> bool {
         let waiting = &mut self.waiting;
         let mut last = LastWord::new(counting.packing);
         let mut counted = true;
@@ -260,19 +298,13 @@ impl<K: Packed> Reader<K> {
         let read = std::mem::take(&mut self.read);
         counting.counted.fetch_add(read, Ordering::Relaxed);
         (counting.on_words)(read);
-        match counted {
-            true => Ok(()),
-            false => Err(counting.no_memory(tables)),
-        }
+        counted
     }
 
-    /// Counts what is left.
-    fn finish(mut self, encoder: &Encoder, counting: &Counting, tables: &Tables<K>) -> Result<()> {
-        self.count(encoder, counting, tables)?;
-        match self.waiting.finish(tables, counting.memory) {
-            true => Ok(()),
-            false => Err(counting.no_memory(tables)),
-        }
+    /// Counts what is left; false if there is no memory for it.
+    #[must_use]
+    fn finish(mut self, encoder: &Encoder, counting: &Counting, tables: &Tables<K>) -> bool {
+        self.count(encoder, counting, tables) && self.waiting.finish(tables, counting.memory)
     }
 }
 
@@ -476,11 +508,7 @@ impl<K: Packed> Tables<K> {
     }
 
     /// Everything that was counted, sorted.
-    fn sorted(self, counting: &Counting) -> Result<Vec<(K, u64)>> {
-        let all = (self.len() * size_of::<(K, u64)>()) as u64;
-        if !counting.memory.reserve(all) {
-            return Err(counting.no_memory(&self));
-        }
+    fn sorted(self, memory: &Memory) -> Result<Vec<(K, u64)>> {
         let each = (1_usize << TABLES_BITS).div_ceil(threads());
         let mut tables = self.tables;
         let mut groups = Vec::new();
@@ -492,7 +520,7 @@ impl<K: Packed> Tables<K> {
             for table in group {
                 let table = table.into_inner().unwrap_or_else(PoisonError::into_inner);
                 run.extend(table.iter());
-                counting.memory.release(Table::<K>::bytes(table.bits()));
+                memory.release(Table::<K>::bytes(table.bits()));
             }
             run.sort_unstable_by_key(|&(ngram, _)| ngram);
             Ok(run)
@@ -509,7 +537,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::counting::count;
+    use crate::counting::{MAX_ORDER, count};
     use crate::data::{List, Shares, Source, Split};
     use proptest::prelude::*;
 

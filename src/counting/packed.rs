@@ -1,16 +1,19 @@
 //! N-grams as numbers: the indices of their characters side by side, the first one highest.
 //!
 //! Numbers are compared, hashed and sorted faster than lists of indices, and in the same order. The
-//! n-grams of the lecture take 5 bits a character; 16 characters of a vocabulary of 4,097 take 208.
+//! n-grams of the lecture take 5 bits a character, those of 4,097 characters 13.
 
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::ops::{BitAnd, BitOr, Shl, Shr};
 
-use ethnum::U256;
+use crate::error::{Error, Result};
 
-/// The longest n-grams: 16 characters of the largest vocabulary fit into the widest number.
+/// The longest n-grams, where the vocabulary is not too large for them.
 pub const MAX_ORDER: usize = 16;
+
+/// The bits of the widest n-grams: 16 of 128 are for the count that stands beside them.
+const MOST_BITS: u32 = 112;
 
 /// A number wide enough for an n-gram.
 pub(crate) trait Packed:
@@ -84,26 +87,6 @@ impl Packed for u128 {
     }
 }
 
-impl Packed for U256 {
-    const BITS: u32 = 256;
-
-    #[inline(always)]
-    fn low(self) -> u64 {
-        self.as_u64()
-    }
-
-    #[inline(always)]
-    fn zeros(self) -> u32 {
-        self.leading_zeros()
-    }
-
-    #[inline(always)]
-    fn scattered(self) -> u64 {
-        let (high, low) = self.into_words();
-        (low ^ u128::from(high.scattered()).rotate_left(64)).scattered()
-    }
-}
-
 /// How n-grams of one order are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Packing {
@@ -119,6 +102,24 @@ impl Packing {
         Self {
             width: width.max(1),
             order,
+        }
+    }
+
+    /// For n-grams of `order` characters out of `v`, if there is a number for them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Order`] names the orders that are possible.
+    pub fn checked(v: usize, order: usize) -> Result<Self> {
+        let packing = Self::new(v, order);
+        let fits = MAX_ORDER.min((MOST_BITS / packing.width) as usize);
+        match (1..=fits).contains(&order) {
+            true => Ok(packing),
+            false => Err(Error::Order {
+                order,
+                characters: v - 1,
+                fits,
+            }),
         }
     }
 
@@ -214,10 +215,18 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_ngrams_of_the_largest_vocabulary_fit() {
-        let widest = Packing::new(crate::data::words::MAX_CHARACTERS + 1, MAX_ORDER);
-        assert!(widest.bits() <= U256::BITS);
-        round_trip::<U256>(4097, &[4096; 16]);
+    fn an_order_that_does_not_fit_is_refused_with_those_that_do() {
+        for (v, fits) in [(28, 16), (129, 14), (4098, 8)] {
+            let widest = Packing::checked(v, fits).unwrap();
+            assert!(widest.bits() <= MOST_BITS);
+            let error = Packing::checked(v, fits + 1).unwrap_err().to_string();
+            assert!(
+                error.ends_with(&format!("1 to {fits} would work")),
+                "{error}"
+            );
+        }
+        assert!(Packing::checked(28, 0).is_err());
+        round_trip::<u128>(4098, &[4097; 8]);
         round_trip::<u64>(1 << 16, &[65_535; 4]);
         round_trip::<u128>(1 << 16, &[65_535; 8]);
         round_trip::<u64>(2, &[1]);
@@ -233,7 +242,6 @@ mod tests {
         }
         spread::<u64>();
         spread::<u128>();
-        spread::<U256>();
     }
 
     proptest! {
@@ -244,7 +252,6 @@ mod tests {
         ) {
             round_trip::<u64>(300, &one);
             round_trip::<u128>(300, &one);
-            round_trip::<U256>(300, &one);
             let packing = Packing::new(300, 7);
             let pack = |indices: &[usize]| packing.pack::<u64>(indices.iter().copied());
             prop_assert_eq!(pack(&one).cmp(&pack(&other)), one.cmp(&other));

@@ -10,6 +10,7 @@ use super::smoothing::Smoothing;
 use super::trie::{Node, Occurrences, Trie};
 use super::view::View;
 use super::{additive, witten_bell};
+use crate::counting::ngrams::BYTES_IN_DEV;
 use crate::counting::{NgramCounts, count_parts};
 use crate::data::Vocabulary;
 use crate::data::parts::Parts;
@@ -73,11 +74,10 @@ impl Orders {
     ///
     /// [`Error::Memory`] before more memory is used than there is.
     pub fn of(train: NgramCounts, dev: Option<NgramCounts>, memory: &Memory) -> Result<Self> {
-        let (trie, occurrences) = Trie::of(&train, memory)?;
         // The counts of one order at a time follow from them, and `DevCounts` from these.
-        let bytes = dev.as_ref().map_or(0, |dev| {
-            dev.bytes() + (dev.len() * size_of::<(f64, f64, f64)>()) as u64
-        });
+        let bytes = dev
+            .as_ref()
+            .map_or(0, |dev| dev.bytes() + dev.len() as u64 * BYTES_IN_DEV);
         if !memory.reserve(bytes) {
             return Err(Error::Memory {
                 order: train.order(),
@@ -85,6 +85,7 @@ impl Orders {
                 fits: None,
             });
         }
+        let (trie, occurrences) = Trie::of(&train, memory)?;
         Ok(Self {
             vocabulary: train.vocabulary().clone(),
             trie: Arc::new(trie),

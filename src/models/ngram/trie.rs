@@ -11,9 +11,10 @@
 
 use std::ops::Range;
 
-use crate::counting::ngrams::no_memory;
+use crate::counting::ngrams::{BYTES_IN_A_MODEL, Sample, no_memory};
 use crate::counting::packed::{Packed, Packing};
 use crate::counting::{NgramCounts, for_any_width};
+use crate::data::split::Part;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 
@@ -67,9 +68,6 @@ impl Node {
         index: 0,
     };
 }
-
-/// The bytes that an n-gram takes while a trie is made of counts and a model of the trie.
-const BYTES_AN_NGRAM: u64 = 40;
 
 impl Trie {
     /// The n-grams that were counted, of the order of the counts and all shorter ones, with how
@@ -210,6 +208,9 @@ fn of_ngrams<K: Packed>(
     memory: &Memory,
 ) -> Result<(Trie, Vec<Occurrences>)> {
     let order = packing.order();
+    // What is reserved for other counts than these, as those of dev.
+    let others = memory.limit() - memory.free();
+    let others = others.saturating_sub(size_of_val(counted) as u64);
     let mut levels: Vec<Level> = Vec::new();
     let mut occurrences: Vec<Occurrences> = Vec::new();
     let mut above: Vec<K> = Vec::new();
@@ -218,9 +219,13 @@ fn of_ngrams<K: Packed>(
         // counted have as many as fill them up.
         let begun = with_starts(counted, packing, order - length);
         if !reserve::<K>(begun.len() + above.len(), memory)? {
-            let visit_all =
-                |visit: &mut dyn FnMut(K)| counted.iter().for_each(|&(ngram, _)| visit(ngram));
-            return Err(no_memory(packing, counted.len(), 1.0, 0, memory, visit_all));
+            let sample = Sample {
+                part: Part::Train,
+                ngrams: counted.len(),
+                growth: 1.0,
+                visit: Box::new(|visit| counted.iter().for_each(|&(ngram, _)| visit(ngram))),
+            };
+            return Err(no_memory(packing, &[sample], others, memory));
         }
         let packing = packing.of_order(length);
         let mut made = match length {
@@ -257,7 +262,7 @@ fn reserve<K: Packed>(ngrams: usize, memory: &Memory) -> Result<bool> {
             expected: "up to 4294967295 would work",
         });
     }
-    Ok(memory.reserve(ngrams as u64 * (BYTES_AN_NGRAM + size_of::<K>() as u64)))
+    Ok(memory.reserve(ngrams as u64 * (BYTES_IN_A_MODEL + size_of::<K>() as u64)))
 }
 
 /// The places of the contexts of n-grams among those one character shorter.
