@@ -116,28 +116,44 @@ impl Output {
     ///
     /// As [`replace`](Self::replace); [`Error::Write`] if the function fails.
     pub fn replace_by(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+        self.put(write).map(drop)
+    }
+
+    /// Replaces the file, and returns how the new one is recognised.
+    fn put(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<Identity> {
         let replace = || {
             let file = filled(&self.target, write)?;
-            file.persist(&self.target).map_err(|error| error.error)?;
-            sync_folder_of(&self.target)
+            let file = file.persist(&self.target).map_err(|error| error.error)?;
+            sync_folder_of(&self.target)?;
+            Ok(Identity::of(&file.metadata()?))
         };
         replace().map_err(|cause| write_error(&self.path, cause))
     }
 
-    /// As [`replace`](Self::replace), but only if the file is still as it was when checked.
+    /// As [`replace`](Self::replace), but only if the file is still as it was when checked or written
+    /// by this function.
     ///
     /// # Errors
     ///
     /// [`Error::Changed`] if it is not.
-    pub fn replace_unchanged(&self, contents: &[u8]) -> Result<()> {
+    pub fn replace_unchanged(&mut self, contents: &[u8]) -> Result<()> {
         let now = fs::metadata(&self.target);
-        match (&self.before, now) {
-            (Some(before), Ok(now)) if *before == Identity::of(&now) => self.replace(contents),
-            (_, Err(_)) if self.create(&self.target, contents)? => Ok(()),
-            _ => Err(Error::Changed {
-                file: self.path.clone(),
-            }),
-        }
+        let written = match (&self.before, now) {
+            (Some(before), Ok(now)) if *before == Identity::of(&now) => {
+                Some(self.put(|file| file.write_all(contents))?)
+            }
+            (_, Err(_)) => self.create(&self.target, contents)?,
+            _ => None,
+        };
+        self.before = match written {
+            Some(written) => Some(written),
+            None => {
+                return Err(Error::Changed {
+                    file: self.path.clone(),
+                });
+            }
+        };
+        Ok(())
     }
 
     /// Writes a new file beside this one, with a number in its name, and returns where. If that is
@@ -171,19 +187,22 @@ impl Output {
                 name.push(extension);
             }
             let beside = path.with_file_name(name);
-            if self.create(&beside, contents)? {
+            if self.create(&beside, contents)?.is_some() {
                 return Ok(beside);
             }
             number += 1;
         }
     }
 
-    /// Writes a file where none is; false if there is one.
-    fn create(&self, target: &Path, contents: &[u8]) -> Result<bool> {
+    /// Writes a file where none is, and returns how it is recognised; none if there is one.
+    fn create(&self, target: &Path, contents: &[u8]) -> Result<Option<Identity>> {
         let filled = || filled(target, |file| file.write_all(contents));
         let create = || match filled()?.persist_noclobber(target) {
-            Ok(_) => sync_folder_of(target).map(|()| true),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Ok(file) => {
+                sync_folder_of(target)?;
+                Ok(Some(Identity::of(&file.metadata()?)))
+            }
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
             Err(error) => Err(error.error),
         };
         create().map_err(|cause| write_error(&self.path, cause))
@@ -507,12 +526,12 @@ mod tests {
     fn what_appears_or_changes_in_the_meantime_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.bin");
-        let output = Output::check(&path).unwrap();
+        let mut output = Output::check(&path).unwrap();
         fs::write(&path, "theirs").unwrap();
         let refused = output.replace_unchanged(b"ours");
         assert!(matches!(refused, Err(Error::Changed { .. })), "{refused:?}");
 
-        let output = Output::check(&path).unwrap();
+        let mut output = Output::check(&path).unwrap();
         fs::write(&path, "theirs again").unwrap();
         assert!(output.replace_unchanged(b"ours").is_err());
         assert_eq!(fs::read(&path).unwrap(), b"theirs again");

@@ -848,7 +848,7 @@ fn small_alphabets_converge_or_are_told_what_to_do() {
             "a smaller --regularization comes closer",
         ),
     ] {
-        let told = folder.stderr(&format!("train --data binary.txt {arguments}"));
+        let told = folder.stderr(&format!("train --force --data binary.txt {arguments}"));
         assert!(told.contains(expected), "{arguments}: {told}");
         assert_eq!(told.lines().count(), 1, "{told}");
     }

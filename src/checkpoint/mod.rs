@@ -21,6 +21,7 @@ mod file;
 pub mod model;
 pub mod network;
 pub mod ngram;
+pub mod resume;
 pub mod weights;
 
 pub use bigram::TrainedBigram;

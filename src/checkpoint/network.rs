@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tch::{Device, Tensor};
 
 use super::file::{Contents, Stored, floats};
 use crate::error::{Error, Result};
 use crate::models::{Config, Network};
-use crate::train::options::{Done, WordOptions};
-use crate::train::word_batches::{Best, Run};
+use crate::train::run_state::RunState;
 
 /// No training takes so many: the largest number that JSON's readers keep exactly.
 pub const MAX_EPOCHS: u64 = 1 << 53;
@@ -26,6 +24,12 @@ const MAX_WEIGHT: f32 = 1e6;
 /// What the names of an optimizer's tensors begin with.
 const OPTIMIZER: &str = "optimizer.";
 
+/// What the names of parameters after the last step begin with, beside the best ones.
+const LAST: &str = "last.";
+
+/// Tensors by their names.
+type Named = BTreeMap<String, Tensor>;
+
 /// A network, and how far it was trained.
 #[derive(Debug)]
 pub struct TrainedNetwork {
@@ -35,19 +39,8 @@ pub struct TrainedNetwork {
     pub steps: u64,
     /// The last loss on what it was trained on, in nats.
     pub loss: f32,
-    /// What it takes to go on with a training on words.
-    pub run: Option<Box<Run>>,
-}
-
-/// A [`Run`] in the metadata.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    options: WordOptions,
-    done: Done,
-    best: Best,
-    evaluated: u64,
-    since: (f64, u32),
+    /// The state of its training, to go on from.
+    pub run: Option<Box<RunState>>,
 }
 
 pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Stored>> {
@@ -55,8 +48,17 @@ pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Store
     for (name, tensor) in trained.network.state_dict() {
         tensors.insert(name, stored(&tensor)?);
     }
-    for (name, tensor) in trained.run.iter().flat_map(|run| &run.optimizer) {
-        tensors.insert(OPTIMIZER.to_owned() + name, stored(tensor)?);
+    if let Some(run) = &trained.run {
+        for (name, tensor) in &run.optimizer {
+            tensors.insert(
+                OPTIMIZER.to_owned() + name,
+                stored_as(tensor, f32::is_finite)?,
+            );
+        }
+        // Without a best one the network itself is that after the last step.
+        for (name, tensor) in run.parameters.iter().filter(|_| run.best.is_some()) {
+            tensors.insert(LAST.to_owned() + name, stored(tensor)?);
+        }
     }
     Ok(tensors)
 }
@@ -76,11 +78,16 @@ pub fn sha256_of(parameters: &BTreeMap<String, Tensor>) -> Result<String> {
     Ok(base16ct::lower::encode_string(&hasher.finalize()))
 }
 
+/// Weights as they are stored.
 pub(super) fn stored(tensor: &Tensor) -> Result<Stored> {
+    stored_as(tensor, is_possible)
+}
+
+fn stored_as(tensor: &Tensor, is_possible: impl Fn(f32) -> bool) -> Result<Stored> {
     let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?;
     let shape: Vec<usize> = tensor.size().iter().map(|&size| size as usize).collect();
     let values: Vec<f32> = Vec::try_from(tensor.f_contiguous()?.f_view([-1])?)?;
-    if !values.iter().all(is_possible) {
+    if !values.iter().copied().all(is_possible) {
         return Err(Error::Value {
             what: "a weight of the network",
             value: "not finite, or far too large".to_owned(),
@@ -105,14 +112,7 @@ pub(super) fn metadata(trained: &TrainedNetwork) -> Result<Vec<(&'static str, St
         ("loss", f64::from(trained.loss).to_string()),
     ];
     if let Some(run) = &trained.run {
-        let written = Written {
-            options: run.options,
-            done: run.done,
-            best: run.best.clone(),
-            evaluated: run.evaluated,
-            since: run.since,
-        };
-        let written = serde_json::to_string(&written)?;
+        let written = serde_json::to_string(run)?;
         metadata.push(("run", written));
     }
     Ok(metadata)
@@ -122,14 +122,37 @@ pub(super) fn read(file: &Contents) -> Result<TrainedNetwork> {
     let vocabulary = file.vocabulary()?;
     let config = Config::read(file.value("model")?, file.value("config")?)
         .ok_or_else(|| file.fault("of another model than this version knows"))?;
-    let (optimizer, parameters) = read_tensors(file)?;
+    let (mut optimizer, mut last, mut parameters) = (Vec::new(), Named::new(), Named::new());
+    for (name, view) in &file.tensors {
+        if let Some(name) = name.strip_prefix(OPTIMIZER) {
+            optimizer.push((
+                name.to_owned(),
+                read_as(&file.path, name, view, f32::is_finite)?,
+            ));
+            continue;
+        }
+        let tensor = read_tensor(&file.path, name, view)?;
+        match name.strip_prefix(LAST) {
+            Some(name) => last.insert(name.to_owned(), tensor),
+            None => parameters.insert(name.clone(), tensor),
+        };
+    }
     let network = Network::of(vocabulary, config, &parameters, Device::Cpu)
         .map_err(|error| file.fault(error.to_string()))?;
     let run = match file.metadata.get("run") {
-        Some(run) => Some(Box::new(
-            read_run(run, optimizer).map_err(|()| file.damaged())?,
-        )),
-        None if optimizer.is_empty() => None,
+        Some(run) => {
+            let mut run = read_run(run).map_err(|()| file.damaged())?;
+            run.optimizer = optimizer;
+            match &mut run.best {
+                Some(best) if best.sha256.is_none() => {
+                    best.parameters = parameters;
+                    run.parameters = last;
+                }
+                _ => run.parameters = parameters,
+            }
+            Some(Box::new(run))
+        }
+        None if optimizer.is_empty() && last.is_empty() => None,
         None => return Err(file.damaged()),
     };
     Ok(TrainedNetwork {
@@ -168,58 +191,34 @@ pub(super) fn read_loss(file: &Contents) -> Result<f32> {
     }
 }
 
-fn read_run(written: &str, optimizer: Vec<(String, Tensor)>) -> std::result::Result<Run, ()> {
-    let Written {
-        options,
-        done,
-        best,
-        evaluated,
-        since,
-    } = serde_json::from_str(written).map_err(|_| ())?;
-    options.check().map_err(|_| ())?;
-    let are_possible = done.steps <= MAX_EPOCHS
-        && evaluated <= done.steps
-        && (0.0..MOST_SECONDS).contains(&done.seconds)
-        && best.dev.is_none_or(f64::is_finite)
-        && since.0.is_finite();
-    if !are_possible {
-        return Err(());
-    }
-    Ok(Run {
-        options,
-        done,
-        best,
-        evaluated,
-        since,
-        optimizer,
-    })
+fn read_run(written: &str) -> std::result::Result<RunState, ()> {
+    let run: RunState = serde_json::from_str(written).map_err(|_| ())?;
+    run.options.check().map_err(|_| ())?;
+    let are_possible = run.progress.steps <= MAX_EPOCHS
+        && run.evaluated <= run.progress.steps
+        && (0.0..MOST_SECONDS).contains(&run.progress.seconds)
+        && run.losses.is_sorted_by_key(|losses| losses.step);
+    if are_possible { Ok(run) } else { Err(()) }
 }
 
-/// The tensors of an optimizer, and the parameters and buffers.
-#[expect(clippy::type_complexity, reason = "two kinds of named tensors")]
-fn read_tensors(file: &Contents) -> Result<(Vec<(String, Tensor)>, BTreeMap<String, Tensor>)> {
-    let (mut optimizer, mut parameters) = (Vec::new(), BTreeMap::new());
-    for (name, view) in &file.tensors {
-        let tensor = read_tensor(&file.path, name, view)?;
-        match name.strip_prefix(OPTIMIZER) {
-            Some(name) => optimizer.push((name.to_owned(), tensor)),
-            None => {
-                parameters.insert(name.clone(), tensor);
-            }
-        }
-    }
-    Ok((optimizer, parameters))
-}
-
-/// A tensor of weights, or of what an optimizer remembers of them.
+/// A tensor of weights.
 pub(super) fn read_tensor(path: &Path, name: &str, view: &TensorView) -> Result<Tensor> {
+    read_as(path, name, view, is_possible)
+}
+
+fn read_as(
+    path: &Path,
+    name: &str,
+    view: &TensorView,
+    is_possible: impl Fn(f32) -> bool,
+) -> Result<Tensor> {
     let fault = |fault: String| Error::Checkpoint {
         file: path.to_owned(),
         fault,
     };
     let values =
         floats(view).ok_or_else(|| fault(format!("the tensor {name:?} has no 32-bit floats")))?;
-    if !values.iter().all(is_possible) {
+    if !values.iter().copied().all(is_possible) {
         return Err(fault(format!(
             "the tensor {name:?} has weights that are not finite or far too large; train it again at a lower learning rate"
         )));
@@ -228,6 +227,6 @@ pub(super) fn read_tensor(path: &Path, name: &str, view: &TensorView) -> Result<
     Ok(Tensor::f_from_slice(&values)?.f_view(shape.as_slice())?)
 }
 
-fn is_possible(weight: &f32) -> bool {
+fn is_possible(weight: f32) -> bool {
     weight.abs() <= MAX_WEIGHT
 }

@@ -63,6 +63,11 @@ impl Interrupt {
         self.stops.load(Ordering::Relaxed)
     }
 
+    /// The same for the library.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stops)
+    }
+
     /// The exit status of a program that was ended.
     pub fn status(&self) -> u8 {
         (BY_SIGNAL + self.signal.load(Ordering::Relaxed)) as u8

@@ -13,6 +13,7 @@ mod interrupt;
 mod lecture;
 mod models;
 mod output;
+mod outputs;
 mod progress;
 pub mod report;
 mod sample;

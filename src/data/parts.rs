@@ -1,5 +1,8 @@
 //! The data of a model: a list that is split into parts, or lists that are parts of their own.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
@@ -72,6 +75,8 @@ pub struct Parts {
     split: Split,
     dev: Option<List>,
     test: Option<List>,
+    /// Set where reading is to end.
+    stop: Arc<AtomicBool>,
 }
 
 impl Parts {
@@ -82,7 +87,13 @@ impl Parts {
             split,
             dev: None,
             test: None,
+            stop: Arc::default(),
         }
+    }
+
+    /// The same parts, of which reading ends with [`Error::Interrupted`] where a flag is set.
+    pub fn stopped_by(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
     }
 
     /// A list that is all for training.
@@ -215,6 +226,9 @@ impl Parts {
         mut work: impl FnMut(Part, &str) -> Result<()>,
     ) -> Result<()> {
         for (place, word) in lines.words() {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
             let part = own.unwrap_or_else(|| self.split.part_of(place));
             if wanted.contains(&part) {
                 work(part, word)?;

@@ -88,7 +88,7 @@ pub fn train(
         && !last.is_finite()
     {
         return Err(Error::Diverged {
-            stage: crate::train::word_batches::STEP,
+            stage: crate::train::steps::STEP,
             number: done,
             learning_rate: schedule.rate(done),
             regularization: 0.0,

@@ -24,6 +24,8 @@ pub struct Threads {
     pub small: usize,
     /// For all others.
     pub large: usize,
+    /// Whether the user chose their number.
+    pub is_chosen: bool,
 }
 
 impl Threads {
@@ -33,6 +35,7 @@ impl Threads {
         Self {
             small: chosen.unwrap_or(1),
             large: chosen.unwrap_or(processors),
+            is_chosen: chosen.is_some(),
         }
     }
 

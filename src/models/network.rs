@@ -104,6 +104,12 @@ impl Network {
         self.config
     }
 
+    /// The number of all parameters' numbers.
+    pub fn parameter_count(&self) -> usize {
+        let parameters = self.tensors.parameters.iter();
+        parameters.map(|(_, parameter)| parameter.numel()).sum()
+    }
+
     /// The device that its parameters are on.
     pub fn device(&self) -> Device {
         self.device

@@ -17,8 +17,10 @@ use std::ops::ControlFlow;
 use tch::Tensor;
 
 use super::examples::Examples;
+use super::loss;
+use super::rate::{self, LearningRate};
 use super::sgd::Sgd;
-use super::{loss, rate};
+use super::steps::{self, Learner, Observer, Plan, Progress, Update};
 use crate::error::{Error, Result};
 use crate::models::Bigram;
 
@@ -110,20 +112,6 @@ impl<'a> FullBatch<'a> {
         })
     }
 
-    /// One update; returns the loss before it, a scalar in nats.
-    ///
-    /// Source: the notes, "Optimization".
-    pub fn step(&mut self, learning_rate: f64) -> Result<Tensor> {
-        let (loss, _) = self.loss()?;
-        // W.grad = None
-        self.optimizer.zero_grad();
-        // loss.backward()
-        loss.f_backward()?;
-        // W.data += -50 * W.grad
-        self.optimizer.step(learning_rate)?;
-        Ok(loss)
-    }
-
     /// The loss as it is now, with regularization and without it.
     fn loss(&self) -> Result<(Tensor, Tensor)> {
         // logits = xenc @ W
@@ -132,6 +120,20 @@ impl<'a> FullBatch<'a> {
         let nll = loss::nll(&logits, self.examples)?;
         let loss = loss::regularized(&nll, self.optimizer.parameters(), self.regularization)?;
         Ok((loss, nll))
+    }
+}
+
+impl Learner for FullBatch<'_> {
+    /// Source: the notes, "Optimization".
+    fn step(&mut self, _step: u64, learning_rate: f64) -> Result<Tensor> {
+        let (loss, _) = self.loss()?;
+        // W.grad = None
+        self.optimizer.zero_grad();
+        // loss.backward()
+        loss.f_backward()?;
+        // W.data += -50 * W.grad
+        self.optimizer.step(learning_rate)?;
+        Ok(loss)
     }
 }
 
@@ -146,70 +148,98 @@ pub fn train(
     network: &Bigram,
     examples: &Examples,
     options: &TrainOptions,
-    mut observe: impl FnMut(Step) -> ControlFlow<()>,
+    observe: impl FnMut(Step) -> ControlFlow<()>,
 ) -> Result<Trained> {
-    let mut training = FullBatch::new(network, examples, options.regularization)?;
-    let (first, rate) = (options.first_epoch, options.learning_rate);
-    let warm_up = (
-        WARM_UP,
-        0..options.warmup_epochs,
-        options.warmup_learning_rate,
-    );
-    let epochs = (EPOCH, first..first.saturating_add(options.epochs), rate);
-    let mut done = [0, first];
-    // The learning rate of the step before, which a loss follows from.
-    let mut last_rate = None;
-    'training: for ((stage, numbers, rate), done) in [warm_up, epochs].into_iter().zip(&mut done) {
-        for number in numbers {
-            let loss = training.step(rate)?.f_double_value(&[])? as f32;
-            *done = number + 1;
-            if !loss.is_finite() {
-                let rate = last_rate.unwrap_or(rate);
-                return Err(diverged(options, stage, number, rate, loss));
-            }
-            last_rate = Some(rate);
-            let step = Step {
-                stage,
-                number,
-                loss,
-            };
-            if observe(step).is_break() {
-                break 'training;
-            }
-        }
-    }
+    let mut learner = FullBatch::new(network, examples, options.regularization)?;
+    let plan = Plan {
+        steps: Some(options.warmup_epochs.saturating_add(options.epochs)),
+        seconds: None,
+        learning_rate: LearningRate::Warmed {
+            steps: options.warmup_epochs,
+            warm_up: options.warmup_learning_rate,
+            rate: options.learning_rate,
+        },
+        read_every: 1,
+        evaluate_every: None,
+        save_every: None,
+    };
+    let mut shown = Shown {
+        options,
+        observe,
+        is_stopped: false,
+    };
+    let trained = steps::run(&mut learner, &plan, Progress::default(), &mut shown);
+    let done = trained.map_err(|error| options.explain(error))?.steps;
 
-    let (last, nll) = tch::no_grad(|| training.loss())?;
-    let (final_loss, nll) = (
-        last.f_double_value(&[])? as f32,
-        nll.f_double_value(&[])? as f32,
-    );
-    let [warmup_done, epochs_done] = done;
-    if !final_loss.is_finite() {
-        let rate = last_rate.unwrap_or(rate);
-        return Err(diverged(options, EPOCH, epochs_done, rate, final_loss));
+    let (loss, nll) = tch::no_grad(|| learner.loss())?;
+    let (nll, loss) = (nll.f_double_value(&[])?, loss.f_double_value(&[])?);
+    if !loss.is_finite() {
+        return Err(options.diverged(done, loss as f32));
     }
+    let warmup_done = done.min(options.warmup_epochs);
     Ok(Trained {
         warmup_done,
-        epochs_done,
-        final_loss,
-        nll,
+        epochs_done: options.first_epoch + done - warmup_done,
+        final_loss: loss as f32,
+        nll: nll as f32,
     })
 }
 
-fn diverged(
-    options: &TrainOptions,
-    stage: &'static str,
-    number: u64,
-    learning_rate: f64,
-    loss: f32,
-) -> Error {
-    Error::Diverged {
-        stage,
-        number,
-        learning_rate,
-        regularization: options.regularization,
-        loss,
+/// Shows each step to a function, which may end the training.
+struct Shown<'a, F> {
+    options: &'a TrainOptions,
+    observe: F,
+    is_stopped: bool,
+}
+
+impl<L, F: FnMut(Step) -> ControlFlow<()>> Observer<L> for Shown<'_, F> {
+    fn updated(&mut self, update: &Update) -> Result<()> {
+        let (stage, number) = self.options.stage_of(update.step);
+        let loss = update.loss.unwrap_or_default() as f32;
+        let step = Step {
+            stage,
+            number,
+            loss,
+        };
+        self.is_stopped = (self.observe)(step).is_break();
+        Ok(())
+    }
+
+    fn stops(&self) -> bool {
+        self.is_stopped
+    }
+}
+
+impl TrainOptions {
+    /// The stage of a step, counted from 0 through both stages, and its number there.
+    fn stage_of(&self, step: u64) -> (&'static str, u64) {
+        match step.checked_sub(self.warmup_epochs) {
+            None => (WARM_UP, step),
+            Some(epoch) => (EPOCH, self.first_epoch.saturating_add(epoch)),
+        }
+    }
+
+    /// The error of a loss at a step that is due to the step before it.
+    fn diverged(&self, step: u64, loss: f32) -> Error {
+        let (stage, number) = self.stage_of(step);
+        let learning_rate = match step <= self.warmup_epochs && self.warmup_epochs > 0 {
+            true => self.warmup_learning_rate,
+            false => self.learning_rate,
+        };
+        Error::Diverged {
+            stage,
+            number,
+            learning_rate,
+            regularization: self.regularization,
+            loss,
+        }
+    }
+
+    fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Diverged { number, loss, .. } => self.diverged(number, loss),
+            error => error,
+        }
     }
 }
 

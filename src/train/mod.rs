@@ -6,6 +6,7 @@
 //! what. [`loss`] is what both make small; [`tensorboard`] shows it while it falls.
 
 pub mod adamw;
+pub mod course;
 pub mod examples;
 pub mod full_batch;
 pub mod loss;
@@ -13,7 +14,9 @@ pub mod mixed;
 pub mod muon;
 pub mod options;
 pub mod rate;
+pub mod run_state;
 pub mod sgd;
+pub mod steps;
 pub mod tensorboard;
 pub mod word_batches;
 

@@ -1,9 +1,11 @@
-//! Options of a training on batches of words, and the learning-rate schedule.
+//! Options of a training on batches of words.
 
 use serde::{Deserialize, Serialize};
 
 use super::adamw::AdamWOptions;
 use super::muon::MuonOptions;
+use super::rate::LearningRate;
+use super::steps::Plan;
 use crate::error::{Error, Result};
 
 /// The most words of a batch.
@@ -30,6 +32,20 @@ pub struct WordOptions {
     pub dropout: f64,
     /// The seed of the order of the words and of dropout.
     pub seed: u64,
+    /// The network is evaluated on dev every so many steps.
+    #[serde(default = "hundred")]
+    pub eval_every: u64,
+    /// The threads that share a batch; figures depend on their number in the last digits.
+    #[serde(default = "one")]
+    pub threads: usize,
+}
+
+fn hundred() -> u64 {
+    100
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Default for WordOptions {
@@ -43,55 +59,10 @@ impl Default for WordOptions {
             muon: None,
             dropout: 0.0,
             seed: 3407,
+            eval_every: hundred(),
+            threads: one(),
         }
     }
-}
-
-/// A learning-rate schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LearningRate {
-    /// The same at every step.
-    Constant(f64),
-    /// A warm-up, then a linear decay to 0 at the end.
-    Falling {
-        /// The highest learning rate.
-        highest: f64,
-        /// The steps of the warm-up.
-        warm_up: u64,
-    },
-}
-
-impl LearningRate {
-    /// The learning rate of a step, by its number from 0 and the share of the training that is done
-    /// before it, from 0 to 1.
-    pub fn at(self, step: u64, done: f64) -> f64 {
-        match self {
-            Self::Constant(rate) => rate,
-            Self::Falling { highest, warm_up } => {
-                let risen = (step + 1) as f64 / warm_up.max(1) as f64;
-                highest * risen.min(1.0 - done)
-            }
-        }
-    }
-
-    /// The highest learning rate.
-    pub fn highest(self) -> f64 {
-        match self {
-            Self::Constant(rate) => rate,
-            Self::Falling { highest, .. } => highest,
-        }
-    }
-}
-
-/// The progress of a training.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Done {
-    /// The number of steps made.
-    pub steps: u64,
-    /// The time that they took, in seconds.
-    pub seconds: f64,
 }
 
 impl WordOptions {
@@ -128,6 +99,12 @@ impl WordOptions {
             ("the batch size", batch, &of_words),
             ("the time for training", seconds, &above_zero),
             ("the number of steps", steps as f64, &above_zero),
+            (
+                "the steps between evaluations",
+                self.eval_every as f64,
+                &above_zero,
+            ),
+            ("the number of threads", self.threads as f64, &above_zero),
         ];
         let wrong = numbers
             .iter()
@@ -141,35 +118,15 @@ impl WordOptions {
         })
     }
 
-    /// The share of the training that is done, from 0 to 1.
-    pub fn fraction(&self, done: Done) -> f64 {
-        let steps = self.steps.map(|steps| done.steps as f64 / steps as f64);
-        let seconds = self.seconds.map(|seconds| done.seconds / seconds);
-        let fraction = steps.into_iter().chain(seconds).fold(0.0, f64::max);
-        fraction.min(1.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_falling_rate_rises_first_and_ends_close_to_nothing() {
-        let rate = LearningRate::Falling {
-            highest: 1.0,
-            warm_up: 10,
-        };
-        assert_eq!((rate.at(0, 0.0), rate.at(9, 0.0)), (0.1, 1.0));
-        assert_eq!((rate.at(50, 0.5), rate.at(99, 0.99)), (0.5, 1.0 - 0.99));
-        assert_eq!(LearningRate::Constant(0.5).at(3, 0.9), 0.5);
-        let options = WordOptions {
-            steps: Some(200),
-            seconds: Some(10.0),
-            ..WordOptions::default()
-        };
-        let fraction = |steps, seconds| options.fraction(Done { steps, seconds });
-        assert_eq!((fraction(50, 1.0), fraction(50, 6.0)), (0.25, 0.6));
-        assert_eq!((fraction(200, 1.0), fraction(0, 11.0)), (1.0, 1.0));
+    /// The plan of a training with these options, evaluations among it.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            steps: self.steps,
+            seconds: self.seconds,
+            learning_rate: self.learning_rate,
+            read_every: 1,
+            evaluate_every: Some(self.eval_every),
+            save_every: None,
+        }
     }
 }

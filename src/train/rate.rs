@@ -1,8 +1,67 @@
-//! Learning rates of the one-layer network.
+//! Learning-rate schedules, and how large a step of the lecture's network may be.
+
+use serde::{Deserialize, Serialize};
 
 use crate::counting::NgramCounts;
 use crate::data::Digest;
 use crate::data::words::is_lecture;
+
+/// A learning-rate schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LearningRate {
+    /// The same at every step.
+    Constant(f64),
+    /// Some steps at one rate, then all others at another, as the notes have it.
+    Warmed {
+        /// The number of steps before the others.
+        steps: u64,
+        /// Their rate.
+        warm_up: f64,
+        /// The rate of the others.
+        rate: f64,
+    },
+    /// It rises to its highest in some steps, and falls evenly to 0 at the end.
+    Falling {
+        /// Its highest.
+        highest: f64,
+        /// How many steps it rises.
+        warm_up: u64,
+    },
+}
+
+impl LearningRate {
+    /// That of a step, by its number and by how much of the training is done before it, from 0 to 1.
+    pub fn at(self, step: u64, done: f64) -> f64 {
+        match self {
+            Self::Constant(rate) => rate,
+            Self::Warmed {
+                steps,
+                warm_up,
+                rate,
+            } => {
+                if step < steps {
+                    warm_up
+                } else {
+                    rate
+                }
+            }
+            Self::Falling { highest, warm_up } => {
+                let risen = (step + 1) as f64 / warm_up.max(1) as f64;
+                highest * risen.min(1.0 - done)
+            }
+        }
+    }
+
+    /// The highest of all steps.
+    pub fn highest(self) -> f64 {
+        match self {
+            Self::Constant(rate) => rate,
+            Self::Warmed { warm_up, rate, .. } => rate.max(warm_up),
+            Self::Falling { highest, .. } => highest,
+        }
+    }
+}
 
 /// The learning rate of the lecture, which comes down to counting on its own names.
 pub const LECTURE: f64 = 50.0;
@@ -94,6 +153,17 @@ mod tests {
         assert_eq!(default(0.0), 50.0);
         assert_eq!(default(0.01), 50.0);
         assert!(default(100.0) < 10.0);
+    }
+
+    #[test]
+    fn a_falling_rate_rises_first_and_ends_close_to_nothing() {
+        let rate = LearningRate::Falling {
+            highest: 1.0,
+            warm_up: 10,
+        };
+        assert_eq!((rate.at(0, 0.0), rate.at(9, 0.0)), (0.1, 1.0));
+        assert_eq!((rate.at(50, 0.5), rate.at(99, 0.99)), (0.5, 1.0 - 0.99));
+        assert_eq!(LearningRate::Constant(0.5).at(3, 0.9), 0.5);
     }
 
     /// With steps in proportion to their shares, rare contexts would stay where they began: the

@@ -5,25 +5,20 @@
 //! update. A network with batch normalisation is trained on one thread: its statistics are those of
 //! a whole batch.
 
-use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::adamw;
 use super::loss::cross_entropy;
 use super::mixed::{Mixed, Ordered};
-use super::options::{Done, WordOptions};
+use super::options::WordOptions;
+use super::steps::Learner;
 use crate::data::split::{Permutation, SplitMix};
 use crate::data::word_list::WordList;
 use crate::error::{Error, Result};
 use crate::models::{Dropout, Network, Tokens};
-
-/// The name of an update in errors.
-pub const STEP: &str = "step";
 
 /// The fewest words that are worth a thread of their own.
 const LEAST_WORDS: usize = 16;
@@ -55,12 +50,7 @@ impl<'a> WordBatches<'a> {
     ///
     /// [`Error::Value`] if there are no words, an option is out of range, or the system has no
     /// further thread.
-    pub fn new(
-        network: &'a Network,
-        words: &'a WordList,
-        options: WordOptions,
-        threads: usize,
-    ) -> Result<Self> {
+    pub fn new(network: &'a Network, words: &'a WordList, options: WordOptions) -> Result<Self> {
         options.check()?;
         if words.is_empty() {
             return Err(Error::Value {
@@ -71,7 +61,7 @@ impl<'a> WordBatches<'a> {
         }
         let optimizer = Mixed::new(Ordered::of(network, &options), &options)?;
         let threads = match network.buffers().is_empty() {
-            true => threads.min(options.batch_size / LEAST_WORDS),
+            true => options.threads.min(options.batch_size / LEAST_WORDS),
             false => 1,
         };
         let workers = (1..threads).map(|_| Worker::start(network.copy()?, &optimizer, &options));
@@ -97,21 +87,6 @@ impl<'a> WordBatches<'a> {
     /// [`Error::Value`] if the state is not that of such a network.
     pub fn restore(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()> {
         self.optimizer.restore(state, steps)
-    }
-
-    /// One update, by its number from 0; returns the loss of its batch before it, a scalar in nats.
-    ///
-    /// Source: makemore.py, `while True:`.
-    pub fn step(&mut self, number: u64, learning_rate: f64) -> Result<Tensor> {
-        // X, Y = batch_loader.next()
-        let shares = self.shares(number);
-        // logits, loss = model(X, Y)
-        // model.zero_grad(set_to_none=True)
-        // loss.backward()
-        let Learned { loss, gradient } = self.learn(shares)?;
-        // optimizer.step()
-        self.optimizer.update(&gradient, learning_rate)?;
-        Ok(loss)
     }
 
     /// The loss of a batch and its gradient, which the threads compute together.
@@ -274,151 +249,19 @@ fn ended() -> Error {
     Error::Libtorch("a thread of the training has ended".to_owned())
 }
 
-/// The step whose parameters are kept: those with the lowest loss on dev, or the last ones.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Best {
-    /// How many steps were made.
-    pub step: u64,
-    /// The loss, in nats, if there is a dev part.
-    pub dev: Option<f64>,
-    /// By which the parameters are recognised.
-    pub sha256: String,
-}
-
-/// What it takes to go on with a training, beside the parameters.
-#[derive(Debug)]
-pub struct Run {
-    /// How it was trained.
-    pub options: WordOptions,
-    /// How far.
-    pub done: Done,
-    /// The step that is kept.
-    pub best: Best,
-    /// The step that was evaluated last; 0 if none was.
-    pub evaluated: u64,
-    /// The sum of the losses of the batches since then, and their number.
-    pub since: (f64, u32),
-    /// What the optimizer remembers, by names.
-    pub optimizer: Vec<(String, Tensor)>,
-}
-
-/// A step that was made, which [`Training::run`] tells of.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct WordStep {
-    /// Its number, from 0.
-    pub number: u64,
-    /// The loss of its batch before it, in nats.
-    pub loss: f64,
-    /// Its learning rate.
-    pub learning_rate: f64,
-    /// How much of the training is done after it, from 0 to 1; 1 for the last step.
-    pub done: f64,
-}
-
-/// The training of a network, in place.
-#[derive(Debug)]
-pub struct Training<'a> {
-    batches: WordBatches<'a>,
-    done: Done,
-}
-
-impl<'a> Training<'a> {
-    /// A training from its beginning; see [`WordBatches::new`].
-    ///
-    /// # Errors
-    ///
-    /// As [`WordBatches::new`].
-    pub fn new(
-        network: &'a Network,
-        words: &'a WordList,
-        options: WordOptions,
-        threads: usize,
-    ) -> Result<Self> {
-        Ok(Self {
-            batches: WordBatches::new(network, words, options, threads)?,
-            done: Done::default(),
-        })
+impl Learner for WordBatches<'_> {
+    /// Source: makemore.py, `while True:`.
+    fn step(&mut self, number: u64, learning_rate: f64) -> Result<Tensor> {
+        // X, Y = batch_loader.next()
+        let shares = self.shares(number);
+        // logits, loss = model(X, Y)
+        // model.zero_grad(set_to_none=True)
+        // loss.backward()
+        let Learned { loss, gradient } = self.learn(shares)?;
+        // optimizer.step()
+        self.optimizer.update(&gradient, learning_rate)?;
+        Ok(loss)
     }
-
-    /// The same from where a training was interrupted.
-    ///
-    /// # Errors
-    ///
-    /// As [`WordBatches::restore`].
-    pub fn after(mut self, done: Done, optimizer: &[(String, Tensor)]) -> Result<Self> {
-        self.batches.restore(optimizer, done.steps)?;
-        self.done = done;
-        Ok(self)
-    }
-
-    /// How far it is.
-    pub fn done(&self) -> Done {
-        self.done
-    }
-
-    /// The optimizer state, by names.
-    pub fn optimizer(&self) -> Result<Vec<(String, Tensor)>> {
-        self.batches.state()
-    }
-
-    /// Trains until the end; `observe` is called after every step, and [`ControlFlow::Break`] ends
-    /// it there.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Diverged`] as soon as a loss is not finite; those of `observe`.
-    pub fn run(
-        &mut self,
-        mut observe: impl FnMut(WordStep) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
-        let (before, start) = (self.done.seconds, Instant::now());
-        let options = self.batches.options;
-        let mut fraction = options.fraction(self.done);
-        while fraction < 1.0 {
-            let number = self.done.steps;
-            let learning_rate = options.learning_rate.at(number, fraction);
-            let loss = self
-                .batches
-                .step(number, learning_rate)?
-                .f_double_value(&[])?;
-            self.done.steps += 1;
-            self.done.seconds = before + start.elapsed().as_secs_f64();
-            fraction = options.fraction(self.done);
-            if !loss.is_finite() {
-                return Err(Error::Diverged {
-                    stage: STEP,
-                    number,
-                    learning_rate,
-                    regularization: 0.0,
-                    loss: loss as f32,
-                });
-            }
-            let step = WordStep {
-                number,
-                loss,
-                learning_rate,
-                done: fraction,
-            };
-            if observe(step)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Copies of parameters and buffers as they are now, by their names.
-///
-/// # Errors
-///
-/// If the device has no room.
-pub fn copies(network: &Network) -> Result<std::collections::BTreeMap<String, Tensor>> {
-    let copied = network.state_dict().into_iter().map(|(name, tensor)| {
-        let copy = tch::no_grad(|| tensor.f_detach_copy())?;
-        Ok((name, copy))
-    });
-    copied.collect()
 }
 
 #[cfg(test)]
@@ -431,7 +274,8 @@ mod tests {
     use crate::models::kinds::{Gru, Norm, Positions, Sizes, Transformer, Wavenet};
     use crate::train::adamw::AdamWOptions;
     use crate::train::muon::MuonOptions;
-    use crate::train::options::LearningRate;
+    use crate::train::rate::LearningRate;
+    use crate::train::run_state::copies;
     use tch::Device;
 
     fn names(count: usize) -> (WordList, Vocabulary) {
@@ -485,6 +329,8 @@ mod tests {
         muon: None,
         dropout: 0.2,
         seed: 1,
+        eval_every: 100,
+        threads: 1,
     };
 
     /// A network that Muon has something of, and its options.
@@ -529,7 +375,8 @@ mod tests {
                 ..OPTIONS
             };
             let network = network(&vocabulary);
-            let mut training = WordBatches::new(&network, &list, options, threads).unwrap();
+            let mut training =
+                WordBatches::new(&network, &list, WordOptions { threads, ..options }).unwrap();
             run(&mut training, 0..30)
         };
         let losses = train(1, 0.2, 1);
@@ -549,7 +396,9 @@ mod tests {
         let (list, vocabulary) = names(500);
         for threads in [1, 2, 3] {
             let (whole, options) = of(&vocabulary);
-            let training_of = |network| WordBatches::new(network, &list, options, threads).unwrap();
+            let training_of = |network| {
+                WordBatches::new(network, &list, WordOptions { threads, ..options }).unwrap()
+            };
             let losses = run(&mut training_of(&whole), 0..30);
             assert!(losses[29] < losses[0] - 0.3, "{losses:?}");
 
@@ -604,7 +453,8 @@ mod tests {
                 dropout: 0.0,
                 ..options
             };
-            let mut training = WordBatches::new(&network, &list, options, threads).unwrap();
+            let mut training =
+                WordBatches::new(&network, &list, WordOptions { threads, ..options }).unwrap();
             run(&mut training, 0..30)
         };
         for (one, other) in train(1).into_iter().zip(train(3)) {
@@ -622,7 +472,8 @@ mod tests {
                 batch_size,
                 ..OPTIONS
             };
-            let training = WordBatches::new(&network, &list, options, threads).unwrap();
+            let training =
+                WordBatches::new(&network, &list, WordOptions { threads, ..options }).unwrap();
             training.workers.len()
         };
         assert_eq!(workers(32, 64), 1);
@@ -634,10 +485,10 @@ mod tests {
     fn the_state_of_another_optimizer_is_refused() {
         let (list, vocabulary) = names(50);
         let network = network(&vocabulary);
-        let mut training = WordBatches::new(&network, &list, OPTIONS, 1).unwrap();
+        let mut training = WordBatches::new(&network, &list, OPTIONS).unwrap();
         let mut state = training.state().unwrap();
         let (other, options) = with_muon(&vocabulary);
-        let mut of_muon = WordBatches::new(&other, &list, options, 1).unwrap();
+        let mut of_muon = WordBatches::new(&other, &list, options).unwrap();
         assert!(of_muon.restore(&state, 0).is_err());
         let both = of_muon.state().unwrap();
         assert!(of_muon.restore(&both, 0).is_ok());

@@ -1,14 +1,14 @@
 //! What the user is told after a training that diverged, ended too high or was interrupted: what it
 //! has come from, and what to type.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::{WARM_UP, rate};
-use makemore_tch::{Error, Rows, TrainOptions, Trained, format, score};
+use makemore_tch::{Error, TrainOptions, Trained, format, score};
 
-use super::network::Task;
+use super::bigram::Task;
 use super::{Choice, ModelType, Train};
 
 /// How far above counting a loss may end before the user is told, in nats.
@@ -71,60 +71,85 @@ impl Train {
         ))
     }
 
-    /// The command that does what was not done because of Ctrl-C.
-    pub(super) fn how_to_go_on(
+    /// The command that goes on with a training that was interrupted; `own` are arguments of the
+    /// model's type.
+    pub(super) fn how_to_go_on(&self, saved: &Path, own: Vec<(&str, Option<String>)>) -> String {
+        let file = |file: &Option<PathBuf>| file.as_deref().map(quoted);
+        let device = self.device.filter(|&device| device != DeviceRequest::Cpu);
+        let lists: Vec<String> = self.data.data.iter().map(|list| quoted(list)).collect();
+        // Not --plot: it would draw only what is left over the picture of what was done.
+        let common = [
+            ("--resume", Some(quoted(saved))),
+            ("--device", device.map(|device| device.to_string())),
+            (
+                "--save-every",
+                self.save_every.map(|every| every.to_string()),
+            ),
+            ("--metrics", file(&self.metrics)),
+            ("--tensorboard", file(&self.words.tensorboard)),
+            ("--dev", file(&self.dev)),
+            ("--test", file(&self.test)),
+            (
+                "--memory",
+                self.memory.memory.map(|size| format!("{}B", size.as_u64())),
+            ),
+            (
+                "--data",
+                Some(lists.join(" ")).filter(|_| !lists.is_empty()),
+            ),
+        ];
+        let (resume, others) = common.split_at(1);
+        let mut command = "makemore-tch train".to_owned();
+        for (argument, value) in resume.iter().chain(&own).chain(others) {
+            if let Some(value) = value {
+                command += &format!(" {argument} {value}");
+            }
+        }
+        command
+    }
+
+    /// The same for the lecture's network, with the epochs that are left.
+    pub(super) fn how_to_go_on_with_epochs(
         &self,
         trained: &Trained,
         options: &TrainOptions,
         saved: &Path,
     ) -> String {
-        let mut command = vec!["makemore-tch train --resume".to_owned(), quoted(saved)];
-        let mut add = |flag: &str, value: String| command.extend([flag.to_owned(), value]);
-        let epochs = options.epochs - (trained.epochs_done - options.first_epoch);
-        add("--epochs", epochs.to_string());
+        let left = options.epochs - (trained.epochs_done - options.first_epoch);
         let warmup = options.warmup_epochs - trained.warmup_done;
-        if warmup > 0 {
-            add("--warmup-epochs", warmup.to_string());
-            add("--warmup-lr", options.warmup_learning_rate.to_string());
-        }
-        if let Some(lr) = self.lr {
-            add("--lr", lr.to_string());
-        }
-        if self.regularization() > 0.0 {
-            add("--regularization", self.regularization().to_string());
-        }
-        if self.rows() == Rows::All {
-            add("--rows", "all".to_owned());
-        }
-        if self.device() != DeviceRequest::Cpu {
-            add("--device", self.device().to_string());
-        }
-        // Not --plot: it would draw only what is left over the picture of what was done.
-        if let Some(metrics) = &self.metrics {
-            add("--metrics", quoted(metrics));
-        }
-        if let Some(Choice::Smoothing(smoothing)) = self.smoothing {
-            add("--smoothing", smoothing.to_string());
-        }
-        for (argument, file) in [("--dev", &self.dev), ("--test", &self.test)] {
-            if let Some(file) = file {
-                add(argument, quoted(file));
-            }
-        }
-        if !self.data.data.is_empty() {
-            let files: Vec<String> = self.data.data.iter().map(|file| quoted(file)).collect();
-            add("--data", files.join(" "));
-        }
+        let warmup = (warmup > 0).then_some(warmup);
+        let own = vec![
+            ("--epochs", Some(left.to_string())),
+            ("--warmup-epochs", warmup.map(|epochs| epochs.to_string())),
+            (
+                "--warmup-lr",
+                warmup.map(|_| options.warmup_learning_rate.to_string()),
+            ),
+            ("--lr", self.lr.map(|lr| lr.to_string())),
+            (
+                "--regularization",
+                self.regularization.map(|factor| factor.to_string()),
+            ),
+            (
+                "--rows",
+                self.rows.map(|rows| <&str>::from(rows).to_owned()),
+            ),
+            (
+                "--smoothing",
+                match self.smoothing {
+                    Some(Choice::Smoothing(smoothing)) => Some(smoothing.to_string()),
+                    Some(Choice::Auto) | None => None,
+                },
+            ),
+        ];
         let (done, all) = (trained.epochs_done, options.first_epoch + options.epochs);
-        format!(
-            "interrupted after {done} of {all} epochs; go on with: {}",
-            command.join(" ")
-        )
+        let command = self.how_to_go_on(saved, own);
+        format!("interrupted after {done} of {all} epochs; go on with: {command}")
     }
 }
 
 /// A file as a shell takes it, and we do not take for a flag.
-pub(super) fn quoted(file: &Path) -> String {
+fn quoted(file: &Path) -> String {
     let mut name = file.to_string_lossy().into_owned();
     if name.starts_with('-') && name != "-" {
         name.insert_str(0, "./");

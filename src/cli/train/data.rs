@@ -9,6 +9,8 @@ use makemore_tch::memory::Memory;
 use makemore_tch::score::evaluate::{self, Evaluation, OldAndNew};
 use makemore_tch::{Checkpoint, Counted, LanguageModel, List, Parts, Shares, Source, Split, count};
 
+use serde::Serialize;
+
 use super::Train;
 use crate::cli::arguments::check_standard_input;
 use crate::cli::context::Context;
@@ -24,11 +26,18 @@ pub struct Data {
     own: Vec<(Part, Counted)>,
 }
 
-/// How well a model fits the parts that it was not trained on, where they have words.
-#[derive(Debug, Clone, Copy)]
+/// The losses of a model on the parts that it was not trained on, where they have words.
+#[derive(Debug, Default, Serialize)]
 pub struct HeldOut {
-    pub dev: OldAndNew,
-    pub test: OldAndNew,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_loss_new: Option<f64>,
+    /// The same for a person to read.
+    #[serde(skip)]
+    pub lines: Vec<String>,
 }
 
 impl Train {
@@ -170,51 +179,61 @@ impl Data {
         }
         Ok(())
     }
+}
 
-    /// The losses of a model on what it was not trained on.
-    pub fn held_out(
-        &self,
+impl HeldOut {
+    /// A loss on dev that is known.
+    pub fn dev(dev_loss: Option<f64>) -> Self {
+        Self {
+            dev_loss,
+            lines: dev_loss
+                .map(|loss| format!("Dev loss: {loss:.6}"))
+                .into_iter()
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The losses of a model on the parts that it was not trained on.
+    pub fn of(
         model: &dyn LanguageModel,
+        parts: &Parts,
         memory: &Memory,
-    ) -> makemore_tch::Result<HeldOut> {
-        let wanted: Vec<Part> = [Part::Dev, Part::Test]
-            .into_iter()
-            .filter(|&part| self.has(part))
-            .collect();
-        let evaluation = evaluate::parts_and_new(model, &self.parts, &wanted, memory)?;
-        Ok(HeldOut {
-            dev: evaluation.of(Part::Dev),
-            test: evaluation.of(Part::Test),
+    ) -> makemore_tch::Result<Self> {
+        let wanted = [Part::Dev, Part::Test].into_iter();
+        let wanted: Vec<Part> = wanted.filter(|&part| parts.words(part) > 0).collect();
+        let evaluation = evaluate::parts_and_new(model, parts, &wanted, memory)?;
+        let (dev, test) = (evaluation.of(Part::Dev), evaluation.of(Part::Test));
+        let lines = [line("Dev", dev), line("Test", test)];
+        Ok(Self {
+            dev_loss: nll(dev.all),
+            test_loss: nll(test.all),
+            test_loss_new: nll(test.new),
+            lines: lines.into_iter().flatten().collect(),
         })
     }
 }
 
-impl HeldOut {
-    /// The losses in nats, each as a line.
-    pub fn lines(&self) -> Vec<String> {
-        let line = |part: &str, OldAndNew { all, new }: OldAndNew| {
-            let of_new = nll(new).map_or_else(String::new, |nll| {
-                let words = new.words;
-                if words == all.words {
-                    return " (training saw none of the words)".to_owned();
-                }
-                format!(
-                    " ({nll:.6} on the {words} of {} words that training never saw)",
-                    all.words
-                )
-            });
-            let of_unknown = match all.unknown {
-                0 => String::new(),
-                unknown => format!(
-                    "; unknown characters: {unknown}, without them {:.6}",
-                    all.known_nll()
-                ),
-            };
-            nll(all).map(|nll| format!("{part} loss: {nll:.6}{of_new}{of_unknown}"))
-        };
-        let lines = [line("Dev", self.dev), line("Test", self.test)];
-        lines.into_iter().flatten().collect()
-    }
+/// The losses on a part as a line.
+fn line(part: &str, OldAndNew { all, new }: OldAndNew) -> Option<String> {
+    let of_new = nll(new).map_or_else(String::new, |nll| {
+        let words = new.words;
+        if words == all.words {
+            return " (training saw none of the words)".to_owned();
+        }
+        format!(
+            " ({nll:.6} on the {words} of {} words that training never saw)",
+            all.words
+        )
+    });
+    let of_unknown = match all.unknown {
+        0 => String::new(),
+        unknown => format!(
+            "; unknown characters: {unknown}, without them {:.6}",
+            all.known_nll()
+        ),
+    };
+    nll(all).map(|nll| format!("{part} loss: {nll:.6}{of_new}{of_unknown}"))
 }
 
 /// The loss, if there are words.

@@ -3,21 +3,12 @@
 use std::io::{self, Write};
 
 use indicatif::ProgressBar;
-use makemore_tch::train::{EPOCH, Step};
-use makemore_tch::{TrainOptions, format};
-use serde::Serialize;
+use makemore_tch::format;
+use makemore_tch::train::full_batch::{EPOCH, Step, TrainOptions};
+use makemore_tch::train::run_state::Losses;
 
 use crate::cli::context::Context;
 use crate::cli::{output, progress};
-
-/// The loss of an epoch.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct EpochLoss {
-    #[serde(rename = "step")]
-    pub epoch: u64,
-    #[serde(rename = "train")]
-    pub loss: f64,
-}
 
 /// What was seen of a training.
 pub struct Log<'a> {
@@ -76,15 +67,22 @@ impl<'a> Log<'a> {
         losses.min_by(f32::total_cmp)
     }
 
+    /// The losses of all epochs as rows of a table.
+    pub fn rows(&self) -> Vec<(u64, f64)> {
+        let losses = self.losses.iter();
+        losses.map(|&(epoch, loss)| (epoch, loss.into())).collect()
+    }
+
     /// The losses that are shown; the error of printing them, if there was one.
-    pub fn logged(self) -> io::Result<Vec<EpochLoss>> {
+    pub fn logged(self) -> io::Result<Vec<Losses>> {
         self.printed?;
         let losses = self.losses.into_iter();
         let logged = losses.filter(|(epoch, _)| epoch.is_multiple_of(self.every));
         Ok(logged
-            .map(|(epoch, loss)| EpochLoss {
-                epoch,
-                loss: loss.into(),
+            .map(|(step, loss)| Losses {
+                step,
+                train: loss.into(),
+                dev: None,
             })
             .collect())
     }

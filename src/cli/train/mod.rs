@@ -1,29 +1,30 @@
 //! `makemore-tch train`: what a model is trained on, by the kind of model.
 //!
-//! `network` is the lecture's gradient descent, `ngram` is counting, `words` are the networks of
-//! makemore.py, with `recipe`, how they are trained, and `course`, what is seen of it. Around them:
-//! `data` reads the lists and splits them, `outputs` is where the results go and what must not be
-//! overwritten, `log` the losses as they come, `advice` what the user is told where something went
-//! wrong, `names` the words that are shown at the end.
+//! `bigram` is the lecture's gradient descent, `ngram` is counting, `words` are the networks that
+//! learn from batches of words: `begin` makes what is trained or finds what is resumed, `saver` shows
+//! and saves it as it goes on. Around them: `recipe` has the arguments and defaults of networks,
+//! `data` reads the lists and splits them, `log` shows losses as they come, `print` the results,
+//! `advice` tells the user what helps.
 
 mod advice;
-mod course;
+mod begin;
+mod bigram;
 mod data;
 mod log;
-mod names;
-mod network;
 mod ngram;
-mod outputs;
+mod print;
 mod recipe;
+mod saver;
 mod words;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use makemore_tch::checkpoint::MAX_EPOCHS;
-use makemore_tch::checkpoint::Weights;
+use makemore_tch::checkpoint::resume::{self, base_of};
+use makemore_tch::checkpoint::{MAX_EPOCHS, Weights};
 use makemore_tch::counting::MAX_ORDER;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::models::Smoothing;
@@ -34,9 +35,8 @@ use super::arguments::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole, zero_or_more,
 };
 use super::context::Context;
-use outputs::Request;
+use super::outputs::Request;
 use recipe::WordArguments;
-use words::{base_of, last_of};
 
 /// Train a model: the lecture's network, n-grams by counting, or one of makemore.py or lecture 5
 ///
@@ -154,6 +154,11 @@ pub struct Train {
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 
+    /// Save what is trained every so many seconds, so that no more than that is lost
+    /// [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
+    save_every: Option<u64>,
+
     /// Write the loss of every epoch as CSV, of networks of makemore.py those of every evaluation;
     /// with --resume, append them
     #[arg(long, value_name = "FILE")]
@@ -256,13 +261,11 @@ impl Train {
         let weights = weights.flatten();
         let kind = self.kind(weights.as_ref())?;
         if let ModelType::Bigram | ModelType::Ngram = kind {
-            self.refuse(
-                &self.words.given(),
-                "is of the networks of makemore.py; choose one with --type",
-            )?;
+            let reason = "is of the networks of makemore.py; choose one with --type";
+            self.refuse(Of::is_of_words, reason)?;
         }
         match kind {
-            ModelType::Bigram => self.train_network(context),
+            ModelType::Bigram => self.train_bigram(context),
             ModelType::Ngram => self.count_ngrams(context),
             ModelType::Network(kind) => self.train_on_words(kind, weights, context),
         }
@@ -277,13 +280,9 @@ impl Train {
                 kind => kind,
             });
         };
-        let last = last_of(file);
         let kind = match weights {
             Some(weights) => weights.kind().name(),
-            None => {
-                let file = if last.exists() { &last } else { file };
-                Checkpoint::load(file)?.model.kind()
-            }
+            None => Checkpoint::load(&resume::file_of(file))?.model.kind(),
         };
         ModelType::named(kind).ok_or_else(|| anyhow!("{}: a model of type {kind}", file.display()))
     }
@@ -298,36 +297,92 @@ impl Train {
         }
     }
 
-    fn request<'a>(
-        &'a self,
-        out: &'a Path,
-        last: Option<&'a Path>,
-        columns: &'static str,
-    ) -> Request<'a> {
-        let own = self.dev.iter().chain(&self.test);
+    fn request<'a>(&'a self, out: &'a Path, has_state: bool, columns: &'static str) -> Request<'a> {
+        let lists = self.data.data.iter().chain(&self.dev).chain(&self.test);
         Request {
             out,
-            last,
+            has_state,
             columns,
             force: self.force,
             resume: self.resume.as_deref(),
             metrics: self.metrics.as_deref(),
             plot: self.plot.as_deref(),
-            data: self
-                .data
-                .data
-                .iter()
-                .chain(own)
-                .map(PathBuf::as_path)
-                .collect(),
+            data: lists.map(PathBuf::as_path).collect(),
         }
     }
 
-    /// Refuses arguments that are given and say nothing to a kind of model.
-    fn refuse(&self, arguments: &[(bool, &str)], reason: &str) -> anyhow::Result<()> {
-        match arguments.iter().find(|(is_given, _)| *is_given) {
-            Some((_, argument)) => bail!("{argument} {reason}"),
+    /// How often what is trained is saved.
+    fn save_every(&self) -> Duration {
+        Duration::from_secs(self.save_every.unwrap_or(60))
+    }
+
+    /// Refuses arguments that are given and say nothing where they are.
+    fn refuse(&self, is_wrong: impl Fn(Of) -> bool, reason: &str) -> anyhow::Result<()> {
+        let mut given = self.given().into_iter().chain(self.words.given());
+        match given.find(|&(_, is_given, of)| is_given && is_wrong(of)) {
+            Some((argument, ..)) => bail!("{argument} {reason}"),
             None => Ok(()),
         }
+    }
+
+    /// The arguments that not every training takes: whether they are given, and what they are of.
+    fn given(&self) -> [(&'static str, bool, Of); 13] {
+        [
+            ("--order", self.order.is_some(), Of::Ngrams),
+            ("--smoothing", self.smoothing.is_some(), Of::Ngrams),
+            ("--epochs", self.epochs.is_some(), Of::Lecture),
+            ("--warmup-epochs", self.warmup_epochs.is_some(), Of::Lecture),
+            ("--warmup-lr", self.warmup_lr.is_some(), Of::Lecture),
+            (
+                "--regularization",
+                self.regularization.is_some(),
+                Of::Lecture,
+            ),
+            ("--rows", self.rows.is_some(), Of::Lecture),
+            ("--log-every", self.log_every.is_some(), Of::Lecture),
+            ("--lr", self.lr.is_some(), Of::Rate),
+            ("--metrics", self.metrics.is_some(), Of::Networks),
+            ("--device", self.device.is_some(), Of::Networks),
+            ("--save-every", self.save_every.is_some(), Of::Networks),
+            ("--seed", self.seed.is_some(), Of::Run),
+        ]
+    }
+}
+
+/// What an argument is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// The lecture's network and n-grams.
+    Ngrams,
+    /// The lecture's network.
+    Lecture,
+    /// All networks.
+    Networks,
+    /// The same, and it stays what it was from the beginning of a run to its end.
+    Rate,
+    /// All models; the same from the beginning of a run to its end.
+    Run,
+    /// A size of networks that learn from batches, by its name.
+    Size(&'static str),
+    /// Those networks; the same from the beginning of a run to its end.
+    Recipe,
+    /// The same, of networks with a layer before the last one.
+    Dropout,
+    /// Those networks, each time that they are trained.
+    Course,
+}
+
+impl Of {
+    /// Whether it is of networks that learn from batches alone.
+    fn is_of_words(self) -> bool {
+        matches!(
+            self,
+            Self::Size(_) | Self::Recipe | Self::Dropout | Self::Course
+        )
+    }
+
+    /// Whether it is the same from the beginning of a run to its end.
+    fn is_of_a_run(self) -> bool {
+        self != Self::Course && (self.is_of_words() || matches!(self, Self::Rate | Self::Run))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
@@ -10,46 +9,25 @@ use makemore_tch::libtorch::device;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, better_order};
 use makemore_tch::{
-    Checkpoint, LanguageModel, Model, Ngram, Part, SampleOptions, Shares, Smoothing, format, plots,
+    Checkpoint, LanguageModel, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots,
 };
-use serde::Serialize;
 
-use super::data::{Data, HeldOut, nll};
-use super::names::{self, Name};
-use super::outputs::Outputs;
-use super::{Choice, ModelType, SEED, Train};
+use super::data::{Data, HeldOut};
+use super::print::{self, Document, Name};
+use super::{Choice, ModelType, Of, SEED, Train};
 use crate::cli::context::Context;
+use crate::cli::outputs::Outputs;
 use crate::cli::{output, progress};
 
 /// The default order: as many characters as say most about the next one in names.
 const ORDER: usize = 6;
-
-#[derive(Default, Serialize)]
-struct Document {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    parameters: u64,
-    seconds: f64,
-    smoothing: String,
-    orders: Vec<Order>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tried: Vec<Tried>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dev_loss: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    test_loss: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    test_loss_new: Option<f64>,
-    checkpoint: String,
-    names: Vec<Name>,
-}
 
 impl Train {
     pub(super) fn count_ngrams(self, context: Context) -> anyhow::Result<u8> {
         self.refuse_of_gradient_descent()?;
         let start = Instant::now();
         let out = self.out(ModelType::Ngram);
-        let outputs = Outputs::check(self.request(&out, None, ""))?;
+        let mut outputs = Outputs::check(self.request(&out, false, ""))?;
         let data = self.read_data(Shares::USUAL, None, context)?;
         outputs.check_list(&data.counted, "ngram")?;
         if !data.has(Part::Dev) && self.plot.is_some() {
@@ -61,11 +39,8 @@ impl Train {
         let orders = self.count(&data, &memory, context)?;
         let mut printer = Printer::new(self.json.json);
         let (smoothing, model, mut document) = self.smooth(&orders, &data, &mut printer)?;
-        let held_out = data.held_out(&model, &memory)?;
-        document.dev_loss = nll(held_out.dev.all);
-        document.test_loss = nll(held_out.test.all);
-        document.test_loss_new = nll(held_out.test.new);
-        document.seconds = start.elapsed().as_secs_f64();
+        document.held_out = HeldOut::of(&model, &data.parts, &memory)?;
+        document.seconds = Some(start.elapsed().as_secs_f64());
         let checkpoint = Checkpoint {
             model: Model::Ngram(model),
             seed: self.seed.unwrap_or(SEED),
@@ -73,16 +48,15 @@ impl Train {
             data: data.counted.digest,
             split: data.parts.split_of(),
         };
-        let saved = outputs.save(&checkpoint)?;
+        let saved = outputs.save(&checkpoint, None, None)?;
         document.checkpoint = saved.to_string_lossy().into_owned();
         // What fails from here on is told after the results.
-        let plotted = self.plot(&orders, smoothing, &document.orders, &data, &outputs);
+        let plotted = self.plot(&orders, smoothing, &document.orders, &data, &mut outputs);
         let drawn = draw(&checkpoint, &data).map(|names| document.names = names);
-        let printed = printer.finish(&document, &held_out);
+        let printed = printer.finish(&document);
         let failed = |what: &str| format!("the model was saved to {}, but {what}", saved.display());
-        let plotted = plotted.with_context(|| failed("no picture was drawn"))?;
-        let files: Vec<PathBuf> = std::iter::once(saved.clone()).chain(plotted).collect();
-        outputs.check_displaced(&files)?;
+        plotted.with_context(|| failed("no picture was drawn"))?;
+        outputs.check_displaced()?;
         printed.with_context(|| failed("not all could be printed"))?;
         drawn.with_context(|| failed("no names can be drawn from it"))?;
         if let Some(best) = better_order(&document.orders) {
@@ -135,9 +109,9 @@ impl Train {
             _ => orders.with(smoothing, print),
         };
         let document = Document {
-            kind: "ngram",
-            parameters: model.parameters(),
-            smoothing: smoothing.to_string(),
+            kind: ModelType::Ngram.name(),
+            parameters: Some(model.parameters()),
+            smoothing: Some(smoothing.to_string()),
             orders: rows,
             tried,
             ..Document::default()
@@ -145,17 +119,17 @@ impl Train {
         Ok((smoothing, model, document))
     }
 
-    /// Draws the dev losses of all orders, if a picture is wanted; returns where.
+    /// Draws the dev losses of all orders, if a picture is wanted.
     fn plot(
         &self,
         orders: &Orders,
         smoothing: Smoothing,
         rows: &[Order],
         data: &Data,
-        outputs: &Outputs,
-    ) -> anyhow::Result<Option<PathBuf>> {
+        outputs: &mut Outputs,
+    ) -> anyhow::Result<()> {
         if self.plot.is_none() {
-            return Ok(None);
+            return Ok(());
         }
         // Additive smoothing gives unknown characters no probability, so there is no such line.
         let with_additive = data.check_characters().is_ok();
@@ -173,20 +147,9 @@ impl Train {
                 file.display()
             );
         }
-        self.refuse(
-            &[
-                (self.epochs.is_some(), "--epochs"),
-                (self.lr.is_some(), "--lr"),
-                (self.warmup_epochs.is_some(), "--warmup-epochs"),
-                (self.warmup_lr.is_some(), "--warmup-lr"),
-                (self.regularization.is_some(), "--regularization"),
-                (self.rows.is_some(), "--rows"),
-                (self.log_every.is_some(), "--log-every"),
-                (self.metrics.is_some(), "--metrics"),
-                (self.device.is_some(), "--device"),
-            ],
-            "is of training by gradient descent, and n-grams are counted; leave it out",
-        )
+        let is_of_descent = |of| matches!(of, Of::Lecture | Of::Networks | Of::Rate);
+        let reason = "is of training by gradient descent, and n-grams are counted; leave it out";
+        self.refuse(is_of_descent, reason)
     }
 }
 
@@ -194,7 +157,7 @@ impl Train {
 fn draw(checkpoint: &Checkpoint, data: &Data) -> makemore_tch::Result<Vec<Name>> {
     let model = checkpoint.model.language_model();
     let options = SampleOptions::default();
-    names::draw(model, checkpoint.seed, &data.parts, &options)
+    print::draw(model, checkpoint.seed, &data.parts, &options)
 }
 
 /// Standard output. What cannot be printed is told at the end, so that it does not end the work.
@@ -231,19 +194,10 @@ impl Printer {
         }
     }
 
-    fn finish(mut self, document: &Document, held_out: &HeldOut) -> anyhow::Result<()> {
-        if self.json {
-            return output::json(document);
-        }
-        for line in held_out.lines() {
-            self.line(&line);
-        }
-        let checkpoint = format::visible(&document.checkpoint);
-        self.line(&format_args!("Checkpoint: {checkpoint}"));
-        for name in &document.names {
-            self.line(name);
-        }
-        Ok(self.printed.and_then(|()| self.results.flush())?)
+    fn finish(mut self, document: &Document) -> anyhow::Result<()> {
+        self.printed?;
+        self.results.flush()?;
+        document.print(self.json)
     }
 }
 

@@ -7,9 +7,10 @@ use makemore_tch::models::kinds::kind::{self, Recipe};
 use makemore_tch::models::{Config, Kind, Shaping, Sizes};
 use makemore_tch::train::adamw::AdamWOptions;
 use makemore_tch::train::muon::MuonOptions;
-use makemore_tch::train::options::{LearningRate, WordOptions};
+use makemore_tch::train::options::WordOptions;
+use makemore_tch::train::rate::LearningRate;
 
-use super::Train;
+use super::{Of, Train};
 use crate::cli::arguments::{above_zero, below_one, whole, zero_or_more};
 
 /// The largest size that may be asked for.
@@ -115,54 +116,29 @@ impl WordArguments {
         self.preset.is_some()
     }
 
-    /// The arguments, and whether they are given.
-    pub fn given(&self) -> Vec<(bool, &'static str)> {
-        let mut given = self.of_a_run();
-        given.extend([
-            (self.max_steps.is_some(), "--max-steps"),
-            (self.minutes.is_some(), "--minutes"),
-            (self.eval_every.is_some(), "--eval-every"),
-            (self.top_k.is_some(), "--top-k"),
-            (self.tensorboard.is_some(), "--tensorboard"),
-        ]);
-        given
-    }
-
-    /// Those that say nothing to a kind of network.
-    pub fn of_other_kinds(&self, kind: &dyn Kind) -> Vec<(bool, &'static str)> {
-        let flags = kind.sizes().iter();
-        let flags: Vec<String> = flags
-            .map(|size| format!("--{}", size.replace('_', "-")))
-            .collect();
-        let mut others = self.of_sizes();
-        others.retain(|&(_, flag)| !flags.iter().any(|own| own == flag));
-        // A kind without sizes has no layer before the last one.
-        others.push((flags.is_empty() && self.dropout.is_some(), "--dropout"));
-        others
-    }
-
-    /// Those of a network's sizes.
-    pub fn of_sizes(&self) -> Vec<(bool, &'static str)> {
-        vec![
-            (self.n_layer.is_some(), "--n-layer"),
-            (self.n_head.is_some(), "--n-head"),
-            (self.n_embd.is_some(), "--n-embd"),
-            (self.n_embd2.is_some(), "--n-embd2"),
-            (self.block_size.is_some(), "--block-size"),
-            (self.batchnorm, "--batchnorm"),
+    /// The arguments: whether they are given, and what they are of.
+    pub fn given(&self) -> [(&'static str, bool, Of); 15] {
+        [
+            ("--n-layer", self.n_layer.is_some(), Of::Size("n_layer")),
+            ("--n-head", self.n_head.is_some(), Of::Size("n_head")),
+            ("--n-embd", self.n_embd.is_some(), Of::Size("n_embd")),
+            ("--n-embd2", self.n_embd2.is_some(), Of::Size("n_embd2")),
+            (
+                "--block-size",
+                self.block_size.is_some(),
+                Of::Size("block_size"),
+            ),
+            ("--batchnorm", self.batchnorm, Of::Size("batchnorm")),
+            ("--dropout", self.dropout.is_some(), Of::Dropout),
+            ("--batch-size", self.batch_size.is_some(), Of::Recipe),
+            ("--weight-decay", self.weight_decay.is_some(), Of::Recipe),
+            ("--preset", self.preset.is_some(), Of::Recipe),
+            ("--max-steps", self.max_steps.is_some(), Of::Course),
+            ("--minutes", self.minutes.is_some(), Of::Course),
+            ("--eval-every", self.eval_every.is_some(), Of::Course),
+            ("--top-k", self.top_k.is_some(), Of::Course),
+            ("--tensorboard", self.tensorboard.is_some(), Of::Course),
         ]
-    }
-
-    /// Those that stay what they are from the beginning of a run to its end.
-    pub fn of_a_run(&self) -> Vec<(bool, &'static str)> {
-        let mut given = self.of_sizes();
-        given.extend([
-            (self.batch_size.is_some(), "--batch-size"),
-            (self.dropout.is_some(), "--dropout"),
-            (self.weight_decay.is_some(), "--weight-decay"),
-            (self.preset.is_some(), "--preset"),
-        ]);
-        given
     }
 }
 
@@ -214,7 +190,9 @@ impl Train {
             batch_size: self.words.batch_size.unwrap_or(default.batch_size),
             learning_rate: match (self.lr, default.learning_rate) {
                 (None, rate) => rate,
-                (Some(rate), LearningRate::Constant(_)) => LearningRate::Constant(rate),
+                (Some(rate), LearningRate::Constant(_) | LearningRate::Warmed { .. }) => {
+                    LearningRate::Constant(rate)
+                }
                 (Some(highest), LearningRate::Falling { warm_up, .. }) => {
                     LearningRate::Falling { highest, warm_up }
                 }
@@ -229,6 +207,8 @@ impl Train {
             }),
             dropout: self.words.dropout.unwrap_or(default.dropout),
             seed,
+            eval_every: self.words.eval_every.unwrap_or(default.eval_every),
+            ..default
         }
     }
 }

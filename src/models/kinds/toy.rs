@@ -92,6 +92,7 @@ mod tests {
     use crate::models::{Config, LanguageModel, Network, kinds};
     use crate::sample::{SampleOptions, Sampler};
     use crate::train::options::WordOptions;
+    use crate::train::steps::Learner;
     use crate::train::word_batches::WordBatches;
 
     /// The mean negative log-likelihood of a list.
@@ -120,7 +121,7 @@ mod tests {
         let config = Config::new(kind, sizes);
         let network = Network::new(vocabulary, config, 1, Device::Cpu).unwrap();
         let before = nll(&network, &list);
-        let mut batches = WordBatches::new(&network, &list, WordOptions::default(), 2).unwrap();
+        let mut batches = WordBatches::new(&network, &list, WordOptions::default()).unwrap();
         for step in 0..60 {
             let _loss = batches.step(step, 5e-3).unwrap();
         }

@@ -1,70 +1,36 @@
-//! `makemore-tch train`: gradient descent with all that surrounds it.
+//! The lecture's network, which `train` trains on all examples at once.
 
-use std::collections::HashMap;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use makemore_tch::checkpoint::{MAX_EPOCHS, TrainedBigram};
-use makemore_tch::counting::count_parts;
-use makemore_tch::data::search;
+use makemore_tch::checkpoint::{Checkpoint, MAX_EPOCHS, Model, TrainedBigram};
+use makemore_tch::counting::{NgramCounts, count_parts};
+use makemore_tch::data::{Part, Shares, Words};
 use makemore_tch::lectures::published_average_nll;
-use makemore_tch::libtorch::device::{self, DeviceRequest};
-use makemore_tch::score::evaluate;
-use makemore_tch::train::rate;
-use makemore_tch::{
-    Bigram, Checkpoint, Examples, LanguageModel, Model, Ngram, NgramCounts, Part, Rows,
-    SampleOptions, Sampler, ScoredName, Shares, Smoothing, Table, TrainOptions, Trained, Words,
-    format, plots, score, train,
-};
-use serde::Serialize;
+use makemore_tch::libtorch::device;
+use makemore_tch::models::{Bigram, LanguageModel, Ngram, Smoothing, Table};
+use makemore_tch::plots;
+use makemore_tch::sample::{SampleOptions, Sampler};
+use makemore_tch::score::{self, evaluate};
+use makemore_tch::train::full_batch::{EPOCH, Step, TrainOptions, Trained, train};
+use makemore_tch::train::{Examples, Rows, rate};
 
-use super::data::{Data, nll};
-use super::log::{EpochLoss, Log};
-use super::outputs::Outputs;
+use super::data::{Data, HeldOut};
+use super::log::Log;
+use super::print::{Document, found};
 use super::{Choice, ModelType, SEED, Train};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::interrupt::Interrupt;
-use crate::cli::output;
+use crate::cli::outputs::Outputs;
 use crate::cli::report::is_closed_pipe;
 
 /// The first line of the losses as CSV.
-const CSV_COLUMNS: &str = "epoch,loss\n";
+const COLUMNS: &str = "epoch,loss\n";
 
-/// The names that are drawn after training.
+/// The number of names that are drawn after training.
 const NAMES: usize = 5;
-
-#[derive(Serialize)]
-struct Document {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    losses: Vec<EpochLoss>,
-    final_loss: f64,
-    counting_nll: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dev_loss: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    test_loss: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    test_loss_new: Option<f64>,
-    checkpoint: String,
-    names: Vec<Name>,
-    #[serde(skip)]
-    published: Option<&'static str>,
-    #[serde(skip)]
-    held_out: Vec<String>,
-}
-
-/// A name that the network has drawn.
-#[derive(Serialize)]
-struct Name {
-    #[serde(flatten)]
-    scored: ScoredName,
-    /// The part of the data that has it; none for a new one. Looked for in JSON only.
-    #[serde(rename = "in")]
-    part: Option<String>,
-}
 
 /// What is trained, and on what.
 pub(super) struct Task {
@@ -81,52 +47,49 @@ pub(super) struct Task {
 }
 
 impl Train {
-    pub(super) fn train_network(self, context: Context) -> anyhow::Result<u8> {
+    pub(super) fn train_bigram(self, context: Context) -> anyhow::Result<u8> {
         let out = self.out(ModelType::Bigram);
-        let outputs = Outputs::check(self.request(&out, None, CSV_COLUMNS))?;
-        let task = self.task(&outputs, context)?;
+        let mut outputs = Outputs::check(self.request(&out, false, COLUMNS))?;
+        let task = self.task(&mut outputs, context)?;
         let interrupt = Interrupt::catch(context.remarks)?;
-        let mut log = Log::new(&task.options, self.log_every(), self.json.json, context);
-        let trained = task.train(&mut log, &interrupt);
+        let log_every = self.log_every.unwrap_or(50);
+        let mut log = Log::new(&task.options, log_every, self.json.json, context);
+        let (mut saved, every) = (Instant::now(), self.save_every());
+        let trained = train(&task.network, &task.examples, &task.options, |step| {
+            log.add(step);
+            if step.stage == EPOCH && saved.elapsed() >= every {
+                // What cannot be saved now is saved, or told, at the end.
+                let _ = task.save(&mut outputs, &log, step);
+                saved = Instant::now();
+            }
+            match interrupt.is_pressed() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        log.end();
         let trained = trained.map_err(|error| self.explain(error, &task))?;
 
-        // Saved before anything is printed, and whatever became of what was printed.
-        let checkpoint = Checkpoint {
-            model: Model::Bigram(TrainedBigram {
-                network: copy_of(&task.network, tch::Device::Cpu)?,
-                epochs: trained.epochs_done,
-                loss: trained.final_loss,
-            }),
-            seed: task.seed,
-            libtorch: device::libtorch_version(),
-            data: task.data.counted.digest,
-            split: task.data.parts.split_of(),
-        };
-        let saved = outputs.save(&checkpoint)?;
-        let mut written = vec![saved.clone()];
-        let losses = log.losses();
-        written.extend(
-            outputs.write_metrics(losses.iter().map(|&(epoch, loss)| EpochLoss {
-                epoch,
-                loss: loss.into(),
-            }))?,
-        );
-        written.extend(outputs.write_plot(&plots::LossCurve {
-            losses,
+        // Saved before anything is printed, and whatever becomes of what is printed.
+        let loss = trained.final_loss;
+        let checkpoint = task.checkpoint(trained.epochs_done, loss)?;
+        let saved = outputs.save(&checkpoint, Some(loss.into()), None)?;
+        outputs.write_metrics(&log.rows())?;
+        outputs.write_plot(&plots::LossCurve {
+            losses: log.losses(),
             counting_nll: task.counting_nll,
-        })?);
-
+        })?;
         let is_cut = trained.epochs_done < task.options.first_epoch + task.options.epochs;
         let remark = match is_cut {
-            true => Some(self.how_to_go_on(&trained, &task.options, &saved)),
+            true => Some(self.how_to_go_on_with_epochs(&trained, &task.options, &saved)),
             false => self.warning(&trained, log.lowest(), &task),
         };
         let printed = self.print(log, &task, &checkpoint, trained, &saved);
         // All this is said even if nobody reads the results any more.
-        if let Some(remark) = remark {
+        for remark in remark.into_iter().chain(outputs.remark()) {
             context.remarks.say(remark);
         }
-        outputs.check_displaced(&written)?;
+        outputs.check_displaced()?;
         match printed {
             Err(error) if is_cut && is_closed_pipe(&error) => {}
             printed => printed?,
@@ -135,7 +98,7 @@ impl Train {
     }
 
     /// Reads the list and makes ready what is trained on it.
-    fn task(&self, outputs: &Outputs, context: Context) -> anyhow::Result<Task> {
+    fn task(&self, outputs: &mut Outputs, context: Context) -> anyhow::Result<Task> {
         let added = self.added()?;
         let resumed = self.resume.as_deref().map(Checkpoint::load).transpose()?;
         let before = resumed
@@ -147,7 +110,12 @@ impl Train {
             check_same_vocabulary(file, resumed.model.vocabulary(), &data.counted)?;
         }
         data.check_characters()?;
-        outputs.check_list(&data.counted, "bigram")?;
+        outputs.check_list(&data.counted, ModelType::Bigram.name())?;
+        let split = data.parts.split_of();
+        outputs.keep_better(&split, |model| match model {
+            Model::Bigram(trained) => Ok(Some(trained.loss.into())),
+            Model::Network(_) | Model::Ngram(_) => Ok(None),
+        })?;
         let counts = self.counts(&data, before.map(|trained| &trained.network))?;
         let p = self.counting_model(&counts, added)?;
         let counting_nll = evaluate::counts(&*p, &counts)?.nll();
@@ -170,7 +138,8 @@ impl Train {
         let seed = self.seed.or(resumed_seed).unwrap_or(SEED);
         let options = self.options(before, &counts, &data)?;
         if resumed.is_some() {
-            outputs.check_metrics(options.first_epoch.checked_sub(1), "epoch")?;
+            let made = options.first_epoch.checked_sub(1);
+            outputs.resume_metrics(made, &[] as &[(u64, f64)], "epoch")?;
         }
         let network = match before {
             Some(trained) => copy_of(&trained.network, device)?,
@@ -278,10 +247,6 @@ impl Train {
         Ok(Box::new(model))
     }
 
-    pub(super) fn device(&self) -> DeviceRequest {
-        self.device.unwrap_or(DeviceRequest::Cpu)
-    }
-
     fn epochs(&self) -> u64 {
         self.epochs.unwrap_or(301)
     }
@@ -292,10 +257,6 @@ impl Train {
 
     pub(super) fn rows(&self) -> Rows {
         self.rows.unwrap_or(Rows::Distinct)
-    }
-
-    fn log_every(&self) -> u64 {
-        self.log_every.unwrap_or(50)
     }
 
     /// Prints the results, among them names that the network draws.
@@ -313,78 +274,48 @@ impl Train {
         };
         let losses = log.logged().with_context(is_saved)?;
         let model = checkpoint.model.language_model();
-        let held_out = task.data.held_out(model, &self.memory.memory())?;
         let sampler = Sampler::new(model, task.seed, &SampleOptions::default())?;
         let is_of_the_notes = task.counts.order() == 2 && task.data.parts.is_whole();
         let published = published_average_nll(task.data.counted.digest, self.added()?);
+        let names = score::ranked(&*task.p, sampler.take(NAMES))?.into_iter();
+        let names = names.map(|scored| (scored.name, Some(scored.likelihood)));
         let document = Document {
             kind: ModelType::Bigram.name(),
-            losses,
-            final_loss: trained.final_loss.into(),
-            counting_nll: task.counting_nll,
-            dev_loss: nll(held_out.dev.all),
-            test_loss: nll(held_out.test.all),
-            test_loss_new: nll(held_out.test.new),
+            steps: Some(trained.epochs_done),
+            losses: Some(losses),
+            final_loss: Some(trained.final_loss.into()),
+            counting_nll: Some(task.counting_nll),
+            held_out: HeldOut::of(model, &task.data.parts, &self.memory.memory())?,
             checkpoint: saved.to_string_lossy().into_owned(),
-            names: self.names(score::ranked(&*task.p, sampler.take(NAMES))?, &task.data)?,
+            names: found(&task.data.parts, &names.collect::<Vec<_>>())?,
             published: published.filter(|_| is_of_the_notes),
-            held_out: held_out.lines(),
+            ..Document::default()
         };
-        self.print_document(document).with_context(is_saved)
-    }
-
-    fn names(&self, scored: Vec<ScoredName>, data: &Data) -> makemore_tch::Result<Vec<Name>> {
-        let names = || scored.iter().map(|scored| scored.name.as_str());
-        let found = match self.json.json {
-            true => search::parts_of(&data.parts, names())?,
-            false => HashMap::new(),
-        };
-        let parts = names().map(|name| found.get(name).map(Part::to_string));
-        let parts: Vec<Option<String>> = parts.collect();
-        let names = scored.into_iter().zip(parts);
-        Ok(names.map(|(scored, part)| Name { scored, part }).collect())
-    }
-
-    fn print_document(&self, document: Document) -> anyhow::Result<()> {
-        if self.json.json {
-            return output::json(&document);
-        }
-        let mut results = output::results();
-        writeln!(
-            results,
-            "Final loss: {}",
-            format::float(document.final_loss)
-        )?;
-        let counting = output::average_nll(document.counting_nll, document.published);
-        writeln!(
-            results,
-            "Average negative log-likelihood of the counting model: {counting}"
-        )?;
-        for line in document.held_out {
-            writeln!(results, "{line}")?;
-        }
-        let checkpoint = format::visible(&document.checkpoint);
-        writeln!(results, "Checkpoint: {checkpoint}")?;
-        for name in document.names {
-            writeln!(results, "{}", name.scored)?;
-        }
-        results.flush()?;
-        Ok(())
+        document.print(self.json.json).with_context(is_saved)
     }
 }
 
 impl Task {
-    /// Trains the network until the end or Ctrl-C.
-    fn train(&self, log: &mut Log, interrupt: &Interrupt) -> makemore_tch::Result<Trained> {
-        let trained = train::train(&self.network, &self.examples, &self.options, |step| {
-            log.add(step);
-            match interrupt.is_pressed() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        });
-        log.end();
-        trained
+    /// Saves the network after an epoch, and the losses.
+    fn save(&self, outputs: &mut Outputs, log: &Log, step: Step) -> anyhow::Result<()> {
+        let checkpoint = self.checkpoint(step.number + 1, step.loss)?;
+        outputs.save(&checkpoint, None, None)?;
+        outputs.write_metrics(&log.rows())
+    }
+
+    /// The network after some epochs as it is saved.
+    fn checkpoint(&self, epochs: u64, loss: f32) -> makemore_tch::Result<Checkpoint> {
+        Ok(Checkpoint {
+            model: Model::Bigram(TrainedBigram {
+                network: copy_of(&self.network, tch::Device::Cpu)?,
+                epochs,
+                loss,
+            }),
+            seed: self.seed,
+            libtorch: device::libtorch_version(),
+            data: self.data.counted.digest,
+            split: self.data.parts.split_of(),
+        })
     }
 }
 

@@ -1,0 +1,118 @@
+//! Going on with a training: its state lies beside the checkpoint, in `FILE.last`.
+//!
+//! That file is a checkpoint too, of the best parameters so far, with the whole [`RunState`] besides;
+//! each of the two is enough to score with, and the state alone is enough to go on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tch::Tensor;
+
+use super::network::{TrainedNetwork, sha256_of};
+use super::{Checkpoint, Model};
+use crate::error::{Error, Result};
+use crate::models::Network;
+
+/// The ending of the file with the state of a run, behind the name of the checkpoint.
+pub const LAST: &str = ".last";
+
+/// The file with the state of a run, by the name of its checkpoint or its own.
+pub fn last_of(checkpoint: &Path) -> PathBuf {
+    match base_of(checkpoint) == checkpoint {
+        true => {
+            let mut name = checkpoint.as_os_str().to_owned();
+            name.push(LAST);
+            name.into()
+        }
+        false => checkpoint.to_owned(),
+    }
+}
+
+/// The checkpoint, by its own name or that of the file with the state of its run.
+pub fn base_of(last: &Path) -> PathBuf {
+    let name = last.as_os_str().as_encoded_bytes();
+    match (name.strip_suffix(LAST.as_bytes()), last.file_stem()) {
+        (Some(_), Some(stem)) => last.with_file_name(stem),
+        _ => last.to_owned(),
+    }
+}
+
+/// The file that a training goes on from: the state of its run where there is one.
+pub fn file_of(checkpoint: &Path) -> PathBuf {
+    let last = last_of(checkpoint);
+    match last.exists() {
+        true => last,
+        false => checkpoint.to_owned(),
+    }
+}
+
+/// Loads what a training goes on from, with the state of its run where there is one.
+///
+/// # Errors
+///
+/// As [`Checkpoint::load`]; [`Error::Checkpoint`] if the checkpoint and the state beside it are of
+/// different trainings.
+pub fn load(file: &Path) -> Result<Checkpoint> {
+    let (last, base) = (last_of(file), base_of(file));
+    if !last.exists() {
+        return Checkpoint::load(file);
+    }
+    let mut state = Checkpoint::load(&last)?;
+    // The state is enough, if the checkpoint is not there or not as it was written.
+    let there = Checkpoint::load(&base).ok();
+    let of_others = || Error::Checkpoint {
+        file: base.clone(),
+        fault: format!(
+            "not the network of the training that {} goes on with; without the latter, a new training would begin with it",
+            last.display()
+        ),
+    };
+    if there.as_ref().is_some_and(|there| !is_alike(there, &state)) {
+        return Err(of_others());
+    }
+    if let Model::Network(trained) = &mut state.model
+        && let Some(wanted) = best_elsewhere(trained)
+    {
+        match there.map(|there| there.model) {
+            Some(Model::Network(there)) if sha256_of(&named(&there.network))? == wanted => {
+                take_best(trained, there);
+            }
+            _ => return Err(of_others()),
+        }
+    }
+    Ok(state)
+}
+
+/// Whether two checkpoints may be of one training.
+fn is_alike(one: &Checkpoint, other: &Checkpoint) -> bool {
+    let is_alike = match (&one.model, &other.model) {
+        (Model::Network(one), Model::Network(other)) => {
+            one.network.config() == other.network.config()
+        }
+        _ => false,
+    };
+    is_alike && (one.data, one.seed) == (other.data, other.seed) && one.split == other.split
+}
+
+/// The SHA-256 of the best parameters, where the state was saved without them, as it once was.
+fn best_elsewhere(state: &TrainedNetwork) -> Option<String> {
+    state.run.as_ref()?.best.as_ref()?.sha256.clone()
+}
+
+/// Has a state that was saved without its best parameters those of a checkpoint.
+fn take_best(state: &mut TrainedNetwork, there: TrainedNetwork) {
+    if let Some(run) = &mut state.run
+        && let Some(best) = &mut run.best
+    {
+        best.train = there.loss.into();
+        best.sha256 = None;
+        best.parameters = named(&there.network);
+        run.parameters = named(&state.network);
+    }
+    (state.network, state.steps, state.loss) = (there.network, there.steps, there.loss);
+}
+
+/// The parameters and buffers of a network, by their names.
+fn named(network: &Network) -> BTreeMap<String, Tensor> {
+    network.state_dict().into_iter().collect()
+}

@@ -1,0 +1,107 @@
+//! The losses of a training as CSV.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+
+use super::Request;
+use super::place::Place;
+
+/// The losses as CSV.
+#[derive(Debug)]
+pub struct Metrics {
+    pub place: Place,
+    /// The lines before this training, with the names of the columns.
+    before: String,
+}
+
+impl Metrics {
+    pub fn check(path: &Path, request: &Request) -> anyhow::Result<Self> {
+        let place = Place::check(path)?;
+        let mut before = request.columns.to_owned();
+        if place.output.exists() && !(request.force && request.resume.is_none()) {
+            let there = read_metrics(path, request.columns)?;
+            if request.resume.is_some() {
+                before = there;
+            }
+        }
+        Ok(Self { place, before })
+    }
+
+    /// See [`Outputs::resume_metrics`](super::Outputs::resume_metrics).
+    pub fn resume(
+        &mut self,
+        made: Option<u64>,
+        rows: &[impl Serialize],
+        unit: &str,
+    ) -> anyhow::Result<()> {
+        let number = |line: &str| line.split(',').next()?.parse().ok();
+        let mut lines = self.before.lines();
+        let columns = lines.next().unwrap_or_default().to_owned() + "\n";
+        let last: Option<u64> = lines.clone().last().and_then(number);
+        let ours = csv_of(rows)?;
+        let is_ours = match rows.is_empty() {
+            true => last == made,
+            false => lines.zip(ours.lines()).all(|(there, ours)| there == ours) && last <= made,
+        };
+        if self.place.output.exists() && !is_ours {
+            let told = |number: Option<u64>| match number {
+                Some(number) => format!("{unit} {number}"),
+                None => "the beginning".to_owned(),
+            };
+            let (last, made) = (told(last), told(made));
+            let file = self.place.named.display();
+            let of_another = if last == made {
+                " of another training"
+            } else {
+                ""
+            };
+            bail!(
+                "{file}: it ends with {last}{of_another}, but the training goes on after {made}; name another file with --metrics"
+            );
+        }
+        if !rows.is_empty() {
+            self.before = columns;
+        }
+        Ok(())
+    }
+
+    /// Writes rows behind the lines of before.
+    pub fn write(&mut self, rows: &[impl Serialize], force: bool) -> anyhow::Result<()> {
+        let csv = self.before.clone() + &csv_of(rows)?;
+        Ok(self.place.write(csv.as_bytes(), force)?)
+    }
+}
+
+/// Rows as lines of CSV.
+fn csv_of(rows: &[impl Serialize]) -> anyhow::Result<String> {
+    let mut csv = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::new());
+    for row in rows {
+        csv.serialize(row)?;
+    }
+    let bytes = csv.into_inner().map_err(|error| error.into_error())?;
+    Ok(String::from_utf8(bytes)?)
+}
+
+/// The losses of an earlier training.
+fn read_metrics(file: &Path, columns: &str) -> anyhow::Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut before = String::from_utf8_lossy(&bytes).into_owned();
+    if before.is_empty() {
+        return Ok(columns.to_owned());
+    }
+    if !before.starts_with(columns) {
+        bail!(
+            "{}: not a list of losses, so it is neither overwritten nor appended to; name another file with --metrics",
+            file.display()
+        );
+    }
+    if !before.ends_with('\n') {
+        before.push('\n');
+    }
+    Ok(before)
+}

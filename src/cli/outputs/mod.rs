@@ -1,0 +1,240 @@
+//! The files that a training writes: what must not be overwritten, found out before any work, and
+//! how they are written while it goes on and after it.
+
+mod metrics;
+mod place;
+mod previous;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use makemore_tch::checkpoint::resume::last_of;
+use makemore_tch::checkpoint::{Checkpoint, Model};
+use makemore_tch::counting::Counted;
+use makemore_tch::data::SplitOf;
+use makemore_tch::files::check_distinct;
+use makemore_tch::plots;
+use serde::Serialize;
+
+use metrics::Metrics;
+use place::{Files, Place};
+use previous::{check_previous, load_previous};
+
+/// What the user asked for.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    pub out: &'a Path,
+    pub force: bool,
+    pub resume: Option<&'a Path>,
+    /// Whether the state of the run is saved in a file of its own.
+    pub has_state: bool,
+    /// The first line of the losses as CSV.
+    pub columns: &'static str,
+    pub metrics: Option<&'a Path>,
+    pub plot: Option<&'a Path>,
+    pub data: Vec<&'a Path>,
+}
+
+/// Where the results of a training go.
+#[derive(Debug)]
+pub struct Outputs {
+    own: Files,
+    /// Where the model is saved while a better one of the same list is in its place.
+    beside: Option<Files>,
+    /// The loss of the model that is there, which no worse one replaces.
+    floor: Option<f64>,
+    /// The checkpoints that are there, unless they may be overwritten whatever they are.
+    previous: Vec<(PathBuf, Checkpoint)>,
+    force: bool,
+    metrics: Option<Metrics>,
+    plot: Option<Place>,
+}
+
+impl Outputs {
+    /// Finds out what cannot be written or must not be overwritten.
+    pub fn check(request: Request) -> anyhow::Result<Self> {
+        request.check_names()?;
+        let own = Files::check(request.out, request.has_state)?;
+        let plot = request
+            .plot
+            .map(|path| anyhow::Ok(Place::of(path, plots::check(path)?)));
+        let metrics = request.metrics.map(|path| Metrics::check(path, &request));
+        let mut previous = Vec::new();
+        if !request.force {
+            // A stray file of the second name is not overwritten either.
+            for place in own.places().filter(|place| place.output.exists()) {
+                previous.push((place.named.clone(), load_previous(&place.named)?));
+            }
+        }
+        Ok(Self {
+            own,
+            beside: None,
+            floor: None,
+            previous,
+            force: request.force,
+            metrics: metrics.transpose()?,
+            plot: plot.transpose()?,
+        })
+    }
+
+    /// Refuses to overwrite the checkpoint of another list, or of another kind of model.
+    pub fn check_list(&self, data: &Counted, kind: &str) -> anyhow::Result<()> {
+        for (file, previous) in &self.previous {
+            check_previous(file, previous, data, kind)?;
+        }
+        Ok(())
+    }
+
+    /// Has a checkpoint of the same list and split that is there stay until ours has no higher loss;
+    /// `loss` finds out the one that is there.
+    pub fn keep_better(
+        &mut self,
+        split: &SplitOf,
+        loss: impl FnOnce(&Model) -> makemore_tch::Result<Option<f64>>,
+    ) -> anyhow::Result<()> {
+        let named = &self.own.checkpoint.named;
+        let previous = self.previous.iter().find(|(file, _)| file == named);
+        if let Some((_, there)) = previous.filter(|(_, there)| there.split.is_same(split)) {
+            self.floor = loss(&there.model)?;
+        }
+        Ok(())
+    }
+
+    /// The checkpoint as the user named it.
+    pub fn path(&self) -> &Path {
+        &self.own.checkpoint.named
+    }
+
+    /// Has losses written behind those before this training, which goes on after a step or epoch:
+    /// those in the file up to there and `rows`, the losses in the state of the run. Refuses a file
+    /// of other losses.
+    pub fn resume_metrics(
+        &mut self,
+        made: Option<u64>,
+        rows: &[impl Serialize],
+        unit: &str,
+    ) -> anyhow::Result<()> {
+        match &mut self.metrics {
+            Some(metrics) => metrics.resume(made, rows, unit),
+            None => Ok(()),
+        }
+    }
+
+    /// Saves the checkpoint of a model with a loss, where that is known, and returns where: beside
+    /// the model that is there if that is better. The state of the run is saved first where none of
+    /// this run is there yet, so that the two are never of different runs.
+    pub fn save(
+        &mut self,
+        checkpoint: &Checkpoint,
+        loss: Option<f64>,
+        state: Option<&Checkpoint>,
+    ) -> anyhow::Result<PathBuf> {
+        let force = self.force;
+        let files = self.files_of(loss)?;
+        let is_first = files.state.as_ref().is_some_and(|place| !place.is_written);
+        let of_state = match (&mut files.state, state) {
+            (Some(place), Some(state)) if is_first => place.write(&state.to_bytes()?, force),
+            _ => Ok(()),
+        };
+        let place = &mut files.checkpoint;
+        place.write(&checkpoint.to_bytes()?, force)?;
+        let saved = place.output.path().to_owned();
+        if !self.is_worse(loss)
+            && let Some(beside) = self.beside.take()
+        {
+            beside.remove();
+        }
+        of_state?;
+        Ok(saved)
+    }
+
+    /// Saves the state of a run whose best model has a loss, where that is known.
+    pub fn save_state(&mut self, state: &Checkpoint, loss: Option<f64>) -> anyhow::Result<()> {
+        let force = self.force;
+        match &mut self.files_of(loss)?.state {
+            Some(place) => Ok(place.write(&state.to_bytes()?, force)?),
+            None => Ok(()),
+        }
+    }
+
+    fn is_worse(&self, loss: Option<f64>) -> bool {
+        let floor = self.floor;
+        floor.is_some_and(|floor| loss.is_none_or(|loss| loss > floor))
+    }
+
+    fn files_of(&mut self, loss: Option<f64>) -> anyhow::Result<&mut Files> {
+        if !self.is_worse(loss) {
+            return Ok(&mut self.own);
+        }
+        let beside = match self.beside.take() {
+            Some(beside) => beside,
+            None => self.own.beside()?,
+        };
+        Ok(self.beside.insert(beside))
+    }
+
+    /// What the user is told while a better model is where ours would be.
+    pub fn remark(&self) -> Option<String> {
+        let (floor, beside) = (self.floor?, self.beside.as_ref()?);
+        Some(format!(
+            "{} has a model with a loss of {floor:.4}; ours is saved to {} until it is as good, or replaces it with --force",
+            self.own.checkpoint.named.display(),
+            beside.checkpoint.output.path().display()
+        ))
+    }
+
+    /// Writes the losses, each a row, behind those of before, if they are wanted.
+    pub fn write_metrics(&mut self, rows: &[impl Serialize]) -> anyhow::Result<()> {
+        match &mut self.metrics {
+            Some(metrics) => metrics.write(rows, self.force),
+            None => Ok(()),
+        }
+    }
+
+    /// Draws the picture, if one is wanted.
+    pub fn write_plot(&mut self, drawing: &impl plots::Drawing) -> anyhow::Result<()> {
+        let Some(plot) = &mut self.plot else {
+            return Ok(());
+        };
+        let picture = plots::draw(&plot.named, (1200, 750), drawing)?;
+        Ok(plot.write(&picture, self.force)?)
+    }
+
+    /// Says where files are that could not be written where they belong.
+    pub fn check_displaced(&self) -> anyhow::Result<()> {
+        let files = [Some(&self.own), self.beside.as_ref()];
+        let others = self.metrics.iter().map(|metrics| &metrics.place);
+        let places = files.into_iter().flatten().flat_map(Files::places);
+        let places = places.chain(others.chain(&self.plot));
+        let displaced: Vec<String> = places.filter_map(Place::displaced).collect();
+        match displaced.is_empty() {
+            true => Ok(()),
+            false => bail!("{}", displaced.join("; ")),
+        }
+    }
+}
+
+impl Request<'_> {
+    /// Refuses outputs that are an input or another output, or have a name for something else.
+    fn check_names(&self) -> anyhow::Result<()> {
+        let pictures_and_figures: Vec<&Path> = self.plot.into_iter().chain(self.metrics).collect();
+        let state = last_of(self.out);
+        let mut all = vec![self.out];
+        if self.has_state {
+            all.push(&state);
+        }
+        all.extend(&pictures_and_figures);
+        check_distinct(&all, &self.data)?;
+        // The checkpoint that is resumed may be replaced, but by nothing else.
+        let resume: Vec<&Path> = self.resume.into_iter().collect();
+        check_distinct(&pictures_and_figures, &resume)?;
+        let name = self.out.to_string_lossy().to_lowercase();
+        if name.trim_end_matches(".gz").ends_with(".arpa") {
+            let file = self.out.display();
+            bail!(
+                "{file}: a checkpoint is no ARPA file; train to another name, of which `makemore-tch export {file}` makes one"
+            );
+        }
+        Ok(())
+    }
+}

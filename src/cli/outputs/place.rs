@@ -1,0 +1,107 @@
+//! Files that a training writes again and again, and those that belong together.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use makemore_tch::checkpoint::resume::last_of;
+use makemore_tch::error::Error;
+use makemore_tch::files::Output;
+
+/// The files of a model: its checkpoint, and the state of its run.
+#[derive(Debug)]
+pub struct Files {
+    pub checkpoint: Place,
+    pub state: Option<Place>,
+}
+
+/// A file that is written several times.
+#[derive(Debug)]
+pub struct Place {
+    /// The file that the user named.
+    pub named: PathBuf,
+    /// Where it is written: beside that, if another program has written there in the meantime.
+    pub output: Output,
+    pub is_written: bool,
+}
+
+impl Place {
+    pub fn check(path: &Path) -> makemore_tch::Result<Self> {
+        Ok(Self::of(path, Output::check(path)?))
+    }
+
+    pub fn of(path: &Path, output: Output) -> Self {
+        Self {
+            named: path.to_owned(),
+            output,
+            is_written: false,
+        }
+    }
+
+    pub fn write(&mut self, contents: &[u8], force: bool) -> makemore_tch::Result<()> {
+        let replaced = match force {
+            true => self.output.replace(contents),
+            false => self.output.replace_unchanged(contents),
+        };
+        match replaced {
+            Err(Error::Changed { .. }) => {
+                self.output = Output::check(&self.output.write_beside(contents)?)?;
+            }
+            replaced => replaced?,
+        }
+        self.is_written = true;
+        Ok(())
+    }
+
+    /// What the user is told if the file is not where it belongs.
+    pub fn displaced(&self) -> Option<String> {
+        let is = self.output.path();
+        (is != self.named).then(|| {
+            format!(
+                "{} was written by another program in the meantime; ours was saved to {} instead",
+                self.named.display(),
+                is.display()
+            )
+        })
+    }
+}
+
+impl Files {
+    pub fn check(out: &Path, has_state: bool) -> makemore_tch::Result<Self> {
+        Ok(Self {
+            checkpoint: Place::check(out)?,
+            state: has_state.then(|| Place::check(&last_of(out))).transpose()?,
+        })
+    }
+
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        [&self.checkpoint].into_iter().chain(&self.state)
+    }
+
+    /// The files of the first name with a number behind it that are not there.
+    pub fn beside(&self) -> makemore_tch::Result<Self> {
+        let named = &self.checkpoint.named;
+        let stem = named.file_stem().unwrap_or_default();
+        let mut number = 2;
+        loop {
+            let mut name = stem.to_owned();
+            name.push(format!("-{number}"));
+            if let Some(extension) = named.extension() {
+                name.push(".");
+                name.push(extension);
+            }
+            let path = named.with_file_name(name);
+            if !path.exists() && !last_of(&path).exists() {
+                return Self::check(&path, self.state.is_some());
+            }
+            number += 1;
+        }
+    }
+
+    /// Removes what was written.
+    pub fn remove(self) {
+        for place in self.places().filter(|place| place.is_written) {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(place.output.path());
+        }
+    }
+}

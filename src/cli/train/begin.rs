@@ -1,0 +1,340 @@
+//! What `train` trains on batches of words, and how well: read, made or resumed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use bytesize::ByteSize;
+use makemore_tch::checkpoint::resume::{self, LAST, base_of};
+use makemore_tch::checkpoint::{Checkpoint, Model, TrainedNetwork, Weights};
+use makemore_tch::data::word_list::{Subset, WordList};
+use makemore_tch::data::{Part, Shares};
+use makemore_tch::models::{Kind, LanguageModel, Network};
+use makemore_tch::score::evaluate;
+use makemore_tch::train::run_state::{Losses, RunState};
+
+use super::data::Data;
+use super::{ModelType, Of, SEED, Train};
+use crate::cli::context::{Context, check_same_vocabulary};
+use crate::cli::outputs::Outputs;
+
+/// The most words of a part that are evaluated to show a loss.
+const EVALUATED: u64 = 50_000;
+
+/// The first line of the losses as CSV.
+const COLUMNS: &str = "step,train,dev\n";
+
+/// The words that a network learns from and is evaluated with.
+#[derive(Default)]
+pub struct Lists {
+    pub train: WordList,
+    /// Some of the train part.
+    pub of_train: WordList,
+    /// Some of the dev part.
+    pub dev: WordList,
+    /// The number of characters of the longest word of all parts.
+    pub longest: usize,
+}
+
+impl Lists {
+    /// Reads the parts once.
+    fn read(data: &Data) -> makemore_tch::Result<Self> {
+        let vocabulary = data.counted.counts.vocabulary();
+        let mut lists = Self::default();
+        let [mut of_train, mut of_dev] = [Part::Train, Part::Dev].map(|part| {
+            let (words, seed) = (data.parts.words(part), data.parts.split().seed());
+            Subset::new(words, EVALUATED, seed)
+        });
+        let wanted = [Part::Train, Part::Dev, Part::Test];
+        data.parts.each_word_here(&wanted, |part, word| {
+            lists.longest = lists.longest.max(word.chars().count());
+            match part {
+                Part::Train => {
+                    lists.train.push(word, vocabulary)?;
+                    if of_train.takes_next() {
+                        lists.of_train.push(word, vocabulary)?;
+                    }
+                }
+                Part::Dev if of_dev.takes_next() => lists.dev.push(word, vocabulary)?,
+                Part::Dev | Part::Test => {}
+            }
+            Ok(())
+        })?;
+        Ok(lists)
+    }
+
+    /// The loss by which models of the list are compared: on dev, or on what they learn from.
+    fn loss(&self, model: &dyn LanguageModel) -> makemore_tch::Result<f64> {
+        let words = match self.dev.is_empty() {
+            true => &self.of_train,
+            false => &self.dev,
+        };
+        Ok(evaluate::word_list(model, words, &mut || Ok(()))?.nll())
+    }
+}
+
+/// What is trained, and on what.
+pub struct Task {
+    pub data: Data,
+    pub lists: Lists,
+    pub seed: u64,
+    pub network: Network,
+    /// Whether the network was trained before this run began.
+    pub is_trained: bool,
+}
+
+impl Train {
+    /// Reads the lists, and makes the network or finds the one that is resumed.
+    pub(super) fn task_on_words(
+        &self,
+        kind: &'static dyn Kind,
+        weights: Option<Weights>,
+        context: Context,
+    ) -> anyhow::Result<(Task, RunState, Outputs)> {
+        self.refuse(
+            |of| matches!(of, Of::Ngrams | Of::Lecture),
+            "is not of this type of model; leave it out",
+        )?;
+        let has = |size: &str| kind.sizes().contains(&size);
+        let is_foreign = |of| match of {
+            Of::Size(size) => !has(size),
+            Of::Dropout => kind.sizes().is_empty(),
+            _ => false,
+        };
+        self.refuse(is_foreign, "is not of this type of network; leave it out")?;
+        let out = self.out_of_words(kind, weights.is_some())?;
+        let mut outputs = Outputs::check(self.request(&out, true, COLUMNS))?;
+        let resumed = self.resumed_run(kind, weights.as_ref(), context)?;
+        let data = self.read_data(Shares::USUAL, resumed.as_ref(), context)?;
+        if let (Some(file), Some(resumed)) = (&self.resume, &resumed) {
+            check_list(file, resumed, &data)?;
+        }
+        data.check_characters()?;
+        outputs.check_list(&data.counted, kind.name())?;
+        let lists = Lists::read(&data)?;
+        if self.resume.as_deref().map(base_of) != Some(out) {
+            outputs.keep_better(&data.parts.split_of(), |model| {
+                lists.loss(model.language_model()).map(Some)
+            })?;
+        }
+        let seed = self.seed.or(resumed.as_ref().map(|resumed| resumed.seed));
+        let seed = seed.unwrap_or(SEED);
+        let device = context.open_device(self.device)?;
+        let (network, run) = match (resumed, &weights) {
+            (Some(resumed), _) => self.resumed_network(resumed, &data, device)?,
+            (None, weights) => {
+                let vocabulary = data.counted.counts.vocabulary().clone();
+                let network = match weights {
+                    Some(weights) => {
+                        weights.network(vocabulary, lists.longest, self.n_head(), device)?
+                    }
+                    None => {
+                        let config = self.config(kind, lists.longest)?;
+                        Network::new(vocabulary, config, seed, device)?
+                    }
+                };
+                (network, None)
+            }
+        };
+        self.check_block_size(&network, &lists, &data.counted.origin)?;
+        let is_trained = self.resume.is_some() && run.is_none();
+        let mut state = match run {
+            Some(run) => self.resumed_state(run, &mut outputs)?,
+            None => RunState::new(self.word_options(network.config(), seed)),
+        };
+        choose_threads(&mut state, &network, context);
+        self.check_memory(&network, &lists, state.options.batch_size)?;
+        let task = Task {
+            data,
+            lists,
+            seed,
+            network,
+            is_trained,
+        };
+        Ok((task, state, outputs))
+    }
+
+    /// Where the network is saved.
+    fn out_of_words(&self, kind: &'static dyn Kind, has_weights: bool) -> anyhow::Result<PathBuf> {
+        let kind = ModelType::Network(kind);
+        let out = match &self.out {
+            None if has_weights => kind.out(),
+            _ => self.out(kind),
+        };
+        if base_of(&out) != out {
+            bail!(
+                "{}: a file with {LAST} behind its name has the state of a training; choose another name with --out",
+                out.display()
+            );
+        }
+        Ok(out)
+    }
+
+    /// The checkpoint that is resumed, if one is; what it says is not said again.
+    fn resumed_run(
+        &self,
+        kind: &'static dyn Kind,
+        weights: Option<&Weights>,
+        context: Context,
+    ) -> anyhow::Result<Option<Checkpoint>> {
+        let Some(file) = &self.resume else {
+            return Ok(None);
+        };
+        let shown = file.display();
+        if let Some(weights) = weights {
+            let there = weights.kind().name();
+            if there != kind.name() {
+                bail!("{shown}: weights of type {there}; leave --type out");
+            }
+            let is_known = |of| matches!(of, Of::Size(name) if name != "n_head");
+            self.refuse(is_known, "is that of the weights; leave it out")?;
+            return Ok(None);
+        }
+        let checkpoint = resume::load(file)?;
+        let there = checkpoint.model.kind();
+        if there != kind.name() {
+            bail!("{shown}: a model of type {there}; leave --type out");
+        }
+        let Model::Network(trained) = &checkpoint.model else {
+            bail!("{shown}: no network");
+        };
+        match &trained.run {
+            Some(_) => self.refuse(
+                Of::is_of_a_run,
+                "stays what it was from the beginning of a run to its end; leave it out",
+            )?,
+            None => self.refuse(
+                |of| matches!(of, Of::Size(_)),
+                "is that of the network that is resumed; leave it out",
+            )?,
+        }
+        if trained.run.is_none() {
+            context.remarks.say(format_args!(
+                "{} is not there, so that a new training begins with the network of {shown}",
+                resume::last_of(file).display(),
+            ));
+        }
+        Ok(Some(checkpoint))
+    }
+
+    /// The network of a checkpoint as it goes on, and the state of its run.
+    fn resumed_network(
+        &self,
+        checkpoint: Checkpoint,
+        data: &Data,
+        device: tch::Device,
+    ) -> anyhow::Result<(Network, Option<RunState>)> {
+        let file = self.resume.as_deref().unwrap_or(Path::new(""));
+        let Model::Network(trained) = checkpoint.model else {
+            bail!("{}: no network", file.display());
+        };
+        let vocabulary = trained.network.vocabulary();
+        check_same_vocabulary(file, vocabulary, &data.counted)?;
+        let best = trained.network.state_dict().into_iter().collect();
+        let parameters = trained.run.as_ref().map_or(&best, |run| &run.parameters);
+        let config = trained.network.config();
+        let network = Network::of(vocabulary.clone(), config, parameters, device)?;
+        Ok((network, trained.run.map(|run| *run)))
+    }
+
+    /// The state of a run as it goes on: as it was, but for where it ends.
+    fn resumed_state(
+        &self,
+        mut state: RunState,
+        outputs: &mut Outputs,
+    ) -> anyhow::Result<RunState> {
+        let words = &self.words;
+        if words.max_steps.is_some() || words.minutes.is_some() {
+            state.options.steps = words.max_steps;
+            state.options.seconds = words.minutes.map(|minutes| 60.0 * minutes);
+        }
+        if let Some(every) = words.eval_every {
+            state.options.eval_every = every;
+        }
+        if state.is_over() {
+            let file = self.resume.as_deref().unwrap_or(Path::new(""));
+            bail!(
+                "{}: its training is over, after {} steps and {:.1} minutes; name more in all with --max-steps or --minutes",
+                file.display(),
+                state.progress.steps,
+                state.progress.seconds / 60.0
+            );
+        }
+        let rows: Vec<_> = state.losses.iter().map(Losses::row).collect();
+        let evaluated = Some(state.evaluated).filter(|&step| step > 0);
+        outputs.resume_metrics(evaluated, &rows, "step")?;
+        Ok(state)
+    }
+
+    /// Refuses words that a network that was trained before would not read from their beginnings.
+    fn check_block_size(
+        &self,
+        network: &Network,
+        lists: &Lists,
+        origin: &str,
+    ) -> anyhow::Result<()> {
+        let (block_size, longest) = (network.block_size(), lists.longest);
+        let Some(file) = &self.resume else {
+            return Ok(());
+        };
+        if network.config().kind().takes_longer_words() || longest < block_size {
+            return Ok(());
+        }
+        bail!(
+            "{}: its block size is {block_size}, too short for the longest word of {origin}, which has {longest} characters",
+            file.display()
+        )
+    }
+
+    /// Refuses batches that would fill the memory, as a long word in them can.
+    fn check_memory(&self, network: &Network, lists: &Lists, batch: usize) -> anyhow::Result<()> {
+        let mut lengths: Vec<usize> = lists.train.iter().map(|word| word.len() + 1).collect();
+        lengths.sort_unstable_by(|one, other| other.cmp(one));
+        let longest = lengths.first().map_or(0, |longest| longest - 1);
+        let v = network.vocabulary().len();
+        let lengths = lengths.into_iter().cycle().take(batch);
+        let bytes = network.config().step_bytes(v, lengths);
+        let limit = self.memory.memory().limit();
+        if bytes <= limit {
+            return Ok(());
+        }
+        let shown = |bytes| ByteSize::b(bytes).display().si();
+        bail!(
+            "a step of {batch} words, of which the longest has {longest} characters, takes about {} of memory, and there are {}; a smaller --batch-size or a list without its longest words would work",
+            shown(bytes),
+            shown(limit)
+        )
+    }
+}
+
+/// Has a step computed on as many threads as it is long enough for; a run goes on with as many as it
+/// had, unless the user says otherwise.
+fn choose_threads(state: &mut RunState, network: &Network, context: Context) {
+    let options = &mut state.options;
+    let fitting = match network.device() {
+        tch::Device::Cpu => {
+            let numbers = options.batch_size * network.parameter_count();
+            context.threads.prepare_for_training(numbers)
+        }
+        _ => 1,
+    };
+    if state.progress.steps == 0 || context.threads.is_chosen {
+        options.threads = fitting;
+    }
+}
+
+/// Refuses to go on with a run on another list.
+fn check_list(file: &Path, resumed: &Checkpoint, data: &Data) -> anyhow::Result<()> {
+    let list = &data.counted;
+    match &resumed.model {
+        Model::Network(TrainedNetwork { run: Some(_), .. }) if resumed.data != list.digest => {
+            bail!(
+                "{}: trained on another list ({}) than {} ({}); pass that list with --data FILE",
+                file.display(),
+                resumed.data,
+                list.origin,
+                list.digest
+            )
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,160 @@
+//! The results of a training: one document, as JSON or as lines.
+
+use std::fmt;
+use std::io::Write;
+
+use makemore_tch::data::search;
+use makemore_tch::data::{Part, Parts};
+use makemore_tch::format;
+use makemore_tch::models::LanguageModel;
+use makemore_tch::models::ngram::orders::{Order, Tried};
+use makemore_tch::sample::{SampleOptions, Sampler};
+use makemore_tch::score::Likelihood;
+use makemore_tch::train::run_state::Losses;
+use serde::Serialize;
+
+use super::data::HeldOut;
+use crate::cli::output;
+
+/// The number of words that are drawn after a training.
+const NAMES: usize = 10;
+
+/// The results, of which each kind of model has its own.
+#[derive(Debug, Default, Serialize)]
+pub struct Document {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<u64>,
+    /// The number of steps made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// The step of the parameters that are saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_step: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// Milliseconds of a step on average, without evaluations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub losses: Option<Vec<Losses>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smoothing: Option<String>,
+    /// The n-grams of every order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<Order>,
+    /// The numbers that were tried to be added to every count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
+    /// The loss at the end with regularization, as the notes print it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub final_loss: Option<f64>,
+    /// The average NLL of the counting model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counting_nll: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_loss: Option<f64>,
+    #[serde(flatten)]
+    pub held_out: HeldOut,
+    pub checkpoint: String,
+    pub names: Vec<Name>,
+    /// The counting model's figure in the notes.
+    #[serde(skip)]
+    pub published: Option<&'static str>,
+}
+
+impl Document {
+    /// Prints the document, as JSON or as lines.
+    pub fn print(&self, as_json: bool) -> anyhow::Result<()> {
+        if as_json {
+            return output::json(self);
+        }
+        let mut results = output::results();
+        if let (Some(parameters), Some(step)) = (self.parameters, self.best_step) {
+            let which = match self.held_out.dev_loss {
+                Some(_) => format!("best on dev at step {step}"),
+                None => format!("after step {step}"),
+            };
+            writeln!(results, "Parameters: {parameters}, {which}")?;
+        }
+        if let Some(loss) = self.final_loss {
+            writeln!(results, "Final loss: {}", format::float(loss))?;
+        }
+        if let Some(nll) = self.counting_nll {
+            let counting = output::average_nll(nll, self.published);
+            writeln!(
+                results,
+                "Average negative log-likelihood of the counting model: {counting}"
+            )?;
+        }
+        if let Some(loss) = self.train_loss {
+            writeln!(results, "Train loss: {loss:.6}")?;
+        }
+        for line in &self.held_out.lines {
+            writeln!(results, "{line}")?;
+        }
+        writeln!(results, "Checkpoint: {}", format::visible(&self.checkpoint))?;
+        for name in &self.names {
+            writeln!(results, "{name}")?;
+        }
+        results.flush()?;
+        Ok(())
+    }
+}
+
+/// A word that a model has made.
+#[derive(Debug, Serialize)]
+pub struct Name {
+    pub name: String,
+    #[serde(flatten)]
+    pub likelihood: Option<Likelihood>,
+    /// The part of the data that has it; none for a new word.
+    #[serde(rename = "in", serialize_with = "as_text")]
+    pub part: Option<Part>,
+}
+
+fn as_text<S: serde::Serializer>(part: &Option<Part>, serializer: S) -> Result<S::Ok, S::Error> {
+    part.map(|part| part.to_string()).serialize(serializer)
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        // A name without characters shall be seen.
+        let name = match self.name.as_str() {
+            "" => "\"\"",
+            name => name,
+        };
+        match (&self.likelihood, self.part) {
+            (Some(likelihood), _) => write!(f, "Likelihood for {}: {likelihood}", self.name),
+            (None, Some(part)) => write!(f, "{name} ({part})"),
+            (None, None) => write!(f, "{name} (new)"),
+        }
+    }
+}
+
+/// Words that a model draws, in the order drawn, each with the part of the data that has it.
+pub fn draw(
+    model: &dyn LanguageModel,
+    seed: u64,
+    parts: &Parts,
+    options: &SampleOptions,
+) -> makemore_tch::Result<Vec<Name>> {
+    let sampler = Sampler::new(model, seed, options)?;
+    let names = sampler.take(NAMES).map(|name| Ok((name?, None)));
+    found(parts, &names.collect::<makemore_tch::Result<Vec<_>>>()?)
+}
+
+/// Words with the parts of the data that have them.
+pub fn found(
+    parts: &Parts,
+    names: &[(String, Option<Likelihood>)],
+) -> makemore_tch::Result<Vec<Name>> {
+    let found = search::parts_of(parts, names.iter().map(|(name, _)| name.as_str()))?;
+    let name = |(name, likelihood): &(String, Option<Likelihood>)| Name {
+        name: name.clone(),
+        likelihood: *likelihood,
+        part: found.get(name.as_str()).copied(),
+    };
+    Ok(names.iter().map(name).collect())
+}

@@ -1,0 +1,269 @@
+//! The course of a training on words: evaluated from time to time, its best parameters kept, its
+//! state saved.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tch::Tensor;
+
+use super::run_state::{Best, Losses, RunState, copies};
+use super::steps::{self, Observer, Plan, STEP, Update};
+use super::word_batches::WordBatches;
+use crate::data::word_list::WordList;
+use crate::error::{Error, Result};
+use crate::models::Network;
+use crate::score::evaluate;
+
+/// The most points of the curve of train losses.
+const POINTS: f64 = 100.0;
+
+/// What is done with a training's results as they come.
+pub trait Report {
+    /// Shows an update.
+    fn update(&mut self, update: &Update);
+
+    /// Shows the losses of an evaluation at a learning rate.
+    fn losses(&mut self, losses: Losses, learning_rate: f64);
+
+    /// Saves the best parameters, which are new. The state is that of now too. What cannot be saved
+    /// does not end the training.
+    fn best(&mut self, state: &RunState);
+
+    /// Saves the whole state.
+    fn state(&mut self, state: &RunState);
+
+    /// Whether the training stops.
+    fn stops(&self) -> bool;
+}
+
+/// A training of a network on words, with what is seen of it.
+#[derive(Debug)]
+pub struct Course<'a, R> {
+    network: &'a Network,
+    /// Some words of the dev part; none if there is no such part.
+    dev: &'a WordList,
+    report: &'a mut R,
+    /// How often the state is saved.
+    save_every: Duration,
+    saved: Instant,
+    /// The state; its parameters and the optimizer's state are as they were saved last.
+    pub state: RunState,
+    /// The means of some batches up to a step, at most a hundred.
+    pub curve: Vec<(u64, f64)>,
+    /// The time that the steps took, without evaluations.
+    pub stepping: Duration,
+    /// The sum and number of the losses since the last point of the curve, and how much was done
+    /// there.
+    point: (f64, u32, f64),
+}
+
+impl<'a, R: Report> Course<'a, R> {
+    /// A course that begins with a state, new or of a run that was interrupted.
+    pub fn new(
+        network: &'a Network,
+        dev: &'a WordList,
+        state: RunState,
+        save_every: Duration,
+        report: &'a mut R,
+    ) -> Self {
+        Self {
+            network,
+            dev,
+            report,
+            save_every,
+            saved: Instant::now(),
+            state,
+            curve: Vec::new(),
+            stepping: Duration::ZERO,
+            point: (0.0, 0, 0.0),
+        }
+    }
+
+    /// Takes the network as it is for the best, until a better one is found.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    pub fn keep_first(&mut self) -> Result<()> {
+        self.state.best = Some(Best {
+            step: 0,
+            train: 0.0,
+            dev: self.dev_loss(&mut |_| Ok(()))?,
+            sha256: None,
+            parameters: copies(self.network)?,
+        });
+        Ok(())
+    }
+
+    /// Trains until the end of the options, or until the report stops it. After an error the best
+    /// parameters until then are in the state.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`] as soon as a loss or a parameter is not finite.
+    pub fn run(&mut self, learner: &mut WordBatches) -> Result<()> {
+        let options = &self.state.options;
+        let plan = Plan {
+            read_every: 1,
+            evaluate_every: Some(options.eval_every),
+            save_every: Some(self.save_every),
+            ..options.plan()
+        };
+        let begin = self.state.progress;
+        self.saved = Instant::now();
+        let trained = self
+            .catch_up(learner, &plan)
+            .and_then(|()| steps::run(learner, &plan, begin, self).map(drop));
+        let trained = match trained {
+            Err(Error::Interrupted) => Ok(()),
+            trained => trained,
+        };
+        if trained.is_ok() {
+            self.refresh(learner)?;
+        }
+        trained
+    }
+
+    /// The state after all, the curve of train losses and the time that the steps took.
+    pub fn finish(self) -> (RunState, Vec<(u64, f64)>, Duration) {
+        (self.state, self.curve, self.stepping)
+    }
+
+    /// Makes the evaluation that an interruption left out.
+    fn catch_up(&mut self, learner: &WordBatches, plan: &Plan) -> Result<()> {
+        let progress = self.state.progress;
+        let fraction = plan.fraction(progress);
+        let is_due = plan.evaluates(progress.steps, fraction) && progress.steps > 0;
+        if !is_due || self.state.evaluated == progress.steps {
+            return Ok(());
+        }
+        let learning_rate = plan.learning_rate.at(progress.steps - 1, fraction);
+        self.evaluate_now(learner, learning_rate)
+    }
+
+    /// Brings parameters and optimizer of the state up to date.
+    fn refresh(&mut self, learner: &WordBatches) -> Result<()> {
+        self.state.parameters = copies(self.network)?;
+        self.state.optimizer = learner.state()?;
+        Ok(())
+    }
+
+    /// The loss on dev now, if there is a dev part; `between` is called between some words and the
+    /// next ones.
+    fn dev_loss(
+        &mut self,
+        between: &mut dyn FnMut(&mut Self) -> Result<()>,
+    ) -> Result<Option<f64>> {
+        let dev = self.dev;
+        if dev.is_empty() {
+            return Ok(None);
+        }
+        let network = self.network;
+        let evaluation = evaluate::word_list(network, dev, &mut || {
+            if self.report.stops() {
+                return Err(Error::Interrupted);
+            }
+            between(self)
+        })?;
+        Ok(Some(evaluation.nll()))
+    }
+
+    fn evaluate_now(&mut self, learner: &WordBatches, learning_rate: f64) -> Result<()> {
+        // A long evaluation does not delay what is due: the state from before it is saved, and
+        // whoever goes on from there makes the evaluation first.
+        let dev = self.dev_loss(
+            &mut |course| match course.saved.elapsed() >= course.save_every {
+                true => course.save_now(learner),
+                false => Ok(()),
+            },
+        )?;
+        let (sum, batches) = self.state.since;
+        let now = Losses {
+            step: self.state.progress.steps,
+            train: sum / f64::from(batches),
+            dev,
+        };
+        let parameters = copies(self.network)?;
+        let loss = dev.unwrap_or(now.train);
+        if !loss.is_finite() || !are_finite(&parameters)? {
+            self.report.losses(now, learning_rate);
+            return Err(Error::Diverged {
+                stage: STEP,
+                number: now.step - 1,
+                learning_rate,
+                regularization: 0.0,
+                loss: loss as f32,
+            });
+        }
+        self.state.evaluated = now.step;
+        self.state.since = (0.0, 0);
+        self.state.losses.push(now);
+        self.report.losses(now, learning_rate);
+        let before = self.state.best.as_ref().and_then(|best| best.dev);
+        if before.is_none_or(|before| dev.is_none_or(|dev| dev < before)) {
+            self.state.best = Some(Best {
+                step: now.step,
+                train: now.train,
+                dev,
+                sha256: None,
+                parameters,
+            });
+            self.refresh(learner)?;
+            self.report.best(&self.state);
+        }
+        Ok(())
+    }
+
+    fn save_now(&mut self, learner: &WordBatches) -> Result<()> {
+        self.refresh(learner)?;
+        self.report.state(&self.state);
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    fn add_to_curve(&mut self, update: &Update) {
+        let Some(loss) = update.loss else { return };
+        let (sum, number, begin) = self.point;
+        let (sum, number) = (sum + loss, number + 1);
+        self.point = (sum, number, begin);
+        let fraction = update.fraction;
+        if fraction - begin >= 1.0 / POINTS || fraction >= 1.0 || self.curve.is_empty() {
+            self.curve
+                .push((update.progress.steps, sum / f64::from(number)));
+            self.point = (0.0, 0, fraction);
+        }
+    }
+}
+
+impl<R: Report> Observer<WordBatches<'_>> for Course<'_, R> {
+    fn updated(&mut self, update: &Update) -> Result<()> {
+        self.stepping += update.took;
+        self.state.progress = update.progress;
+        let (sum, batches) = self.state.since;
+        self.state.since = (sum + update.loss.unwrap_or_default(), batches + 1);
+        self.add_to_curve(update);
+        self.report.update(update);
+        Ok(())
+    }
+
+    fn evaluate(&mut self, learner: &WordBatches, update: &Update) -> Result<()> {
+        self.evaluate_now(learner, update.learning_rate)
+    }
+
+    fn save(&mut self, learner: &WordBatches) -> Result<()> {
+        self.save_now(learner)
+    }
+
+    fn stops(&self) -> bool {
+        self.report.stops()
+    }
+}
+
+fn are_finite(parameters: &BTreeMap<String, Tensor>) -> Result<bool> {
+    for parameter in parameters.values() {
+        if !bool::try_from(parameter.f_isfinite()?.f_all()?)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,151 @@
+//! The state of a training on words, from which it goes on as if it had not been interrupted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::options::WordOptions;
+use super::steps::Progress;
+use crate::error::Result;
+use crate::models::Network;
+
+/// Everything that going on needs. A checkpoint has the numbers as JSON and the tensors beside
+/// them.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunState {
+    /// How the network is trained.
+    pub options: WordOptions,
+    /// How far it is.
+    #[serde(rename = "done")]
+    pub progress: Progress,
+    /// The parameters with the lowest dev loss so far; without a dev part those evaluated last.
+    /// None before the first evaluation.
+    pub best: Option<Best>,
+    /// The step that was evaluated last; 0 if none was.
+    pub evaluated: u64,
+    /// The sum and the number of the batch losses since then.
+    pub since: (f64, u32),
+    /// The losses of every evaluation.
+    #[serde(default)]
+    pub losses: Vec<Losses>,
+    /// The network's parameters and buffers after the last step, by their names.
+    #[serde(skip)]
+    pub parameters: BTreeMap<String, Tensor>,
+    /// The optimizer's state, by names.
+    #[serde(skip)]
+    pub optimizer: Vec<(String, Tensor)>,
+}
+
+/// The best parameters of a run.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// The number of steps that led to them.
+    pub step: u64,
+    /// The mean loss of the batches before them, in nats.
+    #[serde(default)]
+    pub train: f64,
+    /// The loss on dev in nats, if there is a dev part.
+    pub dev: Option<f64>,
+    /// The SHA-256 of the parameters, in states that were saved without them: the checkpoint beside
+    /// such a state has them if it has the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Parameters and buffers, by their names.
+    #[serde(skip)]
+    pub parameters: BTreeMap<String, Tensor>,
+}
+
+/// The losses at an evaluation, in nats per character.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Losses {
+    /// The number of steps made.
+    pub step: u64,
+    /// The mean of the batches since the evaluation before.
+    pub train: f64,
+    /// The loss on dev, if there is a dev part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<f64>,
+}
+
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Step: {}, train loss: {:.6}", self.step, self.train)?;
+        match self.dev {
+            Some(dev) => write!(f, ", dev loss: {dev:.6}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Losses {
+    /// The row of a table: step, train, dev.
+    pub fn row(&self) -> (u64, f64, Option<f64>) {
+        (self.step, self.train, self.dev)
+    }
+}
+
+impl RunState {
+    /// The state before the first step.
+    pub fn new(options: WordOptions) -> Self {
+        Self {
+            options,
+            progress: Progress::default(),
+            best: None,
+            evaluated: 0,
+            since: (0.0, 0),
+            losses: Vec::new(),
+            parameters: BTreeMap::new(),
+            optimizer: Vec::new(),
+        }
+    }
+
+    /// The same state, which shares the tensors.
+    pub fn shallow_clone(&self) -> Self {
+        let best = self.best.as_ref().map(|best| Best {
+            sha256: best.sha256.clone(),
+            parameters: shared(&best.parameters),
+            ..*best
+        });
+        let optimizer = self.optimizer.iter();
+        let optimizer = optimizer.map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+        Self {
+            best,
+            losses: self.losses.clone(),
+            parameters: shared(&self.parameters),
+            optimizer: optimizer.collect(),
+            ..*self
+        }
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_over(&self) -> bool {
+        let plan = self.options.plan();
+        let (progress, fraction) = (self.progress, plan.fraction(self.progress));
+        let is_due = plan.evaluates(progress.steps, fraction) && self.evaluated < progress.steps;
+        fraction >= 1.0 && !is_due
+    }
+}
+
+fn shared(tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let shared = tensors.iter();
+    let shared = shared.map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+    shared.collect()
+}
+
+/// Copies of a network's parameters and buffers as they are now, by their names.
+///
+/// # Errors
+///
+/// Those of libtorch.
+pub fn copies(network: &Network) -> Result<BTreeMap<String, Tensor>> {
+    let copied = network.state_dict().into_iter().map(|(name, tensor)| {
+        let copy = tch::no_grad(|| tensor.f_detach_copy())?;
+        Ok((name, copy))
+    });
+    copied.collect()
+}

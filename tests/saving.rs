@@ -1,0 +1,260 @@
+//! Networks that are saved while they train: whatever ends a training, no more than a minute is lost.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::Folder;
+
+const NAMES: &str = include_str!("../assets/names.txt");
+
+/// A network that is small, and trains for some seconds.
+const TRAIN: &str = "train --type mlp --n-embd 8 --n-embd2 16 --data list.txt --threads 1";
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    let names: Vec<&str> = NAMES.lines().step_by(40).collect();
+    folder.write("list.txt", names.join("\n"));
+    folder
+}
+
+fn start(folder: &Folder, arguments: &str) -> Child {
+    let mut command = folder.process(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Waits until a file is there, and has been written again `times`.
+fn wait_for(folder: &Folder, file: &str, times: usize) {
+    let begin = Instant::now();
+    let (mut seen, mut before) = (0, None);
+    while seen <= times {
+        let written = std::fs::metadata(folder.path(file)).and_then(|file| file.modified());
+        if let Ok(written) = written
+            && before != Some(written)
+        {
+            (seen, before) = (seen + 1, Some(written));
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "no {file}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Waits until Ctrl-C is caught: SIGINT, 2, is the second bit of the signals that are.
+fn wait_until_caught(child: &Child) {
+    let status = format!("/proc/{}/status", child.id());
+    let catches = || {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let mut lines = status.lines();
+        let caught = lines.find_map(|line| line.strip_prefix("SigCgt:\t"));
+        u64::from_str_radix(caught.unwrap(), 16).unwrap() & 2 != 0
+    };
+    while !catches() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn signal(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    let killed = Command::new("kill").args([signal, &pid]).status();
+    assert!(killed.unwrap().success());
+}
+
+fn dev_loss(folder: &Folder, model: &str) -> f64 {
+    let scored = folder.json(&format!(
+        "score --json --model {model} --data list.txt --part dev"
+    ));
+    scored["nll"].as_f64().unwrap()
+}
+
+/// Nothing was on disk before the end of a training: `kill -9` lost all of it.
+#[test]
+fn a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed() {
+    let folder = folder();
+    let steps = "--max-steps 3000 --eval-every 50 --save-every 1";
+    folder.stdout(&format!("{TRAIN} {steps} --out whole --metrics whole.csv"));
+    let mut child = start(&folder, &format!("{TRAIN} {steps} --out m --metrics m.csv"));
+    wait_for(&folder, "m.csv", 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let at_kill = folder.read("m.csv");
+    folder.stdout("train --resume m --data list.txt --metrics m.csv");
+    assert_eq!(folder.read("m"), folder.read("whole"));
+    assert_eq!(folder.read("m.csv"), folder.read("whole.csv"));
+    assert!(folder.read("whole.csv").starts_with(&at_kill));
+    assert!(
+        at_kill.len() < folder.read("whole.csv").len(),
+        "killed after the end"
+    );
+}
+
+/// Two files that had to match were written one after the other, and neither was enough.
+#[test]
+fn either_file_of_a_training_is_enough() {
+    let folder = folder();
+    let steps = |steps| format!("{TRAIN} --preset makemore --max-steps {steps}");
+    folder.stdout(&format!("{} --out whole", steps(200)));
+    folder.stdout(&format!("{} --out m", steps(100)));
+    let scored = dev_loss(&folder, "m");
+    assert_eq!(dev_loss(&folder, "m.last"), scored);
+    std::fs::remove_file(folder.path("m")).unwrap();
+    assert_eq!(dev_loss(&folder, "m.last"), scored);
+    folder.stdout("train --resume m --data list.txt --max-steps 200");
+    assert_eq!(folder.read("m"), folder.read("whole"));
+    std::fs::remove_file(folder.path("m.last")).unwrap();
+    assert!(dev_loss(&folder, "m") <= scored);
+}
+
+/// The results were lost with the state: neither losses nor names were printed, nor metrics kept.
+#[test]
+fn a_state_that_cannot_be_saved_takes_no_results_with_it() {
+    let folder = folder();
+    folder.stdout(&format!("{TRAIN} --max-steps 60 --out m --metrics m.csv"));
+    let (base, state) = (folder.read("m").len(), folder.read("m.last").len());
+    let metrics = folder.read("m.csv");
+    for file in ["m", "m.last", "m.csv"] {
+        std::fs::remove_file(folder.path(file)).unwrap();
+    }
+    let blocks = (base + state) / 2 / 1024;
+    assert!(base < blocks * 1024 && blocks * 1024 < state);
+    let program = folder.makemore("").get_program().to_owned();
+    let train = format!("{TRAIN} --max-steps 60 --out m --metrics m.csv -q");
+    let output = Command::new("bash")
+        .args([
+            "-c",
+            &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" {train}"),
+        ])
+        .arg(program)
+        .current_dir(folder.path(""))
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("m.last"), "{stderr}");
+    assert!(
+        stdout.contains("Train loss") && stdout.contains("Checkpoint: m"),
+        "{stdout}"
+    );
+    assert_eq!(folder.read("m").len(), base);
+    assert_eq!(folder.read("m.csv"), metrics);
+}
+
+/// A training of five steps once took the place of one with a dev loss of 2.17.
+#[test]
+fn a_worse_network_is_saved_beside_a_better_one() {
+    let folder = folder();
+    folder.stdout(&format!("{TRAIN} --max-steps 300 --out m.safetensors"));
+    let better = folder.read("m.safetensors");
+    let state = folder.read("m.safetensors.last");
+    let worse =
+        "train --type mlp --n-embd 8 --n-embd2 4 --data list.txt --max-steps 5 --out m.safetensors";
+    let output = folder.makemore(worse).output().unwrap();
+    let (printed, told) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(output.status.success(), "{told}");
+    assert!(printed.contains("Checkpoint: m-2.safetensors"), "{printed}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(
+        told.contains("m.safetensors") && told.contains("--force"),
+        "{told}"
+    );
+    assert_eq!(folder.read("m.safetensors"), better);
+    assert_eq!(folder.read("m.safetensors.last"), state);
+    assert!(dev_loss(&folder, "m-2.safetensors") > dev_loss(&folder, "m.safetensors"));
+    folder.stdout(&format!("{worse} --force"));
+    assert_ne!(folder.read("m.safetensors"), better);
+    // One that is as good takes its place, and leaves nothing beside it.
+    let again = folder.stdout(&format!("{TRAIN} --max-steps 300 --out m.safetensors"));
+    assert!(again.contains("Checkpoint: m.safetensors"), "{again}");
+    assert_eq!(folder.read("m.safetensors"), better);
+    let files = folder.files();
+    let numbered = files.iter().filter(|name| name.starts_with("m-"));
+    assert_eq!(numbered.count(), 2, "{files:?}");
+}
+
+/// The same of the lecture's network: `train --lr 500` took the place of a loss of 2.459.
+#[test]
+fn a_worse_network_of_the_lecture_is_saved_beside_a_better_one() {
+    let folder = Folder::new();
+    folder.stdout("train");
+    let better = folder.read("makemore.safetensors");
+    let printed = folder.stdout("train --lr 500");
+    assert!(
+        printed.contains("Checkpoint: makemore-2.safetensors"),
+        "{printed}"
+    );
+    assert_eq!(folder.read("makemore.safetensors"), better);
+    assert!(
+        folder
+            .stdout("train")
+            .contains("Checkpoint: makemore.safetensors")
+    );
+}
+
+/// An evaluation for whoever looks on was once part of the training: other losses, another best.
+#[test]
+fn an_interruption_changes_nothing_of_what_follows() {
+    let folder = folder();
+    let train = format!("{TRAIN} --eval-every 500 --max-steps 2000");
+    folder.stdout(&format!("{train} --out whole --metrics whole.csv"));
+    for wait in [0, 40, 90] {
+        let child = start(
+            &folder,
+            &format!("{train} --out m --metrics m.csv --save-every 1000"),
+        );
+        wait_until_caught(&child);
+        std::thread::sleep(Duration::from_millis(wait));
+        signal(&child, "-INT");
+        let told = child.wait_with_output().unwrap();
+        assert_eq!(told.status.code(), Some(130), "{told:?}");
+        let told = String::from_utf8(told.stderr).unwrap();
+        let resume = told
+            .split("go on with: makemore-tch ")
+            .nth(1)
+            .unwrap()
+            .trim();
+        folder.stdout(resume);
+        assert_eq!(folder.read("m"), folder.read("whole"));
+        assert_eq!(folder.read("m.csv"), folder.read("whole.csv"));
+        for file in ["m", "m.last", "m.csv"] {
+            std::fs::remove_file(folder.path(file)).unwrap();
+        }
+    }
+}
+
+/// Two Ctrl-C during a long evaluation once left no file; the first one now ends it.
+#[test]
+fn ctrl_c_ends_a_long_evaluation() {
+    let folder = folder();
+    let long: Vec<&str> = NAMES.lines().cycle().take(400_000).collect();
+    folder.write("dev.txt", long.join("\n"));
+    let train = "train --type mlp --n-embd2 512 --data list.txt --split 90,0,10 --dev dev.txt --max-steps 100 --out m";
+    let child = start(&folder, train);
+    wait_for(&folder, "m", 0);
+    std::thread::sleep(Duration::from_millis(200));
+    let begin = Instant::now();
+    signal(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+    for model in ["m", "m.last"] {
+        assert_eq!(
+            folder
+                .stdout(&format!("sample --plain -n 3 --model {model}"))
+                .lines()
+                .count(),
+            3
+        );
+    }
+}
