@@ -300,3 +300,54 @@ fn memory_stays_flat() {
         }
     }
 }
+
+/// The estimate is what refuses batches that would fill the memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_step_takes_the_memory_that_is_estimated_for_its_kind() {
+    use makemore_tch::models::kinds::kind::Preset;
+    use makemore_tch::models::{Config, KINDS};
+
+    let folder = Folder::new();
+    let names: Vec<&str> = include_str!("../assets/names.txt").lines().collect();
+    let names = &names[..4096];
+    folder.write("list.txt", names.join("\n"));
+    let longest = names.iter().map(|name| name.len()).max().unwrap();
+    for kind in KINDS {
+        let peak = |batch: usize| {
+            let train = format!(
+                "train -q --type {} --preset makemore --split 100,0,0 --max-steps 1",
+                kind.name()
+            );
+            let more = format!("--threads 1 --force --out m --data list.txt --batch-size {batch}");
+            peak_memory(&folder, &format!("{train} {more}"), false)
+        };
+        let measured = (peak(names.len()) - peak(1)) as f64;
+        let config = Config::new(*kind, kind.default_sizes(longest, Preset::Makemore));
+        let lengths = names.iter().map(|name| name.len() + 1);
+        let estimated = config.step_bytes(27, lengths) as f64 / f64::from(1 << 20);
+        let factor = estimated / measured;
+        assert!(
+            (0.7..1.7).contains(&factor),
+            "{}: {estimated} MB estimated, {measured} measured",
+            kind.name()
+        );
+    }
+}
+
+/// All pairs of a character and one before it were listed: 2.5 GB.
+#[cfg(target_os = "linux")]
+#[test]
+fn one_word_of_ten_thousand_characters_takes_an_mlp_little_memory() {
+    let folder = Folder::new();
+    for kind in ["mlp", "bow"] {
+        let peak = |length: usize| {
+            folder.write("list.txt", "abcdefghij".repeat(length / 10));
+            let train = format!("train -q --type {kind} --n-embd 1 --n-embd2 1 --batch-size 1");
+            let more = "--max-steps 1 --split 100,0,0 --threads 1 --force --data list.txt --out m";
+            peak_memory(&folder, &format!("{train} {more}"), false)
+        };
+        let more = peak(10_000) - peak(100);
+        assert!(more < 250, "{kind}: {more} MB");
+    }
+}

@@ -51,7 +51,7 @@ impl Config {
         let (words, sum, longest) = lengths.fold((0, 0, 0), |(words, sum, longest), length| {
             (words + 1, sum + length as u64, longest.max(length as u64))
         });
-        let per_token = self.kind.numbers_of_a_step(&self.sizes);
+        let per_token = self.kind.numbers_of_a_step(&self.sizes, longest as usize);
         let tokens = if per_token.is_padded {
             words * longest
         } else {

@@ -182,9 +182,6 @@ impl Tokens {
     pub fn shared_rows(&self) -> Result<Grid> {
         let length = Self::SHARED_ROW.max(self.length as usize);
         let rows = self.numbers.len().div_ceil(length);
-        if rows >= self.lengths.len() {
-            return self.grid();
-        }
         // Each word, the longest first, goes to the row that is the shortest so far.
         let mut shortest: BinaryHeap<_> = (0..rows).map(|row| Reverse((0, row))).collect();
         let mut begins = vec![(0, 0); self.lengths.len()];
@@ -194,7 +191,14 @@ impl Tokens {
                 shortest.push(Reverse((length + self.lengths[word], row)));
             }
         }
-        self.grid_of(&begins, rows)
+        // Long words of about the same length take fewer places with a row each.
+        let ends = begins.iter().zip(&self.lengths);
+        let longest = ends.map(|((_, begin), length)| begin + length).max();
+        let are_alike = rows * longest.unwrap_or(0) >= self.lengths.len() * self.length as usize;
+        match are_alike && length > Self::SHARED_ROW {
+            true => self.grid(),
+            false => self.grid_of(&begins, rows),
+        }
     }
 
     /// The grid of words of which each begins in some row at some place.
@@ -560,6 +564,14 @@ mod tests {
             let most = tokens.numbers.len() * 5 / 4;
             assert!(places <= most, "{longest}: {places} for {most}");
         }
+    }
+
+    #[test]
+    fn words_of_about_the_same_length_have_a_row_each() {
+        let words: Vec<Vec<i64>> = (0..100).map(|word| vec![1; 60 + word % 3]).collect();
+        let words: Vec<&[i64]> = words.iter().map(Vec::as_slice).collect();
+        let tokens = Tokens::of(&words, Device::Cpu).unwrap();
+        assert_eq!(tokens.shared_rows().unwrap().characters.size(), [100, 62]);
     }
 
     #[test]

@@ -39,9 +39,9 @@ impl Kind for Bow {
         }))
     }
 
-    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+    fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
         PerToken {
-            numbers: 26 * sizes.widest(),
+            numbers: 8 * sizes.n_embd + 2 * sizes.n_embd2,
             is_padded: true,
         }
     }

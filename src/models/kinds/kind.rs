@@ -47,8 +47,9 @@ pub trait Kind: fmt::Debug + Sync {
     /// [`Error::Value`](crate::Error::Value) if given parameters are not those of the network.
     fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>>;
 
-    /// The numbers that a step of training keeps, as measured.
-    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken;
+    /// The numbers that a step of training keeps, as measured, where the longest word has `longest`
+    /// tokens.
+    fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken;
 
     /// How it is trained, unless the user says otherwise.
     fn recipe(&self, _sizes: &Sizes) -> Recipe {

@@ -38,7 +38,7 @@ impl Kind for Lookup {
         Ok(Box::new(Logits(parameters.zeros("logits", &[v, v])?)))
     }
 
-    fn numbers_of_a_step(&self, _sizes: &Sizes) -> PerToken {
+    fn numbers_of_a_step(&self, _sizes: &Sizes, _longest: usize) -> PerToken {
         PerToken {
             numbers: 0,
             is_padded: false,

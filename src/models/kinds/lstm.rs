@@ -55,9 +55,9 @@ impl Kind for Lstm {
         }))
     }
 
-    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+    fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
         PerToken {
-            numbers: 26 * sizes.widest(),
+            numbers: 5 * sizes.n_embd + 16 * sizes.n_embd2,
             is_padded: true,
         }
     }

@@ -56,9 +56,9 @@ impl Kind for Mlp {
         }))
     }
 
-    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+    fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken {
         PerToken {
-            numbers: 26 * sizes.widest(),
+            numbers: (if sizes.batchnorm { 5 } else { 3 }) * sizes.n_embd2 + 10 * longest.min(NEAR),
             is_padded: false,
         }
     }
@@ -89,7 +89,7 @@ impl Kind for Mlp {
 }
 
 /// Tokens up to this distance are looked up by pairs, which is fast for short words.
-const NEAR: usize = 32;
+const NEAR: usize = 64;
 
 /// `C` is the size of an embedding, `H` of the hidden layer, `K` the block size.
 #[derive(Debug)]

@@ -41,8 +41,11 @@ impl Kind for Rnn {
         Ok(Box::new(layers))
     }
 
-    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
-        per_token(sizes)
+    fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
+        PerToken {
+            numbers: 5 * sizes.n_embd2,
+            is_padded: false,
+        }
     }
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
@@ -90,8 +93,11 @@ impl Kind for Gru {
         Ok(Box::new(layers))
     }
 
-    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
-        per_token(sizes)
+    fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
+        PerToken {
+            numbers: 11 * sizes.n_embd2,
+            is_padded: false,
+        }
     }
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
@@ -108,13 +114,6 @@ impl Kind for Gru {
 }
 
 const SIZES: &[&str] = &["block_size", "n_embd", "n_embd2"];
-
-fn per_token(sizes: &Sizes) -> PerToken {
-    PerToken {
-        numbers: 26 * sizes.widest(),
-        is_padded: false,
-    }
-}
 
 /// The sizes of weights with a layer of the cell.
 fn of_weights(shapes: &Shapes, given: &Sizes, layer: &str) -> Option<(Sizes, usize)> {

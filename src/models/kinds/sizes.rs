@@ -103,7 +103,7 @@ impl Sizes {
     /// # Errors
     ///
     /// [`Error::Value`] names the first that is not.
-    pub(in crate::models) fn check(&self, v: usize) -> Result<()> {
+    pub(crate) fn check(&self, v: usize) -> Result<()> {
         for (name, range, value) in TABLE {
             let value = value(self);
             if !range.contains(&value) {

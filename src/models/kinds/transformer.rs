@@ -85,10 +85,10 @@ impl Kind for Transformer {
         }))
     }
 
-    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+    fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken {
         PerToken {
-            numbers: 32 * sizes.n_layer * sizes.n_embd,
-            is_padded: true,
+            numbers: 24 * sizes.n_layer * sizes.n_embd + 2 * longest,
+            is_padded: false,
         }
     }
 

@@ -84,9 +84,9 @@ impl Kind for Wavenet {
         }))
     }
 
-    fn numbers_of_a_step(&self, sizes: &Sizes) -> PerToken {
+    fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
         PerToken {
-            numbers: 10 * sizes.block_size * sizes.widest(),
+            numbers: sizes.block_size * (2 * sizes.n_embd + 4 * sizes.n_embd2),
             is_padded: false,
         }
     }
