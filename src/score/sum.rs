@@ -6,6 +6,9 @@ const UNITS: f64 = (1_u64 << 56) as f64;
 /// An i64 has room for the units of fewer nats; the smallest f32 has 104.
 const I64_NATS: f64 = 127.0;
 
+/// A summand is at most as large, so that sums of a trillion of them fit.
+const MOST_NATS: f64 = 1e9;
+
 /// A sum of negative logarithms of probabilities, in nats, exact to 2^-56 each.
 ///
 /// Floats would round each sum, and so come to other figures when the words come in another order,
@@ -30,15 +33,13 @@ impl Sum {
         let nats = -ln;
         let units = match nats {
             ..I64_NATS => i128::from((nats * UNITS) as i64),
-            // The sum is huge, and no longer exact.
-            _ if nats.is_finite() => (nats * UNITS) as i128,
+            _ if nats.is_finite() => (nats.min(MOST_NATS) * UNITS) as i128,
             _ => {
                 self.is_infinite |= times > 0;
                 return;
             }
         };
-        let units = units.saturating_mul(i128::from(times));
-        self.units = self.units.saturating_add(units);
+        self.units += units * i128::from(times);
     }
 
     /// In nats.
@@ -91,6 +92,17 @@ mod tests {
         sum.add(0.0, 1);
         sum.add(0.5, 1);
         assert_eq!(sum.nats(), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_probability_below_the_smallest_f32_counts() {
+        let mut sum = Sum::default();
+        sum.add_ln(-126.5, 2);
+        sum.add_ln(-1e6, 3);
+        assert_eq!(sum.nats(), 253.0 + 3e6);
+        // It does not wrap around, however much there is of it.
+        sum.add_ln(-1e30, 1 << 40);
+        assert!(sum.nats() > 1e21 && sum.nats().is_finite());
     }
 
     proptest! {
