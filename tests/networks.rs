@@ -111,7 +111,10 @@ fn sizes_that_a_kind_does_not_have_are_refused_by_name() {
 #[test]
 fn the_best_step_on_dev_is_kept_and_a_seed_repeats_it() {
     let folder = folder();
-    let train = format!("train --type gru --json --force --lr 0.1 {SMALL}");
+    // A few words are soon known by heart, and dev gets worse.
+    let few =
+        "--data list.txt --split 10,80,10 --n-embd 8 --max-steps 60 --eval-every 30 --lr 0.03";
+    let train = format!("train --type gru --preset makemore --json --force {few}");
     let document = folder.json(&train);
     let losses = document["losses"].as_array().unwrap();
     let best = losses
@@ -119,7 +122,6 @@ fn the_best_step_on_dev_is_kept_and_a_seed_repeats_it() {
         .min_by(|one, other| number(&one["dev"]).total_cmp(&number(&other["dev"])))
         .unwrap();
     assert_eq!(document["best_step"], best["step"]);
-    // It is not the last one: the rate is too high for that.
     assert!(document["best_step"].as_u64() < document["steps"].as_u64());
     assert!((number(&document["dev_loss"]) - number(&best["dev"])).abs() < 1e-6);
     assert_eq!(folder.json(&train)["losses"], document["losses"]);
