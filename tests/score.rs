@@ -165,6 +165,15 @@ fn several_models_share_a_list_that_comes_through_a_pipe() {
         let read = folder.stdout(&format!("{command} {both} list.txt"));
         assert_eq!(piped, read, "{command}");
     }
+    let score = format!("score --part test {both}");
+    let script = format!(
+        "{:?} {score} <(cat list.txt)",
+        folder.makemore("").get_program()
+    );
+    let mut named = std::process::Command::new("bash");
+    let named = named.args(["-c", &script]).current_dir(folder.path("."));
+    let named = String::from_utf8(named.output().unwrap().stdout).unwrap();
+    assert_eq!(named, folder.stdout(&format!("{score} list.txt")));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Arguments that several commands share. Each command's own are in its file.
 
 use std::fmt::Display;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeBounds, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -134,28 +134,27 @@ where
     }
 }
 
+/// Parses a finite number in a range, of which `which` tells the user.
+fn number(text: &str, range: impl RangeBounds<f64>, which: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && range.contains(&value) => Ok(value),
+        _ => Err(format!("a number {which} would work")),
+    }
+}
+
 /// Parses a finite number from 0.
 pub fn zero_or_more(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-        _ => Err("a number from 0 would work".to_owned()),
-    }
+    number(text, 0.0.., "from 0")
 }
 
 /// Parses a share from 0 to below 1.
 pub fn below_one(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
-        _ => Err("a number from 0 to below 1 would work".to_owned()),
-    }
+    number(text, 0.0..1.0, "from 0 to below 1")
 }
 
 /// Parses a finite number above 0.
 pub fn above_zero(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err("a number above 0 would work".to_owned()),
-    }
+    number(text, (Bound::Excluded(0.0), Bound::Unbounded), "above 0")
 }
 
 /// Parses one of the values of a type of the library, with its docs as their help.
