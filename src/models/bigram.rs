@@ -51,8 +51,8 @@ impl Bigram {
     ///
     /// # Errors
     ///
-    /// If the order is below 2 or makes too many weights, this thread is still sampling (see
-    /// [`crate::libtorch::random`]), or the device has no room.
+    /// [`Error::Value`] if the order is below 2 or makes too many weights; if this thread is still
+    /// sampling (see [`crate::libtorch::random`]).
     pub fn new(vocabulary: Vocabulary, order: usize, seed: u64, device: Device) -> Result<Self> {
         let v = vocabulary.len();
         let w = Generator::seeded(seed)?.randn(rows(v, order)?, v)?;
@@ -63,7 +63,7 @@ impl Bigram {
     ///
     /// # Errors
     ///
-    /// If the shape is another one or the device has no room.
+    /// [`Error::Value`] if the shape is another one.
     pub fn with_weights(
         vocabulary: Vocabulary,
         order: usize,
@@ -135,7 +135,7 @@ impl Bigram {
     ///
     /// # Errors
     ///
-    /// If weights overflow, the contexts are longer than a character, or the device has no room.
+    /// If weights overflow or the contexts are longer than a character.
     pub fn table(&self) -> Result<Table> {
         let p = self.distributions(&single_characters(&self.vocabulary)?)?;
         Table::new(self.vocabulary.clone(), &p)
@@ -218,12 +218,8 @@ impl LanguageModel for Bigram {
 }
 
 impl Bigram {
-    /// What the forward pass takes for contexts, `[B, T]`, i64, which is made once and used for
+    /// The input of the forward pass for contexts, `[B, T]`, i64, which is made once and used for
     /// every pass: one-hot rows, `[B, V]`, of bigrams; else the numbers of the contexts, `[B]`.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     pub fn encode(&self, contexts: &Tensor) -> Result<Tensor> {
         let v = self.vocabulary.len() as i64;
         if self.order == 2 {
@@ -240,16 +236,11 @@ impl Bigram {
         Ok(digits.f_sum_dim_intlist([1].as_slice(), false, Kind::Int64)?) // [B]
     }
 
-    /// How many times the learning rate the rows of `W` move by, `[rows, 1]`, where they do not all
-    /// move by the same; `contexts`, `[C, T]`, i64, are those of the data, with the share that each
+    /// The step of each row of `W` as a multiple of the learning rate, `[rows, 1]`, where they differ; `contexts`, `[C, T]`, i64, are those of the data, with the share that each
     /// has in them, `[C]`.
     ///
     /// Of thousands of contexts most are rare, and with steps in proportion to their share in the
     /// loss they would hardly move; so each moves as if it were all of the data.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     pub fn factors(&self, contexts: &Tensor, shares: &Tensor) -> Result<Option<Tensor>> {
         if self.order == 2 {
             return Ok(None);
@@ -265,10 +256,6 @@ impl Bigram {
 
     /// The forward pass: the logits of the next character, `[B, V]`, for what
     /// [`encode`](Self::encode) has made.
-    ///
-    /// # Errors
-    ///
-    /// If the shapes do not fit or the device has no room.
     pub fn forward(&self, xenc: &Tensor) -> Result<Tensor> {
         match self.order {
             2 => Ok(xenc.f_matmul(&self.w)?),         // [B, V] @ [V, V]
@@ -281,10 +268,6 @@ impl Bigram {
 /// probabilities, of the same shape.
 ///
 /// Source: the notes, "Understanding Weights".
-///
-/// # Errors
-///
-/// If libtorch fails.
 pub fn probabilities(logits: &Tensor) -> Result<Tensor> {
     let counts = logits.f_exp()?; // [B, V]
     let sums = counts.f_sum_dim_intlist([-1].as_slice(), true, Kind::Float)?; // [B, 1]

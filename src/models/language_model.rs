@@ -24,28 +24,16 @@ pub trait LanguageModel: fmt::Debug {
     /// CPU.
     ///
     /// `contexts` are `[B, T]`, i64, on the CPU, padded on the left with the start token, 0.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot compute them.
     fn distributions(&self, contexts: &Tensor) -> Result<Tensor>;
 
     /// How probable each character of each word is after those before it, and then its end: one
     /// more than the word has indices, word after word; f32.
-    ///
-    /// # Errors
-    ///
-    /// As [`distributions`](Self::distributions).
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
         by_contexts(self, words, |contexts| self.distributions(contexts))
     }
 
     /// The natural logarithms of [`probabilities`](Self::probabilities). Those of a network are
     /// finite where the probabilities are too small for f32.
-    ///
-    /// # Errors
-    ///
-    /// As [`distributions`](Self::distributions).
     fn log_probabilities(&self, words: &[&[usize]]) -> Result<Vec<f64>> {
         let p = self.probabilities(words)?;
         Ok(p.into_iter().map(|p| f64::from(p).ln()).collect())
@@ -77,10 +65,6 @@ pub trait LanguageModel: fmt::Debug {
     }
 
     /// Reads many words side by side.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot compute what is prepared.
     fn reader(&self) -> Result<Box<dyn Reader + '_>> {
         Ok(Box::new(ContextReader::of(self)))
     }
@@ -92,7 +76,7 @@ pub trait LanguageModel: fmt::Debug {
     ///
     /// # Errors
     ///
-    /// If distributions cannot be shaped so, or libtorch cannot compute what is prepared.
+    /// If distributions cannot be shaped so.
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         stepwise(self, method, shaping)
     }
@@ -167,10 +151,6 @@ pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
 
 /// The distributions along a word: of its first character, of each next one after those before it,
 /// and of what comes after the last; `[R, V]`, f32, with one more row than the word has indices.
-///
-/// # Errors
-///
-/// As [`LanguageModel::distributions`].
 pub fn along(model: &dyn LanguageModel, word: &[usize]) -> Result<Vec<f32>> {
     let beginnings: Vec<&[usize]> = (0..=word.len()).map(|length| &word[..length]).collect();
     let mut rows = Vec::new();
@@ -213,20 +193,12 @@ impl<M: LanguageModel + ?Sized> Drawer for Stepwise<'_, M> {
 }
 
 /// The contexts that are single characters, all `V` of them in their order, `[V, 1]`.
-///
-/// # Errors
-///
-/// If libtorch cannot allocate them.
 pub fn single_characters(vocabulary: &Vocabulary) -> Result<Tensor> {
     let every = Tensor::f_arange(vocabulary.len() as i64, (Kind::Int64, tch::Device::Cpu))?;
     Ok(every.f_view([-1, 1])?)
 }
 
 /// `[B, T]` contexts, of which each is a slice of indices, padded or cut on the left to length `T`.
-///
-/// # Errors
-///
-/// If libtorch cannot allocate them.
 pub fn contexts<'a>(
     contexts: impl IntoIterator<Item = &'a [usize]>,
     block_size: usize,

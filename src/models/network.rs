@@ -24,7 +24,7 @@ use crate::libtorch::random::Generator;
 /// How many words are computed at once.
 const WORDS: usize = 256;
 
-/// How many numbers of tokens are computed at once, unless a single word has more: those of their
+/// At most this many numbers of tokens are computed at once, unless a single word has more: of their
 /// contexts or the probabilities of what follows.
 const NUMBERS: usize = 1 << 22;
 
@@ -136,10 +136,6 @@ impl Network {
     /// The forward pass: the logits of the character after each token, `[N, V]`.
     ///
     /// Tokens that are [for training](Tokens::for_training) change the buffers.
-    ///
-    /// # Errors
-    ///
-    /// If a shape does not fit.
     pub fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         self.layers.logits(tokens)
     }
@@ -151,10 +147,6 @@ impl Network {
     }
 
     /// Another network with the same numbers, for another thread.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     pub(crate) fn copy(&self) -> Result<Self> {
         let tensors = self.state_dict().into_iter().collect();
         let given = Parameters::given(&tensors, self.device);

@@ -35,8 +35,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// If `smoothing` is negative or not finite, the counts are not of bigrams, or libtorch cannot
-    /// allocate `P`.
+    /// If `smoothing` is negative or not finite, or the counts are not of bigrams.
     pub fn of(counts: &NgramCounts, smoothing: f64) -> Result<Self> {
         if !(smoothing.is_finite() && smoothing >= 0.0) {
             return Err(Error::Value {
@@ -68,8 +67,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// If the shape is not `[V, V]`, a number is negative or not finite, or libtorch cannot copy
-    /// it.
+    /// If the shape is not `[V, V]`, or a number is negative or not finite.
     pub fn new(vocabulary: Vocabulary, p: &Tensor) -> Result<Self> {
         let v = vocabulary.len();
         if p.size() != [v as i64, v as i64] {
@@ -91,10 +89,6 @@ impl Table {
     }
 
     /// `P` as a tensor, `[V, V]`, f32.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot allocate it.
     pub fn tensor(&self) -> Result<Tensor> {
         let v = self.vocabulary.len() as i64;
         Ok(Tensor::f_from_slice(&self.p)?.f_view([v, v])?)

@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 
 /// `B` words of up to `T` tokens, `N` of them in all.
 ///
-/// Words have different lengths. What does not look at neighbours, and that is most of the work, is
-/// computed for the `N` tokens in a row. What does is computed in a layout that a network asks for:
-/// a [`Grid`] with a row for each word or several words in a row, or [`Columns`].
+/// Words have different lengths. Most layers see one token at a time and take the `N` tokens in a row.
+/// Those that see several take a layout: a [`Grid`] with a row for each word or for several, or
+/// [`Columns`].
 #[derive(Debug)]
 pub struct Tokens {
     /// `B`.
@@ -23,26 +23,22 @@ pub struct Tokens {
     pub length: i64,
     /// The characters of all words, `[N]`, i64.
     pub characters: Tensor,
-    /// The same numbers.
+    /// The same on the CPU.
     numbers: Vec<i64>,
     /// How many tokens each word has, `[B]`.
     lengths: Vec<usize>,
     /// Whether a network learns from them.
     are_learned: bool,
-    /// What it leaves out then.
+    /// The numbers that it leaves out then.
     dropout: Option<Dropout>,
 }
 
 impl Tokens {
-    /// About how many tokens a row has that several words share: products of such a size are
-    /// computed well, and no more of their numbers than needed are masked.
+    /// The length of a row that several short words share, about: matrix products of that size are
+    /// fast, and little of them is masked.
     const SHARED_ROW: usize = 32;
 
     /// Words by their indices, each after its start token.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     pub fn of_words(words: &[&[usize]], device: Device) -> Result<Self> {
         let started = words.iter().map(|word| {
             let indices = word.iter().map(|&index| index as i64);
@@ -54,10 +50,6 @@ impl Tokens {
     }
 
     /// Words of at least one token each.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     pub fn of(words: &[&[i64]], device: Device) -> Result<Self> {
         let lengths = words.iter().map(|word| word.len()).collect();
         Self::joined(words.concat(), lengths, device)
@@ -97,11 +89,7 @@ impl Tokens {
         self.are_learned
     }
 
-    /// Numbers of any shape, in training with dropout without a share of them.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
+    /// Dropout of numbers of any shape, in training.
     pub fn drop_out(&self, x: Tensor) -> Result<Tensor> {
         match &self.dropout {
             Some(dropout) => Ok(x.f_mul(&dropout.mask(&x)?)?),
@@ -110,10 +98,6 @@ impl Tokens {
     }
 
     /// The last token of each word, `[B, C]`, of `[N, C]`.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
     pub fn last(&self, x: &Tensor) -> Result<Tensor> {
         let ends = self.lengths.iter().scan(0, |end, &length| {
             *end += length as i64;
@@ -125,10 +109,6 @@ impl Tokens {
 
     /// For each token it and the `block_size - 1` before it, it as the last one, `[N, block_size]`,
     /// i64; start tokens before the beginning of its word.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
     pub fn windows(&self, block_size: usize) -> Result<Tensor> {
         let mut windows = Vec::with_capacity(self.numbers.len() * block_size);
         for word in self.each() {
@@ -168,10 +148,6 @@ impl Tokens {
     }
 
     /// A row for each word, of `T` places.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
     pub fn grid(&self) -> Result<Grid> {
         let begins: Vec<(usize, usize)> = (0..self.lengths.len()).map(|row| (row, 0)).collect();
         self.grid_of(&begins, self.lengths.len())
@@ -236,10 +212,6 @@ impl Tokens {
     }
 
     /// The words position by position.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
     pub fn columns(&self) -> Result<Columns> {
         let words: Vec<&[i64]> = self.each().collect();
         let begins: Vec<usize> = self.begins().collect();
@@ -340,10 +312,6 @@ pub struct Grid {
 
 impl Grid {
     /// The tokens of the grid, `[R, L, C]`, in a row, `[N, C]`.
-    ///
-    /// # Errors
-    ///
-    /// If the shapes do not fit or the device has no room.
     pub fn tokens(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_flatten(0, 1)?.f_index_select(0, &self.places)?)
     }
@@ -363,10 +331,6 @@ pub struct Columns {
 
 impl Columns {
     /// The tokens of the columns, `[N, C]`, in the order of their words, `[N, C]`.
-    ///
-    /// # Errors
-    ///
-    /// If the shapes do not fit or the device has no room.
     pub fn tokens(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_index_select(0, &self.places)?)
     }

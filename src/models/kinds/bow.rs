@@ -40,10 +40,7 @@ impl Kind for Bow {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
-        PerToken {
-            numbers: 8 * sizes.n_embd + 2 * sizes.n_embd2,
-            is_padded: true,
-        }
+        PerToken::padded(8 * sizes.n_embd + 2 * sizes.n_embd2)
     }
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {

@@ -94,10 +94,6 @@ impl Eq for dyn Kind {}
 /// What a network computes of tokens.
 pub trait Layers: fmt::Debug + Send {
     /// The logits of the character after each token, `[N, V]`.
-    ///
-    /// # Errors
-    ///
-    /// If a shape does not fit.
     fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
 
     /// Tensors that every [`step`](Self::step) needs, while the parameters stay.
@@ -108,10 +104,6 @@ pub trait Layers: fmt::Debug + Send {
     /// One more character, `[B]`, i64, of each of `B` words whose state is known, or of words that
     /// begin, with what was [prepared](Self::prepare). There are no more than the block size in all,
     /// unless the kind [takes longer words](Kind::takes_longer_words).
-    ///
-    /// # Errors
-    ///
-    /// If a shape does not fit.
     fn step(
         &self,
         prepared: &[Tensor],
@@ -139,6 +131,24 @@ pub struct PerToken {
     pub numbers: usize,
     /// Whether words are padded to the longest, so that padding counts.
     pub is_padded: bool,
+}
+
+impl PerToken {
+    /// Of words side by side, none of which is padded.
+    pub fn packed(numbers: usize) -> Self {
+        Self {
+            numbers,
+            is_padded: false,
+        }
+    }
+
+    /// Of words that are padded to the longest.
+    pub fn padded(numbers: usize) -> Self {
+        Self {
+            numbers,
+            is_padded: true,
+        }
+    }
 }
 
 /// Whose settings are the defaults.

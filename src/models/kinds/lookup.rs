@@ -39,10 +39,7 @@ impl Kind for Lookup {
     }
 
     fn numbers_of_a_step(&self, _sizes: &Sizes, _longest: usize) -> PerToken {
-        PerToken {
-            numbers: 0,
-            is_padded: false,
-        }
+        PerToken::packed(0)
     }
 
     fn takes_longer_words(&self) -> bool {

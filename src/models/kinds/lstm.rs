@@ -56,10 +56,7 @@ impl Kind for Lstm {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
-        PerToken {
-            numbers: 5 * sizes.n_embd + 16 * sizes.n_embd2,
-            is_padded: true,
-        }
+        PerToken::padded(5 * sizes.n_embd + 16 * sizes.n_embd2)
     }
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {

@@ -57,10 +57,9 @@ impl Kind for Mlp {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken {
-        PerToken {
-            numbers: (if sizes.batchnorm { 5 } else { 3 }) * sizes.n_embd2 + 10 * longest.min(NEAR),
-            is_padded: false,
-        }
+        PerToken::packed(
+            (if sizes.batchnorm { 5 } else { 3 }) * sizes.n_embd2 + 10 * longest.min(NEAR),
+        )
     }
 
     fn recipe(&self, sizes: &Sizes) -> Recipe {

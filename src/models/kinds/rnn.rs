@@ -42,10 +42,7 @@ impl Kind for Rnn {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
-        PerToken {
-            numbers: 5 * sizes.n_embd2,
-            is_padded: false,
-        }
+        PerToken::packed(5 * sizes.n_embd2)
     }
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
@@ -94,10 +91,7 @@ impl Kind for Gru {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
-        PerToken {
-            numbers: 11 * sizes.n_embd2,
-            is_padded: false,
-        }
+        PerToken::packed(11 * sizes.n_embd2)
     }
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {

@@ -34,10 +34,7 @@ impl Kind for Toy {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
-        PerToken {
-            numbers: 4 * sizes.n_embd,
-            is_padded: false,
-        }
+        PerToken::packed(4 * sizes.n_embd)
     }
 }
 

@@ -86,10 +86,7 @@ impl Kind for Transformer {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken {
-        PerToken {
-            numbers: 24 * sizes.n_layer * sizes.n_embd + 2 * longest,
-            is_padded: false,
-        }
+        PerToken::packed(24 * sizes.n_layer * sizes.n_embd + 2 * longest)
     }
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {

@@ -85,10 +85,7 @@ impl Kind for Wavenet {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
-        PerToken {
-            numbers: sizes.block_size * (2 * sizes.n_embd + 4 * sizes.n_embd2),
-            is_padded: false,
-        }
+        PerToken::packed(sizes.block_size * (2 * sizes.n_embd + 4 * sizes.n_embd2))
     }
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {

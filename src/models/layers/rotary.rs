@@ -24,10 +24,6 @@ impl Rotation {
     const BASE: f64 = 100.0;
 
     /// That of `N` tokens at some positions, in any shape, for heads of an even size.
-    ///
-    /// # Errors
-    ///
-    /// If the device has no room.
     pub fn of(positions: &Tensor, size: i64) -> Result<Self> {
         let pairs = size / 2;
         let speeds: Vec<f32> = (0..pairs)
@@ -45,10 +41,6 @@ impl Rotation {
 
     /// Queries, keys and values of so many heads, `[.., 3 * heads * size]`, of `N` tokens; of the
     /// same shape.
-    ///
-    /// # Errors
-    ///
-    /// If the shapes do not fit or the device has no room.
     pub fn turn(&self, qkv: &Tensor, heads: i64) -> Result<Tensor> {
         let pairs = self.factors.size()[3];
         let points = qkv.f_view([-1, 3, heads, pairs, 2])?.f_view_as_complex()?;
