@@ -234,6 +234,24 @@ fn megabytes_of_white_space_are_no_long_word() {
     );
 }
 
+/// Only the white space of ASCII was once trimmed before a line was too long.
+#[test]
+fn megabytes_of_white_space_of_another_script_are_no_long_word() {
+    let folder = Folder::new();
+    let space = "\u{3000}".repeat(400_000);
+    folder.write(
+        "list.txt",
+        format!("{space}emma{space}\n{space}\nava{space}"),
+    );
+    assert_eq!(folder.json("count --json --data list.txt")["words"], 2);
+    folder.write("list.txt", format!("ok\nemma{space}ava\n"));
+    let error = folder.error("count --data list.txt", 1);
+    assert!(
+        error.contains("list.txt:2: the word is too long"),
+        "{error}"
+    );
+}
+
 /// The same list once had two averages.
 #[test]
 fn a_list_has_one_average_however_it_is_cut() {

@@ -4,11 +4,10 @@
 //! who reads.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::slice;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::decompress::decompressed;
 use crate::error::{Error, LineFault, Result};
@@ -115,10 +114,15 @@ impl Source {
                     file: std::env::temp_dir(),
                     cause,
                 })?;
-                *input = Input::Copied(Arc::new(Copied {
-                    original: input.clone(),
+                let copying = Mutex::new(Copying {
+                    original: None,
                     copy,
-                    is_read: AtomicBool::new(false),
+                    length: 0,
+                    has_ended: false,
+                });
+                *input = Input::Copied(Arc::new(Copied {
+                    input: input.clone(),
+                    copying,
                 }));
             }
         }
@@ -141,7 +145,7 @@ impl Input {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Stdin => "standard input".to_owned(),
-            Self::Copied(copied) => copied.original.name(),
+            Self::Copied(copied) => copied.input.name(),
             Self::Text { origin, .. } => origin.clone(),
         }
     }
@@ -152,7 +156,7 @@ impl Input {
             Self::File(path) if path.is_dir() => return Err(Error::Folder { file: self.name() }),
             Self::File(path) => File::open(path).and_then(decompressed),
             Self::Stdin => decompressed(io::stdin()),
-            Self::Copied(copied) => copied.open().and_then(decompressed),
+            Self::Copied(copied) => Pass::over(copied).and_then(decompressed),
         };
         opened.map_err(|cause| Error::Read {
             file: self.name(),
@@ -164,42 +168,83 @@ impl Input {
 /// An input that can be read only once, and its copy.
 #[derive(Debug)]
 struct Copied {
-    original: Input,
-    copy: File,
-    is_read: AtomicBool,
+    input: Input,
+    copying: Mutex<Copying>,
 }
 
-impl Copied {
-    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let mut copy = self.copy.try_clone()?;
-        if self.is_read.swap(true, Ordering::Relaxed) {
-            copy.rewind()?;
-            return Ok(Box::new(copy));
+#[derive(Debug)]
+enum Original {
+    File(File),
+    Stdin(io::Stdin),
+}
+
+/// As much of an input as was read, in a temporary file.
+#[derive(Debug)]
+struct Copying {
+    original: Option<Original>,
+    copy: File,
+    length: u64,
+    has_ended: bool,
+}
+
+impl Copying {
+    /// Reads from the copy, and at its end from the original, which is copied then.
+    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if offset < self.length || self.has_ended {
+            self.copy.seek(SeekFrom::Start(offset))?;
+            return self.copy.read(buffer);
         }
-        let original: Box<dyn Read + Send> = match &self.original {
-            Input::File(path) => Box::new(File::open(path)?),
-            _ => Box::new(io::stdin()),
+        let read = match &mut self.original {
+            Some(Original::File(file)) => file.read(buffer)?,
+            Some(Original::Stdin(stdin)) => stdin.read(buffer)?,
+            None => 0,
         };
-        Ok(Box::new(Copying { original, copy }))
+        self.has_ended = read == 0 && !buffer.is_empty();
+        let copied = self.copy.seek(SeekFrom::Start(self.length));
+        let copied = copied.and_then(|_| self.copy.write_all(&buffer[..read]));
+        copied.map_err(|error| {
+            let folder = std::env::temp_dir();
+            let reason = format!("no copy in {}: {error}", folder.display());
+            io::Error::new(error.kind(), reason)
+        })?;
+        self.length += read as u64;
+        Ok(read)
     }
 }
 
-/// Copies what is read.
-struct Copying<R> {
-    original: R,
-    copy: File,
+/// A pass over a copied input, with a place of its own.
+struct Pass {
+    copied: Arc<Copied>,
+    offset: u64,
 }
 
-impl<R: Read> Read for Copying<R> {
+impl Pass {
+    fn over(copied: &Arc<Copied>) -> io::Result<Self> {
+        let pass = Self {
+            copied: Arc::clone(copied),
+            offset: 0,
+        };
+        let mut copying = pass.copying();
+        if copying.original.is_none() {
+            copying.original = Some(match &copied.input {
+                Input::File(path) => Original::File(File::open(path)?),
+                _ => Original::Stdin(io::stdin()),
+            });
+        }
+        drop(copying);
+        Ok(pass)
+    }
+
+    fn copying(&self) -> MutexGuard<'_, Copying> {
+        let copying = self.copied.copying.lock();
+        copying.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read for Pass {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.original.read(buffer)?;
-        self.copy.write_all(&buffer[..read]).map_err(|error| {
-            let folder = std::env::temp_dir();
-            io::Error::new(
-                error.kind(),
-                format!("no copy in {}: {error}", folder.display()),
-            )
-        })?;
+        let read = self.copying().read(self.offset, buffer)?;
+        self.offset += read as u64;
         Ok(read)
     }
 }
@@ -220,12 +265,23 @@ pub(crate) struct Blocks<'a> {
 }
 
 /// Takes white space from the ends of an unfinished line, of which it may have any amount: all that
-/// comes first, and so much of what comes last that it is still too much inside a word.
-fn shorten_white_space(line: &mut Vec<u8>) {
-    let first = line.len() - line.trim_ascii_start().len();
-    line.drain(..first);
-    let last = line.trim_ascii_end().len() + LONGEST_WORD + 1;
-    line.truncate(last);
+/// comes first, and so much of what comes last that it is still too much inside a word. Returns the
+/// bytes that are left without the latter.
+fn shorten_white_space(line: &mut Vec<u8>) -> usize {
+    let valid = std::str::from_utf8(line).map_or_else(|error| error.valid_up_to(), str::len);
+    if line.len() - valid >= '\u{10FFFF}'.len_utf8() {
+        return line.len(); // No line that is unfinished within a character, but no UTF-8.
+    }
+    let unfinished = line.split_off(valid);
+    let text = String::from_utf8_lossy(line);
+    let word = text.trim();
+    let spaces = text.trim_start()[word.len()..].chars().count();
+    let mut shortened = word.as_bytes().to_vec();
+    shortened.resize(word.len() + spaces.min(LONGEST_WORD + 1), b' ');
+    shortened.extend_from_slice(&unfinished);
+    let length = word.len() + unfinished.len();
+    *line = shortened;
+    length
 }
 
 /// Why a list cannot be read to its end.
@@ -347,10 +403,7 @@ impl<'a> Blocks<'a> {
                 block.truncate(end + 1);
                 break;
             }
-            if block.len() > LONGEST_LINE {
-                shorten_white_space(block);
-            }
-            if block.len() > LONGEST_LINE {
+            if block.len() > LONGEST_LINE && shorten_white_space(block) > LONGEST_LINE {
                 return Err(Failure::LineTooLong);
             }
             wanted = 2 * block.len().max(self.size);
@@ -359,5 +412,41 @@ impl<'a> Blocks<'a> {
             block.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both once had one place in the copy.
+    #[cfg(unix)]
+    #[test]
+    fn two_passes_at_once_over_a_pipe_read_the_same_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let status = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(status.unwrap().success());
+        let source = Source::files(vec![pipe.clone()]).rereadable().unwrap();
+        let source = source.in_blocks_of(10_000);
+        let writer = std::thread::spawn(move || std::fs::write(pipe, LECTURE).unwrap());
+        let (mut one, mut other) = (Blocks::of(&source), Blocks::of(&source));
+        let (mut block, mut read) = (Vec::new(), [Vec::new(), Vec::new()]);
+        for turn in 0.. {
+            // The second pass begins later, and overtakes the first one.
+            let (pass, read) = match turn {
+                1..=3 => (&mut one, &mut read[0]),
+                _ => (&mut other, &mut read[1]),
+            };
+            match pass.next(&mut block) {
+                Some(_) => read.extend_from_slice(&block),
+                None => break,
+            }
+        }
+        while one.next(&mut block).is_some() {
+            read[0].extend_from_slice(&block);
+        }
+        writer.join().unwrap();
+        assert!(read.iter().all(|read| read == LECTURE.as_bytes()));
     }
 }
