@@ -54,7 +54,7 @@
 //! | [`lectures`] | the series replayed beside its published figures |
 //! | [`plots`] | pictures of matrices and of curves |
 //! | [`libtorch`] | devices, random numbers, threads |
-//! | [`error`], [`mod@format`], [`files`], [`memory`] | what all of them use: one type of error, numbers as text, files replaced in one step, how much memory there is |
+//! | [`error`], [`mod@format`], [`files`], [`memory`], [`sum`] | what all of them use: one type of error, numbers as text, files replaced in one step, how much memory there is, exact sums |
 //!
 //! Words never count, counts never make probabilities, models never read files. The program
 //! `makemore-tch` is a command line on top, a file for each command; nothing here knows of it.
@@ -76,6 +76,7 @@ pub mod models;
 pub mod plots;
 pub mod sample;
 pub mod score;
+pub mod sum;
 pub mod train;
 
 pub use checkpoint::{Checkpoint, Model};

@@ -1,18 +1,18 @@
 //! How well a model fits words: all of some parts, and those of them that training never saw.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use foldhash::quality::FixedState;
 use strum::VariantArray;
 
-use super::sum::Sum;
 use crate::counting::repeated_words::RepeatedWords;
 use crate::counting::{NgramCounts, Row};
 use crate::data::parts::Parts;
-use crate::data::pass::threads;
+use crate::data::pass::{lock, threads};
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
 use crate::data::word_list::WordList;
@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::models::LanguageModel;
 use crate::models::language_model::{BATCH as CONTEXTS, contexts};
+use crate::sum::Sum;
 
 /// The bytes that a word takes until it is known whether training has seen it, at most.
 const BYTES_A_WORD: u64 = 64;
@@ -258,8 +259,7 @@ pub fn parts_and_new(
     let (train, held_out): (Vec<Part>, Vec<Part>) =
         wanted.iter().partition(|&&part| part == Part::Train);
     let mut evaluation = pass(model, parts, &train, &|_| true, &|_| false)?;
-    let words: u64 = held_out.iter().map(|&part| parts.words(part)).sum();
-    let rounds = (BYTES_A_WORD * words).div_ceil((memory.free() / 2).max(LEAST_BYTES));
+    let rounds = rounds(parts, &held_out, memory)?;
     for round in 0..rounds {
         let is_in_round = |hash: u64| hash % rounds == round;
         let seen = Seen::of(parts, &held_out, &is_in_round)?;
@@ -267,6 +267,19 @@ pub fn parts_and_new(
         evaluation += pass(model, parts, &held_out, &is_in_round, &is_new)?;
     }
     Ok(evaluation)
+}
+
+/// In how many rounds the words of some parts are looked for in the train part: the fewer different
+/// words there are, the fewer rounds.
+fn rounds(parts: &Parts, held_out: &[Part], memory: &Memory) -> Result<u64> {
+    let bytes = (memory.free() / 2).max(LEAST_BYTES);
+    let rounds_for = |words: u64| (BYTES_A_WORD * words).div_ceil(bytes);
+    let most = rounds_for(held_out.iter().map(|&part| parts.words(part)).sum());
+    if most <= 1 {
+        return Ok(most);
+    }
+    let sample = different(parts, held_out, &|hash| hash % most == 0)?;
+    Ok(rounds_for(sample.len() as u64 * most).clamp(1, most))
 }
 
 /// Evaluates the words whose hashes are wanted.
@@ -434,26 +447,36 @@ fn hash(word: &str) -> u64 {
     FixedState::default().hash_one(word)
 }
 
-/// Which words of some parts are words of the train part too, by their hashes.
-struct Seen(HashMap<u64, AtomicBool, BuildHasherDefault<Hashed>>);
+/// The different words of some parts by their hashes, those that are wanted.
+fn different(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<Hashes> {
+    let all = Mutex::new(Hashes::default());
+    let mut workers = vec![HashSet::<u64, BuildHasherDefault<Hashed>>::default(); threads()];
+    let hand_over = |found: &mut HashSet<u64, _>| {
+        let found = found.drain().map(|hash| (hash, AtomicBool::new(false)));
+        lock(&all).extend(found);
+    };
+    parts.each_word(held_out, &mut workers, |found, _, word| {
+        let hash = hash(word);
+        if is_wanted(hash) && found.insert(hash) && found.len() >= WORDS {
+            hand_over(found);
+        }
+        Ok(())
+    })?;
+    workers.iter_mut().for_each(hand_over);
+    Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+type IsWanted<'a> = dyn Fn(u64) -> bool + Sync + 'a;
+
+/// Hashes of words, each with whether the train part has the word.
+type Hashes = HashMap<u64, AtomicBool, BuildHasherDefault<Hashed>>;
+
+/// Which words of some parts are words of the train part too.
+struct Seen(Hashes);
 
 impl Seen {
-    fn of(
-        parts: &Parts,
-        held_out: &[Part],
-        is_wanted: &(dyn Fn(u64) -> bool + Sync),
-    ) -> Result<Self> {
-        let mut found: Vec<HashMap<u64, AtomicBool, _>> = Vec::new();
-        found.resize_with(threads(), HashMap::default);
-        parts.each_word(held_out, &mut found, |found, _, word| {
-            let hash = hash(word);
-            if is_wanted(hash) {
-                found.entry(hash).or_default();
-            }
-            Ok(())
-        })?;
-        let mut words = found.pop().unwrap_or_default();
-        words.extend(found.into_iter().flatten());
+    fn of(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<Self> {
+        let words = different(parts, held_out, is_wanted)?;
         let mut workers = vec![(); threads()];
         parts.each_word(&[Part::Train], &mut workers, |(), _, word| {
             if let Some(seen) = words.get(&hash(word)) {
@@ -487,5 +510,27 @@ impl Hasher for Hashed {
 
     fn write_u64(&mut self, hash: u64) {
         self.0 ^= hash;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counting::count;
+    use crate::data::{List, Shares, Source, Split};
+
+    /// There was once a round for each so many words, however often they were repeated.
+    #[test]
+    fn a_list_that_repeats_its_words_is_read_in_one_round() {
+        let rounds = |text: String| {
+            let source = Source::text("list", text);
+            let digest = count(&source, '.').unwrap().digest;
+            let split = Split::new(Shares::Percents([1, 99, 0]), 1, digest.words);
+            let parts = Parts::new(List { source, digest }, split);
+            rounds(&parts, &[Part::Dev], &Memory::new(1 << 20)).unwrap()
+        };
+        assert_eq!(rounds("emma\nava\n".repeat(300_000)), 1);
+        let different = (0..600_000).map(|word| format!("{word}\n"));
+        assert_eq!(rounds(different.collect()), 3);
     }
 }

@@ -1,7 +1,7 @@
 //! Likelihoods of words under any model, and how well a model fits a list.
 //!
 //! Words are scored here, one by one, lists and their parts by [`fit`] and [`evaluate`], whose
-//! logarithms `sum` adds up.
+//! logarithms [`sum`](crate::sum) adds up.
 //!
 //! ```
 //! use makemore_tch::{NgramCounts, Table, Words, score};
@@ -15,10 +15,8 @@
 
 pub mod evaluate;
 mod fit;
-mod sum;
 
 pub use fit::{Fit, fit};
-pub use sum::Sum;
 
 use std::fmt;
 

@@ -17,7 +17,7 @@ use crate::data::parts::Parts;
 use crate::data::split::Part;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
-use crate::score::Sum;
+use crate::sum::Sum;
 
 /// The counts of training and dev data, from which models of all orders follow.
 #[derive(Debug)]
