@@ -15,4 +15,5 @@ if [ "${1-}" = --lectures ]; then
   exec "$program" lecture all "${@:2}"
 fi
 scripts/setup.sh
-cargo test --locked "$@"
+# In release mode, for which scripts/run.sh has compiled the program and its dependencies.
+cargo test --release --locked "$@"

@@ -9,7 +9,7 @@ const LONGEST_FUNCTION: usize = 60;
 /// Files of the command line are no longer than this.
 const LONGEST_FILE: usize = 300;
 /// All of `cli/train/` together is no longer than this.
-const LONGEST_TRAIN: usize = 3_007;
+const LONGEST_TRAIN: usize = 2_623;
 
 /// A module's path from the crate's root; the library's root is empty, the program's is `main`.
 type Module = Vec<String>;
@@ -336,7 +336,7 @@ fn a_function_above_sixty_lines_has_its_reason_above_it() {
             }
         }
     }
-    assert!(long.len() <= 5, "{}", shown(long));
+    assert!(long.len() <= 1, "{}", shown(long));
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn the_command_line_is_thin() {
     let house = House::new();
     let cli = house.lengths("cli/").into_iter();
     let long: Vec<_> = cli.filter(|&(_, length)| length > LONGEST_FILE).collect();
-    assert!(long.len() <= 5, "{long:?}");
+    assert!(long.len() <= 3, "{long:?}");
     let train: usize = house
         .lengths("cli/train/")
         .iter()
@@ -375,7 +375,7 @@ fn nothing_is_imported_through_the_crates_root() {
             through.map(|path| format!("{}: {}", house.files[module].name, path.join("::"))),
         );
     }
-    assert!(found.len() <= 1, "{}", shown(found));
+    assert!(found.is_empty(), "{}", shown(found));
 }
 
 #[test]
