@@ -9,6 +9,7 @@ pub mod adamw;
 pub mod course;
 pub mod examples;
 pub mod full_batch;
+pub mod lists;
 pub mod loss;
 pub mod mixed;
 pub mod muon;

@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
-use super::Request;
 use super::place::Place;
+use super::request::Request;
 
 /// The losses as CSV.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Metrics {
         Ok(Self { place, before })
     }
 
-    /// See [`Outputs::resume_metrics`](super::Outputs::resume_metrics).
+    /// Has losses written behind those before, see `Outputs::resume_metrics`.
     pub fn resume(
         &mut self,
         made: Option<u64>,

@@ -4,36 +4,21 @@
 mod metrics;
 mod place;
 mod previous;
+mod request;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use makemore_tch::checkpoint::resume::last_of;
 use makemore_tch::checkpoint::{Checkpoint, Model};
 use makemore_tch::counting::Counted;
 use makemore_tch::data::SplitOf;
-use makemore_tch::files::check_distinct;
 use makemore_tch::plots;
 use serde::Serialize;
 
 use metrics::Metrics;
 use place::{Files, Place};
 use previous::{check_previous, load_previous};
-
-/// What the user asked for.
-#[derive(Debug, Clone)]
-pub struct Request<'a> {
-    pub out: &'a Path,
-    pub force: bool,
-    pub resume: Option<&'a Path>,
-    /// Whether the state of the run is saved in a file of its own.
-    pub has_state: bool,
-    /// The first line of the losses as CSV.
-    pub columns: &'static str,
-    pub metrics: Option<&'a Path>,
-    pub plot: Option<&'a Path>,
-    pub data: Vec<&'a Path>,
-}
+pub use request::Request;
 
 /// Where the results of a training go.
 #[derive(Debug)]
@@ -211,30 +196,5 @@ impl Outputs {
             true => Ok(()),
             false => bail!("{}", displaced.join("; ")),
         }
-    }
-}
-
-impl Request<'_> {
-    /// Refuses outputs that are an input or another output, or have a name for something else.
-    fn check_names(&self) -> anyhow::Result<()> {
-        let pictures_and_figures: Vec<&Path> = self.plot.into_iter().chain(self.metrics).collect();
-        let state = last_of(self.out);
-        let mut all = vec![self.out];
-        if self.has_state {
-            all.push(&state);
-        }
-        all.extend(&pictures_and_figures);
-        check_distinct(&all, &self.data)?;
-        // The checkpoint that is resumed may be replaced, but by nothing else.
-        let resume: Vec<&Path> = self.resume.into_iter().collect();
-        check_distinct(&pictures_and_figures, &resume)?;
-        let name = self.out.to_string_lossy().to_lowercase();
-        if name.trim_end_matches(".gz").ends_with(".arpa") {
-            let file = self.out.display();
-            bail!(
-                "{file}: a checkpoint is no ARPA file; train to another name, of which `makemore-tch export {file}` makes one"
-            );
-        }
-        Ok(())
     }
 }

@@ -8,8 +8,9 @@ use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::{WARM_UP, rate};
 use makemore_tch::{Error, TrainOptions, Trained, format, score};
 
-use super::bigram::Task;
-use super::{Choice, ModelType, Train};
+use super::arguments::Train;
+use super::bigram_task::Task;
+use super::model_type::{Choice, ModelType};
 
 /// How far above counting a loss may end before the user is told, in nats.
 const A_LITTLE: f64 = 0.02;

@@ -11,7 +11,7 @@ use makemore_tch::{Checkpoint, Counted, LanguageModel, List, Parts, Shares, Sour
 
 use serde::Serialize;
 
-use super::Train;
+use super::arguments::Train;
 use crate::cli::arguments::check_standard_input;
 use crate::cli::context::Context;
 use crate::cli::output::Remarks;
@@ -123,7 +123,10 @@ impl Train {
             }
             shares = shares.without(part);
         }
-        let seed = self.split_seed.or(self.seed).unwrap_or(super::SEED);
+        let seed = self
+            .split_seed
+            .or(self.seed)
+            .unwrap_or(super::arguments::SEED);
         let split = Split::new(shares, seed, words);
         let parts = [Part::Train, Part::Dev, Part::Test].into_iter();
         let mut parts = parts.filter(|&part| shares.has(part));

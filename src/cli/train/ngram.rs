@@ -12,9 +12,10 @@ use makemore_tch::{
     Checkpoint, LanguageModel, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots,
 };
 
+use super::arguments::{SEED, Train};
 use super::data::{Data, HeldOut};
+use super::model_type::{Choice, ModelType, Of};
 use super::print::{self, Document, Name};
-use super::{Choice, ModelType, Of, SEED, Train};
 use crate::cli::context::Context;
 use crate::cli::outputs::Outputs;
 use crate::cli::{output, progress};

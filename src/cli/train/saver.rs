@@ -13,8 +13,8 @@ use makemore_tch::train::steps::Update;
 use makemore_tch::train::tensorboard::EventFile;
 use tch::Device;
 
-use super::Train;
-use super::begin::Task;
+use super::arguments::Train;
+use super::word_task::Task;
 use crate::cli::context::Context;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::outputs::Outputs;

@@ -16,11 +16,11 @@ use makemore_tch::train::options::WordOptions;
 use makemore_tch::train::run_state::RunState;
 use makemore_tch::train::word_batches::WordBatches;
 
-use super::Train;
-use super::begin::Task;
+use super::arguments::Train;
 use super::data::HeldOut;
 use super::print::{Document, draw};
 use super::saver::Saver;
+use super::word_task::Task;
 use crate::cli::context::Context;
 use crate::cli::interrupt::Interrupt;
 

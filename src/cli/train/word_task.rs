@@ -6,71 +6,19 @@ use anyhow::bail;
 use bytesize::ByteSize;
 use makemore_tch::checkpoint::resume::{self, LAST, base_of};
 use makemore_tch::checkpoint::{Checkpoint, Model, TrainedNetwork, Weights};
-use makemore_tch::data::word_list::{Subset, WordList};
-use makemore_tch::data::{Part, Shares};
+use makemore_tch::data::Shares;
 use makemore_tch::models::{Kind, LanguageModel, Network};
-use makemore_tch::score::evaluate;
+use makemore_tch::train::lists::Lists;
 use makemore_tch::train::run_state::{Losses, RunState};
 
+use super::arguments::{SEED, Train};
 use super::data::Data;
-use super::{ModelType, Of, SEED, Train};
+use super::model_type::{ModelType, Of};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::outputs::Outputs;
 
-/// The most words of a part that are evaluated to show a loss.
-const EVALUATED: u64 = 50_000;
-
 /// The first line of the losses as CSV.
 const COLUMNS: &str = "step,train,dev\n";
-
-/// The words that a network learns from and is evaluated with.
-#[derive(Default)]
-pub struct Lists {
-    pub train: WordList,
-    /// Some of the train part.
-    pub of_train: WordList,
-    /// Some of the dev part.
-    pub dev: WordList,
-    /// The number of characters of the longest word of all parts.
-    pub longest: usize,
-}
-
-impl Lists {
-    /// Reads the parts once.
-    fn read(data: &Data) -> makemore_tch::Result<Self> {
-        let vocabulary = data.counted.counts.vocabulary();
-        let mut lists = Self::default();
-        let [mut of_train, mut of_dev] = [Part::Train, Part::Dev].map(|part| {
-            let (words, seed) = (data.parts.words(part), data.parts.split().seed());
-            Subset::new(words, EVALUATED, seed)
-        });
-        let wanted = [Part::Train, Part::Dev, Part::Test];
-        data.parts.each_word_here(&wanted, |part, word| {
-            lists.longest = lists.longest.max(word.chars().count());
-            match part {
-                Part::Train => {
-                    lists.train.push(word, vocabulary)?;
-                    if of_train.takes_next() {
-                        lists.of_train.push(word, vocabulary)?;
-                    }
-                }
-                Part::Dev if of_dev.takes_next() => lists.dev.push(word, vocabulary)?,
-                Part::Dev | Part::Test => {}
-            }
-            Ok(())
-        })?;
-        Ok(lists)
-    }
-
-    /// The loss by which models of the list are compared: on dev, or on what they learn from.
-    fn loss(&self, model: &dyn LanguageModel) -> makemore_tch::Result<f64> {
-        let words = match self.dev.is_empty() {
-            true => &self.of_train,
-            false => &self.dev,
-        };
-        Ok(evaluate::word_list(model, words, &mut || Ok(()))?.nll())
-    }
-}
 
 /// What is trained, and on what.
 pub struct Task {
@@ -90,17 +38,7 @@ impl Train {
         weights: Option<Weights>,
         context: Context,
     ) -> anyhow::Result<(Task, RunState, Outputs)> {
-        self.refuse(
-            |of| matches!(of, Of::Ngrams | Of::Lecture),
-            "is not of this type of model; leave it out",
-        )?;
-        let has = |size: &str| kind.sizes().contains(&size);
-        let is_foreign = |of| match of {
-            Of::Size(size) => !has(size),
-            Of::Dropout => kind.sizes().is_empty(),
-            _ => false,
-        };
-        self.refuse(is_foreign, "is not of this type of network; leave it out")?;
+        self.refuse_foreign(kind)?;
         let out = self.out_of_words(kind, weights.is_some())?;
         let mut outputs = Outputs::check(self.request(&out, true, COLUMNS))?;
         let resumed = self.resumed_run(kind, weights.as_ref(), context)?;
@@ -110,7 +48,7 @@ impl Train {
         }
         data.check_characters()?;
         outputs.check_list(&data.counted, kind.name())?;
-        let lists = Lists::read(&data)?;
+        let lists = Lists::read(&data.parts, data.counted.counts.vocabulary())?;
         if self.resume.as_deref().map(base_of) != Some(out) {
             outputs.keep_better(&data.parts.split_of(), |model| {
                 lists.loss(model.language_model()).map(Some)
@@ -119,18 +57,14 @@ impl Train {
         let seed = self.seed.or(resumed.as_ref().map(|resumed| resumed.seed));
         let seed = seed.unwrap_or(SEED);
         let device = context.open_device(self.device)?;
-        let (network, run) = match (resumed, &weights) {
+        let (network, run) = match (resumed, weights) {
             (Some(resumed), _) => self.resumed_network(resumed, &data, device)?,
             (None, weights) => {
                 let vocabulary = data.counted.counts.vocabulary().clone();
+                let longest = lists.longest;
                 let network = match weights {
-                    Some(weights) => {
-                        weights.network(vocabulary, lists.longest, self.n_head(), device)?
-                    }
-                    None => {
-                        let config = self.config(kind, lists.longest)?;
-                        Network::new(vocabulary, config, seed, device)?
-                    }
+                    Some(weights) => weights.network(vocabulary, longest, self.n_head(), device)?,
+                    None => Network::new(vocabulary, self.config(kind, longest)?, seed, device)?,
                 };
                 (network, None)
             }
@@ -151,6 +85,20 @@ impl Train {
             is_trained,
         };
         Ok((task, state, outputs))
+    }
+
+    /// Refuses arguments of other models and sizes that a kind of network does not have.
+    fn refuse_foreign(&self, kind: &'static dyn Kind) -> anyhow::Result<()> {
+        self.refuse(
+            |of| matches!(of, Of::Ngrams | Of::Lecture),
+            "is not of this type of model; leave it out",
+        )?;
+        let is_foreign = |of| match of {
+            Of::Size(size) => !kind.sizes().contains(&size),
+            Of::Dropout => kind.sizes().is_empty(),
+            _ => false,
+        };
+        self.refuse(is_foreign, "is not of this type of network; leave it out")
     }
 
     /// Where the network is saved.

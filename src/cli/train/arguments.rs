@@ -1,0 +1,230 @@
+//! The arguments of `train`, and which of them make no sense together.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Args;
+use makemore_tch::checkpoint::MAX_EPOCHS;
+use makemore_tch::checkpoint::resume::base_of;
+use makemore_tch::counting::MAX_ORDER;
+use makemore_tch::data::Shares;
+use makemore_tch::libtorch::device::DeviceRequest;
+use makemore_tch::train::Rows;
+
+use super::model_type::{Choice, ModelType, Of, choice, model_type};
+use super::word_arguments::WordArguments;
+use crate::cli::arguments::{
+    DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole, zero_or_more,
+};
+use crate::cli::outputs::Request;
+
+/// The lecture's.
+pub const SEED: u64 = 420;
+
+/// Train a model: the lecture's network, n-grams by counting, or one of makemore.py or lecture 5
+///
+/// For the lecture's names, the defaults are the lecture's run: one step at 0.1, then 301 epochs at
+/// 50; for another list, the learning rate is as high as the list allows. --type ngram counts and
+/// smooths instead, and prints the loss of each order. The networks of makemore.py and lecture 5 are
+/// trained on batches of words, and the best one on dev is kept. Ctrl-C finishes the epoch or step and
+/// saves; a second Ctrl-C ends at once.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makemore-tch train                       the lecture's run
+  makemore-tch train --device cuda
+  makemore-tch train --data towns.txt --out towns.safetensors --plot loss.png
+  makemore-tch train --resume makemore.safetensors --epochs 1000 --log-every 100
+  makemore-tch train --order 3             the lecture's exercise: trigrams by gradient descent
+  makemore-tch train --type gru            makemore.py's network with gates, by our settings
+  makemore-tch train --type transformer --minutes 3 --plot loss.png --tensorboard runs/1
+  makemore-tch train --type mlp --preset makemore --split makemore    as makemore.py does it
+  makemore-tch train --type mlp --batchnorm    with lecture 3's batch normalisation
+  makemore-tch train --type wavenet        lecture 5's network
+  makemore-tch train --resume makemore-gru.safetensors    go on where Ctrl-C was
+  makemore-tch train --type ngram          six characters by counting, smoothed as KenLM does it
+  makemore-tch train --type ngram --order 4 --smoothing auto --plot orders.png")]
+pub struct Train {
+    /// What is trained [default: bigram, or what --resume has]
+    #[arg(long = "type", value_parser = model_type())]
+    pub kind: Option<ModelType>,
+
+    /// How many characters are looked at together, 1 to 16 [default: 2; of n-grams 6]
+    #[arg(long, value_name = "N", value_parser = whole(1..=MAX_ORDER), allow_negative_numbers = true)]
+    pub order: Option<usize>,
+
+    /// How probabilities are made of counts: kneser-ney, witten-bell, a number that is added to every
+    /// count, or auto, the number that is best on dev [default: 1, with which a network is compared;
+    /// of n-grams kneser-ney]
+    #[arg(long, value_name = "WAY", value_parser = choice, allow_negative_numbers = true)]
+    pub smoothing: Option<Choice>,
+
+    /// How many percent of the words are for training, for choosing between models (dev), and for
+    /// one look at the end (test), or makemore: the 1,000 words that makemore.py tests with, and no
+    /// dev part [default: 100,0,0; of other types 80,10,10]
+    #[arg(long, value_name = "TRAIN,DEV,TEST", allow_hyphen_values = true)]
+    pub split: Option<Shares>,
+
+    /// A list that is the dev part, instead of a share of the data
+    #[arg(long, value_name = "FILE")]
+    pub dev: Option<PathBuf>,
+
+    /// A list that is the test part, instead of a share of the data
+    #[arg(long, value_name = "FILE")]
+    pub test: Option<PathBuf>,
+
+    /// cpu, cuda, cuda:N, mps or auto, which is the first that can be used [default: cpu]
+    #[arg(long)]
+    pub device: Option<DeviceRequest>,
+
+    /// What all random numbers follow from, the split too [default: 420, or that of --resume]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
+    pub seed: Option<u64>,
+
+    /// What the split follows from, so that models of several seeds hold out the same words [default:
+    /// that of --seed]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
+    pub split_seed: Option<u64>,
+
+    /// Steps at the learning rate; with --resume further ones [default: 301]
+    #[arg(long, value_name = "N", value_parser = whole(0..=MAX_EPOCHS / 2), allow_negative_numbers = true)]
+    pub epochs: Option<u64>,
+
+    /// The learning rate [default: 50 for the lecture's names, else as high as the list allows; of
+    /// networks of makemore.py at its highest 0.005, times 5 for the matrices that Muon moves, of a
+    /// wavenet and with --batchnorm 0.01, with --preset makemore 0.0005]
+    #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
+    pub lr: Option<f64>,
+
+    /// Steps at the warm-up rate before the first epoch [default: 1, with --resume 0]
+    #[arg(long, value_name = "N", value_parser = whole(0..=MAX_EPOCHS / 2), allow_negative_numbers = true)]
+    pub warmup_epochs: Option<u64>,
+
+    /// The warm-up rate [default: 0.1]
+    #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
+    pub warmup_lr: Option<f64>,
+
+    /// The factor of mean(W²) in the loss [default: 0]
+    #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
+    pub regularization: Option<f64>,
+
+    /// How the data is laid out: the same loss and gradient, but not the same time [default:
+    /// distinct]
+    #[arg(long, value_parser = one_of::<Rows>())]
+    pub rows: Option<Rows>,
+
+    /// Print the loss of every so many epochs [default: 50]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
+    pub log_every: Option<u64>,
+
+    /// Where to save the model [default: makemore.safetensors, or the file of --resume; of other
+    /// types makemore-TYPE.safetensors]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Overwrite files that are no checkpoint or losses of makemore-tch, or those of another list or
+    /// kind of model
+    #[arg(long)]
+    pub force: bool,
+
+    /// Go on from a checkpoint of a network; of those of makemore.py as if the training had not been
+    /// interrupted, if FILE.last is there too, else with a new training of that network
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+
+    /// Draw the losses into a picture, ending in .png or .svg: of a network in the course of its
+    /// training, of n-grams those of every order on dev
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+
+    /// Save what is trained every so many seconds, so that no more than that is lost
+    /// [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
+    pub save_every: Option<u64>,
+
+    /// Write the loss of every epoch as CSV, of networks of makemore.py those of every evaluation;
+    /// with --resume, append them
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub data: DataArguments,
+
+    #[command(flatten)]
+    pub memory: MemoryArguments,
+
+    #[command(flatten)]
+    pub json: JsonArguments,
+
+    #[command(flatten)]
+    pub words: WordArguments,
+}
+
+impl Train {
+    /// Where the model is saved.
+    pub fn out(&self, kind: ModelType) -> PathBuf {
+        match (&self.out, &self.resume, kind) {
+            (Some(out), ..) => out.clone(),
+            (None, Some(resumed), ModelType::Bigram) => resumed.clone(),
+            (None, Some(resumed), _) => base_of(resumed),
+            (None, None, kind) => kind.out(),
+        }
+    }
+
+    pub fn request<'a>(
+        &'a self,
+        out: &'a Path,
+        has_state: bool,
+        columns: &'static str,
+    ) -> Request<'a> {
+        let lists = self.data.data.iter().chain(&self.dev).chain(&self.test);
+        Request {
+            out,
+            has_state,
+            columns,
+            force: self.force,
+            resume: self.resume.as_deref(),
+            metrics: self.metrics.as_deref(),
+            plot: self.plot.as_deref(),
+            data: lists.map(PathBuf::as_path).collect(),
+        }
+    }
+
+    /// How often what is trained is saved.
+    pub fn save_every(&self) -> Duration {
+        Duration::from_secs(self.save_every.unwrap_or(60))
+    }
+
+    /// Refuses arguments that are given and say nothing where they are.
+    pub fn refuse(&self, is_wrong: impl Fn(Of) -> bool, reason: &str) -> anyhow::Result<()> {
+        let mut given = self.given().into_iter().chain(self.words.given());
+        match given.find(|&(_, is_given, of)| is_given && is_wrong(of)) {
+            Some((argument, ..)) => bail!("{argument} {reason}"),
+            None => Ok(()),
+        }
+    }
+
+    /// The arguments that not every training takes: whether they are given, and what they are of.
+    fn given(&self) -> [(&'static str, bool, Of); 13] {
+        [
+            ("--order", self.order.is_some(), Of::Ngrams),
+            ("--smoothing", self.smoothing.is_some(), Of::Ngrams),
+            ("--epochs", self.epochs.is_some(), Of::Lecture),
+            ("--warmup-epochs", self.warmup_epochs.is_some(), Of::Lecture),
+            ("--warmup-lr", self.warmup_lr.is_some(), Of::Lecture),
+            (
+                "--regularization",
+                self.regularization.is_some(),
+                Of::Lecture,
+            ),
+            ("--rows", self.rows.is_some(), Of::Lecture),
+            ("--log-every", self.log_every.is_some(), Of::Lecture),
+            ("--lr", self.lr.is_some(), Of::Rate),
+            ("--metrics", self.metrics.is_some(), Of::Networks),
+            ("--device", self.device.is_some(), Of::Networks),
+            ("--save-every", self.save_every.is_some(), Of::Networks),
+            ("--seed", self.seed.is_some(), Of::Run),
+        ]
+    }
+}

@@ -1,0 +1,117 @@
+//! What `train --type` chooses from, and what arguments are of.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use makemore_tch::models::Smoothing;
+use makemore_tch::models::kinds::{KINDS, Kind};
+
+/// The types of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelType {
+    /// The lecture's network.
+    Bigram,
+    /// N-grams.
+    Ngram,
+    /// A network of makemore.py or lecture 5.
+    Network(&'static dyn Kind),
+}
+
+impl ModelType {
+    fn all() -> impl Iterator<Item = Self> {
+        let networks = KINDS.iter().copied().map(Self::Network);
+        [Self::Bigram, Self::Ngram].into_iter().chain(networks)
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|of| of.name() == name)
+    }
+
+    /// Its name in the command line and in checkpoints.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bigram => "bigram",
+            Self::Ngram => "ngram",
+            Self::Network(kind) => kind.name(),
+        }
+    }
+
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Bigram => {
+                "The lecture's network, by gradient descent; with --preset makemore makemore.py's, which is the same model trained by batches"
+            }
+            Self::Ngram => "N-grams, by counting",
+            Self::Network(kind) => kind.about(),
+        }
+    }
+
+    /// Where a model is saved, if the user does not say.
+    pub fn out(self) -> PathBuf {
+        match self {
+            Self::Bigram => "makemore.safetensors".into(),
+            other => format!("makemore-{}.safetensors", other.name()).into(),
+        }
+    }
+}
+
+/// Reads the name of a type.
+pub fn model_type() -> impl TypedValueParser<Value = ModelType> {
+    let values = ModelType::all().map(|of| PossibleValue::new(of.name()).help(of.about()));
+    PossibleValuesParser::new(values)
+        .try_map(|name| ModelType::named(&name).ok_or("one of the types would work"))
+}
+
+/// How probabilities are made of counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Choice {
+    /// The number that is best on dev is added to every count.
+    Auto,
+    Smoothing(Smoothing),
+}
+
+pub fn choice(text: &str) -> Result<Choice, String> {
+    if text == "auto" {
+        return Ok(Choice::Auto);
+    }
+    let smoothing = text.parse().map(Choice::Smoothing);
+    smoothing.map_err(|_| "kneser-ney, witten-bell, auto or a number from 0 would work".to_owned())
+}
+
+/// What an argument is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// The lecture's network and n-grams.
+    Ngrams,
+    /// The lecture's network.
+    Lecture,
+    /// All networks.
+    Networks,
+    /// The same, and it stays what it was from the beginning of a run to its end.
+    Rate,
+    /// All models; the same from the beginning of a run to its end.
+    Run,
+    /// A size of networks that learn from batches, by its name.
+    Size(&'static str),
+    /// Those networks; the same from the beginning of a run to its end.
+    Recipe,
+    /// The same, of networks with a layer before the last one.
+    Dropout,
+    /// Those networks, each time that they are trained.
+    Course,
+}
+
+impl Of {
+    /// Whether it is of networks that learn from batches alone.
+    pub fn is_of_words(self) -> bool {
+        matches!(
+            self,
+            Self::Size(_) | Self::Recipe | Self::Dropout | Self::Course
+        )
+    }
+
+    /// Whether it is the same from the beginning of a run to its end.
+    pub fn is_of_a_run(self) -> bool {
+        self != Self::Course && (self.is_of_words() || matches!(self, Self::Rate | Self::Run))
+    }
+}

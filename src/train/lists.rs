@@ -1,0 +1,64 @@
+//! The words that a network learns from, and those that it is evaluated with.
+
+use crate::data::word_list::{Subset, WordList};
+use crate::data::{Part, Parts, Vocabulary};
+use crate::error::Result;
+use crate::models::LanguageModel;
+use crate::score::evaluate;
+
+/// The most words of a part that are evaluated to show a loss.
+const EVALUATED: u64 = 50_000;
+
+/// The words that a network learns from and is evaluated with.
+#[derive(Debug, Default)]
+pub struct Lists {
+    /// The train part.
+    pub train: WordList,
+    /// Some of the train part.
+    pub of_train: WordList,
+    /// Some of the dev part.
+    pub dev: WordList,
+    /// The number of characters of the longest word of all parts.
+    pub longest: usize,
+}
+
+impl Lists {
+    /// Reads the parts once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Word`](crate::error::Error::Word) if a word has a character that the vocabulary does
+    /// not have; if a list cannot be read or has changed.
+    pub fn read(parts: &Parts, vocabulary: &Vocabulary) -> Result<Self> {
+        let mut lists = Self::default();
+        let [mut of_train, mut of_dev] = [Part::Train, Part::Dev].map(|part| {
+            let (words, seed) = (parts.words(part), parts.split().seed());
+            Subset::new(words, EVALUATED, seed)
+        });
+        let wanted = [Part::Train, Part::Dev, Part::Test];
+        parts.each_word_here(&wanted, |part, word| {
+            lists.longest = lists.longest.max(word.chars().count());
+            match part {
+                Part::Train => {
+                    lists.train.push(word, vocabulary)?;
+                    if of_train.takes_next() {
+                        lists.of_train.push(word, vocabulary)?;
+                    }
+                }
+                Part::Dev if of_dev.takes_next() => lists.dev.push(word, vocabulary)?,
+                Part::Dev | Part::Test => {}
+            }
+            Ok(())
+        })?;
+        Ok(lists)
+    }
+
+    /// The loss by which models of the list are compared: on dev, or on what they learn from.
+    pub fn loss(&self, model: &dyn LanguageModel) -> Result<f64> {
+        let words = match self.dev.is_empty() {
+            true => &self.of_train,
+            false => &self.dev,
+        };
+        Ok(evaluate::word_list(model, words, &mut || Ok(()))?.nll())
+    }
+}
