@@ -14,9 +14,9 @@ const BATCH: usize = 128;
 /// An n-gram and below it, in the same number, a count of at most 65,535, so that as many as
 /// possible are in the processor's cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Counted<K>(K);
+pub(super) struct Slot<K>(K);
 
-impl<K: Packed> Counted<K> {
+impl<K: Packed> Slot<K> {
     /// The largest count.
     pub const MOST: u64 = (1 << COUNT_BITS) - 1;
 
@@ -52,9 +52,9 @@ impl<K: Packed> Counted<K> {
 #[derive(Debug)]
 pub(super) struct Table<K> {
     /// `2^bits` of them, an eighth of which stays free.
-    slots: Vec<Counted<K>>,
+    slots: Vec<Slot<K>>,
     used: usize,
-    /// What has no room in the slots.
+    /// Counts above [`Slot::MOST`], without what the slots have.
     above: HashMap<K, u64>,
     /// How many of the highest bits of the hashes are the same for all n-grams.
     skipped: u32,
@@ -64,7 +64,7 @@ impl<K: Packed> Table<K> {
     /// An empty table for n-grams whose hashes have the same highest bits, `skipped` of them.
     pub fn new(skipped: u32, bits: u32) -> Self {
         Self {
-            slots: vec![Counted::default(); 1 << bits],
+            slots: vec![Slot::default(); 1 << bits],
             used: 0,
             above: HashMap::default(),
             skipped,
@@ -87,12 +87,12 @@ impl<K: Packed> Table<K> {
 
     /// The bytes that a table with `bits` takes.
     pub fn bytes(bits: u32) -> u64 {
-        (size_of::<Counted<K>>() as u64) << bits
+        (size_of::<Slot<K>>() as u64) << bits
     }
 
     /// Adds counts of n-grams; there has to be room for them.
     #[inline(never)]
-    pub fn add_all(&mut self, counts: &[Counted<K>]) {
+    pub fn add_all(&mut self, counts: &[Slot<K>]) {
         let mut places = [0_u32; BATCH];
         for counts in counts.chunks(BATCH) {
             // All slots are fetched from memory before the first one is needed.
@@ -115,7 +115,7 @@ impl<K: Packed> Table<K> {
     }
 
     #[inline(always)]
-    fn add(&mut self, mut place: usize, added: Counted<K>) {
+    fn add(&mut self, mut place: usize, added: Slot<K>) {
         let ngram = added.ngram();
         let last = self.slots.len() - 1;
         loop {
@@ -123,11 +123,11 @@ impl<K: Packed> Table<K> {
             if slot.is_free() || slot.ngram() == ngram {
                 self.used += usize::from(slot.is_free());
                 let mut sum = slot.count() + added.count();
-                if sum > Counted::<K>::MOST {
+                if sum > Slot::<K>::MOST {
                     *self.above.entry(ngram).or_default() += sum - 1;
                     sum = 1;
                 }
-                *slot = Counted::new(ngram, sum);
+                *slot = Slot::new(ngram, sum);
                 return;
             }
             place += 1;
@@ -148,7 +148,7 @@ impl<K: Packed> Table<K> {
         self.counted().map(|slot| slot.ngram())
     }
 
-    /// What is counted.
+    /// N-grams with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (K, u64)> {
         self.counted().map(|slot| {
             let above = match self.above.is_empty() {
@@ -159,7 +159,7 @@ impl<K: Packed> Table<K> {
         })
     }
 
-    fn counted(&self) -> impl Iterator<Item = &Counted<K>> {
+    fn counted(&self) -> impl Iterator<Item = &Slot<K>> {
         self.slots.iter().filter(|slot| !slot.is_free())
     }
 }
@@ -174,7 +174,7 @@ mod tests {
     proptest! {
         #[test]
         fn counts_are_those_of_a_map(
-            added in prop::collection::vec((0..50_u64, prop_oneof![1..5_u64, 60_000..=Counted::<u64>::MOST]), 0..200),
+            added in prop::collection::vec((0..50_u64, prop_oneof![1..5_u64, 60_000..=Slot::<u64>::MOST]), 0..200),
         ) {
             let mut table = Table::new(0, 3);
             let mut map = BTreeMap::new();
@@ -182,7 +182,7 @@ mod tests {
                 if table.room() == 0 {
                     table.grow();
                 }
-                table.add_all(&[Counted::new(ngram, count)]);
+                table.add_all(&[Slot::new(ngram, count)]);
                 *map.entry(ngram).or_insert(0) += count;
             }
             prop_assert_eq!(table.len(), map.len());

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::counts::{NgramCounts, Ngrams};
-use super::hash_table::{Counted, Table};
+use super::hash_table::{Slot, Table};
 use super::packed::{Packed, Packing};
 use super::repeated_words::RepeatedWords;
 
@@ -76,7 +76,7 @@ pub fn count_parts(
         counted: AtomicU64::new(0),
         fixed: AtomicU64::new(0),
     };
-    let counted: Vec<Ngrams> = match Counted::<u64>::holds(counting.packing) {
+    let counted: Vec<Ngrams> = match Slot::<u64>::holds(counting.packing) {
         true => wrapped(counting.count()?, Ngrams::Narrow),
         false => wrapped(counting.count()?, Ngrams::Wide),
     };
@@ -92,7 +92,7 @@ fn wrapped<K>(counted: Vec<Vec<(K, u64)>>, wrap: fn(Vec<(K, u64)>) -> Ngrams) ->
     counted.into_iter().map(wrap).collect()
 }
 
-/// What all threads know.
+/// A count of n-grams, shared by all threads.
 struct Counting<'a> {
     parts: &'a Parts,
     wanted: &'a [Part],
@@ -241,12 +241,12 @@ pub(crate) fn no_memory<K: Packed>(
     }
 }
 
-/// What one thread has read, for each part.
+/// The readers of one thread, one for each part.
 struct Worker<K> {
     parts: Vec<Reader<K>>,
 }
 
-/// What one thread has read of a part and not given to the tables yet.
+/// Words of a part that one thread has read and not given to the tables yet.
 struct Reader<K> {
     words: RepeatedWords,
     /// How many words there were.
@@ -389,8 +389,8 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
 struct Waiting<K> {
     /// Those that came recently, by the highest bits of their hashes: the ends of words are often
     /// the same.
-    recent: Vec<Counted<K>>,
-    of_table: Vec<Vec<Counted<K>>>,
+    recent: Vec<Slot<K>>,
+    of_table: Vec<Vec<Slot<K>>>,
     /// As many may wait for one table.
     most: usize,
 }
@@ -398,19 +398,19 @@ struct Waiting<K> {
 impl<K: Packed> Waiting<K> {
     /// How many may wait for each table where there is so much memory.
     fn most(memory: u64) -> usize {
-        let share = memory / 16 / ((size_of::<Counted<K>>() as u64) << TABLES_BITS);
+        let share = memory / 16 / ((size_of::<Slot<K>>() as u64) << TABLES_BITS);
         share.clamp(8, MOST_WAITING as u64) as usize
     }
 
     /// The bytes that it takes.
     fn bytes(most: usize) -> u64 {
-        (size_of::<Counted<K>>() * ((most << TABLES_BITS) + (1 << RECENT_BITS))) as u64
+        (size_of::<Slot<K>>() * ((most << TABLES_BITS) + (1 << RECENT_BITS))) as u64
     }
 
     fn new(most: usize) -> Self {
         let of_table = || Vec::with_capacity(most);
         Self {
-            recent: vec![Counted::default(); 1 << RECENT_BITS],
+            recent: vec![Slot::default(); 1 << RECENT_BITS],
             of_table: std::iter::repeat_with(of_table)
                 .take(1 << TABLES_BITS)
                 .collect(),
@@ -425,12 +425,12 @@ impl<K: Packed> Waiting<K> {
         let place = (ngram.scattered() >> (u64::BITS - RECENT_BITS)) as usize;
         loop {
             let recent = &mut self.recent[place];
-            if recent.ngram() == ngram && recent.count() + count <= Counted::<K>::MOST {
-                *recent = Counted::new(ngram, recent.count() + count);
+            if recent.ngram() == ngram && recent.count() + count <= Slot::<K>::MOST {
+                *recent = Slot::new(ngram, recent.count() + count);
                 return true;
             }
-            let part = count.min(Counted::<K>::MOST);
-            let before = std::mem::replace(recent, Counted::new(ngram, part));
+            let part = count.min(Slot::<K>::MOST);
+            let before = std::mem::replace(recent, Slot::new(ngram, part));
             if !before.is_free() && !self.wait(before, tables, memory) {
                 return false;
             }
@@ -444,7 +444,7 @@ impl<K: Packed> Waiting<K> {
     /// Puts a count to those that wait for its table.
     #[inline(always)]
     #[must_use]
-    fn wait(&mut self, counted: Counted<K>, tables: &Tables<K>, memory: &Memory) -> bool {
+    fn wait(&mut self, counted: Slot<K>, tables: &Tables<K>, memory: &Memory) -> bool {
         let hash = counted.ngram().scattered();
         let table = (hash >> (u64::BITS - TABLES_BITS)) as usize;
         let waiting = &mut self.of_table[table];
@@ -465,7 +465,7 @@ impl<K: Packed> Waiting<K> {
     }
 }
 
-/// What all threads have counted of a part, in many tables by the highest bits of the hashes.
+/// Counts of a part, shared by all threads, in many tables by the highest bits of the hashes.
 struct Tables<K> {
     tables: Vec<Mutex<Table<K>>>,
 }
@@ -487,7 +487,7 @@ impl<K: Packed> Tables<K> {
 
     /// Moves counts into a table; false if there is no memory for them.
     #[must_use]
-    fn add(&self, table: usize, counts: &mut Vec<Counted<K>>, memory: &Memory) -> bool {
+    fn add(&self, table: usize, counts: &mut Vec<Slot<K>>, memory: &Memory) -> bool {
         let mut table = lock(&self.tables[table]);
         while table.room() < counts.len() {
             let now = table.bits();

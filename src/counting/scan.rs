@@ -59,14 +59,14 @@ const NUMBERS: usize = MAX_CHARACTERS + 1;
 /// The number of a block, and a line in it from 0.
 pub(crate) type Place = (usize, usize);
 
-/// What makes a line unusable, and where.
+/// Fault of a line, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub place: Place,
     pub fault: LineFault,
 }
 
-/// What is known of a block after it was counted.
+/// Facts about a block that was counted.
 #[derive(Default)]
 pub(crate) struct Scanned {
     pub lines: usize,
@@ -74,7 +74,7 @@ pub(crate) struct Scanned {
     pub fault: Option<Fault>,
 }
 
-/// What all threads have counted.
+/// Counts of all threads.
 pub(crate) struct Total {
     /// The numbers of the characters, from 1, and where each was met first.
     characters: Mutex<BTreeMap<char, (usize, Place)>>,
@@ -156,7 +156,7 @@ impl Total {
     }
 }
 
-/// What one thread counts, until it is added to the total.
+/// Counts of one thread, until they are added to the total.
 pub(crate) struct Scan<'a> {
     total: &'a Total,
     /// How often one byte follows another, at [`pair`], the sum in [`TABLES`] parts.

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// What a file contains once it is uncompressed.
+/// Uncompressed content of a file.
 ///
 /// # Errors
 ///

@@ -3,7 +3,7 @@
 //! In the order of the lecture: [`words`] (one word a line, checked), [`vocabulary`] (`stoi` and
 //! `itos`), [`split`] (which words are for training, dev and test; [`shuffle`] as the lectures do),
 //! [`parts`] (lists with their split) and [`word_list`] (words in memory). Behind them: [`reader`] (files and standard input, as blocks of whole lines),
-//! `decompress` (gzip, zstd), [`digest`] (by which a list is recognised), `pass` (blocks for several
+//! `decompress` (gzip, zstd), [`digest`] (checksum and sizes of a list), `tidy` (lines to words), `pass` (blocks for several
 //! threads, once a list was checked), [`search`] (which words a list has).
 
 pub(crate) mod decompress;

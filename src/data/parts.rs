@@ -16,18 +16,18 @@ use crate::error::{Error, Result};
 pub struct List {
     /// Where its words are.
     pub source: Source,
-    /// By which it is recognised.
+    /// Its digest, which tells whether it is the same list.
     pub digest: Digest,
 }
 
-/// By which the parts of a model's data are found again.
+/// How a list was split, as saved with a model, so that the same words stay held out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitOf {
     /// How the list was shared out.
     #[serde(rename = "percents")]
     pub shares: Shares,
-    /// What its permutation follows from.
+    /// Seed of its permutation.
     pub seed: u64,
     /// The list that is the dev part, if it has one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +123,7 @@ impl Parts {
         Ok(self)
     }
 
-    /// By which the parts are found again.
+    /// The split, as it is saved with a model.
     pub fn split_of(&self) -> SplitOf {
         SplitOf {
             shares: self.split.shares(),

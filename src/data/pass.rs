@@ -63,7 +63,7 @@ pub(crate) fn each_task<T: Send, R: Send>(
     })
 }
 
-/// What a mutex holds; a thread that panicked meanwhile ends the others by itself.
+/// Locks a mutex; a thread that panicked meanwhile ends the others by itself.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -23,7 +23,7 @@ pub const LONGEST_WORD: usize = 65_536;
 /// they are white space at its ends.
 const LONGEST_LINE: usize = 4 * LONGEST_WORD;
 
-/// What may stand at the beginning of a text in UTF-8.
+/// Byte-order mark, which may begin a text in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 /// The 32,033 names of the lecture.
@@ -50,7 +50,7 @@ pub struct Source {
 enum Input {
     File(PathBuf),
     Stdin,
-    /// What can be read only once, and is copied then.
+    /// Input that can be read only once, and is copied then.
     Copied(Arc<Copied>),
     Text {
         origin: String,
@@ -129,7 +129,7 @@ impl Source {
         Ok(self)
     }
 
-    /// What the list is called.
+    /// Name of the list: its first files.
     pub fn origin(&self) -> String {
         let names: Vec<String> = self.inputs.iter().take(3).map(Input::name).collect();
         let names = names.join(", ");
@@ -326,7 +326,7 @@ impl<'a> Blocks<'a> {
         self.input.is_none() && self.inputs.len() == 0
     }
 
-    /// Has no more blocks follow.
+    /// Ends the list here: no more blocks follow.
     pub fn stop(&mut self) {
         self.input = None;
         self.inputs = [].iter();
@@ -356,7 +356,7 @@ impl<'a> Blocks<'a> {
     ///
     /// # Errors
     ///
-    /// What made [`next`](Self::next) end before.
+    /// The fault or the failed read at which [`next`](Self::next) ended.
     pub fn finish(mut self) -> Result<()> {
         match self.failure.take() {
             None => Ok(()),

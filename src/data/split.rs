@@ -100,7 +100,7 @@ enum Written {
     Name(String),
 }
 
-/// What makemore.py's split is called.
+/// Name of makemore.py's split.
 const MAKEMORE: &str = "makemore";
 
 impl TryFrom<Written> for Shares {
@@ -218,7 +218,7 @@ impl Split {
         self.shares
     }
 
-    /// What the permutation follows from.
+    /// Seed of the permutation.
     pub fn seed(&self) -> u64 {
         self.seed
     }

@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use super::words::{BOUNDARY, LONGEST_WORD};
+use super::reader::LONGEST_WORD;
 use crate::error::LineFault;
 
 /// As long as most lines are.
@@ -70,9 +70,7 @@ impl Tidier {
     pub fn new(boundary: char) -> Self {
         Self {
             boundary: Some(boundary),
-            without_cr: Vec::new(),
-            text: String::new(),
-            blank: Vec::new(),
+            ..Self::of_checked()
         }
     }
 
@@ -80,7 +78,9 @@ impl Tidier {
     pub fn of_checked() -> Self {
         Self {
             boundary: None,
-            ..Self::new(BOUNDARY)
+            without_cr: Vec::new(),
+            text: String::new(),
+            blank: Vec::new(),
         }
     }
 
@@ -183,7 +183,7 @@ fn is_tidy(lines: &[u8], kinds: u8) -> bool {
         && halves.all(|half| memchr::memchr(b'\n', half).is_some())
 }
 
-/// What makes a word impossible; its characters are looked at where they may be `refused`.
+/// Fault of a word; its characters are looked at where they may be `refused`.
 fn fault_of(word: &str, boundary: Option<char>, refused: bool) -> Option<LineFault> {
     if word.len() > LONGEST_WORD && word.chars().count() > LONGEST_WORD {
         return Some(LineFault::TooLong(LONGEST_WORD));

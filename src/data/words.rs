@@ -125,12 +125,12 @@ impl Words {
         self.boundary
     }
 
-    /// What the list is called: its file, or where else it is from.
+    /// Name of the list: its file, or where else it is from.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// By which the list is recognised.
+    /// Digest of the list: checksum and sizes.
     pub fn digest(&self) -> Digest {
         self.digest
     }
