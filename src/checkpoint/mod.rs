@@ -9,7 +9,7 @@
 //! The lecture's [bigram] has one tensor, `W`, `[V, V]`, f32, and `epochs` and `loss` besides. A
 //! [network] has its parameters as tensors under their names, the running means and variances of batch
 //! normalisation, and `steps` and `loss`. Where it was saved to go on with its training, `run` (JSON, see
-//! [`Run`](crate::train::word_batches::Run)) and the tensors of its optimizer, which begin with `optimizer.`,
+//! [`RunState`](crate::train::run_state::RunState)) and the tensors of its optimizer, which begin with `optimizer.`,
 //! are there too. The tensors of an [n-gram model](ngram) are its n-grams and their probabilities.
 //!
 //! safetensors itself has no checksum. `sha256` is that of all other metadata and of all tensors,
