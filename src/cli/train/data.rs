@@ -11,7 +11,7 @@ use makemore_tch::{Checkpoint, Counted, LanguageModel, List, Parts, Shares, Sour
 
 use serde::Serialize;
 
-use super::arguments::Train;
+use super::arguments::{SEED, Train};
 use crate::cli::arguments::check_standard_input;
 use crate::cli::context::Context;
 use crate::cli::output::Remarks;
@@ -90,24 +90,9 @@ impl Train {
         list: &Counted,
         remarks: Remarks,
     ) -> anyhow::Result<Split> {
-        let before = resumed.map(|resumed| resumed.split);
         let words = list.digest.words;
-        if let (Some(before), Some(file)) = (before, &self.resume) {
-            if let Some(split) = self.split.filter(|&split| split != before.shares) {
-                bail!(
-                    "{}: its list was split {}, and {split} would train it on words that were held out; leave --split out",
-                    file.display(),
-                    before.shares
-                );
-            }
-            if let Some(seed) = self.split_seed.filter(|&seed| seed != before.seed) {
-                bail!(
-                    "{}: its list was split by the seed {}, and {seed} would train it on words that were held out; leave --split-seed out",
-                    file.display(),
-                    before.seed
-                );
-            }
-            return Ok(Split::new(before.shares, before.seed, words));
+        if let (Some(resumed), Some(file)) = (resumed, &self.resume) {
+            return self.split_again(file, resumed.split, words);
         }
         let own = [
             (Part::Dev, "--dev", &self.dev),
@@ -123,10 +108,7 @@ impl Train {
             }
             shares = shares.without(part);
         }
-        let seed = self
-            .split_seed
-            .or(self.seed)
-            .unwrap_or(super::arguments::SEED);
+        let seed = self.split_seed.or(self.seed).unwrap_or(SEED);
         let split = Split::new(shares, seed, words);
         let parts = [Part::Train, Part::Dev, Part::Test].into_iter();
         let mut parts = parts.filter(|&part| shares.has(part));
@@ -144,6 +126,25 @@ impl Train {
                 list.origin
             ),
         }
+    }
+
+    /// The split that a model was trained with.
+    fn split_again(&self, file: &Path, before: SplitOf, words: u64) -> anyhow::Result<Split> {
+        if let Some(split) = self.split.filter(|&split| split != before.shares) {
+            bail!(
+                "{}: its list was split {}, and {split} would train it on words that were held out; leave --split out",
+                file.display(),
+                before.shares
+            );
+        }
+        if let Some(seed) = self.split_seed.filter(|&seed| seed != before.seed) {
+            bail!(
+                "{}: its list was split by the seed {}, and {seed} would train it on words that were held out; leave --split-seed out",
+                file.display(),
+                before.seed
+            );
+        }
+        Ok(Split::new(before.shares, before.seed, words))
     }
 }
 
