@@ -1,6 +1,6 @@
 //! Going on with a training: its state lies beside the checkpoint, in `FILE.last`.
 //!
-//! That file is a checkpoint too, of the best parameters so far, with the whole [`RunState`] besides;
+//! That file is a checkpoint too, of the best parameters so far, with the whole [`RunState`](crate::train::run_state::RunState) besides;
 //! each of the two is enough to score with, and the state alone is enough to go on.
 
 use std::collections::BTreeMap;
