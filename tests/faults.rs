@@ -165,6 +165,76 @@ fn a_kill_at_any_moment_leaves_a_checkpoint_that_loads() {
     assert_eq!(left, 0, "files are left by the runs that were killed");
 }
 
+/// A network that is trained in steps, and saved whenever it is better and every second.
+const STEPS: &str = "train --type mlp --n-embd 8 --n-embd2 16 --data words.txt --threads 1 --max-steps 1200 --eval-every 20 --save-every 1";
+
+/// A training was on disk at its end alone: `kill -9` lost all of it, or left two files of which
+/// neither was enough.
+#[test]
+#[ignore = "kills 200 runs of training, and goes on with each, in some minutes"]
+fn a_kill_at_any_moment_loses_no_more_than_was_made_since_the_last_save() {
+    let seed = std::env::var("FAULTS_SEED")
+        .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
+    println!("FAULTS_SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let folder = Folder::new();
+    let names = include_str!("../assets/names.txt").lines();
+    folder.write(
+        "words.txt",
+        names.step_by(20).collect::<Vec<_>>().join("\n"),
+    );
+    let begin = Instant::now();
+    folder.stdout(&format!("{STEPS} --out whole --metrics whole.csv"));
+    let whole = begin.elapsed();
+    let (mut from_state, mut from_nothing) = (0, 0);
+    for _ in 0..KILLS {
+        for file in folder.files() {
+            if file.starts_with('m') || file.starts_with('.') {
+                fs::remove_file(folder.path(&file)).unwrap();
+            }
+        }
+        let mut run = folder.process(&format!("{STEPS} --out m --metrics m.csv"));
+        let mut run = run
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(whole.mul_f64(random.f64()));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        match folder.files().iter().any(|file| file == "m.last") {
+            true => {
+                // Each file alone can be drawn from, whatever was being written.
+                for file in ["m", "m.last"] {
+                    if folder.path(file).exists() {
+                        folder.stdout(&format!("sample --plain -n 1 --model {file}"));
+                    }
+                }
+                let resumed = folder.makemore("train --resume m --data words.txt --metrics m.csv");
+                let resumed = { resumed }.output().unwrap();
+                let told = String::from_utf8(resumed.stderr).unwrap();
+                assert!(
+                    resumed.status.success() || told.contains("its training is over"),
+                    "{told}"
+                );
+                from_state += 1;
+            }
+            false => {
+                assert!(
+                    !folder.path("m").exists(),
+                    "a network without the state of its run"
+                );
+                folder.stdout(&format!("{STEPS} --out m --metrics m.csv"));
+                from_nothing += 1;
+            }
+        }
+        assert!(folder.read("m") == folder.read("whole"));
+        assert!(folder.read("m.csv") == folder.read("whole.csv"));
+    }
+    println!("{from_state} kills left a state to go on from, {from_nothing} came before the first");
+    assert!(from_state > KILLS / 4);
+}
+
 /// What makes calls fail as on a full disk.
 fn full_disk(folder: &Path) -> std::path::PathBuf {
     let library = folder.join("full_disk.so");

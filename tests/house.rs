@@ -9,7 +9,7 @@ const LONGEST_FUNCTION: usize = 60;
 /// Files of the command line are no longer than this.
 const LONGEST_FILE: usize = 300;
 /// All of `cli/train/` together is no longer than this.
-const LONGEST_TRAIN: usize = 2_623;
+const LONGEST_TRAIN: usize = 2_630;
 
 /// A module's path from the crate's root; the library's root is empty, the program's is `main`.
 type Module = Vec<String>;
@@ -336,7 +336,7 @@ fn a_function_above_sixty_lines_has_its_reason_above_it() {
             }
         }
     }
-    assert!(long.len() <= 1, "{}", shown(long));
+    assert!(long.is_empty(), "{}", shown(long));
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn the_command_line_is_thin() {
     let house = House::new();
     let cli = house.lengths("cli/").into_iter();
     let long: Vec<_> = cli.filter(|&(_, length)| length > LONGEST_FILE).collect();
-    assert!(long.len() <= 3, "{long:?}");
+    assert!(long.is_empty(), "{long:?}");
     let train: usize = house
         .lengths("cli/train/")
         .iter()
@@ -356,7 +356,7 @@ fn the_command_line_is_thin() {
 #[test]
 fn no_file_imports_one_that_imports_it() {
     let circles = circles(&House::new().imports());
-    assert!(circles.len() <= 3, "{}", shown(circles));
+    assert!(circles.is_empty(), "{}", shown(circles));
 }
 
 #[test]

@@ -34,35 +34,38 @@ impl Metrics {
     pub fn resume(
         &mut self,
         made: Option<u64>,
-        rows: &[impl Serialize],
+        rows: Option<&[impl Serialize]>,
         unit: &str,
     ) -> anyhow::Result<()> {
         let number = |line: &str| line.split(',').next()?.parse().ok();
         let mut lines = self.before.lines();
         let columns = lines.next().unwrap_or_default().to_owned() + "\n";
         let last: Option<u64> = lines.clone().last().and_then(number);
-        let ours = csv_of(rows)?;
-        let is_ours = match rows.is_empty() {
-            true => last == made,
-            false => lines.zip(ours.lines()).all(|(there, ours)| there == ours) && last <= made,
+        let is_ours = match rows {
+            None => last == made,
+            Some(rows) => {
+                let ours = csv_of(rows)?;
+                lines.zip(ours.lines()).all(|(there, ours)| there == ours)
+            }
         };
         if self.place.output.exists() && !is_ours {
             let told = |number: Option<u64>| match number {
                 Some(number) => format!("{unit} {number}"),
                 None => "the beginning".to_owned(),
             };
-            let (last, made) = (told(last), told(made));
-            let file = self.place.named.display();
-            let of_another = if last == made {
+            let of_another = if rows.is_some() {
                 " of another training"
             } else {
                 ""
             };
             bail!(
-                "{file}: it ends with {last}{of_another}, but the training goes on after {made}; name another file with --metrics"
+                "{}: it ends with {}{of_another}, but the training goes on after {}; name another file with --metrics",
+                self.place.named.display(),
+                told(last),
+                told(made)
             );
         }
-        if !rows.is_empty() {
+        if rows.is_some() {
             self.before = columns;
         }
         Ok(())

@@ -90,13 +90,13 @@ impl Outputs {
         &self.own.checkpoint.named
     }
 
-    /// Has losses written behind those before this training, which goes on after a step or epoch:
-    /// those in the file up to there and `rows`, the losses in the state of the run. Refuses a file
-    /// of other losses.
+    /// Has losses written behind those before this training, which goes on after a step or epoch.
+    /// Where the state of the run has them, as `rows`, they are all written again, and the file may
+    /// be ahead of them: what is made again is the same. Refuses a file of other losses.
     pub fn resume_metrics(
         &mut self,
         made: Option<u64>,
-        rows: &[impl Serialize],
+        rows: Option<&[impl Serialize]>,
         unit: &str,
     ) -> anyhow::Result<()> {
         match &mut self.metrics {

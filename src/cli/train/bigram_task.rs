@@ -76,7 +76,7 @@ impl Train {
         let options = self.options(before, &counts, &data)?;
         if resumed.is_some() {
             let made = options.first_epoch.checked_sub(1);
-            outputs.resume_metrics(made, &[] as &[(u64, f64)], "epoch")?;
+            outputs.resume_metrics(made, None::<&[u64]>, "epoch")?;
         }
         let network = match before {
             Some(trained) => copy_of(&trained.network, device)?,

@@ -125,16 +125,17 @@ impl<'a> Saver<'a> {
         })
     }
 
-    /// Saves the state of the run and the losses.
+    /// Saves the losses and the state of the run, in this order: losses that are ahead of the state
+    /// are made again by whoever goes on from it, but those behind a finished run would be lost.
     fn save_state(&mut self, state: &RunState) {
+        let rows: Vec<_> = state.losses.iter().map(Losses::row).collect();
+        let written = self.outputs.write_metrics(&rows);
+        self.note(written, "the losses were not saved");
         let loss = state.best.as_ref().and_then(|best| best.dev);
         let whole = self.checkpoint(state, Some(state.shallow_clone()));
         let saved = whole.map_err(anyhow::Error::from);
         let saved = saved.and_then(|whole| self.outputs.save_state(&whole, loss));
         self.note(saved, "the state of the training was not saved");
-        let rows: Vec<_> = state.losses.iter().map(Losses::row).collect();
-        let written = self.outputs.write_metrics(&rows);
-        self.note(written, "the losses were not saved");
         self.say_what_is_better();
     }
 

@@ -73,7 +73,12 @@ impl Train {
         let is_trained = self.resume.is_some() && run.is_none();
         let mut state = match run {
             Some(run) => self.resumed_state(run, &mut outputs)?,
-            None => RunState::new(self.word_options(network.config(), seed)),
+            None => {
+                if is_trained {
+                    outputs.resume_metrics(None, None::<&[u64]>, "step")?;
+                }
+                RunState::new(self.word_options(network.config(), seed))
+            }
         };
         choose_threads(&mut state, &network, context);
         self.check_memory(&network, &lists, state.options.batch_size)?;
@@ -209,7 +214,9 @@ impl Train {
         }
         let rows: Vec<_> = state.losses.iter().map(Losses::row).collect();
         let evaluated = Some(state.evaluated).filter(|&step| step > 0);
-        outputs.resume_metrics(evaluated, &rows, "step")?;
+        // Older states do not have the losses.
+        let rows = Some(rows.as_slice()).filter(|rows| !rows.is_empty() || evaluated.is_none());
+        outputs.resume_metrics(evaluated, rows, "step")?;
         Ok(state)
     }
 
