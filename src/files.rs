@@ -156,6 +156,21 @@ impl Output {
         Ok(())
     }
 
+    /// Whether the file is no longer as it was when checked or written by this value.
+    pub fn is_changed(&self) -> bool {
+        let now = fs::metadata(&self.target).ok();
+        now.is_some() && now.as_ref().map(Identity::of) != self.before
+    }
+
+    /// Removes the file if it is still as this value has written it.
+    pub fn remove_unchanged(&self) {
+        let now = fs::metadata(&self.target).ok();
+        if now.is_some() && now.as_ref().map(Identity::of) == self.before {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(&self.target);
+        }
+    }
+
     /// Writes a new file beside this one, with a number in its name, and returns where. If that is
     /// impossible, the file is in the current folder or that for temporary files.
     ///

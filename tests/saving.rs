@@ -258,3 +258,33 @@ fn ctrl_c_ends_a_long_evaluation() {
         );
     }
 }
+
+/// The state of the better run took no part: the next training went on from the one before it.
+#[test]
+fn without_a_dev_part_the_state_belongs_to_the_network_beside_it() {
+    let folder = folder();
+    let train = |steps| format!("{TRAIN} --split 100,0,0 --max-steps {steps} --out m");
+    folder.stdout(&train(50));
+    folder.stdout(&train(150));
+    assert_eq!(folder.files(), ["list.txt", "m", "m.last"]);
+    let resumed = folder.json("train --json --resume m --data list.txt --max-steps 160");
+    assert_eq!(resumed["losses"][0]["step"], 100, "{resumed}");
+    assert_eq!(resumed["steps"], 160);
+}
+
+/// A checkpoint newer than the state beside it once gave way to the older best parameters.
+#[test]
+fn a_resumed_training_leaves_a_better_checkpoint_alone() {
+    let folder = folder();
+    folder.stdout(&format!(
+        "{TRAIN} --preset makemore --eval-every 50 --max-steps 100 --out m"
+    ));
+    let old = folder.read("m.last");
+    folder.stdout("train --resume m --data list.txt --max-steps 400 -q");
+    let better = folder.read("m");
+    folder.write("m.last", old);
+    folder.stdout("train --resume m --data list.txt --max-steps 150 -q");
+    assert_eq!(folder.read("m"), better);
+    folder.stdout("train --resume m --data list.txt --max-steps 400 -q");
+    assert_eq!(folder.read("m"), better);
+}

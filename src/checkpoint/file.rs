@@ -14,9 +14,9 @@ use crate::files::read_error;
 pub(super) const FORMAT: &str = "makemore-tch";
 pub(super) const FORMAT_VERSION: &str = "2";
 
-/// No header of ours is larger: 4,097 characters, escaped, some figures, and the tensors of the
-/// network with the most layers.
-const MAX_HEADER: u64 = 1 << 21;
+/// No header is larger, as in the crate safetensors: the names of all tensors, and the losses of a run
+/// at some tens of bytes an evaluation.
+const MAX_HEADER: u64 = 100_000_000;
 
 /// A tensor as it is in a file: its type, its shape and its numbers.
 pub(super) struct Stored {

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::files::{Output, open};
 use crate::models::language_model::single_characters;
 use crate::models::{LanguageModel, Ngram, Tokens};
+use crate::train::run_state::RunState;
 
 /// A model and where it is from.
 #[derive(Debug)]
@@ -32,6 +33,14 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The state of the run that the model is of, if it was saved to go on.
+    pub fn run(&self) -> Option<&RunState> {
+        match &self.model {
+            Model::Network(trained) => trained.run.as_deref(),
+            Model::Bigram(_) | Model::Ngram(_) => None,
+        }
+    }
+
     /// The contents of the file.
     ///
     /// # Errors

@@ -50,8 +50,8 @@ pub fn file_of(checkpoint: &Path) -> PathBuf {
 ///
 /// # Errors
 ///
-/// As [`Checkpoint::load`]; [`Error::Checkpoint`] if the checkpoint and the state beside it are of
-/// different trainings.
+/// As [`Checkpoint::load`]; [`Error::Checkpoint`] if the checkpoint that is named and the state beside
+/// it are of different trainings.
 pub fn load(file: &Path) -> Result<Checkpoint> {
     let (last, base) = (last_of(file), base_of(file));
     if !last.exists() {
@@ -63,11 +63,11 @@ pub fn load(file: &Path) -> Result<Checkpoint> {
     let of_others = || Error::Checkpoint {
         file: base.clone(),
         fault: format!(
-            "not the network of the training that {} goes on with; without the latter, a new training would begin with it",
+            "not the network of the training that {0} goes on with; name {0} itself to go on with that",
             last.display()
         ),
     };
-    if there.as_ref().is_some_and(|there| !is_alike(there, &state)) {
+    if file == base && there.as_ref().is_some_and(|there| !is_alike(there, &state)) {
         return Err(of_others());
     }
     if let Model::Network(trained) = &mut state.model
@@ -115,4 +115,55 @@ fn take_best(state: &mut TrainedNetwork, there: TrainedNetwork) {
 /// The parameters and buffers of a network, by their names.
 fn named(network: &Network) -> BTreeMap<String, Tensor> {
     network.state_dict().into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Digest, SplitOf, Vocabulary};
+    use crate::models::kinds::{Kind, Lookup, kind::Preset};
+    use crate::models::{Config, Network};
+    use crate::train::options::WordOptions;
+    use crate::train::run_state::{Losses, RunState};
+    use tch::Device;
+
+    /// The losses of a long run once made a header that was refused as too large.
+    #[test]
+    fn a_state_with_the_losses_of_many_evaluations_is_read_again() {
+        let vocabulary = Vocabulary::new('.', ['a', 'b']).unwrap();
+        let config = Config::new(&Lookup, Lookup.default_sizes(3, Preset::Ours));
+        let network = Network::new(vocabulary, config, 1, Device::Cpu).unwrap();
+        let mut state = RunState::new(WordOptions::default());
+        state.progress.steps = 100_000;
+        state.parameters = named(&network);
+        state.losses = (1..=100_000)
+            .map(|step| Losses {
+                step,
+                train: 1.0 / step as f64,
+                dev: Some(2.0 / step as f64),
+            })
+            .collect();
+        let losses = state.losses.clone();
+        let checkpoint = Checkpoint {
+            model: Model::Network(TrainedNetwork {
+                network,
+                steps: 100_000,
+                loss: 1.5,
+                run: Some(Box::new(state)),
+            }),
+            seed: 1,
+            libtorch: "2.13.0".to_owned(),
+            data: Digest {
+                crc32: 1,
+                words: 2,
+                characters: 4,
+            },
+            split: SplitOf::all(1),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.last");
+        checkpoint.save(&path).unwrap();
+        let loaded = load(&folder.path().join("m")).unwrap();
+        assert_eq!(loaded.run().unwrap().losses, losses);
+    }
 }

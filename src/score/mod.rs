@@ -182,7 +182,8 @@ pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
         word: word.to_owned(),
         bigrams: bigrams.collect(),
         likelihood,
-        nll: -likelihood.ln / probabilities.len() as f64,
+        // Not its negative, which is -0 for a certain word.
+        nll: (0.0 - likelihood.ln) / probabilities.len() as f64,
     })
 }
 

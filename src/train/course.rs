@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tch::Tensor;
 
 use super::run_state::{Best, Losses, RunState, copies};
-use super::steps::{self, Observer, Plan, STEP, Update};
+use super::steps::{self, Observer, Plan, Progress, STEP, Update};
 use super::word_batches::WordBatches;
 use crate::data::word_list::WordList;
 use crate::error::{Error, Result};
@@ -137,7 +137,12 @@ impl<'a, R: Report> Course<'a, R> {
         if !is_due || self.state.evaluated == progress.steps {
             return Ok(());
         }
-        let learning_rate = plan.learning_rate.at(progress.steps - 1, fraction);
+        let step = progress.steps - 1;
+        let before = plan.fraction(Progress {
+            steps: step,
+            ..progress
+        });
+        let learning_rate = plan.learning_rate.at(step, before);
         self.evaluate_now(learner, learning_rate)
     }
 

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// The most words of a batch.
 pub const LARGEST_BATCH: usize = 1 << 20;
 
+/// The most threads of a training.
+const MOST_THREADS: f64 = 1024.0;
+
 /// Options of a training on batches of words; the default is makemore.py's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,11 +84,12 @@ impl WordOptions {
             momentum: 0.0,
         });
         let (factor, batch) = (muon.learning_rate_factor, self.batch_size as f64);
-        let [share, above_zero, zero_or_more, of_words] = [
+        let [share, above_zero, zero_or_more, of_words, of_threads] = [
             0.0..=1.0_f64.next_down(),
             f64::MIN_POSITIVE..=f64::MAX,
             0.0..=f64::MAX,
             1.0..=LARGEST_BATCH as f64,
+            1.0..=MOST_THREADS,
         ];
         let numbers = [
             ("the dropout", self.dropout, &share),
@@ -104,7 +108,7 @@ impl WordOptions {
                 self.eval_every as f64,
                 &above_zero,
             ),
-            ("the number of threads", self.threads as f64, &above_zero),
+            ("the number of threads", self.threads as f64, &of_threads),
         ];
         let wrong = numbers
             .iter()

@@ -140,12 +140,13 @@ impl<'a> WordBatches<'a> {
 /// It follows from the seed and the number of the step alone.
 fn batch(list: &WordList, step: u64, size: usize, seed: u64) -> Vec<&[u16]> {
     let words = list.len() as u64;
-    let first = step * size as u64;
+    let first = step.wrapping_mul(size as u64);
     let word = |place: u64| {
         let order = Permutation::new(words, seed.wrapping_add(place / words));
         list.word(order.of(place % words) as usize)
     };
-    (first..first + size as u64).map(word).collect()
+    let places = (0..size as u64).map(|place| first.wrapping_add(place));
+    places.map(word).collect()
 }
 
 /// Words of a batch, for one thread.

@@ -28,6 +28,9 @@ pub struct Outputs {
     beside: Option<Files>,
     /// The loss of the model that is there, which no worse one replaces.
     floor: Option<f64>,
+    /// Whether the model that is there is that of the run that goes on: then its checkpoint is left
+    /// alone until there is a better one, and nothing is saved beside it.
+    is_resumed: bool,
     /// The checkpoints that are there, unless they may be overwritten whatever they are.
     previous: Vec<(PathBuf, Checkpoint)>,
     force: bool,
@@ -55,6 +58,7 @@ impl Outputs {
             own,
             beside: None,
             floor: None,
+            is_resumed: false,
             previous,
             force: request.force,
             metrics: metrics.transpose()?,
@@ -70,18 +74,23 @@ impl Outputs {
         Ok(())
     }
 
-    /// Has a checkpoint of the same list and split that is there stay until ours has no higher loss;
-    /// `loss` finds out the one that is there.
+    /// Has a model of the same list and split that is there stay until ours has no higher loss; `loss`
+    /// finds out that of the one that is there.
     pub fn keep_better(
         &mut self,
         split: &SplitOf,
-        loss: impl FnOnce(&Model) -> makemore_tch::Result<Option<f64>>,
+        is_resumed: bool,
+        loss: impl Fn(&Model) -> makemore_tch::Result<Option<f64>>,
     ) -> anyhow::Result<()> {
+        // A state without its checkpoint has a model too, but not one that its own run would replace.
         let named = &self.own.checkpoint.named;
-        let previous = self.previous.iter().find(|(file, _)| file == named);
-        if let Some((_, there)) = previous.filter(|(_, there)| there.split.is_same(split)) {
-            self.floor = loss(&there.model)?;
+        for (file, there) in &self.previous {
+            if there.split.is_same(split) && (file == named || !is_resumed) {
+                let floor = loss(&there.model)?;
+                self.floor = self.floor.into_iter().chain(floor).reduce(f64::min);
+            }
         }
+        self.is_resumed = is_resumed;
         Ok(())
     }
 
@@ -114,32 +123,31 @@ impl Outputs {
         loss: Option<f64>,
         state: Option<&Checkpoint>,
     ) -> anyhow::Result<PathBuf> {
-        let force = self.force;
+        let (force, is_worse) = (self.force, self.is_worse(loss));
+        let is_left_alone = is_worse && self.is_resumed;
         let files = self.files_of(loss)?;
         let is_first = files.state.as_ref().is_some_and(|place| !place.is_written);
-        let of_state = match (&mut files.state, state) {
-            (Some(place), Some(state)) if is_first => place.write(&state.to_bytes()?, force),
+        let of_state = match state {
+            Some(state) if is_first => files.write_state(&state.to_bytes()?, force),
             _ => Ok(()),
         };
-        let place = &mut files.checkpoint;
-        place.write(&checkpoint.to_bytes()?, force)?;
-        let saved = place.output.path().to_owned();
-        if !self.is_worse(loss)
-            && let Some(beside) = self.beside.take()
-        {
+        if !is_left_alone {
+            files.write(&checkpoint.to_bytes()?, force)?;
+        }
+        let saved = files.checkpoint.output.path().to_owned();
+        of_state?;
+        if !is_worse && let Some(beside) = self.beside.take() {
             beside.remove();
         }
-        of_state?;
         Ok(saved)
     }
 
     /// Saves the state of a run whose best model has a loss, where that is known.
     pub fn save_state(&mut self, state: &Checkpoint, loss: Option<f64>) -> anyhow::Result<()> {
         let force = self.force;
-        match &mut self.files_of(loss)?.state {
-            Some(place) => Ok(place.write(&state.to_bytes()?, force)?),
-            None => Ok(()),
-        }
+        Ok(self
+            .files_of(loss)?
+            .write_state(&state.to_bytes()?, force)?)
     }
 
     fn is_worse(&self, loss: Option<f64>) -> bool {
@@ -148,7 +156,7 @@ impl Outputs {
     }
 
     fn files_of(&mut self, loss: Option<f64>) -> anyhow::Result<&mut Files> {
-        if !self.is_worse(loss) {
+        if !self.is_worse(loss) || self.is_resumed {
             return Ok(&mut self.own);
         }
         let beside = match self.beside.take() {
@@ -162,7 +170,7 @@ impl Outputs {
     pub fn remark(&self) -> Option<String> {
         let (floor, beside) = (self.floor?, self.beside.as_ref()?);
         Some(format!(
-            "{} has a model with a loss of {floor:.4}; ours is saved to {} until it is as good, or replaces it with --force",
+            "{} has a better model (loss {floor:.4}); this one is saved to {} until it is as good (with --force it replaces that one)",
             self.own.checkpoint.named.display(),
             beside.checkpoint.output.path().display()
         ))

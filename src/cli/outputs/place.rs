@@ -1,6 +1,5 @@
 //! Files that a training writes again and again, and those that belong together.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use makemore_tch::checkpoint::resume::last_of;
@@ -52,6 +51,12 @@ impl Place {
         Ok(())
     }
 
+    /// Has it written elsewhere from now on.
+    fn move_to(&mut self, other: Self) {
+        self.output = other.output;
+        self.is_written = false;
+    }
+
     /// What the user is told if the file is not where it belongs.
     pub fn displaced(&self) -> Option<String> {
         let is = self.output.path();
@@ -97,11 +102,40 @@ impl Files {
         }
     }
 
-    /// Removes what was written.
+    /// Writes the checkpoint.
+    pub fn write(&mut self, contents: &[u8], force: bool) -> makemore_tch::Result<()> {
+        self.move_if_changed(force)?;
+        self.checkpoint.write(contents, force)
+    }
+
+    /// Writes the state of the run, if it has a file.
+    pub fn write_state(&mut self, contents: &[u8], force: bool) -> makemore_tch::Result<()> {
+        self.move_if_changed(force)?;
+        match &mut self.state {
+            Some(place) => place.write(contents, force),
+            None => Ok(()),
+        }
+    }
+
+    /// Chooses other files if another program has written to one of the two in the meantime, so that
+    /// the checkpoint and the state beside it are always of one run.
+    fn move_if_changed(&mut self, force: bool) -> makemore_tch::Result<()> {
+        let is_changed = self.places().any(|place| place.output.is_changed());
+        if force || self.state.is_none() || !is_changed {
+            return Ok(());
+        }
+        let beside = self.beside()?;
+        self.checkpoint.move_to(beside.checkpoint);
+        if let (Some(state), Some(beside)) = (&mut self.state, beside.state) {
+            state.move_to(beside);
+        }
+        Ok(())
+    }
+
+    /// Removes what was written, unless another program has written there too.
     pub fn remove(self) {
         for place in self.places().filter(|place| place.is_written) {
-            // What cannot be removed does no harm.
-            let _ = fs::remove_file(place.output.path());
+            place.output.remove_unchanged();
         }
     }
 }

@@ -56,7 +56,8 @@ impl Train {
         // Saved before anything is printed, and whatever becomes of what is printed.
         let loss = trained.final_loss;
         let checkpoint = task.checkpoint(trained.epochs_done, loss)?;
-        let saved = outputs.save(&checkpoint, Some(loss.into()), None)?;
+        let nll = task.nll(&checkpoint)?;
+        let saved = outputs.save(&checkpoint, Some(nll), None)?;
         outputs.write_metrics(&log.rows())?;
         outputs.write_plot(&plots::LossCurve {
             losses: log.losses(),

@@ -48,12 +48,8 @@ impl Train {
         }
         data.check_characters()?;
         outputs.check_list(&data.counted, ModelType::Bigram.name())?;
-        let split = data.parts.split_of();
-        outputs.keep_better(&split, |model| match model {
-            Model::Bigram(trained) => Ok(Some(trained.loss.into())),
-            Model::Network(_) | Model::Ngram(_) => Ok(None),
-        })?;
         let counts = self.counts(&data, before.map(|trained| &trained.network))?;
+        keep_better(outputs, &data, &counts)?;
         let p = self.counting_model(&counts, added)?;
         let counting_nll = evaluate::counts(&*p, &counts)?.nll();
 
@@ -198,10 +194,17 @@ impl Train {
 }
 
 impl Task {
+    /// The average NLL of a network on what it is trained on, without regularization.
+    pub fn nll(&self, checkpoint: &Checkpoint) -> makemore_tch::Result<f64> {
+        let model = checkpoint.model.language_model();
+        Ok(evaluate::counts(model, &self.counts)?.nll())
+    }
+
     /// Saves the network after an epoch, and the losses.
     pub fn save(&self, outputs: &mut Outputs, log: &Log, step: Step) -> anyhow::Result<()> {
         let checkpoint = self.checkpoint(step.number + 1, step.loss)?;
-        outputs.save(&checkpoint, None, None)?;
+        let nll = self.nll(&checkpoint)?;
+        outputs.save(&checkpoint, Some(nll), None)?;
         outputs.write_metrics(&log.rows())
     }
 
@@ -219,6 +222,17 @@ impl Task {
             split: self.data.parts.split_of(),
         })
     }
+}
+
+/// Has a better network of the same list and split stay where it is.
+fn keep_better(outputs: &mut Outputs, data: &Data, counts: &NgramCounts) -> anyhow::Result<()> {
+    outputs.keep_better(&data.parts.split_of(), false, |model| match model {
+        Model::Bigram(trained) if trained.network.order() == counts.order() => {
+            Ok(Some(evaluate::counts(&trained.network, counts)?.nll()))
+        }
+        Model::Bigram(trained) => Ok(Some(trained.loss.into())),
+        Model::Network(_) | Model::Ngram(_) => Ok(None),
+    })
 }
 
 /// A copy of a network on a device.

@@ -169,6 +169,21 @@ impl Data {
         Ok(())
     }
 
+    /// Refuses to go on with a run on another list.
+    pub fn check_same_list(&self, file: &Path, resumed: &Checkpoint) -> anyhow::Result<()> {
+        let list = &self.counted;
+        if resumed.run().is_none() || resumed.data == list.digest {
+            return Ok(());
+        }
+        bail!(
+            "{}: trained on another list ({}) than {} ({}); pass that list with --data FILE",
+            file.display(),
+            resumed.data,
+            list.origin,
+            list.digest
+        )
+    }
+
     /// What was held out must stay so.
     fn check_same_split(&self, file: &Path, before: &SplitOf) -> anyhow::Result<()> {
         for part in [Part::Dev, Part::Test] {

@@ -89,6 +89,19 @@ impl<'a> Saver<'a> {
         Ok(saved)
     }
 
+    /// Saves the results again, with a loss that was found out after the training.
+    pub fn save_with_loss(
+        &mut self,
+        best: &Checkpoint,
+        loss: f64,
+        state: &RunState,
+        is_sound: bool,
+    ) -> anyhow::Result<PathBuf> {
+        let whole = self.checkpoint(state, Some(state.shallow_clone()))?;
+        let whole = Some(&whole).filter(|_| is_sound);
+        self.outputs.save(best, Some(loss), whole)
+    }
+
     /// The first fault that did not end the training.
     pub fn check(&mut self) -> anyhow::Result<()> {
         self.fault.take().map_or(Ok(()), Err)

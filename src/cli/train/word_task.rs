@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use bytesize::ByteSize;
 use makemore_tch::checkpoint::resume::{self, LAST, base_of};
-use makemore_tch::checkpoint::{Checkpoint, Model, TrainedNetwork, Weights};
+use makemore_tch::checkpoint::{Checkpoint, Model, Weights};
 use makemore_tch::data::Shares;
 use makemore_tch::models::{Kind, LanguageModel, Network};
 use makemore_tch::train::lists::Lists;
@@ -44,29 +44,29 @@ impl Train {
         let resumed = self.resumed_run(kind, weights.as_ref(), context)?;
         let data = self.read_data(Shares::USUAL, resumed.as_ref(), context)?;
         if let (Some(file), Some(resumed)) = (&self.resume, &resumed) {
-            check_list(file, resumed, &data)?;
+            data.check_same_list(file, resumed)?;
         }
         data.check_characters()?;
         outputs.check_list(&data.counted, kind.name())?;
         let lists = Lists::read(&data.parts, data.counted.counts.vocabulary())?;
-        if self.resume.as_deref().map(base_of) != Some(out) {
-            outputs.keep_better(&data.parts.split_of(), |model| {
-                lists.loss(model.language_model()).map(Some)
-            })?;
+        let is_same = self.resume.as_deref().map(base_of) == Some(out);
+        let is_run = resumed.as_ref().and_then(Checkpoint::run).is_some();
+        // Without a dev part a run that goes on has nothing to compare itself with until its end.
+        if !(is_same && is_run && lists.dev.is_empty()) {
+            let loss = |model: &Model| lists.loss(model.language_model()).map(Some);
+            outputs.keep_better(&data.parts.split_of(), is_same, loss)?;
         }
-        let seed = self.seed.or(resumed.as_ref().map(|resumed| resumed.seed));
-        let seed = seed.unwrap_or(SEED);
+        let seed_before = resumed.as_ref().map(|resumed| resumed.seed);
+        let seed = self.seed.or(seed_before).unwrap_or(SEED);
         let device = context.open_device(self.device)?;
         let (network, run) = match (resumed, weights) {
             (Some(resumed), _) => self.resumed_network(resumed, &data, device)?,
             (None, weights) => {
-                let vocabulary = data.counted.counts.vocabulary().clone();
-                let longest = lists.longest;
-                let network = match weights {
-                    Some(weights) => weights.network(vocabulary, longest, self.n_head(), device)?,
-                    None => Network::new(vocabulary, self.config(kind, longest)?, seed, device)?,
-                };
-                (network, None)
+                let made = (seed, device);
+                (
+                    self.new_network(kind, weights, &data, lists.longest, made)?,
+                    None,
+                )
             }
         };
         self.check_block_size(&network, &lists, &data.counted.origin)?;
@@ -90,6 +90,22 @@ impl Train {
             is_trained,
         };
         Ok((task, state, outputs))
+    }
+
+    /// A new network, or that of weights.
+    fn new_network(
+        &self,
+        kind: &'static dyn Kind,
+        weights: Option<Weights>,
+        data: &Data,
+        longest: usize,
+        (seed, device): (u64, tch::Device),
+    ) -> anyhow::Result<Network> {
+        let vocabulary = data.counted.counts.vocabulary().clone();
+        Ok(match weights {
+            Some(weights) => weights.network(vocabulary, longest, self.n_head(), device)?,
+            None => Network::new(vocabulary, self.config(kind, longest)?, seed, device)?,
+        })
     }
 
     /// Refuses arguments of other models and sizes that a kind of network does not have.
@@ -147,10 +163,7 @@ impl Train {
         if there != kind.name() {
             bail!("{shown}: a model of type {there}; leave --type out");
         }
-        let Model::Network(trained) = &checkpoint.model else {
-            bail!("{shown}: no network");
-        };
-        match &trained.run {
+        match checkpoint.run() {
             Some(_) => self.refuse(
                 Of::is_of_a_run,
                 "stays what it was from the beginning of a run to its end; leave it out",
@@ -160,7 +173,7 @@ impl Train {
                 "is that of the network that is resumed; leave it out",
             )?,
         }
-        if trained.run.is_none() {
+        if checkpoint.run().is_none() {
             context.remarks.say(format_args!(
                 "{} is not there, so that a new training begins with the network of {shown}",
                 resume::last_of(file).display(),
@@ -242,12 +255,7 @@ impl Train {
 
     /// Refuses batches that would fill the memory, as a long word in them can.
     fn check_memory(&self, network: &Network, lists: &Lists, batch: usize) -> anyhow::Result<()> {
-        let mut lengths: Vec<usize> = lists.train.iter().map(|word| word.len() + 1).collect();
-        lengths.sort_unstable_by(|one, other| other.cmp(one));
-        let longest = lengths.first().map_or(0, |longest| longest - 1);
-        let v = network.vocabulary().len();
-        let lengths = lengths.into_iter().cycle().take(batch);
-        let bytes = network.config().step_bytes(v, lengths);
+        let (longest, bytes) = lists.step_bytes(network, batch);
         let limit = self.memory.memory().limit();
         if bytes <= limit {
             return Ok(());
@@ -274,22 +282,5 @@ fn choose_threads(state: &mut RunState, network: &Network, context: Context) {
     };
     if state.progress.steps == 0 || context.threads.is_chosen {
         options.threads = fitting;
-    }
-}
-
-/// Refuses to go on with a run on another list.
-fn check_list(file: &Path, resumed: &Checkpoint, data: &Data) -> anyhow::Result<()> {
-    let list = &data.counted;
-    match &resumed.model {
-        Model::Network(TrainedNetwork { run: Some(_), .. }) if resumed.data != list.digest => {
-            bail!(
-                "{}: trained on another list ({}) than {} ({}); pass that list with --data FILE",
-                file.display(),
-                resumed.data,
-                list.origin,
-                list.digest
-            )
-        }
-        _ => Ok(()),
     }
 }

@@ -53,7 +53,10 @@ impl Train {
         let dev = &task.lists.dev;
         let mut course = Course::new(&task.network, dev, state, self.save_every(), &mut saver);
         if task.is_trained {
-            course.keep_first()?;
+            match course.keep_first() {
+                Err(Error::Interrupted) => return Ok(interrupt.status()),
+                kept => kept?,
+            }
         }
         let fault = course.run(&mut learner).err();
         let (state, curve, stepping) = course.finish();
@@ -89,10 +92,10 @@ impl Train {
         let plotted = saver
             .outputs
             .write_plot(&plots::TrainingCurves { train, dev });
-        let mut document = self.document(&ended, &best, task)?;
+        let (mut document, drawn) = self.document(&ended, &best, task);
         let evaluated = self.evaluate(&mut document, &best, task, saver.interrupt.flag());
         if let (None, Some(loss)) = (document.held_out.dev_loss, document.train_loss) {
-            saved = saver.outputs.save(&best, Some(loss), None)?;
+            saved = saver.save_with_loss(&best, loss, state, ended.fault.is_none())?;
         }
         let saved = saved.to_string_lossy().into_owned();
         document.checkpoint = saved.clone();
@@ -101,19 +104,7 @@ impl Train {
 
         let is_saved = |what: &str| format!("the network was saved to {saved}, but {what}");
         saver.say_what_is_better();
-        saver.outputs.check_displaced()?;
-        plotted.with_context(|| is_saved("no picture was drawn"))?;
-        saver
-            .check()
-            .with_context(|| is_saved("not everything else was"))?;
-        if let Some(fault) = ended.fault {
-            let best = format!(
-                "the network of step {:?} was saved to {saved}",
-                document.best_step
-            );
-            return Err(explain_fault(fault, &state.options, &best));
-        }
-        let is_cut = !state.is_over();
+        let is_cut = ended.fault.is_none() && !state.is_over();
         if is_cut {
             let steps = state.progress.steps;
             let hint = self.how_to_go_on(Path::new(&saved), Vec::new());
@@ -121,7 +112,18 @@ impl Train {
                 "interrupted after {steps} steps; go on with: {hint}"
             ));
         }
+        if let Some(fault) = ended.fault {
+            let step = document.best_step.unwrap_or_default();
+            let best = format!("the network of step {step} was saved to {saved}");
+            return Err(explain_fault(fault, &state.options, &best));
+        }
+        saver.outputs.check_displaced()?;
+        plotted.with_context(|| is_saved("no picture was drawn"))?;
+        saver
+            .check()
+            .with_context(|| is_saved("not everything else was"))?;
         printed.with_context(|| is_saved("not all could be printed"))?;
+        drawn.with_context(|| is_saved("no names could be drawn"))?;
         evaluated.with_context(|| is_saved("not all could be evaluated"))?;
         Ok(match is_cut || saver.interrupt.is_pressed() {
             true => saver.interrupt.status(),
@@ -129,31 +131,34 @@ impl Train {
         })
     }
 
-    /// The results, as far as they are known without another evaluation.
+    /// The results, as far as they are known without another evaluation, and what became of drawing
+    /// names.
     fn document(
         &self,
         ended: &Ended,
         best: &Checkpoint,
         task: &Task,
-    ) -> makemore_tch::Result<Document> {
+    ) -> (Document, makemore_tch::Result<()>) {
         let (state, model) = (&ended.state, best.model.language_model());
         let dev_loss = state.best.as_ref().and_then(|best| best.dev);
-        Ok(Document {
+        let best_step = state.best.as_ref().map(|best| best.step);
+        let drawn = draw(model, task.seed, &task.data.parts, &self.words.of_names());
+        let (names, drawn) = match drawn {
+            Ok(names) => (names, Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        let document = Document {
             kind: best.model.kind(),
             parameters: Some(task.network.parameter_count() as u64),
             steps: Some(state.progress.steps),
-            best_step: Some(
-                state
-                    .best
-                    .as_ref()
-                    .map_or(state.progress.steps, |best| best.step),
-            ),
+            best_step: Some(best_step.unwrap_or(state.progress.steps)),
             step_ms: Some(ended.step_ms),
             losses: Some(state.losses.clone()),
             held_out: HeldOut::dev(dev_loss),
-            names: draw(model, task.seed, &task.data.parts, &self.words.of_names())?,
+            names,
             ..Document::default()
-        })
+        };
+        (document, drawn)
     }
 
     /// Fills in what is evaluated after the training, unless it is interrupted.

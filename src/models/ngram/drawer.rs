@@ -48,9 +48,9 @@ struct NgramDrawer<'m> {
     shaping: Shaping,
     kept: Kept,
     /// The word of the last call, and the contexts before each of its characters and behind the last,
-    /// by their numbers.
+    /// with their numbers; [`NONE`] where one has none.
     word: Vec<usize>,
-    contexts: Vec<u32>,
+    contexts: Vec<(Node, u32)>,
 }
 
 /// The contexts that words came through, numbered in the order in which they came first.
@@ -70,33 +70,49 @@ impl NgramDrawer<'_> {
     fn after(&mut self, word: &[usize]) -> Result<usize> {
         if self.kept.rows.len() > MOST {
             self.kept = Kept::default();
-            self.word.clear();
-            self.contexts.clear();
+            // The word goes on from its last context, whatever the contexts before it were.
+            self.contexts
+                .iter_mut()
+                .for_each(|(_, number)| *number = NONE);
         }
         let pairs = self.word.iter().zip(word);
         let same = pairs.take_while(|(one, other)| one == other).count();
         self.word.truncate(same);
         self.contexts.truncate(same + 1);
         if self.contexts.is_empty() {
-            let start = self.number(self.view.start())?;
-            self.contexts.push(start);
+            self.contexts.push((self.view.start(), NONE));
         }
         for &index in &word[same..] {
-            let next = self.next_number(self.contexts[self.word.len()], index)?;
+            let (node, at) = self.contexts[self.word.len()];
+            let next = match at {
+                NONE => NONE,
+                at => self.kept.next[at as usize * self.v + index],
+            };
+            let after = match next {
+                NONE => self.view.step(node, index).1,
+                next => self.kept.nodes[next as usize],
+            };
             self.word.push(index);
-            self.contexts.push(next);
+            self.contexts.push((after, next));
         }
-        Ok(self.contexts[word.len()] as usize)
+        self.number_of_last()
     }
 
-    /// The number of the context after one and a character.
-    fn next_number(&mut self, at: u32, index: usize) -> Result<u32> {
-        let place = at as usize * self.v + index;
-        if self.kept.next[place] == NONE {
-            let (_, after) = self.view.step(self.kept.nodes[at as usize], index);
-            self.kept.next[place] = self.number(after)?;
+    /// The number of the last context, which the one before it keeps too.
+    fn number_of_last(&mut self) -> Result<usize> {
+        let last = self.word.len();
+        let (node, mut number) = self.contexts[last];
+        if number == NONE {
+            number = self.number(node)?;
+            self.contexts[last].1 = number;
+            if let Some(before) = last.checked_sub(1)
+                && self.contexts[before].1 != NONE
+            {
+                let at = self.contexts[before].1;
+                self.kept.next[at as usize * self.v + self.word[before]] = number;
+            }
         }
-        Ok(self.kept.next[place])
+        Ok(number as usize)
     }
 
     /// The number of a context, whose distribution is made if it is a new one.
