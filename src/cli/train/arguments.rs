@@ -123,13 +123,14 @@ pub struct Train {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
-    /// Overwrite files that are no checkpoint or losses of makemore-tch, or those of another list or
-    /// kind of model
+    /// Overwrite files that are no checkpoint or losses of makemore-tch, those of another list or kind
+    /// of model, or a better model of the same list
     #[arg(long)]
     pub force: bool,
 
     /// Go on from a checkpoint of a network; of those of makemore.py as if the training had not been
-    /// interrupted, if FILE.last is there too, else with a new training of that network
+    /// interrupted, from the state in FILE.last, or if that is not there with a new training of that
+    /// network
     #[arg(long, value_name = "FILE")]
     pub resume: Option<PathBuf>,
 
