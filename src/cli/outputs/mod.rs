@@ -115,31 +115,31 @@ impl Outputs {
     }
 
     /// Saves the checkpoint of a model with a loss, where that is known, and returns where: beside
-    /// the model that is there if that is better. The state of the run is saved first where none of
-    /// this run is there yet, so that the two are never of different runs.
-    pub fn save(
-        &mut self,
-        checkpoint: &Checkpoint,
-        loss: Option<f64>,
-        state: Option<&Checkpoint>,
-    ) -> anyhow::Result<PathBuf> {
+    /// the model that is there if that is better.
+    pub fn save(&mut self, checkpoint: &Checkpoint, loss: Option<f64>) -> anyhow::Result<PathBuf> {
         let (force, is_worse) = (self.force, self.is_worse(loss));
         let is_left_alone = is_worse && self.is_resumed;
         let files = self.files_of(loss)?;
-        let is_first = files.state.as_ref().is_some_and(|place| !place.is_written);
-        let of_state = match state {
-            Some(state) if is_first => files.write_state(&state.to_bytes()?, force),
-            _ => Ok(()),
-        };
         if !is_left_alone {
             files.write(&checkpoint.to_bytes()?, force)?;
         }
         let saved = files.checkpoint.output.path().to_owned();
-        of_state?;
-        if !is_worse && let Some(beside) = self.beside.take() {
+        // The files beside hold the state of the run until it has another place.
+        let has_state = files.state.as_ref().is_none_or(|state| state.is_written);
+        if !is_worse
+            && has_state
+            && let Some(beside) = self.beside.take()
+        {
             beside.remove();
         }
         Ok(saved)
+    }
+
+    /// Whether the state of this run is saved where a model with a loss would be. It comes first, so
+    /// that a checkpoint is never beside the state of another run.
+    pub fn has_state(&mut self, loss: Option<f64>) -> anyhow::Result<bool> {
+        let state = self.files_of(loss)?.state.as_ref();
+        Ok(state.is_none_or(|state| state.is_written))
     }
 
     /// Saves the state of a run whose best model has a loss, where that is known.

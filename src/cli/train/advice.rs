@@ -17,7 +17,12 @@ const A_LITTLE: f64 = 0.02;
 
 impl Train {
     /// An error of the training, and what would work on this list.
-    pub(super) fn explain(&self, error: Error, task: &Task) -> anyhow::Error {
+    pub(super) fn explain(
+        &self,
+        error: Error,
+        task: &Task,
+        saved: Option<(u64, PathBuf)>,
+    ) -> anyhow::Error {
         let Error::Diverged { stage, number, .. } = error else {
             return error.into();
         };
@@ -33,9 +38,16 @@ impl Train {
         if options.regularization > 0.0 {
             remedy += " and a smaller --regularization";
         }
-        let out = self.out(ModelType::Bigram);
-        let out = out.display();
-        anyhow!("{error}; try {remedy} (nothing was saved to {out})")
+        let saved = match saved {
+            Some((epochs, file)) => {
+                format!("after {epochs} epochs it was saved to {}", file.display())
+            }
+            None => format!(
+                "nothing was saved to {}",
+                self.out(ModelType::Bigram).display()
+            ),
+        };
+        anyhow!("{error}; try {remedy} ({saved})")
     }
 
     /// What a loss that is too high has come from, and what to do; `lowest_loss` is the lowest of

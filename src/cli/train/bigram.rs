@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use makemore_tch::checkpoint::Checkpoint;
+use makemore_tch::error::Error;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::plots;
 use makemore_tch::sample::{SampleOptions, Sampler};
-use makemore_tch::score::{self};
+use makemore_tch::score;
 use makemore_tch::train::full_batch::{EPOCH, Trained, train};
 
 use super::arguments::Train;
@@ -38,11 +39,12 @@ impl Train {
         let log_every = self.log_every.unwrap_or(50);
         let mut log = Log::new(&task.options, log_every, self.json.json, context);
         let (mut saved, every) = (Instant::now(), self.save_every());
+        let mut last = None;
         let trained = train(&task.network, &task.examples, &task.options, |step| {
             log.add(step);
             if step.stage == EPOCH && saved.elapsed() >= every {
                 // What cannot be saved now is saved, or told, at the end.
-                let _ = task.save(&mut outputs, &log, step);
+                last = task.save(&mut outputs, &log, step).ok().or(last.take());
                 saved = Instant::now();
             }
             match interrupt.is_pressed() {
@@ -51,13 +53,13 @@ impl Train {
             }
         });
         log.end();
-        let trained = trained.map_err(|error| self.explain(error, &task))?;
+        let trained = trained.map_err(|error| self.explain(error, &task, last))?;
 
         // Saved before anything is printed, and whatever becomes of what is printed.
         let loss = trained.final_loss;
         let checkpoint = task.checkpoint(trained.epochs_done, loss)?;
         let nll = task.nll(&checkpoint)?;
-        let saved = outputs.save(&checkpoint, Some(nll), None)?;
+        let saved = outputs.save(&checkpoint, Some(nll))?;
         outputs.write_metrics(&log.rows())?;
         outputs.write_plot(&plots::LossCurve {
             losses: log.losses(),
@@ -68,7 +70,7 @@ impl Train {
             true => Some(self.how_to_go_on_with_epochs(&trained, &task.options, &saved)),
             false => self.warning(&trained, log.lowest(), &task),
         };
-        let printed = self.print(log, &task, &checkpoint, trained, &saved);
+        let printed = self.print(log, &task, &checkpoint, trained, (&saved, &interrupt));
         // All this is said even if nobody reads the results any more.
         for remark in remark.into_iter().chain(outputs.remark()) {
             context.remarks.say(remark);
@@ -88,7 +90,7 @@ impl Train {
         task: &Task,
         checkpoint: &Checkpoint,
         trained: Trained,
-        saved: &Path,
+        (saved, interrupt): (&Path, &Interrupt),
     ) -> anyhow::Result<()> {
         let is_saved = || {
             let saved = saved.display();
@@ -101,13 +103,18 @@ impl Train {
         let published = published_average_nll(task.data.counted.digest, self.added()?);
         let names = score::ranked(&*task.p, sampler.take(NAMES))?.into_iter();
         let names = names.map(|scored| (scored.name, Some(scored.likelihood)));
+        let parts = task.data.parts.clone().stopped_by(interrupt.flag());
+        let held_out = match HeldOut::of(model, &parts, &self.memory.memory()) {
+            Err(Error::Interrupted) => HeldOut::default(),
+            held_out => held_out?,
+        };
         let document = Document {
             kind: ModelType::Bigram.name(),
             steps: Some(trained.epochs_done),
             losses: Some(losses),
             final_loss: Some(trained.final_loss.into()),
             counting_nll: Some(task.counting_nll),
-            held_out: HeldOut::of(model, &task.data.parts, &self.memory.memory())?,
+            held_out,
             checkpoint: saved.to_string_lossy().into_owned(),
             names: found(&task.data.parts, &names.collect::<Vec<_>>())?,
             published: published.filter(|_| is_of_the_notes),

@@ -1,6 +1,6 @@
 //! What `train` trains of the lecture's network, and on what: read, and made or resumed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use makemore_tch::checkpoint::{Checkpoint, MAX_EPOCHS, Model, TrainedBigram};
@@ -200,12 +200,18 @@ impl Task {
         Ok(evaluate::counts(model, &self.counts)?.nll())
     }
 
-    /// Saves the network after an epoch, and the losses.
-    pub fn save(&self, outputs: &mut Outputs, log: &Log, step: Step) -> anyhow::Result<()> {
+    /// Saves the network after an epoch, and the losses; returns the number of epochs, and where.
+    pub fn save(
+        &self,
+        outputs: &mut Outputs,
+        log: &Log,
+        step: Step,
+    ) -> anyhow::Result<(u64, PathBuf)> {
         let checkpoint = self.checkpoint(step.number + 1, step.loss)?;
         let nll = self.nll(&checkpoint)?;
-        outputs.save(&checkpoint, Some(nll), None)?;
-        outputs.write_metrics(&log.rows())
+        let saved = outputs.save(&checkpoint, Some(nll))?;
+        outputs.write_metrics(&log.rows())?;
+        Ok((step.number + 1, saved))
     }
 
     /// The network after some epochs as it is saved.

@@ -49,7 +49,7 @@ impl Train {
             data: data.counted.digest,
             split: data.parts.split_of(),
         };
-        let saved = outputs.save(&checkpoint, None, None)?;
+        let saved = outputs.save(&checkpoint, None)?;
         document.checkpoint = saved.to_string_lossy().into_owned();
         // What fails from here on is told after the results.
         let plotted = self.plot(&orders, smoothing, &document.orders, &data, &mut outputs);

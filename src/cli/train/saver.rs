@@ -1,5 +1,6 @@
 //! What is done with the results of a training on words as they come: shown, and saved.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -30,8 +31,9 @@ pub struct Saver<'a> {
     /// Whether losses are printed as they come.
     prints: bool,
     events: Option<EventFile>,
-    /// The first fault, which did not end the training.
-    fault: Option<anyhow::Error>,
+    /// The faults that did not end the training, by what they left out; a later success takes one
+    /// away.
+    faults: BTreeMap<&'static str, anyhow::Error>,
     /// Whether the user was told of a better model that is there.
     has_remarked: bool,
     /// The first update of this run and its dev loss at the last evaluation, for the bar.
@@ -56,7 +58,7 @@ impl<'a> Saver<'a> {
             context,
             prints: !train.json.json,
             events: events.transpose()?,
-            fault: None,
+            faults: BTreeMap::new(),
             has_remarked: false,
             first_step: None,
             dev: None,
@@ -82,7 +84,7 @@ impl<'a> Saver<'a> {
     ) -> anyhow::Result<PathBuf> {
         self.bar.finish_and_clear();
         let loss = state.best.as_ref().and_then(|best| best.dev);
-        let saved = self.outputs.save(best, loss, None)?;
+        let saved = self.outputs.save(best, loss)?;
         if is_sound {
             self.save_state(state);
         }
@@ -97,14 +99,15 @@ impl<'a> Saver<'a> {
         state: &RunState,
         is_sound: bool,
     ) -> anyhow::Result<PathBuf> {
-        let whole = self.checkpoint(state, Some(state.shallow_clone()))?;
-        let whole = Some(&whole).filter(|_| is_sound);
-        self.outputs.save(best, Some(loss), whole)
+        self.save_best(best, Some(state).filter(|_| is_sound), Some(loss))
     }
 
-    /// The first fault that did not end the training.
+    /// A fault that did not end the training, if one is left.
     pub fn check(&mut self) -> anyhow::Result<()> {
-        self.fault.take().map_or(Ok(()), Err)
+        match self.faults.pop_first() {
+            Some((what, fault)) => Err(fault.context(what)),
+            None => Ok(()),
+        }
     }
 
     fn checkpoint(
@@ -144,22 +147,43 @@ impl<'a> Saver<'a> {
         let rows: Vec<_> = state.losses.iter().map(Losses::row).collect();
         let written = self.outputs.write_metrics(&rows);
         self.note(written, "the losses were not saved");
-        let loss = state.best.as_ref().and_then(|best| best.dev);
+        self.save_whole(state, state.best.as_ref().and_then(|best| best.dev));
+        self.say_what_is_better();
+    }
+
+    /// Saves the state of the run, whose best model has a loss, where that is known.
+    fn save_whole(&mut self, state: &RunState, loss: Option<f64>) {
         let whole = self.checkpoint(state, Some(state.shallow_clone()));
         let saved = whole.map_err(anyhow::Error::from);
         let saved = saved.and_then(|whole| self.outputs.save_state(&whole, loss));
         self.note(saved, "the state of the training was not saved");
-        self.say_what_is_better();
     }
 
-    /// Keeps the first fault for the end of the training, and tells the user of it now.
-    fn note(&mut self, result: anyhow::Result<()>, what: &'static str) {
-        if let Err(fault) = result.map_err(|fault| fault.context(what))
-            && self.fault.is_none()
+    /// Saves a model, after the state of its run where none is there yet.
+    fn save_best(
+        &mut self,
+        best: &Checkpoint,
+        state: Option<&RunState>,
+        loss: Option<f64>,
+    ) -> anyhow::Result<PathBuf> {
+        if let Some(state) = state
+            && !self.outputs.has_state(loss)?
         {
-            self.say(format!("{fault:#}; the training goes on"));
-            self.fault = Some(fault);
+            self.save_whole(state, loss);
         }
+        self.outputs.save(best, loss)
+    }
+
+    /// Keeps a fault for the end of the training, and tells the user of a new one.
+    fn note(&mut self, result: anyhow::Result<()>, what: &'static str) {
+        let Err(fault) = result else {
+            self.faults.remove(what);
+            return;
+        };
+        if !self.faults.contains_key(what) {
+            self.say(format!("{what}: {fault:#}"));
+        }
+        self.faults.insert(what, fault);
     }
 
     /// Tells the user once of a better model that stays where ours would be.
@@ -226,11 +250,8 @@ impl Report for Saver<'_> {
 
     fn best(&mut self, state: &RunState) {
         let loss = state.best.as_ref().and_then(|best| best.dev);
-        let saved = (|| {
-            let best = self.checkpoint(state, None)?;
-            let whole = self.checkpoint(state, Some(state.shallow_clone()))?;
-            self.outputs.save(&best, loss, Some(&whole))
-        })();
+        let best = self.checkpoint(state, None).map_err(anyhow::Error::from);
+        let saved = best.and_then(|best| self.save_best(&best, Some(state), loss));
         self.note(saved.map(drop), "the network was not saved");
         self.say_what_is_better();
     }
