@@ -231,6 +231,11 @@ fn a_network_of_another_type_is_not_overwritten() {
         error.contains("a model of type rnn; leave --type out"),
         "{error}"
     );
+    let error = folder.error(&format!("{resume} --type bigram"), 1);
+    assert!(
+        error.contains("a model of type rnn; leave --type out"),
+        "{error}"
+    );
     let error = folder.error(&format!("{resume} --out other.safetensors"), 1);
     assert!(
         error.contains("its training is over, after 40 steps"),
@@ -490,4 +495,18 @@ fn a_training_that_diverges_saves_the_best_before_or_says_that_it_saves_nothing(
         "{stderr}"
     );
     assert_eq!(folder.files(), ["list.txt"]);
+}
+
+/// A row of the hidden layer for each of 4,000 characters at each of 500 distances took 1.7 GB of the
+/// 100 MB that were allowed.
+#[test]
+fn an_mlp_of_many_characters_and_a_long_word_is_refused_where_memory_is_short() {
+    let folder = Folder::new();
+    let characters: Vec<char> = ('\u{4E00}'..).take(4000).collect();
+    let words = characters.chunks(2).map(|word| word.iter().collect());
+    let words: Vec<String> = words.chain([characters[..500].iter().collect()]).collect();
+    folder.write("list.txt", words.join("\n"));
+    let train = "train --type mlp --n-embd 1 --batch-size 4 --max-steps 1 --data list.txt";
+    let error = folder.error(&format!("{train} --memory 100MB"), 1);
+    assert!(error.contains("a step of 4 words"), "{error}");
 }

@@ -470,3 +470,18 @@ fn trigrams_by_gradient_descent_come_close_to_counting() {
     let scored = folder.json("score --json --model makemore.safetensors --data list.txt");
     assert!((number(&scored["nll"]) - loss).abs() < 1e-4, "{scored}");
 }
+
+/// A model of order 2 once took the place of one of order 6 in silence.
+#[test]
+fn a_worse_ngram_model_is_saved_beside_a_better_one() {
+    let folder = Folder::new();
+    folder.stdout("train --type ngram --out m.safetensors");
+    let better = folder.read("m.safetensors");
+    let worse = "train --type ngram --order 2 --out m.safetensors";
+    let told = folder.stderr(worse);
+    assert!(told.contains("m.safetensors has a better model"), "{told}");
+    assert_eq!(folder.read("m.safetensors"), better);
+    assert_eq!(folder.files(), ["m-2.safetensors", "m.safetensors"]);
+    folder.stdout(&format!("{worse} --force"));
+    assert_eq!(folder.read("m.safetensors"), folder.read("m-2.safetensors"));
+}

@@ -204,3 +204,11 @@ fn a_part_is_refused_of_another_list_and_of_a_model_that_has_none() {
         "{error}"
     );
 }
+
+/// A word without characters was printed as nothing.
+#[test]
+fn a_word_without_characters_is_seen() {
+    let printed = Folder::new().makemore("score").arg("").output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.contains("Likelihood for \"\" is: "), "{printed}");
+}

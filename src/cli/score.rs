@@ -263,7 +263,7 @@ impl Score {
             for bigram in &scored.bigrams {
                 writeln!(results, "{}", line_of(bigram))?;
             }
-            let (word, nll) = (format::visible(&scored.word), scored.nll);
+            let (word, nll) = (format::visible(score::shown(&scored.word)), scored.nll);
             let likelihood = scored.likelihood.scientific();
             writeln!(results, "Likelihood for {word} is: {likelihood}")?;
             writeln!(

@@ -57,8 +57,9 @@ impl Config {
         } else {
             sum
         };
+        let tables = self.kind.numbers_of_tables(v, &self.sizes);
         // The logits, their logarithms, and the gradients of both.
-        4 * tokens * (per_token.numbers + 4 * v) as u64
+        4 * (tokens * (per_token.numbers + 4 * v) as u64 + tables as u64)
     }
 
     /// The sizes as JSON, as a checkpoint holds them.

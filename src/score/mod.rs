@@ -224,8 +224,18 @@ pub struct ScoredName {
 
 impl fmt::Display for ScoredName {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "Likelihood for {}: {}", self.name, self.likelihood)
+        write!(
+            f,
+            "Likelihood for {}: {}",
+            shown(&self.name),
+            self.likelihood
+        )
     }
+}
+
+/// A word as a person sees it, also where it has no characters.
+pub fn shown(word: &str) -> &str {
+    if word.is_empty() { "\"\"" } else { word }
 }
 
 /// Scores names, the likeliest first; equally likely ones stay in their order.

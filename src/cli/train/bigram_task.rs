@@ -96,7 +96,8 @@ impl Train {
         match &checkpoint.model {
             Model::Bigram(trained) => Ok(trained),
             Model::Network(_) => {
-                bail!("{file}: a network of another type; only the lecture's is trained further")
+                let there = checkpoint.model.kind();
+                bail!("{file}: a model of type {there}; leave --type out")
             }
             Model::Ngram(_) => bail!(
                 "{file}: an n-gram model, which is counted and not trained further; count all lists together: --type ngram --data FILE FILE"

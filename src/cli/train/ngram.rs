@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use makemore_tch::libtorch::device;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, better_order};
+use makemore_tch::score::evaluate;
 use makemore_tch::{
     Checkpoint, LanguageModel, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots,
 };
@@ -36,6 +37,14 @@ impl Train {
                 "--plot draws the loss on dev, which is empty; give it words with --split or --dev FILE"
             );
         }
+        if data.has(Part::Dev) {
+            outputs.keep_better(&data.parts.split_of(), false, |there| {
+                let model = there.language_model();
+                Ok(Some(
+                    evaluate::parts(model, &data.parts, &[Part::Dev])?.nll(),
+                ))
+            })?;
+        }
         let memory = self.memory.memory();
         let orders = self.count(&data, &memory, context)?;
         let mut printer = Printer::new(self.json.json);
@@ -49,7 +58,7 @@ impl Train {
             data: data.counted.digest,
             split: data.parts.split_of(),
         };
-        let saved = outputs.save(&checkpoint, None)?;
+        let saved = outputs.save(&checkpoint, document.held_out.dev_loss)?;
         document.checkpoint = saved.to_string_lossy().into_owned();
         // What fails from here on is told after the results.
         let plotted = self.plot(&orders, smoothing, &document.orders, &data, &mut outputs);
@@ -60,6 +69,9 @@ impl Train {
         outputs.check_displaced()?;
         printed.with_context(|| failed("not all could be printed"))?;
         drawn.with_context(|| failed("no names can be drawn from it"))?;
+        if let Some(better) = outputs.remark() {
+            context.remarks.say(better);
+        }
         if let Some(best) = better_order(&document.orders) {
             context.remarks.say(format_args!(
                 "order {best} has the lowest dev loss; --order {best} trains it"

@@ -9,7 +9,7 @@ use makemore_tch::format;
 use makemore_tch::models::LanguageModel;
 use makemore_tch::models::ngram::orders::{Order, Tried};
 use makemore_tch::sample::{SampleOptions, Sampler};
-use makemore_tch::score::Likelihood;
+use makemore_tch::score::{Likelihood, shown};
 use makemore_tch::train::run_state::Losses;
 use serde::Serialize;
 
@@ -120,13 +120,9 @@ fn as_text<S: serde::Serializer>(part: &Option<Part>, serializer: S) -> Result<S
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        // A name without characters shall be seen.
-        let name = match self.name.as_str() {
-            "" => "\"\"",
-            name => name,
-        };
+        let name = shown(&self.name);
         match (&self.likelihood, self.part) {
-            (Some(likelihood), _) => write!(f, "Likelihood for {}: {likelihood}", self.name),
+            (Some(likelihood), _) => write!(f, "Likelihood for {name}: {likelihood}"),
             (None, Some(part)) => write!(f, "{name} ({part})"),
             (None, None) => write!(f, "{name} (new)"),
         }

@@ -56,6 +56,12 @@ pub trait Kind: fmt::Debug + Sync {
         Recipe::default()
     }
 
+    /// The numbers that a step of training keeps beside the parameters, whatever its words are, for
+    /// `v` characters.
+    fn numbers_of_tables(&self, _v: usize, _sizes: &Sizes) -> usize {
+        0
+    }
+
     /// Whether words may be longer than the block: what follows depends on the last characters alone,
     /// wherever in a word they are.
     fn takes_longer_words(&self) -> bool {

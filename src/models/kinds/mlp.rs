@@ -62,6 +62,12 @@ impl Kind for Mlp {
         )
     }
 
+    /// A row of the hidden layer for each character at each distance, and its gradient, each in two
+    /// orders.
+    fn numbers_of_tables(&self, v: usize, sizes: &Sizes) -> usize {
+        4 * sizes.block_size * (v + 1) * sizes.n_embd2
+    }
+
     fn recipe(&self, sizes: &Sizes) -> Recipe {
         Recipe {
             learning_rate: if sizes.batchnorm { 1e-2 } else { 5e-3 },
