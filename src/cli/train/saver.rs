@@ -84,11 +84,12 @@ impl<'a> Saver<'a> {
     ) -> anyhow::Result<PathBuf> {
         self.bar.finish_and_clear();
         let loss = state.best.as_ref().and_then(|best| best.dev);
-        let saved = self.outputs.save(best, loss)?;
+        let saved = self.save_best(best, Some(state).filter(|_| is_sound), loss);
+        // Also where the checkpoint could not be saved: the state has its parameters too.
         if is_sound {
             self.save_state(state);
         }
-        Ok(saved)
+        saved
     }
 
     /// Saves the results again, with a loss that was found out after the training.
