@@ -166,7 +166,7 @@ fn a_kill_at_any_moment_leaves_a_checkpoint_that_loads() {
 }
 
 /// A network that is trained in steps, and saved whenever it is better and every second.
-const STEPS: &str = "train --type mlp --n-embd 8 --n-embd2 16 --data words.txt --threads 1 --max-steps 1200 --eval-every 20 --save-every 1";
+const STEPS: &str = "train --type mlp --n-embd 8 --n-embd2 16 --data words.txt --threads 1 --max-steps 400 --eval-every 20 --save-every 1";
 
 /// A training was on disk at its end alone: `kill -9` lost all of it, or left two files of which
 /// neither was enough.
