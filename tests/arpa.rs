@@ -3,13 +3,11 @@
 //! `fixtures/odd_names_order_3.arpa.gz` is KenLM's model of the 1st, 3rd, 5th … line of
 //! `assets/names.txt`, one character a token: `lmplz -o 3 --discount_fallback`, and `gzip -9n`.
 
-mod common;
-
 use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 
-use common::Folder;
+use crate::common::Folder;
 use flate2::read::GzDecoder;
 use makemore_tch::memory::Memory;
 use proptest::prelude::*;

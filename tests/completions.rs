@@ -1,10 +1,8 @@
 //! `makemore-tch completions bash`, in a bash that sources it and presses the tab key
 
-mod common;
-
 use std::process::Command;
 
-use common::Folder;
+use crate::common::Folder;
 
 /// What bash offers for the last of some words, which may be empty.
 fn offers(words: &[&str]) -> Vec<String> {

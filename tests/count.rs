@@ -1,8 +1,6 @@
 //! `makemore-tch count`
 
-mod common;
-
-use common::Folder;
+use crate::common::{Folder, error_of};
 
 #[test]
 fn the_five_most_common_bigrams_and_the_sizes() {
@@ -156,7 +154,7 @@ fn a_full_disk_is_an_error_and_no_panic() {
         .open("/dev/full")
         .unwrap();
     let output = folder.process("count").stdout(full).output().unwrap();
-    let error = common::error_of(&output, 1);
+    let error = error_of(&output, 1);
     assert!(error.contains("No space left on device"), "{error}");
 }
 
@@ -172,7 +170,7 @@ fn help_on_a_full_disk_is_an_error_too() {
     let folder = Folder::new();
     for arguments in ["--help", "count --help", "--version"] {
         let output = folder.process(arguments).stdout(full()).output().unwrap();
-        let error = common::error_of(&output, 1);
+        let error = error_of(&output, 1);
         assert!(error.contains("No space left on device"), "{error}");
     }
 }
@@ -211,7 +209,7 @@ fn an_endless_line_is_refused_in_little_memory() {
         .arg(folder.makemore("").get_program())
         .output()
         .unwrap();
-    let error = common::error_of(&output, 1);
+    let error = error_of(&output, 1);
     assert!(
         error.contains("/dev/zero:1: the word is too long"),
         "{error}"
@@ -226,13 +224,13 @@ fn names_of_files_do_not_steer_the_terminal() {
     folder.write(name, "st. ives\n");
     for list in [name, "missing\u{1B}[2J\u{202E}.txt"] {
         let mut command = folder.makemore("count --data");
-        let error = common::error_of(&command.arg(list).output().unwrap(), 1);
+        let error = error_of(&command.arg(list).output().unwrap(), 1);
         assert!(error.contains("\\u{1b}["), "{error}");
         assert!(!error.contains(['\u{1B}', '\u{202E}']), "{error}");
     }
     // Without --data, as from `count *.txt`.
     let output = folder.makemore("count").arg(name).output().unwrap();
-    let error = common::error_of(&output, 2);
+    let error = error_of(&output, 2);
     assert!(
         error.ends_with("; lists of words are named with --data FILE"),
         "{error}"

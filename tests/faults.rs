@@ -1,10 +1,8 @@
 //! Training that is killed, and training on a full disk: no output is ever lost or left half.
 //!
-//! `scripts/fuzz.sh` runs it: `cargo test --release --test faults -- --ignored --nocapture`. The
-//! random moments follow from a seed, which is printed and can be set: `FAULTS_SEED=7`.
+//! `scripts/fuzz.sh` runs it: `cargo test --release --test program -- --ignored --nocapture faults::`.
+//! The random moments follow from a seed, which is printed and can be set: `FAULTS_SEED=7`.
 #![cfg(target_os = "linux")]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use common::Folder;
+use crate::common::Folder;
 
 const KILLS: usize = 200;
 

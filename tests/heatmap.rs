@@ -1,10 +1,8 @@
 //! `makemore-tch heatmap`; the pictures are decoded again and looked at
 
-mod common;
-
 use std::path::Path;
 
-use common::Folder;
+use crate::common::Folder;
 use image::{Rgb, RgbImage};
 use tch::Tensor;
 

@@ -1,12 +1,10 @@
 //! The documents of `--json` beside their schemas in `tests/schemas/` (RFC 8927), and the README's table of keys
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::Folder;
+use crate::common::{Folder, terminal};
 use makemore_tch::models::KINDS;
 use serde_json::Value;
 
@@ -184,34 +182,15 @@ fn the_readme_has_every_key_and_no_other() {
 #[test]
 fn json_on_a_terminal_has_escapes_for_what_would_steer_it() {
     use std::io::Read;
-    use std::os::fd::{FromRawFd, OwnedFd};
-    use std::process::Stdio;
-    use std::ptr::null_mut;
 
     let folder = Folder::new();
     folder.write("list.txt", "a\u{202E}b\n");
-    let (mut ours, mut its) = (0, 0);
-    // SAFETY: writes two file descriptors, which nothing else owns; the rest may be null.
-    let (ours, its) = unsafe {
-        let opened = libc::openpty(
-            &raw mut ours,
-            &raw mut its,
-            null_mut(),
-            null_mut(),
-            null_mut(),
-        );
-        assert_eq!(opened, 0);
-        (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(its))
-    };
+    let (mut ours, its) = terminal();
     let count = "count --json --data list.txt";
-    let mut child = folder
-        .process(count)
-        .stdout(Stdio::from(its))
-        .spawn()
-        .unwrap();
+    let mut child = folder.process(count).stdout(its).spawn().unwrap();
     let mut printed = Vec::new();
     // Ends with an error where the program has closed the terminal.
-    let _ = fs::File::from(ours).read_to_end(&mut printed);
+    let _ = ours.read_to_end(&mut printed);
     assert!(child.wait().unwrap().success());
     let printed = String::from_utf8(printed).unwrap();
     assert!(

@@ -1,8 +1,6 @@
 //! `makemore-tch lecture`, `devices`, `completions` and the help
 
-mod common;
-
-use common::Folder;
+use crate::common::Folder;
 use serde_json::Value;
 
 /// The figures of a document, with their section's lecture.

@@ -1,9 +1,7 @@
 //! `makemore-tch train --type gru` and the other networks of makemore.py and lecture 5, as users run
 //! them.
 
-mod common;
-
-use common::Folder;
+use crate::common::Folder;
 use makemore_tch::models::{KINDS, Kind};
 use serde_json::Value;
 

@@ -1,10 +1,8 @@
 //! `makemore-tch train --type ngram`, its splits, and the other commands with its model.
 
-mod common;
-
 use std::collections::HashSet;
 
-use common::Folder;
+use crate::common::Folder;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Order, Orders, better_order};
 use makemore_tch::{List, Parts, Shares, Smoothing, Source, Split, count};

@@ -1,11 +1,9 @@
 //! `makemore-tch sample`
 
-mod common;
-
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use common::{Folder, PUBLISHED_NAMES};
+use crate::common::{Folder, PUBLISHED_NAMES};
 
 #[test]
 fn the_published_names_highest_first() {

@@ -1,12 +1,10 @@
 //! Networks that are saved while they train: whatever ends a training, no more than a minute is lost.
 #![cfg(target_os = "linux")]
 
-mod common;
-
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::Folder;
+use crate::common::Folder;
 
 const NAMES: &str = include_str!("../assets/names.txt");
 

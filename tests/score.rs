@@ -1,8 +1,6 @@
 //! `makemore-tch score`
 
-mod common;
-
-use common::Folder;
+use crate::common::Folder;
 
 #[test]
 fn good_as_in_the_notes() {

@@ -3,10 +3,9 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
@@ -58,18 +57,9 @@ END
 esac
 "#;
 
-/// Held while a program is written or started: a process that is started meanwhile has the file
-/// open for writing for a moment too, and then the program cannot be run ("Text file busy").
-static PROGRAMS: Mutex<()> = Mutex::new(());
-
 /// Runs a command to its end.
 fn output(mut command: Command) -> Output {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = {
-        let _alone = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
-        command.spawn().unwrap()
-    };
-    child.wait_with_output().unwrap()
+    command.output().unwrap()
 }
 
 /// A checkout with nothing but the scripts.
@@ -81,8 +71,7 @@ impl Checkout {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
         fs::create_dir(checkout.path("scripts")).unwrap();
         for script in ["setup.sh", "build.sh", "run.sh", "fuzz.sh", "bench.sh"] {
-            let _alone = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
-            fs::copy(scripts.join(script), checkout.path("scripts").join(script)).unwrap();
+            symlink(scripts.join(script), checkout.path("scripts").join(script)).unwrap();
         }
         fs::create_dir(checkout.path("bin")).unwrap();
         checkout.program("python3", PYTHON);
@@ -96,11 +85,15 @@ impl Checkout {
         self.0.path().join(name)
     }
 
+    /// Writes a program by another process. If this one had it open, so would each process that another
+    /// test starts meanwhile, for a moment, and the program could not be run ("Text file busy").
     fn program(&self, name: &str, text: &str) {
-        let path = self.path("bin").join(name);
-        let _alone = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let status = Command::new("sh")
+            .args(["-c", r#"printf %s "$1" > "$0" && chmod +x "$0""#])
+            .arg(self.path("bin").join(name))
+            .arg(text)
+            .status();
+        assert!(status.unwrap().success());
     }
 
     fn script(&self, name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Command {

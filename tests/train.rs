@@ -1,8 +1,6 @@
 //! `makemore-tch train`, its checkpoints and its files
 
-mod common;
-
-use common::{Folder, PUBLISHED_LOSSES, PUBLISHED_NAMES};
+use crate::common::{Folder, PUBLISHED_LOSSES, PUBLISHED_NAMES, error_of};
 use makemore_tch::checkpoint::TrainedBigram;
 use makemore_tch::{Checkpoint, Model};
 
@@ -215,7 +213,7 @@ fn the_file_that_standard_output_goes_to_is_no_output() {
     ] {
         let mut train = folder.process(&format!("train --epochs 1 {arguments}"));
         let output = train.stdout(printed.try_clone().unwrap()).output().unwrap();
-        let error = common::error_of(&output, 1);
+        let error = error_of(&output, 1);
         assert!(
             error.contains("it is where standard output goes"),
             "{error}"
@@ -302,15 +300,12 @@ fn quiet_is_silent_on_standard_error() {
 
 #[cfg(unix)]
 mod interrupted {
-    use std::ffi::CStr;
-    use std::fs::File;
     use std::io::{BufRead, BufReader, Read};
-    use std::os::fd::AsRawFd;
-    use std::os::unix::fs::OpenOptionsExt;
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
 
     use super::{Folder, trained};
+    use crate::common::terminal;
 
     /// A training without end, after its first line.
     fn start(folder: &Folder) -> Child {
@@ -374,24 +369,6 @@ mod interrupted {
     fn read_losses(of: impl Read) {
         let mut lines = BufReader::new(of).lines();
         assert!(lines.any(|line| line.unwrap().starts_with("Step: ")));
-    }
-
-    /// A terminal, and the end of it that a shell has. No other process inherits them.
-    fn terminal() -> (File, File) {
-        let open = |path: &str| {
-            let mut options = File::options();
-            options.read(true).write(true).custom_flags(libc::O_NOCTTY);
-            options.open(path).unwrap()
-        };
-        let ours = open("/dev/ptmx");
-        // SAFETY: the file is a terminal. The name is copied before it is asked for again.
-        let name = unsafe {
-            assert_eq!(libc::grantpt(ours.as_raw_fd()), 0);
-            assert_eq!(libc::unlockpt(ours.as_raw_fd()), 0);
-            CStr::from_ptr(libc::ptsname(ours.as_raw_fd()))
-        };
-        let of_shell = open(name.to_str().unwrap());
-        (ours, of_shell)
     }
 
     /// An interactive shell and the kernel both send SIGHUP; the second one ended the training unsaved.
@@ -684,7 +661,7 @@ fn a_closed_or_full_stdout_does_not_shorten_the_training() {
             "train -q --force --metrics m.csv --out full.safetensors{arguments}"
         ));
         let output = train.stdout(full()).output().unwrap();
-        let error = common::error_of(&output, 1);
+        let error = error_of(&output, 1);
         assert!(error.contains("No space left on device"), "{error}");
         assert_eq!(epochs(&folder, "full.safetensors"), 301);
         assert_eq!(
@@ -755,7 +732,7 @@ fn an_output_is_not_the_list_that_standard_input_is() {
     ] {
         let stdin = std::fs::File::open(folder.path(list)).unwrap();
         let output = folder.process(arguments).stdin(stdin).output().unwrap();
-        let error = common::error_of(&output, 1);
+        let error = error_of(&output, 1);
         assert!(error.contains("are the same file"), "{error}");
         assert_eq!(folder.read(list), b"emma\n");
     }

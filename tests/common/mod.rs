@@ -1,6 +1,6 @@
 //! What the tests of the program share: running it in a folder of its own.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -108,4 +108,31 @@ pub fn error_of(output: &Output, status: i32) -> String {
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.starts_with("error: "), "{stderr}");
     stderr.trim_end().to_owned()
+}
+
+/// A terminal, and the end of it that a program has. No other process inherits them.
+#[cfg(unix)]
+pub fn terminal() -> (fs::File, fs::File) {
+    use std::ffi::CStr;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::sync::Mutex;
+
+    let open = |path: &str| {
+        let mut options = fs::File::options();
+        options.read(true).write(true).custom_flags(libc::O_NOCTTY);
+        options.open(path).unwrap()
+    };
+    let ours = open("/dev/ptmx");
+    /// Held while libc's one buffer of a name is read.
+    static NAME: Mutex<()> = Mutex::new(());
+    let _alone = NAME.lock().unwrap();
+    // SAFETY: the file is a terminal, and nothing else asks for a name.
+    let name = unsafe {
+        assert_eq!(libc::grantpt(ours.as_raw_fd()), 0);
+        assert_eq!(libc::unlockpt(ours.as_raw_fd()), 0);
+        CStr::from_ptr(libc::ptsname(ours.as_raw_fd()))
+    };
+    let its = open(name.to_str().unwrap());
+    (ours, its)
 }
