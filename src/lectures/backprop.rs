@@ -6,12 +6,12 @@ use tch::{Device, Kind, Tensor};
 
 use super::bit_for_bit::formula::{Formula, by_operations};
 use super::bit_for_bit::updates::descend;
-use super::data::{BATCH, Batches, Dataset};
+use super::data::{BATCH, Splits, numbers};
 use super::figures::{Figure, Tolerance};
-use super::layers::learned;
-use super::names;
+use super::layers::{Mode, Module, learned};
+use super::names::{self, Names};
 use super::stage::{Section, Stage};
-use super::training::{Published, STEPS, Schedule, train};
+use super::training::{Published, STEPS, train};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
@@ -42,13 +42,23 @@ const BLOCK_SIZE: usize = 3;
 /// Keeps the root of the variance from 0.
 const EPS: f64 = 1e-5;
 
-/// `C [27, 10]`, `W1 [30, H]`, `b1 [H]`, `W2 [H, 27]`, `b2 [27]`, gain `[1, H]` and bias `[1, H]`.
-struct Network([Tensor; 7]);
+/// A hidden layer of `H` with batch normalisation, trained by gradients that are derived by hand.
+struct ByHand {
+    /// `C [27, 10]`, `W1 [30, H]`, `b1 [H]`, `W2 [H, 27]`, `b2 [27]`, gain `[1, H]` and bias `[1, H]`.
+    parameters: [Tensor; 7],
+    /// The mean and the variance at inference, `[1, H]` each.
+    statistics: [Tensor; 2],
+}
 
-impl Network {
-    /// With a hidden layer of `h`. No parameter is 0, which would hide mistakes.
-    fn new(generator: &mut Generator, of_gain: [Tensor; 2], device: Device) -> Result<Self> {
-        let h = of_gain[0].size()[1];
+impl ByHand {
+    /// No parameter is 0, which would hide mistakes.
+    fn new(h: i64, device: Device) -> Result<(Self, Generator)> {
+        let mut generator = Generator::seeded(SEED_OF_GAIN)?;
+        let gain = generator.normal(&[1, h])?.f_mul_scalar(0.1)?;
+        let gain = gain.f_add_scalar(1.0)?;
+        let bias = generator.normal(&[1, h])?.f_mul_scalar(0.1)?;
+        drop(generator);
+        let mut generator = Generator::seeded(SEED)?;
         let mut randn = |shape: &[i64], factor: f64| -> Result<Tensor> {
             Ok(generator.normal(shape)?.f_mul_scalar(factor)?)
         };
@@ -57,21 +67,22 @@ impl Network {
         let b1 = randn(&[h], 0.1)?;
         let w2 = randn(&[h, 27], 0.1)?;
         let b2 = randn(&[27], 0.1)?;
-        let [gain, bias] = of_gain;
         let mut parameters = [c, w1, b1, w2, b2, gain, bias];
         for parameter in &mut parameters {
             *parameter = learned(parameter, device)?;
         }
-        Ok(Self(parameters))
-    }
-
-    fn parameters(&self) -> usize {
-        self.0.iter().map(Tensor::numel).sum()
+        let full = |number: f64| Tensor::f_full([1, h], number, (Kind::Float, device));
+        let statistics = [full(0.0)?, full(1.0)?];
+        let network = Self {
+            parameters,
+            statistics,
+        };
+        Ok((network, generator))
     }
 
     /// `[N, 3]` to `emb [N, 3, 10]`, `embcat [N, 30]` and `hprebn [N, H]`.
     fn hidden(&self, x: &Tensor) -> Result<[Tensor; 3]> {
-        let [c, w1, b1, ..] = &self.0;
+        let [c, w1, b1, ..] = &self.parameters;
         // emb = C[Xb]
         // embcat = emb.view(emb.shape[0], -1)
         // hprebn = embcat @ W1 + b1
@@ -80,28 +91,59 @@ impl Network {
         let hprebn = embcat.f_matmul(w1)?.f_add(b1)?;
         Ok([emb, embcat, hprebn])
     }
+
+    /// Takes the statistics of all training examples, `[N, 3]`, for inference.
+    fn calibrate(&mut self, x: &Tensor) -> Result<()> {
+        let [_, _, hprebn] = tch::no_grad(|| self.hidden(x))?;
+        self.statistics = mean_and_variance(&hprebn)?;
+        Ok(())
+    }
 }
 
-/// Gain and bias, `[1, H]` each.
-fn gain_and_bias(h: i64) -> Result<[Tensor; 2]> {
-    let mut generator = Generator::seeded(SEED_OF_GAIN)?;
-    let gain = generator
-        .normal(&[1, h])?
-        .f_mul_scalar(0.1)?
-        .f_add_scalar(1.0)?;
-    let bias = generator.normal(&[1, h])?.f_mul_scalar(0.1)?;
-    Ok([gain, bias])
+/// The mean and the variance of each column, `[R, C]` to `[1, C]` each.
+fn mean_and_variance(x: &Tensor) -> Result<[Tensor; 2]> {
+    let rows = [0].as_slice();
+    Ok([
+        x.f_mean_dim(rows, true, Kind::Float)?,
+        x.f_var_dim(rows, true, true)?,
+    ])
+}
+
+impl Module for ByHand {
+    fn parameters(&mut self) -> &mut [Tensor] {
+        &mut self.parameters
+    }
+
+    /// At inference; in training [`ByHand::gradients`] goes forward and backward.
+    fn forward(&self, x: &Tensor, _: &mut Mode) -> Result<Tensor> {
+        let [_, _, _, w2, b2, bngain, bnbias] = &self.parameters;
+        let [bnmean, bnvar] = &self.statistics;
+        let [_, _, hprebn] = self.hidden(x)?;
+        // hpreact = bngain * (hpreact - bnmean) * (bnvar + 1e-5)**-0.5 + bnbias
+        let bnvar_inv = bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-0.5)?;
+        let hpreact = bngain.f_mul(&hprebn.f_sub(bnmean)?)?.f_mul(&bnvar_inv)?;
+        // h = torch.tanh(hpreact)
+        // logits = h @ W2 + b2
+        Ok(hpreact.f_add(bnbias)?.f_tanh()?.f_matmul(w2)?.f_add(b2)?)
+    }
+
+    fn step(&mut self, xb: &Tensor, yb: &Tensor, lr: f64) -> Result<Tensor> {
+        let (loss, grads) = tch::no_grad(|| self.gradients(xb, yb))?;
+        // for p, grad in zip(parameters, grads): p.data += -lr * grad
+        descend(&mut self.parameters, &grads, lr)?;
+        Ok(loss)
+    }
 }
 
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
-    let data = Dataset::new(words, BLOCK_SIZE, stage.options.device)?;
+    let splits = Splits::new(words, BLOCK_SIZE, stage.options.device)?;
     stage.show(Section::new(
         "The data",
         "The examples of lecture 3.",
-        data.figures(),
+        splits.figures(),
     ))?;
-    exercises(stage, &data)?;
-    training(stage, &data)
+    exercises(stage, &splits)?;
+    training(stage, &splits)
 }
 
 /// The sum of each column, `[R, C]` to `[1, C]`.
@@ -115,13 +157,13 @@ fn row_sums(x: &Tensor) -> Result<Tensor> {
 }
 
 /// A tensor of the forward pass with its name, and its gradient by hand.
-type ByHand = (&'static str, Tensor, Tensor);
+type Derived = (&'static str, Tensor, Tensor);
 
 /// Exercise 1: the loss of targets, `[N, 1]`, after contexts, `[N, 3]`, in pieces that are small enough
 /// to go back through one at a time, and their gradients.
 // Long: every line of the notebook's forward and backward pass, whose tensors share their names.
-fn step_by_step(network: &Network, xb: &Tensor, ys: &Tensor) -> Result<(Tensor, Vec<ByHand>)> {
-    let [c, w1, b1, w2, b2, bngain, bnbias] = &network.0;
+fn step_by_step(network: &ByHand, xb: &Tensor, ys: &Tensor) -> Result<(Tensor, Vec<Derived>)> {
+    let [c, w1, b1, w2, b2, bngain, bnbias] = &network.parameters;
     let n = BATCH as f64;
     let [emb, embcat, hprebn] = network.hidden(xb)?;
     let bnmeani = column_sums(&hprebn)?.f_mul_scalar(1.0 / n)?; // [1, H]
@@ -216,13 +258,10 @@ fn largest(one: &Tensor, other: &Tensor) -> Result<f64> {
 }
 
 /// Exercises 1 to 3.
-fn exercises(stage: &mut Stage, data: &Dataset) -> Result<()> {
-    let of_gain = gain_and_bias(64)?;
-    let mut generator = Generator::seeded(SEED)?;
-    let network = Network::new(&mut generator, of_gain, stage.options.device)?;
-    let Some((xb, yb)) = Batches::new(&data.train, &mut generator, 1).next()? else {
-        return Ok(());
-    };
+fn exercises(stage: &mut Stage, splits: &Splits) -> Result<()> {
+    let (mut network, mut generator) = ByHand::new(64, stage.options.device)?;
+    let (xb, yb) = splits.train.batches(&mut generator, 1)?;
+    let (xb, yb) = (xb.f_get(0)?, yb.f_get(0)?);
     let ys = yb.f_unsqueeze(1)?;
     let (loss, by_hand) = step_by_step(&network, &xb, &ys)?;
     let tensors: Vec<&Tensor> = by_hand.iter().map(|(_, tensor, _)| tensor).collect();
@@ -232,7 +271,7 @@ fn exercises(stage: &mut Stage, data: &Dataset) -> Result<()> {
         "The network of lecture 3 with a hidden layer of 64, in steps so small that each has a simple \
          derivative; no parameter is 0, which would hide mistakes.",
         vec![
-            Figure::same("parameters", network.parameters(), 4137),
+            Figure::same("parameters", network.nelement(), 4137),
             Figure::about("loss", loss.f_double_value(&[])?, "3.3377", 0.2, UNSEEDED),
         ],
     ))?;
@@ -253,9 +292,9 @@ fn exercises(stage: &mut Stage, data: &Dataset) -> Result<()> {
             let place = place.unwrap_or_default();
             (&by_hand[place].1, &by_autograd[place])
         });
-    exercise_2(stage, data, &yb, &loss, logits)?;
+    exercise_2(stage, splits, &yb, &loss, logits)?;
 
-    let [.., bngain, bnbias] = &network.0;
+    let [.., bngain, bnbias] = &network.parameters;
     let (dhprebn, fast) = tch::no_grad(|| -> Result<_> {
         let dhprebn = of_batch_norm(hpreact.1, bngain, bnvar_inv.0, bnraw.0)?;
         let formula = Formula::Variance { eps: EPS };
@@ -275,7 +314,7 @@ fn exercises(stage: &mut Stage, data: &Dataset) -> Result<()> {
 /// Cross-entropy of logits and its gradient in one go, beside the loss and autograd's gradient.
 fn exercise_2(
     stage: &mut Stage,
-    data: &Dataset,
+    splits: &Splits,
     yb: &Tensor,
     loss: &Tensor,
     (logits, autograd): (&Tensor, &Tensor),
@@ -283,13 +322,12 @@ fn exercise_2(
     let tolerance = Tolerance::on(stage.options.device);
     let dlogits = tch::no_grad(|| of_cross_entropy(logits, &yb.f_unsqueeze(1)?))?;
     if stage.options.pictures {
-        let values: Vec<f32> = Vec::try_from(dlogits.f_to_device(Device::Cpu)?.f_view([-1])?)?;
-        let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+        let values: Vec<f64> = numbers(&dlogits)?.into_iter().map(f64::from).collect();
         let image = MatrixImage {
             title: "Gradient of the logits",
             row: "example",
             column: "next character",
-            columns: data.vocabulary.characters(),
+            columns: splits.vocabulary.characters(),
             values: &values,
             unit: "gradient",
         };
@@ -342,81 +380,60 @@ fn of_batch_norm(
 }
 
 /// Exercise 4: training with these gradients.
-fn training(stage: &mut Stage, data: &Dataset) -> Result<()> {
+fn training(stage: &mut Stage, splits: &Splits) -> Result<()> {
     let device = stage.options.device;
-    let of_gain = gain_and_bias(200)?;
-    let mut generator = Generator::seeded(SEED)?;
-    let mut network = Network::new(&mut generator, of_gain, device)?;
-    let figures = vec![Figure::same("parameters", network.parameters(), 12_297)];
-    let schedule = Schedule {
-        steps: STEPS,
-        lower_from: 100_000,
-    };
-    let step = |xb: &Tensor, yb: &Tensor, lr| -> Result<Tensor> {
-        let (loss, gradients) = tch::no_grad(|| gradients(&network, xb, yb))?;
-        // for p, grad in zip(parameters, grads): p.data += -lr * grad
-        descend(&mut network.0, &gradients, lr)?;
-        Ok(loss)
-    };
-    let run = train(stage, &data.train, &mut generator, schedule, step)?;
-    let tolerance = Tolerance::on(device).of_another_network(0.01, UNSEEDED);
+    let (mut network, mut generator) = ByHand::new(200, device)?;
+    let figures = vec![Figure::same("parameters", network.nelement(), 12_297)];
+    let run = train(
+        stage,
+        splits,
+        &mut generator,
+        &mut network,
+        [STEPS, 100_000],
+    )?;
+    network.calibrate(&splits.train.xs)?;
     let published = Published {
         title: "Exercise 4: training by hand",
         explanation: "A hidden layer of 200, trained without autograd. The lecture's network has \
                       another gain and bias at first, and is another one, about as good.",
         losses: LOSSES,
         at_the_end: ["2.0705", "2.1099"],
-        tolerance,
+        tolerance: Tolerance::on(device).of_another_network(0.01, UNSEEDED),
+        names: Some(Names {
+            explanation: names::OF_ANOTHER,
+            published: NAMES,
+            seed: Some(names::SEED),
+        }),
     };
-    let [_, _, hprebn] = tch::no_grad(|| network.hidden(&data.train.xs))?;
-    // Mean and variance of all that was trained on stand in for the batch's.
-    let mean = hprebn.f_mean_dim([0].as_slice(), true, Kind::Float)?;
-    let var = hprebn.f_var_dim([0].as_slice(), true, true)?;
-    let logits = |x: &Tensor| evaluate(&network, x, &mean, &var);
-    published.show(stage, data, &run, figures, logits)?;
-    if !run.training.is_whole() {
-        return Ok(());
+    published.show(stage, splits, (run, generator), &network, figures)
+}
+
+impl ByHand {
+    /// The loss of a batch, and the gradients of the parameters.
+    fn gradients(&self, x: &Tensor, y: &Tensor) -> Result<(Tensor, [Tensor; 7])> {
+        let [c, w1, _, w2, b2, bngain, bnbias] = &self.parameters;
+        // Forward.
+        let [emb, embcat, hprebn] = self.hidden(x)?;
+        let [bnmean, bnvar] = mean_and_variance(&hprebn)?;
+        let bnvar_inv = bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-0.5)?;
+        let bnraw = hprebn.f_sub(&bnmean)?.f_mul(&bnvar_inv)?;
+        let hpreact = bngain.f_mul(&bnraw)?.f_add(bnbias)?;
+        let h = hpreact.f_tanh()?;
+        let logits = h.f_matmul(w2)?.f_add(b2)?;
+        let loss = cross_entropy(&logits, y)?;
+        // Backward.
+        let dlogits = of_cross_entropy(&logits, &y.f_unsqueeze(1)?)?;
+        let dh = dlogits.f_matmul(&w2.f_tr()?)?;
+        let dw2 = h.f_tr()?.f_matmul(&dlogits)?;
+        let db2 = column_sums(&dlogits)?.f_view([-1])?;
+        let dhpreact = h.f_square()?.f_neg()?.f_add_scalar(1.0)?.f_mul(&dh)?;
+        let dbngain = column_sums(&bnraw.f_mul(&dhpreact)?)?;
+        let dbnbias = column_sums(&dhpreact)?;
+        let dhprebn = of_batch_norm(&dhpreact, bngain, &bnvar_inv, &bnraw)?;
+        let dembcat = dhprebn.f_matmul(&w1.f_tr()?)?;
+        let dw1 = embcat.f_tr()?.f_matmul(&dhprebn)?;
+        let db1 = column_sums(&dhprebn)?.f_view([-1])?;
+        let dc = of_embedding(c, x, &dembcat.f_view(emb.size().as_slice())?)?;
+        Ok((loss, [dc, dw1, db1, dw2, db2, dbngain, dbnbias]))
     }
-    drop(generator);
-    let generator = &mut Generator::seeded(names::SEED)?;
-    let names = (names::OF_ANOTHER, NAMES);
-    names::show(stage, data, generator, names, tolerance, logits)
-}
-
-/// The loss of a batch, and the gradients of the parameters, derived by hand.
-fn gradients(network: &Network, x: &Tensor, y: &Tensor) -> Result<(Tensor, [Tensor; 7])> {
-    let [c, w1, _, w2, b2, bngain, bnbias] = &network.0;
-    // Forward.
-    let [emb, embcat, hprebn] = network.hidden(x)?;
-    let bnmean = hprebn.f_mean_dim([0].as_slice(), true, Kind::Float)?;
-    let bnvar = hprebn.f_var_dim([0].as_slice(), true, true)?;
-    let bnvar_inv = bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-0.5)?;
-    let bnraw = hprebn.f_sub(&bnmean)?.f_mul(&bnvar_inv)?;
-    let hpreact = bngain.f_mul(&bnraw)?.f_add(bnbias)?;
-    let h = hpreact.f_tanh()?;
-    let logits = h.f_matmul(w2)?.f_add(b2)?;
-    let loss = cross_entropy(&logits, y)?;
-    // Backward.
-    let dlogits = of_cross_entropy(&logits, &y.f_unsqueeze(1)?)?;
-    let dh = dlogits.f_matmul(&w2.f_tr()?)?;
-    let dw2 = h.f_tr()?.f_matmul(&dlogits)?;
-    let db2 = column_sums(&dlogits)?.f_view([-1])?;
-    let dhpreact = h.f_square()?.f_neg()?.f_add_scalar(1.0)?.f_mul(&dh)?;
-    let dbngain = column_sums(&bnraw.f_mul(&dhpreact)?)?;
-    let dbnbias = column_sums(&dhpreact)?;
-    let dhprebn = of_batch_norm(&dhpreact, bngain, &bnvar_inv, &bnraw)?;
-    let dembcat = dhprebn.f_matmul(&w1.f_tr()?)?;
-    let dw1 = embcat.f_tr()?.f_matmul(&dhprebn)?;
-    let db1 = column_sums(&dhprebn)?.f_view([-1])?;
-    let dc = of_embedding(c, x, &dembcat.f_view(emb.size().as_slice())?)?;
-    Ok((loss, [dc, dw1, db1, dw2, db2, dbngain, dbnbias]))
-}
-
-/// The logits with a mean and a variance, `[1, H]`; `[N, 3]` to `[N, 27]`.
-fn evaluate(network: &Network, x: &Tensor, mean: &Tensor, var: &Tensor) -> Result<Tensor> {
-    let [_, _, _, w2, b2, bngain, bnbias] = &network.0;
-    let [_, _, hprebn] = network.hidden(x)?;
-    let inverse = var.f_add_scalar(EPS)?.f_pow_tensor_scalar(-0.5)?;
-    let hpreact = bngain.f_mul(&hprebn.f_sub(mean)?)?.f_mul(&inverse)?;
-    Ok(hpreact.f_add(bnbias)?.f_tanh()?.f_matmul(w2)?.f_add(b2)?)
 }

@@ -8,12 +8,12 @@ use super::bit_for_bit::formula::Formula;
 use super::bit_for_bit::one_pass::normalized;
 use super::bit_for_bit::tape::Tape;
 use super::bit_for_bit::updates::{descend, update_running};
-use super::data::Dataset;
+use super::data::{Splits, numbers};
 use super::figures::{Figure, Tolerance};
-use super::layers::{Layer, Mode, Sequential, learned};
-use super::names;
+use super::layers::{Layer, Mode, Module, Sequential, learned};
+use super::names::{self, Names};
 use super::stage::{Section, Stage};
-use super::training::{Published, STEPS, Schedule, at_the_end, train};
+use super::training::{Published, STEPS, at_the_end, train};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
@@ -41,6 +41,9 @@ const LOSSES: &str = "3.3239 2.0322 2.5675 2.0125 2.2446 1.8897 2.0785 2.3681 2.
 /// The steps of the deep network.
 const DEEP_STEPS: u64 = 1001;
 
+/// The layers of our network before the first one of the notebook's list.
+const BEFORE: usize = 2;
+
 /// The outputs of its tanh layers: the layer, their mean, standard deviation, and the share of those
 /// above 0.97 or below -0.97 in percent; and the standard deviation of their gradients.
 const TANHS: [(usize, [&str; 3], &str); 5] = [
@@ -51,42 +54,32 @@ const TANHS: [(usize, [&str; 3], &str); 5] = [
     (14, ["+0.00", "0.65", "1.88"], "1.952382e-03"),
 ];
 
-/// Its matrices, with their places among the parameters: the shape, the mean and the standard
-/// deviation of the gradient, and the ratio of that to the standard deviation of the weights.
-const WEIGHTS: [(&str, &str, &str, &str); 7] = [
-    ("0: [27, 10]", "+0.000000", "8.020534e-03", "8.012630e-03"),
-    ("1: [30, 100]", "+0.000246", "9.241077e-03", "4.881091e-02"),
-    ("4: [100, 100]", "+0.000113", "7.132879e-03", "6.964619e-02"),
-    ("7: [100, 100]", "-0.000086", "6.234305e-03", "6.073741e-02"),
-    (
-        "10: [100, 100]",
-        "+0.000052",
-        "5.742187e-03",
-        "5.631483e-02",
-    ),
-    (
-        "13: [100, 100]",
-        "+0.000032",
-        "5.672205e-03",
-        "5.570125e-02",
-    ),
-    ("16: [100, 27]", "-0.000082", "1.209416e-02", "1.160106e-01"),
+/// Its matrices: the place among the parameters, the mean and the standard deviation of the gradient,
+/// and the ratio of that to the standard deviation of the weights.
+const WEIGHTS: [(usize, [&str; 3]); 7] = [
+    (0, ["+0.000000", "8.020534e-03", "8.012630e-03"]),
+    (1, ["+0.000246", "9.241077e-03", "4.881091e-02"]),
+    (4, ["+0.000113", "7.132879e-03", "6.964619e-02"]),
+    (7, ["-0.000086", "6.234305e-03", "6.073741e-02"]),
+    (10, ["+0.000052", "5.742187e-03", "5.631483e-02"]),
+    (13, ["+0.000032", "5.672205e-03", "5.570125e-02"]),
+    (16, ["-0.000082", "1.209416e-02", "1.160106e-01"]),
 ];
 
 const NAMES: &str = "carpah qarlileif jmrix thty sacansa jazhnte dpn arciigqeiunellaia chriiv kalein \
                      dhlm join qhinn sroin arian quiqaelogiearyxix kaeklinsan ed ecoia gtleley";
 
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
-    let data = Dataset::new(words, BLOCK_SIZE, stage.options.device)?;
+    let splits = Splits::new(words, BLOCK_SIZE, stage.options.device)?;
     stage.show(Section::new(
         "The data",
         "The examples of lecture 2, split by a shuffle that can be repeated: Python's, with seed 42.",
-        data.figures(),
+        splits.figures(),
     ))?;
-    one_hidden_layer(stage, &data)?;
+    one_hidden_layer(stage, &splits)?;
     linear_layer(stage)?;
     normalised_layer(stage)?;
-    six_layers(stage, &data)
+    six_layers(stage, &splits)
 }
 
 /// The MLP of lecture 2 with batch normalisation written into it.
@@ -119,65 +112,53 @@ impl Shallow {
             running_std: full(1.0)?,
         })
     }
+}
 
-    /// `[N, 3]` to `[N, 200]`.
-    fn hidden(&self, x: &Tensor) -> Result<Tensor> {
-        let [c, w1, ..] = &self.parameters;
-        // emb = C[Xb]
-        // hpreact = emb.view(emb.shape[0], -1) @ W1
-        let emb = Tensor::f_embedding(c, x, -1, false, false)?; // [N, 3, 10]
-        Ok(emb.f_view([-1, 30])?.f_matmul(w1)?)
+impl Module for Shallow {
+    fn parameters(&mut self) -> &mut [Tensor] {
+        &mut self.parameters
     }
 
-    /// Of the normalised hidden layer, `[N, 200]` to `[N, 27]`.
-    fn logits(&self, hpreact: &Tensor) -> Result<Tensor> {
-        let [_, _, w2, b2, ..] = &self.parameters;
+    fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor> {
+        let [c, w1, w2, b2, gain, bias] = &self.parameters;
+        // emb = C[Xb]
+        let emb = Tensor::f_embedding(c, x, -1, false, false)?; // [N, 3, 10]
+        // hpreact = emb.view(emb.shape[0], -1) @ W1
+        let hpreact = emb.f_view([-1, 30])?.f_matmul(w1)?; // [N, 200]
+        let hpreact = match mode {
+            Mode::Training(tape) => {
+                // hpreact = bngain * (hpreact - bnmeani) / bnstdi + bnbias
+                let batch = normalized(tape, &hpreact, gain, bias, Formula::Deviation)?;
+                // bnmean_running = 0.999 * bnmean_running + 0.001 * bnmeani
+                update_running(&self.running_mean, &batch.mean, 0.001)?;
+                // bnstd_running = 0.999 * bnstd_running + 0.001 * bnstdi
+                update_running(&self.running_std, &batch.spread, 0.001)?;
+                batch.out
+            }
+            Mode::Inference => {
+                // hpreact = bngain * (hpreact - bnmean_running) / bnstd_running + bnbias
+                let centred = hpreact.f_sub(&self.running_mean)?;
+                let scaled = gain.f_mul(&centred)?.f_div(&self.running_std)?;
+                scaled.f_add(bias)?
+            }
+        };
         // h = torch.tanh(hpreact)
         // logits = h @ W2 + b2
         Ok(hpreact.f_tanh()?.f_matmul(w2)?.f_add(b2)?)
     }
-
-    /// A step on a batch; returns its loss.
-    fn step(&mut self, xb: &Tensor, yb: &Tensor, lr: f64) -> Result<Tensor> {
-        let [.., gain, bias] = &self.parameters;
-        let mut tape = Tape::default();
-        // hpreact = bngain * (hpreact - bnmeani) / bnstdi + bnbias
-        let hpreact = self.hidden(xb)?;
-        let hpreact = normalized(&mut tape, &hpreact, gain, bias, Formula::Deviation)?;
-        // bnmean_running = 0.999 * bnmean_running + 0.001 * bnmeani
-        update_running(&self.running_mean, &hpreact.mean, 0.001)?;
-        // bnstd_running = 0.999 * bnstd_running + 0.001 * bnstdi
-        update_running(&self.running_std, &hpreact.spread, 0.001)?;
-        // loss = F.cross_entropy(logits, Yb)
-        let loss = cross_entropy(&self.logits(&hpreact.out)?, yb)?;
-        // for p in parameters: p.grad = None
-        // loss.backward()
-        let gradients = tape.gradients(&loss, &self.parameters)?;
-        // for p in parameters: p.data += -lr * p.grad
-        descend(&mut self.parameters, &gradients, lr)?;
-        Ok(loss)
-    }
-
-    /// The logits by the running mean and standard deviation, `[N, 3]` to `[N, 27]`.
-    fn evaluate(&self, x: &Tensor) -> Result<Tensor> {
-        let [.., gain, bias] = &self.parameters;
-        // hpreact = bngain * (hpreact - bnmean_running) / bnstd_running + bnbias
-        let centred = self.hidden(x)?.f_sub(&self.running_mean)?;
-        let hpreact = gain.f_mul(&centred)?.f_div(&self.running_std)?;
-        self.logits(&hpreact.f_add(bias)?)
-    }
 }
 
-fn one_hidden_layer(stage: &mut Stage, data: &Dataset) -> Result<()> {
+fn one_hidden_layer(stage: &mut Stage, splits: &Splits) -> Result<()> {
     let mut generator = Generator::seeded(SEED)?;
     let mut network = Shallow::new(&mut generator, stage.options.device)?;
-    let parameters: usize = network.parameters.iter().map(Tensor::numel).sum();
-    let schedule = Schedule {
-        steps: STEPS,
-        lower_from: 100_000,
-    };
-    let step = |xb: &Tensor, yb: &Tensor, lr| network.step(xb, yb, lr);
-    let run = train(stage, &data.train, &mut generator, schedule, step)?;
+    let figures = vec![Figure::same("parameters", network.nelement(), 12_097)];
+    let run = train(
+        stage,
+        splits,
+        &mut generator,
+        &mut network,
+        [STEPS, 100_000],
+    )?;
     if run.is_drawn(stage) {
         run.draw_logarithms(stage, PICTURES[0])?;
     }
@@ -189,9 +170,9 @@ fn one_hidden_layer(stage: &mut Stage, data: &Dataset) -> Result<()> {
         losses: LOSSES,
         at_the_end: ["2.0674145221710205", "2.1056840419769287"],
         tolerance: Tolerance::on(stage.options.device),
+        names: None,
     };
-    let figures = vec![Figure::same("parameters", parameters, 12_097)];
-    published.show(stage, data, &run, figures, |x| network.evaluate(x))
+    published.show(stage, splits, (run, generator), &network, figures)
 }
 
 /// `torch.randn`, to differentiate by.
@@ -270,9 +251,14 @@ fn normalised_layer(stage: &mut Stage) -> Result<()> {
 }
 
 /// Six linear layers, each normalised, with tanh between them. The last gain is a tenth, which makes
-/// the network less confident; `[N, 30]` to `[N, 27]`.
-fn deep(generator: &mut Generator, device: Device) -> Result<Sequential> {
-    let mut layers = Vec::new();
+/// the network less confident; `[N, 3]`, i64, to `[N, 27]`.
+fn six_layers_of(generator: &mut Generator, device: Device) -> Result<Sequential> {
+    // C = torch.randn((vocab_size, n_embd))
+    // x = emb.view(emb.shape[0], -1)
+    let mut layers = vec![
+        Layer::embedding(generator, 27, 10)?,
+        Layer::FlattenConsecutive(BLOCK_SIZE as i64),
+    ];
     for sizes in [30, 100, 100, 100, 100, 100, 27].windows(2) {
         layers.push(Layer::linear(generator, [sizes[0], sizes[1]], false)?);
         layers.push(Layer::batch_norm(sizes[1])?);
@@ -286,152 +272,111 @@ fn deep(generator: &mut Generator, device: Device) -> Result<Sequential> {
     Sequential::new(layers, device)
 }
 
-/// The deep network, and what is looked at after its last steps.
+/// The network of six layers, and what is looked at after its last step.
 struct Deep {
-    /// `[27, 10]`.
-    c: Tensor,
-    layers: Sequential,
-    /// `C` and those of the layers.
-    parameters: Vec<Tensor>,
-    /// The places of the matrices among the parameters.
-    matrices: Vec<usize>,
-    steps: u64,
-    /// The outputs of the tanh layers in the last step, and their gradients.
-    tanhs: Vec<(Tensor, Tensor)>,
-    /// The gradients of the matrices in the last step.
-    of_weights: Vec<Tensor>,
+    network: Sequential,
+    /// The outputs of the tanh layers in the last step.
+    tanhs: Vec<Tensor>,
+    /// The gradients of the parameters in the last step, and then those of `tanhs`.
+    gradients: Vec<Tensor>,
     /// Of each matrix the decimal logarithm of update / data, step by step; none without a picture.
-    ratios: Option<Vec<Vec<f64>>>,
+    ratios: Option<[Vec<f64>; WEIGHTS.len()]>,
 }
 
 impl Deep {
-    fn new(generator: &mut Generator, device: Device, has_ratios: bool) -> Result<Self> {
-        // C = torch.randn((vocab_size, n_embd))
-        let c = randn(generator, &[27, 10], device)?;
-        let mut layers = deep(generator, device)?;
-        // parameters = [C] + [p for layer in layers for p in layer.parameters()]
-        let mut parameters = vec![c.shallow_clone()];
-        parameters.extend(layers.parameters());
-        let is_matrix = |&place: &usize| parameters[place].dim() == 2;
-        let matrices: Vec<usize> = (0..parameters.len()).filter(is_matrix).collect();
-        Ok(Self {
-            c,
-            layers,
-            ratios: has_ratios.then(|| vec![Vec::new(); matrices.len()]),
-            parameters,
-            matrices,
-            steps: 0,
-            tanhs: Vec::new(),
-            of_weights: Vec::new(),
+    /// Each matrix with its gradient and its name.
+    fn matrices(&mut self) -> impl Iterator<Item = (&Tensor, &Tensor, String)> {
+        let (parameters, gradients) = (&*self.network.parameters(), &self.gradients);
+        WEIGHTS.iter().map(move |&(place, _)| {
+            let name = format!("{place}: {:?}", parameters[place].size());
+            (&parameters[place], &gradients[place], name)
         })
-    }
-
-    fn weights(&self) -> impl Iterator<Item = &Tensor> {
-        self.matrices.iter().map(|&place| &self.parameters[place])
-    }
-
-    /// `[N, 3]` to `[N, 30]`.
-    fn embed(&self, x: &Tensor) -> Result<Tensor> {
-        // emb = C[Xb]
-        // x = emb.view(emb.shape[0], -1)
-        Ok(Tensor::f_embedding(&self.c, x, -1, false, false)?.f_view([-1, 30])?)
-    }
-
-    /// The logits by the running means and variances, `[N, 3]` to `[N, 27]`.
-    fn evaluate(&self, x: &Tensor) -> Result<Tensor> {
-        self.layers.forward(&self.embed(x)?, &mut Mode::Inference)
-    }
-
-    /// A step on a batch; returns its loss.
-    fn step(&mut self, xb: &Tensor, yb: &Tensor, lr: f64) -> Result<Tensor> {
-        let mut tape = Tape::default();
-        // for layer in layers: x = layer(x)
-        let mode = &mut Mode::Training(&mut tape);
-        let outs = self.layers.each(&self.embed(xb)?, mode)?;
-        // loss = F.cross_entropy(x, Yb)
-        let loss = cross_entropy(&outs[outs.len() - 1], yb)?;
-        // for layer in layers: layer.out.retain_grad()
-        self.steps += 1;
-        let is_last = self.steps == DEEP_STEPS;
-        let tanhs = TANHS.iter().filter(|_| is_last);
-        let tanhs: Vec<Tensor> = tanhs.map(|tanh| outs[tanh.0].shallow_clone()).collect();
-        // for p in parameters: p.grad = None
-        // loss.backward()
-        let parameters = self.parameters.iter().map(Tensor::shallow_clone);
-        let wanted: Vec<Tensor> = parameters.chain(tanhs).collect();
-        let gradients = tape.gradients(&loss, &wanted)?;
-        if is_last {
-            self.keep(&wanted, &gradients);
-        }
-        // for p in parameters: p.data += -lr * p.grad
-        descend(&mut self.parameters, &gradients, lr)?;
-        // ud.append([((lr*p.grad).std() / p.data.std()).log10().item() for p in parameters])
-        let ratios = self.ratios.iter_mut().flatten();
-        for (ratios, &place) in ratios.zip(&self.matrices) {
-            let update = lr * std(&gradients[place])?;
-            ratios.push((update / std(&self.parameters[place])?).log10());
-        }
-        Ok(loss)
-    }
-
-    /// Keeps gradients of the last step; those of the tanh layers come after those of the parameters.
-    fn keep(&mut self, wanted: &[Tensor], gradients: &[Tensor]) {
-        let tanhs = wanted.iter().zip(gradients).skip(self.parameters.len());
-        let tanhs = tanhs.map(|(out, gradient)| (out.detach(), gradient.shallow_clone()));
-        self.tanhs = tanhs.collect();
-        let of_weights = self.matrices.iter();
-        self.of_weights = of_weights
-            .map(|&place| gradients[place].shallow_clone())
-            .collect();
     }
 }
 
-fn six_layers(stage: &mut Stage, data: &Dataset) -> Result<()> {
+impl Module for Deep {
+    fn parameters(&mut self) -> &mut [Tensor] {
+        self.network.parameters()
+    }
+
+    fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor> {
+        self.network.forward(x, mode)
+    }
+
+    fn step(&mut self, xb: &Tensor, yb: &Tensor, lr: f64) -> Result<Tensor> {
+        let mut tape = Tape::default();
+        // for layer in layers: x = layer(x)
+        let outs = self.network.each(xb, &mut Mode::Training(&mut tape))?;
+        // loss = F.cross_entropy(x, Yb)
+        let loss = cross_entropy(&outs[outs.len() - 1], yb)?;
+        // for layer in layers: layer.out.retain_grad()
+        let tanhs = TANHS.map(|(layer, ..)| outs[BEFORE + layer].shallow_clone());
+        let parameters = self.parameters().iter();
+        let wanted = parameters.chain(&tanhs).map(Tensor::shallow_clone);
+        // for p in parameters: p.grad = None
+        // loss.backward()
+        self.gradients = tape.gradients(&loss, &wanted.collect::<Vec<_>>())?;
+        self.tanhs = tanhs.iter().map(Tensor::detach).collect();
+        // for p in parameters: p.data += -lr * p.grad
+        descend(self.network.parameters(), &self.gradients, lr)?;
+        // ud.append([((lr*p.grad).std() / p.data.std()).log10().item() for p in parameters])
+        for (ratios, &(place, _)) in self.ratios.iter_mut().flatten().zip(&WEIGHTS) {
+            let update = lr * std(&self.gradients[place])?;
+            ratios.push((update / std(&self.network.parameters()[place])?).log10());
+        }
+        Ok(loss)
+    }
+}
+
+fn six_layers(stage: &mut Stage, splits: &Splits) -> Result<()> {
     let tolerance = Tolerance::on(stage.options.device);
     let mut generator = Generator::seeded(SEED)?;
-    let mut network = Deep::new(&mut generator, stage.options.device, stage.options.pictures)?;
-    let parameters: usize = network.parameters.iter().map(Tensor::numel).sum();
-    let schedule = Schedule {
-        steps: DEEP_STEPS,
-        lower_from: 150_000,
+    let mut network = Deep {
+        network: six_layers_of(&mut generator, stage.options.device)?,
+        tanhs: Vec::new(),
+        gradients: Vec::new(),
+        ratios: stage.options.pictures.then(Default::default),
     };
-    let step = |xb: &Tensor, yb: &Tensor, lr| network.step(xb, yb, lr);
-    let run = train(stage, &data.train, &mut generator, schedule, step)?;
-    let mut figures = vec![Figure::same("parameters", parameters, 47_024)];
-    figures.extend(tolerance.losses(&run.shown, "3.2870"));
+    let mut figures = vec![Figure::same("parameters", network.nelement(), 47_024)];
+    let run = train(stage, splits, &mut generator, &mut network, [DEEP_STEPS; 2])?;
+    figures.extend(tolerance.losses(&run.shown(), "3.2870"));
     let section = Section::new(
         "Six layers",
         "The same as layers that can be stacked: six linear ones, each normalised, with tanh between \
          them, and 1,001 steps.",
         figures,
     );
-    stage.show_training(run.training, run.is_interrupted, section)?;
+    run.show(stage, section)?;
     if !run.training.is_whole() {
         return Ok(());
     }
-    health(stage, &network)?;
-    if let Some(ratios) = &network.ratios {
-        draw_histograms(stage, &network)?;
-        draw_ratios(stage, ratios)?;
+    health(stage, &mut network)?;
+    if stage.options.pictures {
+        draw_histograms(stage, &mut network)?;
+        draw_ratios(stage, &mut network)?;
     }
-    let logits = |x: &Tensor| network.evaluate(x);
     let published = ["2.4002976417541504", "2.3982467651367188"];
     stage.show(Section::new(
         "What it learned",
         "The losses of all examples, by the running means and variances.",
-        at_the_end(data, published, tolerance, logits)?.into(),
+        at_the_end(splits, published, tolerance, &network)?.into(),
     ))?;
-    drop(generator);
-    let generator = &mut Generator::seeded(names::SEED)?;
-    let names = ("Twenty of them, with a seed of their own.", NAMES);
-    names::show(stage, data, generator, names, tolerance, logits)
+    let names = Names {
+        explanation: "Twenty of them, with a seed of their own.",
+        published: NAMES,
+        seed: Some(names::SEED),
+    };
+    names::show(stage, splits, generator, names, tolerance, &network)
 }
 
 /// Shows how activations and gradients look after the last step.
-fn health(stage: &mut Stage, network: &Deep) -> Result<()> {
+fn health(stage: &mut Stage, network: &mut Deep) -> Result<()> {
     let tolerance = Tolerance::on(stage.options.device);
     let (mut activations, mut gradients) = (Vec::new(), Vec::new());
-    for ((out, gradient), (layer, published, of_gradient)) in network.tanhs.iter().zip(TANHS) {
+    let of_tanhs = &network.gradients[network.gradients.len() - TANHS.len()..];
+    for ((out, gradient), (layer, published, of_gradient)) in
+        network.tanhs.iter().zip(of_tanhs).zip(TANHS)
+    {
         let saturated = out.f_abs()?.f_gt(0.97)?.f_to_kind(Kind::Float)?;
         let ours = [mean(out)?, std(out)?, 100.0 * mean(&saturated)?];
         let names = ["mean", "std", "% saturated"];
@@ -454,15 +399,13 @@ fn health(stage: &mut Stage, network: &Deep) -> Result<()> {
         gradients,
     ))?;
     let mut figures = Vec::new();
-    let weights = network.weights().zip(&network.of_weights).zip(WEIGHTS);
-    for ((weight, gradient), (shape, of_mean, of_std, ratio)) in weights {
-        let ours = std(gradient)?;
-        let name = |what: &str| format!("{shape} {what}");
-        figures.extend([
-            tolerance.rounded(name("mean of gradient"), mean(gradient)?, of_mean),
-            tolerance.rounded(name("std of gradient"), ours, of_std),
-            tolerance.rounded(name("gradient : data"), ours / std(weight)?, ratio),
-        ]);
+    for ((weight, gradient, matrix), (_, published)) in network.matrices().zip(WEIGHTS) {
+        let spread = std(gradient)?;
+        let ours = [mean(gradient)?, spread, spread / std(weight)?];
+        let names = ["mean of gradient", "std of gradient", "gradient : data"];
+        for ((ours, name), published) in ours.into_iter().zip(names).zip(published) {
+            figures.push(tolerance.rounded(format!("{matrix} {name}"), ours, published));
+        }
     }
     stage.show(Section::new(
         "Gradients of the weights",
@@ -472,49 +415,53 @@ fn health(stage: &mut Stage, network: &Deep) -> Result<()> {
 }
 
 /// Draws activations, their gradients and those of the weights.
-fn draw_histograms(stage: &mut Stage, network: &Deep) -> Result<()> {
-    let layers = TANHS.map(|(layer, ..)| format!("layer {layer} (tanh)"));
-    let shapes = WEIGHTS.map(|(shape, ..)| shape.to_owned());
-    let (outs, gradients): (Vec<_>, Vec<_>) = network
-        .tanhs
-        .iter()
-        .map(|(out, gradient)| (out, gradient))
-        .unzip();
-    let of_weights = network.of_weights.iter().collect();
-    let titles = [
-        "Activations",
-        "Gradients of the activations",
-        "Gradients of the weights",
-    ];
-    let horizontals = ["output of tanh", "gradient", "gradient"];
-    let of_pictures: [(Vec<&Tensor>, &[String]); 3] =
-        [(outs, &layers), (gradients, &layers), (of_weights, &shapes)];
-    for (place, (tensors, names)) in of_pictures.into_iter().enumerate() {
-        let mut numbers: Vec<Vec<f32>> = Vec::new();
-        for tensor in tensors {
-            let tensor = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
-            numbers.push(Vec::try_from(tensor.f_view([-1])?)?);
-        }
-        let series = names.iter().zip(&numbers);
+fn draw_histograms(stage: &mut Stage, network: &mut Deep) -> Result<()> {
+    let of_weights: Vec<(String, Vec<f32>)> = network
+        .matrices()
+        .map(|(_, gradient, name)| Ok((name, numbers(gradient)?)))
+        .collect::<Result<_>>()?;
+    let of_layers = |tensors: &[Tensor]| -> Result<Vec<(String, Vec<f32>)>> {
+        let layers = TANHS.iter().zip(tensors);
+        let layers = layers
+            .map(|((layer, ..), tensor)| Ok((format!("layer {layer} (tanh)"), numbers(tensor)?)));
+        layers.collect()
+    };
+    let of_tanhs = &network.gradients[network.gradients.len() - TANHS.len()..];
+    let (tanhs, of_tanhs) = (of_layers(&network.tanhs)?, of_layers(of_tanhs)?);
+    for (picture, title, horizontal, series) in [
+        (PICTURES[1], "Activations", "output of tanh", tanhs),
+        (
+            PICTURES[2],
+            "Gradients of the activations",
+            "gradient",
+            of_tanhs,
+        ),
+        (
+            PICTURES[3],
+            "Gradients of the weights",
+            "gradient",
+            of_weights,
+        ),
+    ] {
+        let series = series.iter();
         let series = series.map(|(name, values)| Histogram { name, values });
         let histograms = Histograms {
-            title: titles[place],
-            horizontal: horizontals[place],
+            title,
+            horizontal,
             series: &series.collect::<Vec<_>>(),
         };
-        stage.picture(PICTURES[1 + place], &histograms)?;
+        stage.picture(picture, &histograms)?;
     }
     Ok(())
 }
 
-fn draw_ratios(stage: &mut Stage, ratios: &[Vec<f64>]) -> Result<()> {
-    let series = WEIGHTS.iter().zip(ratios);
-    let series: Vec<Ratios> = series
-        .map(|((name, ..), ratios)| Ratios { name, ratios })
-        .collect();
+fn draw_ratios(stage: &mut Stage, network: &mut Deep) -> Result<()> {
+    let names: Vec<String> = network.matrices().map(|(.., name)| name).collect();
+    let series = names.iter().zip(network.ratios.iter().flatten());
+    let series = series.map(|(name, ratios)| Ratios { name, ratios });
     let ratios = UpdateRatios {
         title: "Updates beside the weights",
-        series: &series,
+        series: &series.collect::<Vec<_>>(),
     };
     stage.picture(PICTURES[4], &ratios)
 }

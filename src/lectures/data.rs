@@ -1,8 +1,9 @@
-//! What lectures 2 to 5 learn from: the names in the order of `random.shuffle`, in three parts.
+//! The datasets of lectures 2 to 5: the names in the order of `random.shuffle`, split in three.
 
 use tch::{Device, Tensor};
 
 use super::figures::Figure;
+use super::layers::{Mode, Module};
 use crate::data::shuffle::shuffle;
 use crate::data::{Vocabulary, Words};
 use crate::error::Result;
@@ -12,44 +13,41 @@ use crate::train::loss::cross_entropy;
 /// The seed of Python's generator.
 const SEED: u32 = 42;
 
-/// The examples that a step learns from.
+/// The number of examples in a batch.
 pub const BATCH: i64 = 32;
 
-/// So many examples are evaluated at once: all together would take gigabytes.
+/// The number of examples that are evaluated at once: all together would take gigabytes.
 const EVALUATED: i64 = 1 << 14;
 
-/// So many batches are drawn at once.
-const AT_ONCE: i64 = 1000;
-
-/// The three parts of the names, 80, 10 and 10 % of them.
+/// The train, dev and test split: 80, 10 and 10 % of the names.
 #[derive(Debug)]
-pub struct Dataset {
+pub struct Splits {
     pub vocabulary: Vocabulary,
-    pub train: Examples,
-    pub dev: Examples,
-    pub test: Examples,
-    /// The first words and the last ones after the shuffle.
-    pub ends: [Vec<String>; 2],
+    pub train: Dataset,
+    pub dev: Dataset,
+    pub test: Dataset,
+    /// The first names and the last ones after the shuffle.
+    ends: [Vec<String>; 2],
 }
 
-/// Contexts and what follows them; `T` is the block size.
+/// Contexts and the characters that follow them; `T` is the block size.
 #[derive(Debug)]
-pub struct Examples {
+pub struct Dataset {
     /// `[N, T]`, i64.
     pub xs: Tensor,
     /// `[N]`, i64.
     pub ys: Tensor,
 }
 
-impl Dataset {
-    /// `build_dataset` of the three parts.
+impl Splits {
+    /// `build_dataset` of each split.
     pub fn new(words: &Words, block_size: usize, device: Device) -> Result<Self> {
         let vocabulary = Vocabulary::of(words)?;
         let mut names: Vec<&str> = words.iter().collect();
         shuffle(&mut names, SEED);
         // int(0.8 * len(words)), int(0.9 * len(words))
         let (dev, test) = (names.len() * 8 / 10, names.len() * 9 / 10);
-        let part = |names: &[&str]| Examples::of(names, &vocabulary, block_size, device);
+        let part = |names: &[&str]| Dataset::of(names, &vocabulary, block_size, device);
         let some = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Ok(Self {
             train: part(&names[..dev])?,
@@ -63,10 +61,10 @@ impl Dataset {
         })
     }
 
-    /// The words at the ends of the shuffled list, and the shapes of the parts.
+    /// The names at both ends of the shuffled list, and the shapes of the splits.
     pub fn figures(&self) -> Vec<Figure> {
         let [first, last] = self.ends.each_ref().map(|names| names.join(" "));
-        let shape = |examples: &Examples| format!("{:?}", examples.xs.size());
+        let shape = |dataset: &Dataset| format!("{:?}", dataset.xs.size());
         let t = self.train.xs.size()[1];
         let published = |rows: i64| format!("[{rows}, {t}]");
         vec![
@@ -79,7 +77,7 @@ impl Dataset {
     }
 }
 
-impl Examples {
+impl Dataset {
     fn of(names: &[&str], vocabulary: &Vocabulary, t: usize, device: Device) -> Result<Self> {
         let (mut xs, mut ys) = (Vec::<i64>::new(), Vec::<i64>::new());
         for name in names {
@@ -103,68 +101,37 @@ impl Examples {
         })
     }
 
-    /// The loss of all of them; `logits` are those after contexts, `[N, T]` to `[N, V]`.
-    pub fn loss(&self, logits: impl Fn(&Tensor) -> Result<Tensor>) -> Result<f64> {
+    /// The mean loss of all examples, by a network in inference mode.
+    pub fn loss(&self, network: &impl Module) -> Result<f64> {
         tch::no_grad(|| {
-            let mut all = Vec::new();
+            let mut logits = Vec::new();
             for xs in self.xs.f_split(EVALUATED, 0)? {
-                all.push(logits(&xs)?);
+                logits.push(network.forward(&xs, &mut Mode::Inference)?);
             }
-            let loss = cross_entropy(&Tensor::f_cat(&all, 0)?, &self.ys)?;
+            let loss = cross_entropy(&Tensor::f_cat(&logits, 0)?, &self.ys)?;
             Ok(loss.f_double_value(&[])?)
         })
     }
 
-    /// Their number.
+    /// Random batches, `[B, 32, T]` and `[B, 32]`, with the numbers that single ones would draw.
+    pub fn batches(&self, generator: &mut Generator, b: i64) -> Result<(Tensor, Tensor)> {
+        // ix = torch.randint(0, Xtr.shape[0], (batch_size,), generator=g)
+        let ix = generator.randint(self.len(), b * BATCH)?;
+        let ix = ix.f_to_device(self.xs.device())?;
+        // Xb, Yb = Xtr[ix], Ytr[ix]
+        let xb = self.xs.f_index_select(0, &ix)?.f_view([b, BATCH, -1])?;
+        let yb = self.ys.f_index_select(0, &ix)?.f_view([b, BATCH])?;
+        Ok((xb, yb))
+    }
+
+    /// The number of examples.
     pub fn len(&self) -> i64 {
         self.ys.numel() as i64
     }
 }
 
-/// Random examples, 32 at a time.
-///
-/// Those of many steps are drawn at once, with the numbers that single steps would draw, and no more
-/// than there are steps, so that what is drawn afterwards is the same too.
-#[derive(Debug)]
-pub struct Batches<'a> {
-    examples: &'a Examples,
-    generator: &'a mut Generator,
-    /// The number of batches still to be drawn.
-    rest: i64,
-    /// Of those that were drawn: `[batches, 32, T]`, `[batches, 32]`, and how many were given away.
-    drawn: (Tensor, Tensor, i64),
-}
-
-impl<'a> Batches<'a> {
-    /// So many batches, by the numbers that a generator gives next.
-    pub fn new(examples: &'a Examples, generator: &'a mut Generator, batches: u64) -> Self {
-        Self {
-            examples,
-            generator,
-            rest: batches as i64,
-            drawn: (Tensor::new(), Tensor::new(), 0),
-        }
-    }
-
-    /// `[32, T]` and `[32]`, none after the last.
-    pub fn next(&mut self) -> Result<Option<(Tensor, Tensor)>> {
-        let (xs, ys, given) = &mut self.drawn;
-        if !xs.defined() || *given == xs.size()[0] {
-            let batches = self.rest.min(AT_ONCE);
-            if batches == 0 {
-                return Ok(None);
-            }
-            self.rest -= batches;
-            // ix = torch.randint(0, Xtr.shape[0], (batch_size,), generator=g)
-            let ix = (self.generator).randint(self.examples.len(), batches * BATCH)?;
-            let ix = ix.f_to_device(self.examples.xs.device())?;
-            // Xb, Yb = Xtr[ix], Ytr[ix]
-            let of = |tensor: &Tensor| tensor.f_index_select(0, &ix);
-            *xs = of(&self.examples.xs)?.f_view([batches, BATCH, -1])?;
-            *ys = of(&self.examples.ys)?.f_view([batches, BATCH])?;
-            *given = 0;
-        }
-        *given += 1;
-        Ok(Some((xs.f_get(*given - 1)?, ys.f_get(*given - 1)?)))
-    }
+/// The numbers of a tensor, row by row.
+pub fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
+    let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?;
+    Ok(Vec::try_from(tensor.f_contiguous()?.f_view([-1])?)?)
 }

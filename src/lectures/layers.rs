@@ -1,4 +1,4 @@
-//! The layers of lectures 3 and 5, each as short as there.
+//! The networks of lectures 2 to 5: what they have in common, and the layers of lectures 3 and 5.
 //!
 //! Unlike `torch.nn.Linear`'s, the lecture's weight is `[inputs, outputs]`.
 //!
@@ -10,9 +10,10 @@ use tch::{Device, Kind, Tensor};
 use super::bit_for_bit::formula::Formula;
 use super::bit_for_bit::one_pass::normalized;
 use super::bit_for_bit::tape::Tape;
-use super::bit_for_bit::updates::update_running;
+use super::bit_for_bit::updates::{descend, update_running};
 use crate::error::Result;
 use crate::libtorch::random::Generator;
+use crate::train::loss::cross_entropy;
 
 /// `BatchNorm1d(dim, eps=1e-5, momentum=0.1)`.
 const EPS: f64 = 1e-5;
@@ -21,10 +22,39 @@ const MOMENTUM: f64 = 0.1;
 /// The mode of a network.
 #[derive(Debug)]
 pub enum Mode<'a> {
-    /// Batches are normalised by themselves, on a tape that finds the gradients afterwards.
+    /// Batch normalisation by the batch's own statistics; the tape differentiates through it.
     Training(&'a mut Tape),
-    /// Batches are normalised by the running mean and variance.
+    /// Batch normalisation by the running statistics.
     Inference,
+}
+
+/// A network, as `torch.nn.Module`.
+pub trait Module {
+    /// `parameters()`, each of which gradient descent moves in place.
+    fn parameters(&mut self) -> &mut [Tensor];
+
+    /// The logits after contexts, `[N, T]`, i64, to `[N, V]`.
+    fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor>;
+
+    /// One update by a batch, `[N, T]` and `[N]`; returns the loss before it.
+    fn step(&mut self, xb: &Tensor, yb: &Tensor, lr: f64) -> Result<Tensor> {
+        let mut tape = Tape::default();
+        // logits = model(Xb)
+        let logits = self.forward(xb, &mut Mode::Training(&mut tape))?;
+        // loss = F.cross_entropy(logits, Yb)
+        let loss = cross_entropy(&logits, yb)?;
+        // for p in parameters: p.grad = None
+        // loss.backward()
+        let gradients = tape.gradients(&loss, self.parameters())?;
+        // for p in parameters: p.data += -lr * p.grad
+        descend(self.parameters(), &gradients, lr)?;
+        Ok(loss)
+    }
+
+    /// `sum(p.nelement() for p in parameters)`
+    fn nelement(&mut self) -> usize {
+        self.parameters().iter().map(|p| p.numel()).sum()
+    }
 }
 
 /// `requires_grad_()`, on a device.
@@ -32,15 +62,14 @@ pub fn learned(parameter: &Tensor, device: Device) -> Result<Tensor> {
     Ok(parameter.f_to_device(device)?.f_set_requires_grad(true)?)
 }
 
-/// A layer takes a tensor and gives another.
+/// A layer of a network.
 #[derive(Debug)]
 pub enum Layer {
-    /// A vector for each index: `[..]`, i64, to `[.., C]`; the weight is `[V, C]`.
+    /// A vector for each index: `[N, T]`, i64, to `[N * T, C]`; the weight is `[V, C]`.
     Embedding(Tensor),
-    /// Puts so many vectors side by side: `[N, C]` to `[N / n, C * n]`.
+    /// `n` vectors side by side: `[N, C]` to `[N / n, C * n]`.
     ///
-    /// The lecture has `[B, T, C]` and `[B, T / n, C * n]`; contexts one after the other are the same
-    /// numbers in the same order, and take fewer operations.
+    /// The lecture has `[B, T, C]` and `[B, T / n, C * n]`: the same numbers in the same order.
     FlattenConsecutive(i64),
     /// `x @ weight + bias`, `[N, inputs]` to `[N, outputs]`.
     Linear {
@@ -94,7 +123,9 @@ impl Layer {
     /// `__call__`
     pub fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor> {
         Ok(match self {
-            Self::Embedding(weight) => Tensor::f_embedding(weight, x, -1, false, false)?,
+            Self::Embedding(weight) => {
+                Tensor::f_embedding(weight, &x.f_reshape([-1])?, -1, false, false)?
+            }
             Self::FlattenConsecutive(n) => x.f_view([-1, x.size2()?.1 * n])?,
             Self::Linear { weight, bias } => match bias {
                 Some(bias) => x.f_mm(weight)?.f_add(bias)?,
@@ -139,14 +170,18 @@ impl Layer {
 #[derive(Debug)]
 pub struct Sequential {
     layers: Vec<Layer>,
+    /// `[p for layer in self.layers for p in layer.parameters()]`; they share the layers' numbers.
+    parameters: Vec<Tensor>,
 }
 
 impl Sequential {
-    /// These layers on a device, where they learn.
+    /// These layers on a device, to be trained.
     pub fn new(mut layers: Vec<Layer>, device: Device) -> Result<Self> {
+        let mut parameters = Vec::new();
         for layer in &mut layers {
             for parameter in layer.parameters() {
                 *parameter = learned(parameter, device)?;
+                parameters.push(parameter.shallow_clone());
             }
             if let Layer::BatchNorm1d {
                 running_mean,
@@ -158,24 +193,7 @@ impl Sequential {
                 *running_var = running_var.f_to_device(device)?;
             }
         }
-        Ok(Self { layers })
-    }
-
-    /// `[p for layer in self.layers for p in layer.parameters()]`; they share the layers' numbers.
-    pub fn parameters(&mut self) -> Vec<Tensor> {
-        let parameters = self.layers.iter_mut().flat_map(Layer::parameters);
-        parameters
-            .map(|parameter| parameter.shallow_clone())
-            .collect()
-    }
-
-    /// The output of the last layer.
-    pub fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor> {
-        let mut x = x.shallow_clone();
-        for layer in &self.layers {
-            x = layer.forward(&x, mode)?;
-        }
-        Ok(x)
+        Ok(Self { layers, parameters })
     }
 
     /// The output of each layer.
@@ -186,5 +204,19 @@ impl Sequential {
             outs.push(out);
         }
         Ok(outs)
+    }
+}
+
+impl Module for Sequential {
+    fn parameters(&mut self) -> &mut [Tensor] {
+        &mut self.parameters
+    }
+
+    fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor> {
+        let mut x = x.shallow_clone();
+        for layer in &self.layers {
+            x = layer.forward(&x, mode)?;
+        }
+        Ok(x)
     }
 }

@@ -4,18 +4,16 @@
 
 use tch::{Device, Tensor};
 
-use super::bit_for_bit::updates::descend;
-use super::data::{Dataset, Examples};
+use super::data::{Dataset, Splits, numbers};
 use super::figures::{Figure, Tolerance};
-use super::layers::learned;
-use super::names;
+use super::layers::{Mode, Module, learned};
+use super::names::{self, Names};
 use super::stage::{Section, Stage};
-use super::training::{Published, STEPS, Schedule, train};
+use super::training::{Published, STEPS, train};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 use crate::plots::Scatter;
-use crate::train::loss::cross_entropy;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 2] = ["lecture-2-loss", "lecture-2-embedding"];
@@ -43,9 +41,14 @@ impl Mlp {
             randn(&[27])?,
         ]))
     }
+}
 
-    /// `[N, 3]` to `[N, 27]`.
-    fn logits(&self, x: &Tensor) -> Result<Tensor> {
+impl Module for Mlp {
+    fn parameters(&mut self) -> &mut [Tensor] {
+        &mut self.0
+    }
+
+    fn forward(&self, x: &Tensor, _: &mut Mode) -> Result<Tensor> {
         let Self([c, w1, b1, w2, b2]) = self;
         // emb = C[X]
         let emb = Tensor::f_embedding(c, x, -1, false, false)?; // [N, 3, 10]
@@ -54,67 +57,44 @@ impl Mlp {
         // logits = h @ W2 + b2
         Ok(h.f_matmul(w2)?.f_add(b2)?) // [N, 27]
     }
-
-    /// A step on a batch; returns its loss.
-    fn step(&mut self, xb: &Tensor, yb: &Tensor, lr: f64) -> Result<Tensor> {
-        // loss = F.cross_entropy(logits, Ytr[ix])
-        let loss = cross_entropy(&self.logits(xb)?, yb)?;
-        // for p in parameters: p.grad = None
-        // loss.backward()
-        let gradients = Tensor::f_run_backward(&[&loss], &self.0, false, false)?;
-        // for p in parameters: p.data += -lr * p.grad
-        descend(&mut self.0, &gradients, lr)?;
-        Ok(loss)
-    }
 }
 
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let device = stage.options.device;
-    let data = Dataset::new(words, BLOCK_SIZE, device)?;
-    let rows = |name, examples: &Examples, published| {
+    let splits = Splits::new(words, BLOCK_SIZE, device)?;
+    let rows = |name, dataset: &Dataset, published| {
         let shuffled = "the lecture splits another shuffle";
-        Figure::about(name, examples.len() as f64, published, 250.0, shuffled)
+        Figure::about(name, dataset.len() as f64, published, 250.0, shuffled)
     };
     stage.show(Section::new(
         "The data",
         "Every context of three characters is an example, and what follows it the target. The names \
          are shuffled and split into 80, 10 and 10 %: to train on, to choose by, to test with.",
         vec![
-            rows("rows of Xtr", &data.train, "182441"),
-            rows("rows of Xdev", &data.dev, "22902"),
-            rows("rows of Xte", &data.test, "22803"),
+            rows("rows of Xtr", &splits.train, "182441"),
+            rows("rows of Xdev", &splits.dev, "22902"),
+            rows("rows of Xte", &splits.test, "22803"),
         ],
     ))?;
     let mut generator = Generator::seeded(SEED)?;
     let mut network = Mlp::new(&mut generator, device)?;
-    let parameters: usize = network.0.iter().map(Tensor::numel).sum();
     stage.show(Section::new(
         "The network",
         "Each character is a vector of 10 numbers; three of them side by side go through a hidden \
          layer of 200 with tanh, and from there to the logits of the next character.",
-        vec![Figure::same("parameters", parameters, 11_897)],
+        vec![Figure::same("parameters", network.nelement(), 11_897)],
     ))?;
-    training(stage, &data, &mut network, generator)
-}
-
-fn training(
-    stage: &mut Stage,
-    data: &Dataset,
-    network: &mut Mlp,
-    mut generator: Generator,
-) -> Result<()> {
-    let schedule = Schedule {
-        steps: STEPS,
-        lower_from: 100_000,
-    };
-    let step = |xb: &Tensor, yb: &Tensor, lr| network.step(xb, yb, lr);
-    let run = train(stage, &data.train, &mut generator, schedule, step)?;
+    let run = train(
+        stage,
+        &splits,
+        &mut generator,
+        &mut network,
+        [STEPS, 100_000],
+    )?;
     if run.is_drawn(stage) {
         run.draw_logarithms(stage, PICTURES[0])?;
-        draw_embedding(stage, network, data)?;
+        draw_embedding(stage, &network, &splits)?;
     }
-    let tolerance = Tolerance::on(stage.options.device)
-        .of_another_network(0.03, "the lecture's batches come from no seed");
     let published = Published {
         title: "Training",
         explanation: "Steps on 32 random examples at learning rate 0.1, from step 100,000 on 0.01. The \
@@ -122,33 +102,28 @@ fn training(
                       about as good.",
         losses: "",
         at_the_end: ["2.1260", "2.1701"],
-        tolerance,
+        tolerance: Tolerance::on(device)
+            .of_another_network(0.03, "the lecture's batches come from no seed"),
+        names: Some(Names {
+            explanation: names::OF_ANOTHER,
+            published: NAMES,
+            seed: Some(names::SEED),
+        }),
     };
-    let logits = |x: &Tensor| network.logits(x);
-    published.show(stage, data, &run, Vec::new(), logits)?;
-    if !run.training.is_whole() {
-        return Ok(());
-    }
-    drop(generator);
-    let generator = &mut Generator::seeded(names::SEED)?;
-    let names = (names::OF_ANOTHER, NAMES);
-    names::show(stage, data, generator, names, tolerance, logits)
+    published.show(stage, &splits, (run, generator), &network, Vec::new())
 }
 
 /// Draws the first two of the ten dimensions of each character's vector.
-fn draw_embedding(stage: &mut Stage, network: &Mlp, data: &Dataset) -> Result<()> {
-    let c = network.0[0].f_detach()?.f_to_device(Device::Cpu)?;
-    let numbers: Vec<f32> = Vec::try_from(c.f_contiguous()?.f_view([-1])?)?;
-    let points = numbers
-        .chunks_exact(10)
-        .map(|vector| (vector[0].into(), vector[1].into()));
-    let points: Vec<(f64, f64)> = points.collect();
+fn draw_embedding(stage: &mut Stage, network: &Mlp, splits: &Splits) -> Result<()> {
+    let numbers = numbers(&network.0[0])?;
+    let points = numbers.chunks_exact(10);
+    let points = points.map(|vector| (vector[0].into(), vector[1].into()));
     let scatter = Scatter {
         title: "Embedding of the characters",
         horizontal: "dimension 0",
         vertical: "dimension 1",
-        characters: data.vocabulary.characters(),
-        points: &points,
+        characters: splits.vocabulary.characters(),
+        points: &points.collect::<Vec<_>>(),
     };
     stage.picture(PICTURES[1], &scatter)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tch::Device;
 
 use super::figures::Figure;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plots::{self, Drawing};
 use crate::train::Rows;
 
@@ -27,8 +27,8 @@ pub struct Options {
     pub pictures: bool,
 }
 
-/// Who follows a replay. An error of any method ends it; [`Error::Interrupted`] ends a training so
-/// that the section with it is still shown.
+/// The observer of a replay. An error of any method ends it; after
+/// [`Error::Interrupted`](crate::error::Error::Interrupted) in a training its section is still shown.
 pub trait Audience {
     /// Sees a section that is done.
     fn section(&mut self, section: Section) -> Result<()>;
@@ -137,23 +137,6 @@ pub(super) struct Stage<'a> {
 impl Stage<'_> {
     pub fn show(&mut self, section: Section) -> Result<()> {
         self.audience.section(section)
-    }
-
-    /// Shows a section with a training; one that was interrupted is the last.
-    pub fn show_training(
-        &mut self,
-        training: Training,
-        is_interrupted: bool,
-        section: Section,
-    ) -> Result<()> {
-        self.audience.section(Section {
-            training: Some(training),
-            ..section
-        })?;
-        match is_interrupted {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        }
     }
 
     pub fn picture(&mut self, name: &'static str, drawing: &impl Drawing) -> Result<()> {

@@ -1,113 +1,144 @@
 //! The training of lectures 2 to 5: plain gradient descent on random examples.
 
-use std::time::Instant;
-
 use tch::Tensor;
 
-use super::data::{Batches, Dataset, Examples};
+use super::data::{Dataset, Splits};
 use super::figures::{Figure, Tolerance};
-use super::stage::{Section, Stage, Training};
+use super::layers::Module;
+use super::names::{self, Names};
+use super::stage::{Audience, Section, Stage, Training};
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 use crate::plots::BatchLosses;
+use crate::train::rate::LearningRate;
+use crate::train::steps::{self, Learner, Observer, Plan, Progress, Update};
 
-/// The steps of the long trainings of lectures 2 to 5.
+/// The number of steps of the long trainings of lectures 2 to 5.
 pub const STEPS: u64 = 200_000;
 
-/// So many steps show that the first losses agree.
+/// The number of steps up to the second loss that is published.
 pub const QUICK_STEPS: u64 = 10_001;
 
-/// After so many steps each a loss is printed.
+/// The number of steps from one published loss to the next.
 const SHOWN_EVERY: u64 = 10_000;
 
-/// After so many steps each the audience is told.
+/// The number of steps from one call of the audience to the next.
 const TOLD_EVERY: u64 = 100;
 
-/// How a lecture trains.
-#[derive(Debug, Clone, Copy)]
-pub struct Schedule {
-    /// The number of steps.
-    pub steps: u64,
-    /// The step from which on the learning rate is a hundredth, and not a tenth.
-    pub lower_from: u64,
-}
-
-impl Schedule {
-    fn rate(self, step: u64) -> f64 {
-        if step < self.lower_from { 0.1 } else { 0.01 }
-    }
-}
+/// The number of batches that are drawn at once.
+const AHEAD: u64 = 1000;
 
 /// A training that was done.
 #[derive(Debug)]
 pub struct Run {
     pub training: Training,
     /// Whether the audience has ended it.
-    pub is_interrupted: bool,
-    /// The losses that the notebook prints, with their steps.
-    pub shown: Vec<(u64, f64)>,
-    /// The loss of every step, for a picture; none where there is none.
-    pub losses: Vec<(u64, f64)>,
+    is_interrupted: bool,
+    /// The losses that were read, with their steps: all of them where they are drawn.
+    losses: Vec<(u64, f64)>,
 }
 
-/// Trains on random examples; `step` makes a step with a batch and a learning rate, and returns its
-/// loss.
-pub fn train(
-    stage: &mut Stage,
-    examples: &Examples,
-    generator: &mut Generator,
-    schedule: Schedule,
-    mut step: impl FnMut(&Tensor, &Tensor, f64) -> Result<Tensor>,
-) -> Result<Run> {
-    let start = Instant::now();
-    let steps = stage.options.steps.min(schedule.steps);
-    let mut batches = Batches::new(examples, generator, steps);
-    let (mut shown, mut losses) = (Vec::new(), Vec::new());
-    let (mut done, mut is_interrupted) = (0, false);
-    while let Some((xb, yb)) = batches.next()? {
-        let loss = step(&xb, &yb, schedule.rate(done))?;
-        // Reading a loss waits for it.
-        if stage.options.pictures {
-            losses.push((done, loss.f_double_value(&[])?));
+/// A network that learns from random batches.
+struct RandomBatches<'a, N> {
+    network: &'a mut N,
+    dataset: &'a Dataset,
+    generator: &'a mut Generator,
+    /// The number of steps in all.
+    steps: u64,
+    /// The batches of this step and some later ones, `[B, 32, T]` and `[B, 32]`.
+    batches: (Tensor, Tensor),
+}
+
+impl<N: Module> Learner for RandomBatches<'_, N> {
+    fn step(&mut self, step: u64, learning_rate: f64) -> Result<Tensor> {
+        let place = (step % AHEAD) as i64;
+        if place == 0 {
+            // No more batches than steps: the lectures go on with the generator.
+            let b = AHEAD.min(self.steps - step) as i64;
+            self.batches = self.dataset.batches(self.generator, b)?;
         }
-        if done.is_multiple_of(SHOWN_EVERY) {
-            shown.push((done, loss.f_double_value(&[])?));
-        }
-        done += 1;
-        if done.is_multiple_of(TOLD_EVERY) {
-            match stage.audience.trained(done, steps) {
-                Err(Error::Interrupted) => {
-                    is_interrupted = true;
-                    break;
-                }
+        let (xb, yb) = &self.batches;
+        let (xb, yb) = (xb.f_get(place)?, yb.f_get(place)?);
+        self.network.step(&xb, &yb, learning_rate)
+    }
+}
+
+/// Keeps the losses of a training, and tells the audience how far it is.
+struct Watch<'a> {
+    audience: &'a mut dyn Audience,
+    steps: u64,
+    is_interrupted: bool,
+    losses: Vec<(u64, f64)>,
+}
+
+impl<L> Observer<L> for Watch<'_> {
+    fn updated(&mut self, update: &Update) -> Result<()> {
+        let loss = update.loss.map(|loss| (update.step, loss));
+        self.losses.extend(loss);
+        if update.progress.steps.is_multiple_of(TOLD_EVERY) {
+            match self.audience.trained(update.progress.steps, self.steps) {
+                Err(Error::Interrupted) => self.is_interrupted = true,
                 told => told?,
             }
         }
+        Ok(())
     }
-    if let Some(&(_, last)) = shown.last()
-        && !last.is_finite()
-    {
-        return Err(Error::Diverged {
-            stage: crate::train::steps::STEP,
-            number: done,
-            learning_rate: schedule.rate(done),
-            regularization: 0.0,
-            loss: last as f32,
-        });
+
+    fn stops(&self) -> bool {
+        self.is_interrupted
     }
+}
+
+/// Trains a network on random examples with the learning rate 0.1, and 0.01 from a step on.
+pub fn train(
+    stage: &mut Stage,
+    splits: &Splits,
+    generator: &mut Generator,
+    network: &mut impl Module,
+    [published_steps, lower_from]: [u64; 2],
+) -> Result<Run> {
+    let steps = stage.options.steps.min(published_steps);
+    let plan = Plan {
+        steps: Some(steps),
+        seconds: None,
+        learning_rate: LearningRate::Stepped {
+            steps: lower_from,
+            first: 0.1,
+            then: 0.01,
+        },
+        read_every: match stage.options.pictures {
+            true => 1,
+            false => SHOWN_EVERY,
+        },
+        evaluate_every: None,
+        save_every: None,
+    };
+    let mut learner = RandomBatches {
+        network,
+        dataset: &splits.train,
+        generator,
+        steps,
+        batches: (Tensor::new(), Tensor::new()),
+    };
+    let mut watch = Watch {
+        audience: stage.audience,
+        steps,
+        is_interrupted: false,
+        losses: Vec::new(),
+    };
+    let done = steps::run(&mut learner, &plan, Progress::default(), &mut watch)?;
     Ok(Run {
         training: Training {
-            steps: done,
-            published_steps: schedule.steps,
-            seconds: start.elapsed().as_secs_f64(),
+            steps: done.steps,
+            published_steps,
+            seconds: done.seconds,
         },
-        is_interrupted,
-        shown,
-        losses,
+        is_interrupted: watch.is_interrupted,
+        losses: watch.losses,
     })
 }
 
-/// What a lecture says of a training, and the losses that it publishes.
+/// What a lecture publishes of its long training.
 #[derive(Debug)]
 pub struct Published {
     pub title: &'static str,
@@ -117,45 +148,74 @@ pub struct Published {
     /// The losses of train and dev after all steps.
     pub at_the_end: [&'static str; 2],
     pub tolerance: Tolerance,
+    /// The names that the network draws afterwards.
+    pub names: Option<Names>,
 }
 
 impl Published {
-    /// Shows a training with its losses after other figures; `logits` are those of the trained
-    /// network, `[N, T]` to `[N, V]`.
+    /// Shows a training with its losses after other figures, and the names.
     pub fn show(
-        &self,
+        self,
         stage: &mut Stage,
-        data: &Dataset,
-        run: &Run,
+        splits: &Splits,
+        (run, generator): (Run, Generator),
+        network: &impl Module,
         mut figures: Vec<Figure>,
-        logits: impl Fn(&Tensor) -> Result<Tensor>,
     ) -> Result<()> {
-        figures.extend(self.tolerance.losses(&run.shown, self.losses));
-        if run.training.is_whole() {
-            let at_the_end = at_the_end(data, self.at_the_end, self.tolerance, logits)?;
-            figures.extend(at_the_end);
+        let is_whole = run.training.is_whole();
+        figures.extend(self.tolerance.losses(&run.shown(), self.losses));
+        if is_whole {
+            figures.extend(at_the_end(
+                splits,
+                self.at_the_end,
+                self.tolerance,
+                network,
+            )?);
         }
-        let section = Section::new(self.title, self.explanation, figures);
-        stage.show_training(run.training, run.is_interrupted, section)
+        run.show(stage, Section::new(self.title, self.explanation, figures))?;
+        match self.names {
+            Some(names) if is_whole => {
+                names::show(stage, splits, generator, names, self.tolerance, network)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 /// The losses of train and dev after a training.
 pub fn at_the_end(
-    data: &Dataset,
-    published: [&str; 2],
+    splits: &Splits,
+    [train, dev]: [&str; 2],
     tolerance: Tolerance,
-    logits: impl Fn(&Tensor) -> Result<Tensor>,
+    network: &impl Module,
 ) -> Result<[Figure; 2]> {
-    let losses = [data.train.loss(&logits)?, data.dev.loss(&logits)?];
-    let [train, dev] = published;
     Ok([
-        tolerance.at_the_end("train loss", losses[0], train),
-        tolerance.at_the_end("dev loss", losses[1], dev),
+        tolerance.at_the_end("train loss", splits.train.loss(network)?, train),
+        tolerance.at_the_end("dev loss", splits.dev.loss(network)?, dev),
     ])
 }
 
 impl Run {
+    /// The losses that the notebook prints, with their steps.
+    pub fn shown(&self) -> Vec<(u64, f64)> {
+        let losses = self.losses.iter().copied();
+        losses
+            .filter(|(step, _)| step.is_multiple_of(SHOWN_EVERY))
+            .collect()
+    }
+
+    /// Shows the section of this training; of one that was interrupted it is the last.
+    pub fn show(&self, stage: &mut Stage, section: Section) -> Result<()> {
+        stage.show(Section {
+            training: Some(self.training),
+            ..section
+        })?;
+        match self.is_interrupted {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
+    }
+
     /// Whether its pictures are drawn: those of one that was interrupted would replace better ones.
     pub fn is_drawn(&self, stage: &Stage) -> bool {
         stage.options.pictures && !self.is_interrupted
@@ -173,7 +233,7 @@ impl Run {
 
     /// Draws the losses, each the mean of 1,000 steps.
     pub fn draw_means(&self, stage: &mut Stage, name: &'static str) -> Result<()> {
-        // Fewer at the end would not be alike.
+        // A shorter group at the end would be noisier than the others.
         let of = self.losses.len().clamp(1, 1000);
         let means = self.losses.chunks_exact(of).map(|losses| {
             let sum: f64 = losses.iter().map(|(_, loss)| loss).sum();

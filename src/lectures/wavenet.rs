@@ -2,20 +2,17 @@
 //!
 //! Source: makemore_part5_cnn1.ipynb; van den Oord et al., *WaveNet*, 2016.
 
-use tch::{Device, Tensor};
+use tch::Device;
 
-use super::bit_for_bit::tape::Tape;
-use super::bit_for_bit::updates::descend;
-use super::data::Dataset;
+use super::data::Splits;
 use super::figures::{Figure, Tolerance};
-use super::layers::{Layer, Mode, Sequential};
-use super::names;
+use super::layers::{Layer, Module, Sequential};
+use super::names::Names;
 use super::stage::{Section, Stage};
-use super::training::{Published, STEPS, Schedule, train};
+use super::training::{Published, STEPS, train};
 use crate::data::Words;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
-use crate::train::loss::cross_entropy;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 1] = ["lecture-5-loss"];
@@ -46,9 +43,9 @@ const EXAMPLES: [(&str, char); 4] = [
 
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let device = stage.options.device;
-    let data = Dataset::new(words, BLOCK_SIZE, device)?;
-    let mut figures = data.figures();
-    figures.extend(examples(&data)?);
+    let splits = Splits::new(words, BLOCK_SIZE, device)?;
+    let mut figures = splits.figures();
+    figures.extend(examples(&splits)?);
     stage.show(Section::new(
         "The data",
         "Contexts are eight characters long now, filled up with the start token.",
@@ -56,65 +53,39 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     ))?;
     let mut generator = Generator::seeded(SEED)?;
     let mut network = model(&mut generator, device)?;
-    let parameters = network.parameters();
-    let numbers: usize = parameters.iter().map(Tensor::numel).sum();
     stage.show(Section::new(
         "The network",
         "Neighbours are joined two by two, three times: characters to pairs, pairs to fours, fours \
          to eights. Each time they go through a linear layer, batch normalisation and tanh.",
-        vec![Figure::same("parameters", numbers, 76_579)],
+        vec![Figure::same("parameters", network.nelement(), 76_579)],
     ))?;
-    training(stage, &data, &network, parameters, generator)
-}
-
-fn training(
-    stage: &mut Stage,
-    data: &Dataset,
-    network: &Sequential,
-    mut parameters: Vec<Tensor>,
-    mut generator: Generator,
-) -> Result<()> {
-    let schedule = Schedule {
-        steps: STEPS,
-        lower_from: 150_000,
-    };
-    let step = |xb: &Tensor, yb: &Tensor, lr| -> Result<Tensor> {
-        let mut tape = Tape::default();
-        // logits = model(Xb)
-        let logits = network.forward(&xb.f_view([-1])?, &mut Mode::Training(&mut tape))?;
-        // loss = F.cross_entropy(logits, Yb)
-        let loss = cross_entropy(&logits, yb)?;
-        // for p in parameters: p.grad = None
-        // loss.backward()
-        let gradients = tape.gradients(&loss, &parameters)?;
-        // for p in parameters: p.data += -lr * p.grad
-        descend(&mut parameters, &gradients, lr)?;
-        Ok(loss)
-    };
-    let run = train(stage, &data.train, &mut generator, schedule, step)?;
+    let run = train(
+        stage,
+        &splits,
+        &mut generator,
+        &mut network,
+        [STEPS, 150_000],
+    )?;
     if run.is_drawn(stage) {
         run.draw_means(stage, PICTURES[0])?;
     }
-    let tolerance = Tolerance::on(stage.options.device);
     let published = Published {
         title: "Training",
         explanation: "Steps on 32 random examples at learning rate 0.1, from step 150,000 on 0.01; the \
                       loss of single batches, and after all steps that of all examples.",
         losses: LOSSES,
         at_the_end: ["1.7690284252166748", "1.9936515092849731"],
-        tolerance,
+        tolerance: Tolerance::on(device),
+        names: Some(Names {
+            explanation: "Drawn with the random numbers that come after those of the training.",
+            published: NAMES,
+            seed: None,
+        }),
     };
-    let logits = |x: &Tensor| network.forward(&x.f_reshape([-1])?, &mut Mode::Inference);
-    published.show(stage, data, &run, Vec::new(), logits)?;
-    if !run.training.is_whole() {
-        return Ok(());
-    }
-    let explanation = "Drawn with the random numbers that come after those of the training.";
-    let names = (explanation, NAMES);
-    names::show(stage, data, &mut generator, names, tolerance, logits)
+    published.show(stage, &splits, (run, generator), &network, Vec::new())
 }
 
-/// The network, `[N * 8]`, i64, to `[N, 27]`.
+/// The network, `[N, 8]`, i64, to `[N, 27]`.
 fn model(generator: &mut Generator, device: Device) -> Result<Sequential> {
     // Embedding(vocab_size, n_embd)
     let mut layers = vec![Layer::embedding(generator, 27, N_EMBD)?];
@@ -135,14 +106,14 @@ fn model(generator: &mut Generator, device: Device) -> Result<Sequential> {
     Sequential::new(layers, device)
 }
 
-fn examples(data: &Dataset) -> Result<Vec<Figure>> {
+fn examples(splits: &Splits) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (row, (context, next)) in EXAMPLES.iter().enumerate() {
-        let x: Vec<i64> = Vec::try_from(data.train.xs.f_get(row as i64)?)?;
+        let x: Vec<i64> = Vec::try_from(splits.train.xs.f_get(row as i64)?)?;
         let x: Vec<usize> = x.into_iter().map(|index| index as usize).collect();
-        let y = data.train.ys.f_int64_value(&[row as i64])? as usize;
+        let y = splits.train.ys.f_int64_value(&[row as i64])? as usize;
         let show = |context: &str, next: char| format!("{context} --> {next}");
-        let ours = show(&data.vocabulary.decode(&x), data.vocabulary.itos(y));
+        let ours = show(&splits.vocabulary.decode(&x), splits.vocabulary.itos(y));
         let name = format!("example {}", row + 1);
         figures.push(Figure::same(name, ours, show(context, *next)));
     }

@@ -154,10 +154,10 @@ pub fn train(
     let plan = Plan {
         steps: Some(options.warmup_epochs.saturating_add(options.epochs)),
         seconds: None,
-        learning_rate: LearningRate::Warmed {
+        learning_rate: LearningRate::Stepped {
             steps: options.warmup_epochs,
-            warm_up: options.warmup_learning_rate,
-            rate: options.learning_rate,
+            first: options.warmup_learning_rate,
+            then: options.learning_rate,
         },
         read_every: 1,
         evaluate_every: None,

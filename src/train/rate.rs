@@ -12,14 +12,14 @@ use crate::data::words::is_lecture;
 pub enum LearningRate {
     /// The same at every step.
     Constant(f64),
-    /// Some steps at one rate, then all others at another, as the notes have it.
-    Warmed {
+    /// Some steps at one rate, then all others at another, as the notes and the lectures have it.
+    Stepped {
         /// The number of steps before the others.
         steps: u64,
         /// Their rate.
-        warm_up: f64,
+        first: f64,
         /// The rate of the others.
-        rate: f64,
+        then: f64,
     },
     /// It rises to its highest in some steps, and falls evenly to 0 at the end.
     Falling {
@@ -35,15 +35,11 @@ impl LearningRate {
     pub fn at(self, step: u64, done: f64) -> f64 {
         match self {
             Self::Constant(rate) => rate,
-            Self::Warmed {
-                steps,
-                warm_up,
-                rate,
-            } => {
+            Self::Stepped { steps, first, then } => {
                 if step < steps {
-                    warm_up
+                    first
                 } else {
-                    rate
+                    then
                 }
             }
             Self::Falling { highest, warm_up } => {
@@ -57,7 +53,7 @@ impl LearningRate {
     pub fn highest(self) -> f64 {
         match self {
             Self::Constant(rate) => rate,
-            Self::Warmed { warm_up, rate, .. } => rate.max(warm_up),
+            Self::Stepped { first, then, .. } => first.max(then),
             Self::Falling { highest, .. } => highest,
         }
     }

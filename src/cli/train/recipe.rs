@@ -59,7 +59,7 @@ impl Train {
             batch_size: self.words.batch_size.unwrap_or(default.batch_size),
             learning_rate: match (self.lr, default.learning_rate) {
                 (None, rate) => rate,
-                (Some(rate), LearningRate::Constant(_) | LearningRate::Warmed { .. }) => {
+                (Some(rate), LearningRate::Constant(_) | LearningRate::Stepped { .. }) => {
                     LearningRate::Constant(rate)
                 }
                 (Some(highest), LearningRate::Falling { warm_up, .. }) => {
