@@ -324,33 +324,38 @@ fn memory_stays_flat() {
 #[test]
 fn a_step_takes_the_memory_that_is_estimated_for_its_kind() {
     use makemore_tch::models::kinds::kind::Preset;
-    use makemore_tch::models::{Config, KINDS};
+    use makemore_tch::models::{Config, KINDS, Kind};
 
     let folder = Folder::new();
     let names: Vec<&str> = include_str!("../assets/names.txt").lines().collect();
     let names = &names[..4096];
     folder.write("list.txt", names.join("\n"));
     let longest = names.iter().map(|name| name.len()).max().unwrap();
-    for kind in KINDS {
+    let check = |kind: &'static dyn Kind| {
+        let name = kind.name();
         let peak = |batch: usize| {
-            let train = format!(
-                "train -q --type {} --preset makemore --split 100,0,0 --max-steps 1",
-                kind.name()
-            );
-            let more = format!("--threads 1 --force --out m --data list.txt --batch-size {batch}");
+            let train =
+                format!("train -q --type {name} --preset makemore --split 100,0,0 --max-steps 1");
+            let more =
+                format!("--threads 1 --force --out {name} --data list.txt --batch-size {batch}");
             peak_memory(&folder, &format!("{train} {more}"), false)
         };
         let measured = (peak(names.len()) - peak(1)) as f64;
-        let config = Config::new(*kind, kind.default_sizes(longest, Preset::Makemore));
+        let config = Config::new(kind, kind.default_sizes(longest, Preset::Makemore));
         let lengths = names.iter().map(|name| name.len() + 1);
         let estimated = config.step_bytes(27, lengths) as f64 / f64::from(1 << 20);
         let factor = estimated / measured;
         assert!(
             (0.7..1.7).contains(&factor),
-            "{}: {estimated} MB estimated, {measured} measured",
-            kind.name()
+            "{name}: {estimated} MB estimated, {measured} measured"
         );
-    }
+    };
+    // Two at a time, on as many processors.
+    let (some, others) = KINDS.split_at(KINDS.len() / 2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| some.iter().for_each(|&kind| check(kind)));
+        others.iter().for_each(|&kind| check(kind));
+    });
 }
 
 /// All pairs of a character and one before it were listed: 2.5 GB.

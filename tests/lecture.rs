@@ -1,7 +1,13 @@
 //! `makemore-tch lecture`, `devices`, `completions` and the help
 
+use std::sync::LazyLock;
+
 use crate::common::Folder;
 use serde_json::Value;
+
+/// The document of the first lecture.
+static FIRST: LazyLock<Value> =
+    LazyLock::new(|| Folder::new().json("lecture --rows distinct --json"));
 
 /// The figures of a document, with their section's lecture.
 fn figures(document: &Value) -> impl Iterator<Item = (&Value, &Value)> {
@@ -18,11 +24,11 @@ fn all_57_figures_of_the_first_lecture_agree() {
     let lines = |end: &str| printed.lines().filter(|line| line.ends_with(end)).count();
     assert_eq!((lines(" agrees"), lines("AGREE")), (57, 0), "{printed}");
     assert!(printed.ends_with("\n57 of 57 figures agree\n"), "{printed}");
-    let document = Folder::new().json("lecture --rows distinct --json");
+    let document = &*FIRST;
     assert_eq!(document["agrees"], true);
     assert_eq!(document["steps"].as_array().unwrap().len(), 12);
-    assert_eq!(figures(&document).count(), 57);
-    for (_, figure) in figures(&document) {
+    assert_eq!(figures(document).count(), 57);
+    for (_, figure) in figures(document) {
         assert_eq!(figure["agrees"], true, "{figure}");
     }
 }
@@ -30,14 +36,13 @@ fn all_57_figures_of_the_first_lecture_agree() {
 /// They were texts, which a reader of the document had to parse.
 #[test]
 fn figures_that_are_numbers_are_numbers_in_the_document() {
-    let document = Folder::new().json("lecture --rows distinct --json");
     for (name, published) in [
         ("bigrams", 228_146.0),
         ("mean loss of emma", 3.6984527111053467),
         ("W.grad[0, 0]", 0.002339),
         ("loss of epoch 300", 2.459399700164795),
     ] {
-        let mut figures = figures(&document);
+        let mut figures = figures(&FIRST);
         let (_, figure) = figures.find(|(_, figure)| figure["name"] == name).unwrap();
         for (key, tolerance) in [("published", 1e-12), ("ours", 1e-6)] {
             let off = figure[key].as_f64().unwrap() - published;

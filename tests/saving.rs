@@ -200,9 +200,9 @@ fn a_worse_network_of_the_lecture_is_saved_beside_a_better_one() {
 #[test]
 fn an_interruption_changes_nothing_of_what_follows() {
     let folder = folder();
-    let train = format!("{TRAIN} --eval-every 500 --max-steps 2000");
+    let train = format!("{TRAIN} --eval-every 200 --max-steps 800");
     folder.stdout(&format!("{train} --out whole --metrics whole.csv"));
-    for wait in [0, 40, 90] {
+    for wait in [0, 20, 45] {
         let child = start(
             &folder,
             &format!("{train} --out m --metrics m.csv --save-every 1000"),
