@@ -92,6 +92,72 @@ pub enum Error {
         /// How the list was split.
         shares: String,
     },
+    /// A part of a split without words.
+    #[error("the split {shares} leaves the {part} part of {origin} without words ({words} in all)")]
+    EmptyShare {
+        /// How the list is split.
+        shares: String,
+        /// The part.
+        part: &'static str,
+        /// What the list is called.
+        origin: String,
+        /// How many words it has.
+        words: u64,
+    },
+    /// Another split than that of the training that goes on.
+    #[error("its list was split {before}, and {now} would train it on words that were held out")]
+    OtherSplit {
+        /// The split of the training.
+        before: String,
+        /// The other one.
+        now: String,
+    },
+    /// Another list as a part than that of the training that goes on.
+    #[error("its {part} part was {}", match was { Some(list) => format!("a list of its own ({list})"), None => "no list of its own".to_owned() })]
+    OtherPart {
+        /// The part.
+        part: &'static str,
+        /// The list that it was, as a [`Digest`](crate::data::Digest) is written.
+        was: Option<String>,
+    },
+    /// A fault of a list that is a part by itself.
+    #[error("the {part} part is {origin}")]
+    InPart {
+        /// The part.
+        part: &'static str,
+        /// What the list is called.
+        origin: String,
+        /// What is wrong with it.
+        #[source]
+        cause: Box<Error>,
+    },
+    /// Words that are longer than a network can read.
+    #[error(
+        "a block size of {block_size} is too short for the longest word, which has {longest} characters; {} would work",
+        longest + 1
+    )]
+    BlockSize {
+        /// How many characters the network looks at.
+        block_size: usize,
+        /// How many characters the longest word has.
+        longest: usize,
+    },
+    /// A step of training that would fill the memory.
+    #[error(
+        "a step of {batch_size} words, of which the longest has {longest} characters, takes about {} of memory, and there are {}; fewer words a step or a list without its longest words would work",
+        bytesize::ByteSize::b(*bytes).display().si(),
+        bytesize::ByteSize::b(*limit).display().si()
+    )]
+    StepMemory {
+        /// The words of a step.
+        batch_size: usize,
+        /// How many characters the longest word has.
+        longest: usize,
+        /// How many bytes the step takes.
+        bytes: u64,
+        /// How many there are.
+        limit: u64,
+    },
     /// A start/end token that cannot be one.
     #[error("{token:?} cannot mark where words begin and end: {reason}")]
     Token {

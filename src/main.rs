@@ -7,10 +7,8 @@ mod cli;
 
 use std::io::{self, Write};
 
-use clap::Parser;
-
 fn main() {
-    let status = match cli::Arguments::try_parse() {
+    let status = match cli::parse() {
         Ok(arguments) => cli::report::report(cli::run(arguments)),
         Err(error) => cli::report::explain(&error),
     };

@@ -23,6 +23,17 @@ pub struct TrainedBigram {
     pub loss: f32,
 }
 
+impl TrainedBigram {
+    /// A copy of a network after some epochs.
+    pub fn of(network: &Bigram, epochs: u64, loss: f32) -> Result<Self> {
+        Ok(Self {
+            network: network.copied_to(Device::Cpu)?,
+            epochs,
+            loss,
+        })
+    }
+}
+
 /// The order, unless it is the lecture's.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -13,8 +13,10 @@ use super::ngram;
 use crate::data::{Digest, SplitOf, Vocabulary};
 use crate::error::{Error, Result};
 use crate::files::{Output, open};
+use crate::libtorch::device::libtorch_version;
 use crate::models::language_model::single_characters;
 use crate::models::{LanguageModel, Ngram, Tokens};
+use crate::train::dataset::Dataset;
 use crate::train::run_state::RunState;
 
 /// A model and where it is from.
@@ -33,6 +35,17 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// A model as it was just trained on data.
+    pub fn new(model: Model, seed: u64, data: &Dataset) -> Self {
+        Self {
+            model,
+            seed,
+            libtorch: libtorch_version(),
+            data: data.counted.digest,
+            split: data.parts.split_of(),
+        }
+    }
+
     /// The state of the run that the model is of, if it was saved to go on.
     pub fn run(&self) -> Option<&RunState> {
         match &self.model {

@@ -9,7 +9,7 @@ use tch::{Device, Tensor};
 
 use super::file::{Contents, Stored, floats};
 use crate::error::{Error, Result};
-use crate::models::{Config, Network};
+use crate::models::{Config, LanguageModel, Network};
 use crate::train::run_state::RunState;
 
 /// No training takes so many: the largest number that JSON's readers keep exactly.
@@ -41,6 +41,36 @@ pub struct TrainedNetwork {
     pub loss: f32,
     /// The state of its training, to go on from.
     pub run: Option<Box<RunState>>,
+}
+
+impl TrainedNetwork {
+    /// A network with the best parameters of a run or, where none were evaluated, those after its
+    /// last step. `run` is the state that is saved with it.
+    pub fn of(network: &Network, state: &RunState, run: Option<RunState>) -> Result<Self> {
+        let (parameters, steps, loss) = match &state.best {
+            Some(best) => (&best.parameters, best.step, best.train),
+            None => {
+                let loss = state.losses.last().map_or(0.0, |losses| losses.train);
+                (&state.parameters, state.progress.steps, loss)
+            }
+        };
+        let vocabulary = network.vocabulary().clone();
+        Ok(Self {
+            network: Network::of(vocabulary, network.config(), parameters, Device::Cpu)?,
+            steps,
+            loss: loss as f32,
+            run: run.map(Box::new),
+        })
+    }
+
+    /// The network as its training goes on, on a device, and the state of its run.
+    pub fn go_on(self, device: Device) -> Result<(Network, Option<RunState>)> {
+        let best = self.network.state_dict().into_iter().collect();
+        let parameters = self.run.as_ref().map_or(&best, |run| &run.parameters);
+        let vocabulary = self.network.vocabulary().clone();
+        let network = Network::of(vocabulary, self.network.config(), parameters, device)?;
+        Ok((network, self.run.map(|run| *run)))
+    }
 }
 
 pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Stored>> {

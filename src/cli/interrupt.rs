@@ -11,7 +11,6 @@ use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use super::output::Remarks;
-use super::progress;
 
 /// A shell's exit status of a program that a signal ended, less the number of the signal.
 const BY_SIGNAL: i32 = 128;
@@ -44,9 +43,7 @@ impl Interrupt {
                     first.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
                 stops.store(true, Ordering::Relaxed);
                 if signal == SIGINT && before.is_ok() {
-                    progress::beside_bar(|| {
-                        remarks.say("stopping; a second Ctrl-C ends at once, without saving");
-                    });
+                    remarks.say("stopping; a second Ctrl-C ends at once, without saving");
                 }
             }
         };

@@ -20,7 +20,7 @@ mod sample;
 mod score;
 mod train;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use makemore_tch::libtorch::threads::Threads;
 
 use arguments::whole;
@@ -69,6 +69,19 @@ enum Command {
     Lecture(lecture::Lecture),
     Devices(devices::Devices),
     Completions(completions::Completions),
+}
+
+/// Parses the command line.
+pub fn parse() -> Result<Arguments, clap::Error> {
+    let matches = Arguments::command().try_get_matches()?;
+    let mut arguments = Arguments::from_arg_matches(&matches)
+        .map_err(|error| error.format(&mut Arguments::command()))?;
+    if let (Command::Train(train), Some((_, typed))) =
+        (&mut arguments.command, matches.subcommand())
+    {
+        train.typed = typed.clone();
+    }
+    Ok(arguments)
 }
 
 /// Runs a command and returns its exit status.

@@ -6,6 +6,8 @@ use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 use makemore_tch::format::{visible, visible_json};
 use serde::Serialize;
 
+use super::progress::beside_bar;
+
 /// Standard output: line by line for a person, in large blocks for a pipe or a file.
 pub fn results() -> Box<dyn Write> {
     let stdout = io::stdout();
@@ -58,7 +60,9 @@ impl Remarks {
     pub fn say(self, remark: impl Display) {
         if !self.quiet {
             // With standard error closed there is nobody to tell.
-            let _ = writeln!(io::stderr(), "{}", visible(&remark.to_string()));
+            beside_bar(|| {
+                let _ = writeln!(io::stderr(), "{}", visible(&remark.to_string()));
+            });
         }
     }
 }

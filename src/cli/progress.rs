@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, W
 static LAST: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
 
 /// Writes to the terminal, above the bar if there is one.
-pub fn beside_bar(write: impl FnOnce()) {
+pub fn beside_bar<T>(write: impl FnOnce() -> T) -> T {
     let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match last.and_then(|bar| bar.upgrade()) {
         Some(bar) => bar.suspend(write),
@@ -21,19 +21,15 @@ fn made(bar: ProgressBar) -> ProgressBar {
     bar
 }
 
-/// A bar over steps; its prefix is what they are called, its message the loss and the rate.
-pub fn steps(count: u64, quiet: bool) -> ProgressBar {
+/// A bar over the words of a list.
+pub fn words(count: u64, quiet: bool) -> ProgressBar {
     if quiet {
         return ProgressBar::hidden();
     }
-    let template = "{prefix} {pos}/{len} {wide_bar} {msg} {elapsed} (eta {eta})";
+    let template = "words {pos}/{len} {wide_bar} {elapsed} (eta {eta})";
     // The default style is a bar too, should the template ever be wrong.
     let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
-    made(
-        ProgressBar::new(count)
-            .with_style(style)
-            .with_prefix("epoch"),
-    )
+    made(ProgressBar::new(count).with_style(style))
 }
 
 /// A bar over a training that may be limited by time; its prefix is the step, its message the losses.
@@ -45,6 +41,13 @@ pub fn training(quiet: bool) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
     // In thousandths.
     made(ProgressBar::new(1000).with_style(style))
+}
+
+/// Shows how far a training is: what it does, the share of it that is done, and its losses.
+pub fn show(bar: &ProgressBar, prefix: String, fraction: f64, message: String) {
+    bar.set_prefix(prefix);
+    bar.set_message(message);
+    bar.set_position((fraction * bar.length().unwrap_or(0) as f64) as u64);
 }
 
 /// A bar over work that tells the share of it that is done.
@@ -72,21 +75,10 @@ pub fn lecture() -> ProgressBar {
 /// Has that bar begin with the steps of a training.
 pub fn begin_lecture(bar: &ProgressBar, count: u64, quiet: bool) {
     bar.reset_elapsed();
-    begin(bar, "step", count);
-    if !quiet {
-        bar.set_draw_target(ProgressDrawTarget::stderr());
-    }
-}
-
-/// A bar over the words of a list.
-pub fn words(count: u64, quiet: bool) -> ProgressBar {
-    steps(count, quiet).with_prefix("words")
-}
-
-/// Has a bar begin again with steps of another name.
-pub fn begin(bar: &ProgressBar, prefix: &'static str, count: u64) {
-    bar.set_prefix(prefix);
     bar.set_length(count);
     bar.set_position(0);
     bar.reset_eta();
+    if !quiet {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+    }
 }

@@ -58,6 +58,23 @@ impl SplitOf {
         *self == other
     }
 
+    /// Refuses shares and a seed that would put other words into the parts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherSplit`].
+    pub fn check_again(&self, shares: Option<Shares>, seed: Option<u64>) -> Result<()> {
+        let by_seed = |seed| format!("by the seed {seed}");
+        let (before, now) = match (shares, seed) {
+            (Some(shares), _) if shares != self.shares => {
+                (self.shares.to_string(), shares.to_string())
+            }
+            (_, Some(seed)) if seed != self.seed => (by_seed(self.seed), by_seed(seed)),
+            _ => return Ok(()),
+        };
+        Err(Error::OtherSplit { before, now })
+    }
+
     /// The list that is a part by itself, if it is one.
     pub fn own(&self, part: Part) -> Option<Digest> {
         match part {

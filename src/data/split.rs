@@ -236,6 +236,25 @@ impl Split {
         }
     }
 
+    /// Refuses a split of a list, by what that is called, in which a part with a share has no words.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyShare`].
+    pub fn check(&self, origin: &str) -> Result<()> {
+        let parts = [Part::Train, Part::Dev, Part::Test];
+        let is_empty = |part: &Part| self.shares.has(*part) && self.words(*part) == 0;
+        match parts.into_iter().find(is_empty) {
+            None => Ok(()),
+            Some(part) => Err(Error::EmptyShare {
+                shares: self.shares.to_string(),
+                part: part.into(),
+                origin: origin.to_owned(),
+                words: self.words,
+            }),
+        }
+    }
+
     /// Whether all words are for training.
     pub fn is_trivial(&self) -> bool {
         self.shares == Shares::ALL

@@ -86,6 +86,11 @@ impl Bigram {
         })
     }
 
+    /// A copy of the network on a device.
+    pub fn copied_to(&self, device: Device) -> Result<Self> {
+        Self::with_weights(self.vocabulary.clone(), self.order, &self.w, device)
+    }
+
     /// A network with given parameters, of which there must be one, `W`, that leaves every
     /// character with probabilities.
     pub(crate) fn of(

@@ -1,7 +1,7 @@
 //! The architecture of a network and its sizes.
 
 use super::kinds::{self, Kind, Sizes, kind::Preset};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A kind of network with its sizes: with a vocabulary, all that makes a new network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,23 @@ impl Config {
     /// Whether it has batch normalisation.
     pub fn has_batchnorm(&self) -> bool {
         self.kind.has_batchnorm(&self.sizes)
+    }
+
+    /// Refuses words of up to so many characters, if a network could not read them from their
+    /// beginnings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlockSize`].
+    pub fn check_longest(&self, longest: usize) -> Result<()> {
+        let block_size = self.sizes.block_size;
+        match longest < block_size || self.kind.takes_longer_words() {
+            true => Ok(()),
+            false => Err(Error::BlockSize {
+                block_size,
+                longest,
+            }),
+        }
     }
 
     /// Finds out whether a network of a vocabulary of `v` characters can have its sizes.

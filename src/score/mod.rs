@@ -15,6 +15,7 @@
 
 pub mod evaluate;
 mod fit;
+pub mod held_out;
 
 pub use fit::{Fit, fit};
 

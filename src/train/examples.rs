@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::counting::{NgramCounts, Row};
+use crate::data::{Part, Parts};
 use crate::error::Result;
 
 /// The layout of the data in rows.
@@ -49,6 +50,23 @@ pub struct Examples {
 }
 
 impl Examples {
+    /// The examples of the train part, whose n-grams were counted.
+    ///
+    /// # Errors
+    ///
+    /// If a list cannot be read or has changed.
+    pub fn of(rows: Rows, parts: &Parts, counts: &NgramCounts, device: Device) -> Result<Self> {
+        if rows == Rows::Distinct {
+            return Self::distinct(counts, device);
+        }
+        let mut words = Vec::new();
+        parts.each_word_here(&[Part::Train], |_, word| {
+            words.push(word.to_owned());
+            Ok(())
+        })?;
+        Self::all(words.iter().map(String::as_str), counts, device)
+    }
+
     /// [`Rows::All`].
     ///
     /// # Errors

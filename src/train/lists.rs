@@ -2,7 +2,7 @@
 
 use crate::data::word_list::{Subset, WordList};
 use crate::data::{Part, Parts, Vocabulary};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::{LanguageModel, Network};
 use crate::score::evaluate;
 
@@ -53,15 +53,27 @@ impl Lists {
         Ok(lists)
     }
 
-    /// The number of characters of the longest word to learn from, and about how many bytes a step
-    /// takes that learns from the longest ones.
-    pub fn step_bytes(&self, network: &Network, batch_size: usize) -> (usize, u64) {
+    /// Refuses batches that would fill the memory, as a long word in them can.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StepMemory`].
+    pub fn check_memory(&self, network: &Network, batch_size: usize, limit: u64) -> Result<()> {
         let mut lengths: Vec<usize> = self.train.iter().map(|word| word.len() + 1).collect();
         lengths.sort_unstable_by(|one, other| other.cmp(one));
         let longest = lengths.first().map_or(0, |longest| longest - 1);
         let v = network.vocabulary().len();
         let lengths = lengths.into_iter().cycle().take(batch_size);
-        (longest, network.config().step_bytes(v, lengths))
+        let bytes = network.config().step_bytes(v, lengths);
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(Error::StepMemory {
+            batch_size,
+            longest,
+            bytes,
+            limit,
+        })
     }
 
     /// The loss by which models of the list are compared: on dev, or on what they learn from.

@@ -7,6 +7,7 @@ use super::muon::MuonOptions;
 use super::rate::LearningRate;
 use super::steps::Plan;
 use crate::error::{Error, Result};
+use crate::models::kinds::kind::Recipe;
 
 /// The most words of a batch.
 pub const LARGEST_BATCH: usize = 1 << 20;
@@ -69,6 +70,39 @@ impl Default for WordOptions {
 }
 
 impl WordOptions {
+    /// Our options for a kind of network.
+    pub fn of(recipe: &Recipe) -> Self {
+        Self {
+            steps: Some(recipe.steps),
+            batch_size: 128,
+            learning_rate: LearningRate::Falling {
+                highest: recipe.learning_rate,
+                warm_up: 100,
+            },
+            adamw: AdamWOptions {
+                beta2: 0.999,
+                ..AdamWOptions::default()
+            },
+            muon: recipe.muon.map(|learning_rate_factor| MuonOptions {
+                learning_rate_factor,
+                weight_decay: recipe.weight_decay,
+                momentum: 0.95,
+            }),
+            dropout: recipe.dropout,
+            ..Self::default()
+        }
+        .with_weight_decay(recipe.weight_decay)
+    }
+
+    /// The same with a weight decay of all parameters, whatever moves them.
+    pub fn with_weight_decay(mut self, weight_decay: f64) -> Self {
+        self.adamw.weight_decay = weight_decay;
+        if let Some(muon) = &mut self.muon {
+            muon.weight_decay = weight_decay;
+        }
+        self
+    }
+
     /// Checks that every number is in its range.
     ///
     /// # Errors

@@ -49,6 +49,14 @@ impl LearningRate {
         }
     }
 
+    /// The same schedule with another highest rate; steps at several rates become steps at one.
+    pub fn with_highest(self, highest: f64) -> Self {
+        match self {
+            Self::Constant(_) | Self::Stepped { .. } => Self::Constant(highest),
+            Self::Falling { warm_up, .. } => Self::Falling { highest, warm_up },
+        }
+    }
+
     /// The highest of all steps.
     pub fn highest(self) -> f64 {
         match self {

@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sysinfo::System;
 
+use super::run_state::Losses;
 use crate::error::{Error, Result};
 
 /// The version of the format, which the first event says.
@@ -83,6 +84,25 @@ impl EventFile {
     /// [`Error::Write`] if the file cannot be written to.
     pub fn scalar(&mut self, tag: &str, step: i64, value: f32) -> Result<()> {
         self.write(&scalar(seconds_since_1970(), tag, step, value))
+    }
+
+    /// Appends the losses of an evaluation and its learning rate, and writes them out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] if the file cannot be written to.
+    pub fn losses(&mut self, losses: Losses, learning_rate: f64) -> Result<()> {
+        let values = [
+            ("loss/train", Some(losses.train)),
+            ("loss/dev", losses.dev),
+            ("learning rate", Some(learning_rate)),
+        ];
+        for (tag, value) in values {
+            if let Some(value) = value {
+                self.scalar(tag, losses.step as i64, value as f32)?;
+            }
+        }
+        self.flush()
     }
 
     /// Writes out what was appended, so that TensorBoard sees it.

@@ -216,7 +216,7 @@ impl Audience for Teller {
         for (_, output) in pictures.files.iter().filter(|(other, _)| *other == name) {
             output.replace(&draw(output.path())?)?;
             let remark = format!("wrote {}", output.path().display());
-            self.bar.suspend(|| self.remarks.say(remark));
+            self.remarks.say(remark);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod metrics;
 mod place;
 mod previous;
 mod request;
+mod run;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use metrics::Metrics;
 use place::{Files, Place};
 use previous::{check_previous, load_previous};
 pub use request::Request;
+pub use run::RunFiles;
 
 /// Where the results of a training go.
 #[derive(Debug)]

@@ -4,19 +4,36 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use makemore_tch::libtorch::device::DeviceRequest;
-use makemore_tch::train::{WARM_UP, rate};
-use makemore_tch::{Error, TrainOptions, Trained, format, score};
+use makemore_tch::Error;
+use makemore_tch::format::rounded_down;
+use makemore_tch::train::diagnosis::{self, Remedy};
+use makemore_tch::train::full_batch::{TrainOptions, Trained};
+use makemore_tch::train::options::WordOptions;
 
-use super::arguments::Train;
-use super::bigram_task::Task;
-use super::model_type::{Choice, ModelType};
+use super::arguments::{Train, flag};
+use super::bigram::Task;
+use super::model_type::{ModelType, OF};
 
-/// How far above counting a loss may end before the user is told, in nats.
-const A_LITTLE: f64 = 0.02;
+/// The arguments that a training goes on with, by their names in the code, unless they are those of
+/// its run. Not the plot: it would draw only what is left over the picture of what was done.
+const AGAIN: [&str; 13] = [
+    "lr",
+    "regularization",
+    "rows",
+    "smoothing",
+    "log_every",
+    "device",
+    "save_every",
+    "metrics",
+    "tensorboard",
+    "dev",
+    "test",
+    "memory",
+    "data",
+];
 
 impl Train {
-    /// An error of the training, and what would work on this list.
+    /// An error of the training of the lecture's network, and what would work on this list.
     pub(super) fn explain(
         &self,
         error: Error,
@@ -26,96 +43,66 @@ impl Train {
         let Error::Diverged { stage, number, .. } = error else {
             return error.into();
         };
-        let options = &task.options;
-        let stable = rate::stable(&task.counts, options.regularization);
-        let stable = format::rounded_down(stable);
-        // A loss is due to the step before it.
-        let is_first = number == options.first_epoch && options.warmup_epochs > 0;
-        let mut remedy = match stage == WARM_UP || is_first {
-            true => format!("--warmup-lr {stable}"),
-            false => format!("--lr {stable}"),
-        };
-        if options.regularization > 0.0 {
+        let remedy = diagnosis::of_divergence(&task.options, &task.counts, stage, number);
+        let mut remedy = advice(remedy);
+        if task.options.regularization > 0.0 {
             remedy += " and a smaller --regularization";
         }
         let saved = match saved {
             Some((epochs, file)) => {
                 format!("after {epochs} epochs it was saved to {}", file.display())
             }
-            None => format!(
-                "nothing was saved to {}",
-                self.out(ModelType::Bigram).display()
-            ),
+            None => {
+                let out = self.out(ModelType::Bigram);
+                format!("nothing was saved to {}", out.display())
+            }
         };
-        anyhow!("{error}; try {remedy} ({saved})")
+        anyhow!("{error}; {remedy} ({saved})")
     }
 
-    /// What a loss that is too high has come from, and what to do; `lowest_loss` is the lowest of
-    /// all epochs.
+    /// What a loss of the lecture's network that is too high has come from, and what to do.
     pub(super) fn warning(
         &self,
         trained: &Trained,
-        lowest_loss: Option<f32>,
+        losses: &[(u64, f32)],
         task: &Task,
     ) -> Option<String> {
-        let (options, counts) = (&task.options, &task.counts);
-        let (nll, lowest) = (f64::from(trained.nll), score::lowest_nll(counts));
-        let uniform = (counts.vocabulary().len() as f64).ln();
-        let above = match () {
-            () if nll > uniform => format!("{uniform:.4}, which guessing has"),
-            () if nll > lowest + A_LITTLE => {
-                format!("{lowest:.4}, which counting without smoothing has")
-            }
-            () => return None,
-        };
-        let stable = rate::stable(counts, options.regularization);
-        let has_risen = lowest_loss.is_some_and(|lowest| f64::from(lowest) < nll - A_LITTLE);
-        let remedy = match () {
-            () if options.learning_rate > stable && (has_risen || nll > uniform) => {
-                format!("try --lr {}", format::rounded_down(stable))
-            }
-            () if options.regularization > 0.0 => {
-                "a smaller --regularization comes closer".to_owned()
-            }
-            () => "more --epochs come closer".to_owned(),
+        let lowest = losses.iter().map(|&(_, loss)| loss);
+        let lowest = lowest.min_by(f32::total_cmp);
+        let found = diagnosis::of_loss(&task.options, &task.counts, trained, lowest)?;
+        let which = match found.is_above_guessing {
+            true => "guessing",
+            false => "counting without smoothing",
         };
         Some(format!(
-            "the average negative log-likelihood is {nll:.4}, above {above}; {remedy}"
+            "the average negative log-likelihood is {:.4}, above {:.4}, which {which} has; {}",
+            found.nll,
+            found.bound,
+            advice(found.remedy)
         ))
     }
 
-    /// The command that goes on with a training that was interrupted; `own` are arguments of the
-    /// model's type.
-    pub(super) fn how_to_go_on(&self, saved: &Path, own: Vec<(&str, Option<String>)>) -> String {
-        let file = |file: &Option<PathBuf>| file.as_deref().map(quoted);
-        let device = self.device.filter(|&device| device != DeviceRequest::Cpu);
-        let lists: Vec<String> = self.data.data.iter().map(|list| quoted(list)).collect();
-        // Not --plot: it would draw only what is left over the picture of what was done.
-        let common = [
-            ("--resume", Some(quoted(saved))),
-            ("--device", device.map(|device| device.to_string())),
-            (
-                "--save-every",
-                self.save_every.map(|every| every.to_string()),
-            ),
-            ("--metrics", file(&self.metrics)),
-            ("--tensorboard", file(&self.words.tensorboard)),
-            ("--dev", file(&self.dev)),
-            ("--test", file(&self.test)),
-            (
-                "--memory",
-                self.memory.memory.map(|size| format!("{}B", size.as_u64())),
-            ),
-            (
-                "--data",
-                Some(lists.join(" ")).filter(|_| !lists.is_empty()),
-            ),
-        ];
-        let (resume, others) = common.split_at(1);
-        let mut command = "makemore-tch train".to_owned();
-        for (argument, value) in resume.iter().chain(&own).chain(others) {
+    /// The command that goes on with a training that was interrupted; `own` are arguments that
+    /// differ from what the user typed.
+    pub(super) fn how_to_go_on(&self, saved: &Path, own: &[(&str, Option<String>)]) -> String {
+        let mut command = format!(
+            "makemore-tch train --resume {}",
+            quoted(&saved.to_string_lossy())
+        );
+        for (id, value) in own {
             if let Some(value) = value {
-                command += &format!(" {argument} {value}");
+                command += &format!(" {} {value}", flag(id));
+            }
+        }
+        let is_of_words = own.is_empty();
+        let stays = |id: &&str| {
+            let of = OF.iter().find(|(other, _)| other == id);
+            is_of_words && of.is_some_and(|(_, of)| of.is_of_a_run())
+        };
+        for id in AGAIN.iter().filter(|id| self.is_typed(id) && !stays(id)) {
+            command += &format!(" {}", flag(id));
+            for value in self.typed.get_raw(id).into_iter().flatten() {
+                command += &format!(" {}", quoted(&value.to_string_lossy()));
             }
         }
         command
@@ -131,41 +118,46 @@ impl Train {
         let left = options.epochs - (trained.epochs_done - options.first_epoch);
         let warmup = options.warmup_epochs - trained.warmup_done;
         let warmup = (warmup > 0).then_some(warmup);
-        let own = vec![
-            ("--epochs", Some(left.to_string())),
-            ("--warmup-epochs", warmup.map(|epochs| epochs.to_string())),
-            (
-                "--warmup-lr",
-                warmup.map(|_| options.warmup_learning_rate.to_string()),
-            ),
-            ("--lr", self.lr.map(|lr| lr.to_string())),
-            (
-                "--regularization",
-                self.regularization.map(|factor| factor.to_string()),
-            ),
-            (
-                "--rows",
-                self.rows.map(|rows| <&str>::from(rows).to_owned()),
-            ),
-            (
-                "--smoothing",
-                match self.smoothing {
-                    Some(Choice::Smoothing(smoothing)) => Some(smoothing.to_string()),
-                    Some(Choice::Auto) | None => None,
-                },
-            ),
+        let rate = warmup.map(|_| options.warmup_learning_rate.to_string());
+        let own = [
+            ("epochs", Some(left.to_string())),
+            ("warmup_epochs", warmup.map(|epochs| epochs.to_string())),
+            ("warmup_lr", rate),
         ];
         let (done, all) = (trained.epochs_done, options.first_epoch + options.epochs);
-        let command = self.how_to_go_on(saved, own);
+        let command = self.how_to_go_on(saved, &own);
         format!("interrupted after {done} of {all} epochs; go on with: {command}")
     }
 }
 
-/// A file as a shell takes it, and we do not take for a flag.
-fn quoted(file: &Path) -> String {
-    let mut name = file.to_string_lossy().into_owned();
-    if name.starts_with('-') && name != "-" {
-        name.insert_str(0, "./");
+/// A fault of a training on words, what would work, and what was saved.
+pub fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow::Error {
+    match fault {
+        Error::Diverged { number, loss, .. } => {
+            let lower = (options.learning_rate.highest() / 10.0).min(5e-3);
+            let number = number + 1;
+            anyhow!(
+                "training diverged: the loss is {loss} at step {number}; a new training with --lr {lower:.0e} would work ({saved})"
+            )
+        }
+        fault => anyhow::Error::from(fault).context(saved.to_owned()),
     }
-    shlex::try_quote(&name).map_or_else(|_| name.to_string(), |quoted| quoted.into_owned())
+}
+
+fn advice(remedy: Remedy) -> String {
+    match remedy {
+        Remedy::WarmUpRate(rate) => format!("try --warmup-lr {}", rounded_down(rate)),
+        Remedy::LearningRate(rate) => format!("try --lr {}", rounded_down(rate)),
+        Remedy::LessRegularization => "a smaller --regularization comes closer".to_owned(),
+        Remedy::MoreEpochs => "more --epochs come closer".to_owned(),
+    }
+}
+
+/// A value as a shell takes it, and we do not take for a flag.
+fn quoted(value: &str) -> String {
+    let mut value = value.to_owned();
+    if value.starts_with('-') && value != "-" {
+        value.insert_str(0, "./");
+    }
+    shlex::try_quote(&value).map_or_else(|_| value.clone(), |quoted| quoted.into_owned())
 }

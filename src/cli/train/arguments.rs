@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use makemore_tch::checkpoint::MAX_EPOCHS;
 use makemore_tch::checkpoint::resume::base_of;
 use makemore_tch::counting::MAX_ORDER;
@@ -12,7 +13,7 @@ use makemore_tch::data::Shares;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::Rows;
 
-use super::model_type::{Choice, ModelType, Of, choice, model_type};
+use super::model_type::{Choice, ModelType, OF, Of, choice, model_type};
 use super::word_arguments::WordArguments;
 use crate::cli::arguments::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole, zero_or_more,
@@ -160,6 +161,10 @@ pub struct Train {
 
     #[command(flatten)]
     pub words: WordArguments,
+
+    /// What the user typed.
+    #[arg(skip)]
+    pub typed: ArgMatches,
 }
 
 impl Train {
@@ -192,40 +197,33 @@ impl Train {
         }
     }
 
+    /// The file that is resumed, for messages.
+    pub fn resumed(&self) -> String {
+        let file = self.resume.as_deref();
+        file.map_or_else(String::new, |file| file.display().to_string())
+    }
+
     /// How often what is trained is saved.
     pub fn save_every(&self) -> Duration {
         Duration::from_secs(self.save_every.unwrap_or(60))
     }
 
-    /// Refuses arguments that are given and say nothing where they are.
-    pub fn refuse(&self, is_wrong: impl Fn(Of) -> bool, reason: &str) -> anyhow::Result<()> {
-        let mut given = self.given().into_iter().chain(self.words.given());
-        match given.find(|&(_, is_given, of)| is_given && is_wrong(of)) {
-            Some((argument, ..)) => bail!("{argument} {reason}"),
+    /// Refuses arguments that the user typed and that are wrong here.
+    pub fn refuse(&self, is_wrong: impl Fn(&str, Of) -> bool, reason: &str) -> anyhow::Result<()> {
+        let mut typed = OF.iter().filter(|(id, _)| self.is_typed(id));
+        match typed.find(|&&(id, of)| is_wrong(id, of)) {
+            Some((id, _)) => bail!("{} {reason}", flag(id)),
             None => Ok(()),
         }
     }
 
-    /// The arguments that not every training takes: whether they are given, and what they are of.
-    fn given(&self) -> [(&'static str, bool, Of); 13] {
-        [
-            ("--order", self.order.is_some(), Of::Ngrams),
-            ("--smoothing", self.smoothing.is_some(), Of::Ngrams),
-            ("--epochs", self.epochs.is_some(), Of::Lecture),
-            ("--warmup-epochs", self.warmup_epochs.is_some(), Of::Lecture),
-            ("--warmup-lr", self.warmup_lr.is_some(), Of::Lecture),
-            (
-                "--regularization",
-                self.regularization.is_some(),
-                Of::Lecture,
-            ),
-            ("--rows", self.rows.is_some(), Of::Lecture),
-            ("--log-every", self.log_every.is_some(), Of::Lecture),
-            ("--lr", self.lr.is_some(), Of::Rate),
-            ("--metrics", self.metrics.is_some(), Of::Networks),
-            ("--device", self.device.is_some(), Of::Networks),
-            ("--save-every", self.save_every.is_some(), Of::Networks),
-            ("--seed", self.seed.is_some(), Of::Run),
-        ]
+    /// Whether the user typed an argument, by its name in the code.
+    pub fn is_typed(&self, id: &str) -> bool {
+        self.typed.value_source(id) == Some(ValueSource::CommandLine)
     }
+}
+
+/// An argument as the user types it, by its name in the code.
+pub fn flag(id: &str) -> String {
+    format!("--{}", id.replace('_', "-"))
 }

@@ -1,28 +1,31 @@
 //! The lecture's network, which `train` trains on all examples at once.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context as _;
-use makemore_tch::checkpoint::Checkpoint;
+use anyhow::bail;
+use makemore_tch::checkpoint::{Checkpoint, MAX_EPOCHS, Model, TrainedBigram};
+use makemore_tch::counting::NgramCounts;
+use makemore_tch::data::Shares;
 use makemore_tch::error::Error;
+use makemore_tch::format;
 use makemore_tch::lectures::published_average_nll;
+use makemore_tch::models::{Bigram, LanguageModel, Ngram, Smoothing, Table};
 use makemore_tch::plots;
 use makemore_tch::sample::{SampleOptions, Sampler};
-use makemore_tch::score;
-use makemore_tch::train::full_batch::{EPOCH, Trained, train};
+use makemore_tch::score::{self, evaluate, held_out::HeldOut};
+use makemore_tch::train::dataset::Dataset;
+use makemore_tch::train::full_batch::{EPOCH, Step, TrainOptions, Trained, train};
+use makemore_tch::train::run_state::Losses;
+use makemore_tch::train::{Examples, Rows, rate};
 
-use super::arguments::Train;
-use super::bigram_task::Task;
-use super::data::HeldOut;
-use super::log::Log;
-use super::model_type::ModelType;
-use super::print::{Document, found};
-use crate::cli::context::Context;
+use super::arguments::{SEED, Train};
+use super::model_type::{Choice, ModelType};
+use super::print::{Aftermath, Document, Printer, found};
+use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::outputs::Outputs;
-use crate::cli::report::is_closed_pipe;
+use crate::cli::progress;
 
 /// The first line of the losses as CSV.
 const COLUMNS: &str = "epoch,loss\n";
@@ -30,96 +33,300 @@ const COLUMNS: &str = "epoch,loss\n";
 /// The number of names that are drawn after training.
 const NAMES: usize = 5;
 
+/// What is trained, and on what.
+pub struct Task {
+    data: Dataset,
+    /// The n-grams that are trained on.
+    pub counts: NgramCounts,
+    examples: Examples,
+    /// The counting model, which the network is compared with.
+    p: Box<dyn LanguageModel>,
+    counting_nll: f64,
+    seed: u64,
+    pub options: TrainOptions,
+    network: Bigram,
+}
+
 impl Train {
     pub(super) fn train_bigram(self, context: Context) -> anyhow::Result<u8> {
         let out = self.out(ModelType::Bigram);
         let mut outputs = Outputs::check(self.request(&out, false, COLUMNS))?;
         let task = self.task(&mut outputs, context)?;
         let interrupt = Interrupt::catch(context.remarks)?;
-        let log_every = self.log_every.unwrap_or(50);
-        let mut log = Log::new(&task.options, log_every, self.json.json, context);
-        let (mut saved, every) = (Instant::now(), self.save_every());
-        let mut last = None;
+        let mut printer = Printer::new(self.json.json);
+        let bar = progress::training(context.remarks.quiet);
+        let (mut losses, mut saved, mut last) = (Vec::new(), Instant::now(), None);
         let trained = train(&task.network, &task.examples, &task.options, |step| {
-            log.add(step);
-            if step.stage == EPOCH && saved.elapsed() >= every {
-                // What cannot be saved now is saved, or told, at the end.
-                last = task.save(&mut outputs, &log, step).ok().or(last.take());
-                saved = Instant::now();
+            if !bar.is_hidden() {
+                let (prefix, fraction, message) = task.progress(step);
+                progress::show(&bar, prefix, fraction, message);
+            }
+            if step.stage == EPOCH {
+                losses.push((step.number, step.loss));
+                if step.number.is_multiple_of(self.log_every()) {
+                    let loss = format::float(step.loss.into());
+                    printer.line(format_args!("Epochs: {}, loss: {loss}", step.number));
+                }
+                if saved.elapsed() >= self.save_every() {
+                    // What cannot be saved now is saved, or told, at the end.
+                    let now = task.checkpoint(step.number + 1, step.loss);
+                    let file = now.map_err(anyhow::Error::from).and_then(|now| {
+                        let file = outputs.save(&now, Some(task.nll(&now)?))?;
+                        outputs.write_metrics(&rows(&losses)).map(|()| file)
+                    });
+                    last = file
+                        .ok()
+                        .map(|file| (step.number + 1, file))
+                        .or(last.take());
+                    saved = Instant::now();
+                }
             }
             match interrupt.is_pressed() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         });
-        log.end();
+        bar.finish_and_clear();
         let trained = trained.map_err(|error| self.explain(error, &task, last))?;
 
         // Saved before anything is printed, and whatever becomes of what is printed.
-        let loss = trained.final_loss;
-        let checkpoint = task.checkpoint(trained.epochs_done, loss)?;
-        let nll = task.nll(&checkpoint)?;
-        let saved = outputs.save(&checkpoint, Some(nll))?;
-        outputs.write_metrics(&log.rows())?;
-        outputs.write_plot(&plots::LossCurve {
-            losses: log.losses(),
+        let checkpoint = task.checkpoint(trained.epochs_done, trained.final_loss)?;
+        let saved = outputs.save(&checkpoint, Some(task.nll(&checkpoint)?))?;
+        let mut after = Aftermath::of("network", saved.clone());
+        let written = outputs.write_metrics(&rows(&losses));
+        after.note(written, "the losses were not saved");
+        let plotted = outputs.write_plot(&plots::LossCurve {
+            losses: &losses,
             counting_nll: task.counting_nll,
-        })?;
+        });
+        after.note(plotted, "no picture was drawn");
         let is_cut = trained.epochs_done < task.options.first_epoch + task.options.epochs;
         let remark = match is_cut {
             true => Some(self.how_to_go_on_with_epochs(&trained, &task.options, &saved)),
-            false => self.warning(&trained, log.lowest(), &task),
+            false => self.warning(&trained, &losses, &task),
         };
-        let printed = self.print(log, &task, &checkpoint, trained, (&saved, &interrupt));
+        let document =
+            self.document(&losses, &task, &checkpoint, trained, &interrupt, &mut after)?;
+        after.note(printer.finish(&document), "not all could be printed");
         // All this is said even if nobody reads the results any more.
         for remark in remark.into_iter().chain(outputs.remark()) {
             context.remarks.say(remark);
         }
         outputs.check_displaced()?;
-        match printed {
-            Err(error) if is_cut && is_closed_pipe(&error) => {}
-            printed => printed?,
-        }
+        after.finish()?;
         Ok(if is_cut { interrupt.status() } else { 0 })
     }
 
-    /// Prints the results, among them names that the network draws.
-    fn print(
+    /// The results, among them names that the network draws.
+    fn document(
         &self,
-        log: Log,
+        losses: &[(u64, f32)],
         task: &Task,
         checkpoint: &Checkpoint,
         trained: Trained,
-        (saved, interrupt): (&Path, &Interrupt),
-    ) -> anyhow::Result<()> {
-        let is_saved = || {
-            let saved = saved.display();
-            format!("the network was saved to {saved}, but not all could be printed")
-        };
-        let losses = log.logged().with_context(is_saved)?;
+        interrupt: &Interrupt,
+        after: &mut Aftermath,
+    ) -> anyhow::Result<Document> {
+        let logged = losses
+            .iter()
+            .filter(|(epoch, _)| epoch.is_multiple_of(self.log_every()));
         let model = checkpoint.model.language_model();
-        let sampler = Sampler::new(model, task.seed, &SampleOptions::default())?;
+        let draw = || {
+            let sampler = Sampler::new(model, task.seed, &SampleOptions::default())?;
+            let names = score::ranked(&*task.p, sampler.take(NAMES))?.into_iter();
+            let names = names.map(|scored| (scored.name, Some(scored.likelihood)));
+            found(&task.data.parts, &names.collect::<Vec<_>>())
+        };
         let is_of_the_notes = task.counts.order() == 2 && task.data.parts.is_whole();
         let published = published_average_nll(task.data.counted.digest, self.added()?);
-        let names = score::ranked(&*task.p, sampler.take(NAMES))?.into_iter();
-        let names = names.map(|scored| (scored.name, Some(scored.likelihood)));
         let parts = task.data.parts.clone().stopped_by(interrupt.flag());
         let held_out = match HeldOut::of(model, &parts, &self.memory.memory()) {
-            Err(Error::Interrupted) => HeldOut::default(),
-            held_out => held_out?,
+            Err(Error::Interrupted) => Ok(HeldOut::default()),
+            held_out => held_out,
         };
-        let document = Document {
+        Ok(Document {
             kind: ModelType::Bigram.name(),
             steps: Some(trained.epochs_done),
-            losses: Some(losses),
+            losses: Some(
+                logged
+                    .map(|&(step, loss)| Losses {
+                        step,
+                        train: loss.into(),
+                        dev: None,
+                    })
+                    .collect(),
+            ),
             final_loss: Some(trained.final_loss.into()),
             counting_nll: Some(task.counting_nll),
-            held_out,
-            checkpoint: saved.to_string_lossy().into_owned(),
-            names: found(&task.data.parts, &names.collect::<Vec<_>>())?,
+            held_out: after.note(held_out, "not all could be evaluated"),
+            checkpoint: after.saved(),
+            names: after.note(draw(), "no names could be drawn"),
             published: published.filter(|_| is_of_the_notes),
             ..Document::default()
-        };
-        document.print(self.json.json).with_context(is_saved)
+        })
     }
+
+    /// Reads the list and makes ready what is trained on it.
+    fn task(&self, outputs: &mut Outputs, context: Context) -> anyhow::Result<Task> {
+        let added = self.added()?;
+        let resumed = self.resume.as_deref().map(Checkpoint::load).transpose()?;
+        let before = resumed.as_ref().map(|resumed| self.trained(resumed));
+        let before = before.transpose()?;
+        let data = self.read_data(Shares::ALL, resumed.as_ref(), context)?;
+        if let (Some(file), Some(resumed)) = (&self.resume, &resumed) {
+            check_same_vocabulary(file, resumed.model.vocabulary(), &data.counted)?;
+        }
+        data.check_characters()?;
+        outputs.check_list(&data.counted, ModelType::Bigram.name())?;
+        let order = self.network_order(before.map(|trained| &trained.network))?;
+        // Refused before anything is counted.
+        Bigram::check_order(data.counted.counts.vocabulary(), order)?;
+        let memory = self.memory.memory();
+        let counts = data.train_counts(order, &memory)?;
+        outputs.keep_better(&data.parts.split_of(), false, |model| match model {
+            Model::Bigram(there) if there.network.order() == order => {
+                Ok(Some(evaluate::counts(&there.network, &counts)?.nll()))
+            }
+            Model::Bigram(there) => Ok(Some(there.loss.into())),
+            Model::Network(_) | Model::Ngram(_) => Ok(None),
+        })?;
+        let p: Box<dyn LanguageModel> = match order {
+            2 => Box::new(Table::of(&counts, added)?),
+            _ => Box::new(Ngram::of(&counts, Smoothing::Additive(added), &memory)?),
+        };
+        let counting_nll = evaluate::counts(&*p, &counts)?.nll();
+
+        let device = context.open_device(self.device)?;
+        let rows = self.rows.unwrap_or(Rows::Distinct);
+        let examples = Examples::of(rows, &data.parts, &counts, device)?;
+        let elements = examples.rows() * counts.vocabulary().len();
+        context.threads.prepare_for(elements);
+        let seed_before = resumed.as_ref().map(|resumed| resumed.seed);
+        let seed = self.seed.or(seed_before).unwrap_or(SEED);
+        let options = self.options(before, &counts, &data)?;
+        if resumed.is_some() {
+            let made = options.first_epoch.checked_sub(1);
+            outputs.resume_metrics(made, None::<&[u64]>, "epoch")?;
+        }
+        let network = match before {
+            Some(trained) => trained.network.copied_to(device)?,
+            None => Bigram::new(counts.vocabulary().clone(), order, seed, device)?,
+        };
+        Ok(Task {
+            data,
+            counts,
+            examples,
+            p,
+            counting_nll,
+            seed,
+            options,
+            network,
+        })
+    }
+
+    /// The network that training goes on with.
+    fn trained<'a>(&self, checkpoint: &'a Checkpoint) -> anyhow::Result<&'a TrainedBigram> {
+        let file = self.resumed();
+        match &checkpoint.model {
+            Model::Bigram(trained) => Ok(trained),
+            Model::Network(_) => {
+                let there = checkpoint.model.kind();
+                bail!("{file}: a model of type {there}; leave --type out")
+            }
+            Model::Ngram(_) => bail!(
+                "{file}: an n-gram model, which is counted and not trained further; count all lists together: --type ngram --data FILE FILE"
+            ),
+        }
+    }
+
+    /// The number that is added to the counts that the network is compared with.
+    fn added(&self) -> anyhow::Result<f64> {
+        match self.smoothing {
+            None => Ok(1.0),
+            Some(Choice::Smoothing(Smoothing::Additive(added))) => Ok(added),
+            Some(_) => bail!(
+                "--smoothing is a number here, added to the counts that the network is compared with; --type ngram smooths in other ways"
+            ),
+        }
+    }
+
+    /// The order of the network.
+    fn network_order(&self, resumed: Option<&Bigram>) -> anyhow::Result<usize> {
+        let before = resumed.map(Bigram::order);
+        let order = self.order.or(before).unwrap_or(2);
+        if before.is_some_and(|before| before != order) {
+            bail!("--order {order} is not that of the network that is resumed; leave it out");
+        }
+        Ok(order)
+    }
+
+    fn options(
+        &self,
+        resumed: Option<&TrainedBigram>,
+        counts: &NgramCounts,
+        data: &Dataset,
+    ) -> anyhow::Result<TrainOptions> {
+        let regularization = self.regularization.unwrap_or(0.0);
+        let default = || rate::default(counts, data.counted.digest, regularization);
+        let (first_epoch, epochs) = (
+            resumed.map_or(0, |resumed| resumed.epochs),
+            self.epochs.unwrap_or(301),
+        );
+        if first_epoch + epochs > MAX_EPOCHS {
+            bail!(
+                "--epochs {epochs} after {first_epoch} is more than {MAX_EPOCHS}, which no checkpoint has"
+            );
+        }
+        Ok(TrainOptions {
+            warmup_epochs: self.warmup_epochs.unwrap_or(u64::from(resumed.is_none())),
+            warmup_learning_rate: self.warmup_lr.unwrap_or(0.1),
+            first_epoch,
+            epochs,
+            learning_rate: self.lr.unwrap_or_else(default),
+            regularization,
+        })
+    }
+
+    fn log_every(&self) -> u64 {
+        self.log_every.unwrap_or(50)
+    }
+}
+
+impl Task {
+    /// The average NLL of a network on what it is trained on, without regularization.
+    fn nll(&self, checkpoint: &Checkpoint) -> makemore_tch::Result<f64> {
+        let model = checkpoint.model.language_model();
+        Ok(evaluate::counts(model, &self.counts)?.nll())
+    }
+
+    /// The network after some epochs as it is saved.
+    fn checkpoint(&self, epochs: u64, loss: f32) -> makemore_tch::Result<Checkpoint> {
+        let trained = TrainedBigram::of(&self.network, epochs, loss)?;
+        Ok(Checkpoint::new(
+            Model::Bigram(trained),
+            self.seed,
+            &self.data,
+        ))
+    }
+
+    /// How far a training is, as the bar shows it.
+    fn progress(&self, step: Step) -> (String, f64, String) {
+        let options = &self.options;
+        let (first, count, rate) = match step.stage == EPOCH {
+            true => (options.first_epoch, options.epochs, options.learning_rate),
+            false => (0, options.warmup_epochs, options.warmup_learning_rate),
+        };
+        let done = step.number + 1 - first;
+        (
+            format!("{} {done}/{count}", step.stage),
+            done as f64 / count as f64,
+            format!("loss {:.4} lr {rate:.4}", step.loss),
+        )
+    }
+}
+
+/// The losses of epochs as rows of a table.
+fn rows(losses: &[(u64, f32)]) -> Vec<(u64, f64)> {
+    let losses = losses.iter();
+    losses.map(|&(epoch, loss)| (epoch, loss.into())).collect()
 }

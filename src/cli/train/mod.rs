@@ -1,25 +1,21 @@
 //! `makemore-tch train`: what a model is trained on, by the kind of model.
 //!
 //! `bigram` is the lecture's gradient descent, `ngram` is counting, `words` are the networks that
-//! learn from batches of words; `bigram_task` and `word_task` make what is trained, or find what is
-//! resumed, and `saver` shows and saves networks as they are trained. Around them: `arguments`, `word_arguments` and `model_type` are what
-//! the user says, `recipe` has the defaults of networks,
-//! `data` reads the lists and splits them, `log` shows losses as they come, `print` the results,
-//! `advice` tells the user what helps.
+//! learn from batches of words; `task` makes what is trained, or finds what is resumed. Around them:
+//! `arguments`, `word_arguments` and `model_type` are what the user says, `recipe` has the defaults of
+//! networks, `data` names and splits the lists, `print` shows the results, `advice` tells the user
+//! what helps.
 
 mod advice;
 mod arguments;
 mod bigram;
-mod bigram_task;
 mod data;
-mod log;
 mod model_type;
 mod ngram;
 mod print;
 mod recipe;
-mod saver;
+mod task;
 mod word_arguments;
-mod word_task;
 mod words;
 
 use anyhow::anyhow;
@@ -28,7 +24,7 @@ use makemore_tch::checkpoint::{Checkpoint, Weights};
 use makemore_tch::models::kinds::Lookup;
 
 pub use arguments::Train;
-use model_type::{ModelType, Of};
+use model_type::ModelType;
 
 use super::context::Context;
 
@@ -42,7 +38,7 @@ impl Train {
         let kind = self.kind(weights.as_ref())?;
         if let ModelType::Bigram | ModelType::Ngram = kind {
             let reason = "is of the networks of makemore.py; choose one with --type";
-            self.refuse(Of::is_of_words, reason)?;
+            self.refuse(|_, of| of.is_of_words(), reason)?;
         }
         match kind {
             ModelType::Bigram => self.train_bigram(context),

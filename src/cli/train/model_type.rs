@@ -92,7 +92,7 @@ pub enum Of {
     /// All models; the same from the beginning of a run to its end.
     Run,
     /// A size of networks that learn from batches, by its name.
-    Size(&'static str),
+    Size,
     /// Those networks; the same from the beginning of a run to its end.
     Recipe,
     /// The same, of networks with a layer before the last one.
@@ -101,12 +101,44 @@ pub enum Of {
     Course,
 }
 
+/// The arguments that not every training takes, by their names in the code.
+pub const OF: [(&str, Of); 28] = [
+    ("order", Of::Ngrams),
+    ("smoothing", Of::Ngrams),
+    ("epochs", Of::Lecture),
+    ("warmup_epochs", Of::Lecture),
+    ("warmup_lr", Of::Lecture),
+    ("regularization", Of::Lecture),
+    ("rows", Of::Lecture),
+    ("log_every", Of::Lecture),
+    ("lr", Of::Rate),
+    ("metrics", Of::Networks),
+    ("device", Of::Networks),
+    ("save_every", Of::Networks),
+    ("seed", Of::Run),
+    ("n_layer", Of::Size),
+    ("n_head", Of::Size),
+    ("n_embd", Of::Size),
+    ("n_embd2", Of::Size),
+    ("block_size", Of::Size),
+    ("batchnorm", Of::Size),
+    ("dropout", Of::Dropout),
+    ("batch_size", Of::Recipe),
+    ("weight_decay", Of::Recipe),
+    ("preset", Of::Recipe),
+    ("max_steps", Of::Course),
+    ("minutes", Of::Course),
+    ("eval_every", Of::Course),
+    ("top_k", Of::Course),
+    ("tensorboard", Of::Course),
+];
+
 impl Of {
     /// Whether it is of networks that learn from batches alone.
     pub fn is_of_words(self) -> bool {
         matches!(
             self,
-            Self::Size(_) | Self::Recipe | Self::Dropout | Self::Course
+            Self::Size | Self::Recipe | Self::Dropout | Self::Course
         )
     }
 

@@ -1,25 +1,22 @@
 //! `makemore-tch train --type ngram`: n-grams, counted and smoothed.
 
-use std::fmt::Display;
-use std::io::{self, Write};
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
-use makemore_tch::libtorch::device;
+use anyhow::bail;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, better_order};
-use makemore_tch::score::evaluate;
+use makemore_tch::score::{evaluate, held_out::HeldOut};
+use makemore_tch::train::dataset::Dataset;
 use makemore_tch::{
     Checkpoint, LanguageModel, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots,
 };
 
 use super::arguments::{SEED, Train};
-use super::data::{Data, HeldOut};
 use super::model_type::{Choice, ModelType, Of};
-use super::print::{self, Document, Name};
+use super::print::{Aftermath, Document, Printer, draw};
 use crate::cli::context::Context;
 use crate::cli::outputs::Outputs;
-use crate::cli::{output, progress};
+use crate::cli::progress;
 
 /// The default order: as many characters as say most about the next one in names.
 const ORDER: usize = 6;
@@ -51,24 +48,19 @@ impl Train {
         let (smoothing, model, mut document) = self.smooth(&orders, &data, &mut printer)?;
         document.held_out = HeldOut::of(&model, &data.parts, &memory)?;
         document.seconds = Some(start.elapsed().as_secs_f64());
-        let checkpoint = Checkpoint {
-            model: Model::Ngram(model),
-            seed: self.seed.unwrap_or(SEED),
-            libtorch: device::libtorch_version(),
-            data: data.counted.digest,
-            split: data.parts.split_of(),
-        };
-        let saved = outputs.save(&checkpoint, document.held_out.dev_loss)?;
-        document.checkpoint = saved.to_string_lossy().into_owned();
-        // What fails from here on is told after the results.
+        let seed = self.seed.unwrap_or(SEED);
+        let checkpoint = Checkpoint::new(Model::Ngram(model), seed, &data);
+        let model = checkpoint.model.language_model();
+        let mut after = Aftermath::of(
+            "model",
+            outputs.save(&checkpoint, document.held_out.dev_loss)?,
+        );
+        document.checkpoint = after.saved();
         let plotted = self.plot(&orders, smoothing, &document.orders, &data, &mut outputs);
-        let drawn = draw(&checkpoint, &data).map(|names| document.names = names);
-        let printed = printer.finish(&document);
-        let failed = |what: &str| format!("the model was saved to {}, but {what}", saved.display());
-        plotted.with_context(|| failed("no picture was drawn"))?;
-        outputs.check_displaced()?;
-        printed.with_context(|| failed("not all could be printed"))?;
-        drawn.with_context(|| failed("no names can be drawn from it"))?;
+        after.note(plotted, "no picture was drawn");
+        let drawn = draw(model, seed, &data.parts, &SampleOptions::default());
+        document.names = after.note(drawn, "no names can be drawn from it");
+        after.note(printer.finish(&document), "not all could be printed");
         if let Some(better) = outputs.remark() {
             context.remarks.say(better);
         }
@@ -77,10 +69,12 @@ impl Train {
                 "order {best} has the lowest dev loss; --order {best} trains it"
             ));
         }
+        outputs.check_displaced()?;
+        after.finish()?;
         Ok(0)
     }
 
-    fn count(&self, data: &Data, memory: &Memory, context: Context) -> anyhow::Result<Orders> {
+    fn count(&self, data: &Dataset, memory: &Memory, context: Context) -> anyhow::Result<Orders> {
         let words = [Part::Train, Part::Dev].map(|part| data.parts.words(part));
         let bar = progress::words(words.iter().sum(), context.remarks.quiet);
         let (counts, order) = (&data.counted.counts, self.order.unwrap_or(ORDER));
@@ -95,7 +89,7 @@ impl Train {
     fn smooth(
         &self,
         orders: &Orders,
-        data: &Data,
+        data: &Dataset,
         printer: &mut Printer,
     ) -> anyhow::Result<(Smoothing, Ngram, Document)> {
         let (smoothing, tried) = match self.smoothing {
@@ -114,9 +108,16 @@ impl Train {
         if !model.knows_unknown() {
             data.check_characters()?;
         }
-        printer.search(&tried, smoothing);
-        printer.line(&heading(smoothing, data.has(Part::Dev)));
-        let print = |order: &Order| printer.line(&row(order));
+        for Tried { added, dev } in &tried {
+            printer.line(format_args!(
+                "{added} added to every count: dev loss {dev:.6}"
+            ));
+        }
+        if !tried.is_empty() {
+            printer.line(format_args!("The lowest dev loss: {smoothing} added"));
+        }
+        printer.line(heading(smoothing, data.has(Part::Dev)));
+        let print = |order: &Order| printer.line(row(order));
         let rows = match self.smoothing {
             Some(Choice::Auto) => orders.best_additive(print)?,
             _ => orders.with(smoothing, print),
@@ -138,7 +139,7 @@ impl Train {
         orders: &Orders,
         smoothing: Smoothing,
         rows: &[Order],
-        data: &Data,
+        data: &Dataset,
         outputs: &mut Outputs,
     ) -> anyhow::Result<()> {
         if self.plot.is_none() {
@@ -160,57 +161,9 @@ impl Train {
                 file.display()
             );
         }
-        let is_of_descent = |of| matches!(of, Of::Lecture | Of::Networks | Of::Rate);
+        let is_of_descent = |_: &str, of| matches!(of, Of::Lecture | Of::Networks | Of::Rate);
         let reason = "is of training by gradient descent, and n-grams are counted; leave it out";
         self.refuse(is_of_descent, reason)
-    }
-}
-
-/// Names that a model makes.
-fn draw(checkpoint: &Checkpoint, data: &Data) -> makemore_tch::Result<Vec<Name>> {
-    let model = checkpoint.model.language_model();
-    let options = SampleOptions::default();
-    print::draw(model, checkpoint.seed, &data.parts, &options)
-}
-
-/// Standard output. What cannot be printed is told at the end, so that it does not end the work.
-struct Printer {
-    results: Box<dyn Write>,
-    json: bool,
-    printed: io::Result<()>,
-}
-
-impl Printer {
-    fn new(json: bool) -> Self {
-        Self {
-            results: output::results(),
-            json,
-            printed: Ok(()),
-        }
-    }
-
-    fn line(&mut self, line: &dyn Display) {
-        if self.printed.is_ok() && !self.json {
-            self.printed = writeln!(self.results, "{line}");
-        }
-    }
-
-    /// The search for the number to add, if there was one.
-    fn search(&mut self, tried: &[Tried], smoothing: Smoothing) {
-        for Tried { added, dev } in tried {
-            self.line(&format_args!(
-                "{added} added to every count: dev loss {dev:.6}"
-            ));
-        }
-        if !tried.is_empty() {
-            self.line(&format_args!("The lowest dev loss: {smoothing} added"));
-        }
-    }
-
-    fn finish(mut self, document: &Document) -> anyhow::Result<()> {
-        self.printed?;
-        self.results.flush()?;
-        document.print(self.json)
     }
 }
 

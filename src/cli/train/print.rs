@@ -1,7 +1,9 @@
-//! The results of a training: one document, as JSON or as lines.
+//! The results of a training: lines as they come, one document at the end, and what went wrong
+//! after the model was saved.
 
-use std::fmt;
-use std::io::Write;
+use std::fmt::{self, Display};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use makemore_tch::data::search;
 use makemore_tch::data::{Part, Parts};
@@ -9,12 +11,14 @@ use makemore_tch::format;
 use makemore_tch::models::LanguageModel;
 use makemore_tch::models::ngram::orders::{Order, Tried};
 use makemore_tch::sample::{SampleOptions, Sampler};
+use makemore_tch::score::held_out::HeldOut;
 use makemore_tch::score::{Likelihood, shown};
 use makemore_tch::train::run_state::Losses;
 use serde::Serialize;
 
-use super::data::HeldOut;
 use crate::cli::output;
+use crate::cli::progress::beside_bar;
+use crate::cli::report::is_closed_pipe;
 
 /// The number of words that are drawn after a training.
 const NAMES: usize = 10;
@@ -91,9 +95,7 @@ impl Document {
         if let Some(loss) = self.train_loss {
             writeln!(results, "Train loss: {loss:.6}")?;
         }
-        for line in &self.held_out.lines {
-            writeln!(results, "{line}")?;
-        }
+        write!(results, "{}", self.held_out)?;
         writeln!(results, "Checkpoint: {}", format::visible(&self.checkpoint))?;
         for name in &self.names {
             writeln!(results, "{name}")?;
@@ -153,4 +155,83 @@ pub fn found(
         part: found.get(name.as_str()).copied(),
     };
     Ok(names.iter().map(name).collect())
+}
+
+/// Standard output while a training goes on. What cannot be printed is told at the end, so that it
+/// does not end the work.
+pub struct Printer {
+    json: bool,
+    printed: io::Result<()>,
+}
+
+impl Printer {
+    pub fn new(json: bool) -> Self {
+        Self {
+            json,
+            printed: Ok(()),
+        }
+    }
+
+    /// Prints a line beside the document; nothing with JSON.
+    pub fn line(&mut self, line: impl Display) {
+        if self.printed.is_ok() && !self.json {
+            self.printed = beside_bar(|| {
+                let mut results = output::results();
+                writeln!(results, "{line}")?;
+                results.flush()
+            });
+        }
+    }
+
+    /// Prints the document, unless lines before it could not be printed.
+    pub fn finish(self, document: &Document) -> anyhow::Result<()> {
+        self.printed?;
+        document.print(self.json)
+    }
+}
+
+/// What goes wrong after a model was saved. It is told at the end, and keeps nothing from being done.
+pub struct Aftermath {
+    what: &'static str,
+    saved: PathBuf,
+    fault: anyhow::Result<()>,
+}
+
+impl Aftermath {
+    /// After a network or another model was saved.
+    pub fn of(what: &'static str, saved: PathBuf) -> Self {
+        Self {
+            what,
+            saved,
+            fault: Ok(()),
+        }
+    }
+
+    /// Keeps the first fault, with what it left out. A closed pipe is none: whoever reads wants no
+    /// more.
+    pub fn note<T: Default>(
+        &mut self,
+        result: Result<T, impl Into<anyhow::Error>>,
+        left_out: &str,
+    ) -> T {
+        let error: anyhow::Error = match result {
+            Ok(result) => return result,
+            Err(error) => error.into(),
+        };
+        if self.fault.is_ok() && !is_closed_pipe(&error) {
+            let (what, saved) = (self.what, self.saved.display());
+            self.fault =
+                Err(error.context(format!("the {what} was saved to {saved}, but {left_out}")));
+        }
+        T::default()
+    }
+
+    /// Where the model was saved, for the document.
+    pub fn saved(&self) -> String {
+        self.saved.to_string_lossy().into_owned()
+    }
+
+    pub fn finish(self) -> anyhow::Result<()> {
+        self.fault
+    }
 }

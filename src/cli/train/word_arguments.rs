@@ -4,7 +4,6 @@ use clap::Args;
 use makemore_tch::models::Shaping;
 use makemore_tch::sample::SampleOptions;
 
-use super::model_type::Of;
 use crate::cli::arguments::{above_zero, below_one, whole, zero_or_more};
 
 /// The largest size that may be asked for.
@@ -105,33 +104,13 @@ impl WordArguments {
         }
     }
 
+    /// How long training takes, in seconds.
+    pub fn seconds(&self) -> Option<f64> {
+        self.minutes.map(|minutes| 60.0 * minutes)
+    }
+
     /// Whether makemore.py's settings are taken.
     pub fn has_preset(&self) -> bool {
         self.preset.is_some()
-    }
-
-    /// The arguments: whether they are given, and what they are of.
-    pub fn given(&self) -> [(&'static str, bool, Of); 15] {
-        [
-            ("--n-layer", self.n_layer.is_some(), Of::Size("n_layer")),
-            ("--n-head", self.n_head.is_some(), Of::Size("n_head")),
-            ("--n-embd", self.n_embd.is_some(), Of::Size("n_embd")),
-            ("--n-embd2", self.n_embd2.is_some(), Of::Size("n_embd2")),
-            (
-                "--block-size",
-                self.block_size.is_some(),
-                Of::Size("block_size"),
-            ),
-            ("--batchnorm", self.batchnorm, Of::Size("batchnorm")),
-            ("--dropout", self.dropout.is_some(), Of::Dropout),
-            ("--batch-size", self.batch_size.is_some(), Of::Recipe),
-            ("--weight-decay", self.weight_decay.is_some(), Of::Recipe),
-            ("--preset", self.preset.is_some(), Of::Recipe),
-            ("--max-steps", self.max_steps.is_some(), Of::Course),
-            ("--minutes", self.minutes.is_some(), Of::Course),
-            ("--eval-every", self.eval_every.is_some(), Of::Course),
-            ("--top-k", self.top_k.is_some(), Of::Course),
-            ("--tensorboard", self.tensorboard.is_some(), Of::Course),
-        ]
     }
 }

@@ -1,36 +1,39 @@
 //! The networks that `train` trains on batches of words.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use indicatif::ProgressBar;
 use makemore_tch::checkpoint::{Checkpoint, Weights};
 use makemore_tch::error::Error;
 use makemore_tch::models::Kind;
 use makemore_tch::plots;
-use makemore_tch::score::evaluate;
-use makemore_tch::train::course::Course;
-use makemore_tch::train::options::WordOptions;
-use makemore_tch::train::run_state::RunState;
+use makemore_tch::sample::SampleOptions;
+use makemore_tch::score::{evaluate, held_out::HeldOut};
+use makemore_tch::train::course::{Course, Report};
+use makemore_tch::train::run_state::{Losses, RunState};
+use makemore_tch::train::steps::Update;
+use makemore_tch::train::tensorboard::EventFile;
 use makemore_tch::train::word_batches::WordBatches;
 
+use super::advice::explain_fault;
 use super::arguments::Train;
-use super::data::HeldOut;
-use super::print::{Document, draw};
-use super::saver::Saver;
-use super::word_task::Task;
+use super::print::{Aftermath, Document, Printer, draw};
+use super::task::Task;
 use crate::cli::context::Context;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::outputs::RunFiles;
+use crate::cli::progress;
 
 /// A training that has ended.
 struct Ended {
     state: RunState,
     /// Steps, and the means of some batch losses up to them.
     curve: Vec<(u64, f64)>,
-    /// Milliseconds of a step on average.
-    step_ms: f64,
+    /// The number of the first step.
+    first: u64,
+    /// The time that the steps took, without evaluations.
+    stepping: Duration,
     fault: Option<Error>,
 }
 
@@ -44,14 +47,24 @@ impl Train {
         let start = Instant::now();
         let (task, state, outputs) = self.task_on_words(kind, weights, context)?;
         let interrupt = Interrupt::catch(context.remarks)?;
-        let before = state.progress.steps;
+        let first = state.progress.steps;
         let mut learner = WordBatches::new(&task.network, &task.lists.train, state.options)?;
-        if before > 0 {
-            learner.restore(&state.optimizer, before)?;
+        if first > 0 {
+            learner.restore(&state.optimizer, first)?;
         }
-        let mut saver = Saver::new(&self, &task, outputs, &interrupt, context)?;
+        let events = self.words.tensorboard.as_deref().map(EventFile::create);
+        let (network, data) = (&task.network, &task.data);
+        let mut watcher = Watcher {
+            files: RunFiles::new(outputs, network, data, task.seed, context.remarks),
+            interrupt: &interrupt,
+            bar: progress::training(context.remarks.quiet),
+            printer: Printer::new(self.json.json),
+            events: events.transpose()?,
+            first,
+            dev: None,
+        };
         let dev = &task.lists.dev;
-        let mut course = Course::new(&task.network, dev, state, self.save_every(), &mut saver);
+        let mut course = Course::new(network, dev, state, self.save_every(), &mut watcher);
         if task.is_trained {
             match course.keep_first() {
                 Err(Error::Interrupted) => return Ok(interrupt.status()),
@@ -60,14 +73,14 @@ impl Train {
         }
         let fault = course.run(&mut learner).err();
         let (state, curve, stepping) = course.finish();
-        let steps = (state.progress.steps - before).max(1);
         let ended = Ended {
             state,
             curve,
-            step_ms: 1000.0 * stepping.as_secs_f64() / steps as f64,
+            first,
+            stepping,
             fault,
         };
-        self.conclude(ended, &task, saver, start)
+        self.conclude(ended, &task, watcher, start)
     }
 
     /// Saves and prints the results of a training.
@@ -75,134 +88,181 @@ impl Train {
         &self,
         ended: Ended,
         task: &Task,
-        mut saver: Saver,
+        watcher: Watcher,
         start: Instant,
     ) -> anyhow::Result<u8> {
-        let state = &ended.state;
-        let Some(best) = saver.best(state, ended.fault.is_none())? else {
-            let nothing = format!("nothing was saved to {}", saver.outputs.path().display());
+        let (state, is_sound) = (&ended.state, ended.fault.is_none());
+        let (mut files, interrupt) = (watcher.files, watcher.interrupt);
+        watcher.bar.finish_and_clear();
+        if state.best.is_none() && !(is_sound && state.progress.steps > 0) {
+            let nothing = format!("nothing was saved to {}", files.outputs.path().display());
             let fault = ended.fault.unwrap_or(Error::Interrupted);
             return Err(explain_fault(fault, &state.options, &nothing));
-        };
-        // Saved before it is said that it is, and whatever becomes of what is printed.
-        let mut saved = saver.finish(&best, state, ended.fault.is_none())?;
+        }
+        // Saved before it is said that it is, and whatever becomes of what is printed. A fault of the
+        // training leaves the state as it was saved before it.
+        let best = files.checkpoint(state, None)?;
+        let dev_loss = state.best.as_ref().and_then(|best| best.dev);
+        let saved_state = Some(state).filter(|_| is_sound);
+        let saved = files.save_best(&best, saved_state, dev_loss);
+        // Also where the checkpoint could not be saved: the state has its parameters too.
+        if is_sound {
+            files.save_state(state);
+        }
+        let mut saved = saved?;
+        let evaluated = self.evaluate(&best, task, interrupt);
+        if let (None, Ok(Some((loss, _)))) = (dev_loss, &evaluated) {
+            saved = files.save_best(&best, saved_state, Some(*loss))?;
+        }
+        let mut after = Aftermath::of("network", saved.clone());
+        let mut document = ended.document(&best, task, &self.words.of_names(), &mut after);
+        if let Some((train_loss, held_out)) = after.note(evaluated, "not all could be evaluated") {
+            document.train_loss = Some(train_loss);
+            document.held_out = held_out;
+        }
+        document.seconds = Some(start.elapsed().as_secs_f64());
         let dev = state.losses.iter();
         let dev: Vec<_> = dev.filter_map(|now| Some((now.step, now.dev?))).collect();
         let (train, dev) = (ended.curve.as_slice(), dev.as_slice());
-        let plotted = saver
-            .outputs
-            .write_plot(&plots::TrainingCurves { train, dev });
-        let (mut document, drawn) = self.document(&ended, &best, task);
-        let evaluated = self.evaluate(&mut document, &best, task, saver.interrupt.flag());
-        if let (None, Some(loss)) = (document.held_out.dev_loss, document.train_loss) {
-            saved = saver.save_with_loss(&best, loss, state, ended.fault.is_none())?;
-        }
-        let saved = saved.to_string_lossy().into_owned();
-        document.checkpoint = saved.clone();
-        document.seconds = Some(start.elapsed().as_secs_f64());
-        let printed = document.print(self.json.json);
-
-        let is_saved = |what: &str| format!("the network was saved to {saved}, but {what}");
-        saver.say_what_is_better();
-        let is_cut = ended.fault.is_none() && !state.is_over();
+        let curves = plots::TrainingCurves { train, dev };
+        after.note(files.outputs.write_plot(&curves), "no picture was drawn");
+        after.note(
+            watcher.printer.finish(&document),
+            "not all could be printed",
+        );
+        files.say_what_is_better();
+        let is_cut = is_sound && !state.is_over();
         if is_cut {
-            let steps = state.progress.steps;
-            let hint = self.how_to_go_on(Path::new(&saved), Vec::new());
-            saver.say(format!(
+            let (steps, hint) = (state.progress.steps, self.how_to_go_on(&saved, &[]));
+            files.say(format_args!(
                 "interrupted after {steps} steps; go on with: {hint}"
             ));
         }
         if let Some(fault) = ended.fault {
             let step = document.best_step.unwrap_or_default();
-            let best = format!("the network of step {step} was saved to {saved}");
+            let best = format!(
+                "the network of step {step} was saved to {}",
+                saved.display()
+            );
             return Err(explain_fault(fault, &state.options, &best));
         }
-        saver.outputs.check_displaced()?;
-        plotted.with_context(|| is_saved("no picture was drawn"))?;
-        saver
-            .check()
-            .with_context(|| is_saved("not everything else was"))?;
-        printed.with_context(|| is_saved("not all could be printed"))?;
-        drawn.with_context(|| is_saved("no names could be drawn"))?;
-        evaluated.with_context(|| is_saved("not all could be evaluated"))?;
-        Ok(match is_cut || saver.interrupt.is_pressed() {
-            true => saver.interrupt.status(),
+        files.outputs.check_displaced()?;
+        after.note(files.check(), "not everything else was");
+        after.finish()?;
+        Ok(match is_cut || interrupt.is_pressed() {
+            true => interrupt.status(),
             false => 0,
         })
     }
 
-    /// The results, as far as they are known without another evaluation, and what became of drawing
-    /// names.
-    fn document(
-        &self,
-        ended: &Ended,
-        best: &Checkpoint,
-        task: &Task,
-    ) -> (Document, makemore_tch::Result<()>) {
-        let (state, model) = (&ended.state, best.model.language_model());
-        let dev_loss = state.best.as_ref().and_then(|best| best.dev);
-        let best_step = state.best.as_ref().map(|best| best.step);
-        let drawn = draw(model, task.seed, &task.data.parts, &self.words.of_names());
-        let (names, drawn) = match drawn {
-            Ok(names) => (names, Ok(())),
-            Err(error) => (Vec::new(), Err(error)),
-        };
-        let document = Document {
-            kind: best.model.kind(),
-            parameters: Some(task.network.parameter_count() as u64),
-            steps: Some(state.progress.steps),
-            best_step: Some(best_step.unwrap_or(state.progress.steps)),
-            step_ms: Some(ended.step_ms),
-            losses: Some(state.losses.clone()),
-            held_out: HeldOut::dev(dev_loss),
-            names,
-            ..Document::default()
-        };
-        (document, drawn)
-    }
-
-    /// Fills in what is evaluated after the training, unless it is interrupted.
+    /// The loss on what is learned from, and those on the other parts; none if it is interrupted.
     fn evaluate(
         &self,
-        document: &mut Document,
         best: &Checkpoint,
         task: &Task,
-        stop: Arc<AtomicBool>,
-    ) -> makemore_tch::Result<()> {
-        let (model, lists) = (best.model.language_model(), &task.lists);
-        let evaluate = || {
-            let of_train = evaluate::word_list(model, &lists.of_train, &mut || match stop
-                .load(Ordering::Relaxed)
-            {
-                true => Err(Error::Interrupted),
-                false => Ok(()),
-            })?;
-            let parts = task.data.parts.clone().stopped_by(Arc::clone(&stop));
-            let held_out = HeldOut::of(model, &parts, &self.memory.memory())?;
-            Ok((of_train.nll(), held_out))
+        interrupt: &Interrupt,
+    ) -> makemore_tch::Result<Option<(f64, HeldOut)>> {
+        let (model, stop) = (best.model.language_model(), interrupt.flag());
+        let parts = task.data.parts.clone().stopped_by(interrupt.flag());
+        let mut between = || match stop.load(Ordering::Relaxed) {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
         };
-        match evaluate() {
-            Ok((train_loss, held_out)) => {
-                document.train_loss = Some(train_loss);
-                document.held_out = held_out;
-                Ok(())
-            }
-            Err(Error::Interrupted) => Ok(()),
-            Err(error) => Err(error),
+        let of_train = evaluate::word_list(model, &task.lists.of_train, &mut between);
+        let evaluated = of_train.and_then(|of_train| {
+            let held_out = HeldOut::of(model, &parts, &self.memory.memory())?;
+            Ok(Some((of_train.nll(), held_out)))
+        });
+        match evaluated {
+            Err(Error::Interrupted) => Ok(None),
+            evaluated => evaluated,
         }
     }
 }
 
-/// A fault of the training, what would work, and what was saved.
-fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow::Error {
-    match fault {
-        Error::Diverged { number, loss, .. } => {
-            let lower = (options.learning_rate.highest() / 10.0).min(5e-3);
-            let number = number + 1;
-            anyhow!(
-                "training diverged: the loss is {loss} at step {number}; a new training with --lr {lower:.0e} would work ({saved})"
-            )
+impl Ended {
+    /// The results, as far as they are known without another evaluation.
+    fn document(
+        &self,
+        best: &Checkpoint,
+        task: &Task,
+        names: &SampleOptions,
+        after: &mut Aftermath,
+    ) -> Document {
+        let (state, model) = (&self.state, best.model.language_model());
+        let steps = state.progress.steps;
+        let drawn = draw(model, task.seed, &task.data.parts, names);
+        let best_step = state.best.as_ref().map(|best| best.step);
+        let step_ms = 1000.0 * self.stepping.as_secs_f64() / (steps - self.first).max(1) as f64;
+        Document {
+            kind: best.model.kind(),
+            parameters: Some(task.network.parameter_count() as u64),
+            steps: Some(steps),
+            best_step: Some(best_step.unwrap_or(steps)),
+            step_ms: Some(step_ms),
+            losses: Some(state.losses.clone()),
+            held_out: HeldOut::dev(state.best.as_ref().and_then(|best| best.dev)),
+            checkpoint: after.saved(),
+            names: after.note(drawn, "no names could be drawn"),
+            ..Document::default()
         }
-        fault => anyhow::Error::from(fault).context(saved.to_owned()),
+    }
+}
+
+/// Shows and saves the results of a training as they come.
+struct Watcher<'a> {
+    files: RunFiles<'a>,
+    interrupt: &'a Interrupt,
+    bar: ProgressBar,
+    printer: Printer,
+    events: Option<EventFile>,
+    /// The number of the first step and the dev loss of the last evaluation, for the bar.
+    first: u64,
+    dev: Option<f64>,
+}
+
+impl Report for Watcher<'_> {
+    fn update(&mut self, update: &Update) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let steps = update.progress.steps;
+        let dev = self.dev.map(|dev| format!(", dev {dev:.4}"));
+        let rate = (steps - self.first) as f64 / self.bar.elapsed().as_secs_f64();
+        let (loss, dev) = (update.loss.unwrap_or_default(), dev.unwrap_or_default());
+        let message = format!("train {loss:.4}{dev}, {rate:.1} steps/s");
+        progress::show(&self.bar, format!("step {steps}"), update.fraction, message);
+    }
+
+    /// A closed pipe does not end the training.
+    fn losses(&mut self, losses: Losses, learning_rate: f64) {
+        self.dev = losses.dev;
+        self.printer.line(losses);
+        let events = self.events.as_mut();
+        let written = events.map_or(Ok(()), |events| events.losses(losses, learning_rate));
+        if written.is_err() {
+            self.events = None;
+        }
+        let what = "not all losses could be written for TensorBoard";
+        self.files.note(written.map_err(anyhow::Error::from), what);
+    }
+
+    fn best(&mut self, state: &RunState) {
+        let loss = state.best.as_ref().and_then(|best| best.dev);
+        let best = self
+            .files
+            .checkpoint(state, None)
+            .map_err(anyhow::Error::from);
+        let saved = best.and_then(|best| self.files.save_best(&best, Some(state), loss));
+        self.files.note(saved, "the network was not saved");
+        self.files.say_what_is_better();
+    }
+
+    fn state(&mut self, state: &RunState) {
+        self.files.save_state(state);
+    }
+
+    fn stops(&self) -> bool {
+        self.interrupt.is_pressed()
     }
 }

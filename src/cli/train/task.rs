@@ -1,18 +1,17 @@
-//! What `train` trains on batches of words, and how well: read, made or resumed.
+//! What `train` trains on batches of words, and how: read, made or resumed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::bail;
-use bytesize::ByteSize;
+use anyhow::{Context as _, bail};
 use makemore_tch::checkpoint::resume::{self, LAST, base_of};
 use makemore_tch::checkpoint::{Checkpoint, Model, Weights};
 use makemore_tch::data::Shares;
-use makemore_tch::models::{Kind, LanguageModel, Network};
+use makemore_tch::models::{Kind, Network};
+use makemore_tch::train::dataset::Dataset;
 use makemore_tch::train::lists::Lists;
 use makemore_tch::train::run_state::{Losses, RunState};
 
 use super::arguments::{SEED, Train};
-use super::data::Data;
 use super::model_type::{ModelType, Of};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::outputs::Outputs;
@@ -22,7 +21,7 @@ const COLUMNS: &str = "step,train,dev\n";
 
 /// What is trained, and on what.
 pub struct Task {
-    pub data: Data,
+    pub data: Dataset,
     pub lists: Lists,
     pub seed: u64,
     pub network: Network,
@@ -42,15 +41,20 @@ impl Train {
         let out = self.out_of_words(kind, weights.is_some())?;
         let mut outputs = Outputs::check(self.request(&out, true, COLUMNS))?;
         let resumed = self.resumed_run(kind, weights.as_ref(), context)?;
+        let is_run = resumed.as_ref().and_then(Checkpoint::run).is_some();
         let data = self.read_data(Shares::USUAL, resumed.as_ref(), context)?;
         if let (Some(file), Some(resumed)) = (&self.resume, &resumed) {
-            data.check_same_list(file, resumed)?;
+            if is_run {
+                let same = data.check_list(resumed.data);
+                same.with_context(|| self.resumed())?;
+            }
+            check_same_vocabulary(file, resumed.model.vocabulary(), &data.counted)?;
         }
         data.check_characters()?;
         outputs.check_list(&data.counted, kind.name())?;
-        let lists = Lists::read(&data.parts, data.counted.counts.vocabulary())?;
+        let vocabulary = data.counted.counts.vocabulary().clone();
+        let lists = Lists::read(&data.parts, &vocabulary)?;
         let is_same = self.resume.as_deref().map(base_of) == Some(out);
-        let is_run = resumed.as_ref().and_then(Checkpoint::run).is_some();
         // Without a dev part a run that goes on has nothing to compare itself with until its end.
         if !(is_same && is_run && lists.dev.is_empty()) {
             let loss = |model: &Model| lists.loss(model.language_model()).map(Some);
@@ -59,17 +63,19 @@ impl Train {
         let seed_before = resumed.as_ref().map(|resumed| resumed.seed);
         let seed = self.seed.or(seed_before).unwrap_or(SEED);
         let device = context.open_device(self.device)?;
-        let (network, run) = match (resumed, weights) {
-            (Some(resumed), _) => self.resumed_network(resumed, &data, device)?,
-            (None, weights) => {
-                let made = (seed, device);
-                (
-                    self.new_network(kind, weights, &data, lists.longest, made)?,
-                    None,
-                )
+        let (network, run) = match (resumed.map(|resumed| resumed.model), weights) {
+            (Some(Model::Network(trained)), _) => trained.go_on(device)?,
+            (_, Some(weights)) => {
+                let network = weights.network(vocabulary, lists.longest, self.n_head(), device);
+                (network?, None)
+            }
+            (_, None) => {
+                let config = self.config(kind, lists.longest)?;
+                (Network::new(vocabulary, config, seed, device)?, None)
             }
         };
-        self.check_block_size(&network, &lists, &data.counted.origin)?;
+        let reads_all = network.config().check_longest(lists.longest);
+        reads_all.with_context(|| self.resumed())?;
         let is_trained = self.resume.is_some() && run.is_none();
         let mut state = match run {
             Some(run) => self.resumed_state(run, &mut outputs)?,
@@ -81,7 +87,8 @@ impl Train {
             }
         };
         choose_threads(&mut state, &network, context);
-        self.check_memory(&network, &lists, state.options.batch_size)?;
+        let (batch, limit) = (state.options.batch_size, self.memory.memory().limit());
+        lists.check_memory(&network, batch, limit)?;
         let task = Task {
             data,
             lists,
@@ -92,30 +99,12 @@ impl Train {
         Ok((task, state, outputs))
     }
 
-    /// A new network, or that of weights.
-    fn new_network(
-        &self,
-        kind: &'static dyn Kind,
-        weights: Option<Weights>,
-        data: &Data,
-        longest: usize,
-        (seed, device): (u64, tch::Device),
-    ) -> anyhow::Result<Network> {
-        let vocabulary = data.counted.counts.vocabulary().clone();
-        Ok(match weights {
-            Some(weights) => weights.network(vocabulary, longest, self.n_head(), device)?,
-            None => Network::new(vocabulary, self.config(kind, longest)?, seed, device)?,
-        })
-    }
-
     /// Refuses arguments of other models and sizes that a kind of network does not have.
     fn refuse_foreign(&self, kind: &'static dyn Kind) -> anyhow::Result<()> {
-        self.refuse(
-            |of| matches!(of, Of::Ngrams | Of::Lecture),
-            "is not of this type of model; leave it out",
-        )?;
-        let is_foreign = |of| match of {
-            Of::Size(size) => !kind.sizes().contains(&size),
+        let is_of_others = |_: &str, of| matches!(of, Of::Ngrams | Of::Lecture);
+        self.refuse(is_of_others, "is not of this type of model; leave it out")?;
+        let is_foreign = |id: &str, of| match of {
+            Of::Size => !kind.sizes().contains(&id),
             Of::Dropout => kind.sizes().is_empty(),
             _ => false,
         };
@@ -154,7 +143,7 @@ impl Train {
             if there != kind.name() {
                 bail!("{shown}: weights of type {there}; leave --type out");
             }
-            let is_known = |of| matches!(of, Of::Size(name) if name != "n_head");
+            let is_known = |id: &str, of| of == Of::Size && id != "n_head";
             self.refuse(is_known, "is that of the weights; leave it out")?;
             return Ok(None);
         }
@@ -163,43 +152,18 @@ impl Train {
         if there != kind.name() {
             bail!("{shown}: a model of type {there}; leave --type out");
         }
-        match checkpoint.run() {
-            Some(_) => self.refuse(
-                Of::is_of_a_run,
-                "stays what it was from the beginning of a run to its end; leave it out",
-            )?,
-            None => self.refuse(
-                |of| matches!(of, Of::Size(_)),
-                "is that of the network that is resumed; leave it out",
-            )?,
-        }
-        if checkpoint.run().is_none() {
+        if checkpoint.run().is_some() {
+            let reason = "stays what it was from the beginning of a run to its end; leave it out";
+            self.refuse(|_, of| of.is_of_a_run(), reason)?;
+        } else {
+            let reason = "is that of the network that is resumed; leave it out";
+            self.refuse(|_, of| of == Of::Size, reason)?;
             context.remarks.say(format_args!(
                 "{} is not there, so that a new training begins with the network of {shown}",
                 resume::last_of(file).display(),
             ));
         }
         Ok(Some(checkpoint))
-    }
-
-    /// The network of a checkpoint as it goes on, and the state of its run.
-    fn resumed_network(
-        &self,
-        checkpoint: Checkpoint,
-        data: &Data,
-        device: tch::Device,
-    ) -> anyhow::Result<(Network, Option<RunState>)> {
-        let file = self.resume.as_deref().unwrap_or(Path::new(""));
-        let Model::Network(trained) = checkpoint.model else {
-            bail!("{}: no network", file.display());
-        };
-        let vocabulary = trained.network.vocabulary();
-        check_same_vocabulary(file, vocabulary, &data.counted)?;
-        let best = trained.network.state_dict().into_iter().collect();
-        let parameters = trained.run.as_ref().map_or(&best, |run| &run.parameters);
-        let config = trained.network.config();
-        let network = Network::of(vocabulary.clone(), config, parameters, device)?;
-        Ok((network, trained.run.map(|run| *run)))
     }
 
     /// The state of a run as it goes on: as it was, but for where it ends.
@@ -211,16 +175,15 @@ impl Train {
         let words = &self.words;
         if words.max_steps.is_some() || words.minutes.is_some() {
             state.options.steps = words.max_steps;
-            state.options.seconds = words.minutes.map(|minutes| 60.0 * minutes);
+            state.options.seconds = words.seconds();
         }
         if let Some(every) = words.eval_every {
             state.options.eval_every = every;
         }
         if state.is_over() {
-            let file = self.resume.as_deref().unwrap_or(Path::new(""));
             bail!(
                 "{}: its training is over, after {} steps and {:.1} minutes; name more in all with --max-steps or --minutes",
-                file.display(),
+                self.resumed(),
                 state.progress.steps,
                 state.progress.seconds / 60.0
             );
@@ -232,55 +195,17 @@ impl Train {
         outputs.resume_metrics(evaluated, rows, "step")?;
         Ok(state)
     }
-
-    /// Refuses words that a network that was trained before would not read from their beginnings.
-    fn check_block_size(
-        &self,
-        network: &Network,
-        lists: &Lists,
-        origin: &str,
-    ) -> anyhow::Result<()> {
-        let (block_size, longest) = (network.block_size(), lists.longest);
-        let Some(file) = &self.resume else {
-            return Ok(());
-        };
-        if network.config().kind().takes_longer_words() || longest < block_size {
-            return Ok(());
-        }
-        bail!(
-            "{}: its block size is {block_size}, too short for the longest word of {origin}, which has {longest} characters",
-            file.display()
-        )
-    }
-
-    /// Refuses batches that would fill the memory, as a long word in them can.
-    fn check_memory(&self, network: &Network, lists: &Lists, batch: usize) -> anyhow::Result<()> {
-        let (longest, bytes) = lists.step_bytes(network, batch);
-        let limit = self.memory.memory().limit();
-        if bytes <= limit {
-            return Ok(());
-        }
-        let shown = |bytes| ByteSize::b(bytes).display().si();
-        bail!(
-            "a step of {batch} words, of which the longest has {longest} characters, takes about {} of memory, and there are {}; a smaller --batch-size or a list without its longest words would work",
-            shown(bytes),
-            shown(limit)
-        )
-    }
 }
 
 /// Has a step computed on as many threads as it is long enough for; a run goes on with as many as it
 /// had, unless the user says otherwise.
 fn choose_threads(state: &mut RunState, network: &Network, context: Context) {
-    let options = &mut state.options;
+    let numbers = state.options.batch_size * network.parameter_count();
     let fitting = match network.device() {
-        tch::Device::Cpu => {
-            let numbers = options.batch_size * network.parameter_count();
-            context.threads.prepare_for_training(numbers)
-        }
+        tch::Device::Cpu => context.threads.prepare_for_training(numbers),
         _ => 1,
     };
     if state.progress.steps == 0 || context.threads.is_chosen {
-        options.threads = fitting;
+        state.options.threads = fitting;
     }
 }

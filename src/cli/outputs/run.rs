@@ -1,0 +1,126 @@
+//! The files of a run of a network: the best checkpoint, the state of the run, its losses.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use makemore_tch::checkpoint::{Checkpoint, Model, TrainedNetwork};
+use makemore_tch::models::Network;
+use makemore_tch::train::dataset::Dataset;
+use makemore_tch::train::run_state::{Losses, RunState};
+
+use super::Outputs;
+use crate::cli::output::Remarks;
+
+/// The files of a run, and what of them could not be written.
+pub struct RunFiles<'a> {
+    pub outputs: Outputs,
+    network: &'a Network,
+    data: &'a Dataset,
+    seed: u64,
+    remarks: Remarks,
+    /// The faults that did not end the training, by what they left out; a later success takes one
+    /// away.
+    faults: BTreeMap<&'static str, anyhow::Error>,
+    /// Whether the user was told of a better model that is there.
+    has_remarked: bool,
+}
+
+impl<'a> RunFiles<'a> {
+    pub fn new(
+        outputs: Outputs,
+        network: &'a Network,
+        data: &'a Dataset,
+        seed: u64,
+        remarks: Remarks,
+    ) -> Self {
+        Self {
+            outputs,
+            network,
+            data,
+            seed,
+            remarks,
+            faults: BTreeMap::new(),
+            has_remarked: false,
+        }
+    }
+
+    /// The network with the best parameters of a run, and with the run where it is given.
+    pub fn checkpoint(
+        &self,
+        state: &RunState,
+        run: Option<RunState>,
+    ) -> makemore_tch::Result<Checkpoint> {
+        let trained = TrainedNetwork::of(self.network, state, run)?;
+        Ok(Checkpoint::new(
+            Model::Network(trained),
+            self.seed,
+            self.data,
+        ))
+    }
+
+    /// Saves a model, after the state of its run where none is there yet, and returns where it is.
+    pub fn save_best(
+        &mut self,
+        best: &Checkpoint,
+        state: Option<&RunState>,
+        loss: Option<f64>,
+    ) -> anyhow::Result<PathBuf> {
+        if let Some(state) = state
+            && !self.outputs.has_state(loss)?
+        {
+            self.save_whole(state, loss);
+        }
+        self.outputs.save(best, loss)
+    }
+
+    /// Saves the losses and the state of the run, in this order: losses that are ahead of the state
+    /// are made again by whoever goes on from it, but those behind a finished run would be lost.
+    pub fn save_state(&mut self, state: &RunState) {
+        let rows: Vec<_> = state.losses.iter().map(Losses::row).collect();
+        let written = self.outputs.write_metrics(&rows);
+        self.note(written, "the losses were not saved");
+        self.save_whole(state, state.best.as_ref().and_then(|best| best.dev));
+        self.say_what_is_better();
+    }
+
+    /// Saves the state of the run, whose best model has a loss, where that is known.
+    fn save_whole(&mut self, state: &RunState, loss: Option<f64>) {
+        let whole = self.checkpoint(state, Some(state.shallow_clone()));
+        let saved = whole.map_err(anyhow::Error::from);
+        let saved = saved.and_then(|whole| self.outputs.save_state(&whole, loss));
+        self.note(saved, "the state of the training was not saved");
+    }
+
+    /// Keeps a fault for the end of the training, and tells the user of a new one.
+    pub fn note<T>(&mut self, result: anyhow::Result<T>, what: &'static str) {
+        let Err(fault) = result else {
+            self.faults.remove(what);
+            return;
+        };
+        if !self.faults.contains_key(what) {
+            self.say(format_args!("{what}: {fault:#}"));
+        }
+        self.faults.insert(what, fault);
+    }
+
+    /// Tells the user once of a better model that stays where ours would be.
+    pub fn say_what_is_better(&mut self) {
+        if let Some(remark) = self.outputs.remark().filter(|_| !self.has_remarked) {
+            self.say(remark);
+            self.has_remarked = true;
+        }
+    }
+
+    pub fn say(&self, remark: impl Display) {
+        self.remarks.say(remark);
+    }
+
+    /// A fault that did not end the training, if one is left.
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        match self.faults.pop_first() {
+            Some((what, fault)) => Err(fault.context(what)),
+            None => Ok(()),
+        }
+    }
+}

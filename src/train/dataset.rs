@@ -1,0 +1,132 @@
+//! The lists of a training: each read and counted once, and split into parts.
+
+use crate::counting::{Counted, NgramCounts, count, count_parts};
+use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
+use crate::error::{Error, Result};
+use crate::memory::Memory;
+
+/// What a model is trained on and evaluated with.
+#[derive(Debug)]
+pub struct Dataset {
+    /// The list, with all its bigrams.
+    pub counted: Counted,
+    /// Its parts.
+    pub parts: Parts,
+    /// The lists that are a part by themselves.
+    own: Vec<(Part, Counted)>,
+}
+
+impl Dataset {
+    /// Reads a list and those that are a part by themselves; `split` splits the first once it is
+    /// known how many words it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`count`], [`Parts::with`] and `split`.
+    pub fn read(
+        source: Source,
+        own: Vec<(Part, Source)>,
+        boundary: char,
+        split: impl FnOnce(&Counted) -> Result<Split>,
+    ) -> Result<Self> {
+        let (list, counted) = read(source, boundary)?;
+        let split = split(&counted)?;
+        let mut dataset = Self {
+            parts: Parts::new(list, split),
+            counted,
+            own: Vec::new(),
+        };
+        for (part, source) in own {
+            let (list, counted) = read(source, boundary)?;
+            dataset.parts = dataset.parts.with(part, list)?;
+            dataset.own.push((part, counted));
+        }
+        Ok(dataset)
+    }
+
+    /// Whether a part has words.
+    pub fn has(&self, part: Part) -> bool {
+        self.parts.words(part) > 0
+    }
+
+    /// The n-grams of the train part.
+    ///
+    /// # Errors
+    ///
+    /// As [`count_parts`].
+    pub fn train_counts(&self, order: usize, memory: &Memory) -> Result<NgramCounts> {
+        let counts = &self.counted.counts;
+        if order == counts.order() && self.parts.is_whole() {
+            return Ok(counts.clone());
+        }
+        let (wanted, vocabulary) = ([Part::Train], counts.vocabulary());
+        let counted = count_parts(&self.parts, &wanted, vocabulary, order, memory, &|_| ())?;
+        Ok(counted.into_iter().next().unwrap_or_else(|| counts.clone()))
+    }
+
+    /// Refuses parts with characters that a model of the list will not know.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownCharacter`] in an [`Error::InPart`].
+    pub fn check_characters(&self) -> Result<()> {
+        let known = self.counted.counts.vocabulary();
+        for (part, list) in &self.own {
+            let mut characters = list.counts.vocabulary().characters()[1..].iter();
+            characters
+                .try_for_each(|&character| known.stoi(character).map(drop))
+                .map_err(|cause| Error::InPart {
+                    part: part.into(),
+                    origin: list.origin.clone(),
+                    cause: Box::new(cause),
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Refuses to go on with a training on another list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherList`].
+    pub fn check_list(&self, before: Digest) -> Result<()> {
+        let list = &self.counted;
+        if before == list.digest {
+            return Ok(());
+        }
+        Err(Error::OtherList {
+            part: Part::Train.into(),
+            wanted: before.to_string(),
+            origin: list.origin.clone(),
+            found: list.digest.to_string(),
+        })
+    }
+
+    /// Refuses other lists as parts than a training had before: what was held out stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherPart`].
+    pub fn check_parts(&self, before: &SplitOf) -> Result<()> {
+        for part in [Part::Dev, Part::Test] {
+            let was = before.own(part);
+            if self.parts.own(part).map(|list| list.digest) != was {
+                return Err(Error::OtherPart {
+                    part: part.into(),
+                    was: was.map(|list| list.to_string()),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(source: Source, boundary: char) -> Result<(List, Counted)> {
+    let source = source.rereadable()?;
+    let counted = count(&source, boundary)?;
+    let list = List {
+        source,
+        digest: counted.digest,
+    };
+    Ok((list, counted))
+}
