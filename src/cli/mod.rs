@@ -19,6 +19,7 @@ pub mod report;
 mod sample;
 mod score;
 mod train;
+mod typed;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use makemore_tch::libtorch::threads::Threads;
@@ -26,6 +27,7 @@ use makemore_tch::libtorch::threads::Threads;
 use arguments::whole;
 use context::Context;
 use output::Remarks;
+use typed::Typed;
 
 /// Learn from a list of words which character follows which, and make more words like them.
 ///
@@ -60,7 +62,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Train(Box<train::Train>),
+    Train(Box<arguments::train::Train>),
     Sample(sample::Sample),
     Score(score::Score),
     Count(count::Count),
@@ -79,7 +81,7 @@ pub fn parse() -> Result<Arguments, clap::Error> {
     if let (Command::Train(train), Some((_, typed))) =
         (&mut arguments.command, matches.subcommand())
     {
-        train.typed = typed.clone();
+        train.typed = Typed(typed.clone());
     }
     Ok(arguments)
 }

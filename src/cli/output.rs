@@ -50,6 +50,44 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lines beside one JSON document, while work goes on. What cannot be printed is told at the end, so
+/// that it does not end the work.
+#[derive(Debug)]
+pub struct Printer {
+    json: bool,
+    printed: io::Result<()>,
+}
+
+impl Printer {
+    pub fn new(json: bool) -> Self {
+        Self {
+            json,
+            printed: Ok(()),
+        }
+    }
+
+    /// Prints a line above the bar; nothing with JSON, or after a line that could not be printed.
+    pub fn line(&mut self, line: impl Display) {
+        if self.printed.is_ok() && !self.json {
+            self.printed = beside_bar(|| {
+                let mut results = results();
+                writeln!(results, "{line}")?;
+                results.flush()
+            });
+        }
+    }
+
+    /// Whether a line could not be printed.
+    pub fn has_failed(&self) -> bool {
+        self.printed.is_err()
+    }
+
+    /// Whether a JSON document follows; the fault of the lines, if there was one.
+    pub fn finish(self) -> io::Result<bool> {
+        self.printed.map(|()| self.json)
+    }
+}
+
 /// Remarks beside the results; none with `--quiet`.
 #[derive(Debug, Clone, Copy)]
 pub struct Remarks {

@@ -113,6 +113,11 @@ impl Parts {
         Self { stop, ..self }
     }
 
+    /// Whether that flag is set.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     /// A list that is all for training.
     pub fn whole(list: List) -> Self {
         let split = Split::new(Shares::ALL, 0, list.digest.words);
@@ -243,7 +248,7 @@ impl Parts {
         mut work: impl FnMut(Part, &str) -> Result<()>,
     ) -> Result<()> {
         for (place, word) in lines.words() {
-            if self.stop.load(Ordering::Relaxed) {
+            if self.is_stopped() {
                 return Err(Error::Interrupted);
             }
             let part = own.unwrap_or_else(|| self.split.part_of(place));

@@ -13,6 +13,7 @@
 //! # Ok::<(), makemore_tch::Error>(())
 //! ```
 
+pub mod drawn;
 pub mod evaluate;
 mod fit;
 pub mod held_out;

@@ -3,8 +3,10 @@
 use crate::data::word_list::{Subset, WordList};
 use crate::data::{Part, Parts, Vocabulary};
 use crate::error::{Error, Result};
+use crate::memory::Memory;
 use crate::models::{LanguageModel, Network};
 use crate::score::evaluate;
+use crate::score::held_out::HeldOut;
 
 /// The most words of a part that are evaluated to show a loss.
 const EVALUATED: u64 = 50_000;
@@ -74,6 +76,25 @@ impl Lists {
             bytes,
             limit,
         })
+    }
+
+    /// The loss of a trained model on what it learned from, and those on the other parts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] where the parts are stopped; as [`HeldOut::of`].
+    pub fn losses(
+        &self,
+        model: &dyn LanguageModel,
+        parts: &Parts,
+        memory: &Memory,
+    ) -> Result<(f64, HeldOut)> {
+        let mut between = || match parts.is_stopped() {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        };
+        let of_train = evaluate::word_list(model, &self.of_train, &mut between)?;
+        Ok((of_train.nll(), HeldOut::of(model, parts, memory)?))
     }
 
     /// The loss by which models of the list are compared: on dev, or on what they learn from.

@@ -11,6 +11,7 @@ pub mod dataset;
 pub mod diagnosis;
 pub mod examples;
 pub mod full_batch;
+pub mod lesson;
 pub mod lists;
 pub mod loss;
 pub mod mixed;

@@ -1,6 +1,5 @@
 //! The audience of the lectures: prints them, draws their bar, keeps their pictures.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::bail;
@@ -11,7 +10,7 @@ use makemore_tch::{Error, Result, plots};
 use serde::Serialize;
 
 use crate::cli::interrupt::Interrupt;
-use crate::cli::output::{self, Remarks};
+use crate::cli::output::{self, Printer, Remarks};
 use crate::cli::progress;
 
 /// The files of pictures, checked before the work.
@@ -76,14 +75,12 @@ struct Numbered {
 
 pub struct Teller {
     lecture: u8,
-    is_json: bool,
+    printer: Printer,
     bar: ProgressBar,
     interrupt: Interrupt,
     remarks: Remarks,
     pictures: Option<Pictures>,
     told: Vec<Numbered>,
-    /// The first thing that could not be printed; pictures are drawn nevertheless.
-    fault: Option<std::io::Error>,
 }
 
 impl Teller {
@@ -94,32 +91,20 @@ impl Teller {
     ) -> anyhow::Result<Self> {
         Ok(Self {
             lecture: 0,
-            is_json,
+            printer: Printer::new(is_json),
             bar: progress::lecture(),
             interrupt: Interrupt::catch(remarks)?,
             remarks,
             pictures,
             told: Vec::new(),
-            fault: None,
         })
     }
 
     pub fn begin(&mut self, lecture: Lecture, has_heading: bool) {
         self.lecture = lecture.number();
         if has_heading {
-            self.print(format!("Lecture {}: {}\n", self.lecture, lecture.title()));
-        }
-    }
-
-    /// Prints a line, if everything could be printed until then.
-    fn print(&mut self, text: String) {
-        if !self.is_json && self.fault.is_none() {
-            let print = || {
-                let mut results = output::results();
-                writeln!(results, "{text}")?;
-                results.flush()
-            };
-            self.fault = self.bar.suspend(print).err();
+            self.printer
+                .line(format!("Lecture {}: {}\n", self.lecture, lecture.title()));
         }
     }
 
@@ -127,17 +112,15 @@ impl Teller {
     pub fn end(mut self, complete: bool) -> anyhow::Result<u8> {
         self.bar.finish_and_clear();
         let missing = self.pictures.iter().flat_map(Pictures::missing);
-        for name in missing.filter(|_| self.fault.is_none()) {
+        for name in missing.filter(|_| !self.printer.has_failed()) {
             self.remarks.say(format!(
                 "{name} was not drawn: it shows what comes after more steps"
             ));
         }
-        self.print(self.verdict(complete));
-        if let Some(fault) = self.fault {
-            return Err(fault.into());
-        }
+        let verdict = self.verdict(complete);
+        self.printer.line(verdict);
         let agrees = self.told.iter().all(|told| told.section.agrees);
-        if self.is_json {
+        if self.printer.finish()? {
             output::json(&Replayed {
                 agrees,
                 complete,
@@ -178,7 +161,7 @@ impl Teller {
 
     /// Nothing is left to do once nothing can be told, but for pictures.
     fn go_on(&self) -> Result<()> {
-        let is_in_vain = self.fault.is_some() && self.pictures.is_none();
+        let is_in_vain = self.printer.has_failed() && self.pictures.is_none();
         match self.interrupt.is_pressed() || is_in_vain {
             true => Err(Error::Interrupted),
             false => Ok(()),
@@ -191,7 +174,7 @@ impl Audience for Teller {
         let lecture = self.lecture;
         let of_lecture = |told: &&Numbered| told.lecture == lecture;
         let number = self.told.iter().filter(of_lecture).count() + 1;
-        self.print(format!("{number}. {section}"));
+        self.printer.line(format!("{number}. {section}"));
         self.told.push(Numbered { lecture, section });
         self.go_on()
     }

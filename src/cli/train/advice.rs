@@ -10,9 +10,10 @@ use makemore_tch::train::diagnosis::{self, Remedy};
 use makemore_tch::train::full_batch::{TrainOptions, Trained};
 use makemore_tch::train::options::WordOptions;
 
-use super::arguments::{Train, flag};
 use super::bigram::Task;
-use super::model_type::{ModelType, OF};
+use crate::cli::arguments::model_type::{ModelType, OF};
+use crate::cli::arguments::train::Train;
+use crate::cli::typed::{flag, quoted};
 
 /// The arguments that a training goes on with, by their names in the code, unless they are those of
 /// its run. Not the plot: it would draw only what is left over the picture of what was done.
@@ -43,7 +44,7 @@ impl Train {
         let Error::Diverged { stage, number, .. } = error else {
             return error.into();
         };
-        let remedy = diagnosis::of_divergence(&task.options, &task.counts, stage, number);
+        let remedy = diagnosis::of_divergence(&task.options, &task.lesson.counts, stage, number);
         let mut remedy = advice(remedy);
         if task.options.regularization > 0.0 {
             remedy += " and a smaller --regularization";
@@ -69,7 +70,7 @@ impl Train {
     ) -> Option<String> {
         let lowest = losses.iter().map(|&(_, loss)| loss);
         let lowest = lowest.min_by(f32::total_cmp);
-        let found = diagnosis::of_loss(&task.options, &task.counts, trained, lowest)?;
+        let found = diagnosis::of_loss(&task.options, &task.lesson.counts, trained, lowest)?;
         let which = match found.is_above_guessing {
             true => "guessing",
             false => "counting without smoothing",
@@ -99,11 +100,8 @@ impl Train {
             let of = OF.iter().find(|(other, _)| other == id);
             is_of_words && of.is_some_and(|(_, of)| of.is_of_a_run())
         };
-        for id in AGAIN.iter().filter(|id| self.is_typed(id) && !stays(id)) {
-            command += &format!(" {}", flag(id));
-            for value in self.typed.get_raw(id).into_iter().flatten() {
-                command += &format!(" {}", quoted(&value.to_string_lossy()));
-            }
+        for id in AGAIN.iter().filter(|id| self.typed.has(id) && !stays(id)) {
+            command += &format!(" {}", self.typed.again(id));
         }
         command
     }
@@ -151,13 +149,4 @@ fn advice(remedy: Remedy) -> String {
         Remedy::LessRegularization => "a smaller --regularization comes closer".to_owned(),
         Remedy::MoreEpochs => "more --epochs come closer".to_owned(),
     }
-}
-
-/// A value as a shell takes it, and we do not take for a flag.
-fn quoted(value: &str) -> String {
-    let mut value = value.to_owned();
-    if value.starts_with('-') && value != "-" {
-        value.insert_str(0, "./");
-    }
-    shlex::try_quote(&value).map_or_else(|_| value.clone(), |quoted| quoted.into_owned())
 }

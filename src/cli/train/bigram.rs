@@ -5,26 +5,26 @@ use std::time::Instant;
 
 use anyhow::bail;
 use makemore_tch::checkpoint::{Checkpoint, MAX_EPOCHS, Model, TrainedBigram};
-use makemore_tch::counting::NgramCounts;
 use makemore_tch::data::Shares;
 use makemore_tch::error::Error;
 use makemore_tch::format;
 use makemore_tch::lectures::published_average_nll;
-use makemore_tch::models::{Bigram, LanguageModel, Ngram, Smoothing, Table};
+use makemore_tch::models::{Bigram, Smoothing};
 use makemore_tch::plots;
 use makemore_tch::sample::{SampleOptions, Sampler};
-use makemore_tch::score::{self, evaluate, held_out::HeldOut};
-use makemore_tch::train::dataset::Dataset;
+use makemore_tch::score::{self, drawn::found, held_out::HeldOut};
 use makemore_tch::train::full_batch::{EPOCH, Step, TrainOptions, Trained, train};
+use makemore_tch::train::lesson::Lesson;
 use makemore_tch::train::run_state::Losses;
-use makemore_tch::train::{Examples, Rows, rate};
+use makemore_tch::train::{Rows, rate};
 
-use super::arguments::{SEED, Train};
-use super::model_type::{Choice, ModelType};
-use super::print::{Aftermath, Document, Printer, found};
+use super::print::Document;
+use crate::cli::arguments::model_type::{Choice, ModelType};
+use crate::cli::arguments::train::{SEED, Train};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::interrupt::Interrupt;
-use crate::cli::outputs::Outputs;
+use crate::cli::output::Printer;
+use crate::cli::outputs::{Aftermath, Outputs};
 use crate::cli::progress;
 
 /// The first line of the losses as CSV.
@@ -35,69 +35,72 @@ const NAMES: usize = 5;
 
 /// What is trained, and on what.
 pub struct Task {
-    data: Dataset,
-    /// The n-grams that are trained on.
-    pub counts: NgramCounts,
-    examples: Examples,
-    /// The counting model, which the network is compared with.
-    p: Box<dyn LanguageModel>,
-    counting_nll: f64,
-    seed: u64,
+    pub lesson: Lesson,
     pub options: TrainOptions,
+    seed: u64,
     network: Bigram,
 }
 
 impl Train {
-    pub(super) fn train_bigram(self, context: Context) -> anyhow::Result<u8> {
+    pub(super) fn train_bigram(
+        self,
+        resumed: Option<&Checkpoint>,
+        context: Context,
+    ) -> anyhow::Result<u8> {
         let out = self.out(ModelType::Bigram);
         let mut outputs = Outputs::check(self.request(&out, false, COLUMNS))?;
-        let task = self.task(&mut outputs, context)?;
+        let task = self.task(resumed, &mut outputs, context)?;
         let interrupt = Interrupt::catch(context.remarks)?;
         let mut printer = Printer::new(self.json.json);
         let bar = progress::training(context.remarks.quiet);
         let (mut losses, mut saved, mut last) = (Vec::new(), Instant::now(), None);
-        let trained = train(&task.network, &task.examples, &task.options, |step| {
-            if !bar.is_hidden() {
-                let (prefix, fraction, message) = task.progress(step);
-                progress::show(&bar, prefix, fraction, message);
-            }
-            if step.stage == EPOCH {
-                losses.push((step.number, step.loss));
-                if step.number.is_multiple_of(self.log_every()) {
-                    let loss = format::float(step.loss.into());
-                    printer.line(format_args!("Epochs: {}, loss: {loss}", step.number));
+        let trained = train(
+            &task.network,
+            &task.lesson.examples,
+            &task.options,
+            |step| {
+                if !bar.is_hidden() {
+                    let (prefix, fraction, message) = task.progress(step);
+                    progress::show(&bar, prefix, fraction, message);
                 }
-                if saved.elapsed() >= self.save_every() {
-                    // What cannot be saved now is saved, or told, at the end.
-                    let now = task.checkpoint(step.number + 1, step.loss);
-                    let file = now.map_err(anyhow::Error::from).and_then(|now| {
-                        let file = outputs.save(&now, Some(task.nll(&now)?))?;
-                        outputs.write_metrics(&rows(&losses)).map(|()| file)
-                    });
-                    last = file
-                        .ok()
-                        .map(|file| (step.number + 1, file))
-                        .or(last.take());
-                    saved = Instant::now();
+                if step.stage == EPOCH {
+                    losses.push((step.number, step.loss));
+                    if step.number.is_multiple_of(self.log_every()) {
+                        let loss = format::float(step.loss.into());
+                        printer.line(format_args!("Epochs: {}, loss: {loss}", step.number));
+                    }
+                    if saved.elapsed() >= self.save_every() {
+                        // What cannot be saved now is saved, or told, at the end.
+                        let now = task.checkpoint(step.number + 1, step.loss);
+                        let file = now.map_err(anyhow::Error::from).and_then(|now| {
+                            let file = outputs.save(&now, task.lesson.nll(&now.model)?)?;
+                            outputs.write_metrics(&rows(&losses)).map(|()| file)
+                        });
+                        last = file
+                            .ok()
+                            .map(|file| (step.number + 1, file))
+                            .or(last.take());
+                        saved = Instant::now();
+                    }
                 }
-            }
-            match interrupt.is_pressed() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        });
+                match interrupt.is_pressed() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            },
+        );
         bar.finish_and_clear();
         let trained = trained.map_err(|error| self.explain(error, &task, last))?;
 
         // Saved before anything is printed, and whatever becomes of what is printed.
         let checkpoint = task.checkpoint(trained.epochs_done, trained.final_loss)?;
-        let saved = outputs.save(&checkpoint, Some(task.nll(&checkpoint)?))?;
+        let saved = outputs.save(&checkpoint, task.lesson.nll(&checkpoint.model)?)?;
         let mut after = Aftermath::of("network", saved.clone());
         let written = outputs.write_metrics(&rows(&losses));
         after.note(written, "the losses were not saved");
         let plotted = outputs.write_plot(&plots::LossCurve {
             losses: &losses,
-            counting_nll: task.counting_nll,
+            counting_nll: task.lesson.counting_nll,
         });
         after.note(plotted, "no picture was drawn");
         let is_cut = trained.epochs_done < task.options.first_epoch + task.options.epochs;
@@ -107,13 +110,12 @@ impl Train {
         };
         let document =
             self.document(&losses, &task, &checkpoint, trained, &interrupt, &mut after)?;
-        after.note(printer.finish(&document), "not all could be printed");
+        after.note(document.print(printer), "not all could be printed");
         // All this is said even if nobody reads the results any more.
         for remark in remark.into_iter().chain(outputs.remark()) {
             context.remarks.say(remark);
         }
-        outputs.check_displaced()?;
-        after.finish()?;
+        after.finish(&outputs)?;
         Ok(if is_cut { interrupt.status() } else { 0 })
     }
 
@@ -133,13 +135,12 @@ impl Train {
         let model = checkpoint.model.language_model();
         let draw = || {
             let sampler = Sampler::new(model, task.seed, &SampleOptions::default())?;
-            let names = score::ranked(&*task.p, sampler.take(NAMES))?.into_iter();
-            let names = names.map(|scored| (scored.name, Some(scored.likelihood)));
-            found(&task.data.parts, &names.collect::<Vec<_>>())
+            let names = score::ranked(&*task.lesson.p, sampler.take(NAMES))?.into_iter();
+            found(&task.lesson.data.parts, names.map(Ok))
         };
-        let is_of_the_notes = task.counts.order() == 2 && task.data.parts.is_whole();
-        let published = published_average_nll(task.data.counted.digest, self.added()?);
-        let parts = task.data.parts.clone().stopped_by(interrupt.flag());
+        let is_of_the_notes = task.lesson.counts.order() == 2 && task.lesson.data.parts.is_whole();
+        let published = published_average_nll(task.lesson.data.counted.digest, self.added()?);
+        let parts = task.lesson.data.parts.clone().stopped_by(interrupt.flag());
         let held_out = match HeldOut::of(model, &parts, &self.memory.memory()) {
             Err(Error::Interrupted) => Ok(HeldOut::default()),
             held_out => held_out,
@@ -157,7 +158,7 @@ impl Train {
                     .collect(),
             ),
             final_loss: Some(trained.final_loss.into()),
-            counting_nll: Some(task.counting_nll),
+            counting_nll: Some(task.lesson.counting_nll),
             held_out: after.note(held_out, "not all could be evaluated"),
             checkpoint: after.saved(),
             names: after.note(draw(), "no names could be drawn"),
@@ -167,76 +168,50 @@ impl Train {
     }
 
     /// Reads the list and makes ready what is trained on it.
-    fn task(&self, outputs: &mut Outputs, context: Context) -> anyhow::Result<Task> {
+    fn task(
+        &self,
+        resumed: Option<&Checkpoint>,
+        outputs: &mut Outputs,
+        context: Context,
+    ) -> anyhow::Result<Task> {
         let added = self.added()?;
-        let resumed = self.resume.as_deref().map(Checkpoint::load).transpose()?;
-        let before = resumed.as_ref().map(|resumed| self.trained(resumed));
-        let before = before.transpose()?;
-        let data = self.read_data(Shares::ALL, resumed.as_ref(), context)?;
-        if let (Some(file), Some(resumed)) = (&self.resume, &resumed) {
+        let before = match resumed.map(|resumed| &resumed.model) {
+            Some(Model::Bigram(before)) => Some(before),
+            _ => None,
+        };
+        let data = self.read_data(Shares::ALL, resumed, context)?;
+        if let (Some(file), Some(resumed)) = (&self.resume, resumed) {
             check_same_vocabulary(file, resumed.model.vocabulary(), &data.counted)?;
         }
         data.check_characters()?;
         outputs.check_list(&data.counted, ModelType::Bigram.name())?;
-        let order = self.network_order(before.map(|trained| &trained.network))?;
-        // Refused before anything is counted.
-        Bigram::check_order(data.counted.counts.vocabulary(), order)?;
-        let memory = self.memory.memory();
-        let counts = data.train_counts(order, &memory)?;
-        outputs.keep_better(&data.parts.split_of(), false, |model| match model {
-            Model::Bigram(there) if there.network.order() == order => {
-                Ok(Some(evaluate::counts(&there.network, &counts)?.nll()))
-            }
-            Model::Bigram(there) => Ok(Some(there.loss.into())),
-            Model::Network(_) | Model::Ngram(_) => Ok(None),
-        })?;
-        let p: Box<dyn LanguageModel> = match order {
-            2 => Box::new(Table::of(&counts, added)?),
-            _ => Box::new(Ngram::of(&counts, Smoothing::Additive(added), &memory)?),
-        };
-        let counting_nll = evaluate::counts(&*p, &counts)?.nll();
-
-        let device = context.open_device(self.device)?;
+        let order = self.network_order(before.map(|before| &before.network))?;
         let rows = self.rows.unwrap_or(Rows::Distinct);
-        let examples = Examples::of(rows, &data.parts, &counts, device)?;
-        let elements = examples.rows() * counts.vocabulary().len();
-        context.threads.prepare_for(elements);
-        let seed_before = resumed.as_ref().map(|resumed| resumed.seed);
+        let (memory, device) = (self.memory.memory(), context.open_device(self.device)?);
+        let lesson = Lesson::of(data, order, added, rows, &memory, device)?;
+        let loss = |model: &Model| lesson.nll(model);
+        outputs.keep_better(&lesson.data.parts.split_of(), false, loss)?;
+        let vocabulary = lesson.counts.vocabulary();
+        context
+            .threads
+            .prepare_for(lesson.examples.rows() * vocabulary.len());
+        let seed_before = resumed.map(|resumed| resumed.seed);
         let seed = self.seed.or(seed_before).unwrap_or(SEED);
-        let options = self.options(before, &counts, &data)?;
+        let options = self.options(before, &lesson)?;
         if resumed.is_some() {
             let made = options.first_epoch.checked_sub(1);
             outputs.resume_metrics(made, None::<&[u64]>, "epoch")?;
         }
         let network = match before {
-            Some(trained) => trained.network.copied_to(device)?,
-            None => Bigram::new(counts.vocabulary().clone(), order, seed, device)?,
+            Some(before) => before.network.copied_to(device)?,
+            None => Bigram::new(vocabulary.clone(), order, seed, device)?,
         };
         Ok(Task {
-            data,
-            counts,
-            examples,
-            p,
-            counting_nll,
-            seed,
+            lesson,
             options,
+            seed,
             network,
         })
-    }
-
-    /// The network that training goes on with.
-    fn trained<'a>(&self, checkpoint: &'a Checkpoint) -> anyhow::Result<&'a TrainedBigram> {
-        let file = self.resumed();
-        match &checkpoint.model {
-            Model::Bigram(trained) => Ok(trained),
-            Model::Network(_) => {
-                let there = checkpoint.model.kind();
-                bail!("{file}: a model of type {there}; leave --type out")
-            }
-            Model::Ngram(_) => bail!(
-                "{file}: an n-gram model, which is counted and not trained further; count all lists together: --type ngram --data FILE FILE"
-            ),
-        }
     }
 
     /// The number that is added to the counts that the network is compared with.
@@ -263,11 +238,10 @@ impl Train {
     fn options(
         &self,
         resumed: Option<&TrainedBigram>,
-        counts: &NgramCounts,
-        data: &Dataset,
+        lesson: &Lesson,
     ) -> anyhow::Result<TrainOptions> {
         let regularization = self.regularization.unwrap_or(0.0);
-        let default = || rate::default(counts, data.counted.digest, regularization);
+        let default = || rate::default(&lesson.counts, lesson.data.counted.digest, regularization);
         let (first_epoch, epochs) = (
             resumed.map_or(0, |resumed| resumed.epochs),
             self.epochs.unwrap_or(301),
@@ -293,19 +267,13 @@ impl Train {
 }
 
 impl Task {
-    /// The average NLL of a network on what it is trained on, without regularization.
-    fn nll(&self, checkpoint: &Checkpoint) -> makemore_tch::Result<f64> {
-        let model = checkpoint.model.language_model();
-        Ok(evaluate::counts(model, &self.counts)?.nll())
-    }
-
     /// The network after some epochs as it is saved.
     fn checkpoint(&self, epochs: u64, loss: f32) -> makemore_tch::Result<Checkpoint> {
         let trained = TrainedBigram::of(&self.network, epochs, loss)?;
         Ok(Checkpoint::new(
             Model::Bigram(trained),
             self.seed,
-            &self.data,
+            &self.lesson.data,
         ))
     }
 

@@ -6,8 +6,8 @@ use makemore_tch::counting::Counted;
 use makemore_tch::data::{Part, Shares, Source, Split};
 use makemore_tch::train::dataset::Dataset;
 
-use super::arguments::{SEED, Train};
 use crate::cli::arguments::check_standard_input;
+use crate::cli::arguments::train::{SEED, Train};
 use crate::cli::context::Context;
 
 impl Train {

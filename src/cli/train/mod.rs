@@ -2,64 +2,92 @@
 //!
 //! `bigram` is the lecture's gradient descent, `ngram` is counting, `words` are the networks that
 //! learn from batches of words; `task` makes what is trained, or finds what is resumed. Around them:
-//! `arguments`, `word_arguments` and `model_type` are what the user says, `recipe` has the defaults of
-//! networks, `data` names and splits the lists, `print` shows the results, `advice` tells the user
-//! what helps.
+//! `recipe` has the defaults of networks, `data` names and splits the lists, `print` shows the results,
+//! `advice` tells the user what helps. What the user says is in `arguments::train`.
 
 mod advice;
-mod arguments;
 mod bigram;
 mod data;
-mod model_type;
 mod ngram;
 mod print;
 mod recipe;
 mod task;
-mod word_arguments;
 mod words;
 
-use anyhow::anyhow;
-use makemore_tch::checkpoint::resume;
-use makemore_tch::checkpoint::{Checkpoint, Weights};
+use anyhow::{anyhow, bail};
+use makemore_tch::checkpoint::{Checkpoint, Model, Weights, resume};
 use makemore_tch::models::kinds::Lookup;
 
-pub use arguments::Train;
-use model_type::ModelType;
-
+use super::arguments::model_type::ModelType;
+use super::arguments::train::Train;
 use super::context::Context;
+
+/// What a training goes on with.
+enum Resumed {
+    /// Weights of makemore.py, which are no checkpoint.
+    Weights(Weights),
+    Checkpoint(Box<Checkpoint>),
+}
 
 impl Train {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
-        // The weights of makemore.py are no checkpoint; n-grams are not resumed at all.
-        let resumed = self.resume.as_deref();
-        let resumed = resumed.filter(|_| self.kind != Some(ModelType::Ngram));
-        let weights = resumed.map(Weights::load).transpose()?;
-        let weights = weights.flatten();
-        let kind = self.kind(weights.as_ref())?;
+        let resumed = self.load_resumed()?;
+        let kind = self.kind(resumed.as_ref())?;
         if let ModelType::Bigram | ModelType::Ngram = kind {
             let reason = "is of the networks of makemore.py; choose one with --type";
             self.refuse(|_, of| of.is_of_words(), reason)?;
         }
+        let (weights, checkpoint) = match resumed {
+            None => (None, None),
+            Some(Resumed::Weights(weights)) => (Some(weights), None),
+            Some(Resumed::Checkpoint(checkpoint)) => (None, Some(*checkpoint)),
+        };
         match kind {
-            ModelType::Bigram => self.train_bigram(context),
+            ModelType::Bigram => self.train_bigram(checkpoint.as_ref(), context),
             ModelType::Ngram => self.count_ngrams(context),
-            ModelType::Network(kind) => self.train_on_words(kind, weights, context),
+            ModelType::Network(kind) => self.train_on_words(kind, weights, checkpoint, context),
+        }
+    }
+
+    /// Loads what is resumed; n-grams are not.
+    fn load_resumed(&self) -> anyhow::Result<Option<Resumed>> {
+        let Some(file) = &self.resume else {
+            return Ok(None);
+        };
+        let counted = "an n-gram model is counted and not trained further; count all lists together: --type ngram --data FILE FILE";
+        if self.kind == Some(ModelType::Ngram) {
+            bail!("--resume {}: {counted}", file.display());
+        }
+        if let Some(weights) = Weights::load(file)? {
+            return Ok(Some(Resumed::Weights(weights)));
+        }
+        let checkpoint = resume::load(file)?;
+        match &checkpoint.model {
+            Model::Ngram(_) => bail!("{}: {counted}", file.display()),
+            Model::Bigram(_) | Model::Network(_) => {
+                Ok(Some(Resumed::Checkpoint(Box::new(checkpoint))))
+            }
         }
     }
 
     /// What is trained: as the user says, or what is resumed.
-    fn kind(&self, weights: Option<&Weights>) -> anyhow::Result<ModelType> {
-        let resumed = self.resume.as_ref().filter(|_| self.kind.is_none());
-        let Some(file) = resumed else {
+    fn kind(&self, resumed: Option<&Resumed>) -> anyhow::Result<ModelType> {
+        let there = match resumed {
+            None => None,
+            Some(Resumed::Weights(weights)) => Some(weights.kind().name()),
+            Some(Resumed::Checkpoint(checkpoint)) => Some(checkpoint.model.kind()),
+        };
+        let Some(there) = there else {
             return Ok(match self.kind.unwrap_or(ModelType::Bigram) {
                 ModelType::Bigram if self.words.has_preset() => ModelType::Network(&Lookup),
                 kind => kind,
             });
         };
-        let kind = match weights {
-            Some(weights) => weights.kind().name(),
-            None => Checkpoint::load(&resume::file_of(file))?.model.kind(),
-        };
-        ModelType::named(kind).ok_or_else(|| anyhow!("{}: a model of type {kind}", file.display()))
+        let of_file = |what: &str| anyhow!("{}: a model of type {there}{what}", self.resumed());
+        let kind = ModelType::named(there).ok_or_else(|| of_file(""))?;
+        match self.kind.is_none_or(|chosen| chosen == kind) {
+            true => Ok(kind),
+            false => Err(of_file("; leave --type out")),
+        }
     }
 }

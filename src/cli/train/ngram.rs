@@ -11,11 +11,12 @@ use makemore_tch::{
     Checkpoint, LanguageModel, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots,
 };
 
-use super::arguments::{SEED, Train};
-use super::model_type::{Choice, ModelType, Of};
-use super::print::{Aftermath, Document, Printer, draw};
+use super::print::{Document, draw};
+use crate::cli::arguments::model_type::{Choice, ModelType, Of};
+use crate::cli::arguments::train::{SEED, Train};
 use crate::cli::context::Context;
-use crate::cli::outputs::Outputs;
+use crate::cli::output::Printer;
+use crate::cli::outputs::{Aftermath, Outputs};
 use crate::cli::progress;
 
 /// The default order: as many characters as say most about the next one in names.
@@ -60,7 +61,7 @@ impl Train {
         after.note(plotted, "no picture was drawn");
         let drawn = draw(model, seed, &data.parts, &SampleOptions::default());
         document.names = after.note(drawn, "no names can be drawn from it");
-        after.note(printer.finish(&document), "not all could be printed");
+        after.note(document.print(printer), "not all could be printed");
         if let Some(better) = outputs.remark() {
             context.remarks.say(better);
         }
@@ -69,8 +70,7 @@ impl Train {
                 "order {best} has the lowest dev loss; --order {best} trains it"
             ));
         }
-        outputs.check_displaced()?;
-        after.finish()?;
+        after.finish(&outputs)?;
         Ok(0)
     }
 
@@ -116,8 +116,8 @@ impl Train {
         if !tried.is_empty() {
             printer.line(format_args!("The lowest dev loss: {smoothing} added"));
         }
-        printer.line(heading(smoothing, data.has(Part::Dev)));
-        let print = |order: &Order| printer.line(row(order));
+        printer.line(Order::heading(smoothing, data.has(Part::Dev)));
+        let print = |order: &Order| printer.line(order);
         let rows = match self.smoothing {
             Some(Choice::Auto) => orders.best_additive(print)?,
             _ => orders.with(smoothing, print),
@@ -155,38 +155,8 @@ impl Train {
     }
 
     fn refuse_of_gradient_descent(&self) -> anyhow::Result<()> {
-        if let Some(file) = &self.resume {
-            bail!(
-                "--resume {} goes on training a network; an n-gram model is counted, so count all lists together: --type ngram --data FILE FILE",
-                file.display()
-            );
-        }
         let is_of_descent = |_: &str, of| matches!(of, Of::Lecture | Of::Networks | Of::Rate);
         let reason = "is of training by gradient descent, and n-grams are counted; leave it out";
         self.refuse(is_of_descent, reason)
     }
-}
-
-/// The names of a row's columns.
-fn heading(smoothing: Smoothing, has_dev: bool) -> String {
-    let how = match smoothing {
-        Smoothing::KneserNey => format!("{:>8}{:>8}{:>8}", "D1", "D2", "D3+"),
-        Smoothing::WittenBell => String::new(),
-        Smoothing::Additive(_) => format!("{:>12}", "added"),
-    };
-    let dev = if has_dev { "    dev NLL" } else { "" };
-    format!("order{:>12}{how}{:>11}{dev}", "n-grams", "train NLL")
-}
-
-/// A row of the table of orders.
-fn row(order: &Order) -> String {
-    let discounts = order.discounts.iter().flat_map(|discounts| discounts.0);
-    let discounts: String = discounts
-        .map(|discount| format!("{discount:>8.4}"))
-        .collect();
-    let added = order.added.map(|added| format!(" {added:>11}"));
-    let dev = order.dev.map(|dev| format!("{dev:>11.4}"));
-    let (added, dev) = (added.unwrap_or_default(), dev.unwrap_or_default());
-    let (order, ngrams, train) = (order.order, order.ngrams, order.train);
-    format!("{order:>5}{ngrams:>12}{discounts}{added}{train:>11.4}{dev}")
 }

@@ -4,7 +4,7 @@ use makemore_tch::models::kinds::kind::Preset;
 use makemore_tch::models::{Config, Kind, Sizes};
 use makemore_tch::train::options::WordOptions;
 
-use super::arguments::Train;
+use crate::cli::arguments::train::Train;
 
 impl Train {
     /// A network for words of up to so many characters.

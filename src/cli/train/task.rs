@@ -11,8 +11,8 @@ use makemore_tch::train::dataset::Dataset;
 use makemore_tch::train::lists::Lists;
 use makemore_tch::train::run_state::{Losses, RunState};
 
-use super::arguments::{SEED, Train};
-use super::model_type::{ModelType, Of};
+use crate::cli::arguments::model_type::{ModelType, Of};
+use crate::cli::arguments::train::{SEED, Train};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::outputs::Outputs;
 
@@ -35,12 +35,13 @@ impl Train {
         &self,
         kind: &'static dyn Kind,
         weights: Option<Weights>,
+        resumed: Option<Checkpoint>,
         context: Context,
     ) -> anyhow::Result<(Task, RunState, Outputs)> {
         self.refuse_foreign(kind)?;
         let out = self.out_of_words(kind, weights.is_some())?;
         let mut outputs = Outputs::check(self.request(&out, true, COLUMNS))?;
-        let resumed = self.resumed_run(kind, weights.as_ref(), context)?;
+        self.refuse_what_is_known(weights.is_some(), resumed.as_ref(), context)?;
         let is_run = resumed.as_ref().and_then(Checkpoint::run).is_some();
         let data = self.read_data(Shares::USUAL, resumed.as_ref(), context)?;
         if let (Some(file), Some(resumed)) = (&self.resume, &resumed) {
@@ -127,43 +128,39 @@ impl Train {
         Ok(out)
     }
 
-    /// The checkpoint that is resumed, if one is; what it says is not said again.
-    fn resumed_run(
+    /// Refuses what is resumed to be said again.
+    fn refuse_what_is_known(
         &self,
-        kind: &'static dyn Kind,
-        weights: Option<&Weights>,
+        has_weights: bool,
+        resumed: Option<&Checkpoint>,
         context: Context,
-    ) -> anyhow::Result<Option<Checkpoint>> {
-        let Some(file) = &self.resume else {
-            return Ok(None);
-        };
-        let shown = file.display();
-        if let Some(weights) = weights {
-            let there = weights.kind().name();
-            if there != kind.name() {
-                bail!("{shown}: weights of type {there}; leave --type out");
-            }
+    ) -> anyhow::Result<()> {
+        let (is_size, is_of_a_run) = (
+            |_: &str, of| of == Of::Size,
+            |_: &str, of: Of| of.is_of_a_run(),
+        );
+        if has_weights {
             let is_known = |id: &str, of| of == Of::Size && id != "n_head";
-            self.refuse(is_known, "is that of the weights; leave it out")?;
-            return Ok(None);
+            return self.refuse(is_known, "is that of the weights; leave it out");
         }
-        let checkpoint = resume::load(file)?;
-        let there = checkpoint.model.kind();
-        if there != kind.name() {
-            bail!("{shown}: a model of type {there}; leave --type out");
+        match (&self.resume, resumed.map(Checkpoint::run)) {
+            (Some(_), Some(Some(_))) => {
+                let reason =
+                    "stays what it was from the beginning of a run to its end; leave it out";
+                self.refuse(is_of_a_run, reason)
+            }
+            (Some(file), Some(None)) => {
+                let (last, file) = (resume::last_of(file), file.display());
+                let reason = "is that of the network that is resumed; leave it out";
+                self.refuse(is_size, reason)?;
+                context.remarks.say(format_args!(
+                    "{} is not there, so that a new training begins with the network of {file}",
+                    last.display(),
+                ));
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        if checkpoint.run().is_some() {
-            let reason = "stays what it was from the beginning of a run to its end; leave it out";
-            self.refuse(|_, of| of.is_of_a_run(), reason)?;
-        } else {
-            let reason = "is that of the network that is resumed; leave it out";
-            self.refuse(|_, of| of == Of::Size, reason)?;
-            context.remarks.say(format_args!(
-                "{} is not there, so that a new training begins with the network of {shown}",
-                resume::last_of(file).display(),
-            ));
-        }
-        Ok(Some(checkpoint))
     }
 
     /// The state of a run as it goes on: as it was, but for where it ends.

@@ -1,6 +1,5 @@
 //! The networks that `train` trains on batches of words.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
@@ -9,7 +8,7 @@ use makemore_tch::error::Error;
 use makemore_tch::models::Kind;
 use makemore_tch::plots;
 use makemore_tch::sample::SampleOptions;
-use makemore_tch::score::{evaluate, held_out::HeldOut};
+use makemore_tch::score::held_out::HeldOut;
 use makemore_tch::train::course::{Course, Report};
 use makemore_tch::train::run_state::{Losses, RunState};
 use makemore_tch::train::steps::Update;
@@ -17,12 +16,13 @@ use makemore_tch::train::tensorboard::EventFile;
 use makemore_tch::train::word_batches::WordBatches;
 
 use super::advice::explain_fault;
-use super::arguments::Train;
-use super::print::{Aftermath, Document, Printer, draw};
+use super::print::{Document, draw};
 use super::task::Task;
+use crate::cli::arguments::train::Train;
 use crate::cli::context::Context;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::outputs::RunFiles;
+use crate::cli::output::Printer;
+use crate::cli::outputs::{Aftermath, RunFiles};
 use crate::cli::progress;
 
 /// A training that has ended.
@@ -42,10 +42,11 @@ impl Train {
         self,
         kind: &'static dyn Kind,
         weights: Option<Weights>,
+        resumed: Option<Checkpoint>,
         context: Context,
     ) -> anyhow::Result<u8> {
         let start = Instant::now();
-        let (task, state, outputs) = self.task_on_words(kind, weights, context)?;
+        let (task, state, outputs) = self.task_on_words(kind, weights, resumed, context)?;
         let interrupt = Interrupt::catch(context.remarks)?;
         let first = state.progress.steps;
         let mut learner = WordBatches::new(&task.network, &task.lists.train, state.options)?;
@@ -110,7 +111,12 @@ impl Train {
             files.save_state(state);
         }
         let mut saved = saved?;
-        let evaluated = self.evaluate(&best, task, interrupt);
+        let parts = task.data.parts.clone().stopped_by(interrupt.flag());
+        let model = best.model.language_model();
+        let evaluated = match task.lists.losses(model, &parts, &self.memory.memory()) {
+            Err(Error::Interrupted) => Ok(None),
+            evaluated => evaluated.map(Some),
+        };
         if let (None, Ok(Some((loss, _)))) = (dev_loss, &evaluated) {
             saved = files.save_best(&best, saved_state, Some(*loss))?;
         }
@@ -126,10 +132,7 @@ impl Train {
         let (train, dev) = (ended.curve.as_slice(), dev.as_slice());
         let curves = plots::TrainingCurves { train, dev };
         after.note(files.outputs.write_plot(&curves), "no picture was drawn");
-        after.note(
-            watcher.printer.finish(&document),
-            "not all could be printed",
-        );
+        after.note(document.print(watcher.printer), "not all could be printed");
         files.say_what_is_better();
         let is_cut = is_sound && !state.is_over();
         if is_cut {
@@ -146,37 +149,12 @@ impl Train {
             );
             return Err(explain_fault(fault, &state.options, &best));
         }
-        files.outputs.check_displaced()?;
         after.note(files.check(), "not everything else was");
-        after.finish()?;
+        after.finish(&files.outputs)?;
         Ok(match is_cut || interrupt.is_pressed() {
             true => interrupt.status(),
             false => 0,
         })
-    }
-
-    /// The loss on what is learned from, and those on the other parts; none if it is interrupted.
-    fn evaluate(
-        &self,
-        best: &Checkpoint,
-        task: &Task,
-        interrupt: &Interrupt,
-    ) -> makemore_tch::Result<Option<(f64, HeldOut)>> {
-        let (model, stop) = (best.model.language_model(), interrupt.flag());
-        let parts = task.data.parts.clone().stopped_by(interrupt.flag());
-        let mut between = || match stop.load(Ordering::Relaxed) {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        };
-        let of_train = evaluate::word_list(model, &task.lists.of_train, &mut between);
-        let evaluated = of_train.and_then(|of_train| {
-            let held_out = HeldOut::of(model, &parts, &self.memory.memory())?;
-            Ok(Some((of_train.nll(), held_out)))
-        });
-        match evaluated {
-            Err(Error::Interrupted) => Ok(None),
-            evaluated => evaluated,
-        }
     }
 }
 

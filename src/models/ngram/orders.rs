@@ -1,5 +1,6 @@
 //! Models of every order from 1 on, beside each other, and the choice of an order by dev data.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -65,6 +66,37 @@ pub struct Tried {
     pub added: f64,
     /// The average NLL.
     pub dev: f64,
+}
+
+impl Order {
+    /// The names of the columns of a table of orders.
+    pub fn heading(smoothing: Smoothing, has_dev: bool) -> String {
+        let how = match smoothing {
+            Smoothing::KneserNey => format!("{:>8}{:>8}{:>8}", "D1", "D2", "D3+"),
+            Smoothing::WittenBell => String::new(),
+            Smoothing::Additive(_) => format!("{:>12}", "added"),
+        };
+        let dev = if has_dev { "    dev NLL" } else { "" };
+        format!("order{:>12}{how}{:>11}{dev}", "n-grams", "train NLL")
+    }
+}
+
+impl fmt::Display for Order {
+    /// A row of such a table.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{:>5}{:>12}", self.order, self.ngrams)?;
+        for discount in self.discounts.iter().flat_map(|discounts| discounts.0) {
+            write!(f, "{discount:>8.4}")?;
+        }
+        if let Some(added) = self.added {
+            write!(f, " {added:>11}")?;
+        }
+        write!(f, "{:>11.4}", self.train)?;
+        match self.dev {
+            Some(dev) => write!(f, "{dev:>11.4}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Orders {

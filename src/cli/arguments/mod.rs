@@ -1,4 +1,9 @@
-//! Arguments that several commands share. Each command's own are in its file.
+//! Arguments that several commands share, and those of `train` in files of their own. Those of every
+//! other command are in its file.
+
+pub mod model_type;
+pub mod train;
+pub mod words;
 
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds, RangeInclusive};

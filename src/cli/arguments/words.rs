@@ -4,7 +4,7 @@ use clap::Args;
 use makemore_tch::models::Shaping;
 use makemore_tch::sample::SampleOptions;
 
-use crate::cli::arguments::{above_zero, below_one, whole, zero_or_more};
+use super::{above_zero, below_one, whole, zero_or_more};
 
 /// The largest size that may be asked for.
 const MOST: usize = 1 << 14;

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Args};
+use clap::Args;
 use makemore_tch::checkpoint::MAX_EPOCHS;
 use makemore_tch::checkpoint::resume::base_of;
 use makemore_tch::counting::MAX_ORDER;
@@ -14,11 +13,12 @@ use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::Rows;
 
 use super::model_type::{Choice, ModelType, OF, Of, choice, model_type};
-use super::word_arguments::WordArguments;
-use crate::cli::arguments::{
+use super::words::WordArguments;
+use super::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole, zero_or_more,
 };
 use crate::cli::outputs::Request;
+use crate::cli::typed::{Typed, flag};
 
 /// The lecture's.
 pub const SEED: u64 = 420;
@@ -164,7 +164,7 @@ pub struct Train {
 
     /// What the user typed.
     #[arg(skip)]
-    pub typed: ArgMatches,
+    pub typed: Typed,
 }
 
 impl Train {
@@ -210,20 +210,10 @@ impl Train {
 
     /// Refuses arguments that the user typed and that are wrong here.
     pub fn refuse(&self, is_wrong: impl Fn(&str, Of) -> bool, reason: &str) -> anyhow::Result<()> {
-        let mut typed = OF.iter().filter(|(id, _)| self.is_typed(id));
+        let mut typed = OF.iter().filter(|(id, _)| self.typed.has(id));
         match typed.find(|&&(id, of)| is_wrong(id, of)) {
             Some((id, _)) => bail!("{} {reason}", flag(id)),
             None => Ok(()),
         }
     }
-
-    /// Whether the user typed an argument, by its name in the code.
-    pub fn is_typed(&self, id: &str) -> bool {
-        self.typed.value_source(id) == Some(ValueSource::CommandLine)
-    }
-}
-
-/// An argument as the user types it, by its name in the code.
-pub fn flag(id: &str) -> String {
-    format!("--{}", id.replace('_', "-"))
 }

@@ -147,3 +147,22 @@ impl Of {
         self != Self::Course && (self.is_of_words() || matches!(self, Self::Rate | Self::Run))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command};
+
+    use super::*;
+    use crate::cli::arguments::train::Train;
+
+    #[test]
+    fn every_argument_of_the_table_is_one_of_train() {
+        let train = Train::augment_args(Command::new("train"));
+        for (id, _) in OF {
+            assert!(
+                train.get_arguments().any(|other| other.get_id() == id),
+                "{id}"
+            );
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What the lecture's network learns from a dataset, and the counting model that it is compared with.
+
+use tch::Device;
+
+use super::dataset::Dataset;
+use super::examples::{Examples, Rows};
+use crate::checkpoint::Model;
+use crate::counting::NgramCounts;
+use crate::error::Result;
+use crate::memory::Memory;
+use crate::models::{Bigram, LanguageModel, Ngram, Smoothing, Table};
+use crate::score::evaluate;
+
+/// The n-grams of a dataset as examples and as a model.
+#[derive(Debug)]
+pub struct Lesson {
+    /// The lists.
+    pub data: Dataset,
+    /// The n-grams of the train part.
+    pub counts: NgramCounts,
+    /// The same as examples.
+    pub examples: Examples,
+    /// The counting model.
+    pub p: Box<dyn LanguageModel>,
+    /// Its average NLL, in nats.
+    pub counting_nll: f64,
+}
+
+impl Lesson {
+    /// The n-grams of an order. `added` is added to every count of the counting model.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bigram::check_order`] and [`Dataset::train_counts`].
+    pub fn of(
+        data: Dataset,
+        order: usize,
+        added: f64,
+        rows: Rows,
+        memory: &Memory,
+        device: Device,
+    ) -> Result<Self> {
+        // Refused before anything is counted.
+        Bigram::check_order(data.counted.counts.vocabulary(), order)?;
+        let counts = data.train_counts(order, memory)?;
+        let p: Box<dyn LanguageModel> = match order {
+            2 => Box::new(Table::of(&counts, added)?),
+            _ => Box::new(Ngram::of(&counts, Smoothing::Additive(added), memory)?),
+        };
+        Ok(Self {
+            counting_nll: evaluate::counts(&*p, &counts)?.nll(),
+            examples: Examples::of(rows, &data.parts, &counts, device)?,
+            p,
+            counts,
+            data,
+        })
+    }
+
+    /// The average NLL of a model on what is learned from, without regularization: as it was saved
+    /// with the model where that is of another order; none of other models.
+    pub fn nll(&self, model: &Model) -> Result<Option<f64>> {
+        match model {
+            Model::Bigram(trained) if trained.network.order() == self.counts.order() => Ok(Some(
+                evaluate::counts(&trained.network, &self.counts)?.nll(),
+            )),
+            Model::Bigram(trained) => Ok(Some(trained.loss.into())),
+            Model::Network(_) | Model::Ngram(_) => Ok(None),
+        }
+    }
+}
