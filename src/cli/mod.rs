@@ -2,6 +2,7 @@
 //! library, and printing. What commands share is in `arguments`, `context`, `output`, `progress`
 //! and `report`.
 
+mod aftermath;
 mod arguments;
 mod completions;
 mod context;
@@ -16,6 +17,7 @@ mod output;
 mod outputs;
 mod progress;
 pub mod report;
+mod run_files;
 mod sample;
 mod score;
 mod train;

@@ -122,6 +122,11 @@ impl RunState {
         }
     }
 
+    /// The loss on dev of the best parameters, if there are a dev part and an evaluation.
+    pub fn dev_loss(&self) -> Option<f64> {
+        self.best.as_ref()?.dev
+    }
+
     /// Whether nothing is left to do.
     pub fn is_over(&self) -> bool {
         let plan = self.options.plan();

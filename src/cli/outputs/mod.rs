@@ -1,12 +1,10 @@
 //! The files that a training writes: what must not be overwritten, found out before any work, and
 //! how they are written while it goes on and after it.
 
-mod aftermath;
 mod metrics;
 mod place;
 mod previous;
 mod request;
-mod run;
 
 use std::path::{Path, PathBuf};
 
@@ -17,12 +15,10 @@ use makemore_tch::data::SplitOf;
 use makemore_tch::plots;
 use serde::Serialize;
 
-pub use aftermath::Aftermath;
 use metrics::Metrics;
 use place::{Files, Place};
 use previous::{check_previous, load_previous};
 pub use request::Request;
-pub use run::RunFiles;
 
 /// Where the results of a training go.
 #[derive(Debug)]
@@ -198,7 +194,7 @@ impl Outputs {
     }
 
     /// Says where files are that could not be written where they belong.
-    fn check_displaced(&self) -> anyhow::Result<()> {
+    pub fn check_displaced(&self) -> anyhow::Result<()> {
         let files = [Some(&self.own), self.beside.as_ref()];
         let others = self.metrics.iter().map(|metrics| &metrics.place);
         let places = files.into_iter().flatten().flat_map(Files::places);

@@ -10,7 +10,7 @@ use makemore_tch::train::diagnosis::{self, Remedy};
 use makemore_tch::train::full_batch::{TrainOptions, Trained};
 use makemore_tch::train::options::WordOptions;
 
-use super::bigram::Task;
+use super::bigram_task::Task;
 use crate::cli::arguments::model_type::{ModelType, OF};
 use crate::cli::arguments::train::Train;
 use crate::cli::typed::{flag, quoted};
@@ -83,11 +83,18 @@ impl Train {
         ))
     }
 
-    /// The command that goes on with a training that was interrupted; `own` are arguments that
-    /// differ from what the user typed.
-    pub(super) fn how_to_go_on(&self, saved: &Path, own: &[(&str, Option<String>)]) -> String {
+    /// The command that goes on with a training that was interrupted, if it was saved; `own` are
+    /// arguments that differ from what the user typed.
+    pub(super) fn how_to_go_on(
+        &self,
+        saved: Option<&Path>,
+        own: &[(&str, Option<String>)],
+    ) -> String {
+        let Some(saved) = saved else {
+            return String::new();
+        };
         let mut command = format!(
-            "makemore-tch train --resume {}",
+            "; go on with: makemore-tch train --resume {}",
             quoted(&saved.to_string_lossy())
         );
         for (id, value) in own {
@@ -111,7 +118,7 @@ impl Train {
         &self,
         trained: &Trained,
         options: &TrainOptions,
-        saved: &Path,
+        saved: Option<&Path>,
     ) -> String {
         let left = options.epochs - (trained.epochs_done - options.first_epoch);
         let warmup = options.warmup_epochs - trained.warmup_done;
@@ -124,7 +131,7 @@ impl Train {
         ];
         let (done, all) = (trained.epochs_done, options.first_epoch + options.epochs);
         let command = self.how_to_go_on(saved, &own);
-        format!("interrupted after {done} of {all} epochs; go on with: {command}")
+        format!("interrupted after {done} of {all} epochs{command}")
     }
 }
 

@@ -1,30 +1,29 @@
 //! The lecture's network, which `train` trains on all examples at once.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::bail;
-use makemore_tch::checkpoint::{Checkpoint, MAX_EPOCHS, Model, TrainedBigram};
-use makemore_tch::data::Shares;
+use indicatif::ProgressBar;
+use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::error::Error;
 use makemore_tch::format;
 use makemore_tch::lectures::published_average_nll;
-use makemore_tch::models::{Bigram, Smoothing};
 use makemore_tch::plots;
 use makemore_tch::sample::{SampleOptions, Sampler};
 use makemore_tch::score::{self, drawn::found, held_out::HeldOut};
-use makemore_tch::train::full_batch::{EPOCH, Step, TrainOptions, Trained, train};
-use makemore_tch::train::lesson::Lesson;
+use makemore_tch::train::full_batch::{EPOCH, Step, Trained, train};
 use makemore_tch::train::run_state::Losses;
-use makemore_tch::train::{Rows, rate};
 
+use super::bigram_task::Task;
 use super::print::Document;
-use crate::cli::arguments::model_type::{Choice, ModelType};
-use crate::cli::arguments::train::{SEED, Train};
-use crate::cli::context::{Context, check_same_vocabulary};
+use crate::cli::aftermath::Aftermath;
+use crate::cli::arguments::model_type::ModelType;
+use crate::cli::arguments::train::Train;
+use crate::cli::context::Context;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Printer;
-use crate::cli::outputs::{Aftermath, Outputs};
+use crate::cli::outputs::Outputs;
 use crate::cli::progress;
 
 /// The first line of the losses as CSV.
@@ -32,14 +31,6 @@ const COLUMNS: &str = "epoch,loss\n";
 
 /// The number of names that are drawn after training.
 const NAMES: usize = 5;
-
-/// What is trained, and on what.
-pub struct Task {
-    pub lesson: Lesson,
-    pub options: TrainOptions,
-    seed: u64,
-    network: Bigram,
-}
 
 impl Train {
     pub(super) fn train_bigram(
@@ -51,51 +42,33 @@ impl Train {
         let mut outputs = Outputs::check(self.request(&out, false, COLUMNS))?;
         let task = self.task(resumed, &mut outputs, context)?;
         let interrupt = Interrupt::catch(context.remarks)?;
-        let mut printer = Printer::new(self.json.json);
-        let bar = progress::training(context.remarks.quiet);
-        let (mut losses, mut saved, mut last) = (Vec::new(), Instant::now(), None);
-        let trained = train(
-            &task.network,
-            &task.lesson.examples,
-            &task.options,
-            |step| {
-                if !bar.is_hidden() {
-                    let (prefix, fraction, message) = task.progress(step);
-                    progress::show(&bar, prefix, fraction, message);
-                }
-                if step.stage == EPOCH {
-                    losses.push((step.number, step.loss));
-                    if step.number.is_multiple_of(self.log_every()) {
-                        let loss = format::float(step.loss.into());
-                        printer.line(format_args!("Epochs: {}, loss: {loss}", step.number));
-                    }
-                    if saved.elapsed() >= self.save_every() {
-                        // What cannot be saved now is saved, or told, at the end.
-                        let now = task.checkpoint(step.number + 1, step.loss);
-                        let file = now.map_err(anyhow::Error::from).and_then(|now| {
-                            let file = outputs.save(&now, task.lesson.nll(&now.model)?)?;
-                            outputs.write_metrics(&rows(&losses)).map(|()| file)
-                        });
-                        last = file
-                            .ok()
-                            .map(|file| (step.number + 1, file))
-                            .or(last.take());
-                        saved = Instant::now();
-                    }
-                }
-                match interrupt.is_pressed() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                }
-            },
-        );
+        let mut log = Log::new(&self, &task, outputs, context);
+        let (network, examples) = (&task.network, &task.lesson.examples);
+        let trained = train(network, examples, &task.options, |step| {
+            log.add(step);
+            if log.saved.elapsed() >= self.save_every() {
+                log.save(step);
+            }
+            match interrupt.is_pressed() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        let Log {
+            mut outputs,
+            printer,
+            losses,
+            last,
+            bar,
+            ..
+        } = log;
         bar.finish_and_clear();
         let trained = trained.map_err(|error| self.explain(error, &task, last))?;
 
         // Saved before anything is printed, and whatever becomes of what is printed.
         let checkpoint = task.checkpoint(trained.epochs_done, trained.final_loss)?;
-        let saved = outputs.save(&checkpoint, task.lesson.nll(&checkpoint.model)?)?;
-        let mut after = Aftermath::of("network", saved.clone());
+        let saved = outputs.save(&checkpoint, task.lesson.nll(&checkpoint.model)?);
+        let mut after = Aftermath::of("network", saved, None);
         let written = outputs.write_metrics(&rows(&losses));
         after.note(written, "the losses were not saved");
         let plotted = outputs.write_plot(&plots::LossCurve {
@@ -103,9 +76,9 @@ impl Train {
             counting_nll: task.lesson.counting_nll,
         });
         after.note(plotted, "no picture was drawn");
-        let is_cut = trained.epochs_done < task.options.first_epoch + task.options.epochs;
+        let is_cut = task.is_cut(&trained);
         let remark = match is_cut {
-            true => Some(self.how_to_go_on_with_epochs(&trained, &task.options, &saved)),
+            true => Some(self.how_to_go_on_with_epochs(&trained, &task.options, after.path())),
             false => self.warning(&trained, &losses, &task),
         };
         let document =
@@ -147,6 +120,7 @@ impl Train {
         };
         Ok(Document {
             kind: ModelType::Bigram.name(),
+            interrupted: task.is_cut(&trained),
             steps: Some(trained.epochs_done),
             losses: Some(
                 logged
@@ -167,129 +141,69 @@ impl Train {
         })
     }
 
-    /// Reads the list and makes ready what is trained on it.
-    fn task(
-        &self,
-        resumed: Option<&Checkpoint>,
-        outputs: &mut Outputs,
-        context: Context,
-    ) -> anyhow::Result<Task> {
-        let added = self.added()?;
-        let before = match resumed.map(|resumed| &resumed.model) {
-            Some(Model::Bigram(before)) => Some(before),
-            _ => None,
-        };
-        let data = self.read_data(Shares::ALL, resumed, context)?;
-        if let (Some(file), Some(resumed)) = (&self.resume, resumed) {
-            check_same_vocabulary(file, resumed.model.vocabulary(), &data.counted)?;
-        }
-        data.check_characters()?;
-        outputs.check_list(&data.counted, ModelType::Bigram.name())?;
-        let order = self.network_order(before.map(|before| &before.network))?;
-        let rows = self.rows.unwrap_or(Rows::Distinct);
-        let (memory, device) = (self.memory.memory(), context.open_device(self.device)?);
-        let lesson = Lesson::of(data, order, added, rows, &memory, device)?;
-        let loss = |model: &Model| lesson.nll(model);
-        outputs.keep_better(&lesson.data.parts.split_of(), false, loss)?;
-        let vocabulary = lesson.counts.vocabulary();
-        context
-            .threads
-            .prepare_for(lesson.examples.rows() * vocabulary.len());
-        let seed_before = resumed.map(|resumed| resumed.seed);
-        let seed = self.seed.or(seed_before).unwrap_or(SEED);
-        let options = self.options(before, &lesson)?;
-        if resumed.is_some() {
-            let made = options.first_epoch.checked_sub(1);
-            outputs.resume_metrics(made, None::<&[u64]>, "epoch")?;
-        }
-        let network = match before {
-            Some(before) => before.network.copied_to(device)?,
-            None => Bigram::new(vocabulary.clone(), order, seed, device)?,
-        };
-        Ok(Task {
-            lesson,
-            options,
-            seed,
-            network,
-        })
-    }
-
-    /// The number that is added to the counts that the network is compared with.
-    fn added(&self) -> anyhow::Result<f64> {
-        match self.smoothing {
-            None => Ok(1.0),
-            Some(Choice::Smoothing(Smoothing::Additive(added))) => Ok(added),
-            Some(_) => bail!(
-                "--smoothing is a number here, added to the counts that the network is compared with; --type ngram smooths in other ways"
-            ),
-        }
-    }
-
-    /// The order of the network.
-    fn network_order(&self, resumed: Option<&Bigram>) -> anyhow::Result<usize> {
-        let before = resumed.map(Bigram::order);
-        let order = self.order.or(before).unwrap_or(2);
-        if before.is_some_and(|before| before != order) {
-            bail!("--order {order} is not that of the network that is resumed; leave it out");
-        }
-        Ok(order)
-    }
-
-    fn options(
-        &self,
-        resumed: Option<&TrainedBigram>,
-        lesson: &Lesson,
-    ) -> anyhow::Result<TrainOptions> {
-        let regularization = self.regularization.unwrap_or(0.0);
-        let default = || rate::default(&lesson.counts, lesson.data.counted.digest, regularization);
-        let (first_epoch, epochs) = (
-            resumed.map_or(0, |resumed| resumed.epochs),
-            self.epochs.unwrap_or(301),
-        );
-        if first_epoch + epochs > MAX_EPOCHS {
-            bail!(
-                "--epochs {epochs} after {first_epoch} is more than {MAX_EPOCHS}, which no checkpoint has"
-            );
-        }
-        Ok(TrainOptions {
-            warmup_epochs: self.warmup_epochs.unwrap_or(u64::from(resumed.is_none())),
-            warmup_learning_rate: self.warmup_lr.unwrap_or(0.1),
-            first_epoch,
-            epochs,
-            learning_rate: self.lr.unwrap_or_else(default),
-            regularization,
-        })
-    }
-
     fn log_every(&self) -> u64 {
         self.log_every.unwrap_or(50)
     }
 }
 
-impl Task {
-    /// The network after some epochs as it is saved.
-    fn checkpoint(&self, epochs: u64, loss: f32) -> makemore_tch::Result<Checkpoint> {
-        let trained = TrainedBigram::of(&self.network, epochs, loss)?;
-        Ok(Checkpoint::new(
-            Model::Bigram(trained),
-            self.seed,
-            &self.lesson.data,
-        ))
+/// What was seen of a training, and what is saved while it goes on.
+struct Log<'a> {
+    task: &'a Task,
+    outputs: Outputs,
+    printer: Printer,
+    bar: ProgressBar,
+    log_every: u64,
+    losses: Vec<(u64, f32)>,
+    /// When the network was saved last, after how many epochs, and where.
+    saved: Instant,
+    last: Option<(u64, PathBuf)>,
+}
+
+impl<'a> Log<'a> {
+    fn new(train: &Train, task: &'a Task, outputs: Outputs, context: Context) -> Self {
+        Self {
+            task,
+            outputs,
+            printer: Printer::new(train.json.json),
+            bar: progress::training(context.remarks.quiet),
+            log_every: train.log_every(),
+            losses: Vec::new(),
+            saved: Instant::now(),
+            last: None,
+        }
     }
 
-    /// How far a training is, as the bar shows it.
-    fn progress(&self, step: Step) -> (String, f64, String) {
-        let options = &self.options;
-        let (first, count, rate) = match step.stage == EPOCH {
-            true => (options.first_epoch, options.epochs, options.learning_rate),
-            false => (0, options.warmup_epochs, options.warmup_learning_rate),
+    fn add(&mut self, step: Step) {
+        if !self.bar.is_hidden() {
+            let (prefix, fraction, message) = self.task.progress(step);
+            progress::show(&self.bar, prefix, fraction, message);
+        }
+        if step.stage == EPOCH {
+            self.losses.push((step.number, step.loss));
+            if step.number.is_multiple_of(self.log_every) {
+                let loss = format::float(step.loss.into());
+                let line = format!("Epochs: {}, loss: {loss}", step.number);
+                self.printer.line(line);
+            }
+        }
+    }
+
+    /// Saves the network after an epoch. What cannot be saved now is saved, or told, at the end.
+    fn save(&mut self, step: Step) {
+        if step.stage != EPOCH {
+            return;
+        }
+        let mut save = || {
+            let now = self.task.checkpoint(step.number + 1, step.loss)?;
+            let loss = self.task.lesson.nll(&now.model)?;
+            let file = self.outputs.save(&now, loss)?;
+            self.outputs.write_metrics(&rows(&self.losses))?;
+            anyhow::Ok((step.number + 1, file))
         };
-        let done = step.number + 1 - first;
-        (
-            format!("{} {done}/{count}", step.stage),
-            done as f64 / count as f64,
-            format!("loss {:.4} lr {rate:.4}", step.loss),
-        )
+        if let Ok(last) = save() {
+            self.last = Some(last);
+        }
+        self.saved = Instant::now();
     }
 }
 

@@ -1,17 +1,18 @@
 //! `makemore-tch train`: what a model is trained on, by the kind of model.
 //!
 //! `bigram` is the lecture's gradient descent, `ngram` is counting, `words` are the networks that
-//! learn from batches of words; `task` makes what is trained, or finds what is resumed. Around them:
-//! `recipe` has the defaults of networks, `data` names and splits the lists, `print` shows the results,
+//! learn from batches of words; `bigram_task` and `word_task` make what is trained, or find what is
+//! resumed. Around them: `recipe` has the defaults of networks, `data` names and splits the lists, `print` shows the results,
 //! `advice` tells the user what helps. What the user says is in `arguments::train`.
 
 mod advice;
 mod bigram;
+mod bigram_task;
 mod data;
 mod ngram;
 mod print;
 mod recipe;
-mod task;
+mod word_task;
 mod words;
 
 use anyhow::{anyhow, bail};

@@ -12,11 +12,12 @@ use makemore_tch::{
 };
 
 use super::print::{Document, draw};
+use crate::cli::aftermath::Aftermath;
 use crate::cli::arguments::model_type::{Choice, ModelType, Of};
 use crate::cli::arguments::train::{SEED, Train};
 use crate::cli::context::Context;
 use crate::cli::output::Printer;
-use crate::cli::outputs::{Aftermath, Outputs};
+use crate::cli::outputs::Outputs;
 use crate::cli::progress;
 
 /// The default order: as many characters as say most about the next one in names.
@@ -52,10 +53,8 @@ impl Train {
         let seed = self.seed.unwrap_or(SEED);
         let checkpoint = Checkpoint::new(Model::Ngram(model), seed, &data);
         let model = checkpoint.model.language_model();
-        let mut after = Aftermath::of(
-            "model",
-            outputs.save(&checkpoint, document.held_out.dev_loss)?,
-        );
+        let saved = outputs.save(&checkpoint, document.held_out.dev_loss);
+        let mut after = Aftermath::of("model", saved, None);
         document.checkpoint = after.saved();
         let plotted = self.plot(&orders, smoothing, &document.orders, &data, &mut outputs);
         after.note(plotted, "no picture was drawn");

@@ -24,6 +24,9 @@ pub struct Document {
     pub kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<u64>,
+    /// Whether the training was interrupted, so that a part of the results is left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// The number of steps made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
@@ -55,7 +58,9 @@ pub struct Document {
     pub train_loss: Option<f64>,
     #[serde(flatten)]
     pub held_out: HeldOut,
-    pub checkpoint: String,
+    /// Where the model is, unless it could not be saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
     pub names: Vec<DrawnName>,
     /// The counting model's figure in the notes.
     #[serde(skip)]
@@ -90,7 +95,9 @@ impl Document {
             writeln!(results, "Train loss: {loss:.6}")?;
         }
         write!(results, "{}", self.held_out)?;
-        writeln!(results, "Checkpoint: {}", format::visible(&self.checkpoint))?;
+        if let Some(checkpoint) = &self.checkpoint {
+            writeln!(results, "Checkpoint: {}", format::visible(checkpoint))?;
+        }
         for name in &self.names {
             writeln!(results, "{name}")?;
         }

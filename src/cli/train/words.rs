@@ -17,13 +17,14 @@ use makemore_tch::train::word_batches::WordBatches;
 
 use super::advice::explain_fault;
 use super::print::{Document, draw};
-use super::task::Task;
+use super::word_task::Task;
+use crate::cli::aftermath::Aftermath;
 use crate::cli::arguments::train::Train;
 use crate::cli::context::Context;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Printer;
-use crate::cli::outputs::{Aftermath, RunFiles};
 use crate::cli::progress;
+use crate::cli::run_files::RunFiles;
 
 /// A training that has ended.
 struct Ended {
@@ -100,58 +101,46 @@ impl Train {
             let fault = ended.fault.unwrap_or(Error::Interrupted);
             return Err(explain_fault(fault, &state.options, &nothing));
         }
-        // Saved before it is said that it is, and whatever becomes of what is printed. A fault of the
-        // training leaves the state as it was saved before it.
+        // Saved before it is said that it is, and whatever becomes of what is printed.
         let best = files.checkpoint(state, None)?;
-        let dev_loss = state.best.as_ref().and_then(|best| best.dev);
-        let saved_state = Some(state).filter(|_| is_sound);
-        let saved = files.save_best(&best, saved_state, dev_loss);
-        // Also where the checkpoint could not be saved: the state has its parameters too.
-        if is_sound {
-            files.save_state(state);
-        }
-        let mut saved = saved?;
+        let mut after = files.finish(&best, state, is_sound);
+        let dev = state.losses.iter();
+        let dev: Vec<_> = dev.filter_map(|now| Some((now.step, now.dev?))).collect();
+        let (train, dev) = (ended.curve.as_slice(), dev.as_slice());
+        let curves = plots::TrainingCurves { train, dev };
+        after.note(files.outputs.write_plot(&curves), "no picture was drawn");
         let parts = task.data.parts.clone().stopped_by(interrupt.flag());
         let model = best.model.language_model();
         let evaluated = match task.lists.losses(model, &parts, &self.memory.memory()) {
             Err(Error::Interrupted) => Ok(None),
             evaluated => evaluated.map(Some),
         };
-        if let (None, Ok(Some((loss, _)))) = (dev_loss, &evaluated) {
-            saved = files.save_best(&best, saved_state, Some(*loss))?;
+        if let (None, Ok(Some((loss, _)))) = (state.dev_loss(), &evaluated) {
+            let state = Some(state).filter(|_| is_sound);
+            after.saved_again(files.save_best(&best, state, Some(*loss)));
         }
-        let mut after = Aftermath::of("network", saved.clone());
         let mut document = ended.document(&best, task, &self.words.of_names(), &mut after);
         if let Some((train_loss, held_out)) = after.note(evaluated, "not all could be evaluated") {
             document.train_loss = Some(train_loss);
             document.held_out = held_out;
         }
         document.seconds = Some(start.elapsed().as_secs_f64());
-        let dev = state.losses.iter();
-        let dev: Vec<_> = dev.filter_map(|now| Some((now.step, now.dev?))).collect();
-        let (train, dev) = (ended.curve.as_slice(), dev.as_slice());
-        let curves = plots::TrainingCurves { train, dev };
-        after.note(files.outputs.write_plot(&curves), "no picture was drawn");
         after.note(document.print(watcher.printer), "not all could be printed");
         files.say_what_is_better();
-        let is_cut = is_sound && !state.is_over();
-        if is_cut {
-            let (steps, hint) = (state.progress.steps, self.how_to_go_on(&saved, &[]));
-            files.say(format_args!(
-                "interrupted after {steps} steps; go on with: {hint}"
-            ));
+        if document.interrupted {
+            let hint = self.how_to_go_on(after.path(), &[]);
+            let steps = state.progress.steps;
+            files.say(format_args!("interrupted after {steps} steps{hint}"));
         }
         if let Some(fault) = ended.fault {
             let step = document.best_step.unwrap_or_default();
-            let best = format!(
-                "the network of step {step} was saved to {}",
-                saved.display()
-            );
-            return Err(explain_fault(fault, &state.options, &best));
+            let saved = after.saved().unwrap_or_default();
+            let saved = format!("the network of step {step} was saved to {saved}");
+            return Err(explain_fault(fault, &state.options, &saved));
         }
         after.note(files.check(), "not everything else was");
         after.finish(&files.outputs)?;
-        Ok(match is_cut || interrupt.is_pressed() {
+        Ok(match document.interrupted || interrupt.is_pressed() {
             true => interrupt.status(),
             false => 0,
         })
@@ -175,11 +164,12 @@ impl Ended {
         Document {
             kind: best.model.kind(),
             parameters: Some(task.network.parameter_count() as u64),
+            interrupted: self.fault.is_none() && !self.state.is_over(),
             steps: Some(steps),
             best_step: Some(best_step.unwrap_or(steps)),
             step_ms: Some(step_ms),
             losses: Some(state.losses.clone()),
-            held_out: HeldOut::dev(state.best.as_ref().and_then(|best| best.dev)),
+            held_out: HeldOut::dev(state.dev_loss()),
             checkpoint: after.saved(),
             names: after.note(drawn, "no names could be drawn"),
             ..Document::default()
@@ -226,7 +216,7 @@ impl Report for Watcher<'_> {
     }
 
     fn best(&mut self, state: &RunState) {
-        let loss = state.best.as_ref().and_then(|best| best.dev);
+        let loss = state.dev_loss();
         let best = self
             .files
             .checkpoint(state, None)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use makemore_tch::checkpoint::resume::{self, LAST, base_of};
 use makemore_tch::checkpoint::{Checkpoint, Model, Weights};
-use makemore_tch::data::Shares;
+use makemore_tch::data::{Shares, Vocabulary};
 use makemore_tch::models::{Kind, Network};
 use makemore_tch::train::dataset::Dataset;
 use makemore_tch::train::lists::Lists;
@@ -64,30 +64,18 @@ impl Train {
         let seed_before = resumed.as_ref().map(|resumed| resumed.seed);
         let seed = self.seed.or(seed_before).unwrap_or(SEED);
         let device = context.open_device(self.device)?;
-        let (network, run) = match (resumed.map(|resumed| resumed.model), weights) {
-            (Some(Model::Network(trained)), _) => trained.go_on(device)?,
-            (_, Some(weights)) => {
-                let network = weights.network(vocabulary, lists.longest, self.n_head(), device);
-                (network?, None)
-            }
-            (_, None) => {
-                let config = self.config(kind, lists.longest)?;
-                (Network::new(vocabulary, config, seed, device)?, None)
+        let (network, run) = match resumed.map(|resumed| resumed.model) {
+            Some(Model::Network(trained)) => trained.go_on(device)?,
+            _ => {
+                let made =
+                    self.new_network(kind, weights, vocabulary, lists.longest, (seed, device));
+                (made?, None)
             }
         };
         let reads_all = network.config().check_longest(lists.longest);
         reads_all.with_context(|| self.resumed())?;
         let is_trained = self.resume.is_some() && run.is_none();
-        let mut state = match run {
-            Some(run) => self.resumed_state(run, &mut outputs)?,
-            None => {
-                if is_trained {
-                    outputs.resume_metrics(None, None::<&[u64]>, "step")?;
-                }
-                RunState::new(self.word_options(network.config(), seed))
-            }
-        };
-        choose_threads(&mut state, &network, context);
+        let state = self.state(run, &network, seed, &mut outputs, context)?;
         let (batch, limit) = (state.options.batch_size, self.memory.memory().limit());
         lists.check_memory(&network, batch, limit)?;
         let task = Task {
@@ -98,6 +86,43 @@ impl Train {
             is_trained,
         };
         Ok((task, state, outputs))
+    }
+
+    /// The state of a run, new or as it goes on.
+    fn state(
+        &self,
+        run: Option<RunState>,
+        network: &Network,
+        seed: u64,
+        outputs: &mut Outputs,
+        context: Context,
+    ) -> anyhow::Result<RunState> {
+        let mut state = match run {
+            Some(run) => self.resumed_state(run, outputs)?,
+            None => {
+                if self.resume.is_some() {
+                    outputs.resume_metrics(None, None::<&[u64]>, "step")?;
+                }
+                RunState::new(self.word_options(network.config(), seed))
+            }
+        };
+        choose_threads(&mut state, network, context);
+        Ok(state)
+    }
+
+    /// A new network, or that of weights.
+    fn new_network(
+        &self,
+        kind: &'static dyn Kind,
+        weights: Option<Weights>,
+        vocabulary: Vocabulary,
+        longest: usize,
+        (seed, device): (u64, tch::Device),
+    ) -> makemore_tch::Result<Network> {
+        match weights {
+            Some(weights) => weights.network(vocabulary, longest, self.n_head(), device),
+            None => Network::new(vocabulary, self.config(kind, longest)?, seed, device),
+        }
     }
 
     /// Refuses arguments of other models and sizes that a kind of network does not have.

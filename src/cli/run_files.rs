@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;
 
+use makemore_tch::checkpoint::resume::last_of;
 use makemore_tch::checkpoint::{Checkpoint, Model, TrainedNetwork};
 use makemore_tch::models::Network;
 use makemore_tch::train::dataset::Dataset;
 use makemore_tch::train::run_state::{Losses, RunState};
 
-use super::Outputs;
-use crate::cli::output::Remarks;
+use super::aftermath::Aftermath;
+use super::output::Remarks;
+use super::outputs::Outputs;
 
 /// The files of a run, and what of them could not be written.
 pub struct RunFiles<'a> {
@@ -59,6 +61,20 @@ impl<'a> RunFiles<'a> {
         ))
     }
 
+    /// Saves the results of a run that has ended. A fault of the training leaves the state as it was
+    /// saved before it.
+    pub fn finish(&mut self, best: &Checkpoint, state: &RunState, is_sound: bool) -> Aftermath {
+        let loss = state.dev_loss();
+        let saved = self.save_best(best, Some(state).filter(|_| is_sound), loss);
+        // Also where the checkpoint could not be saved: the state has its parameters too.
+        if is_sound {
+            self.save_state(state);
+        }
+        let has_state = self.outputs.has_state(loss).unwrap_or(false);
+        let state_file = has_state.then(|| last_of(self.outputs.path()));
+        Aftermath::of("network", saved, state_file)
+    }
+
     /// Saves a model, after the state of its run where none is there yet, and returns where it is.
     pub fn save_best(
         &mut self,
@@ -80,7 +96,7 @@ impl<'a> RunFiles<'a> {
         let rows: Vec<_> = state.losses.iter().map(Losses::row).collect();
         let written = self.outputs.write_metrics(&rows);
         self.note(written, "the losses were not saved");
-        self.save_whole(state, state.best.as_ref().and_then(|best| best.dev));
+        self.save_whole(state, state.dev_loss());
         self.say_what_is_better();
     }
 

@@ -1,0 +1,150 @@
+//! What `train` trains of the lecture's network, and on what: read, and made or resumed.
+
+use anyhow::bail;
+use makemore_tch::checkpoint::{Checkpoint, MAX_EPOCHS, Model, TrainedBigram};
+use makemore_tch::data::Shares;
+use makemore_tch::models::{Bigram, Smoothing};
+use makemore_tch::train::full_batch::{EPOCH, Step, TrainOptions, Trained};
+use makemore_tch::train::lesson::Lesson;
+use makemore_tch::train::{Rows, rate};
+
+use crate::cli::arguments::model_type::{Choice, ModelType};
+use crate::cli::arguments::train::{SEED, Train};
+use crate::cli::context::{Context, check_same_vocabulary};
+use crate::cli::outputs::Outputs;
+
+/// What is trained, and on what.
+pub struct Task {
+    pub lesson: Lesson,
+    pub options: TrainOptions,
+    pub seed: u64,
+    pub network: Bigram,
+}
+
+impl Train {
+    /// Reads the list and makes ready what is trained on it.
+    pub(super) fn task(
+        &self,
+        resumed: Option<&Checkpoint>,
+        outputs: &mut Outputs,
+        context: Context,
+    ) -> anyhow::Result<Task> {
+        let added = self.added()?;
+        let before = match resumed.map(|resumed| &resumed.model) {
+            Some(Model::Bigram(before)) => Some(before),
+            _ => None,
+        };
+        let data = self.read_data(Shares::ALL, resumed, context)?;
+        if let (Some(file), Some(resumed)) = (&self.resume, resumed) {
+            check_same_vocabulary(file, resumed.model.vocabulary(), &data.counted)?;
+        }
+        data.check_characters()?;
+        outputs.check_list(&data.counted, ModelType::Bigram.name())?;
+        let order = self.network_order(before.map(|before| &before.network))?;
+        let rows = self.rows.unwrap_or(Rows::Distinct);
+        let (memory, device) = (self.memory.memory(), context.open_device(self.device)?);
+        let lesson = Lesson::of(data, order, added, rows, &memory, device)?;
+        let loss = |model: &Model| lesson.nll(model);
+        outputs.keep_better(&lesson.data.parts.split_of(), false, loss)?;
+        let vocabulary = lesson.counts.vocabulary();
+        context
+            .threads
+            .prepare_for(lesson.examples.rows() * vocabulary.len());
+        let seed_before = resumed.map(|resumed| resumed.seed);
+        let seed = self.seed.or(seed_before).unwrap_or(SEED);
+        let options = self.options(before, &lesson)?;
+        if resumed.is_some() {
+            let made = options.first_epoch.checked_sub(1);
+            outputs.resume_metrics(made, None::<&[u64]>, "epoch")?;
+        }
+        let network = match before {
+            Some(before) => before.network.copied_to(device)?,
+            None => Bigram::new(vocabulary.clone(), order, seed, device)?,
+        };
+        Ok(Task {
+            lesson,
+            options,
+            seed,
+            network,
+        })
+    }
+
+    /// The number that is added to the counts that the network is compared with.
+    pub(super) fn added(&self) -> anyhow::Result<f64> {
+        match self.smoothing {
+            None => Ok(1.0),
+            Some(Choice::Smoothing(Smoothing::Additive(added))) => Ok(added),
+            Some(_) => bail!(
+                "--smoothing is a number here, added to the counts that the network is compared with; --type ngram smooths in other ways"
+            ),
+        }
+    }
+
+    /// The order of the network.
+    fn network_order(&self, resumed: Option<&Bigram>) -> anyhow::Result<usize> {
+        let before = resumed.map(Bigram::order);
+        let order = self.order.or(before).unwrap_or(2);
+        if before.is_some_and(|before| before != order) {
+            bail!("--order {order} is not that of the network that is resumed; leave it out");
+        }
+        Ok(order)
+    }
+
+    fn options(
+        &self,
+        resumed: Option<&TrainedBigram>,
+        lesson: &Lesson,
+    ) -> anyhow::Result<TrainOptions> {
+        let regularization = self.regularization.unwrap_or(0.0);
+        let default = || rate::default(&lesson.counts, lesson.data.counted.digest, regularization);
+        let (first_epoch, epochs) = (
+            resumed.map_or(0, |resumed| resumed.epochs),
+            self.epochs.unwrap_or(301),
+        );
+        if first_epoch + epochs > MAX_EPOCHS {
+            bail!(
+                "--epochs {epochs} after {first_epoch} is more than {MAX_EPOCHS}, which no checkpoint has"
+            );
+        }
+        Ok(TrainOptions {
+            warmup_epochs: self.warmup_epochs.unwrap_or(u64::from(resumed.is_none())),
+            warmup_learning_rate: self.warmup_lr.unwrap_or(0.1),
+            first_epoch,
+            epochs,
+            learning_rate: self.lr.unwrap_or_else(default),
+            regularization,
+        })
+    }
+}
+
+impl Task {
+    /// The network after some epochs as it is saved.
+    pub fn checkpoint(&self, epochs: u64, loss: f32) -> makemore_tch::Result<Checkpoint> {
+        let trained = TrainedBigram::of(&self.network, epochs, loss)?;
+        Ok(Checkpoint::new(
+            Model::Bigram(trained),
+            self.seed,
+            &self.lesson.data,
+        ))
+    }
+
+    /// Whether epochs are left.
+    pub fn is_cut(&self, trained: &Trained) -> bool {
+        trained.epochs_done < self.options.first_epoch + self.options.epochs
+    }
+
+    /// How far a training is, as the bar shows it.
+    pub fn progress(&self, step: Step) -> (String, f64, String) {
+        let options = &self.options;
+        let (first, count, rate) = match step.stage == EPOCH {
+            true => (options.first_epoch, options.epochs, options.learning_rate),
+            false => (0, options.warmup_epochs, options.warmup_learning_rate),
+        };
+        let done = step.number + 1 - first;
+        (
+            format!("{} {done}/{count}", step.stage),
+            done as f64 / count as f64,
+            format!("loss {:.4} lr {rate:.4}", step.loss),
+        )
+    }
+}
