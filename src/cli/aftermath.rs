@@ -1,4 +1,4 @@
-//! What goes wrong once a model is to be saved.
+//! Faults from the moment when a model is saved.
 
 use std::path::{Path, PathBuf};
 

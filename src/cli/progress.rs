@@ -72,7 +72,7 @@ pub fn lecture() -> ProgressBar {
     )
 }
 
-/// Has that bar begin with the steps of a training.
+/// Begins that bar again with the steps of a training.
 pub fn begin_lecture(bar: &ProgressBar, count: u64, quiet: bool) {
     bar.reset_elapsed();
     bar.set_length(count);

@@ -91,6 +91,14 @@ fn hint(error: &Error) -> Option<&'static str> {
             Some("`makemore-tch train` writes one")
         }
         Error::OtherList { .. } => Some("pass that list with --data FILE"),
+        Error::EmptyShare { .. } => {
+            Some("choose another --split, or name lists with --dev and --test")
+        }
+        Error::OtherSplit { .. } => Some("leave --split and --split-seed out"),
+        Error::OtherPart { was: Some(_), .. } => Some("name that list again with --dev or --test"),
+        Error::OtherPart { was: None, .. } => Some("leave --dev and --test out"),
+        Error::BlockSize { .. } => Some("--block-size sets that of a new network"),
+        Error::StepMemory { .. } => Some("--batch-size sets how many, --memory how much there is"),
         Error::EmptyPart { .. } => Some("train it with another --split"),
         Error::Memory { .. } => Some("--memory SIZE sets how much may be used"),
         Error::SameFile { .. } => Some("name different files"),

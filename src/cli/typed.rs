@@ -1,4 +1,4 @@
-//! What the user typed, to be refused or to be typed again.
+//! The arguments that the user typed, to be refused or to be typed again.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;

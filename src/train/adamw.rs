@@ -54,7 +54,7 @@ pub struct AdamW {
     steps: i32,
 }
 
-/// What a step does to each parameter.
+/// The update of each parameter in a step.
 struct Step {
     options: AdamWOptions,
     /// The factor of the parameter.
@@ -66,7 +66,7 @@ struct Step {
 }
 
 impl AdamW {
-    /// For these parameters, which it shares with their network.
+    /// An optimizer of these parameters, which it shares with their network.
     pub fn new(mut parameters: Vec<Tensor>, options: AdamWOptions) -> Result<Self> {
         let flat = tch::no_grad(|| flat(&parameters))?;
         share(&flat, &mut parameters)?;

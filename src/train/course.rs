@@ -17,7 +17,7 @@ use crate::score::evaluate;
 /// The most points of the curve of train losses.
 const POINTS: f64 = 100.0;
 
-/// What is done with a training's results as they come.
+/// The receiver of a training's results: it shows and saves them as they come.
 pub trait Report {
     /// Shows an update.
     fn update(&mut self, update: &Update);

@@ -5,7 +5,7 @@ use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 
-/// What a model is trained on and evaluated with.
+/// The lists that a model is trained on and evaluated with.
 #[derive(Debug)]
 pub struct Dataset {
     /// The list, with all its bigrams.

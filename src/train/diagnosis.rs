@@ -1,4 +1,4 @@
-//! What helps a training of the lecture's network that diverged or ended too high.
+//! Diagnosis of a training of the lecture's network that diverged or ended too high.
 
 use super::full_batch::{TrainOptions, Trained, WARM_UP};
 use super::rate;
@@ -8,7 +8,7 @@ use crate::score::lowest_nll;
 /// How far above counting a loss may end before the user is told, in nats.
 const A_LITTLE: f64 = 0.02;
 
-/// What brings the loss of another training down.
+/// A change that brings the loss of another training down.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Remedy {
     /// A warm-up at this rate.
@@ -26,15 +26,15 @@ pub enum Remedy {
 pub struct TooHigh {
     /// The average NLL, in nats.
     pub nll: f64,
-    /// What it is above.
+    /// The loss that it is above, in nats.
     pub bound: f64,
-    /// Whether that is what guessing has; else it is what counting without smoothing has.
+    /// Whether that is the loss of guessing; else it is that of counting without smoothing.
     pub is_above_guessing: bool,
-    /// What helps.
+    /// The change that helps.
     pub remedy: Remedy,
 }
 
-/// What helps a training that diverged at a step of a stage.
+/// The remedy of a training that diverged at a step of a stage.
 pub fn of_divergence(
     options: &TrainOptions,
     counts: &NgramCounts,
@@ -50,7 +50,7 @@ pub fn of_divergence(
     }
 }
 
-/// Why a training ended too high, if it did; `lowest_loss` is the lowest of all epochs.
+/// The diagnosis of a training that ended too high, if it did; `lowest_loss` is the lowest of all epochs.
 pub fn of_loss(
     options: &TrainOptions,
     counts: &NgramCounts,

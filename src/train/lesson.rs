@@ -1,4 +1,5 @@
-//! What the lecture's network learns from a dataset, and the counting model that it is compared with.
+//! The lesson of the lecture's network: a dataset's n-grams as examples, and the counting model that
+//! the network is compared with.
 
 use tch::Device;
 

@@ -60,7 +60,7 @@ pub struct Mixed {
 }
 
 impl Mixed {
-    /// For the parameters of a network, which it shares with the network.
+    /// Optimizers of a network's parameters, which they share with the network.
     pub fn new(ordered: Ordered, options: &WordOptions) -> Result<Self> {
         let Ordered {
             mut parameters,

@@ -73,7 +73,7 @@ pub struct Muon {
 }
 
 impl Muon {
-    /// For these parameters, which it shares with their network: those of the first group, then
+    /// An optimizer of these parameters, which it shares with their network: those of the first group, then
     /// those of the second, and so on.
     pub fn new(
         parameters: &mut [Tensor],

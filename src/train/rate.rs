@@ -31,7 +31,8 @@ pub enum LearningRate {
 }
 
 impl LearningRate {
-    /// That of a step, by its number and by how much of the training is done before it, from 0 to 1.
+    /// The learning rate of a step, by its number and by the share of the training that is done before
+    /// it, from 0 to 1.
     pub fn at(self, step: u64, done: f64) -> f64 {
         match self {
             Self::Constant(rate) => rate,

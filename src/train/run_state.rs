@@ -143,10 +143,6 @@ fn shared(tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
 }
 
 /// Copies of a network's parameters and buffers as they are now, by their names.
-///
-/// # Errors
-///
-/// Those of libtorch.
 pub fn copies(network: &Network) -> Result<BTreeMap<String, Tensor>> {
     let copied = network.state_dict().into_iter().map(|(name, tensor)| {
         let copy = tch::no_grad(|| tensor.f_detach_copy())?;

@@ -15,7 +15,7 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// For these parameters, which it shares with their network.
+    /// An optimizer of these parameters, which it shares with their network.
     pub fn new(parameters: Vec<Tensor>) -> Self {
         Self {
             parameters,

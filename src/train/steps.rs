@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// The name of one update in errors.
 pub const STEP: &str = "step";
 
-/// What is trained by gradient descent.
+/// A model and its optimizer: anything that gradient descent trains.
 pub trait Learner {
     /// Makes update number `step`, from 0, and returns the loss before it: a scalar, in nats.
     ///
@@ -70,7 +70,7 @@ pub struct Update {
     pub took: Duration,
 }
 
-/// What goes with a training: evaluation, saving, a progress bar.
+/// The surroundings of a training: evaluation, saving, a progress bar.
 pub trait Observer<L> {
     /// Sees an update.
     ///

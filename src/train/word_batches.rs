@@ -35,7 +35,7 @@ pub struct WordBatches<'a> {
     network: &'a Network,
     words: &'a WordList,
     options: WordOptions,
-    /// In the order of the optimizer.
+    /// The parameters, in the order of the optimizer.
     parameters: Vec<Tensor>,
     optimizer: Mixed,
     /// Further threads.
@@ -184,11 +184,11 @@ impl Share {
     }
 }
 
-/// What was computed of words.
+/// The loss and the gradient of some words.
 struct Learned {
     /// A scalar.
     loss: Tensor,
-    /// With respect to all parameters, one after the other, `[P]`.
+    /// The gradient with respect to all parameters, one after the other, `[P]`.
     gradient: Tensor,
 }
 

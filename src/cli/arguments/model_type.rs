@@ -1,4 +1,4 @@
-//! What `train --type` chooses from, and what arguments are of.
+//! The types of models of `train --type`, and the table of the arguments that each takes.
 
 use std::path::PathBuf;
 
@@ -78,7 +78,7 @@ pub fn choice(text: &str) -> Result<Choice, String> {
     smoothing.map_err(|_| "kneser-ney, witten-bell, auto or a number from 0 would work".to_owned())
 }
 
-/// What an argument is of.
+/// The trainings that take an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
     /// The lecture's network and n-grams.
@@ -87,17 +87,17 @@ pub enum Of {
     Lecture,
     /// All networks.
     Networks,
-    /// The same, and it stays what it was from the beginning of a run to its end.
+    /// All networks; it cannot change in a run of those that learn from batches.
     Rate,
-    /// All models; the same from the beginning of a run to its end.
+    /// All models; it cannot change in such a run.
     Run,
-    /// A size of networks that learn from batches, by its name.
+    /// Networks that learn from batches and have this size.
     Size,
-    /// Those networks; the same from the beginning of a run to its end.
+    /// Networks that learn from batches; it cannot change in a run.
     Recipe,
-    /// The same, of networks with a layer before the last one.
+    /// The same, if they have a layer before the last one.
     Dropout,
-    /// Those networks, each time that they are trained.
+    /// Networks that learn from batches; it can change when a run goes on.
     Course,
 }
 
@@ -134,7 +134,7 @@ pub const OF: [(&str, Of); 28] = [
 ];
 
 impl Of {
-    /// Whether it is of networks that learn from batches alone.
+    /// Whether only networks that learn from batches take it.
     pub fn is_of_words(self) -> bool {
         matches!(
             self,
@@ -142,7 +142,7 @@ impl Of {
         )
     }
 
-    /// Whether it is the same from the beginning of a run to its end.
+    /// Whether it cannot change in a run.
     pub fn is_of_a_run(self) -> bool {
         self != Self::Course && (self.is_of_words() || matches!(self, Self::Rate | Self::Run))
     }

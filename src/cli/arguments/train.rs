@@ -162,7 +162,7 @@ pub struct Train {
     #[command(flatten)]
     pub words: WordArguments,
 
-    /// What the user typed.
+    /// The arguments that the user typed.
     #[arg(skip)]
     pub typed: Typed,
 }

@@ -30,7 +30,7 @@ impl Metrics {
         Ok(Self { place, before })
     }
 
-    /// Has losses written behind those before, see `Outputs::resume_metrics`.
+    /// Writes losses behind those before, see `Outputs::resume_metrics`.
     pub fn resume(
         &mut self,
         made: Option<u64>,

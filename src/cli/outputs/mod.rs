@@ -74,8 +74,8 @@ impl Outputs {
         Ok(())
     }
 
-    /// Has a model of the same list and split that is there stay until ours has no higher loss; `loss`
-    /// finds out that of the one that is there.
+    /// Keeps a model of the same list and split that is there until ours has no higher loss; `loss`
+    /// evaluates the one that is there.
     pub fn keep_better(
         &mut self,
         split: &SplitOf,
@@ -99,7 +99,7 @@ impl Outputs {
         &self.own.checkpoint.named
     }
 
-    /// Has losses written behind those before this training, which goes on after a step or epoch.
+    /// Writes losses behind those before this training, which goes on after a step or epoch.
     /// Where the state of the run has them, as `rows`, they are all written again, and the file may
     /// be ahead of them: what is made again is the same. Refuses a file of other losses.
     pub fn resume_metrics(
@@ -166,7 +166,7 @@ impl Outputs {
         Ok(self.beside.insert(beside))
     }
 
-    /// What the user is told while a better model is where ours would be.
+    /// A remark while a better model is where ours would be.
     pub fn remark(&self) -> Option<String> {
         let (floor, beside) = (self.floor?, self.beside.as_ref()?);
         Some(format!(

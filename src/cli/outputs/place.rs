@@ -51,13 +51,13 @@ impl Place {
         Ok(())
     }
 
-    /// Has it written elsewhere from now on.
+    /// Writes to another file from now on.
     fn move_to(&mut self, other: Self) {
         self.output = other.output;
         self.is_written = false;
     }
 
-    /// What the user is told if the file is not where it belongs.
+    /// A remark if the file is not where it belongs.
     pub fn displaced(&self) -> Option<String> {
         let is = self.output.path();
         (is != self.named).then(|| {

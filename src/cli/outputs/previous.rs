@@ -7,7 +7,7 @@ use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::counting::Counted;
 use makemore_tch::error::Error;
 
-/// What helps where a file is in the way.
+/// Advice where a file is in the way.
 const CHOOSE: &str =
     "not overwritten; choose another file with --out, or overwrite it with --force";
 

@@ -6,7 +6,7 @@ use anyhow::bail;
 use makemore_tch::checkpoint::resume::last_of;
 use makemore_tch::files::check_distinct;
 
-/// What the user asked for.
+/// The files that the user named.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
     pub out: &'a Path,

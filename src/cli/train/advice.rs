@@ -1,5 +1,5 @@
-//! What the user is told after a training that diverged, ended too high or was interrupted: what it
-//! has come from, and what to type.
+//! Advice after a training that diverged, ended too high or was interrupted: the cause, and the
+//! arguments that help.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ const AGAIN: [&str; 13] = [
 ];
 
 impl Train {
-    /// An error of the training of the lecture's network, and what would work on this list.
+    /// An error of a training of the lecture's network, with advice for this list.
     pub(super) fn explain(
         &self,
         error: Error,
@@ -61,7 +61,7 @@ impl Train {
         anyhow!("{error}; {remedy} ({saved})")
     }
 
-    /// What a loss of the lecture's network that is too high has come from, and what to do.
+    /// A remark on a loss of the lecture's network that is too high: its cause, and advice.
     pub(super) fn warning(
         &self,
         trained: &Trained,

@@ -146,7 +146,7 @@ impl Train {
     }
 }
 
-/// What was seen of a training, and what is saved while it goes on.
+/// The losses of a training, and the files that are saved while it goes on.
 struct Log<'a> {
     task: &'a Task,
     outputs: Outputs,

@@ -1,4 +1,4 @@
-//! What `train` trains of the lecture's network, and on what: read, and made or resumed.
+//! The lists and the network of a training of the lecture's network: read, made or resumed.
 
 use anyhow::bail;
 use makemore_tch::checkpoint::{Checkpoint, MAX_EPOCHS, Model, TrainedBigram};
@@ -13,7 +13,7 @@ use crate::cli::arguments::train::{SEED, Train};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::outputs::Outputs;
 
-/// What is trained, and on what.
+/// The lecture's network and the lesson that it is trained on.
 pub struct Task {
     pub lesson: Lesson,
     pub options: TrainOptions,
@@ -22,7 +22,7 @@ pub struct Task {
 }
 
 impl Train {
-    /// Reads the list and makes ready what is trained on it.
+    /// Reads the lists, and makes the network or finds the one that is resumed.
     pub(super) fn task(
         &self,
         resumed: Option<&Checkpoint>,

@@ -23,7 +23,7 @@ use super::arguments::model_type::ModelType;
 use super::arguments::train::Train;
 use super::context::Context;
 
-/// What a training goes on with.
+/// The model that a training goes on with.
 enum Resumed {
     /// Weights of makemore.py, which are no checkpoint.
     Weights(Weights),
@@ -50,7 +50,7 @@ impl Train {
         }
     }
 
-    /// Loads what is resumed; n-grams are not.
+    /// Loads the model that is resumed; an n-gram model cannot be.
     fn load_resumed(&self) -> anyhow::Result<Option<Resumed>> {
         let Some(file) = &self.resume else {
             return Ok(None);
@@ -71,7 +71,7 @@ impl Train {
         }
     }
 
-    /// What is trained: as the user says, or what is resumed.
+    /// The type of the model: the user's choice, or that of the model that is resumed.
     fn kind(&self, resumed: Option<&Resumed>) -> anyhow::Result<ModelType> {
         let there = match resumed {
             None => None,

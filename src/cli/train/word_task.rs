@@ -1,4 +1,4 @@
-//! What `train` trains on batches of words, and how: read, made or resumed.
+//! The lists and the network of a training on batches of words: read, made or resumed.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::cli::outputs::Outputs;
 /// The first line of the losses as CSV.
 const COLUMNS: &str = "step,train,dev\n";
 
-/// What is trained, and on what.
+/// A network and the lists that it is trained on.
 pub struct Task {
     pub data: Dataset,
     pub lists: Lists,
@@ -219,7 +219,7 @@ impl Train {
     }
 }
 
-/// Has a step computed on as many threads as it is long enough for; a run goes on with as many as it
+/// Chooses as many threads as a step is long enough for; a run goes on with as many as it
 /// had, unless the user says otherwise.
 fn choose_threads(state: &mut RunState, network: &Network, context: Context) {
     let numbers = state.options.batch_size * network.parameter_count();
