@@ -8,7 +8,7 @@
 //! device has no room. Their `# Errors` do not repeat it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that can go wrong in this crate.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum Error {
         file: PathBuf,
     },
     /// One file under two names, of which one at least would be written.
-    #[error("{} and {} are the same file", one.display(), other.display())]
+    #[error("{}", same_file(one, other))]
     SameFile {
         /// The file that would be written.
         one: PathBuf,
@@ -398,6 +398,18 @@ pub enum LineFault {
         "more than {0} distinct characters up to here; a list of words in one or a few scripts would work"
     )]
     TooManyCharacters(usize),
+}
+
+/// One file by two names, or by the same name twice.
+fn same_file(one: &Path, other: &Path) -> String {
+    match one == other {
+        true => format!("{} is given twice", one.display()),
+        false => format!(
+            "{} and {} are the same file",
+            one.display(),
+            other.display()
+        ),
+    }
 }
 
 /// A control character as its code point, and what those are called that are met in lists.

@@ -71,8 +71,12 @@ impl<'m> Sampler<'m> {
         if options.max_length == 0 || prefix.len() > options.max_length {
             return Err(Error::Value {
                 what: "the longest length of a name",
-                value: options.max_length.to_string(),
-                expected: "at least 1 and the length of the prefix would work",
+                value: format!(
+                    "{}, that of its prefix {}",
+                    options.max_length,
+                    prefix.len()
+                ),
+                expected: "a shorter prefix or a greater length would work",
             });
         }
         Ok(Self {

@@ -296,6 +296,11 @@ fn what_is_typed_wrong_gets_one_line() {
             "count towns",
             "unexpected argument 'towns' found; --help shows how it is used",
         ),
+        // Tips once followed without a sign between.
+        (
+            "train --splt 80,10,10",
+            "found; a similar argument exists: '--split'; --help shows how it is used",
+        ),
         ("heatmap", "required arguments were not provided"),
         ("sample --plain --json", "cannot be used with"),
         ("paint", "unrecognized subcommand 'paint'"),

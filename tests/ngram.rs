@@ -124,6 +124,11 @@ fn a_part_of_another_list_is_refused() {
         error.contains("its test part is of another list"),
         "{error}"
     );
+    // `--data FILE` was once advised where no file has the list.
+    assert!(
+        error.ends_with("; leave --data out for the built-in names"),
+        "{error}"
+    );
     let error = folder.error("score --part test", 2);
     assert!(error.contains("--model"), "{error}");
 }

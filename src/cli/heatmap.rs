@@ -18,10 +18,10 @@ use super::progress;
 
 /// Draw which character follows which
 ///
-/// A PNG or SVG picture of the matrix: the first character is the row, the next one the column. Of a
-/// word, each row is the characters before a place in it. A model is drawn by its probabilities or, if
-/// it is a network, its logits; n-grams by how often each character follows each in the words that they
-/// make.
+/// A PNG or SVG picture of the matrix: the first character is the row, the next one the column. With
+/// --word, each row is a place in the word, and the characters before it. With --model, the values are
+/// the model's probabilities or, of the lecture's network, its logits; an n-gram model is drawn by how
+/// often each character follows each other one in the words that it makes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

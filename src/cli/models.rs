@@ -33,7 +33,7 @@ pub struct ModelArguments {
     #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = zero_or_more, requires = "models", allow_negative_numbers = true)]
     pub weights: Option<Vec<f64>>,
 
-    /// How many heads the attention has whose weights are of makemore.py, which do not say it
+    /// The number of attention heads of makemore.py's weights, which do not name it
     #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), requires = "models", default_value_t = Sizes::default().n_head, allow_negative_numbers = true)]
     pub n_head: usize,
 }
@@ -80,8 +80,11 @@ impl ModelArguments {
         if let Some(weights) = &self.weights
             && (weights.len() != models.files.len() || weights.len() == 1)
         {
+            if models.files.len() == 1 {
+                bail!("--weights is of several models; give --model more than once");
+            }
             bail!(
-                "--weights has {} numbers for {} models; one for each of several --model would work",
+                "--weights has {} of {} numbers; one for each --model would work",
                 weights.len(),
                 models.files.len()
             );

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use makemore_tch::Error;
+use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::error::{DeviceFault, LineFault};
 use makemore_tch::format::visible;
+use makemore_tch::{Error, Words};
 
 /// The exit status of a faulty command line, as clap has it.
 const USAGE: u8 = 2;
@@ -54,7 +55,8 @@ pub fn explain(error: &clap::Error) -> u8 {
         }
         _ => {
             let fault = message.split("\n\nUsage:").next().unwrap_or_default();
-            format!("{fault}; {}", usage_hint(error))
+            let fault_and_tips: Vec<&str> = fault.split("\n  tip: ").map(str::trim).collect();
+            format!("{}; {}", fault_and_tips.join("; "), usage_hint(error))
         }
     };
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -82,6 +84,10 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 /// A hint at what helps against an error of the library.
 fn hint(error: &Error) -> Option<&'static str> {
+    let is_lecture = |list: &str| {
+        let lecture = Words::lecture(BOUNDARY);
+        lecture.is_ok_and(|names| names.digest().to_string() == list)
+    };
     match error {
         Error::Line {
             fault: LineFault::Token(_),
@@ -89,6 +95,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         } => Some("choose it with --boundary CHAR"),
         Error::NotACheckpoint { .. } | Error::NotAModel { .. } => {
             Some("`makemore-tch train` writes one")
+        }
+        Error::OtherList { wanted, .. } if is_lecture(wanted) => {
+            Some("leave --data out for the built-in names")
         }
         Error::OtherList { .. } => Some("pass that list with --data FILE"),
         Error::EmptyShare { .. } => {

@@ -36,7 +36,7 @@ Examples:
   makemore-tch sample --model makemore-gru.safetensors --model makemore-ngram.safetensors
   makemore-tch sample --plain --new --unique -n 1000")]
 pub struct Sample {
-    /// What all random numbers follow from
+    /// The seed of all random numbers
     #[arg(
         long,
         value_name = "N",
@@ -69,7 +69,7 @@ pub struct Sample {
     #[arg(long, value_name = "TEXT", default_value_t, hide_default_value = true)]
     prefix: String,
 
-    /// The most characters of a word; it is cut off there
+    /// Cut words off after so many characters
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     max_length: u32,
 
@@ -203,7 +203,12 @@ impl Sample {
             prefix: self.prefix.clone(),
             max_length: self.max_length as usize,
         };
-        let sampler = Sampler::new(model, self.seed, &options)?;
+        let sampler = Sampler::new(model, self.seed, &options).map_err(|error| match error {
+            Error::Word { word, cause } => {
+                anyhow::Error::from(*cause).context(format!("--prefix {word}"))
+            }
+            error => error.into(),
+        })?;
         if self.plain && !self.new && !self.unique {
             return self.print_all(sampler);
         }

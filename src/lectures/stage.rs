@@ -91,7 +91,7 @@ impl fmt::Display for Section {
         }
         let names = self.figures.iter();
         let widths = names.map(|figure| figure.name.chars().count());
-        let width = widths.max().unwrap_or(0).max(24);
+        let width = widths.max().unwrap_or(0).max(26);
         for figure in &self.figures {
             let verdict = match figure.agrees {
                 Some(true) => "agrees",

@@ -85,7 +85,7 @@ impl SmoothingArguments {
 #[derive(Debug, Args)]
 pub struct MemoryArguments {
     /// The most memory for n-grams, such as 4GB; one takes up to 64 bytes while it is counted, more
-    /// where 16 characters or thousands of different ones are [default: half of the machine's]
+    /// if it has 16 characters or the list thousands of different ones [default: half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = size, display_order = 903)]
     pub memory: Option<ByteSize>,
 }

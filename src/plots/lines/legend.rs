@@ -41,9 +41,6 @@ pub struct Legend {
     in_column: usize,
     /// The width of a column, in em.
     column: f64,
-    /// The middle of the first row, and its distance from the next one, in em.
-    first: f64,
-    next: f64,
 }
 
 impl Legend {
@@ -62,36 +59,20 @@ impl Legend {
             rows,
             in_column: rows,
             column,
-            first: LEGEND_TOP,
-            next: LEGEND_ROW,
         }
     }
 
-    /// Up to two entries, one below the other.
+    /// Entries one below the other; two rows are the least, so that pictures with one look alike.
     pub fn in_rows(entries: impl IntoIterator<Item = Entry>, font: &Font) -> Self {
-        Self::below_each_other(
-            entries.into_iter().collect(),
-            (LEGEND_TOP, LEGEND_ROW),
-            font,
-        )
-    }
-
-    /// Up to three entries, closer together.
-    pub fn in_close_rows(entries: Vec<Entry>, font: &Font) -> Self {
-        Self::below_each_other(entries, (3.4, 1.4), font)
-    }
-
-    fn below_each_other(mut entries: Vec<Entry>, (first, next): (f64, f64), font: &Font) -> Self {
+        let mut entries: Vec<Entry> = entries.into_iter().collect();
         for entry in &mut entries {
             entry.text = font.cut(&entry.text, ROW);
         }
         Self {
+            rows: entries.len().max(2),
             in_column: entries.len(),
             entries,
-            rows: 2,
             column: 0.0,
-            first,
-            next,
         }
     }
 
@@ -100,7 +81,7 @@ impl Legend {
         for (index, entry) in self.entries.iter().enumerate() {
             let (column, row) = (index / self.in_column, index % self.in_column);
             let x = axes.left + axes.ems(self.column * column as f64);
-            let y = axes.ems(self.first + self.next * row as f64);
+            let y = axes.ems(LEGEND_TOP + LEGEND_ROW * row as f64);
             let style = axes.stroke(entry.stroke.colour, entry.stroke.width);
             canvas.line(&[(x, y), (x + axes.ems(1.5), y)], style);
             let at = (x + axes.ems(2.0), y);

@@ -206,7 +206,7 @@ impl Drawing for ByOrder {
             title: "Loss on words held out (dev)",
             horizontal: Axis::whole("order: characters looked at together", orders),
             vertical: Axis::new(LOSS, range(lines.iter().flat_map(|line| &line.points))),
-            legend: Legend::in_close_rows(entries.collect(), font),
+            legend: Legend::in_rows(entries, font),
             lines,
         }
         .draw(canvas, font);
