@@ -23,20 +23,20 @@ pub enum Error {
     Read {
         /// The file as the user named it.
         file: String,
-        /// What the system said.
+        /// The system's reason.
         #[source]
         cause: io::Error,
     },
-    /// A file could not be written; there is what was there before, or all of the new file.
+    /// A file could not be written; the old contents stay, or the new file is whole.
     #[error("cannot write {}", file.display())]
     Write {
         /// The file that was to be written.
         file: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         #[source]
         cause: io::Error,
     },
-    /// A file that was checked before the work was written by another program since.
+    /// Another program wrote a file after it was checked.
     #[error("{} was written by another program in the meantime", file.display())]
     Changed {
         /// The file that was to be replaced.
@@ -63,7 +63,7 @@ pub enum Error {
         file: String,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The fault.
         fault: LineFault,
     },
     /// A word list without a single word.
@@ -72,16 +72,16 @@ pub enum Error {
         /// The word list.
         file: String,
     },
-    /// A part of a model's data is looked for in a list that does not have it.
+    /// A part of a model's data, looked for in another list.
     #[error("its {part} part is of another list ({wanted}) than {origin} ({found})")]
     OtherList {
         /// The part.
         part: &'static str,
         /// The list that has it, as a [`Digest`](crate::data::Digest) is written.
         wanted: String,
-        /// What the list is called that was looked at.
+        /// The name of the list that was searched.
         origin: String,
-        /// That list.
+        /// The digest of the list that was searched.
         found: String,
     },
     /// A part of a model's data has no words.
@@ -89,19 +89,19 @@ pub enum Error {
     EmptyPart {
         /// The part.
         part: &'static str,
-        /// How the list was split.
+        /// The shares of train, dev and test.
         shares: String,
     },
     /// A part of a split without words.
     #[error("the split {shares} leaves the {part} part of {origin} without words ({words} in all)")]
     EmptyShare {
-        /// How the list is split.
+        /// The shares of train, dev and test.
         shares: String,
         /// The part.
         part: &'static str,
-        /// What the list is called.
+        /// The name of the list.
         origin: String,
-        /// How many words it has.
+        /// The words of the list.
         words: u64,
     },
     /// Another split than that of the training that goes on.
@@ -109,7 +109,7 @@ pub enum Error {
     OtherSplit {
         /// The split of the training.
         before: String,
-        /// The other one.
+        /// The split asked for.
         now: String,
     },
     /// Another list as a part than that of the training that goes on.
@@ -117,7 +117,7 @@ pub enum Error {
     OtherPart {
         /// The part.
         part: &'static str,
-        /// The list that it was, as a [`Digest`](crate::data::Digest) is written.
+        /// The list of its own, as a [`Digest`](crate::data::Digest) is written.
         was: Option<String>,
     },
     /// A fault of a list that is a part by itself.
@@ -125,9 +125,9 @@ pub enum Error {
     InPart {
         /// The part.
         part: &'static str,
-        /// What the list is called.
+        /// The name of the list.
         origin: String,
-        /// What is wrong with it.
+        /// The fault.
         #[source]
         cause: Box<Error>,
     },
@@ -137,9 +137,9 @@ pub enum Error {
         longest + 1
     )]
     BlockSize {
-        /// How many characters the network looks at.
+        /// The block size of the network.
         block_size: usize,
-        /// How many characters the longest word has.
+        /// The characters of the longest word.
         longest: usize,
     },
     /// A step of training that would fill the memory.
@@ -151,11 +151,11 @@ pub enum Error {
     StepMemory {
         /// The words of a step.
         batch_size: usize,
-        /// How many characters the longest word has.
+        /// The characters of the longest word.
         longest: usize,
-        /// How many bytes the step takes.
+        /// The bytes that the step takes.
         bytes: u64,
-        /// How many there are.
+        /// The bytes available.
         limit: u64,
     },
     /// A start/end token that cannot be one.
@@ -163,29 +163,29 @@ pub enum Error {
     Token {
         /// The character.
         token: char,
-        /// Why not.
+        /// The reason.
         reason: &'static str,
     },
     /// More distinct characters than a `[V, V]` matrix is made for.
     #[error("{characters} distinct characters; at most {most} are possible")]
     TooManyCharacters {
-        /// How many there are.
+        /// The number of characters.
         characters: usize,
-        /// How many there may be.
+        /// The limit.
         most: usize,
     },
     /// Models of different characters, which cannot be mixed.
     #[error("models of different characters, or with different start/end tokens, cannot be mixed")]
     MixedVocabularies {
-        /// Which of the models is not like the first, from 0.
+        /// The index of the first model that differs from model 0.
         model: usize,
     },
-    /// A word cannot be used, for a reason that is its source.
+    /// A word cannot be used; the source says why.
     #[error("in the word {word:?}")]
     Word {
         /// The word.
         word: String,
-        /// What is wrong with it.
+        /// The fault.
         #[source]
         cause: Box<Error>,
     },
@@ -194,11 +194,11 @@ pub enum Error {
         "gave up after {in_vain} words in a row that were not wanted: {found} of {wanted} were found"
     )]
     GaveUp {
-        /// How many were drawn in vain.
+        /// Words in a row that met none of the constraints.
         in_vain: usize,
-        /// How many were found before.
+        /// Words found.
         found: u64,
-        /// How many were wanted.
+        /// Words wanted.
         wanted: u64,
     },
     /// A character that the vocabulary does not have.
@@ -218,16 +218,16 @@ pub enum Error {
         /// The start/end token.
         token: char,
     },
-    /// N-grams that are too long to be packed into numbers.
+    /// N-grams too long to be packed into integers.
     #[error(
         "n-grams of order {order} of {characters} characters are too long; orders of 1 to {fits} would work"
     )]
     Order {
-        /// How many characters an n-gram has.
+        /// The characters of an n-gram.
         order: usize,
-        /// How many characters there are to choose from.
+        /// The size of the vocabulary.
         characters: usize,
-        /// The longest order that is possible.
+        /// The highest order that fits.
         fits: usize,
     },
     /// More different n-grams than there is memory for.
@@ -237,14 +237,14 @@ pub enum Error {
         fits.map_or_else(|| "more memory would work".to_owned(), |fits| match fits { 1 => "an order of 1 would fit".to_owned(), fits => format!("orders of 1 to {fits} would fit") })
     )]
     Memory {
-        /// How many characters an n-gram has.
+        /// The characters of an n-gram.
         order: usize,
-        /// How many bytes there are.
+        /// The bytes available.
         limit: u64,
-        /// The longest order that certainly fits.
+        /// The highest order that certainly fits.
         fits: Option<usize>,
     },
-    /// A model's file whose n-grams take more memory than there is.
+    /// A model's file, whose n-grams take more memory than there is.
     #[error(
         "{file}: its n-grams take more than the {} of memory that there is for them; {} would work",
         bytesize::ByteSize::b(*limit).display().si(),
@@ -253,9 +253,9 @@ pub enum Error {
     ModelMemory {
         /// The file.
         file: String,
-        /// How many bytes there are.
+        /// The bytes available.
         limit: u64,
-        /// How many bytes the n-grams take.
+        /// The bytes that the n-grams take.
         needed: u64,
     },
     /// Numbers that are no probability distribution.
@@ -263,27 +263,17 @@ pub enum Error {
     NoDistribution {
         /// The context, as text.
         after: String,
-        /// What the numbers are instead.
+        /// The fault of the numbers.
         reason: &'static str,
     },
-    /// A model and data that do not go together.
-    #[error(
-        "the model's vocabulary ({model} characters) is not that of the data ({data} characters)"
-    )]
-    OtherVocabulary {
-        /// `V` of the model.
-        model: usize,
-        /// `V` of the data.
-        data: usize,
-    },
-    /// A number outside of what a function takes.
+    /// A value outside the range of a parameter.
     #[error("{what} is {value}; {expected}")]
     Value {
         /// The name of the quantity.
         what: &'static str,
-        /// What was passed.
+        /// The value passed.
         value: String,
-        /// What would work.
+        /// The values that would work.
         expected: &'static str,
     },
     /// The loss became infinite or NaN.
@@ -293,11 +283,11 @@ pub enum Error {
         crate::format::float(*regularization)
     )]
     Diverged {
-        /// What the number counts.
+        /// The name of a step.
         stage: &'static str,
         /// The number of the step, from 0.
         number: u64,
-        /// The learning rate of the steps before.
+        /// The learning rate of the steps up to this one.
         learning_rate: f64,
         /// The factor of `mean(W²)` in the loss.
         regularization: f64,
@@ -310,7 +300,7 @@ pub enum Error {
         /// The file.
         file: PathBuf,
     },
-    /// A file with no model that we read.
+    /// A file is neither a checkpoint nor an ARPA file.
     #[error("{}: neither a checkpoint of makemore-tch nor an ARPA file", file.display())]
     NotAModel {
         /// The file.
@@ -321,20 +311,20 @@ pub enum Error {
     Checkpoint {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         fault: String,
     },
     /// A model cannot be put into the format of checkpoints: safetensors with metadata in JSON.
     #[error("cannot encode the checkpoint")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A line of an ARPA file that cannot be used, or after which the file is cut off.
+    /// A line of an ARPA file cannot be used, or is the last of a file that is cut off.
     #[error("{file}:{line}: {fault}")]
     Arpa {
         /// The file as the user named it.
         file: String,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The fault.
         fault: String,
     },
     /// Another [`Generator`](crate::libtorch::random::Generator) of the same thread is still in use.
@@ -351,7 +341,7 @@ pub enum Error {
         #[source]
         cause: DeviceFault,
     },
-    /// A picture with an ending that we do not write.
+    /// The name of a picture ends neither in .png nor in .svg.
     #[error("{}: a picture ends in .png or .svg", file.display())]
     PictureFormat {
         /// The file.
@@ -368,7 +358,7 @@ pub enum Error {
     Plot {
         /// The picture.
         file: PathBuf,
-        /// What the plotting library said.
+        /// The fault, or the plotting library's reason.
         reason: String,
     },
     /// libtorch refused an operation, or the device has no room.
@@ -376,7 +366,7 @@ pub enum Error {
     Libtorch(String),
 }
 
-/// What makes a line of a word list unusable.
+/// The fault of a line of a word list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LineFault {
     /// Bytes that are not UTF-8.
@@ -412,7 +402,7 @@ fn same_file(one: &Path, other: &Path) -> String {
     }
 }
 
-/// A control character as its code point, and what those are called that are met in lists.
+/// The code point of a control character, and its name if it is common in lists.
 fn named(control: char) -> String {
     let name = match control {
         '\t' => ", a tab",
@@ -423,7 +413,7 @@ fn named(control: char) -> String {
     format!("U+{:04X}{name}", u32::from(control))
 }
 
-/// Why a device cannot be used.
+/// The reason why a device cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceFault {
     /// The libtorch that is linked has no CUDA parts beside its CPU parts.

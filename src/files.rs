@@ -1,6 +1,6 @@
-//! Files: opening them, and writing them so that a reader never sees half of one and nothing is lost
-//! that was there.
+//! Files: opening them, and replacing them in one step, so that a reader never sees half of one.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,11 +12,11 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
 
-/// Prefix and suffix of the names of temporary files, around random letters and digits: no file of a
-/// user has such a name by chance.
+/// Prefix and suffix of a temporary file's name, around random letters and digits. A user's file has
+/// no such name by chance.
 const TEMPORARY: (&str, &str) = (".makemore-tch-", ".partial");
 
-/// The number of these letters and digits.
+/// The number of random letters and digits in a temporary file's name.
 const RANDOM: usize = 12;
 
 /// The most links to links that are followed, as in Linux.
@@ -28,11 +28,11 @@ pub struct Output {
     path: PathBuf,
     /// The file behind symbolic links, so that the links stay.
     target: PathBuf,
-    /// The file that was there, if there was one.
+    /// The file that was there when it was checked, or that this value has written since.
     before: Option<Identity>,
 }
 
-/// Metadata of a file that change when somebody writes to it.
+/// Metadata that change when somebody writes to a file.
 #[derive(Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -53,8 +53,8 @@ impl Identity {
 }
 
 impl Output {
-    /// Finds out before any work whether a file can be written, and what is there; removes the
-    /// temporary files that killed runs left in its folder.
+    /// Checks before any work that a file can be written. Removes the temporary files that killed
+    /// runs left in its folder.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl Output {
                         let reason = "the file is read-only";
                         return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
                     }
-                    // Someone else's file may be ours to replace in our folder, but not to write.
+                    // In our own folder we could replace another user's file, which we may not write.
                     File::options().write(true).open(&target)?;
                     Some(Identity::of(&metadata))
                 }
@@ -94,14 +94,14 @@ impl Output {
         &self.path
     }
 
-    /// Whether there was a file when it was checked.
+    /// Whether there is a file: when it was checked, or written since.
     pub fn exists(&self) -> bool {
         self.before.is_some()
     }
 
     /// Writes the file in one step: to a temporary file in the same folder, synced, then renamed,
-    /// and the folder synced. A kill or a power cut at any moment leaves the old file or the new one,
-    /// which has the old one's owner and permissions; after this function it is the new one.
+    /// and the folder synced. A kill or a power cut during the call leaves the old file or the new
+    /// one, after the call the new one. The new file has the old one's owner and permissions.
     ///
     /// # Errors
     ///
@@ -110,16 +110,16 @@ impl Output {
         self.replace_by(|file| file.write_all(contents))
     }
 
-    /// As [`replace`](Self::replace), with contents that a function writes.
+    /// Replaces the file by what `write` writes, as [`replace`](Self::replace) does.
     ///
     /// # Errors
     ///
-    /// As [`replace`](Self::replace); [`Error::Write`] if the function fails.
+    /// As [`replace`](Self::replace); [`Error::Write`] if `write` fails.
     pub fn replace_by(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
         self.put(write).map(drop)
     }
 
-    /// Replaces the file, and returns how the new one is recognised.
+    /// Replaces the file and returns the new one's identity.
     fn put(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<Identity> {
         let replace = || {
             let file = filled(&self.target, write)?;
@@ -130,53 +130,54 @@ impl Output {
         replace().map_err(|cause| write_error(&self.path, cause))
     }
 
-    /// As [`replace`](Self::replace), but only if the file is still as it was when checked or written
-    /// by this function.
+    /// Replaces the file as [`replace`](Self::replace) does, unless another program has written it
+    /// since it was checked or last written here.
     ///
     /// # Errors
     ///
-    /// [`Error::Changed`] if it is not.
+    /// As [`replace`](Self::replace); [`Error::Changed`] if another program has written it.
     pub fn replace_unchanged(&mut self, contents: &[u8]) -> Result<()> {
-        let now = fs::metadata(&self.target);
-        let written = match (&self.before, now) {
-            (Some(before), Ok(now)) if *before == Identity::of(&now) => {
-                Some(self.put(|file| file.write_all(contents))?)
-            }
-            (_, Err(_)) => self.create(&self.target, contents)?,
+        let written = match self.now() {
+            None => self.create(&self.target, contents)?,
+            now if now == self.before => Some(self.put(|file| file.write_all(contents))?),
             _ => None,
         };
-        self.before = match written {
-            Some(written) => Some(written),
-            None => {
-                return Err(Error::Changed {
-                    file: self.path.clone(),
-                });
-            }
-        };
+        if written.is_none() {
+            return Err(Error::Changed {
+                file: self.path.clone(),
+            });
+        }
+        self.before = written;
         Ok(())
     }
 
-    /// Whether the file is no longer as it was when checked or written by this value.
-    pub fn is_changed(&self) -> bool {
-        let now = fs::metadata(&self.target).ok();
-        now.is_some() && now.as_ref().map(Identity::of) != self.before
+    /// The identity of the file that is there now.
+    fn now(&self) -> Option<Identity> {
+        let metadata = fs::metadata(&self.target).ok()?;
+        Some(Identity::of(&metadata))
     }
 
-    /// Removes the file if it is still as this value has written it.
+    /// Whether another program has written the file since it was checked or written here.
+    pub fn is_changed(&self) -> bool {
+        let now = self.now();
+        now.is_some() && now != self.before
+    }
+
+    /// Removes the file unless another program has written it since.
     pub fn remove_unchanged(&self) {
-        let now = fs::metadata(&self.target).ok();
-        if now.is_some() && now.as_ref().map(Identity::of) == self.before {
+        let now = self.now();
+        if now.is_some() && now == self.before {
             // What cannot be removed does no harm.
             let _ = fs::remove_file(&self.target);
         }
     }
 
-    /// Writes a new file beside this one, with a number in its name, and returns where. If that is
-    /// impossible, the file is in the current folder or that for temporary files.
+    /// Writes a new file beside this one, with a number in its name, and returns its path. If that
+    /// is impossible, the file is in the current folder or the one for temporary files.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] if a file can be written nowhere.
+    /// [`Error::Write`] if none of these folders can be written to.
     pub fn write_beside(&self, contents: &[u8]) -> Result<PathBuf> {
         let extension = self.path.extension().unwrap_or_default();
         let short = PathBuf::from("makemore-tch").with_extension(extension);
@@ -209,7 +210,7 @@ impl Output {
         }
     }
 
-    /// Writes a file where none is, and returns how it is recognised; none if there is one.
+    /// Creates a file and returns its identity; `None` if there is a file already.
     fn create(&self, target: &Path, contents: &[u8]) -> Result<Option<Identity>> {
         let filled = || filled(target, |file| file.write_all(contents));
         let create = || match filled()?.persist_noclobber(target) {
@@ -244,22 +245,19 @@ pub(crate) fn read_error(path: &Path, cause: io::Error) -> Error {
     }
 }
 
-/// Refuses outputs that are also an input or another output, under whatever names: through links,
-/// other spellings of a path, or before there is a file.
+/// Refuses an output that is also an input or another output: through links too, under another
+/// spelling of its path, or before there is a file.
 ///
 /// # Errors
 ///
 /// [`Error::SameFile`].
 pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<()> {
     for (index, one) in outputs.iter().enumerate() {
-        let Some(place) = Place::of(one) else {
+        let Some(place) = place_of(one) else {
             continue;
         };
-        let others = outputs[..index].iter().chain(inputs);
-        if let Some(other) = others
-            .into_iter()
-            .find(|other| Place::of(other).as_ref() == Some(&place))
-        {
+        let mut others = outputs[..index].iter().chain(inputs);
+        if let Some(other) = others.find(|other| place_of(other).as_ref() == Some(&place)) {
             return Err(Error::SameFile {
                 one: one.to_path_buf(),
                 other: other.to_path_buf(),
@@ -269,41 +267,22 @@ pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<()> {
     Ok(())
 }
 
-/// Where a file is, or would be.
-#[derive(PartialEq, Eq)]
-enum Place {
-    File {
-        device: u64,
-        inode: u64,
-    },
-    Nowhere {
-        device: u64,
-        folder: u64,
-        name: std::ffi::OsString,
-    },
-}
+/// The device and inode of a file; for a file that is not there yet, those of its folder and its name.
+type Place = (u64, u64, Option<OsString>);
 
-impl Place {
-    /// None if no file can be there; `-` is the file that standard input comes from.
-    fn of(path: &Path) -> Option<Self> {
-        let there = match path == Path::new("-") {
-            true => metadata_of(io::stdin().as_fd()),
-            false => fs::metadata(path),
-        };
-        if let Ok(metadata) = there {
-            return Some(Self::File {
-                device: metadata.dev(),
-                inode: metadata.ino(),
-            });
-        }
-        let target = target(path).ok()?;
-        let folder = fs::metadata(folder_of(&target)).ok()?;
-        Some(Self::Nowhere {
-            device: folder.dev(),
-            folder: folder.ino(),
-            name: target.file_name()?.to_owned(),
-        })
+/// The place of a file, `None` if no file can be there; `-` is the file behind standard input.
+fn place_of(path: &Path) -> Option<Place> {
+    let there = match path == Path::new("-") {
+        true => metadata_of(io::stdin().as_fd()),
+        false => fs::metadata(path),
+    };
+    if let Ok(file) = there {
+        return Some((file.dev(), file.ino(), None));
     }
+    let target = target(path).ok()?;
+    let folder = fs::metadata(folder_of(&target)).ok()?;
+    let name = target.file_name()?.to_owned();
+    Some((folder.dev(), folder.ino(), Some(name)))
 }
 
 fn write_error(path: &Path, cause: io::Error) -> Error {
@@ -313,12 +292,12 @@ fn write_error(path: &Path, cause: io::Error) -> Error {
     }
 }
 
-/// The path to rename to: the file that symbolic links lead to, even if there is none yet.
+/// The path to rename to: the file behind symbolic links, even if there is none yet.
 fn target(path: &Path) -> io::Result<PathBuf> {
     if path.as_os_str().as_bytes().ends_with(b"/") {
         return Err(refused("the name of a file does not end in a slash"));
     }
-    // A link of the system may lead to what has no path, such as a pipe.
+    // Links such as /dev/stdout lead to pipes, which have no path.
     if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
         return Err(refused("not a regular file"));
     }
@@ -345,7 +324,7 @@ fn metadata_of(open: BorrowedFd) -> io::Result<Metadata> {
     File::from(open.try_clone_to_owned()?).metadata()
 }
 
-/// Whether standard output is redirected to this file, and so is writing it already.
+/// Whether standard output is redirected to this file.
 fn is_standard_output(target: &Path) -> bool {
     match (metadata_of(io::stdout().as_fd()), fs::metadata(target)) {
         (Ok(one), Ok(other)) => {
@@ -362,8 +341,8 @@ fn folder_of(file: &Path) -> &Path {
     }
 }
 
-/// A temporary file beside `target` with contents that a function writes, and with the owner and
-/// permissions of the old file.
+/// A temporary file beside `target` with what `write` writes, and with the owner and permissions of
+/// the old file.
 fn filled(
     target: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
@@ -373,7 +352,7 @@ fn filled(
     if let Ok(old) = fs::metadata(target) {
         let new = file.as_file().metadata()?;
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-            // Only root can give files away; for others the new file is theirs.
+            // Only root can give files away; other users own the new file.
             let _ = fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
         }
         file.as_file().set_permissions(old.permissions())?;
@@ -383,7 +362,7 @@ fn filled(
     Ok(file)
 }
 
-/// Syncs the folder of a file that was renamed: until then a power cut can undo the rename.
+/// Syncs the folder of a renamed file, so that a power cut cannot undo the rename.
 fn sync_folder_of(target: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     match File::open(folder_of(target)).and_then(|folder| folder.sync_all()) {
@@ -395,9 +374,8 @@ fn sync_folder_of(target: &Path) -> io::Result<()> {
     }
 }
 
-/// A temporary file beside `target`, with the permissions of a usual new file.
-///
-/// It stays locked while its run lives, so that [`remove_leftovers`] leaves it alone.
+/// A temporary file beside `target`, with the permissions of a usual new file. The lock on it, held
+/// as long as the program runs, keeps it from [`remove_leftovers`].
 fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     let folder = folder_of(target);
     if !folder.is_dir() {
@@ -418,7 +396,7 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
             Some(code) => io::Error::from_raw_os_error(code),
             None => error.kind().into(),
         })?;
-        // Not every file system has locks; without one, leftovers are never removed.
+        // Some file systems have no locks; their leftovers are never removed.
         let _ = file.as_file().lock();
         // Another run may have taken it for a leftover before it was locked.
         if file.as_file().metadata()?.nlink() > 0 {

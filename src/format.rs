@@ -1,4 +1,4 @@
-//! Numbers as Python prints them, as in the notes; and text that cannot steer a terminal.
+//! Numbers as Python prints them, as in the notes; and text escaped for a terminal.
 
 /// Python's `repr` of a float: the shortest digits that read back as the same number.
 ///
@@ -22,7 +22,7 @@ pub fn float(value: f64) -> String {
     python_exponent(&scientific)
 }
 
-/// Python's `f"{value:.4e}"`, with as many digits behind the point as are asked for.
+/// Python's `f"{value:.4e}"`, with `digits` digits behind the point.
 ///
 /// ```
 /// # use makemore_tch::format::scientific;
@@ -32,7 +32,7 @@ pub fn scientific(value: f64, digits: usize) -> String {
     python_exponent(&format!("{value:.digits$e}"))
 }
 
-/// A number that is known by its natural logarithm, with four decimals and a power of ten.
+/// `exp(ln)`, with four decimals and a power of ten, even if it is outside the range of floats.
 ///
 /// ```
 /// # use makemore_tch::format::exponential;
@@ -68,8 +68,7 @@ pub fn rounded_down(value: f64) -> String {
     format!("{rounded:.decimals$}")
 }
 
-/// A text that cannot steer a terminal: control characters, line breaks and changes of direction are
-/// escaped.
+/// Escapes control characters, line breaks and changes of direction, which would steer a terminal.
 ///
 /// ```
 /// # use makemore_tch::format::visible;
@@ -87,7 +86,7 @@ pub fn visible(text: &str) -> String {
     visible
 }
 
-/// JSON that a terminal can be trusted with, of the same meaning.
+/// Escapes in JSON what would steer a terminal; the JSON keeps its meaning.
 ///
 /// ```
 /// # use makemore_tch::format::visible_json;
@@ -97,7 +96,7 @@ pub fn visible_json(json: &str) -> String {
     let mut visible = String::with_capacity(json.len());
     for character in json.chars() {
         match steers(character) {
-            // All of them are of the first plane, and stand in texts only.
+            // They are below U+10000, so one escape is enough, and JSON has them in strings only.
             true => visible.push_str(&format!("\\u{:04x}", u32::from(character))),
             false => visible.push(character),
         }
@@ -111,7 +110,7 @@ fn steers(character: char) -> bool {
         || matches!(character, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{061C}')
 }
 
-/// An exponent with a sign and two digits at least, where Rust writes `e-8`.
+/// Writes the exponent with a sign and at least two digits; Rust writes `e-8`.
 fn python_exponent(scientific: &str) -> String {
     match scientific.split_once('e') {
         Some((digits, exponent)) => match exponent.strip_prefix('-') {

@@ -41,20 +41,20 @@
 //!
 //! # Where things are
 //!
-//! In the order of the lecture. Each module says on its own page in which order to read its files.
+//! Modules in the order of the lecture; the page of each says in which order to read its files.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`data`] | words, their vocabulary (`stoi`, `itos`), the reader of lists, the split into train, dev and test |
 //! | [`counting`] | counts of n-grams: `N`, and longer ones |
-//! | [`models`] | how probable each next character is: `P`, n-gram models, the lecture's network, those of makemore.py and of lecture 5; [`LanguageModel`] is what they have in common |
+//! | [`models`] | the distribution of the next character: `P`, n-gram models, the networks of the lecture, of makemore.py and of lecture 5; [`LanguageModel`] is their common trait |
 //! | [`mod@train`] | gradient descent: examples, loss, optimizers, the loop |
-//! | [`mod@sample`], [`score`] | what is done with any model: new words, and how probable words are |
-//! | [`checkpoint`], [`arpa`], [`model_file`] | models in files: safetensors, the format of KenLM, and whichever of the two a file is |
+//! | [`mod@sample`], [`score`] | new words of any model, and the likelihood of words |
+//! | [`checkpoint`], [`arpa`], [`model_file`] | models in files: safetensors, KenLM's format, and files of either format |
 //! | [`lectures`] | the series replayed beside its published figures |
 //! | [`plots`] | pictures of matrices and of curves |
 //! | [`libtorch`] | devices, random numbers, threads |
-//! | [`error`], [`mod@format`], [`files`], [`memory`], [`sum`] | what all of them use: one type of error, numbers as text, files replaced in one step, how much memory there is, exact sums |
+//! | [`error`], [`mod@format`], [`files`], [`memory`], [`sum`] | shared parts: the type of errors, numbers as text, files replaced in one step, the limit of memory, exact sums |
 //!
 //! Words never count, counts never make probabilities, models never read files. The program
 //! `makemore-tch` is a command line on top, a file for each command; nothing here knows of it.

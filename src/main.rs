@@ -13,7 +13,7 @@ fn main() {
         Err(error) => cli::report::explain(&error),
     };
     let _ = io::stdout().flush();
-    // At a usual exit libtorch would take its thousands of operators apart again, one by one, for
-    // a tenth of a second. Everything of ours is written and closed.
+    // A usual exit would spend a tenth of a second on libtorch's destructors. Our files are written
+    // and closed.
     signal_hook::low_level::exit(status.into())
 }

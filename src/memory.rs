@@ -1,11 +1,10 @@
-//! How much memory may be used, so that what would take more is refused before the system ends the
-//! program.
+//! A limit of memory: what would take more is refused before the system ends the program.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sysinfo::{MemoryRefreshKind, System};
 
-/// An amount of memory, of which parts are reserved before they are allocated.
+/// An amount of memory; parts are reserved before they are allocated.
 #[derive(Debug)]
 pub struct Memory {
     limit: u64,
@@ -13,7 +12,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// So many bytes.
+    /// Creates a limit in bytes.
     pub fn new(limit: u64) -> Self {
         Self {
             limit,
@@ -21,7 +20,7 @@ impl Memory {
         }
     }
 
-    /// Half of what the machine has, or the container that the program is in.
+    /// Half of the machine's memory, or of the container's.
     pub fn half_of_the_machine() -> Self {
         let mut system = System::new();
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
@@ -30,18 +29,18 @@ impl Memory {
         Self::new(container.map_or(machine, |container| container.min(machine)) / 2)
     }
 
-    /// How many bytes there are.
+    /// The limit in bytes.
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// How many bytes are not reserved.
+    /// The bytes that are not reserved.
     pub fn free(&self) -> u64 {
         let reserved = self.reserved.load(Ordering::Relaxed);
         self.limit.saturating_sub(reserved)
     }
 
-    /// Reserves some bytes; false if there are not so many.
+    /// Reserves bytes; false if too few are free.
     #[must_use]
     pub fn reserve(&self, bytes: u64) -> bool {
         let more = |reserved: u64| {
@@ -52,7 +51,7 @@ impl Memory {
         self.reserved.fetch_update(order, order, more).is_ok()
     }
 
-    /// Gives reserved bytes back.
+    /// Frees reserved bytes.
     pub fn release(&self, bytes: u64) {
         self.reserved.fetch_sub(bytes, Ordering::Relaxed);
     }

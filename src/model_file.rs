@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::files::{open, read_error};
 use crate::memory::Memory;
 
-/// Bytes of a file that are looked at to tell what it is.
+/// The bytes of a file that tell its format.
 const START: u64 = 4096;
 
 /// A model from a file.
@@ -25,22 +25,22 @@ pub struct ModelFile {
     pub path: PathBuf,
     /// The model.
     pub model: Model,
-    /// The list of its training; none for an ARPA file or weights of makemore.py, which do not say
-    /// it.
+    /// The list of its training; `None` for an ARPA file or weights of makemore.py, which do not
+    /// name one.
     pub trained_on: Option<TrainedOn>,
 }
 
-/// The list that a model was trained on, and which parts of it.
+/// The list that a model was trained on, and its split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrainedOn {
     /// The list's checksum.
     pub list: Digest,
-    /// How it was split.
+    /// The split of the list.
     pub split: SplitOf,
 }
 
 impl TrainedOn {
-    /// A list in the parts that training has split it into; another list is one part.
+    /// Splits the list as training did; another list is one part.
     pub fn parts(&self, list: List) -> Parts {
         match self.list == list.digest {
             true => {
@@ -51,8 +51,8 @@ impl TrainedOn {
         }
     }
 
-    /// Finds a part of the model's data in a list: all of it where the part was a list of its own.
-    /// Returns the list's parts, and which of them it is.
+    /// Finds a part of the model's data in a list, which is the whole list if the part was a list of
+    /// its own. Returns the list's parts and the one that was asked for.
     ///
     /// # Errors
     ///
@@ -82,12 +82,11 @@ impl TrainedOn {
         }
     }
 
-    /// Some words of a part, at most `most` and always the same ones, from the list that has it.
+    /// At most `most` words of a part, always the same ones, read from the list that has it.
     ///
     /// # Errors
     ///
-    /// As [`part`](Self::part); [`Error::Word`] if a word has a character that the vocabulary does
-    /// not have.
+    /// As [`part`](Self::part); [`Error::Word`] if the vocabulary lacks a character of a word.
     pub fn some_words(
         &self,
         part: Part,
@@ -111,8 +110,8 @@ impl TrainedOn {
 }
 
 impl ModelFile {
-    /// Weights that makemore.py has saved, with the vocabulary of a list; `n_head` is how many heads
-    /// a transformer has, which they do not say.
+    /// Weights that makemore.py has saved, with the vocabulary of a list. The weights do not say
+    /// `n_head`, the number of heads of a transformer.
     ///
     /// # Errors
     ///
@@ -148,8 +147,7 @@ impl ModelFile {
         })
     }
 
-    /// Reads a model. `boundary` chooses the start/end token of an ARPA file, which does not name
-    /// one.
+    /// Reads a model. An ARPA file names no start/end token; `boundary` chooses it.
     ///
     /// # Errors
     ///
@@ -216,7 +214,7 @@ fn is_safetensors(start: &[u8]) -> bool {
     start.get(8) == Some(&b'{')
 }
 
-/// Whether a file is to be read as an ARPA file, by its name or how it begins.
+/// Whether the name or the beginning of a file is that of an ARPA file.
 fn is_arpa(path: &Path, start: &[u8]) -> bool {
     let name = path.to_string_lossy().to_lowercase();
     name.ends_with(".arpa") || memchr::memmem::find(start, b"\\data\\").is_some()

@@ -1,22 +1,22 @@
-//! Sums of negative logarithms that do not depend on the order of what is added.
+//! Exact sums of negative logarithms, the same in every order.
 
 /// A unit is 2^-56 nats.
 const UNITS: f64 = (1_u64 << 56) as f64;
 
-/// An i64 has room for the units of fewer nats; the smallest f32 has 104.
+/// The units of fewer nats fit into an i64; the smallest f32 has 104.
 const I64_NATS: f64 = 127.0;
 
-/// A summand is at most as large, so that sums of a trillion of them fit.
+/// The largest summand: a trillion of them fit.
 const MOST_NATS: f64 = 1e9;
 
-/// A sum of negative logarithms of probabilities, in nats, exact to 2^-56 each.
+/// A sum of negative logarithms of probabilities, in nats, each exact to 2^-56.
 ///
-/// Floats would round each sum, and so come to other figures when the words come in another order,
-/// in other blocks or to other threads.
+/// Floats would round each partial sum, so the result would depend on the order of the words, on
+/// blocks and on threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
     units: i128,
-    /// Whether something was impossible.
+    /// Whether a probability was 0.
     is_infinite: bool,
 }
 
@@ -42,7 +42,7 @@ impl Sum {
         self.units += units * i128::from(times);
     }
 
-    /// In nats.
+    /// The sum in nats.
     pub fn nats(self) -> f64 {
         match self.is_infinite {
             true => f64::INFINITY,
@@ -61,7 +61,7 @@ impl std::ops::AddAssign for Sum {
 impl std::ops::Mul<u64> for Sum {
     type Output = Self;
 
-    /// The sum of what occurs `times`.
+    /// Multiplies the sum by how often its probabilities occur.
     fn mul(self, times: u64) -> Self {
         Self {
             units: self.units * i128::from(times),

@@ -1,4 +1,4 @@
-//! `makemore-tch completions`: scripts with which shells complete our arguments.
+//! `makemore-tch completions`: scripts for shells to complete our arguments.
 
 use std::io;
 
@@ -34,10 +34,9 @@ impl Completions {
     }
 }
 
-/// clap_complete writes the program's name into a script for bash in two ways where it has a
-/// hyphen, so that nothing is completed after a subcommand
-/// (<https://github.com/clap-rs/clap/issues/6421>). A script with either way alone stays as good
-/// as it is.
+/// Mends clap_complete's script for bash: it spells a name with a hyphen in two ways, so that nothing
+/// is completed after a subcommand (<https://github.com/clap-rs/clap/issues/6421>). A script with one
+/// spelling stays as it is.
 fn with_one_name(script: &[u8], name: &str) -> Vec<u8> {
     let script = String::from_utf8_lossy(script);
     let (one, other) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));

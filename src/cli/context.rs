@@ -1,4 +1,4 @@
-//! The context of every command, and checks of models beside lists.
+//! The options of every command, and checks that a model and a list fit together.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use tch::Device;
 
 use super::output::Remarks;
 
+/// The options of every command.
 #[derive(Debug, Clone, Copy)]
 pub struct Context {
     pub remarks: Remarks,
@@ -17,7 +18,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens the device that is asked for, by default the CPU, and says which one `auto` is.
+    /// Opens the requested device, by default the CPU; says which one `auto` is.
     pub fn open_device(self, request: Option<DeviceRequest>) -> makemore_tch::Result<Device> {
         let request = request.unwrap_or(DeviceRequest::Cpu);
         let device = request.open()?;

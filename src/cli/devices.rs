@@ -1,4 +1,4 @@
-//! `makemore-tch devices`: the devices that libtorch found, and why others cannot be used.
+//! `makemore-tch devices`: the devices that can be used, and why others cannot.
 
 use clap::Args;
 use makemore_tch::counting;
@@ -11,7 +11,7 @@ use super::context::Context;
 use super::output;
 use super::report::device_hint;
 
-/// Tell which devices can be used and, if not, why
+/// Tell which devices can be used, and why others cannot
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

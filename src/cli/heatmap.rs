@@ -35,15 +35,15 @@ pub struct Heatmap {
     #[arg(value_name = "OUT", required_unless_present = "data")]
     out: Option<PathBuf>,
 
-    /// What to draw [default: counts, or the probabilities of the model]
+    /// Matrix to draw [default: counts, or the probabilities of the model]
     #[arg(long, value_enum)]
     of: Option<Matrix>,
 
     #[command(flatten)]
     models: ModelArguments,
 
-    /// Draw how probable each next character is at each place of a word, from its start to its end,
-    /// instead of after every character; those that the word has are outlined
+    /// Draw the probabilities of the next character at each place of a word instead of after every
+    /// character; the word's own characters are outlined
     #[arg(long)]
     word: Option<String>,
 
@@ -53,7 +53,7 @@ pub struct Heatmap {
     #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = whole(plots::SIZES), allow_negative_numbers = true)]
     size: u32,
 
-    /// How values become colours [default: log where the largest is over 1000 times the median of
+    /// Scale of the colours [default: log where the largest value is over 1000 times the median of
     /// those that are not 0, else linear]
     #[arg(long, value_parser = one_of::<Scale>())]
     scale: Option<Scale>,
@@ -67,11 +67,11 @@ pub struct Heatmap {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Matrix {
-    /// How often each bigram occurs in the data
+    /// Number of times that each bigram occurs in the data
     Counts,
-    /// How probable each next character is
+    /// Probability of each next character
     Probabilities,
-    /// The weights W of the network
+    /// Weights W of the network
     Logits,
 }
 
@@ -89,7 +89,7 @@ impl Heatmap {
         Ok(())
     }
 
-    /// The picture's file: the last one behind `--data` where it is named there.
+    /// The picture's file: OUT, or the last file behind `--data`.
     fn out(&mut self) -> anyhow::Result<PathBuf> {
         if self.out.is_none() && self.data.data.len() > 1 {
             self.out = self.data.data.pop();
@@ -99,7 +99,7 @@ impl Heatmap {
             .context("no picture is named; name one that ends in .png or .svg, before --data")
     }
 
-    /// Refuses before any work what cannot be drawn or must not be overwritten.
+    /// Checks the arguments before any work: what they ask for can be drawn, and the output written.
     fn check(&self, out: &Path) -> anyhow::Result<Output> {
         self.check_word()?;
         let has_model = !self.models.models.is_empty();
@@ -137,7 +137,7 @@ impl Heatmap {
         }
         // The start token and the characters.
         let contexts = word.chars().count() + 1;
-        let most = plots::Context::most;
+        let most = plots::ContextRow::most;
         if contexts > most(self.size) {
             let largest = *plots::SIZES.end();
             let remedy = match plots::SIZES
@@ -156,7 +156,7 @@ impl Heatmap {
         Ok(())
     }
 
-    /// The picture of a word; the title says what its probabilities are `of`.
+    /// The picture of a word; the title calls its probabilities those of `of`.
     fn of_word(
         &self,
         word: &str,
@@ -171,7 +171,7 @@ impl Heatmap {
         let contexts = (1..=tokens.len()).map(|end| {
             let start = end.saturating_sub(model.block_size());
             let next = indices.get(end - 1).copied().unwrap_or(0);
-            plots::Context {
+            plots::ContextRow {
                 characters: tokens[start..end].iter().collect(),
                 next: (next < vocabulary.len()).then_some(next),
             }

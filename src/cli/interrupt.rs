@@ -1,4 +1,4 @@
-//! Ctrl-C, and other signals that ask a program to end, during long work.
+//! Ctrl-C and other signals that ask the program to end during long work.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -12,11 +12,11 @@ use signal_hook::iterator::Signals;
 
 use super::output::Remarks;
 
-/// A shell's exit status of a program that a signal ended, less the number of the signal.
+/// Shells add the number of the signal to this for the exit status of a program that it ended.
 const BY_SIGNAL: i32 = 128;
 
-/// Whether the user or the system has asked the program to end. A second Ctrl-C ends it at once; a
-/// closed terminal sends SIGHUP more than once, which does not.
+/// A request of the user or the system to end. A second Ctrl-C ends the program at once; a second
+/// SIGHUP, which a closed terminal sends, does not.
 #[derive(Debug)]
 pub struct Interrupt {
     stops: Arc<AtomicBool>,
@@ -25,7 +25,7 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Begins to catch signals. The first Ctrl-C is answered on standard error.
+    /// Begins to catch signals. Answers the first Ctrl-C on standard error.
     pub fn catch(remarks: Remarks) -> io::Result<Self> {
         let interrupt = Self {
             stops: Arc::default(),
@@ -48,8 +48,8 @@ impl Interrupt {
             }
         };
         thread::Builder::new().spawn(watch)?;
-        // The handler itself ends the program, whatever its threads wait for. In this order: the
-        // first Ctrl-C finds the flag not set yet.
+        // The handler itself ends the program, whatever its threads wait for. It is registered before
+        // the flag, so that the first Ctrl-C finds the flag not set.
         let again = Arc::new(AtomicBool::new(false));
         flag::register_conditional_shutdown(SIGINT, BY_SIGNAL + SIGINT, Arc::clone(&again))?;
         flag::register(SIGINT, again)?;
@@ -60,12 +60,12 @@ impl Interrupt {
         self.stops.load(Ordering::Relaxed)
     }
 
-    /// The same for the library.
+    /// The flag that the library polls.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stops)
     }
 
-    /// The exit status of a program that was ended.
+    /// The exit status after the first signal.
     pub fn status(&self) -> u8 {
         (BY_SIGNAL + self.signal.load(Ordering::Relaxed)) as u8
     }
@@ -74,10 +74,10 @@ impl Interrupt {
 /// Whether the program was started with a signal ignored, as `nohup` does with SIGHUP.
 fn is_ignored(signal: i32) -> io::Result<bool> {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action, sigaction only writes the present one.
+    // SAFETY: without a new action, sigaction only writes the current one.
     if unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it was written, and zeros are valid too.
+    // SAFETY: sigaction has written it, and zeros are valid too.
     Ok(unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN)
 }

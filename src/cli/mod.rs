@@ -1,6 +1,5 @@
 //! The command line: one file for each command, with its arguments, a call or two into the
-//! library, and printing. What commands share is in `arguments`, `context`, `output`, `progress`
-//! and `report`.
+//! library, and printing. Commands share `arguments`, `context`, `output`, `progress` and `report`.
 
 mod aftermath;
 mod arguments;
@@ -49,7 +48,7 @@ Examples:
   makemore-tch lecture                     every figure of the lecture beside ours"
 )]
 pub struct Arguments {
-    /// What to do
+    /// Command
     #[command(subcommand)]
     command: Command,
 

@@ -1,4 +1,4 @@
-//! Models named by `--model`: one, or several whose probabilities are averaged.
+//! Models named by `--model`: one, or several in a mixture.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -41,12 +41,12 @@ pub struct ModelArguments {
 /// Models from files.
 pub struct Models {
     files: Vec<ModelFile>,
-    /// The memory that the models leave.
+    /// The memory; the models have reserved theirs.
     pub memory: Memory,
-    /// The list beside them, which can be read again.
+    /// The list, which can be read again.
     pub source: Source,
-    /// Whether the list is read: for the vocabulary of weights of makemore.py, or to find the weights
-    /// of several models.
+    /// Whether the models need the list: for the vocabulary of makemore.py's weights, or to fit the
+    /// weights of a mixture.
     reads_list: bool,
 }
 
@@ -113,7 +113,7 @@ impl ModelArguments {
 }
 
 impl Models {
-    /// The only model, if it is one.
+    /// The model, if there is only one.
     pub fn single(&self) -> Option<&ModelFile> {
         match self.files.as_slice() {
             [file] => Some(file),
@@ -125,9 +125,10 @@ impl Models {
         &self.files
     }
 
-    /// Refuses a list and a start/end token that would not be used; `what` is done by models alone.
+    /// Refuses a list and a start/end token that would not be used. `what` is the clause for the user,
+    /// such as "words are scored".
     pub fn check_alone(&self, data: &DataArguments, what: &str) -> anyhow::Result<()> {
-        // Only a file that does not say its token leaves it to choose.
+        // The user chooses the token only for a file that does not name it.
         let takes_token = self.files.iter().any(|file| file.trained_on.is_none());
         let has_token = data.boundary.is_some() && !takes_token;
         if has_token || !(data.data.is_empty() || self.reads_list) {
@@ -136,7 +137,7 @@ impl Models {
         Ok(())
     }
 
-    /// The first file, which messages name.
+    /// The first file; messages name it.
     pub fn path(&self) -> &Path {
         &self.files[0].path
     }
@@ -150,7 +151,7 @@ impl Models {
         models.map(|file| file.model.language_model()).collect()
     }
 
-    /// The list of all models that say what they were trained on; none if no model does.
+    /// The list that the models were trained on; `None` if no model says it.
     pub fn trained_on(&self) -> anyhow::Result<Option<TrainedOn>> {
         let mut said: Option<(&Path, TrainedOn)> = None;
         for file in &self.files {
@@ -171,7 +172,7 @@ impl Models {
         Ok(said.map(|(_, trained_on)| trained_on))
     }
 
-    /// The average of all models, by the user's weights or those that are best on dev.
+    /// The mixture of the models, with the user's weights or those that are best on dev.
     pub fn mixture(&self, weights: Option<&[f64]>) -> anyhow::Result<Mixture<'_>> {
         let models = self.language_models();
         let mixture = match weights {
@@ -190,7 +191,7 @@ impl Models {
         })
     }
 
-    /// Some of the words of the dev part.
+    /// Words of the dev part, at most [`WORDS`].
     fn dev(&self) -> anyhow::Result<WordList> {
         let path = self.path().display();
         let Some(trained_on) = self.trained_on()? else {
@@ -206,10 +207,10 @@ impl Models {
     }
 }
 
-/// One of several models, and its weight in their average.
+/// A model of a mixture, and its weight.
 pub type Weighted<'m> = (&'m ModelFile, f64);
 
-/// How well one of several models does alone.
+/// The NLL of one model of a mixture.
 #[derive(Serialize)]
 pub struct Alone {
     model: String,
@@ -230,7 +231,7 @@ impl Alone {
     }
 }
 
-/// Prints several models, each alone, and what they reach together; nothing of a single model.
+/// Prints the NLL of each model of a mixture, and the mixture's; nothing for a single model.
 pub fn print_table(
     results: &mut dyn Write,
     models: &[Alone],

@@ -18,7 +18,7 @@ pub fn results() -> Box<dyn Write> {
     }
 }
 
-/// A terminal. Characters that would steer it are escaped.
+/// Escapes what would steer a terminal.
 struct Visible<W>(W);
 
 impl<W: Write> Write for Visible<W> {
@@ -34,7 +34,7 @@ impl<W: Write> Write for Visible<W> {
     }
 }
 
-/// Prints one JSON document; on a terminal, with escapes for what would steer it.
+/// Prints one JSON document; escapes what would steer a terminal if it is printed to one.
 pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
     let stdout = io::stdout();
     let is_terminal = stdout.is_terminal();
@@ -97,7 +97,7 @@ pub struct Remarks {
 impl Remarks {
     pub fn say(self, remark: impl Display) {
         if !self.quiet {
-            // With standard error closed there is nobody to tell.
+            // Standard error may be closed.
             beside_bar(|| {
                 let _ = writeln!(io::stderr(), "{}", visible(&remark.to_string()));
             });
@@ -105,7 +105,7 @@ impl Remarks {
     }
 }
 
-/// An average NLL, and beside it what the notes print for the same list.
+/// An average NLL, and beside it the notes' figure for the same list.
 pub fn average_nll(nll: f64, published: Option<&str>) -> String {
     match published {
         Some(published) => format!("{nll:.6} ({published} in the notes, which add in f32)"),

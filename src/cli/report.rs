@@ -1,5 +1,5 @@
-//! Errors, told in one line: what happened, and a hint at the argument or script that helps, which
-//! the library does not know.
+//! Errors in one line: what happened, and a hint at an argument or a script, which the library does
+//! not know.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,10 +10,10 @@ use makemore_tch::error::{DeviceFault, LineFault};
 use makemore_tch::format::visible;
 use makemore_tch::{Error, Words};
 
-/// The exit status of a faulty command line, as clap has it.
+/// The exit status for a faulty command line, as clap's.
 const USAGE: u8 = 2;
 
-/// The exit status of a command; its error goes to standard error.
+/// Prints a command's error to standard error and returns the exit status.
 pub fn report(result: anyhow::Result<u8>) -> u8 {
     let error = match result {
         Ok(status) => return status,
@@ -23,7 +23,7 @@ pub fn report(result: anyhow::Result<u8>) -> u8 {
     };
     let hint = error.downcast_ref().and_then(hint);
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-    // All other files are named where they fail.
+    // Only standard output is not named where writing fails.
     let is_results = error.chain().count() == 1 && error.is::<io::Error>();
     let written = if is_results {
         "cannot write to standard output: "
@@ -31,13 +31,13 @@ pub fn report(result: anyhow::Result<u8>) -> u8 {
         ""
     };
     let message = visible(&format!("{written}{error:#}{hint}"));
-    // With standard error closed too there is nobody left to tell.
+    // Standard error may be closed too.
     let _ = writeln!(io::stderr(), "error: {message}");
     1
 }
 
-/// The exit status of a faulty command line, whose fault is told in one line, or of one that asks for
-/// help, which clap prints.
+/// Prints the fault of a command line in one line, or the help that it asks for, and returns the exit
+/// status.
 pub fn explain(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
         let printed = error.print().and_then(|()| io::stdout().flush());
@@ -45,7 +45,7 @@ pub fn explain(error: &clap::Error) -> u8 {
     }
     let message = error.render().to_string();
     let line = match error.kind() {
-        // No command is named: the help names them.
+        // No command is named, and the help lists them.
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = error.print();
             return USAGE;
@@ -64,7 +64,7 @@ pub fn explain(error: &clap::Error) -> u8 {
     USAGE
 }
 
-/// A hint at what helps against arguments that are not understood.
+/// A hint for a command line that is not understood.
 fn usage_hint(error: &clap::Error) -> String {
     if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
         && error.kind() == ErrorKind::UnknownArgument
@@ -82,7 +82,7 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// A hint at what helps against an error of the library.
+/// A hint for an error of the library.
 fn hint(error: &Error) -> Option<&'static str> {
     let is_lecture = |list: &str| {
         let lecture = Words::lecture(BOUNDARY);
@@ -116,7 +116,7 @@ fn hint(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// A hint at what helps where a device cannot be used.
+/// A hint for a device that cannot be used.
 pub fn device_hint(fault: &DeviceFault) -> Option<&'static str> {
     match fault {
         DeviceFault::NoCudaParts(_) => Some("install them with scripts/setup.sh --cuda"),

@@ -1,4 +1,4 @@
-//! `makemore-tch sample`: drawn words, by likelihood for people, as they come for pipes.
+//! `makemore-tch sample`: drawn words, sorted by likelihood or, with `--plain`, as they are drawn.
 
 use anyhow::bail;
 use clap::Args;
@@ -46,14 +46,14 @@ pub struct Sample {
     )]
     seed: u64,
 
-    /// How many words
+    /// Number of words
     #[arg(short, long, value_name = "N", default_value_t = 5, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     number: u64,
 
     #[command(flatten)]
     models: ModelArguments,
 
-    /// How a character is drawn
+    /// Way in which a character is drawn
     #[arg(long, value_parser = one_of::<Method>(), default_value = "cumulative")]
     sampler: Method,
 
@@ -61,11 +61,11 @@ pub struct Sample {
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = above_zero, allow_negative_numbers = true)]
     temperature: f64,
 
-    /// Draw only from so many of the most probable characters
+    /// Draw only from the N most probable characters
     #[arg(long, value_name = "N", value_parser = whole(1..=usize::MAX), allow_negative_numbers = true)]
     top_k: Option<usize>,
 
-    /// What every word begins with
+    /// Beginning of every word
     #[arg(long, value_name = "TEXT", default_value_t, hide_default_value = true)]
     prefix: String,
 
@@ -105,7 +105,7 @@ struct Document<'a> {
 struct Name<'a> {
     #[serde(flatten)]
     scored: &'a ScoredName,
-    /// "data" or, of a new word, null; left out where there is no list that it might be in.
+    /// "data", or null for a new word; left out if there is no list.
     #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
     place: Option<Option<&'static str>>,
 }
@@ -125,7 +125,7 @@ impl Sample {
     /// Draws from the counts of the data.
     fn of_counts(&self) -> anyhow::Result<()> {
         let source = self.data.source()?;
-        // A second reading looks for the names in the data.
+        // The list is read a second time to search the words in it.
         let source = match self.json.json || self.new {
             true => source.rereadable()?,
             false => source,
@@ -142,7 +142,7 @@ impl Sample {
         }
         let Some(file) = models.single() else {
             let mixture = models.mixture(self.models.weights.as_deref())?;
-            // With weights of the user's, models of different lists may be mixed.
+            // The user's weights may mix models of different lists.
             let trained_on = models.trained_on().ok().flatten();
             return self.of_model(models, &mixture, trained_on);
         };
@@ -159,7 +159,7 @@ impl Sample {
         }
     }
 
-    /// Draws from a model, with likelihoods of its own; the data only tell which words they have.
+    /// Draws from a model, whose likelihoods are printed; the list only tells which words are new.
     fn of_model(
         &self,
         models: &Models,
@@ -187,7 +187,7 @@ impl Sample {
         self.print(model, model, source)
     }
 
-    /// Prints the words that a model draws; for people, by their likelihood under `p`.
+    /// Prints the words that a model draws; without `--plain`, sorted by their likelihood under `p`.
     fn print(
         &self,
         model: &dyn LanguageModel,
@@ -228,7 +228,7 @@ impl Sample {
         for word in words {
             match word {
                 Ok(word) => found.push(Ok(word)),
-                // The words found before are printed.
+                // The words found so far are printed.
                 Err(error @ Error::GaveUp { .. }) => given_up = Err(error.into()),
                 Err(error) => return Err(error.into()),
             }
@@ -237,7 +237,7 @@ impl Sample {
         given_up
     }
 
-    /// Prints all words that are drawn, one a line, as fast as they come.
+    /// Prints every word as it is drawn, one a line.
     fn print_all(&self, mut sampler: Sampler) -> anyhow::Result<()> {
         let mut results = output::results();
         let mut line = String::new();
@@ -276,7 +276,7 @@ impl Sample {
     }
 }
 
-/// Checks that the data, whose likelihoods are printed, are the model's.
+/// Checks that the model has the data's vocabulary; says if it was trained on another list.
 fn check_model(file: &ModelFile, data: &Counted, context: Context) -> anyhow::Result<()> {
     check_same_vocabulary(&file.path, file.model.vocabulary(), data)?;
     let is_of_the_data = |trained_on: TrainedOn| trained_on.list == data.digest;

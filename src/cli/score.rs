@@ -13,7 +13,7 @@ use super::context::{Context, check_same_boundary};
 use super::models::{self, Alone, ModelArguments, Models, Weighted};
 use super::output;
 
-/// Tell how probable words, or all words of the data, are
+/// Score words, or all words of the data, by their probabilities
 ///
 /// Without words: the average negative log-likelihood of the data in nats, the same in bits, and the
 /// perplexity; and separately for the words that training never saw, where the data are what the
@@ -73,9 +73,9 @@ struct DataDocument {
     nll: f64,
     bits: f64,
     perplexity: f64,
-    /// None where the words of training are not known.
+    /// `None` if the words of training are not known.
     words_new: Option<u64>,
-    /// None where there are no new words, too.
+    /// `None` also if there are no new words.
     nll_new: Option<f64>,
     unknown: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -121,7 +121,7 @@ impl Score {
         self.print(&fit, Vec::new(), "Bigrams", published)
     }
 
-    /// Scores with a model, or with several of which it is the average.
+    /// Scores with a model, or with a mixture and the models in it.
     fn score(
         &self,
         models: &Models,
@@ -146,7 +146,7 @@ impl Score {
         let data = self.count(&models.source, self.data.boundary(Some(vocabulary)))?;
         let path = models.path().display();
         check_same_boundary(models.path(), vocabulary, data.counts.vocabulary())?;
-        // With weights of the user's, models of different lists may be mixed.
+        // The user's weights may mix models of different lists.
         let trained_on = match self.models.weights.is_some() && self.part.is_none() {
             true => models.trained_on().ok().flatten(),
             false => models.trained_on()?,
@@ -186,7 +186,7 @@ impl Score {
         self.print(&fitted, alone, ngrams, None)
     }
 
-    /// Counts the list. A file that is missing behind several may be a word to score.
+    /// Counts the list. Of several files, a missing one may be meant as a word to score.
     fn count(&self, source: &Source, boundary: char) -> anyhow::Result<Counted> {
         count(source, boundary).map_err(|error| match (error, self.data.data.len()) {
             (error @ Error::Read { .. }, 2..) => {
@@ -276,7 +276,7 @@ impl Score {
     }
 }
 
-/// The line about a character of a word.
+/// The printed line for a character of a word.
 fn line_of(bigram: &BigramScore) -> String {
     let pair = match (bigram.context.as_str(), bigram.bigram.chars().last()) {
         ("", _) | (_, None) => bigram.bigram.clone(),

@@ -54,13 +54,13 @@ impl ByHand {
     /// No parameter is 0, which would hide mistakes.
     fn new(h: i64, device: Device) -> Result<(Self, Generator)> {
         let mut generator = Generator::seeded(SEED_OF_GAIN)?;
-        let gain = generator.normal(&[1, h])?.f_mul_scalar(0.1)?;
+        let gain = generator.randn(&[1, h])?.f_mul_scalar(0.1)?;
         let gain = gain.f_add_scalar(1.0)?;
-        let bias = generator.normal(&[1, h])?.f_mul_scalar(0.1)?;
+        let bias = generator.randn(&[1, h])?.f_mul_scalar(0.1)?;
         drop(generator);
         let mut generator = Generator::seeded(SEED)?;
         let mut randn = |shape: &[i64], factor: f64| -> Result<Tensor> {
-            Ok(generator.normal(shape)?.f_mul_scalar(factor)?)
+            Ok(generator.randn(shape)?.f_mul_scalar(factor)?)
         };
         let c = randn(&[27, 10], 1.0)?;
         let w1 = randn(&[30, h], 5.0 / 3.0)?.f_div_scalar(30_f64.sqrt())?;

@@ -93,7 +93,7 @@ struct Shallow {
 
 impl Shallow {
     fn new(generator: &mut Generator, device: Device) -> Result<Self> {
-        let mut randn = |shape: &[i64]| -> Result<Tensor> { generator.normal(shape) };
+        let mut randn = |shape: &[i64]| -> Result<Tensor> { generator.randn(shape) };
         let c = randn(&[27, 10])?;
         // Kaiming's for tanh.
         let w1 = randn(&[30, 200])?
@@ -177,7 +177,7 @@ fn one_hidden_layer(stage: &mut Stage, splits: &Splits) -> Result<()> {
 
 /// `torch.randn`, to differentiate by.
 fn randn(generator: &mut Generator, shape: &[i64], device: Device) -> Result<Tensor> {
-    learned(&generator.normal(shape)?, device)
+    learned(&generator.randn(shape)?, device)
 }
 
 fn mean(x: &Tensor) -> Result<f64> {

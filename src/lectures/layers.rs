@@ -92,7 +92,7 @@ pub enum Layer {
 impl Layer {
     /// `torch.randn((num_embeddings, embedding_dim))`
     pub fn embedding(generator: &mut Generator, rows: i64, size: i64) -> Result<Self> {
-        Ok(Self::Embedding(generator.normal(&[rows, size])?))
+        Ok(Self::Embedding(generator.randn(&[rows, size])?))
     }
 
     /// `torch.randn((fan_in, fan_out)) / fan_in**0.5`, and `torch.zeros(fan_out)` for a bias.
@@ -101,7 +101,7 @@ impl Layer {
         [inputs, outputs]: [i64; 2],
         bias: bool,
     ) -> Result<Self> {
-        let weight = generator.normal(&[inputs, outputs])?;
+        let weight = generator.randn(&[inputs, outputs])?;
         let bias = bias.then(|| Tensor::f_zeros([outputs], (Kind::Float, Device::Cpu)));
         Ok(Self::Linear {
             weight: weight.f_div_scalar((inputs as f64).sqrt())?,

@@ -32,7 +32,7 @@ struct Mlp([Tensor; 5]);
 
 impl Mlp {
     fn new(generator: &mut Generator, device: Device) -> Result<Self> {
-        let mut randn = |shape: &[i64]| learned(&generator.normal(shape)?, device);
+        let mut randn = |shape: &[i64]| learned(&generator.randn(shape)?, device);
         Ok(Self([
             randn(&[27, 10])?,
             randn(&[30, 200])?,

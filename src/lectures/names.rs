@@ -70,7 +70,7 @@ fn draw(splits: &Splits, generator: &mut Generator, network: &impl Module) -> Re
             // probs = F.softmax(logits, dim=1)
             let probs = logits.f_softmax(1, Kind::Float)?.f_get(0)?;
             // ix = torch.multinomial(probs, num_samples=1).item()
-            let ix = generator.multinomial_of_today(&probs.f_to_device(Device::Cpu)?)?;
+            let ix = generator.multinomial_without_replacement(&probs.f_to_device(Device::Cpu)?)?;
             if ix == 0 || out.len() == LONGEST {
                 break;
             }

@@ -1,10 +1,10 @@
-//! Devices: the CPU, NVIDIA GPUs (CUDA) and Apple's (MPS), and what libtorch there is.
+//! Devices: the CPU, NVIDIA GPUs (CUDA) and Apple's (MPS); and the version of libtorch.
 //!
 //! The program links only libtorch's CPU parts, and so starts fast. The CUDA parts are a library
-//! of their own beside them, `libtorch_cuda`, which registers the CUDA backend when it is loaded;
-//! a linker drops it because no symbol of it is used
-//! ([pytorch/pytorch#36437](https://github.com/pytorch/pytorch/issues/36437)). It is loaded here, at the
-//! first use of a CUDA device and before libtorch is asked for one: libtorch remembers its answer.
+//! beside them, `libtorch_cuda`, which registers the CUDA backend when it is loaded. A linker drops
+//! it because the program uses no symbol of it
+//! ([pytorch/pytorch#36437](https://github.com/pytorch/pytorch/issues/36437)). We load it at the first
+//! use of a CUDA device, before libtorch is asked for one: libtorch remembers its answer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -65,7 +65,7 @@ impl DeviceRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::Device`] with exactly why it cannot be used; never for `Auto`.
+    /// [`Error::Device`] with the reason; never for `Auto`.
     pub fn open(self) -> Result<tch::Device> {
         let opened = match self {
             Self::Cpu => Ok(tch::Device::Cpu),
@@ -85,7 +85,7 @@ impl DeviceRequest {
 fn open_cuda(index: usize) -> Result<tch::Device, DeviceFault> {
     load_cuda()?;
     let count = usize::try_from(Cuda::device_count()).unwrap_or_default();
-    // With no GPU at all, libtorch's own error says whether the driver or the GPU is missing.
+    // If there is no GPU, libtorch's error says whether the driver or the GPU is missing.
     if count > 0 && index >= count {
         return Err(DeviceFault::Other(match count {
             1 => "there is 1 CUDA device, cuda:0".to_owned(),
@@ -114,7 +114,7 @@ fn open_mps() -> Result<tch::Device, DeviceFault> {
     probe(tch::Device::Mps)
 }
 
-/// Puts one number on the device.
+/// Allocates one number on the device, to find out whether it works.
 fn probe(device: tch::Device) -> Result<tch::Device, DeviceFault> {
     match Tensor::f_zeros([1], (Kind::Float, device)) {
         Ok(_) => Ok(device),
@@ -137,15 +137,15 @@ fn load_cuda_parts() -> Result<(), DeviceFault> {
 
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
-    // By its whole path: the bare name would find whatever LD_LIBRARY_PATH has, which need not fit
-    // the libtorch_cpu that is loaded.
+    // The bare name would find a library in LD_LIBRARY_PATH, which may not fit the libtorch_cpu that
+    // is loaded.
     let file = folder_of_libtorch()
         .ok_or_else(|| DeviceFault::NoCudaParts("the place of libtorch is unknown".to_owned()))?
         .join("libtorch_cuda.so");
-    // SAFETY: loading runs the initialisers of libtorch's own library, which is made for that.
+    // SAFETY: loading runs only the initialisers of libtorch's own library.
     match unsafe { Library::open(Some(&file), RTLD_NOW | RTLD_GLOBAL) } {
         Ok(library) => {
-            // Its backend stays registered, so it must never be unloaded.
+            // The backend stays registered, so the library must never be unloaded.
             std::mem::forget(library);
             Ok(())
         }
@@ -165,8 +165,8 @@ fn folder_of_libtorch() -> Option<std::path::PathBuf> {
 
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
     let function = aoti_torch_abi_version as *const libc::c_void;
-    // SAFETY: fills in what it knows of the library that a function of it is in; the name is a C
-    // string that lives as long as the library.
+    // SAFETY: dladdr fills in the library that holds the function; the name is a C string that lives
+    // as long as the library.
     let name = unsafe {
         if libc::dladdr(function, info.as_mut_ptr()) == 0 {
             return None;

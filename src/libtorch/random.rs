@@ -1,11 +1,11 @@
 //! libtorch's random number generator, one user at a time.
 //!
-//! libtorch has a single default generator for the CPU, and `tch` seeds and draws from that one.
-//! Two samplers at once would take numbers from each other and neither would draw what its seed
-//! says, so a [`Generator`] keeps it for itself as long as it lives.
+//! `tch` draws from libtorch's one default generator for the CPU. Two samplers at once would take
+//! numbers from each other, and neither would draw the numbers of its seed. So a [`Generator`] locks
+//! libtorch's as long as it lives.
 //!
-//! Numbers are always drawn on the CPU; tensors are moved to their device afterwards, so that
-//! they are the same on every device.
+//! Numbers are drawn on the CPU and moved to their device afterwards, so that they are the same on
+//! every device.
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
 
-/// How many uniform numbers are drawn at once; a block has the numbers of single draws.
+/// The uniform numbers drawn at once; a block has the numbers of single draws.
 const BLOCK: usize = 1 << 13;
 
 static IN_USE: Mutex<()> = Mutex::new(());
@@ -27,18 +27,18 @@ thread_local! {
 #[derive(Debug)]
 pub struct Generator {
     _exclusive: MutexGuard<'static, ()>,
-    /// Uniform numbers that were drawn, and how many of them were given away.
+    /// Uniform numbers drawn ahead, and how many of them are used.
     uniforms: Vec<f64>,
-    given: usize,
+    used: usize,
 }
 
 impl Generator {
     /// Seeds the generator, as `torch.Generator().manual_seed(seed)`; waits while another thread
-    /// has it.
+    /// uses it.
     ///
     /// # Errors
     ///
-    /// [`Error::GeneratorInUse`] if this thread itself has it: waiting would be for ever.
+    /// [`Error::GeneratorInUse`] if this thread uses it: waiting would never end.
     pub fn seeded(seed: u64) -> Result<Self> {
         if IN_USE_HERE.get() {
             return Err(Error::GeneratorInUse);
@@ -50,66 +50,37 @@ impl Generator {
         Ok(Self {
             _exclusive: exclusive,
             uniforms: Vec::new(),
-            given: 0,
+            used: 0,
         })
     }
 
     /// A uniform number in `[0, 1)`, 53 bits.
     ///
-    /// Many are drawn ahead, so numbers of another kind must not be drawn in between.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot allocate them.
+    /// A block of them is drawn ahead, so numbers of another kind must not be drawn in between.
     #[inline]
     pub fn uniform(&mut self) -> Result<f64> {
         loop {
-            if let Some(&uniform) = self.uniforms.get(self.given) {
-                self.given += 1;
+            if let Some(&uniform) = self.uniforms.get(self.used) {
+                self.used += 1;
                 return Ok(uniform);
             }
             self.uniforms = self.uniforms(BLOCK)?;
-            self.given = 0;
+            self.used = 0;
         }
     }
 
     /// `count` uniform numbers in `[0, 1)`, 53 bits each.
-    ///
-    /// A block has the same numbers as that many single draws.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot allocate them.
     fn uniforms(&mut self, count: usize) -> Result<Vec<f64>> {
         let block = Tensor::f_rand([count as i64], (Kind::Double, Device::Cpu))?;
         Ok(Vec::try_from(block)?)
     }
 
-    /// `randn((rows, columns))`: normal numbers of mean 0 and deviation 1, `[rows, columns]`, f32.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot allocate them.
-    pub fn randn(&mut self, rows: usize, columns: usize) -> Result<Tensor> {
-        let size = [rows as i64, columns as i64];
-        Ok(Tensor::f_randn(size, (Kind::Float, Device::Cpu))?)
-    }
-
-    /// A tensor of a shape of normally distributed numbers, f32.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot allocate it.
-    pub fn normal(&mut self, shape: &[i64]) -> Result<Tensor> {
+    /// `torch.randn(shape)`: normal numbers of mean 0 and standard deviation 1, f32.
+    pub fn randn(&mut self, shape: &[i64]) -> Result<Tensor> {
         Ok(Tensor::f_randn(shape, (Kind::Float, Device::Cpu))?)
     }
 
-    /// A tensor of a shape of numbers that are evenly distributed from minus a bound to the bound,
-    /// f32.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot allocate it.
+    /// Uniform numbers from `-bound` to `bound` in a tensor of a shape, f32.
     pub fn between(&mut self, shape: &[i64], bound: f64) -> Result<Tensor> {
         let unit = Tensor::f_rand(shape, (Kind::Float, Device::Cpu))?; // From 0 to 1.
         Ok(unit.f_mul_scalar(2.0 * bound)?.f_sub_scalar(bound)?)
@@ -118,21 +89,17 @@ impl Generator {
     /// `torch.randint(0, end, (count,))`: whole numbers below `end`, `[count]`, i64.
     ///
     /// A block has the numbers of single draws.
-    ///
-    /// # Errors
-    ///
-    /// If libtorch cannot allocate them.
     pub fn randint(&mut self, end: i64, count: i64) -> Result<Tensor> {
         Ok(Tensor::f_randint(end, [count], (Kind::Int64, Device::Cpu))?)
     }
 
-    /// One index by `torch.multinomial(p, num_samples=1)` as it is since PyTorch 2.0; `p` is `[V]`,
-    /// f32.
+    /// One index by `torch.multinomial(p, num_samples=1)`, as PyTorch 2.0 and later draw it; `p` is
+    /// `[V]`, f32.
     ///
     /// # Errors
     ///
     /// If `p` is no distribution.
-    pub fn multinomial_of_today(&mut self, p: &Tensor) -> Result<usize> {
+    pub fn multinomial_without_replacement(&mut self, p: &Tensor) -> Result<usize> {
         Ok(p.f_multinomial(1, false)?.f_int64_value(&[0])? as usize)
     }
 

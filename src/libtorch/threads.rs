@@ -1,35 +1,36 @@
-//! How many threads libtorch computes with, and what its allocator does with freed memory.
+//! The threads that libtorch computes with, and the memory that its allocator keeps.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many threads of ours draw words of a network.
+/// The value of [`drawing`].
 static DRAWING: AtomicUsize = AtomicUsize::new(1);
 
-/// How many threads of ours may compute a step of many words; 1 if nothing else was said.
+/// The threads of ours that may draw words of a network, 1 until
+/// [`prepare_for_drawing`](Threads::prepare_for_drawing).
 pub fn drawing() -> usize {
     DRAWING.load(Ordering::Relaxed)
 }
 
-/// The most numbers of a matrix that is computed faster on one thread than on several, which wait
-/// for each other, the more the busier the machine is.
+/// The most numbers of a matrix for which one thread is faster than several, which wait for each
+/// other.
 const SMALL: usize = 1 << 20;
 
-/// The most products of a step that is over before a second thread has begun.
+/// The most products of a step that ends before a second thread has begun.
 const SHORT: usize = 1 << 22;
 
-/// Threads for matrices of some size.
+/// Numbers of threads, by the size of the matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Threads {
-    /// For small matrices, such as the 27 × 27 of the lecture.
+    /// Threads for small matrices, such as the lecture's 27 × 27.
     pub small: usize,
-    /// For all others.
+    /// Threads for all others.
     pub large: usize,
-    /// Whether the user chose their number.
+    /// Whether the user chose the number.
     pub is_chosen: bool,
 }
 
 impl Threads {
-    /// One for small matrices and all processors for others, or what the user chose for both.
+    /// One thread for small matrices and one a processor for others, or the user's number for both.
     pub fn new(chosen: Option<usize>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -39,33 +40,33 @@ impl Threads {
         }
     }
 
-    /// Has libtorch compute with as many threads as small matrices take.
+    /// Sets libtorch's threads to those for small matrices.
     pub fn use_small(self) {
         tch::set_num_threads(self.small as i32);
     }
 
-    /// Prepares for drawing words of networks: on all processors, or as many threads as the user
-    /// chose, each of which computes with one thread of libtorch's.
+    /// Prepares for drawing words of networks: on all processors or the user's number of threads,
+    /// each with one thread of libtorch's.
     pub fn prepare_for_drawing(self) {
         tch::set_num_threads(1);
         DRAWING.store(self.large, Ordering::Relaxed);
         keep_freed_memory();
     }
 
-    /// Prepares for training on words, and returns on how many threads: all where a step is long
-    /// enough for them, and each computes with one thread of libtorch's. `numbers` is how many
-    /// products with parameters a step has for each character of a word.
-    pub fn prepare_for_training(self, numbers: usize) -> usize {
+    /// Prepares for training on words and returns the number of threads, each with one thread of
+    /// libtorch's: all if a step is long enough. `products` is the number of products with parameters
+    /// in a step for one character of each word.
+    pub fn prepare_for_training(self, products: usize) -> usize {
         tch::set_num_threads(1);
         keep_freed_memory();
-        match numbers > SHORT {
+        match products > SHORT {
             true => self.large,
             false => self.small,
         }
     }
 
-    /// Prepares for matrices of `elements` numbers.
-    pub fn prepare_for(self, elements: usize) {
+    /// Prepares for a matrix of `elements` numbers.
+    pub fn prepare_for_matrix(self, elements: usize) {
         if elements > SMALL {
             tch::set_num_threads(self.large as i32);
             keep_freed_memory();
@@ -73,11 +74,11 @@ impl Threads {
     }
 }
 
-/// Has the allocator keep what libtorch frees: every step allocates the same tensors again, and
-/// having the system clear their memory each time takes a good part of a step.
+/// Makes the allocator keep what libtorch frees: every step allocates tensors of the same sizes, and
+/// the system would clear their memory each time.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn keep_freed_memory() {
-    // SAFETY: sets two numbers of the allocator; it refuses what it cannot do.
+    // SAFETY: sets two options of the allocator, which refuses what it cannot do.
     unsafe {
         libc::mallopt(libc::M_MMAP_MAX, 0);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);

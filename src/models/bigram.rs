@@ -55,7 +55,8 @@ impl Bigram {
     /// sampling (see [`crate::libtorch::random`]).
     pub fn new(vocabulary: Vocabulary, order: usize, seed: u64, device: Device) -> Result<Self> {
         let v = vocabulary.len();
-        let w = Generator::seeded(seed)?.randn(rows(v, order)?, v)?;
+        let shape = [rows(v, order)? as i64, v as i64];
+        let w = Generator::seeded(seed)?.randn(&shape)?;
         Self::with_weights(vocabulary, order, &w, device)
     }
 

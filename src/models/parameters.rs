@@ -161,9 +161,9 @@ impl<'a> Parameters<'a> {
         let drawn = match &mut self.source {
             Source::New(generator) => match draw {
                 Draw::Constant(value) => Tensor::f_full(shape, value, (Kind::Float, Device::Cpu))?,
-                Draw::Normal => generator.normal(shape)?,
+                Draw::Normal => generator.randn(shape)?,
                 Draw::Scaled(divisor, factor) => {
-                    let normal = generator.normal(shape)?;
+                    let normal = generator.randn(shape)?;
                     normal.f_div_scalar(divisor)?.f_mul_scalar(factor)?
                 }
                 Draw::Uniform(bound) => generator.between(shape, bound)?,

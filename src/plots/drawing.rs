@@ -1,4 +1,4 @@
-//! Drawing a picture into a file, a PNG or an SVG by the file's ending.
+//! Pictures as files: PNG or SVG, by the file's ending.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -14,15 +14,15 @@ use super::font::{Font, Text};
 use crate::error::{Error, Result};
 use crate::files::Output;
 
-/// The widths and heights that a picture can have, in pixels.
+/// The possible widths and heights of a picture, in pixels.
 pub const SIZES: RangeInclusive<u32> = 200..=8000;
 
 /// Something that can be drawn in every format.
 pub trait Drawing {
-    /// Whether it has slanting lines, which a PNG shows in steps unless they are smoothed.
+    /// Whether a PNG is smoothed: slanting lines would be jagged.
     const SMOOTHED: bool = false;
 
-    /// Finds out whether there is something that cannot be drawn.
+    /// Checks that everything can be drawn.
     ///
     /// # Errors
     ///
@@ -33,12 +33,12 @@ pub trait Drawing {
     fn draw(&self, canvas: &mut dyn Canvas, font: &Font);
 }
 
-/// An area that is drawn on, whatever the format; places are pixels from its upper left corner.
+/// An area to draw on, whatever the format; positions are pixels from its upper left corner.
 pub trait Canvas {
     /// The width and height.
     fn size(&self) -> (u32, u32);
 
-    /// Draws as much of a rectangle as is on the canvas, from its upper left to its lower right corner.
+    /// Draws the part of a rectangle that is on the canvas, from its upper left to its lower right corner.
     fn rectangle(&mut self, corners: [(i32, i32); 2], style: ShapeStyle);
 
     /// Draws a line through points.
@@ -54,7 +54,7 @@ pub trait Canvas {
     fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: &[u8]);
 }
 
-/// A backend of plotters, and the first fault that it met.
+/// A backend of plotters, and its first fault.
 struct Area<DB: DrawingBackend> {
     backend: DB,
     fault: Option<String>,
@@ -103,12 +103,12 @@ impl<DB: DrawingBackend> Canvas for Area<DB> {
     }
 }
 
-/// Finds out before any work whether a picture can be written to `path`.
+/// Checks before any work that a picture can be written to `path`.
 ///
 /// # Errors
 ///
 /// [`Error::PictureFormat`] if it ends neither in .png nor in .svg, [`Error::NotAPicture`] if there
-/// is a file that is no picture; as [`Output::check`].
+/// is a file that is no picture; those of [`Output::check`].
 pub fn check(path: &Path) -> Result<Output> {
     is_svg(path)?;
     let output = Output::check(path)?;
@@ -124,7 +124,7 @@ pub fn check(path: &Path) -> Result<Output> {
 ///
 /// # Errors
 ///
-/// As [`check`] and [`draw`].
+/// Those of [`check`] and [`draw`].
 pub fn write(path: &Path, size: (u32, u32), drawing: &impl Drawing) -> Result<()> {
     check(path)?.replace(&draw(path, size, drawing)?)
 }
@@ -142,13 +142,13 @@ fn is_picture_or_nothing(path: &Path) -> bool {
     }
 }
 
-/// Draws a picture of `width` × `height` pixels, in the format that `path` asks for; returns the
-/// contents of the file.
+/// Draws a picture of `width` × `height` pixels in the format of `path`'s ending; returns the contents
+/// of the file.
 ///
 /// # Errors
 ///
 /// [`Error::PictureFormat`] if `path` ends neither in .png nor in .svg, [`Error::Value`] if width or
-/// height is none of [`SIZES`], [`Error::Plot`] if the drawing has values that cannot be drawn.
+/// height is outside of [`SIZES`], [`Error::Plot`] if the drawing has values that cannot be drawn.
 pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -> Result<Vec<u8>> {
     let is_svg = is_svg(path)?;
     if !SIZES.contains(&width) || !SIZES.contains(&height) {
@@ -173,10 +173,10 @@ pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) ->
     })
 }
 
-/// A PNG; one that is smoothed is drawn larger, so that each of its pixels is the mean of several.
+/// The contents of a PNG. A smoothed one is drawn larger, and each pixel is the mean of several.
 fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, String> {
     let times = if D::SMOOTHED {
-        // Larger pictures have wider lines and need it less.
+        // Larger pictures have wider lines and need less smoothing.
         (SIZES.end() / width.max(height)).clamp(1, 3)
     } else {
         1
@@ -210,7 +210,7 @@ fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(
     canvas.fault.map_or(Ok(()), Err)
 }
 
-/// Whether a picture is an SVG, and not a PNG, by its file's ending.
+/// Whether a picture is an SVG and not a PNG, by its file's ending.
 fn is_svg(path: &Path) -> Result<bool> {
     let ending = path.extension().and_then(|ending| ending.to_str());
     match ending.map(str::to_lowercase).as_deref() {

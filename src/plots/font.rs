@@ -1,8 +1,8 @@
-//! The font of all pictures, DejaVu Sans, which is part of the program.
+//! The font of all pictures: DejaVu Sans, embedded in the program.
 //!
-//! Plotters' own text leaves out what a glyph has free on its left and knows no height but the
-//! font's, so its lines lie unevenly and off the middle. Here plotters only learns which pixels a
-//! text covers; an SVG gets the same size and place.
+//! Plotters' own text ignores the left bearing of glyphs and the height of digits, so its texts lie
+//! unevenly and off the middle. We place the glyphs and pass plotters their pixels; an SVG gets the
+//! same size and position.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,19 +13,19 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontFamily, FontStyle};
 use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle};
 
-/// The font of an SVG: where the first is missing, another one without serifs.
+/// The font of an SVG, and a fallback.
 const FAMILY: &str = "DejaVu Sans, sans-serif";
 
-/// Where plotters' SVG has the baseline of a text that hangs from its point, in em.
+/// The distance from a text's point down to its baseline in plotters' SVG, in em.
 const BASELINE: f64 = 0.76;
 
 /// The height of digits and capital letters of DejaVu Sans, in em.
 const CAPITAL: f64 = 0.729;
 
-/// Below this many pixels an em, text cannot be read.
+/// The smallest em that can be read, in pixels.
 pub const SMALLEST: f64 = 7.0;
 
-/// DejaVu Sans, measured and drawn.
+/// DejaVu Sans.
 #[derive(Debug)]
 pub struct Font {
     face: FontRef<'static>,
@@ -34,16 +34,14 @@ pub struct Font {
 }
 
 impl Font {
-    /// # Errors
-    ///
-    /// None for the font that the program was built with.
+    /// Reads the embedded font.
     pub fn embedded() -> Result<Self, InvalidFont> {
         let face = FontRef::try_from_slice(dejavu::sans::regular())?;
         let scale_per_em = face.height_unscaled() / face.units_per_em().ok_or(InvalidFont)?;
         Ok(Self { face, scale_per_em })
     }
 
-    /// Whether a character has a glyph, and one that leaves a trace.
+    /// Whether a character has a glyph that is not blank.
     pub fn draws(&self, character: char) -> bool {
         let glyph = self.face.glyph_id(character);
         let missing = GlyphId(0);
@@ -61,7 +59,13 @@ impl Font {
         end.into()
     }
 
-    /// The text, or as much of its beginning as fits into so many em, and an ellipsis.
+    /// The width of the widest text in em, 0 for none.
+    pub fn widest<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> f64 {
+        let widths = texts.into_iter().map(|text| self.width(text));
+        widths.fold(0.0, f64::max)
+    }
+
+    /// The text, or its beginning and an ellipsis if it is wider than `width` em.
     pub fn cut(&self, text: &str, width: f64) -> String {
         if self.width(text) <= width {
             return text.to_owned();
@@ -73,7 +77,7 @@ impl Font {
         format!("{}…", text[..length].trim_end())
     }
 
-    /// A text in black; the middle of its width and of its digits' height is `at`.
+    /// A text in black, centred at `at` by its width and its digits' height.
     pub fn text<'a>(&'a self, text: &'a str, at: (i32, i32), em: f64) -> Text<'a> {
         Text {
             font: self,
@@ -90,7 +94,7 @@ impl Font {
         PxScale::from(em as f32 * self.scale_per_em)
     }
 
-    /// The glyphs of a text and where each begins, in pixels.
+    /// The glyphs of a text, and the left end of each in pixels.
     fn places<'a>(&'a self, text: &'a str, em: f64) -> impl Iterator<Item = (GlyphId, f32)> + 'a {
         let face = self.face.as_scaled(self.scale(em));
         let mut start = 0.0;
@@ -106,7 +110,7 @@ impl Font {
     }
 }
 
-/// A text at a place of a picture.
+/// A text at a position.
 pub struct Text<'a> {
     font: &'a Font,
     pub text: &'a str,
@@ -119,24 +123,25 @@ pub struct Text<'a> {
 
 impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let mut text = f.debug_struct("Text");
-        let text = text.field("text", &self.text).field("at", &self.at);
-        text.field("em", &self.em).finish_non_exhaustive()
+        let text = &self.text;
+        f.debug_struct("Text")
+            .field("text", text)
+            .finish_non_exhaustive()
     }
 }
 
 impl Text<'_> {
-    /// In another colour.
+    /// Sets the colour.
     pub fn colour(self, colour: RGBColor) -> Self {
         Self { colour, ..self }
     }
 
-    /// Beginning or ending at its point.
+    /// Aligns the text to its point.
     pub fn align(self, align: HPos) -> Self {
         Self { align, ..self }
     }
 
-    /// Turned so that it reads from below to above.
+    /// Turns the text to read upwards.
     pub fn upwards(self) -> Self {
         Self {
             upwards: true,
@@ -144,7 +149,7 @@ impl Text<'_> {
         }
     }
 
-    /// The upper left corner, where it is not turned.
+    /// The point that plotters takes: the upper left corner of an unturned, left-aligned text.
     pub fn corner(&self) -> (i32, i32) {
         let (x, y) = self.at;
         let rise = self.baseline() - (0.5 * CAPITAL * self.em).round() as i32;
@@ -154,7 +159,7 @@ impl Text<'_> {
         }
     }
 
-    /// How far the baseline is below the upper end, in whole pixels for sharp digits.
+    /// The distance from the upper end to the baseline, in whole pixels for sharp digits.
     fn baseline(&self) -> i32 {
         (BASELINE * self.em).round() as i32
     }
@@ -167,7 +172,7 @@ impl BackendTextStyle for Text<'_> {
         self.colour.to_backend_color()
     }
 
-    /// The size of which plotters' SVG makes our em.
+    /// Plotters' size, of which its SVG makes our em.
     fn size(&self) -> f64 {
         1.24 * self.em
     }

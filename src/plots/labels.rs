@@ -1,8 +1,8 @@
-//! Labels of characters: all are visible and different.
+//! Labels of characters, all visible and different.
 
 use super::font::Font;
 
-/// The label of a character: itself where it can be seen alone, `␣` for the space, else its code
+/// The label of a character: the character if it is visible alone, `␣` for the space, else the code
 /// point.
 pub fn label(character: char, font: &Font) -> String {
     match character {
@@ -13,8 +13,8 @@ pub fn label(character: char, font: &Font) -> String {
     }
 }
 
-/// The label of a context: an ellipsis and as many characters of its end as fit into so many em.
-pub fn of_context(context: &str, room: f64, font: &Font) -> String {
+/// The label of a context: its characters, or an ellipsis and the last ones that fit into `width` em.
+pub fn of_context(context: &str, width: f64, font: &Font) -> String {
     let mut text = String::new();
     let mut before_code_point = false;
     for character in context.chars().rev() {
@@ -22,7 +22,7 @@ pub fn of_context(context: &str, room: f64, font: &Font) -> String {
         let is_code_point = !is_character(&label);
         let apart = !text.is_empty() && (is_code_point || before_code_point);
         let longer = format!("{label}{}{text}", if apart { " " } else { "" });
-        if !text.is_empty() && font.width(&longer) > room {
+        if !text.is_empty() && font.width(&longer) > width {
             return format!("…{text}");
         }
         text = longer;
@@ -31,12 +31,13 @@ pub fn of_context(context: &str, room: f64, font: &Font) -> String {
     text
 }
 
-/// Whether a label is the character itself, as narrow as that is.
+/// Whether a label is a single character, not a code point.
 pub fn is_character(label: &str) -> bool {
     label.chars().nth(1).is_none()
 }
 
-/// A text with the code points of what the font cannot draw, one space between two of them.
+/// The text with code points instead of the characters that the font lacks, a space between two of
+/// them.
 pub fn drawable(text: &str, font: &Font) -> String {
     let mut drawable = String::new();
     let mut after_code_point = false;
@@ -55,8 +56,8 @@ pub fn drawable(text: &str, font: &Font) -> String {
     drawable
 }
 
-/// Whether a character is neither invisible nor combined with the one before it: the standard
-/// library escapes those, and the quotes and the backslash, which can be seen.
+/// Whether a character is visible and does not combine with the one before it. The standard library
+/// escapes those that are not, but also quotes and the backslash.
 fn stands_alone(character: char) -> bool {
     matches!(character, '\'' | '"' | '\\') || character.escape_debug().len() == 1
 }

@@ -1,11 +1,11 @@
-//! Pictures: the heatmap of a matrix (the notes' Figure 1), losses by epoch, step or order, and what
-//! is inside a network: its embedding, activations, gradients and updates.
+//! Pictures: the heatmap of a matrix (the notes' Figure 1), losses by epoch, step or order, and the
+//! embedding, activations, gradients and updates of a network.
 //!
 //! A picture is a PNG or an SVG by its file's ending. The font is part of the program, so a PNG is
-//! the same on a machine without fonts.
+//! the same on every machine.
 //!
-//! Read `drawing` first, then `matrix/heatmap` and `lines/losses`. Both kinds write with `font`, name
-//! characters as `labels` says and mark their axes with `ticks`; `style` has what they look like.
+//! Read `drawing` first, then `matrix/heatmap` and `lines/losses`. Both use `font`, `labels` of
+//! characters, `ticks` of axes and the colours and sizes of `style`.
 
 mod drawing;
 mod font;
@@ -20,4 +20,4 @@ pub use lines::{
     BatchLosses, ByOrder, DevLosses, Histogram, Histograms, LossCurve, Ratios, Scatter,
     TrainingCurves, UpdateRatios,
 };
-pub use matrix::{Context, Heatmap, MatrixImage, Scale};
+pub use matrix::{ContextRow, Heatmap, MatrixImage, Scale};

@@ -1,22 +1,21 @@
-//! Colours, sizes and titles of all pictures.
+//! Colours, sizes and titles of pictures.
 
 use plotters::style::RGBColor;
 
 use super::drawing::Canvas;
 use super::font::Font;
 
-/// The colour of what is shown, if it is one thing.
+/// The main colour of a picture.
 pub const BLUE: RGBColor = RGBColor(8, 81, 156);
 
-/// The colour of what is compared with it or pointed out.
+/// The colour of a comparison or an outline.
 pub const ORANGE: RGBColor = RGBColor(203, 75, 22);
 
 /// The colour of frames and axes.
 pub const GREY: RGBColor = RGBColor(150, 150, 150);
 
-/// The colours of several lines, in their order: after Okabe and Ito's, which colour-blind people can tell apart,
-/// the pale ones darker, for thin lines on white. Black is free for what the lines are compared
-/// with.
+/// The colours of several lines, in order: those of Okabe and Ito, which colour-blind people can tell
+/// apart, the pale ones darker for thin lines on white. Black is free for a comparison.
 pub const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 100, 165),
     RGBColor(213, 94, 0),
@@ -28,7 +27,7 @@ pub const COLOURS: [RGBColor; 8] = [
     RGBColor(125, 125, 125),
 ];
 
-/// The look of a line; sizes are in em.
+/// The style of a line; sizes are in em.
 #[derive(Clone, Copy)]
 pub struct Stroke {
     pub colour: RGBColor,
@@ -45,13 +44,13 @@ pub fn check_number(lines: usize) -> Result<(), String> {
     }
 }
 
-/// The pixels of an em in a picture of lines.
+/// The em of a picture of lines, in pixels.
 pub fn em((width, height): (u32, u32)) -> f64 {
     (f64::from(width) / 75.0).min(f64::from(height) / 47.0)
 }
 
-/// Writes a title into the whole width: a little smaller where that makes it fit, else cut, and
-/// larger than an axis' name in any case.
+/// Writes a title over the whole width, larger than the name of an axis; a long one is smaller, then
+/// cut.
 pub fn draw_title(canvas: &mut dyn Canvas, font: &Font, title: &str, axis_em: f64, middle: i32) {
     let (width, _) = canvas.size();
     let room = 0.95 * f64::from(width);

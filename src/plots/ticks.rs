@@ -1,16 +1,16 @@
-//! The round values along an axis, each with a label that no other one has.
+//! Round values along an axis, each with its own label.
 
 use std::ops::Range;
 
-/// A value on an axis and how it is written.
+/// A value on an axis and its label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
     pub value: f64,
     pub label: String,
 }
 
-/// Multiples of 1, 2 or 5 times a power of ten in a range, about `at_most`; only whole numbers
-/// where values between them do not exist.
+/// Multiples of 1, 2 or 5 times a power of ten in a range, about `at_most`; only whole numbers if the
+/// axis has no others.
 pub fn linear(range: Range<f64>, at_most: usize, whole: bool) -> Vec<Tick> {
     let wanted = (range.end - range.start) / at_most.max(1) as f64;
     if !wanted.is_normal() {
@@ -20,7 +20,7 @@ pub fn linear(range: Range<f64>, at_most: usize, whole: bool) -> Vec<Tick> {
     let magnitude = (wanted.log10().floor() as i32).max(lowest);
     let steps = [(1, magnitude), (2, magnitude), (5, magnitude)];
     let fitting = steps.into_iter().find(|&(mantissa, exponent)| {
-        // Within what rounding does.
+        // A tolerance for rounding.
         decimal(mantissa, exponent) >= wanted * (1.0 - 1e-9)
     });
     let (mantissa, exponent) = fitting.unwrap_or((1, magnitude + 1));
@@ -46,8 +46,7 @@ pub fn linear(range: Range<f64>, at_most: usize, whole: bool) -> Vec<Tick> {
     values.into_iter().map(tick).collect()
 }
 
-/// Zero and round values up to the largest: powers of ten and, over few of them, their double and
-/// fivefold.
+/// Zero and the powers of ten up to the largest value; also 2 and 5 times those if they are few.
 pub fn logarithmic(smallest: f64, largest: f64, whole: bool) -> Vec<Tick> {
     let decades = smallest.log10().floor() as i32..=largest.log10().floor() as i32;
     let mantissas: &[i64] = if decades.clone().count() > 3 {
@@ -72,7 +71,7 @@ pub fn logarithmic(smallest: f64, largest: f64, whole: bool) -> Vec<Tick> {
     std::iter::once(0.0).chain(values).map(tick).collect()
 }
 
-/// Whether numbers from the small to the large one are short without an exponent.
+/// Whether numbers from `small` to `large` are short without an exponent.
 fn is_written_out(small: f64, large: f64) -> bool {
     small > 0.9e-5 && large < 1e7
 }

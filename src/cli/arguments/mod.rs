@@ -33,8 +33,8 @@ pub struct DataArguments {
 }
 
 impl DataArguments {
-    /// The list. A command makes one source and keeps it: standard input is copied as it is read for
-    /// the first time, and a second source would find nothing left there.
+    /// The list. A command makes one source and keeps it: it copies standard input at the first
+    /// reading, and a second source would find nothing left there.
     pub fn source(&self) -> anyhow::Result<Source> {
         check_standard_input(&self.data)?;
         Ok(match self.data.is_empty() {
@@ -43,19 +43,19 @@ impl DataArguments {
         })
     }
 
-    /// The start/end token: the user's, that of the model if there is one, or the lecture's.
+    /// The start/end token: the user's, else the model's, else the lecture's.
     pub fn boundary(&self, model: Option<&Vocabulary>) -> char {
         let learned = model.map(Vocabulary::boundary);
         self.boundary.or(learned).unwrap_or(BOUNDARY)
     }
 
-    /// The files that are read.
+    /// The files to read.
     pub fn files(&self) -> Vec<&Path> {
         self.data.iter().map(PathBuf::as_path).collect()
     }
 }
 
-/// Refuses standard input that is named twice: there is only one list in it.
+/// Refuses standard input named twice: it holds one list.
 pub fn check_standard_input<'a>(
     files: impl IntoIterator<Item = &'a PathBuf>,
 ) -> anyhow::Result<()> {
@@ -69,7 +69,7 @@ pub fn check_standard_input<'a>(
 /// The argument that smooths counts.
 #[derive(Debug, Args)]
 pub struct SmoothingArguments {
-    /// Added to every count before normalising; 0 makes what was never seen impossible [default: 1]
+    /// Count added to every bigram before normalising; with 0 what was never seen is impossible [default: 1]
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true, display_order = 902)]
     pub smoothing: Option<f64>,
 }
@@ -139,7 +139,7 @@ where
     }
 }
 
-/// Parses a finite number in a range, of which `which` tells the user.
+/// Parses a finite number in a range; `which` names the range to the user.
 fn number(text: &str, range: impl RangeBounds<f64>, which: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && range.contains(&value) => Ok(value),
@@ -162,7 +162,7 @@ pub fn above_zero(text: &str) -> Result<f64, String> {
     number(text, (Bound::Excluded(0.0), Bound::Unbounded), "above 0")
 }
 
-/// Parses one of the values of a type of the library, with its docs as their help.
+/// Parses a value of an enum of the library, whose docs are the help.
 pub fn one_of<T>() -> impl TypedValueParser<Value = T>
 where
     T: VariantArray + EnumMessage + FromStr + Copy + Into<&'static str> + Send + Sync,

@@ -151,7 +151,7 @@ fn prepare(lecture: Number, rows: Rows, context: Context) -> anyhow::Result<()> 
         let words = Words::lecture(BOUNDARY)?;
         let bigrams = words.digest().characters + words.digest().words;
         let v = Vocabulary::of(&words)?.len();
-        context.threads.prepare_for(bigrams as usize * v);
+        context.threads.prepare_for_matrix(bigrams as usize * v);
     }
     Ok(())
 }

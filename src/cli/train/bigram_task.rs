@@ -49,7 +49,7 @@ impl Train {
         let vocabulary = lesson.counts.vocabulary();
         context
             .threads
-            .prepare_for(lesson.examples.rows() * vocabulary.len());
+            .prepare_for_matrix(lesson.examples.rows() * vocabulary.len());
         let seed_before = resumed.map(|resumed| resumed.seed);
         let seed = self.seed.or(seed_before).unwrap_or(SEED);
         let options = self.options(before, &lesson)?;

@@ -398,10 +398,10 @@ mod tests {
         let mut generator = Generator::seeded(3).unwrap();
         let columns = *shape.last().unwrap();
         let leaf = |tensor: Tensor| tensor.set_requires_grad(true);
-        let w = leaf(generator.normal(shape).unwrap() * 3.0 + 0.7);
-        let gain = leaf(generator.normal(&[columns]).unwrap());
-        let bias = leaf(generator.normal(&[columns]).unwrap());
-        let direction = generator.normal(shape).unwrap();
+        let w = leaf(generator.randn(shape).unwrap() * 3.0 + 0.7);
+        let gain = leaf(generator.randn(&[columns]).unwrap());
+        let bias = leaf(generator.randn(&[columns]).unwrap());
+        let direction = generator.randn(shape).unwrap();
         tch::set_num_threads(1);
         let mut tape = Tape::default();
         let x = w.tanh();

@@ -1,4 +1,4 @@
-//! The axes of a plane: both are linear.
+//! Two linear axes.
 
 use std::ops::Range;
 
@@ -12,18 +12,18 @@ use crate::plots::font::Font;
 use crate::plots::style::{self, GREY, draw_title};
 use crate::plots::ticks::{self, Tick};
 
-/// The height of a row of a legend, in em.
+/// The distance between two rows of a legend, in em.
 pub const LEGEND_ROW: f64 = 1.5;
 
 /// The middle of a legend's first row, in em from the top.
 pub const LEGEND_TOP: f64 = 4.0;
 
-/// An axis of a plane.
+/// The name and the range of an axis.
 #[derive(Debug, Clone)]
 pub struct Axis<'a> {
     name: &'a str,
     range: Range<f64>,
-    /// Whether there are only whole numbers on it.
+    /// Whether the axis has only whole numbers.
     whole: bool,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Axis<'a> {
         Self { name, range, whole }
     }
 
-    /// An axis on which there are only whole numbers.
+    /// An axis of whole numbers.
     pub fn whole(name: &'a str, range: Range<f64>) -> Self {
         let whole = true;
         Self { name, range, whole }
@@ -44,9 +44,9 @@ impl<'a> Axis<'a> {
     }
 }
 
-/// The axes and their ends in pixels; all grows with the picture.
+/// The axes and their ends in pixels; all sizes grow with the picture.
 pub struct Axes<'a> {
-    /// Of the numbers.
+    /// The em of the labels, in pixels.
     pub em: f64,
     pub left: i32,
     pub right: i32,
@@ -59,7 +59,7 @@ pub struct Axes<'a> {
 }
 
 impl<'a> Axes<'a> {
-    /// Draws the axes below a title and room for so many rows of a legend.
+    /// Draws the axes below a title and `legend_rows` rows of a legend.
     pub fn draw(
         canvas: &mut dyn Canvas,
         font: &Font,
@@ -73,10 +73,11 @@ impl<'a> Axes<'a> {
         let (top, bottom) = (above * em, f64::from(height) - 4.0 * em);
         let room = (bottom - top) / (2.5 * em);
         let vertical_ticks = vertical.ticks(room.min(10.0));
-        let left = (3.3 + widest(&vertical_ticks, font)) * em;
+        let widest = |ticks: &[Tick]| font.widest(ticks.iter().map(|tick| tick.label.as_str()));
+        let left = (3.3 + widest(&vertical_ticks)) * em;
         let widest = match horizontal.whole {
             true => font.width(&format!("{:.0}", horizontal.range.end)),
-            false => widest(&horizontal.ticks(12.0), font),
+            false => widest(&horizontal.ticks(12.0)),
         };
         let right = f64::from(width) - (0.5 * widest + 0.5).max(2.5) * em;
         let room = (right - left) / ((2.0 + widest) * em);
@@ -134,23 +135,23 @@ impl<'a> Axes<'a> {
         )
     }
 
-    /// A line so many em wide.
+    /// The style of a line of `ems` em.
     pub fn stroke(&self, colour: RGBColor, ems: f64) -> ShapeStyle {
         colour.stroke_width(self.pixels(ems))
     }
 
-    /// The width of something in pixels, one at least.
+    /// A width in pixels, at least one.
     pub fn pixels(&self, ems: f64) -> u32 {
         self.ems(ems).max(1) as u32
     }
 
-    /// So many em as pixels.
+    /// Converts em to pixels.
     pub fn ems(&self, ems: f64) -> i32 {
         (ems * self.em).round() as i32
     }
 }
 
-/// From the first to the last of some epochs or steps; a single one is in the middle.
+/// The range from the first to the last epoch or step; a single one is in the middle.
 pub fn span(steps: impl Iterator<Item = u64> + Clone) -> Range<f64> {
     let first = steps.clone().min().unwrap_or(0) as f64;
     let last = steps.max().unwrap_or(1) as f64;
@@ -161,20 +162,20 @@ pub fn span(steps: impl Iterator<Item = u64> + Clone) -> Range<f64> {
     }
 }
 
-/// From below the lowest to above the highest of some values, as close as they may be.
+/// A range around values, however close they are.
 pub fn around(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = ends(values);
     let largest = low.abs().max(high.abs());
     let span = match high - low {
         0.0 if largest == 0.0 => 1.0,
         0.0 => largest,
-        // So much that rounding leaves something of it.
+        // A span that is not lost in rounding.
         span => span.max(1e-9 * largest),
     };
     low - 0.05 * span..high + 0.05 * span
 }
 
-/// The same of losses: a tenth apart at least, so that a flat curve looks flat.
+/// A range around losses, over at least a tenth, so that a flat curve looks flat.
 pub fn around_losses(losses: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = ends(losses);
     let margin = 0.05 * (high - low).max(0.1).max(1e-9 * high.abs());
@@ -185,10 +186,4 @@ fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
     })
-}
-
-/// The width of the widest label, in em.
-fn widest(ticks: &[Tick], font: &Font) -> f64 {
-    let widths = ticks.iter().map(|tick| font.width(&tick.label));
-    widths.fold(0.0, f64::max)
 }

@@ -1,4 +1,4 @@
-//! Lines through points, and the legend that names them.
+//! Lines between axes, and a legend.
 
 use super::axes::{Axes, Axis};
 use super::legend::Legend;
@@ -12,15 +12,15 @@ pub struct Curves<'a> {
     pub horizontal: Axis<'a>,
     pub vertical: Axis<'a>,
     pub legend: Legend,
-    /// In the order in which they are drawn.
+    /// The lines, in the order of drawing.
     pub lines: Vec<Line>,
 }
 
-/// A line through points of the plane from left to right; a single point is drawn as one.
+/// A line through points from left to right; a single point is a circle.
 pub struct Line {
     pub stroke: Stroke,
     pub points: Vec<(f64, f64)>,
-    /// Whether only its points are drawn, if there is a gap between them.
+    /// Whether only the points are drawn, and only if there are gaps between them.
     is_dotted: bool,
 }
 
@@ -76,8 +76,8 @@ impl Line {
 
 /// The lines through points from left to right.
 ///
-/// Of the points above each other, which may be thousands, only the extremes are left. A line ends
-/// where the next one turns back: plotters' corners stick out the further the sharper they are.
+/// Of points above each other, which may be thousands, only the extremes are kept. A line ends at a
+/// sharp corner, since plotters' sharp corners stick out.
 fn lines(points: &[(i32, i32)]) -> Vec<Vec<(i32, i32)>> {
     let columns = points.chunk_by(|(one, _), (other, _)| one == other);
     let extremes = columns.flat_map(|column| {
@@ -103,7 +103,7 @@ fn lines(points: &[(i32, i32)]) -> Vec<Vec<(i32, i32)>> {
     lines
 }
 
-/// Whether the way from a point over a corner to the next has an angle below 90°.
+/// Whether a line turns by more than 90° at a corner.
 fn turns_back(before: (i32, i32), corner: (i32, i32), after: (i32, i32)) -> bool {
     let way = |from: i32, to: i32| i64::from(to) - i64::from(from);
     let along_x = way(before.0, corner.0) * way(corner.0, after.0);

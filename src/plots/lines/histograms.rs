@@ -1,4 +1,4 @@
-//! Distributions of numbers: the densities of several series in one plane.
+//! Distributions: the densities of several series of numbers in one picture.
 
 use super::axes::{Axis, around};
 use super::curves::Curves;
@@ -8,25 +8,25 @@ use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{COLOURS, Stroke, check_number};
 
-/// As torch.histogram has by default.
+/// The default of torch.histogram.
 const BINS: usize = 100;
 
-/// Numbers whose density is a line.
+/// A series of numbers, whose density is a line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram<'a> {
-    /// Written into the legend, and cut where it is too long.
+    /// The name in the legend, cut if it is too long.
     pub name: &'a str,
     /// The numbers, in any order, finite, at least one.
     pub values: &'a [f32],
 }
 
 /// The densities of at most 8 series, each over 100 bins from its lowest to its highest number; the
-/// area below a line is 1. Numbers that are all equal have no density, but a vertical line.
+/// area below a line is 1. A series of equal numbers is a vertical line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histograms<'a> {
-    /// Written above the plane.
+    /// The title above the axes.
     pub title: &'a str,
-    /// What the numbers are: the name of the horizontal axis.
+    /// The name of the horizontal axis: of the numbers.
     pub horizontal: &'a str,
     /// The series, in the order of the legend.
     pub series: &'a [Histogram<'a>],
@@ -82,12 +82,12 @@ impl Drawing for Histograms<'_> {
     }
 }
 
-/// The density of numbers from the lowest to the highest.
+/// The density of a series between its lowest and its highest number.
 #[derive(Debug, PartialEq)]
 struct Density {
     low: f64,
     high: f64,
-    /// Of the bins; none where all numbers are equal.
+    /// The heights of the bins; none if all numbers are equal.
     heights: Vec<f64>,
 }
 
@@ -106,7 +106,7 @@ impl Density {
         }
         let mut counts = [0_usize; BINS];
         for &value in values {
-            // The last bin has its end.
+            // The last bin includes its end.
             let bin = ((f64::from(value) - low) / width) as usize;
             counts[bin.min(BINS - 1)] += 1;
         }

@@ -1,4 +1,4 @@
-//! The legend of lines: their names, between the title and the axes.
+//! The legend: names of lines, between the title and the axes.
 
 use plotters::style::text_anchor::HPos;
 
@@ -8,13 +8,13 @@ use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{self, Stroke};
 
-/// The greatest width of an entry in columns, in em; two of these fit into every picture.
+/// The greatest width of an entry in columns, in em; two fit into every picture.
 const WIDEST: f64 = 31.0;
 
-/// The width of an entry beside its text: a piece of a line, and a gap.
+/// The width of an entry without its text, in em: a piece of a line, and gaps.
 const BESIDE: f64 = 4.0;
 
-/// The most that is free on the left and right of the axes, in em.
+/// The most room left and right of the axes, in em.
 const AROUND: f64 = 12.0;
 
 /// The greatest width of a text with a row of its own, in em.
@@ -32,25 +32,24 @@ impl Stroke {
     }
 }
 
-/// Entries and their places.
+/// Entries and their positions.
 pub struct Legend {
     entries: Vec<Entry>,
-    /// The rows for which there is room above the axes.
+    /// The rows that there is room for above the axes.
     pub rows: usize,
-    /// The entries of a column.
+    /// The number of entries in a column.
     in_column: usize,
     /// The width of a column, in em.
     column: f64,
 }
 
 impl Legend {
-    /// Entries in as few rows as a picture of `size` pixels allows.
+    /// Puts entries into as few rows as a picture of `size` pixels allows.
     pub fn in_columns(mut entries: Vec<Entry>, size: (u32, u32), font: &Font) -> Self {
         for entry in &mut entries {
             entry.text = font.cut(&labels::drawable(&entry.text, font), WIDEST - BESIDE);
         }
-        let widths = entries.iter().map(|entry| font.width(&entry.text));
-        let column = widths.fold(0.0, f64::max) + BESIDE;
+        let column = font.widest(entries.iter().map(|entry| entry.text.as_str())) + BESIDE;
         let room = f64::from(size.0) / style::em(size) - AROUND;
         let columns = ((room / column) as usize).max(1);
         let rows = entries.len().div_ceil(columns);
@@ -62,12 +61,11 @@ impl Legend {
         }
     }
 
-    /// Entries one below the other; two rows are the least, so that pictures with one look alike.
+    /// Puts each entry into a row of its own, with room for at least two, so that pictures with one
+    /// look alike.
     pub fn in_rows(entries: impl IntoIterator<Item = Entry>, font: &Font) -> Self {
-        let mut entries: Vec<Entry> = entries.into_iter().collect();
-        for entry in &mut entries {
-            entry.text = font.cut(&entry.text, ROW);
-        }
+        let cut = |entry: Entry| entry.stroke.entry(font.cut(&entry.text, ROW));
+        let entries: Vec<Entry> = entries.into_iter().map(cut).collect();
         Self {
             rows: entries.len().max(2),
             in_column: entries.len(),
@@ -76,7 +74,7 @@ impl Legend {
         }
     }
 
-    /// Draws the entries column by column: a piece of a line, and what the line is.
+    /// Draws the entries column by column, each with a piece of its line.
     pub fn draw(&self, canvas: &mut dyn Canvas, axes: &Axes, font: &Font) {
         for (index, entry) in self.entries.iter().enumerate() {
             let (column, row) = (index / self.in_column, index % self.in_column);

@@ -1,4 +1,4 @@
-//! Losses: of each epoch or step of a training, of its batches, and by the order of n-grams.
+//! Losses by epoch or step of a training, of batches, and by the order of n-grams.
 
 use std::ops::Range;
 
@@ -14,12 +14,12 @@ use crate::plots::style::{BLUE, ORANGE, Stroke};
 const LOSS: &str = "loss (nats per character)";
 const TITLE: &str = "Loss of the network";
 
-/// The losses of a training; both axes are linear, the loss in nats. The legend has the last one.
+/// The losses of a training by epoch. The legend has the last one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossCurve<'a> {
-    /// The epochs and their losses, finite.
+    /// Epochs and losses in nats, finite.
     pub losses: &'a [(u64, f32)],
-    /// The average NLL of the counting model on the same data, finite: the line to come down to.
+    /// The average NLL of the counting model on the same data, finite, for comparison.
     pub counting_nll: f64,
 }
 
@@ -60,14 +60,12 @@ impl Drawing for LossCurve<'_> {
     }
 }
 
-/// The losses of a training in steps; both axes are linear. The legend has the last train loss and
-/// the lowest dev loss.
+/// The losses of a training by step. The legend has the last train loss and the lowest dev loss.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingCurves<'a> {
-    /// Steps and the losses on what the network learns from, in nats, finite, in the order of the
-    /// steps.
+    /// Steps and train losses in nats, finite, in the order of the steps.
     pub train: &'a [(u64, f64)],
-    /// The same on words held out, where there are any; each is drawn as a point.
+    /// Steps and dev losses in nats, finite, in the order of the steps; each is a point.
     pub dev: &'a [(u64, f64)],
 }
 
@@ -109,12 +107,12 @@ impl Drawing for TrainingCurves<'_> {
     }
 }
 
-/// The losses of batches, or means of some of them; both axes are linear.
+/// The losses of batches, or means of some of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchLosses<'a> {
-    /// What the losses are, such as their logarithm.
+    /// The name of the vertical axis.
     pub vertical: &'a str,
-    /// Steps and their losses, finite, in the order of the steps.
+    /// Steps and losses, finite, in the order of the steps.
     pub losses: &'a [(u64, f64)],
 }
 
@@ -140,17 +138,17 @@ impl Drawing for BatchLosses<'_> {
     }
 }
 
-/// The dev losses of a way of smoothing.
+/// The dev losses of a smoothing by order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DevLosses {
-    /// What it is called.
+    /// The name of the smoothing.
     pub name: String,
-    /// For every order from 1 on, in nats, finite.
+    /// The loss of each order from 1 on, in nats, finite.
     pub losses: Vec<f64>,
 }
 
-/// Dev losses by order; the legend has the lowest of each line. At most three lines, of which the
-/// last is drawn in the darkest colour.
+/// Dev losses by order, at most three lines. The legend has the lowest loss of each; the last line is
+/// the darkest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ByOrder {
     /// The lines.
@@ -171,12 +169,10 @@ impl Drawing for ByOrder {
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
-        // One line has the colour of the others' last, two have the first and the last.
-        let colours = [ORANGE, RGBColor(90, 90, 90), BLUE];
         let colours = match self.lines.len() {
             1 => vec![BLUE],
             2 => vec![ORANGE, BLUE],
-            _ => colours.to_vec(),
+            _ => vec![ORANGE, RGBColor(90, 90, 90), BLUE],
         };
         let strokes = || {
             self.lines
@@ -237,7 +233,7 @@ fn range<'a>(points: impl IntoIterator<Item = &'a (f64, f64)>) -> Range<f64> {
     around_losses(points.into_iter().map(|&(_, loss)| loss))
 }
 
-/// Refuses losses that have no place in a plane.
+/// Refuses losses that are not finite.
 fn check(what: &str, mut losses: impl Iterator<Item = (u64, f64)>) -> Result<(), String> {
     match losses.find(|(_, loss)| !loss.is_finite()) {
         Some((at, loss)) => Err(format!("the {what} {at} is {loss}")),

@@ -1,4 +1,4 @@
-//! The characters as points of a plane: an embedding of two dimensions.
+//! A two-dimensional embedding: characters at their points.
 
 use std::f64::consts::PI;
 
@@ -12,26 +12,26 @@ use crate::plots::style::BLUE;
 
 const LINE: RGBColor = RGBColor(110, 110, 110);
 
-/// The radius of a circle in em, where there are not too many.
+/// The largest radius of a circle, in em.
 const RADIUS: f64 = 1.35;
 
-/// The share of the plane that circles may cover; there has to be room to move them apart.
+/// The share of the area that circles may cover; the rest is room to move them apart.
 const COVERED: f64 = 0.25;
 
 /// The white edge of a circle, in em.
 const EDGE: f64 = 0.12;
 
-/// How often circles are moved apart at most.
+/// The most rounds of moving circles apart.
 const ROUNDS: usize = 300;
 
-/// The angle of a sunflower: points one after the other at it lie evenly around the first.
+/// The golden angle, at which sunflowers spread their seeds evenly, in radians.
 const GOLDEN: f64 = 2.399_963;
 
-/// Characters at points of a plane, each in a circle. Circles that would cover each other are moved
-/// apart, and a line shows where their points are.
+/// Characters at points, each in a circle. Circles that would cover each other are moved apart, and a
+/// line leads to the point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scatter<'a> {
-    /// Written above the plane.
+    /// The title above the axes.
     pub title: &'a str,
     /// The name of the horizontal axis.
     pub horizontal: &'a str,
@@ -39,7 +39,7 @@ pub struct Scatter<'a> {
     pub vertical: &'a str,
     /// The character of each point, `V`.
     pub characters: &'a [char],
-    /// Where each character is, `[V, 2]`, finite.
+    /// The point of each character, `[V, 2]`, finite.
     pub points: &'a [(f64, f64)],
 }
 
@@ -70,7 +70,7 @@ impl Drawing for Scatter<'_> {
             canvas.line(&[point, middle], axes.stroke(LINE, 0.08));
             canvas.circle(point, axes.pixels(0.2), LINE);
         }
-        // Where circles cover each other after all, the edges tell them apart.
+        // The edges tell circles apart that still cover each other.
         let radius = circles.radius.round() as u32;
         let edge = radius + axes.pixels(EDGE);
         for (&character, middle) in self.characters.iter().zip(circles.middles()) {
@@ -110,7 +110,7 @@ impl Circles {
         circles
     }
 
-    /// Circles with the same middle could be moved into any direction: this gives each its own.
+    /// Moves circles with the same middle a little, each into its own direction.
     fn part_equal(&mut self) {
         let mut order: Vec<usize> = (0..self.middles.len()).collect();
         let middles = &self.points;
@@ -128,12 +128,12 @@ impl Circles {
         }
     }
 
-    /// Moves circles that are closer than `least` apart, within two corners of the plane.
+    /// Moves circles closer than `least` apart, within the rectangle of two corners.
     fn move_apart(&mut self, least: f64, [(left, top), (right, bottom)]: [(f64, f64); 2]) {
         let middles = &mut self.middles;
         let mut order: Vec<usize> = (0..middles.len()).collect();
         for _ in 0..ROUNDS {
-            // Only neighbours from left to right can be close.
+            // Sorted from left to right, only neighbours can be close.
             order.sort_by(|&one, &other| middles[one].0.total_cmp(&middles[other].0));
             let mut is_done = true;
             for (index, &one) in order.iter().enumerate() {

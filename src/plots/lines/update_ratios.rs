@@ -1,4 +1,4 @@
-//! Update-to-data ratios: the size of updates beside that of the weights, step by step.
+//! Update-to-data ratios: the size of updates relative to the weights, by step.
 
 use plotters::style::BLACK;
 
@@ -10,28 +10,28 @@ use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{COLOURS, Stroke, check_number};
 
-/// The ratio that is about right: a thousandth.
+/// The logarithm of a good ratio, a thousandth.
 const WANTED: f64 = -3.0;
 const WANTED_NAME: &str = "-3: a thousandth";
 
-/// A line has at most so many points: more would only be bands that hide each other.
+/// The most points of a line: more would be bands that hide each other.
 const POINTS: usize = 1000;
 
 /// The ratios of a matrix of weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ratios<'a> {
-    /// Written into the legend, and cut where it is too long.
+    /// The name in the legend, cut if it is too long.
     pub name: &'a str,
-    /// The decimal logarithm of update / data of every step, from step 0 on, not NaN. Where it is
-    /// infinite, as that of weights without a gradient, the line has a gap.
+    /// The decimal logarithm of update / data of each step from 0 on, not NaN. At an infinite one, as
+    /// of weights without a gradient, the line has a gap.
     pub ratios: &'a [f64],
 }
 
-/// The update-to-data ratios of at most 8 matrices, and a black line at -3, which is about where
-/// they should be. Of more than 1000 steps, some are drawn together, as their mean.
+/// The update-to-data ratios of at most 8 matrices, and a black line at -3, about where they should
+/// be. More than 1000 steps are drawn as means of several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateRatios<'a> {
-    /// Written above the plane.
+    /// The title above the axes.
     pub title: &'a str,
     /// The matrices, in the order of the legend.
     pub series: &'a [Ratios<'a>],
@@ -94,11 +94,11 @@ impl Drawing for UpdateRatios<'_> {
     }
 }
 
-/// Steps, each the middle of those that are drawn together, and their mean ratio.
+/// Points of a line without a gap: the middle of the steps drawn together, and their mean ratio.
 type Stretch = Vec<(f64, f64)>;
 
-/// The points of a line from gap to gap, with so many steps together. There is a gap where none of
-/// these has a finite ratio.
+/// The points of a line from gap to gap, each of `together` steps. A gap is where no ratio of these is
+/// finite.
 fn stretches(ratios: &[f64], together: usize) -> Vec<Stretch> {
     let points = ratios.chunks(together).enumerate().map(|(index, chunk)| {
         let finite = chunk.iter().filter(|ratio| ratio.is_finite());

@@ -1,4 +1,4 @@
-//! The text in the heatmap's cells.
+//! The text in the cells of a heatmap.
 
 use plotters::style::RGBColor;
 
@@ -6,26 +6,26 @@ use crate::plots::drawing::Canvas;
 use crate::plots::font::{Font, SMALLEST};
 use crate::plots::labels::is_character;
 
-/// From one baseline to the next, in em: no line touches the one below.
+/// The distance between two baselines, in em: no line touches the one below.
 const LINE: f64 = 1.15;
 
-/// How much of a cell's width and height its text may fill; less where cells have outlines.
+/// The share of a cell's width and height that its text may fill; less if cells have outlines.
 const FILLED: f64 = 0.88;
 const FILLED_INSIDE_OUTLINES: f64 = 0.8;
 
-/// A size, the same in all cells, and what is written in it.
+/// The text of all cells, in one size.
 pub struct CellText<'a> {
     font: &'a Font,
-    /// Of both characters of a bigram; none where only values are written.
+    /// The labels of both characters of a bigram; `None` if only values are written.
     labels: Option<&'a [String]>,
     em: f64,
-    /// The decimals of the values; without room for them, only the bigrams are written.
+    /// The decimals of the values; `None` if there is only room for the bigrams.
     decimals: Option<usize>,
 }
 
 impl<'a> CellText<'a> {
-    /// The text that can be read in cells of this width and height: bigrams and values with so many
-    /// decimals, or only one of these.
+    /// Finds the text that can be read in cells of a width and a height: bigrams and values, or one of
+    /// them; `None` if there is no room.
     pub fn fitting(
         (width, height): (f64, f64),
         (values, decimals): (&[f64], usize),
@@ -33,7 +33,7 @@ impl<'a> CellText<'a> {
         font: &'a Font,
     ) -> Option<Self> {
         let cell = width.min(height);
-        // Also keeps from measuring millions of values.
+        // An early return, before millions of values are measured.
         if cell < SMALLEST {
             return None;
         }
@@ -90,11 +90,10 @@ impl<'a> CellText<'a> {
     }
 }
 
-/// How many em the widest bigram takes, and in how many lines.
+/// The width of the widest bigram in em, and its lines.
 fn size_of_bigrams(labels: &[String], font: &Font) -> (f64, usize) {
-    let width = |label: &String| font.width(label);
-    let (short, long): (Vec<_>, Vec<_>) = labels.iter().partition(|label| is_character(label));
-    let pair = 2.0 * short.into_iter().map(width).fold(0.0, f64::max);
-    let widest = long.iter().copied().map(width).fold(pair, f64::max);
-    (widest, if long.is_empty() { 1 } else { 2 })
+    let labels = labels.iter().map(String::as_str);
+    let (short, long): (Vec<&str>, Vec<&str>) = labels.partition(|label| is_character(label));
+    let lines = if long.is_empty() { 1 } else { 2 };
+    ((2.0 * font.widest(short)).max(font.widest(long)), lines)
 }

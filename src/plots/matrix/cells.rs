@@ -29,8 +29,8 @@ pub fn draw(
     }
 }
 
-/// Draws one picture of all cells, where they are too small to be drawn one by one; where several
-/// fall into one pixel, the largest value counts.
+/// Draws cells that are too small to be drawn one by one as one image; a pixel of several cells shows
+/// the largest value.
 pub fn draw_as_pixels(
     canvas: &mut dyn Canvas,
     layout: &Layout,

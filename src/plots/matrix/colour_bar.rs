@@ -1,4 +1,4 @@
-//! The bar that says which value has which colour.
+//! The colour bar: the colours of values.
 
 use plotters::style::text_anchor::HPos;
 use plotters::style::{BLACK, Color, WHITE};
@@ -9,7 +9,7 @@ use crate::plots::drawing::Canvas;
 use crate::plots::font::{Font, SMALLEST};
 use crate::plots::style::GREY;
 
-/// Draws the bar to the right of the matrix, its name above, line by line.
+/// Draws the bar to the right of the matrix, with the lines of its name above.
 pub fn draw(
     canvas: &mut dyn Canvas,
     layout: &Layout,
@@ -29,7 +29,7 @@ pub fn draw(
         let corners = [(left, upper), (right, lower)];
         canvas.rectangle(corners, colour.filled());
     }
-    // White has no end on white.
+    // A frame, since white has no edge on white.
     if [0.0, 1.0]
         .map(|end| colours.colour_at(end))
         .contains(&WHITE)
@@ -43,9 +43,9 @@ pub fn draw(
     let room = f64::from(layout.bar) / em;
     let ticks = colours.ticks((room / 2.0).min(9.0) as usize, whole);
     let beside = right + layout.ems(0.5);
-    let widths = ticks.iter().map(|tick| font.width(&tick.label));
+    let widest = font.widest(ticks.iter().map(|tick| tick.label.as_str()));
     let free = f64::from(layout.width - beside - layout.ems(0.2));
-    let tick_em = em.min(free / widths.fold(0.0, f64::max));
+    let tick_em = em.min(free / widest);
     let mut highest = i32::MAX;
     for tick in &ticks {
         let share = colours.share(tick.value);

@@ -1,15 +1,14 @@
-//! Colours of values: of the heatmap from the palest to the darkest of the Blues scale, of other
-//! matrices from black to white.
+//! Colours of values: the Blues scale for a heatmap, black to white for other matrices.
 
 use colorgrad::Gradient;
 use plotters::prelude::*;
 
 use crate::plots::ticks::{self, Tick};
 
-/// The way in which values become colours.
+/// The mapping of values to colours.
 ///
-/// Linear is in proportion, from the lowest value, or 0 where none is below it, to the highest.
-/// Logarithmic is by the logarithm of 1 + value / smallest value above 0, for values from 0.
+/// Linear runs from the lowest value, or 0 if none is lower, to the highest. Logarithmic is by
+/// `ln(1 + value / smallest value above 0)`, for values from 0.
 #[derive(
     Debug,
     Clone,
@@ -23,9 +22,9 @@ use crate::plots::ticks::{self, Tick};
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum Scale {
-    /// In proportion to the value
+    /// Proportional to the value
     Linear,
-    /// By the value's logarithm, which also shows what is rare; 0 is the palest
+    /// Proportional to the value's logarithm, which also shows what is rare; 0 is the palest
     Log,
 }
 
@@ -43,7 +42,7 @@ impl Scale {
             positive += usize::from(value > 0.0);
             pale += usize::from(value > 0.0 && value < thousandth);
         }
-        // The median is below the thousandth if more than half of the values are.
+        // More than half of the values are below the thousandth, so the median is.
         if 2 * pale > positive {
             Self::Log
         } else {
@@ -68,9 +67,20 @@ enum Colours {
 }
 
 impl ColourScale {
-    /// For finite values, none of them below 0 on the logarithmic scale.
-    pub fn new(values: &[f64], scale: Scale) -> Self {
-        let low = values.iter().copied().fold(0.0, f64::min);
+    /// The Blues scale for finite values, none of them below 0 if it is logarithmic.
+    pub fn blues(values: &[f64], scale: Scale) -> Self {
+        let blues = Colours::Blues(colorgrad::preset::blues());
+        Self::new(values, 0.0, scale, blues)
+    }
+
+    /// A linear scale from black for the lowest finite value to white for the highest.
+    pub fn greys(values: &[f64]) -> Self {
+        Self::new(values, f64::INFINITY, Scale::Linear, Colours::Greys)
+    }
+
+    /// A scale from the lowest value, at most `lowest`, to the highest.
+    fn new(values: &[f64], lowest: f64, scale: Scale, colours: Colours) -> Self {
+        let low = values.iter().copied().fold(lowest, f64::min);
         let high = values.iter().copied().fold(low, f64::max);
         let high = if high > low { high } else { low + 1.0 };
         let positive = values.iter().copied().filter(|&value| value > 0.0);
@@ -79,24 +89,11 @@ impl ColourScale {
             low,
             high,
             unit: positive.fold(high, f64::min),
-            colours: Colours::Blues(colorgrad::preset::blues()),
+            colours,
         }
     }
 
-    /// In proportion, from black for the lowest of some finite values to white for the highest.
-    pub fn greys(values: &[f64]) -> Self {
-        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = values.iter().copied().fold(low, f64::max);
-        Self {
-            scale: Scale::Linear,
-            low,
-            high: if high > low { high } else { low + 1.0 },
-            unit: 1.0,
-            colours: Colours::Greys,
-        }
-    }
-
-    /// The place of a value from the lowest colour (0) to the highest (1).
+    /// The position of a value between the lowest colour (0) and the highest (1).
     pub fn share(&self, value: f64) -> f64 {
         match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
@@ -121,10 +118,10 @@ impl ColourScale {
         }
     }
 
-    /// The labels beside a scale that is about `room` labels high.
-    pub fn ticks(&self, room: usize, whole: bool) -> Vec<Tick> {
+    /// The ticks of a colour bar, about `at_most`.
+    pub fn ticks(&self, at_most: usize, whole: bool) -> Vec<Tick> {
         match self.scale {
-            Scale::Linear => ticks::linear(self.low..self.high, room, whole),
+            Scale::Linear => ticks::linear(self.low..self.high, at_most, whole),
             Scale::Log => ticks::logarithmic(self.unit, self.high, whole),
         }
     }
@@ -154,14 +151,14 @@ mod tests {
 
     #[test]
     fn text_is_black_on_the_palest_and_white_on_the_darkest_cell() {
-        let scale = ColourScale::new(&[0.0, 1.0], Scale::Linear);
+        let scale = ColourScale::blues(&[0.0, 1.0], Scale::Linear);
         assert_eq!(readable_on(scale.colour(0.0)), BLACK);
         assert_eq!(readable_on(scale.colour(1.0)), WHITE);
     }
 
     #[test]
     fn the_logarithmic_scale_tells_0_1_and_10_apart() {
-        let scale = ColourScale::new(&[0.0, 1.0, 10.0, 1e5], Scale::Log);
+        let scale = ColourScale::blues(&[0.0, 1.0, 10.0, 1e5], Scale::Log);
         assert_eq!(scale.share(0.0), 0.0);
         assert_eq!(scale.share(1e5), 1.0);
         assert!(scale.share(1.0) > 0.05 && scale.share(10.0) > 3.0 * scale.share(1.0));

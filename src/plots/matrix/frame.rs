@@ -8,31 +8,20 @@ use crate::plots::font::Font;
 use crate::plots::labels::is_character;
 use crate::plots::style::{GREY, draw_title};
 
-/// What is written along the rows and the columns of a matrix.
+/// The labels of the rows and the columns of a matrix, and their names.
 pub struct Labels<'a> {
     pub rows: Vec<String>,
     pub columns: Vec<String>,
-    /// What a row is.
+    /// The name of the rows.
     pub row: &'a str,
-    /// What a column is; the first of these that there is room for.
+    /// Names of the columns; the first that fits is drawn.
     pub column: &'a [&'a str],
 }
 
-impl Labels<'_> {
-    /// How many rows there are, and how many em their widest label has.
-    pub fn widest_row(&self, font: &Font) -> (usize, f64) {
-        widest(&self.rows, font)
-    }
-
-    /// The same of the columns.
-    pub fn widest_column(&self, font: &Font) -> (usize, f64) {
-        widest(&self.columns, font)
-    }
-}
-
-fn widest(labels: &[String], font: &Font) -> (usize, f64) {
-    let widths = labels.iter().map(|label| font.width(label));
-    (labels.len(), widths.fold(0.0, f64::max))
+/// The number of labels, and the width of the widest in em.
+pub fn widest(labels: &[String], font: &Font) -> (usize, f64) {
+    let texts = labels.iter().map(String::as_str);
+    (labels.len(), font.widest(texts))
 }
 
 /// Draws the labels of rows and columns, their names, the title, and a frame around the matrix.
@@ -48,7 +37,7 @@ pub fn draw(canvas: &mut dyn Canvas, layout: &Layout, font: &Font, labels: &Labe
     let at = (layout.ems(1.0), layout.top + layout.rows.pixels / 2);
     canvas.text(&font.text(labels.row, at, layout.em).upwards());
 
-    // As many labels as can stand side by side.
+    // Labels that have no room side by side are left out.
     let every = |label_em: f64, cells: &Cells| (1.2 * label_em / cells.size()).ceil().max(1.0);
     let every_column = every(layout.column_em, &layout.columns) as usize;
     let every_row = every(layout.row_em, &layout.rows) as usize;
@@ -73,7 +62,7 @@ pub fn draw(canvas: &mut dyn Canvas, layout: &Layout, font: &Font, labels: &Labe
             canvas.text(&font.text(label, at, layout.row_em).align(HPos::Right));
         }
     }
-    // Around the matrix: a cell may be as small as a pixel.
+    // The frame is outside of the matrix: a cell may be as small as a pixel.
     let corners = [
         (layout.left - 1, layout.top - 1),
         (layout.right(), layout.bottom()),

@@ -1,11 +1,11 @@
-//! The heatmap of the bigrams (the notes' Figure 1, with text that can be read everywhere) or of a
-//! word, with a row for each of its characters.
+//! The heatmap of bigrams (the notes' Figure 1, with text that is readable in every cell) or of a
+//! word, with a row for each place in it.
 
 use plotters::style::Color;
 
 use super::cell_text::CellText;
 use super::colour_scale::{ColourScale, Scale};
-use super::frame::{self, Labels};
+use super::frame::{self, Labels, widest};
 use super::layout::Layout;
 use super::{cells, colour_bar};
 use crate::data::Vocabulary;
@@ -14,49 +14,47 @@ use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::ORANGE;
 
-/// How wide the label of a context may be, in em.
+/// The greatest width of the label of a context, in em.
 const CONTEXT: f64 = 6.0;
 
-/// The pixels of a picture's height for each context, the title and the like included.
+/// The height of a picture for each context, title and margins included, in pixels.
 const PIXELS_PER_CONTEXT: u32 = 10;
 
 /// A matrix and the texts around it.
 ///
-/// Each cell has the colour of its value in the Blues scale and, where there is room, its bigram
-/// and value in black or white, whichever has more contrast there. Where there is no room for
-/// both, there is only the bigram, and in yet smaller cells nothing. Below longer contexts there
-/// are only values. A character that the font does not have, or that cannot be seen alone, is named
-/// by its code point.
+/// Each cell has the colour of its value in the Blues scale and, if there is room, its bigram and
+/// value in black or white, whichever has more contrast. Smaller cells have only the bigram, yet
+/// smaller ones nothing; with contexts, cells have only values. The label of a character that the font
+/// lacks or that is not visible alone is its code point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heatmap {
     /// The characters of the columns, `V`.
     pub vocabulary: Vocabulary,
-    /// What the rows are, `R`, from above; `None` are the characters of the vocabulary, one each.
-    pub contexts: Option<Vec<Context>>,
+    /// The rows, `R`, from above; `None` for one row for each character of the vocabulary.
+    pub contexts: Option<Vec<ContextRow>>,
     /// The value of each next character after each context, `[R, V]`, finite.
     pub values: Vec<f64>,
-    /// How values become colours; `None` is [`Scale::for_values`].
+    /// The scale of the colours; `None` is [`Scale::for_values`].
     pub scale: Option<Scale>,
-    /// With how many decimals the values are written; with none, they are whole numbers.
+    /// The decimals of the values; 0 for whole numbers.
     pub decimals: usize,
-    /// Written above the matrix, and cut where it is too long.
+    /// The title above the matrix, cut if it is too long.
     pub title: String,
-    /// Written at the colour bar: what a value is.
+    /// The name of the colour bar: of the values.
     pub unit: String,
 }
 
-/// A row of a heatmap: a place in a word.
+/// A row of a heatmap: the context of a place in a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Context {
-    /// The characters before the place; the label has as much of the end as there is room for.
+pub struct ContextRow {
+    /// The characters before the place; the label has the last ones that fit.
     pub characters: String,
-    /// The index of the character that is there in the word, if the vocabulary has it; its cell is
-    /// outlined.
+    /// The index of the word's character at the place, if the vocabulary has it; its cell is outlined.
     pub next: Option<usize>,
 }
 
-impl Context {
-    /// The most contexts that have room in a picture of this height.
+impl ContextRow {
+    /// The most rows that fit into a picture of a height.
     pub fn most(height: u32) -> usize {
         (height / PIXELS_PER_CONTEXT) as usize
     }
@@ -99,7 +97,7 @@ impl Drawing for Heatmap {
         let scale = self
             .scale
             .unwrap_or_else(|| Scale::for_values(&self.values));
-        let colours = ColourScale::new(&self.values, scale);
+        let colours = ColourScale::blues(&self.values, scale);
 
         let cell = (layout.columns.size(), layout.rows.size());
         let written = (self.values.as_slice(), self.decimals);
@@ -118,8 +116,8 @@ impl Drawing for Heatmap {
 }
 
 impl Heatmap {
-    /// The width and height of a picture so many pixels wide: a square, or as high as the contexts
-    /// need it, but no higher than wide.
+    /// The width and height of a picture of `width` pixels: a square, or as high as the contexts need,
+    /// but not higher than wide.
     pub fn size(&self, width: u32) -> (u32, u32) {
         let square = (width, width);
         match (&self.contexts, Font::embedded()) {
@@ -127,7 +125,7 @@ impl Heatmap {
                 let layout = self.layout(square, &self.labels(&font), &font);
                 (width, layout.height().max(*SIZES.start()).min(width))
             }
-            // A font that cannot be read is a fault of drawing.
+            // Drawing will report the font.
             _ => square,
         }
     }
@@ -170,14 +168,14 @@ impl Heatmap {
     }
 
     fn layout(&self, size: (u32, u32), labels: &Labels, font: &Font) -> Layout {
-        let columns = labels.widest_column(font);
+        let columns = widest(&labels.columns, font);
         match self.contexts {
             None => Layout::square(size, columns.0, columns.1),
-            Some(_) => Layout::wide(size, labels.widest_row(font), columns),
+            Some(_) => Layout::wide(size, widest(&labels.rows, font), columns),
         }
     }
 
-    /// Around the cells of the characters that come next: a cell may be narrower than a pixel.
+    /// Draws frames around the cells of the next characters; a cell may be narrower than a pixel.
     fn draw_outlines(&self, canvas: &mut dyn Canvas, layout: &Layout) {
         let wide = layout.ems(0.1).max(1);
         for (row, context) in self.contexts.iter().flatten().enumerate() {
@@ -231,7 +229,7 @@ mod tests {
     fn word(values: Vec<f64>, next: [Option<usize>; 3]) -> Heatmap {
         let characters = [".", ".a", ".aa"].map(str::to_owned);
         let contexts = characters.into_iter().zip(next);
-        let contexts = contexts.map(|(characters, next)| Context { characters, next });
+        let contexts = contexts.map(|(characters, next)| ContextRow { characters, next });
         Heatmap {
             contexts: Some(contexts.collect()),
             ..heatmap(values, None)
@@ -265,6 +263,6 @@ mod tests {
         let (width, height) = heatmap.size(1600);
         assert!(width == 1600 && (300..600).contains(&height), "{height}");
         assert_eq!(heatmap.size(200), (200, 200));
-        assert_eq!(Context::most(1000), 100);
+        assert_eq!(ContextRow::most(1000), 100);
     }
 }

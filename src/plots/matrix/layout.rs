@@ -1,17 +1,18 @@
-//! The places of the parts of a picture of a matrix.
+//! The positions of the parts of a picture of a matrix.
 
 use std::ops::Range;
 
 use crate::plots::font::SMALLEST;
 use crate::plots::style;
 
-/// Places in pixels; what is around the matrix is measured in em of the axes' names.
+/// Positions in pixels; the margins around the matrix are measured in em of the axes' names.
 pub struct Layout {
     pub width: i32,
-    /// Of the axes' names.
+    /// The em of the axes' names, in pixels.
     pub em: f64,
-    /// Of the labels along the axes.
+    /// The em of the rows' labels, in pixels.
     pub row_em: f64,
+    /// The em of the columns' labels, in pixels.
     pub column_em: f64,
     pub left: i32,
     pub top: i32,
@@ -25,25 +26,25 @@ pub struct Layout {
 #[derive(Clone, Copy, Default)]
 pub struct Cells {
     pub number: usize,
-    /// Of all of them together.
+    /// The size of all of them together, in pixels.
     pub pixels: i32,
 }
 
-/// What is around the matrix, in em.
+/// The margins around the matrix, in em.
 const LEFT: f64 = 4.16;
 const TOP: f64 = 7.36;
 const RIGHT: f64 = 7.36;
 const BOTTOM: f64 = 1.6;
 
-/// How high rows of contexts are at least, where the picture may be so high, and at most, in em.
+/// The lowest height of a row of contexts, if the picture has room, and the highest, in em.
 const ROW: (f64, f64) = (1.9, 3.0);
 
-/// How high the colour bar is at least, in em.
+/// The lowest height of the colour bar, in em.
 const BAR: f64 = 8.0;
 
 impl Layout {
-    /// For a square matrix of `v` rows and columns in a picture of `width` × `height` pixels; the
-    /// widest label has so many em.
+    /// Places a square matrix of `v` rows and columns in a picture of `width` × `height` pixels;
+    /// `widest` is the width of the widest label in em.
     pub fn square((width, height): (u32, u32), v: usize, widest: f64) -> Self {
         let smaller = f64::from(width.min(height));
         let em = (smaller / 64.0).max(SMALLEST);
@@ -56,8 +57,8 @@ impl Layout {
         layout
     }
 
-    /// For rows of contexts over all of the width, in a picture of at most so many pixels; rows and
-    /// columns are their number and how many em the widest label has.
+    /// Places rows of contexts over the whole width, in a picture of at most `width` × `height` pixels;
+    /// rows and columns are their number and the width of the widest label in em.
     pub fn wide(
         (width, height): (u32, u32),
         (rows, widest_row): (usize, f64),
@@ -78,8 +79,8 @@ impl Layout {
         layout
     }
 
-    /// For a matrix that fills the picture; rows and columns are their number and how many em the
-    /// widest label has.
+    /// Places a matrix that fills the picture; rows and columns are their number and the width of the
+    /// widest label in em.
     pub fn filling(
         (width, height): (u32, u32),
         (rows, widest_row): (usize, f64),
@@ -95,8 +96,8 @@ impl Layout {
         layout
     }
 
-    /// What is around a matrix without cells; rows and columns are the size of their labels, and how
-    /// many em the widest one has.
+    /// Places a matrix without cells yet; rows and columns are the em of their labels, and the width of
+    /// the widest label in em.
     fn around(width: u32, em: f64, rows: (f64, f64), columns: (f64, f64)) -> Self {
         let labels = |(label_em, widest): (f64, f64)| widest.max(1.0) * label_em + 0.43 * em;
         Self {
@@ -112,17 +113,17 @@ impl Layout {
         }
     }
 
-    /// The pixels that columns can have.
+    /// The room for columns, in pixels.
     fn room_across(&self) -> f64 {
         f64::from(self.width - self.left) - RIGHT * self.em
     }
 
-    /// The pixels that rows can have in a picture so high.
+    /// The room for rows in a picture of a height, in pixels.
     fn room_down(&self, height: u32) -> f64 {
         f64::from(height) - f64::from(self.top) - BOTTOM * self.em
     }
 
-    /// How high a picture is that ends below all of this.
+    /// The height of the picture.
     pub fn height(&self) -> u32 {
         (self.top + self.rows.pixels.max(self.bar) + self.ems(BOTTOM)).unsigned_abs()
     }
@@ -144,21 +145,21 @@ impl Layout {
         [corner(row, column), corner(row + 1, column + 1)]
     }
 
-    /// So many em as pixels.
+    /// Converts em to pixels.
     pub fn ems(&self, ems: f64) -> i32 {
         (ems * self.em).round() as i32
     }
 }
 
-/// The size of the labels of cells; long ones stand on end above the matrix, and take more of its
-/// room the larger they are.
+/// The em of the labels of cells, in pixels. Long labels above the matrix are turned upwards and
+/// smaller, to leave it room.
 fn label_em(cell: f64, widest: f64, em: f64) -> f64 {
     let largest = if widest > 2.0 { 0.8 } else { 1.2 };
     (0.6 * cell).min(largest * em).max(SMALLEST)
 }
 
 impl Cells {
-    /// Whole pixels where cells are large enough, so that they are all alike.
+    /// Makes cells of whole pixels if they are large enough, so that all are alike.
     fn within(mut pixels: f64, number: usize) -> Self {
         if pixels >= 4.0 * number as f64 {
             pixels -= pixels % number as f64;
@@ -174,17 +175,17 @@ impl Cells {
         f64::from(self.pixels) / self.number as f64
     }
 
-    /// Where row or column `index` begins, from the first.
+    /// The start of row or column `index`, from the first, in pixels.
     pub fn offset(&self, index: usize) -> i32 {
         (index as f64 * self.size()).round() as i32
     }
 
-    /// The same for its middle.
+    /// The middle of row or column `index`, from the start of the first, in pixels.
     pub fn middle(&self, index: usize) -> i32 {
         ((index as f64 + 0.5) * self.size()).round() as i32
     }
 
-    /// Those of which a pixel shows something.
+    /// The rows or columns that a pixel covers.
     pub fn at(&self, pixel: usize) -> Range<usize> {
         let pixels = self.pixels as usize;
         let first = pixel * self.number / pixels;

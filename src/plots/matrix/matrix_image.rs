@@ -1,7 +1,7 @@
-//! An image in grey of a matrix whose rows are no contexts, such as the gradient of logits.
+//! A grey image of a matrix whose rows are not contexts, such as the gradient of logits.
 
 use super::colour_scale::ColourScale;
-use super::frame::{self, Labels};
+use super::frame::{self, Labels, widest};
 use super::layout::Layout;
 use super::{cells, colour_bar};
 use crate::plots::drawing::{Canvas, Drawing};
@@ -11,21 +11,21 @@ use crate::plots::labels::{self, drawable};
 /// Smaller cells are drawn as pixels of one picture.
 const SMALLEST_CELL: f64 = 3.0;
 
-/// A matrix of which the lowest value is black and the highest white, with a bar that says which
-/// value has which grey. Where several cells fall into one pixel, the largest value counts.
+/// A matrix in grey, the lowest value black and the highest white, with a colour bar. A pixel of
+/// several cells shows the largest value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatrixImage<'a> {
-    /// Written above the matrix, and cut where it is too long.
+    /// The title above the matrix, cut if it is too long.
     pub title: &'a str,
-    /// What a row is; rows are numbered from 0.
+    /// The name of the rows, which are numbered from 0.
     pub row: &'a str,
-    /// What a column is.
+    /// The name of the columns.
     pub column: &'a str,
     /// The characters of the columns, `C`.
     pub columns: &'a [char],
     /// The values, row by row, `[R, C]`, finite.
     pub values: &'a [f64],
-    /// Written at the grey bar: what a value is.
+    /// The name of the colour bar: of the values.
     pub unit: &'a str,
 }
 
@@ -55,8 +55,8 @@ impl Drawing for MatrixImage<'_> {
             row: self.row,
             column: &[self.column],
         };
-        let widest = (labels.widest_row(font), labels.widest_column(font));
-        let layout = Layout::filling(canvas.size(), widest.0, widest.1);
+        let (rows, columns) = (widest(&labels.rows, font), widest(&labels.columns, font));
+        let layout = Layout::filling(canvas.size(), rows, columns);
         let colours = ColourScale::greys(self.values);
         match layout.rows.size().min(layout.columns.size()) < SMALLEST_CELL {
             true => cells::draw_as_pixels(canvas, &layout, &colours, self.values),

@@ -1,6 +1,6 @@
 //! Pictures of a matrix: `heatmap`, and `matrix_image` for one without contexts. Both have a
-//! `layout`, `cells` with `cell_text` where there is room, a `frame` with labels, and a `colour_bar`
-//! that says which value has which colour of the `colour_scale`.
+//! `layout`, `cells` in the colours of a `colour_scale`, with `cell_text` if there is room, a `frame`
+//! with labels, and a `colour_bar`.
 
 mod cell_text;
 mod cells;
@@ -12,5 +12,5 @@ mod layout;
 mod matrix_image;
 
 pub use colour_scale::Scale;
-pub use heatmap::{Context, Heatmap};
+pub use heatmap::{ContextRow, Heatmap};
 pub use matrix_image::MatrixImage;
