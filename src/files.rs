@@ -253,11 +253,11 @@ pub(crate) fn read_error(path: &Path, cause: io::Error) -> Error {
 /// [`Error::SameFile`].
 pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<()> {
     for (index, one) in outputs.iter().enumerate() {
-        let Some(place) = place_of(one) else {
+        let Some(location) = location_of(one) else {
             continue;
         };
         let mut others = outputs[..index].iter().chain(inputs);
-        if let Some(other) = others.find(|other| place_of(other).as_ref() == Some(&place)) {
+        if let Some(other) = others.find(|other| location_of(other).as_ref() == Some(&location)) {
             return Err(Error::SameFile {
                 one: one.to_path_buf(),
                 other: other.to_path_buf(),
@@ -268,10 +268,10 @@ pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<()> {
 }
 
 /// The device and inode of a file; for a file that is not there yet, those of its folder and its name.
-type Place = (u64, u64, Option<OsString>);
+type Location = (u64, u64, Option<OsString>);
 
-/// The place of a file, `None` if no file can be there; `-` is the file behind standard input.
-fn place_of(path: &Path) -> Option<Place> {
+/// The location of a file, `None` if no file can be there; `-` is the file behind standard input.
+fn location_of(path: &Path) -> Option<Location> {
     let there = match path == Path::new("-") {
         true => metadata_of(io::stdin().as_fd()),
         false => fs::metadata(path),

@@ -29,8 +29,7 @@ impl Completions {
         };
         let mut results = output::results();
         io::copy(&mut script.as_slice(), &mut results)?;
-        results.flush()?;
-        Ok(())
+        Ok(results.flush()?)
     }
 }
 

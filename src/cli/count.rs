@@ -27,7 +27,7 @@ pub struct Count {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct CountDocument<'a> {
     words: u64,
     ngrams: u64,
     vocabulary: &'a [char],
@@ -51,7 +51,7 @@ impl Count {
             count,
         });
         if self.json.json {
-            return output::json(&Document {
+            return output::json(&CountDocument {
                 words: counts.words(),
                 ngrams: counts.total(),
                 vocabulary: vocabulary.characters(),
@@ -66,7 +66,6 @@ impl Count {
         writeln!(results, "Words: {}", counts.words())?;
         writeln!(results, "Bigrams: {}", counts.total())?;
         writeln!(results, "Vocabulary: {} characters", vocabulary.len())?;
-        results.flush()?;
-        Ok(())
+        Ok(results.flush()?)
     }
 }

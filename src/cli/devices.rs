@@ -22,16 +22,16 @@ pub struct Devices {
 }
 
 #[derive(Serialize)]
-struct Document {
+struct DevicesDocument {
     libtorch: String,
     threads: usize,
     threads_for_large_matrices: usize,
     threads_for_counting: usize,
-    devices: Vec<Found>,
+    devices: Vec<FoundDevice>,
 }
 
 #[derive(Serialize)]
-struct Found {
+struct FoundDevice {
     device: &'static str,
     usable: bool,
     reason: Option<String>,
@@ -39,7 +39,7 @@ struct Found {
 
 impl Devices {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
-        let document = Document {
+        let document = DevicesDocument {
             libtorch: device::libtorch_version(),
             threads: context.threads.small,
             threads_for_large_matrices: context.threads.large,
@@ -61,18 +61,17 @@ impl Devices {
             "threads  {} for small matrices, {} for large ones, {} to count a list; {processors} processors",
             document.threads, document.threads_for_large_matrices, document.threads_for_counting
         )?;
-        for Found { device, reason, .. } in &document.devices {
+        for FoundDevice { device, reason, .. } in &document.devices {
             match reason {
                 None => writeln!(results, "{device:<8} can be used")?,
                 Some(reason) => writeln!(results, "{device:<8} cannot be used: {reason}")?,
             }
         }
-        results.flush()?;
-        Ok(())
+        Ok(results.flush()?)
     }
 }
 
-fn find(name: &'static str, request: DeviceRequest) -> Found {
+fn find(name: &'static str, request: DeviceRequest) -> FoundDevice {
     let reason = match request.open() {
         Ok(_) => None,
         Err(Error::Device { cause, .. }) => Some(match device_hint(&cause) {
@@ -81,7 +80,7 @@ fn find(name: &'static str, request: DeviceRequest) -> Found {
         }),
         Err(other) => Some(other.to_string()),
     };
-    Found {
+    FoundDevice {
         device: name,
         usable: reason.is_none(),
         reason,

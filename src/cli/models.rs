@@ -18,7 +18,7 @@ use super::arguments::{DataArguments, whole, zero_or_more};
 use super::output::Remarks;
 
 /// At most this many dev words are used to fit the weights of several models.
-const WORDS: u64 = 50_000;
+const DEV_WORDS: u64 = 50_000;
 
 /// Arguments that name models.
 #[derive(Debug, Args)]
@@ -191,7 +191,7 @@ impl Models {
         })
     }
 
-    /// Words of the dev part, at most [`WORDS`].
+    /// Words of the dev part, at most [`DEV_WORDS`].
     fn dev(&self) -> anyhow::Result<WordList> {
         let path = self.path().display();
         let Some(trained_on) = self.trained_on()? else {
@@ -200,7 +200,7 @@ impl Models {
             );
         };
         let (source, vocabulary) = (&self.source, self.vocabulary());
-        let words = trained_on.some_words(Part::Dev, source, vocabulary, WORDS);
+        let words = trained_on.some_words(Part::Dev, source, vocabulary, DEV_WORDS);
         words.with_context(|| {
             format!("{path}: without --weights, these are found on the dev part of its list")
         })
@@ -212,7 +212,7 @@ pub type Weighted<'m> = (&'m ModelFile, f64);
 
 /// The NLL of one model of a mixture.
 #[derive(Serialize)]
-pub struct Alone {
+pub struct ModelScore {
     model: String,
     weight: f64,
     nll: f64,
@@ -220,7 +220,7 @@ pub struct Alone {
     nll_new: Option<f64>,
 }
 
-impl Alone {
+impl ModelScore {
     pub fn new((file, weight): Weighted, nll: f64, nll_new: Option<f64>) -> Self {
         Self {
             model: file.path.display().to_string(),
@@ -234,7 +234,7 @@ impl Alone {
 /// Prints the NLL of each model of a mixture, and the mixture's; nothing for a single model.
 pub fn print_table(
     results: &mut dyn Write,
-    models: &[Alone],
+    models: &[ModelScore],
     nll: f64,
     nll_new: Option<f64>,
 ) -> io::Result<()> {

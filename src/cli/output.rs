@@ -46,8 +46,7 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
         serde_json::to_writer(&mut results, document).map_err(io::Error::from)?;
         writeln!(results)?;
     }
-    results.flush()?;
-    Ok(())
+    Ok(results.flush()?)
 }
 
 /// Lines beside one JSON document, while work goes on. What cannot be printed is told at the end, so

@@ -96,13 +96,13 @@ pub struct Sample {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct SampleDocument<'a> {
     seed: u64,
-    names: Vec<Name<'a>>,
+    names: Vec<SampledWord<'a>>,
 }
 
 #[derive(Serialize)]
-struct Name<'a> {
+struct SampledWord<'a> {
     #[serde(flatten)]
     scored: &'a ScoredName,
     /// "data", or null for a new word; left out if there is no list.
@@ -247,8 +247,7 @@ impl Sample {
             line.push('\n');
             results.write_all(line.as_bytes())?;
         }
-        results.flush()?;
-        Ok(())
+        Ok(results.flush()?)
     }
 
     fn print_ranked(&self, names: Vec<ScoredName>, source: Option<&Source>) -> anyhow::Result<()> {
@@ -258,11 +257,11 @@ impl Sample {
                 .map(|source| search::known(source, all))
                 .transpose()?;
             let known = known.as_ref();
-            let names = names.iter().map(|scored| Name {
+            let names = names.iter().map(|scored| SampledWord {
                 place: known.map(|known| known.contains(&*scored.name).then_some("data")),
                 scored,
             });
-            return output::json(&Document {
+            return output::json(&SampleDocument {
                 seed: self.seed,
                 names: names.collect(),
             });
@@ -271,8 +270,7 @@ impl Sample {
         for name in names {
             writeln!(results, "{name}")?;
         }
-        results.flush()?;
-        Ok(())
+        Ok(results.flush()?)
     }
 }
 

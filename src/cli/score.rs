@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
 use super::context::{Context, check_same_boundary};
-use super::models::{self, Alone, ModelArguments, Models, Weighted};
+use super::models::{self, ModelArguments, ModelScore, Models, Weighted};
 use super::output;
 
 /// Score words, or all words of the data, by their probabilities
@@ -63,7 +63,7 @@ struct WordDocument {
     #[serde(flatten)]
     scored: WordScore,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    models: Vec<Alone>,
+    models: Vec<ModelScore>,
 }
 
 #[derive(Serialize)]
@@ -79,7 +79,7 @@ struct DataDocument {
     nll_new: Option<f64>,
     unknown: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    models: Vec<Alone>,
+    models: Vec<ModelScore>,
 }
 
 impl Score {
@@ -180,7 +180,7 @@ impl Score {
         };
         let alone = weighted.iter().map(|&one| {
             let fit = fit(one.0.model.language_model())?;
-            Ok(Alone::new(one, fit.all.nll(), fit.nll_new()))
+            Ok(ModelScore::new(one, fit.all.nll(), fit.nll_new()))
         });
         let alone = alone.collect::<anyhow::Result<_>>()?;
         self.print(&fitted, alone, ngrams, None)
@@ -199,7 +199,7 @@ impl Score {
     fn print(
         &self,
         fit: &Fit,
-        models: Vec<Alone>,
+        models: Vec<ModelScore>,
         ngrams: &str,
         published: Option<&str>,
     ) -> anyhow::Result<()> {
@@ -247,7 +247,7 @@ impl Score {
         let scored = self.words.iter().map(|word| {
             let alone = weighted.iter().map(|&one| {
                 let nll = score::word(one.0.model.language_model(), word)?.nll;
-                Ok(Alone::new(one, nll, None))
+                Ok(ModelScore::new(one, nll, None))
             });
             Ok(WordDocument {
                 models: alone.collect::<makemore_tch::Result<_>>()?,

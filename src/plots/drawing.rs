@@ -55,20 +55,20 @@ pub trait Canvas {
 }
 
 /// A backend of plotters, and its first fault.
-struct Area<DB: DrawingBackend> {
+struct PlottersCanvas<DB: DrawingBackend> {
     backend: DB,
     fault: Option<String>,
 }
 
-impl<DB: DrawingBackend> Area<DB> {
-    fn keep(&mut self, drawn: Result<(), DrawingErrorKind<DB::ErrorType>>) {
+impl<DB: DrawingBackend> PlottersCanvas<DB> {
+    fn record(&mut self, drawn: Result<(), DrawingErrorKind<DB::ErrorType>>) {
         if let Err(error) = drawn {
             self.fault.get_or_insert(error.to_string());
         }
     }
 }
 
-impl<DB: DrawingBackend> Canvas for Area<DB> {
+impl<DB: DrawingBackend> Canvas for PlottersCanvas<DB> {
     fn size(&self) -> (u32, u32) {
         self.backend.get_size()
     }
@@ -78,28 +78,28 @@ impl<DB: DrawingBackend> Canvas for Area<DB> {
         let inside = |(x, y): (i32, i32)| (x.clamp(0, width as i32), y.clamp(0, height as i32));
         let [one, other] = corners.map(inside);
         let drawn = self.backend.draw_rect(one, other, &style, style.filled);
-        self.keep(drawn);
+        self.record(drawn);
     }
 
     fn line(&mut self, points: &[(i32, i32)], style: ShapeStyle) {
         let drawn = self.backend.draw_path(points.iter().copied(), &style);
-        self.keep(drawn);
+        self.record(drawn);
     }
 
     fn circle(&mut self, middle: (i32, i32), radius: u32, colour: RGBColor) {
         let style = colour.filled();
         let drawn = self.backend.draw_circle(middle, radius, &style, true);
-        self.keep(drawn);
+        self.record(drawn);
     }
 
     fn text(&mut self, text: &Text) {
         let drawn = self.backend.draw_text(text.text, text, text.corner());
-        self.keep(drawn);
+        self.record(drawn);
     }
 
     fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: &[u8]) {
         let drawn = self.backend.blit_bitmap(corner, size, pixels);
-        self.keep(drawn);
+        self.record(drawn);
     }
 }
 
@@ -197,16 +197,16 @@ fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, 
 fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(), String> {
     let font = Font::embedded().map_err(|error| error.to_string())?;
     let (width, height) = backend.get_size();
-    let mut canvas = Area {
+    let mut canvas = PlottersCanvas {
         backend,
         fault: None,
     };
     let prepared = canvas.backend.ensure_prepared();
-    canvas.keep(prepared);
+    canvas.record(prepared);
     canvas.rectangle([(0, 0), (width as i32, height as i32)], WHITE.filled());
     drawing.draw(&mut canvas, &font);
     let presented = canvas.backend.present();
-    canvas.keep(presented);
+    canvas.record(presented);
     canvas.fault.map_or(Ok(()), Err)
 }
 

@@ -69,7 +69,8 @@ pub fn check_standard_input<'a>(
 /// The argument that smooths counts.
 #[derive(Debug, Args)]
 pub struct SmoothingArguments {
-    /// Count added to every bigram before normalising; with 0 what was never seen is impossible [default: 1]
+    /// Count added to every bigram before normalising; with 0 what was never seen is impossible
+    /// [default: 1]
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true, display_order = 902)]
     pub smoothing: Option<f64>,
 }

@@ -100,13 +100,13 @@ impl<'a> Axes<'a> {
     fn draw_grid(&self, canvas: &mut dyn Canvas, font: &Font) {
         let grid = self.stroke(RGBColor(215, 215, 215), 0.06);
         for tick in &self.horizontal_ticks {
-            let (x, _) = self.place(tick.value, self.vertical.range.start);
+            let (x, _) = self.pixel(tick.value, self.vertical.range.start);
             canvas.line(&[(x, self.top), (x, self.bottom)], grid);
             let at = (x, self.bottom + self.ems(1.0));
             canvas.text(&font.text(&tick.label, at, self.em));
         }
         for tick in &self.vertical_ticks {
-            let (_, y) = self.place(self.horizontal.range.start, tick.value);
+            let (_, y) = self.pixel(self.horizontal.range.start, tick.value);
             canvas.line(&[(self.left, y), (self.right, y)], grid);
             let at = (self.left - self.ems(0.5), y);
             canvas.text(&font.text(&tick.label, at, self.em).align(HPos::Right));
@@ -126,7 +126,7 @@ impl<'a> Axes<'a> {
     }
 
     /// The pixel of a point of the plane.
-    pub fn place(&self, across: f64, value: f64) -> (i32, i32) {
+    pub fn pixel(&self, across: f64, value: f64) -> (i32, i32) {
         let x = RangedCoordf64::from(self.horizontal.range.clone());
         let y = RangedCoordf64::from(self.vertical.range.clone());
         (

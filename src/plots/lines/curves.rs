@@ -59,7 +59,7 @@ impl Line {
             width,
             point,
         } = self.stroke;
-        let points = self.points.iter().map(|&(x, y)| axes.place(x, y));
+        let points = self.points.iter().map(|&(x, y)| axes.pixel(x, y));
         let points: Vec<(i32, i32)> = points.collect();
         let room = f64::from(axes.right - axes.left) / (3.0 * point * axes.em);
         if points.len() == 1 || self.is_dotted && points.len() as f64 <= room {

@@ -92,7 +92,7 @@ struct Circles {
 
 impl Circles {
     fn at(points: &[(f64, f64)], axes: &Axes) -> Self {
-        let points = points.iter().map(|&(x, y)| axes.place(x, y));
+        let points = points.iter().map(|&(x, y)| axes.pixel(x, y));
         let points: Vec<_> = points.map(|(x, y)| (x.into(), y.into())).collect();
         let (left, right) = (f64::from(axes.left), f64::from(axes.right));
         let (top, bottom) = (f64::from(axes.top), f64::from(axes.bottom));
