@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::bit_for_bit::formula::{Formula, by_operations};
 use super::bit_for_bit::updates::descend;
-use super::data::{BATCH, Splits, numbers};
+use super::data::{BATCH, Splits};
 use super::figures::{Figure, Tolerance};
 use super::layers::{Mode, Module, learned};
 use super::names::{self, Names};
@@ -14,6 +14,7 @@ use super::stage::{Section, Stage};
 use super::training::{Published, STEPS, train};
 use crate::data::Words;
 use crate::error::Result;
+use crate::libtorch::numbers::copied;
 use crate::libtorch::random::Generator;
 use crate::plots::MatrixImage;
 use crate::train::loss::cross_entropy;
@@ -322,7 +323,7 @@ fn exercise_2(
     let tolerance = Tolerance::on(stage.options.device);
     let dlogits = tch::no_grad(|| of_cross_entropy(logits, &yb.f_unsqueeze(1)?))?;
     if stage.options.pictures {
-        let values: Vec<f64> = numbers(&dlogits)?.into_iter().map(f64::from).collect();
+        let values: Vec<f64> = copied(&dlogits)?.into_iter().map(f64::from).collect();
         let image = MatrixImage {
             title: "Gradient of the logits",
             row: "example",

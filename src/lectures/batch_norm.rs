@@ -8,7 +8,7 @@ use super::bit_for_bit::formula::Formula;
 use super::bit_for_bit::one_pass::normalized;
 use super::bit_for_bit::tape::Tape;
 use super::bit_for_bit::updates::{descend, update_running};
-use super::data::{Splits, numbers};
+use super::data::Splits;
 use super::figures::{Figure, Tolerance};
 use super::layers::{Layer, Mode, Module, Sequential, learned};
 use super::names::{self, Names};
@@ -16,6 +16,7 @@ use super::stage::{Section, Stage};
 use super::training::{Published, STEPS, at_the_end, train};
 use crate::data::Words;
 use crate::error::Result;
+use crate::libtorch::numbers::copied;
 use crate::libtorch::random::Generator;
 use crate::plots::{Histogram, Histograms, Ratios, UpdateRatios};
 use crate::train::loss::cross_entropy;
@@ -418,12 +419,12 @@ fn health(stage: &mut Stage, network: &mut Deep) -> Result<()> {
 fn draw_histograms(stage: &mut Stage, network: &mut Deep) -> Result<()> {
     let of_weights: Vec<(String, Vec<f32>)> = network
         .matrices()
-        .map(|(_, gradient, name)| Ok((name, numbers(gradient)?)))
+        .map(|(_, gradient, name)| Ok((name, copied(gradient)?)))
         .collect::<Result<_>>()?;
     let of_layers = |tensors: &[Tensor]| -> Result<Vec<(String, Vec<f32>)>> {
         let layers = TANHS.iter().zip(tensors);
         let layers = layers
-            .map(|((layer, ..), tensor)| Ok((format!("layer {layer} (tanh)"), numbers(tensor)?)));
+            .map(|((layer, ..), tensor)| Ok((format!("layer {layer} (tanh)"), copied(tensor)?)));
         layers.collect()
     };
     let of_tanhs = &network.gradients[network.gradients.len() - TANHS.len()..];

@@ -129,9 +129,3 @@ impl Dataset {
         self.ys.numel() as i64
     }
 }
-
-/// The numbers of a tensor, row by row.
-pub fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
-    let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?;
-    Ok(Vec::try_from(tensor.f_contiguous()?.f_view([-1])?)?)
-}

@@ -1,4 +1,4 @@
-//! How a figure of ours is compared with the published one.
+//! Comparison of our figures with the published ones.
 
 use serde::{Serialize, Serializer};
 use tch::Device;
@@ -20,7 +20,7 @@ pub struct Figure {
     /// last digit, and others within what the note says or what rounding does. None of a figure that
     /// cannot be compared, for the reason in the note.
     pub agrees: Option<bool>,
-    /// How far it may be off, and why; of a figure that cannot be repeated.
+    /// The tolerance and its reason, of a figure that cannot be repeated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -107,7 +107,7 @@ pub(super) struct Tolerance {
     note: Option<&'static str>,
 }
 
-/// At least so many of 20 losses are the same in all digits.
+/// The least number of 20 losses that are the same in all digits.
 const SAME_LOSSES: usize = 16;
 
 impl Tolerance {
@@ -170,7 +170,7 @@ impl Tolerance {
         }
     }
 
-    /// How far a gradient derived by hand is from autograd's.
+    /// The difference of a gradient derived by hand from autograd's.
     pub(super) fn gradient(&self, name: &str, difference: f64) -> Figure {
         self.noted(Figure::at_most(name, difference, self.gradients))
     }

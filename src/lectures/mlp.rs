@@ -4,7 +4,7 @@
 
 use tch::{Device, Tensor};
 
-use super::data::{Dataset, Splits, numbers};
+use super::data::{Dataset, Splits};
 use super::figures::{Figure, Tolerance};
 use super::layers::{Mode, Module, learned};
 use super::names::{self, Names};
@@ -12,6 +12,7 @@ use super::stage::{Section, Stage};
 use super::training::{Published, STEPS, train};
 use crate::data::Words;
 use crate::error::Result;
+use crate::libtorch::numbers::copied;
 use crate::libtorch::random::Generator;
 use crate::plots::Scatter;
 
@@ -115,7 +116,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
 
 /// Draws the first two of the ten dimensions of each character's vector.
 fn draw_embedding(stage: &mut Stage, network: &Mlp, splits: &Splits) -> Result<()> {
-    let numbers = numbers(&network.0[0])?;
+    let numbers = copied(&network.0[0])?;
     let points = numbers.chunks_exact(10);
     let points = points.map(|vector| (vector[0].into(), vector[1].into()));
     let scatter = Scatter {

@@ -22,9 +22,10 @@
 //! [Building makemore Part 5: Building a WaveNet]: https://www.youtube.com/watch?v=t3YJ5hKiMQ0
 //!
 //! Everything is computed by the calls that the rest of the crate offers; only the published figures
-//! are written down. `replay` begins a lecture, and `stage` is what it is shown on. `data` is what
-//! lectures 2 to 5 learn from, `layers` what their networks are made of, `training` their loop, `names`
-//! how they draw names, `figures` how figures are compared, and `bit_for_bit` the faster ways to them.
+//! are written down. `replay` begins a lecture, and `stage` has its sections and their audience. Of
+//! lectures 2 to 5 `data` has the datasets, `layers` the networks and their step, `training` their run
+//! through the loop of the crate, and `names` the names that they draw. `figures` compares figures, and
+//! `bit_for_bit` has faster ways to the same ones.
 
 pub mod backprop;
 pub mod batch_norm;

@@ -1,4 +1,4 @@
-//! The lectures of the series, and how one is replayed.
+//! The lectures of the series, and their replay.
 
 use super::stage::{Audience, Options, Stage};
 use super::{backprop, batch_norm, bigram, mlp, wavenet};

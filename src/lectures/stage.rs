@@ -1,4 +1,4 @@
-//! The sections of a lecture, and who is shown them.
+//! The sections of a lecture, and the audience that sees them.
 
 use std::fmt;
 use std::path::Path;
@@ -14,14 +14,14 @@ use crate::train::Rows;
 /// The width and height of pictures, in pixels.
 const PICTURE: (u32, u32) = (1500, 940);
 
-/// How lectures are replayed.
+/// Options of a replay.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How the data of the first lecture is laid out.
+    /// The layout of the first lecture's data.
     pub rows: Rows,
-    /// The most steps of a training of the others.
+    /// The most steps of a training in lectures 2 to 5.
     pub steps: u64,
-    /// Where the others are computed. The published figures are of the CPU, with one thread.
+    /// The device of lectures 2 to 5. The published figures are of the CPU, with one thread.
     pub device: Device,
     /// Whether pictures are drawn.
     pub pictures: bool,
@@ -33,7 +33,7 @@ pub trait Audience {
     /// Sees a section that is done.
     fn section(&mut self, section: Section) -> Result<()>;
 
-    /// Sees that so many steps of a training are done, of so many.
+    /// Sees the progress of a training: the steps done, of all.
     fn trained(&mut self, done: u64, all: u64) -> Result<()>;
 
     /// Keeps a picture; `draw` returns the contents of a file with such a name.
@@ -49,7 +49,7 @@ pub trait Audience {
 pub struct Section {
     /// Its heading.
     pub title: &'static str,
-    /// What happens in it, in a sentence or two.
+    /// Its subject, in a sentence or two.
     #[serde(skip)]
     pub explanation: &'static str,
     /// Whether all figures agree that can be compared.

@@ -1,32 +1,68 @@
-//! Numbers of tensors as slices, where calling libtorch would cost more than the arithmetic.
+//! The numbers of tensors, copied or in place.
+
+use std::borrow::Cow;
 
 use tch::{Device, Kind, Tensor};
 
-/// The numbers of a tensor, if they are contiguous 32-bit floats on the CPU.
-pub(crate) fn of(tensor: &Tensor) -> Option<&[f32]> {
-    if !are_plain(tensor) {
-        return None;
-    }
-    // SAFETY: the tensor has `numel` floats there and lives as long as the slice. libtorch writes to
-    // them only when it is called. Callers, all in this crate, never pass tensors that share memory to
-    // `of` and `of_mut` at the same time.
-    Some(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) })
+use crate::error::Result;
+
+/// The numbers of a tensor of 32-bit floats, row by row.
+pub(crate) fn copied(tensor: &Tensor) -> Result<Vec<f32>> {
+    let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?;
+    Ok(Vec::try_from(tensor.f_contiguous()?.f_view([-1])?)?)
 }
 
-/// Like [`of`], to write to; tensors that share the memory change too.
-pub(crate) fn of_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
-    if !are_plain(tensor) {
-        return None;
+/// A tensor of 32-bit floats on the CPU whose numbers a function writes over zeros.
+pub(crate) fn filled(size: &[i64], fill: impl FnOnce(&mut [f32])) -> Result<Tensor> {
+    let mut tensor = Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?;
+    // SAFETY: the tensor is new, so that nothing shares its numbers.
+    if let Some(numbers) = unsafe { of_mut(&mut tensor) } {
+        fill(numbers);
     }
-    // SAFETY: as in `of`.
-    Some(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) })
+    Ok(tensor)
 }
 
-/// Whether the numbers are contiguous 32-bit floats on the CPU.
-fn are_plain(tensor: &Tensor) -> bool {
-    tensor.defined()
+/// The numbers of a tensor in place where [`of`] has them, else a copy.
+///
+/// # Safety
+///
+/// That of [`of`].
+pub(crate) unsafe fn read(tensor: &Tensor) -> Result<Cow<'_, [f32]>> {
+    // SAFETY: the caller's.
+    match unsafe { of(tensor) } {
+        Some(numbers) => Ok(Cow::Borrowed(numbers)),
+        None => Ok(Cow::Owned(copied(tensor)?)),
+    }
+}
+
+/// The numbers of a tensor in place, if they are 32-bit floats on the CPU without gaps.
+///
+/// # Safety
+///
+/// Nothing writes to these numbers as long as the slice lives, neither through a slice nor through a
+/// tensor that shares them.
+pub(crate) unsafe fn of(tensor: &Tensor) -> Option<&[f32]> {
+    // SAFETY: `start` is that of so many floats, which live as long as the tensor; the caller has
+    // nothing write to them.
+    start(tensor).map(|start| unsafe { std::slice::from_raw_parts(start, tensor.numel()) })
+}
+
+/// The same to write to; tensors that share the numbers have what is written.
+///
+/// # Safety
+///
+/// Nothing else reads or writes these numbers as long as the slice lives.
+pub(crate) unsafe fn of_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
+    // SAFETY: as in `of`; the caller has nothing else read or write them.
+    start(tensor).map(|start| unsafe { std::slice::from_raw_parts_mut(start, tensor.numel()) })
+}
+
+/// The first number of a tensor whose numbers are 32-bit floats on the CPU without gaps.
+fn start(tensor: &Tensor) -> Option<*mut f32> {
+    let is_plain = tensor.defined()
         && tensor.device() == Device::Cpu
         && tensor.kind() == Kind::Float
         && tensor.is_contiguous()
-        && tensor.numel() > 0
+        && tensor.numel() > 0;
+    is_plain.then(|| tensor.data_ptr().cast())
 }

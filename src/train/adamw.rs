@@ -143,11 +143,14 @@ impl Step {
         let AdamWOptions { beta1, beta2, .. } = self.options;
         // The same, faster: one loop on the CPU, where each operation on tensors would go through
         // all numbers.
-        if let Some(flat) = numbers::of_mut(flat)
-            && let Some(gradient) = numbers::of(gradient)
-            && let Some(mean) = numbers::of_mut(mean)
-            && let Some(squares) = numbers::of_mut(squares)
-        {
+        // SAFETY: the four share no numbers, and `update_numbers` uses the slices alone.
+        let in_place = unsafe {
+            numbers::of_mut(flat)
+                .zip(numbers::of(gradient))
+                .zip(numbers::of_mut(mean))
+                .zip(numbers::of_mut(squares))
+        };
+        if let Some((((flat, gradient), mean), squares)) = in_place {
             self.update_numbers(flat, gradient, mean, squares);
             return Ok(());
         }

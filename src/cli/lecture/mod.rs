@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::data::words::BOUNDARY;
-use makemore_tch::lectures::{Lecture as Number, Options, QUICK_STEPS, STEPS, replay};
+use makemore_tch::lectures::{self, Options, QUICK_STEPS, STEPS, replay};
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::Rows;
 use makemore_tch::{Error, Vocabulary, Words};
@@ -67,13 +67,13 @@ pub struct Lecture {
 
 /// One lecture or all.
 #[derive(Debug, Clone)]
-struct Which(Vec<Number>);
+struct Which(Vec<lectures::Lecture>);
 
 fn which(text: &str) -> Result<Which, String> {
     if text == "all" {
-        return Ok(Which(Number::VARIANTS.to_vec()));
+        return Ok(Which(lectures::Lecture::VARIANTS.to_vec()));
     }
-    let found = Number::VARIANTS
+    let found = lectures::Lecture::VARIANTS
         .iter()
         .find(|lecture| lecture.number().to_string() == text);
     match found {
@@ -106,7 +106,7 @@ impl Lecture {
         let mut teller = Teller::new(self.json.json, context.remarks, pictures)?;
         for &lecture in lectures {
             prepare(lecture, options.rows, context)?;
-            teller.begin(lecture, lectures[..] != [Number::Bigram]);
+            teller.begin(lecture, lectures[..] != [lectures::Lecture::Bigram]);
             if let Err(error) = replay(lecture, options, &mut teller) {
                 // What was checked until then is told nevertheless.
                 let status = teller.end(false)?;
@@ -120,9 +120,9 @@ impl Lecture {
     }
 
     /// Refuses arguments of other lectures.
-    fn refuse_of_others(&self, lectures: &[Number]) -> anyhow::Result<()> {
-        let has_first = lectures.contains(&Number::Bigram);
-        let has_others = lectures != [Number::Bigram];
+    fn refuse_of_others(&self, lectures: &[lectures::Lecture]) -> anyhow::Result<()> {
+        let has_first = lectures.contains(&lectures::Lecture::Bigram);
+        let has_others = lectures != [lectures::Lecture::Bigram];
         for (is_in_vain, argument, of) in [
             (self.rows.is_some() && !has_first, "--rows", "lecture 1"),
             (self.steps.is_some() && !has_others, "--steps", OTHERS),
@@ -141,8 +141,8 @@ impl Lecture {
 const OTHERS: &str = "lectures 2 to 5";
 
 /// Sets the threads of libtorch: one for lectures 2 to 5, as the published figures are from.
-fn prepare(lecture: Number, rows: Rows, context: Context) -> anyhow::Result<()> {
-    if lecture != Number::Bigram {
+fn prepare(lecture: lectures::Lecture, rows: Rows, context: Context) -> anyhow::Result<()> {
+    if lecture != lectures::Lecture::Bigram {
         let _one = context.threads.prepare_for_training(0);
         return Ok(());
     }

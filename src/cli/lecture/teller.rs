@@ -159,7 +159,7 @@ impl Teller {
         verdict
     }
 
-    /// Nothing is left to do once nothing can be told, but for pictures.
+    /// Ends the replay by Ctrl-C, and once nothing can be printed unless pictures are still drawn.
     fn go_on(&self) -> Result<()> {
         let is_in_vain = self.printer.has_failed() && self.pictures.is_none();
         match self.interrupt.is_pressed() || is_in_vain {

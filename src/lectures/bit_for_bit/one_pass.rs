@@ -13,7 +13,7 @@ use tch::{Device, Kind, Tensor};
 use super::formula::{Formula, Normalized, by_operations};
 use super::tape::{Backward, Gradients, Tape};
 use crate::error::Result;
-use crate::libtorch::numbers;
+use crate::libtorch::numbers::{copied, filled, read};
 
 /// Normalises `x`, `[.., C]`, over all dimensions but the last, on a tape; `gain` and `bias` are `[C]`.
 pub fn normalized(
@@ -23,13 +23,10 @@ pub fn normalized(
     bias: &Tensor,
     formula: Formula,
 ) -> Result<Normalized> {
-    if OnTape::fits(x)
-        && is_exact()
-        && let Some(normalized) = in_one_pass(tape, x, gain, bias, formula)?
-    {
-        return Ok(normalized);
+    match fits(x, gain, bias) && is_exact() {
+        true => in_one_pass(tape, x, gain, bias, formula),
+        false => by_operations(x, gain, bias, formula),
     }
-    by_operations(x, gain, bias, formula)
 }
 
 /// Whether this machine's libtorch computes the same to the last bit; it is built otherwise for some
@@ -57,9 +54,7 @@ fn is_same(formula: Formula) -> Result<bool> {
     let batch = x.f_view([64, 100])?;
     let direction = batch.f_detach()?.f_flip([0])?;
     let mut tape = Tape::default();
-    let Some(ours) = in_one_pass(&mut tape, &batch, &gain, &bias, formula)? else {
-        return Ok(false);
-    };
+    let ours = in_one_pass(&mut tape, &batch, &gain, &bias, formula)?;
     let theirs = by_operations(&batch, &gain, &bias, formula)?;
     let leaves = [x, gain, bias];
     let gradients = |tape: Tape, out: &Tensor| -> Result<Vec<Tensor>> {
@@ -81,113 +76,105 @@ fn is_same(formula: Formula) -> Result<bool> {
     Ok(true)
 }
 
-/// libtorch adds so many rows before it adds their sum to those of others.
+/// The number of rows that libtorch adds before it adds their sum to those of others.
 const GROUP: usize = 16;
 
-/// libtorch adds so many columns side by side.
+/// The number of columns that libtorch adds side by side.
 const TOGETHER: usize = 32;
 
-/// It does so with one level of groups for at most so many rows.
+/// The most rows that libtorch adds with one level of groups.
 const MOST_ROWS: usize = 256;
 
-/// A batch of `R` rows that was normalised on a tape.
+/// A batch that was normalised, for the backward pass.
 #[derive(Debug)]
 struct OnTape {
     formula: Formula,
     /// `[.., C]`.
     x: Tensor,
-    /// `[C]` each.
-    gain: Tensor,
-    bias: Tensor,
-    mean: Tensor,
-    /// The divisor of each column.
-    divisor: Tensor,
+    /// `[C]` each, the divisor that of each column.
+    gain: Vec<f32>,
+    mean: Vec<f32>,
+    divisor: Vec<f32>,
+    /// Gain and bias.
+    parameters: [Tensor; 2],
 }
 
-impl OnTape {
-    /// Whether a batch is computed here.
-    fn fits(x: &Tensor) -> bool {
-        let columns = x.size().last().copied().unwrap_or(0).max(1) as usize;
-        let rows = x.numel() / columns;
-        rows.is_multiple_of(GROUP)
-            && (GROUP..=MOST_ROWS).contains(&rows)
-            // It adds fewer columns in yet another order.
-            && columns >= TOGETHER
-    }
+/// Whether a batch is one that is computed here.
+fn fits(x: &Tensor, gain: &Tensor, bias: &Tensor) -> bool {
+    let is_plain = |x: &Tensor| x.kind() == Kind::Float && x.device() == Device::Cpu;
+    let columns = gain.numel();
+    let rows = x.numel() / columns.max(1);
+    [x, gain, bias].into_iter().all(is_plain)
+        && x.size().last() == Some(&(columns as i64))
+        && bias.numel() == columns
+        && rows.is_multiple_of(GROUP)
+        && (GROUP..=MOST_ROWS).contains(&rows)
+        // libtorch adds fewer columns in yet another order.
+        && columns >= TOGETHER
 }
 
-/// A batch that is normalised on a tape; none where a tensor is not one of those that are computed
-/// here.
+/// A batch that [`fits`], normalised on a tape.
 fn in_one_pass(
     tape: &mut Tape,
     x: &Tensor,
     gain: &Tensor,
     bias: &Tensor,
     formula: Formula,
-) -> Result<Option<Normalized>> {
-    let (Some(of_x), Some(of_gain), Some(of_bias)) =
-        (numbers::of(x), numbers::of(gain), numbers::of(bias))
-    else {
-        return Ok(None);
-    };
-    let columns = of_gain.len();
-    if x.size().last() != Some(&(columns as i64)) || of_bias.len() != columns {
-        return Ok(None);
-    }
-    let of_mean = mean(of_x, columns);
-    let variance = variance(of_x, columns);
+) -> Result<Normalized> {
+    let parameters = [gain.shallow_clone(), bias.shallow_clone()];
+    let [gain, bias] = [copied(gain)?, copied(bias)?];
+    // SAFETY: nothing writes to `x` here.
+    let of_x = unsafe { read(x) }?;
+    let mean = mean(&of_x, gain.len());
+    let variance = variance(&of_x, gain.len()).into_iter();
     let spread: Vec<f32> = match formula {
-        Formula::Deviation => variance.iter().map(|&var| var.sqrt() as f32).collect(),
-        Formula::Variance { .. } => variance.iter().map(|&var| var as f32).collect(),
+        Formula::Deviation => variance.map(|var| var.sqrt() as f32).collect(),
+        Formula::Variance { .. } => variance.map(|var| var as f32).collect(),
     };
-    let spread = Tensor::f_from_slice(&spread)?;
+    let of_spread = Tensor::f_from_slice(&spread)?;
     let divisor = match formula {
-        Formula::Deviation => spread.shallow_clone(),
+        Formula::Deviation => spread,
         // libtorch's roots differ from the processor's in the last bit.
-        Formula::Variance { eps } => spread.f_add_scalar(eps)?.f_sqrt()?,
+        Formula::Variance { eps } => copied(&of_spread.f_add_scalar(eps)?.f_sqrt()?)?,
     };
-    let mut out = Tensor::f_empty(x.size(), (Kind::Float, Device::Cpu))?;
-    let (Some(of_divisor), Some(of_out)) = (numbers::of(&divisor), numbers::of_mut(&mut out))
-    else {
-        return Ok(None);
-    };
-    normalize(
-        formula,
-        [of_x, of_gain, of_bias, &of_mean, of_divisor],
-        of_out,
-    );
-    let mean = Tensor::f_from_slice(&of_mean)?;
+    let numbers = [&of_x, &gain[..], &bias, &mean, &divisor];
+    let out = filled(&x.size(), |out| normalize(formula, numbers, out))?;
+    let of_mean = Tensor::f_from_slice(&mean)?;
     let function = OnTape {
         formula,
         x: x.shallow_clone(),
-        gain: gain.shallow_clone(),
-        bias: bias.shallow_clone(),
-        mean: mean.shallow_clone(),
-        divisor,
-    };
-    Ok(Some(Normalized {
-        out: tape.join(x, out, function)?,
+        gain,
         mean,
-        spread,
-    }))
+        divisor,
+        parameters,
+    };
+    Ok(Normalized {
+        out: tape.join(x, out, function)?,
+        mean: of_mean,
+        spread: of_spread,
+    })
 }
 
 impl Backward for OnTape {
     fn backward(&self, gradient: &Tensor) -> Result<Gradients> {
-        let gradient = gradient.f_contiguous()?;
-        let mut of_x = Tensor::f_empty(self.x.size(), (Kind::Float, Device::Cpu))?;
-        let tensors = [&gradient, &self.x, &self.gain, &self.mean, &self.divisor];
-        // All are as they were in the forward pass, and there are numbers.
-        let numbers = tensors.map(|tensor| numbers::of(tensor).unwrap_or_default());
-        let of_numbers = numbers::of_mut(&mut of_x).unwrap_or_default();
-        let [of_gain, of_bias] = gradients(self.formula, numbers, of_numbers);
-        let like = |numbers: &[f32], parameter: &Tensor| -> Result<(Tensor, Tensor)> {
-            let gradient = Tensor::f_from_slice(numbers)?.f_view_as(parameter)?;
-            Ok((parameter.shallow_clone(), gradient))
+        // SAFETY: nothing writes to either here.
+        let (of_out, of_x) = unsafe { (read(gradient)?, read(&self.x)?) };
+        let numbers = [&of_out, &of_x, &self.gain[..], &self.mean, &self.divisor];
+        let mut of_parameters = [Vec::new(), Vec::new()];
+        let input = filled(&self.x.size(), |of_x| {
+            of_parameters = gradients(self.formula, numbers, of_x);
+        })?;
+        let [of_gain, of_bias] = of_parameters;
+        let [gain, bias] = &self.parameters;
+        let like = |numbers: &[f32], tensor: &Tensor| -> Result<Tensor> {
+            Ok(Tensor::f_from_slice(numbers)?.f_view_as(tensor)?)
         };
         Ok(Gradients {
-            input: of_x,
-            parameters: vec![like(&of_gain, &self.gain)?, like(&of_bias, &self.bias)?],
+            input,
+            parameters: vec![
+                (gain.shallow_clone(), like(&of_gain, gain)?),
+                (bias.shallow_clone(), like(&of_bias, bias)?),
+            ],
         })
     }
 }
@@ -416,8 +403,11 @@ mod tests {
             .into_iter()
             .chain(gradients);
         all.map(|tensor| {
-            let numbers = numbers::of(&tensor.contiguous()).unwrap().to_vec();
-            numbers.into_iter().map(f32::to_bits).collect()
+            copied(&tensor)
+                .unwrap()
+                .into_iter()
+                .map(f32::to_bits)
+                .collect()
         })
         .collect()
     }

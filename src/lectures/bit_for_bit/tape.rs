@@ -4,7 +4,7 @@ use std::fmt;
 
 use tch::Tensor;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The backward pass of a function of ours.
 pub trait Backward: fmt::Debug {
@@ -54,11 +54,8 @@ impl Tape {
         Ok(output)
     }
 
-    /// The gradients of a loss, a scalar, with respect to tensors, in their order.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Libtorch`] if the loss does not depend on one of them.
+    /// The gradients of a loss, a scalar, with respect to tensors, in their order; 0 where the loss
+    /// does not depend on one.
     pub fn gradients(self, loss: &Tensor, tensors: &[Tensor]) -> Result<Vec<Tensor>> {
         let mut found: Vec<Option<Tensor>> = tensors.iter().map(|_| None).collect();
         let mut wanted: Vec<Tensor> = tensors.iter().map(Tensor::shallow_clone).collect();
@@ -67,7 +64,7 @@ impl Tape {
             wanted.push(joint.output);
             let mut gradients = Tensor::f_run_backward(&[&root], &wanted, false, false)?;
             wanted.truncate(tensors.len());
-            let of_output = gradients.pop().unwrap_or_else(Tensor::new);
+            let of_output = gradients.remove(tensors.len());
             keep(gradients, &mut found)?;
             let gradients = tch::no_grad(|| joint.function.backward(&of_output))?;
             let Gradients { input, parameters } = gradients;
@@ -83,11 +80,13 @@ impl Tape {
         }
         let gradients = Tensor::f_run_backward(&[&root], &wanted, false, false)?;
         keep(gradients, &mut found)?;
-        let found = found.into_iter().map(|gradient| {
-            let reason = "the loss does not depend on a tensor whose gradient is asked for";
-            gradient.ok_or_else(|| Error::Libtorch(reason.to_owned()))
-        });
-        found.collect()
+        let found = found.into_iter().zip(tensors);
+        found
+            .map(|(gradient, tensor)| match gradient {
+                Some(gradient) => Ok(gradient),
+                None => Ok(tensor.f_zeros_like()?),
+            })
+            .collect()
     }
 }
 
@@ -142,14 +141,16 @@ mod tests {
             leaf(&[3.0]),
             leaf(&[1.0, 2.0, -1.0]),
         );
-        let all = [&w, &scale, &v].map(Tensor::shallow_clone);
+        let unused = leaf(&[1.0]);
+        let all = [&w, &scale, &v, &unused].map(Tensor::shallow_clone);
         let before = || w.tanh();
         // The first tensor is used in both pieces.
         let after = |y: &Tensor| (y.sin() * &v + &w).sum(Kind::Float);
 
         let x = before();
         let plain = after(&(&scale * x.square()));
-        let expected = Tensor::run_backward(&[plain], &all, false, false);
+        let mut expected = Tensor::run_backward(&[plain], &all, false, false);
+        expected[3] = unused.zeros_like();
 
         let mut tape = Tape::default();
         let x = before();
