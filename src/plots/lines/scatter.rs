@@ -2,15 +2,13 @@
 
 use std::f64::consts::PI;
 
-use plotters::style::{RGBColor, WHITE};
+use plotters::style::WHITE;
 
 use super::axes::{Axes, Axis, around};
 use crate::plots::drawing::{Canvas, Drawing};
 use crate::plots::font::Font;
 use crate::plots::labels;
-use crate::plots::style::BLUE;
-
-const LINE: RGBColor = RGBColor(110, 110, 110);
+use crate::plots::style::{BLUE, ORANGE};
 
 /// The largest radius of a circle, in em.
 const RADIUS: f64 = 1.35;
@@ -66,16 +64,19 @@ impl Drawing for Scatter<'_> {
         ];
         let axes = Axes::draw(canvas, font, &title, 0, both);
         let circles = Circles::at(self.points, &axes);
-        for (point, middle) in circles.moved() {
-            canvas.line(&[point, middle], axes.stroke(LINE, 0.08));
-            canvas.circle(point, axes.pixels(0.2), LINE);
-        }
         // The edges tell circles apart that still cover each other.
         let radius = circles.radius.round() as u32;
         let edge = radius + axes.pixels(EDGE);
-        for (&character, middle) in self.characters.iter().zip(circles.middles()) {
+        for middle in circles.middles() {
             canvas.circle(middle, edge, WHITE);
             canvas.circle(middle, radius, BLUE);
+        }
+        // Above the circles, since some lie on the points of others.
+        for (point, end) in circles.moved() {
+            canvas.line(&[point, end], axes.stroke(ORANGE, 0.12));
+            canvas.circle(point, axes.pixels(0.2), ORANGE);
+        }
+        for (&character, middle) in self.characters.iter().zip(circles.middles()) {
             let label = labels::label(character, font);
             let em = circles.radius * (1.75 / font.width(&label)).min(1.15);
             canvas.text(&font.text(&label, middle, em).colour(WHITE));
@@ -169,12 +170,16 @@ impl Circles {
         self.middles.iter().map(|&middle| pixel(middle))
     }
 
-    /// The points outside of their circles, and the circles' middles.
+    /// The points outside of their circles, and where each one's circle is closest to it.
     fn moved(&self) -> impl Iterator<Item = ((i32, i32), (i32, i32))> {
         let pairs = self.points.iter().zip(&self.middles);
-        let outside = pairs
-            .filter(|(point, middle)| (middle.0 - point.0).hypot(middle.1 - point.1) > self.radius);
-        outside.map(|(&point, &middle)| (pixel(point), pixel(middle)))
+        pairs.filter_map(|(&point, middle)| {
+            let (x, y) = (middle.0 - point.0, middle.1 - point.1);
+            let distance = x.hypot(y);
+            let part = 1.0 - self.radius / distance;
+            let end = (point.0 + part * x, point.1 + part * y);
+            (distance > self.radius).then(|| (pixel(point), pixel(end)))
+        })
     }
 }
 
