@@ -3,6 +3,12 @@
 use super::kinds::{self, Kind, Sizes, kind::Preset};
 use crate::error::{Error, Result};
 
+/// About how many numbers a network computes at once at inference, unless a single word takes more.
+const AT_ONCE: usize = 1 << 25;
+
+/// More words side by side bring nothing.
+const WORDS_AT_ONCE: usize = 256;
+
 /// A kind of network with its sizes: with a vocabulary, all that makes a new network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
@@ -79,6 +85,28 @@ impl Config {
         4 * (tokens * (per_token.numbers + 4 * v) as u64 + tables as u64)
     }
 
+    /// About how many numbers each token takes at inference at most, in words of up to `longest`
+    /// tokens of a vocabulary of `v` characters: those of training, and the probabilities.
+    fn numbers_of_inference(&self, v: usize, longest: usize) -> usize {
+        self.kind.numbers_of_a_step(&self.sizes, longest).numbers + 2 * v
+    }
+
+    /// The most tokens of a word that are read together, where words may be longer than the block.
+    pub(super) fn most_tokens(&self, v: usize) -> usize {
+        (AT_ONCE / self.numbers_of_inference(v, self.sizes.block_size)).max(1)
+    }
+
+    /// How many of the next words, which have so many tokens each, are read side by side: at least
+    /// one, and no more than memory has room for.
+    pub(super) fn words_at_once(&self, v: usize, tokens: impl Iterator<Item = usize>) -> usize {
+        let mut numbers = 0;
+        let fitting = tokens.take(WORDS_AT_ONCE).take_while(|&tokens| {
+            numbers += tokens * self.numbers_of_inference(v, tokens);
+            numbers <= AT_ONCE
+        });
+        fitting.count().max(1)
+    }
+
     /// The sizes as JSON, as a checkpoint holds them.
     ///
     /// # Errors
@@ -105,7 +133,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kinds::{Norm, Positions, Transformer};
+    use super::super::kinds::{KINDS, Norm, Positions, Transformer};
     use super::*;
 
     /// Checkpoints that were written before there was a choice have none.
@@ -129,6 +157,27 @@ mod tests {
         assert_eq!(Config::read("transformer", r#"{"n_embd":64}"#), None);
         assert_eq!(Config::read("lookup", &format!("{{{five}}}")), None);
         assert_eq!(Config::read("none", "{}"), None);
+    }
+
+    /// 256 contexts were once computed at once, however long they were.
+    #[test]
+    fn longer_blocks_and_more_characters_are_read_fewer_at_once() {
+        for &kind in KINDS {
+            let words = |block_size, v| {
+                let sizes = Sizes {
+                    block_size,
+                    ..Sizes::default()
+                };
+                let config = Config::new(kind, sizes);
+                config.words_at_once(v, std::iter::repeat(block_size))
+            };
+            assert_eq!(words(8, 27), WORDS_AT_ONCE, "{kind:?}");
+            for (block_size, v) in [(8, 50_000), (1000, 4000), (10_000, 27)] {
+                let numbers = words(block_size, v) * block_size * v;
+                assert!(numbers <= AT_ONCE, "{kind:?}: {numbers}");
+            }
+            assert_eq!(words(1 << 16, 4000), 1, "{kind:?}");
+        }
     }
 
     #[test]

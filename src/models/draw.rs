@@ -147,15 +147,16 @@ pub trait Drawer: fmt::Debug {
 /// If the temperature is not a finite number above 0.
 pub fn at_temperature(p: &Tensor, temperature: f64) -> Result<Tensor> {
     check_temperature(temperature)?;
-    let log = p.f_to_kind(Kind::Double)?.f_log()?;
+    // In place, since distributions over thousands of characters take much memory.
+    let mut logits = p.f_to_kind(Kind::Double)?.f_log()?;
     // Each row's largest becomes 0 and stays so, however low the temperature is.
-    let logits = log.f_subtract(&log.f_amax([1].as_slice(), true)?)?;
+    let largest = logits.f_amax([1].as_slice(), true)?; // [B, 1]
+    let mut logits = logits.f_subtract_(&largest)?;
     // The reciprocal of the smallest normal number is finite.
     let temperature = temperature.max(f64::MIN_POSITIVE);
-    let tempered = logits
-        .f_div_scalar(temperature)?
-        .f_softmax(1, Kind::Double)?;
-    Ok(tempered
+    let logits = logits.f_div_scalar_(temperature)?;
+    Ok(logits
+        .f_softmax(1, Kind::Double)?
         .f_to_kind(Kind::Float)?
         .f_nan_to_num(0.0, None, None)?)
 }

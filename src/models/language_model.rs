@@ -9,7 +9,7 @@ use crate::data::Vocabulary;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
-/// How many contexts a model is asked for at once.
+/// How many contexts a model with short ones is asked for at once.
 pub const BATCH: usize = 256;
 
 /// Something that says how probable each next character is after a context.
@@ -29,7 +29,7 @@ pub trait LanguageModel: fmt::Debug {
     /// How probable each character of each word is after those before it, and then its end: one
     /// more than the word has indices, word after word; f32.
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
-        by_contexts(self, words, |contexts| self.distributions(contexts))
+        by_contexts(self, words)
     }
 
     /// The natural logarithms of [`probabilities`](Self::probabilities). Those of a network are
@@ -84,7 +84,8 @@ pub trait LanguageModel: fmt::Debug {
 
 /// Reads words of a model, each call one character more of them.
 pub trait Reader: fmt::Debug {
-    /// The distributions of what follows words of one length, `[B, V]`, f32, on the CPU.
+    /// The distributions of what follows `B` words of one length, `[B, V]`, f32, on the CPU; `B` may
+    /// be 0.
     ///
     /// With `parents`, each word is one of the call before, by its place there, and one character
     /// more; without, words are read from their beginnings.
@@ -115,21 +116,20 @@ impl<'m, M: LanguageModel + ?Sized> ContextReader<'m, M> {
 
 impl<M: LanguageModel + ?Sized> Reader for ContextReader<'_, M> {
     fn read(&mut self, words: &[&[usize]], _parents: Option<&[i64]>) -> Result<Tensor> {
-        let p = words.chunks(BATCH).map(|words| {
+        let v = self.0.vocabulary().len() as i64;
+        let mut parts = vec![Tensor::f_zeros([0, v], (Kind::Float, tch::Device::Cpu))?];
+        for words in words.chunks(BATCH) {
             let contexts = contexts(words.iter().copied(), self.0.block_size())?;
-            self.0.distributions(&contexts)
-        });
-        let p = p.collect::<Result<Vec<Tensor>>>()?;
-        Ok(Tensor::f_cat(&p, 0)?)
+            parts.push(self.0.distributions(&contexts)?);
+        }
+        Ok(Tensor::f_cat(&parts, 0)?)
     }
 }
 
-/// [`LanguageModel::probabilities`] of a model that is asked context by context for `distributions`,
-/// or their logarithms.
+/// [`LanguageModel::probabilities`] of a model that is asked context by context.
 pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
     model: &M,
     words: &[&[usize]],
-    distributions: impl Fn(&Tensor) -> Result<Tensor>,
 ) -> Result<Vec<f32>> {
     let v = model.vocabulary().len();
     // Each character with those before it.
@@ -142,7 +142,7 @@ pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
     for places in places.chunks(BATCH) {
         let before = places.iter().map(|&(before, _)| before);
         let contexts = contexts(before, model.block_size())?;
-        let p: Vec<f32> = Vec::try_from(distributions(&contexts)?.f_view([-1])?)?;
+        let p: Vec<f32> = Vec::try_from(model.distributions(&contexts)?.f_view([-1])?)?;
         let rows = p.chunks_exact(v).zip(places);
         probabilities.extend(rows.map(|(row, &(_, next))| row[next]));
     }
@@ -152,11 +152,11 @@ pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
 /// The distributions along a word: of its first character, of each next one after those before it,
 /// and of what comes after the last; `[R, V]`, f32, with one more row than the word has indices.
 pub fn along(model: &dyn LanguageModel, word: &[usize]) -> Result<Vec<f32>> {
-    let beginnings: Vec<&[usize]> = (0..=word.len()).map(|length| &word[..length]).collect();
+    let mut reader = model.reader()?;
     let mut rows = Vec::new();
-    for beginnings in beginnings.chunks(BATCH) {
-        let contexts = contexts(beginnings.iter().copied(), model.block_size())?;
-        let p = model.distributions(&contexts)?;
+    for length in 0..=word.len() {
+        let parents = (length > 0).then_some([0].as_slice());
+        let p = reader.read(&[&word[..length]], parents)?; // [1, V]
         rows.extend(Vec::<f32>::try_from(p.f_contiguous()?.f_view([-1])?)?);
     }
     Ok(rows)

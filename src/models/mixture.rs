@@ -2,11 +2,10 @@
 //!
 //! Models that are wrong in different places are better together: a network and n-grams most of all.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::draw::{Drawer, Method, Shaping};
-use super::language_model::LanguageModel;
-use super::language_model::Reader;
+use super::language_model::{LanguageModel, Reader};
 use super::rounds;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
@@ -82,15 +81,10 @@ impl<'m> Mixture<'m> {
 
     /// The sum of what the models say, each times its weight; `[.., V]`.
     fn mix(&self, said: impl Iterator<Item = Result<Tensor>>) -> Result<Tensor> {
-        let mut sum: Option<Tensor> = None;
+        let mut sum = Tensor::f_zeros([1, 1], (Kind::Double, Device::Cpu))?;
         for (said, &weight) in said.zip(&self.weights) {
-            let part = said?.f_to_kind(Kind::Double)?.f_mul_scalar(weight)?;
-            sum = Some(match sum {
-                Some(sum) => sum.f_add(&part)?,
-                None => part,
-            });
+            sum = sum.f_add(&said?.f_to_kind(Kind::Double)?.f_mul_scalar(weight)?)?;
         }
-        let sum = sum.ok_or_else(|| Error::Libtorch("a mixture without models".to_owned()))?;
         Ok(sum.f_to_kind(Kind::Float)?)
     }
 }
@@ -246,11 +240,11 @@ mod tests {
     use crate::data::Words;
     use crate::data::word_list::WordList;
     use crate::memory::Memory;
+    use crate::models::language_model::by_contexts;
     use crate::models::state_reader::tests::networks;
     use crate::models::{Ngram, Smoothing, Table};
     use crate::score::evaluate::word_list;
     use crate::{SampleOptions, Sampler};
-    use tch::Device;
 
     fn ngram() -> Ngram {
         let counts = ngrams_of(&Words::lecture('.').unwrap(), 4);
@@ -271,11 +265,7 @@ mod tests {
             assert!((p - average).abs() < 1e-6);
         }
         // Context by context, and read character by character.
-        let by_contexts =
-            crate::models::language_model::by_contexts(&mixture, &words, |contexts| {
-                mixture.distributions(contexts)
-            })
-            .unwrap();
+        let by_contexts = by_contexts(&mixture, &words).unwrap();
         let mut reader = mixture.reader().unwrap();
         for (length, p) in p[..5].iter().enumerate() {
             assert!((p - by_contexts[length]).abs() < 1e-5);

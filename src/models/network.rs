@@ -6,27 +6,21 @@
 //! Source: <https://github.com/karpathy/makemore>, makemore.py; lecture 5.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::config::Config;
 use super::draw::{Drawer, Method, Shaping};
 use super::kinds::kind::Layers;
-use super::language_model::{LanguageModel, Reader, by_contexts};
+use super::language_model::{LanguageModel, Reader};
 use super::parameters::{Parameters, Taken};
 use super::rounds;
-use super::state_reader::StateReader;
+use super::state_reader::{StateReader, after};
 use super::tokens::Tokens;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
-
-/// How many words are computed at once.
-const WORDS: usize = 256;
-
-/// At most this many numbers of tokens are computed at once, unless a single word has more: of their
-/// contexts or the probabilities of what follows.
-const NUMBERS: usize = 1 << 22;
 
 /// From logits to probabilities or their logarithms, over the last dimension.
 type Normalise = fn(&Tensor) -> std::result::Result<Tensor, TchError>;
@@ -170,107 +164,108 @@ impl Network {
         }
     }
 
-    /// The probabilities of what follows each token of words, word after word.
-    fn of_next(&self, words: &[&[usize]], normalise: Normalise) -> Result<Vec<f32>> {
-        let of_next = tch::no_grad(|| -> Result<_> {
-            let tokens = Tokens::of_words(words, self.device)?;
-            let all = normalise(&self.logits(&tokens)?)?; // [N, V]
-            let next = tokens.targets()?.f_view([-1, 1])?; // [N, 1]
-            Ok(all.f_gather(1, &next, false)?)
-        })?;
-        let of_next = of_next.f_to_device(Device::Cpu)?.f_view([-1])?;
-        Ok(Vec::try_from(of_next)?)
-    }
-
-    /// The probabilities of what follows each token of a long word, of which the network sees only a
-    /// block at a time.
-    fn in_pieces(&self, word: &[usize], normalise: Normalise) -> Result<Vec<f32>> {
-        let length = NUMBERS / self.block_size.max(self.vocabulary.len());
-        let mut p = Vec::with_capacity(word.len() + 1);
-        for begin in (0..word.len()).step_by(length) {
-            // What is before a piece is seen from its first token on.
-            let before = begin.min(self.block_size);
-            let end = (begin + length).min(word.len());
-            let of_piece = self.of_next(&[&word[begin - before..end]], normalise)?;
-            let is_last = end == word.len();
-            p.extend(&of_piece[before..before + end - begin + usize::from(is_last)]);
+    /// The probabilities of what follows the asked tokens of pieces, piece after piece.
+    fn of_pieces(&self, pieces: &[Piece], normalise: Normalise) -> Result<Vec<f32>> {
+        let (mut tokens, mut lengths) = (Vec::new(), Vec::new());
+        let (mut asked, mut next) = (Vec::new(), Vec::new());
+        for Piece {
+            word, read, from, ..
+        } in pieces
+        {
+            let first = tokens.len();
+            asked.extend((from - read.start..read.len()).map(|token| (first + token) as i64));
+            next.extend(
+                (*from..read.end).map(|token| word.get(token).map_or(0, |&index| index as i64)),
+            );
+            tokens.extend(read.clone().map(|token| match token {
+                0 => 0,
+                token => word[token - 1] as i64,
+            }));
+            lengths.push(read.len());
         }
-        Ok(p)
-    }
-
-    /// How many of the words that come next are computed at once, at least one.
-    fn at_once(&self, words: &[&[usize]], places: &[usize]) -> usize {
-        let mut numbers = 0;
-        let fitting = places.iter().take(WORDS).take_while(|&&place| {
-            numbers += self.numbers(words[place]);
-            numbers <= NUMBERS
-        });
-        fitting.count().max(1)
-    }
-
-    /// About how many numbers a word's tokens take.
-    fn numbers(&self, word: &[usize]) -> usize {
-        (word.len() + 1)
-            * self
-                .block_size
-                .min(word.len() + 1)
-                .max(self.vocabulary.len())
-    }
-
-    /// The distributions after `[B, T]` contexts, `[B, V]`, on the CPU.
-    fn after(&self, contexts: &Tensor, normalise: Normalise) -> Result<Tensor> {
-        let contexts: Vec<i64> = Vec::try_from(contexts.f_contiguous()?.f_view([-1])?)?;
-        let words: Vec<&[i64]> = contexts
-            .chunks_exact(self.block_size)
-            .map(started)
-            .collect();
         let p = tch::no_grad(|| -> Result<_> {
-            let tokens = Tokens::of(&words, self.device)?;
-            tokens.last(&normalise(&self.logits(&tokens)?)?)
+            let tokens = Tokens::joined(tokens, lengths, self.device)?;
+            let asked = Tensor::f_from_slice(&asked)?.f_to_device(self.device)?;
+            let next = Tensor::f_from_slice(&next)?.f_to_device(self.device)?;
+            let logits = self.logits(&tokens)?.f_index_select(0, &asked)?; // [A, V]
+            Ok(normalise(&logits)?.f_gather(1, &next.f_view([-1, 1])?, false)?)
         })?;
-        Ok(p.f_to_device(Device::Cpu)?)
+        Ok(Vec::try_from(p.f_to_device(Device::Cpu)?.f_view([-1])?)?)
+    }
+
+    /// Words in pieces that the network can read, and that memory can hold.
+    ///
+    /// A word that fits a block is one piece. In a longer one, what follows a token is asked of the
+    /// block that ends with it.
+    fn pieces<'w>(&self, words: &[&'w [usize]]) -> Vec<Piece<'w>> {
+        let block = self.block_size;
+        let (first, further) = match self.config.kind().takes_longer_words() {
+            true => {
+                let most = self.config.most_tokens(self.vocabulary.len());
+                (most, most)
+            }
+            false => (block, 1),
+        };
+        let (mut pieces, mut place) = (Vec::new(), 0);
+        for &word in words {
+            let mut from = 0;
+            while from <= word.len() {
+                let end = from + if from == 0 { first } else { further };
+                let end = end.min(word.len() + 1);
+                let read = (from + 1).saturating_sub(block)..end;
+                pieces.push(Piece {
+                    word,
+                    read,
+                    from,
+                    place,
+                });
+                place += end - from;
+                from = end;
+            }
+        }
+        pieces
     }
 
     /// The probability of each character of words and of their ends, or its logarithm.
     fn of_words(&self, words: &[&[usize]], normalise: Normalise) -> Result<Vec<f32>> {
-        // A longer word does not fit with its start token.
-        let is_longer = |word: &&[usize]| word.len() >= self.block_size;
-        if !self.config.kind().takes_longer_words() && words.iter().any(is_longer) {
-            return by_contexts(self, words, |contexts| self.after(contexts, normalise));
-        }
-        let begins = words.iter().scan(0, |end, word| {
-            let begin = *end;
-            *end += word.len() + 1;
-            Some(begin)
-        });
-        let begins: Vec<usize> = begins.collect();
-        let mut p = vec![0.0; words.iter().map(|word| word.len() + 1).sum()];
-        // Words of about one length leave little to pad.
-        let mut order: Vec<usize> = (0..words.len()).collect();
-        order.sort_by_key(|&place| words[place].len());
-        let mut order = order.as_slice();
-        while !order.is_empty() {
-            let (places, further) = order.split_at(self.at_once(words, order));
-            order = further;
-            let of_places: Vec<&[usize]> = places.iter().map(|&place| words[place]).collect();
-            let mut rest = match of_places[..] {
-                [long]
-                    if self.numbers(long) > NUMBERS && self.config.kind().takes_longer_words() =>
-                {
-                    self.in_pieces(long, normalise)?
-                }
-                _ => self.of_next(&of_places, normalise)?,
-            }
-            .into_iter();
-            for (&place, word) in places.iter().zip(of_places) {
-                let begin = begins[place];
-                for p in &mut p[begin..=begin + word.len()] {
-                    *p = rest.next().unwrap_or_default();
+        let mut pieces = self.pieces(words);
+        let last = pieces
+            .last()
+            .map_or(0, |piece| piece.place + piece.read.end - piece.from);
+        let mut p = vec![0.0; last];
+        // Pieces of about one length leave little to pad.
+        pieces.sort_by_key(|piece| piece.read.len());
+        let mut rest = pieces.as_slice();
+        while !rest.is_empty() {
+            let lengths = rest.iter().map(|piece| piece.read.len());
+            let (batch, further) =
+                rest.split_at(self.config.words_at_once(self.vocabulary.len(), lengths));
+            rest = further;
+            let mut of_batch = self.of_pieces(batch, normalise)?.into_iter();
+            for Piece {
+                read, from, place, ..
+            } in batch
+            {
+                let of_piece = &mut p[*place..place + read.end - from];
+                for (p, asked) in of_piece.iter_mut().zip(&mut of_batch) {
+                    *p = asked;
                 }
             }
         }
         Ok(p)
     }
+}
+
+/// Tokens of a word that are read together, to ask what follows the last ones of them.
+struct Piece<'w> {
+    /// The characters of the word; its tokens are the start token and these.
+    word: &'w [usize],
+    /// The tokens that are read.
+    read: Range<usize>,
+    /// The first token that is asked about.
+    from: usize,
+    /// The place of what is asked first among that of all words.
+    place: usize,
 }
 
 impl LanguageModel for Network {
@@ -283,7 +278,13 @@ impl LanguageModel for Network {
     }
 
     fn distributions(&self, contexts: &Tensor) -> Result<Tensor> {
-        self.after(contexts, SOFTMAX)
+        let contexts: Vec<i64> = Vec::try_from(contexts.f_contiguous()?.f_view([-1])?)?;
+        let words: Vec<&[i64]> = contexts
+            .chunks_exact(self.block_size)
+            .map(started)
+            .collect();
+        let v = self.vocabulary.len();
+        after(&*self.layers, &words, &self.config, v, self.device)
     }
 
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {

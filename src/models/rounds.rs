@@ -15,26 +15,25 @@ use crate::libtorch::random::Generator;
 /// reader reads: who asks for a few waits for a few.
 const FIRST_ROUND: usize = 16;
 
+/// The most probabilities of a round. Where a vocabulary has more than 256 characters they are those of
+/// fewer words than a reader reads, and the words of a seed depend on this number after the first two
+/// rounds' worth of words.
+const MOST_PROBABILITIES: usize = 1 << 22;
+
 /// The drawer of a model.
 pub(super) fn of<M: LanguageModel + ?Sized>(
     model: &M,
     method: Method,
     shaping: Shaping,
 ) -> Result<Box<dyn Drawer + '_>> {
-    shaping.check()?;
-    Ok(Box::new(Rounds {
-        reader: model.reader()?,
-        method,
-        shaping,
-        begin: (Vec::new(), 0),
-        drawn: VecDeque::new(),
-        round: FIRST_ROUND,
-    }))
+    Ok(Box::new(Rounds::of(model, method, shaping)?))
 }
 
 #[derive(Debug)]
 struct Rounds<'m> {
     reader: Box<dyn Reader + 'm>,
+    /// The most words of a round.
+    most_words: usize,
     method: Method,
     shaping: Shaping,
     /// What the words that were drawn begin with, and their most characters.
@@ -45,7 +44,25 @@ struct Rounds<'m> {
     round: usize,
 }
 
-impl Rounds<'_> {
+impl<'m> Rounds<'m> {
+    fn of<M: LanguageModel + ?Sized>(
+        model: &'m M,
+        method: Method,
+        shaping: Shaping,
+    ) -> Result<Self> {
+        shaping.check()?;
+        let reader = model.reader()?;
+        Ok(Self {
+            most_words: (MOST_PROBABILITIES / model.vocabulary().len()).min(reader.most_words()),
+            reader,
+            method,
+            shaping,
+            begin: (Vec::new(), 0),
+            drawn: VecDeque::new(),
+            round: FIRST_ROUND,
+        })
+    }
+
     /// Draws a round of words that begin with some characters and have at most `max_length`.
     fn draw_round(
         &mut self,
@@ -53,7 +70,7 @@ impl Rounds<'_> {
         max_length: usize,
         generator: &mut Generator,
     ) -> Result<()> {
-        let round = self.round.min(self.reader.most_words());
+        let round = self.round.min(self.most_words);
         let mut words: Vec<Option<Vec<usize>>> = vec![Some(prefix.to_vec()); round];
         // Those that have not ended, each with the place of what it begins with so far.
         let mut open: Vec<(usize, usize)> = (0..round).map(|word| (word, 0)).collect();
@@ -88,7 +105,7 @@ impl Rounds<'_> {
             length += 1;
         }
         self.drawn = words.into();
-        self.round = (2 * round).min(self.reader.most_words());
+        self.round = (2 * round).min(self.most_words);
         self.begin = (prefix.to_vec(), max_length);
         Ok(())
     }
@@ -125,8 +142,14 @@ impl Drawer for Rounds<'_> {
 
 #[cfg(test)]
 mod tests {
+    use tch::Device;
+
+    use super::super::kinds::{Bow, Sizes};
+    use super::super::language_model::MOST_WORDS;
     use super::super::state_reader::tests::networks;
+    use super::super::{Config, Network};
     use super::*;
+    use crate::data::Vocabulary;
     use crate::{SampleOptions, Sampler};
 
     #[test]
@@ -154,6 +177,33 @@ mod tests {
                     .all(|word| word.starts_with("mar"))
             );
         }
+    }
+
+    /// A round once had as many words of thousands of characters as of 27.
+    #[test]
+    fn rounds_over_many_characters_have_fewer_words() {
+        let vocabulary = |v: u32| {
+            let others = (0..v - 1).filter_map(|i| char::from_u32(0x4e00 + i));
+            Vocabulary::new('.', others).unwrap()
+        };
+        let most_words = |v| {
+            let sizes = Sizes {
+                n_embd: 4,
+                ..Sizes::default()
+            };
+            let config = Config::new(&Bow, sizes);
+            let network = Network::new(vocabulary(v), config, 1, Device::Cpu).unwrap();
+            let mut drawer = Rounds::of(&network, Method::Cumulative, Shaping::default()).unwrap();
+            let mut generator = Generator::seeded(1).unwrap();
+            while drawer.round < drawer.most_words {
+                drawer.draw_round(&[], 1, &mut generator).unwrap();
+            }
+            drawer.draw_round(&[], 1, &mut generator).unwrap();
+            assert_eq!(drawer.drawn.len(), drawer.most_words);
+            drawer.most_words
+        };
+        assert_eq!(most_words(256), MOST_WORDS);
+        assert_eq!(most_words(4000), MOST_PROBABILITIES / 4000);
     }
 
     /// Of 20,480 words the share that begins with a character has a standard error below 0.0035.

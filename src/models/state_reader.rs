@@ -7,10 +7,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::Config;
 use super::kinds::kind::{Advanced, Layers};
-use super::language_model::{BATCH, MOST_WORDS, Reader};
+use super::language_model::{MOST_WORDS, Reader};
 use super::parameters::Parameters;
 use super::tokens::Tokens;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::libtorch::threads;
 
 /// The most numbers in the states of all words.
@@ -98,29 +98,13 @@ impl<'m> StateReader<'m> {
             });
             let others: Vec<_> = others.collect();
             let own = tch::no_grad(|| layers.step(prepared, state.as_deref(), &characters));
-            let others = others.into_iter().map(|other| match other.join() {
-                Ok(step) => step,
-                Err(_) => Err(Error::Libtorch("a thread has ended".to_owned())),
+            let others = others.into_iter().map(|other| {
+                let step = other.join();
+                step.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             });
             std::iter::once(own).chain(others).collect::<Result<_>>()
         })?;
         joined(steps)
-    }
-
-    /// The logits of what follows words that do not fit a block with their start token: they are read
-    /// from as far back as the block reaches, as everywhere.
-    fn read_again(&self, words: &[&[usize]]) -> Result<Tensor> {
-        let most = self.config.sizes().block_size;
-        let last = words.iter().map(|word| {
-            let last = &word[word.len() - most..];
-            last.iter().map(|&index| index as i64).collect()
-        });
-        let last: Vec<Vec<i64>> = last.collect();
-        let last: Vec<&[i64]> = last.iter().map(Vec::as_slice).collect();
-        tch::no_grad(|| {
-            let tokens = Tokens::of(&last, self.device)?;
-            tokens.last(&self.layers.logits(&tokens)?)
-        })
     }
 }
 
@@ -156,38 +140,43 @@ fn joined(mut steps: Vec<Advanced>) -> Result<Advanced> {
 
 impl Reader for StateReader<'_> {
     fn read(&mut self, words: &[&[usize]], parents: Option<&[i64]>) -> Result<Tensor> {
-        let tokens = 1 + words.first().map_or(0, |word| word.len());
+        let (config, v) = (self.config, self.copies.v);
         let state = self.state.take().filter(|_| parents.is_some());
-        let block_size = self.config.sizes().block_size;
-        if tokens > block_size && !self.config.kind().takes_longer_words() {
-            let p = words.chunks(BATCH);
-            let p = p.map(|words| of_logits(&self.read_again(words)?));
-            return Ok(Tensor::f_cat(&p.collect::<Result<Vec<Tensor>>>()?, 0)?);
+        let Some(first) = words.first() else {
+            return after(self.layers, &[], &config, v as usize, self.device);
+        };
+        let (last, block_size) = (first.len(), config.sizes().block_size);
+        if last >= block_size && !config.kind().takes_longer_words() {
+            // Without their start token they do not fit a block: as much is read again as does.
+            let ends = words.iter().map(|word| &word[last - block_size..]);
+            let ends = ends.map(|end| end.iter().map(|&index| index as i64).collect());
+            let ends: Vec<Vec<i64>> = ends.collect();
+            let ends: Vec<&[i64]> = ends.iter().map(Vec::as_slice).collect();
+            return after(self.layers, &ends, &config, v as usize, self.device);
         }
         let (mut state, unread) = match (state, parents) {
             (Some(state), Some(parents)) => {
                 let parents = Tensor::f_from_slice(parents)?.f_to_device(self.device)?;
                 let state = state.iter().map(|part| part.f_index_select(0, &parents));
                 let state: std::result::Result<Vec<Tensor>, _> = state.collect();
-                (Some(state?), tokens - 1..tokens)
+                (Some(state?), last)
             }
             // Of longer words only the last characters matter.
-            _ => (None, tokens.saturating_sub(block_size)..tokens),
+            _ => (None, (last + 1).saturating_sub(block_size)),
         };
-        let mut logits = None;
-        for position in unread {
+        let at = |position: usize| -> Vec<i64> {
             let token = |word: &&[usize]| match position {
                 0 => 0,
                 position => word[position - 1] as i64,
             };
-            let characters: Vec<i64> = words.iter().map(token).collect();
-            let step = self.step(state.as_deref(), &characters)?;
-            state = Some(step.state);
-            logits = Some(step.logits);
+            words.iter().map(token).collect()
+        };
+        for position in unread..last {
+            state = Some(self.step(state.as_deref(), &at(position))?.state);
         }
-        self.state = state;
-        let logits = logits.ok_or_else(|| Error::Libtorch("no character was read".to_owned()))?;
-        of_logits(&logits)
+        let end = self.step(state.as_deref(), &at(last))?;
+        self.state = Some(end.state);
+        probabilities(&end.logits)
     }
 
     fn most_words(&self) -> usize {
@@ -195,7 +184,30 @@ impl Reader for StateReader<'_> {
     }
 }
 
-fn of_logits(logits: &Tensor) -> Result<Tensor> {
+/// The distributions of what follows the last token of each word, `[B, V]`, on the CPU.
+pub(super) fn after(
+    layers: &dyn Layers,
+    words: &[&[i64]],
+    config: &Config,
+    v: usize,
+    device: Device,
+) -> Result<Tensor> {
+    let mut parts = vec![Tensor::f_zeros([0, v as i64], (Kind::Float, Device::Cpu))?];
+    let mut rest = words;
+    while !rest.is_empty() {
+        let lengths = rest.iter().map(|word| word.len());
+        let (batch, further) = rest.split_at(config.words_at_once(v, lengths));
+        rest = further;
+        let logits = tch::no_grad(|| {
+            let tokens = Tokens::of(batch, device)?;
+            tokens.last(&layers.logits(&tokens)?)
+        })?;
+        parts.push(probabilities(&logits)?);
+    }
+    Ok(Tensor::f_cat(&parts, 0)?)
+}
+
+fn probabilities(logits: &Tensor) -> Result<Tensor> {
     Ok(logits
         .f_softmax(-1, Kind::Float)?
         .f_to_device(Device::Cpu)?)
@@ -206,7 +218,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::data::{Vocabulary, Words};
     use crate::models::kinds::{KINDS, Mlp, Norm, Positions, Sizes, Transformer};
-    use crate::models::language_model::ContextReader;
+    use crate::models::language_model::{ContextReader, by_contexts};
     use crate::models::{Config, LanguageModel, Network};
 
     /// A small network of each kind.
@@ -275,6 +287,33 @@ pub(crate) mod tests {
             }
             let off = (one - Tensor::cat(&parts, 0)).abs().max().double_value(&[]);
             assert!(off < 1e-6, "{:?}: {off}", network.config());
+        }
+    }
+
+    /// No words once ended the program.
+    #[test]
+    fn of_no_words_there_are_no_distributions() {
+        for network in networks() {
+            let mut reader = network.reader().unwrap();
+            for parents in [None, Some([].as_slice())] {
+                assert_eq!(reader.read(&[], parents).unwrap().size(), [0, 27]);
+            }
+            let by_context = ContextReader::of(&network).read(&[], None).unwrap();
+            assert_eq!(by_context.size(), [0, 27]);
+        }
+    }
+
+    /// Where a word is longer than the block, its block is read once and then context by context.
+    #[test]
+    fn words_longer_than_the_block_are_scored_by_their_contexts() {
+        for network in networks() {
+            let words: [&[usize]; 4] = [&[3; 40], &[], &[1; 16], &[26, 1, 2].repeat(9)];
+            let p = network.probabilities(&words).unwrap();
+            let by_contexts = by_contexts(&network, &words).unwrap();
+            assert_eq!(p.len(), by_contexts.len());
+            for (p, by_context) in p.iter().zip(by_contexts) {
+                assert!((p - by_context).abs() < 1e-5, "{:?}", network.config());
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use crate::data::split::SplitMix;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// `B` words of up to `T` tokens, `N` of them in all.
 ///
@@ -40,13 +40,13 @@ impl Tokens {
 
     /// Words by their indices, each after its start token.
     pub fn of_words(words: &[&[usize]], device: Device) -> Result<Self> {
-        let started = words.iter().map(|word| {
-            let indices = word.iter().map(|&index| index as i64);
-            std::iter::once(0).chain(indices).collect()
-        });
-        let started: Vec<Vec<i64>> = started.collect();
-        let started: Vec<&[i64]> = started.iter().map(Vec::as_slice).collect();
-        Self::of(&started, device)
+        let mut numbers = Vec::new();
+        for word in words {
+            numbers.push(0);
+            numbers.extend(word.iter().map(|&index| index as i64));
+        }
+        let lengths = words.iter().map(|word| word.len() + 1).collect();
+        Self::joined(numbers, lengths, device)
     }
 
     /// Words of at least one token each.
@@ -263,15 +263,12 @@ impl Tokens {
     fn upload<const LISTS: usize>(&self, lists: [&[i64]; LISTS]) -> Result<[Tensor; LISTS]> {
         let all = Tensor::f_from_slice(&lists.concat())?;
         let all = all.f_to_device(self.characters.device())?;
-        let mut begin = 0;
-        let parts = lists.map(|list| {
-            let part = all.f_narrow(0, begin, list.len() as i64);
+        let (mut begin, mut parts) = (0, lists.map(|_| Tensor::new()));
+        for (part, list) in parts.iter_mut().zip(lists) {
+            *part = all.f_narrow(0, begin, list.len() as i64)?;
             begin += list.len() as i64;
-            part
-        });
-        let parts: Vec<Tensor> = parts.into_iter().collect::<std::result::Result<_, _>>()?;
-        let not_all = |_| Error::Libtorch("a list was not moved to the device".to_owned());
-        parts.try_into().map_err(not_all)
+        }
+        Ok(parts)
     }
 }
 

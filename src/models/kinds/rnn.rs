@@ -204,7 +204,11 @@ impl Recurrent {
                 let hbar = x_hbar.f_addmm(&reset, hbar_factors)?.f_tanh()?;
                 Ok(state.f_lerp_tensor(&hbar, &zr[0])?) // (1 - z) * state + z * hbar
             }
-            _ => Err(Error::Libtorch("a cell without its products".to_owned())),
+            _ => Err(Error::Value {
+                what: "the number of products of a cell",
+                value: products.len().to_string(),
+                expected: "those that `prepare` gives would work",
+            }),
         }
     }
 }
