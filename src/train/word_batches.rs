@@ -247,7 +247,11 @@ impl Worker {
 }
 
 fn ended() -> Error {
-    Error::Libtorch("a thread of the training has ended".to_owned())
+    Error::Value {
+        what: "a thread of the training",
+        value: "at its end before the others".to_owned(),
+        expected: "a single thread would work",
+    }
 }
 
 impl Learner for WordBatches<'_> {

@@ -18,8 +18,8 @@ pub trait Kind: fmt::Debug + Sync {
     /// Its line in the help of `--type`.
     fn about(&self) -> &'static str;
 
-    /// The sizes that a user may choose, by their names in [`Sizes`]. A kind without any is saved
-    /// without sizes.
+    /// The sizes that a user may choose or that follow from the list, by their names in [`Sizes`]. A
+    /// kind without any is saved without sizes, so that its default ones are the same for all lists.
     fn sizes(&self) -> &'static [&'static str];
 
     /// The sizes of a network for words of at most `longest` characters; makemore.py's, unless the
@@ -198,6 +198,19 @@ impl Default for Recipe {
 pub struct Shapes(pub BTreeMap<String, Vec<usize>>);
 
 impl Shapes {
+    /// The sizes of `given` with those of an embedding `wte` and of a state, and the number of
+    /// characters; `n_embd2` is none where the weights are of another kind.
+    pub fn recurrent(&self, given: &Sizes, n_embd2: Option<usize>) -> Option<(Sizes, usize)> {
+        let n_embd2 = n_embd2?;
+        let [v, n_embd] = self.matrix("wte.weight")?;
+        let sizes = Sizes {
+            n_embd,
+            n_embd2,
+            ..*given
+        };
+        Some((sizes, v))
+    }
+
     /// The numbers of rows and columns, if there is such a matrix.
     pub fn matrix(&self, name: &str) -> Option<[usize; 2]> {
         self.0.get(name)?.as_slice().try_into().ok()

@@ -67,14 +67,10 @@ impl Kind for Lstm {
     }
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
-        let [_, n_embd2] = shapes.matrix("lstm.weight_hh_l0")?;
-        let [v, n_embd] = shapes.matrix("wte.weight")?;
-        let sizes = Sizes {
-            n_embd,
-            n_embd2,
-            ..*given
-        };
-        Some((sizes, v))
+        let columns = shapes
+            .matrix("lstm.weight_hh_l0")
+            .map(|[_, columns]| columns);
+        shapes.recurrent(given, columns)
     }
 }
 

@@ -46,7 +46,8 @@ impl Kind for Rnn {
     }
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
-        of_weights(shapes, given, "cell.xh_to_h.weight")
+        let rows = shapes.matrix("cell.xh_to_h.weight").map(|[rows, _]| rows);
+        shapes.recurrent(given, rows)
     }
 }
 
@@ -103,23 +104,13 @@ impl Kind for Gru {
     }
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
-        of_weights(shapes, given, "cell.xh_to_z.weight")
+        let rows = shapes.matrix("cell.xh_to_z.weight").map(|[rows, _]| rows);
+        shapes.recurrent(given, rows)
     }
 }
 
+/// The sizes of both kinds.
 const SIZES: &[&str] = &["block_size", "n_embd", "n_embd2"];
-
-/// The sizes of weights with a layer of the cell.
-fn of_weights(shapes: &Shapes, given: &Sizes, layer: &str) -> Option<(Sizes, usize)> {
-    let [n_embd2, _] = shapes.matrix(layer)?;
-    let [v, n_embd] = shapes.matrix("wte.weight")?;
-    let sizes = Sizes {
-        n_embd,
-        n_embd2,
-        ..*given
-    };
-    Some((sizes, v))
-}
 
 /// `C` is the size of an embedding, `H` of the state.
 #[derive(Debug)]
@@ -289,4 +280,74 @@ fn looked_up(tables: Vec<(Tensor, Tensor)>, characters: &Tensor) -> Result<Vec<(
 /// The rows of a table, `[V, ..]`, of characters, `[M]`.
 fn embedding(table: &Tensor, characters: &Tensor) -> Result<Tensor> {
     Ok(Tensor::f_embedding(table, characters, -1, false, false)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+    use crate::libtorch::random::Generator;
+
+    fn layers_of_both(v: i64) -> [Recurrent; 2] {
+        let sizes = Sizes::default();
+        let mut generator = Generator::seeded(1).unwrap();
+        let mut parameters = Parameters::new(&mut generator, Device::Cpu);
+        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
+        ["rnn", "gru"].map(|kind| {
+            Recurrent::of(&mut parameters, v, &sizes, |parameters| {
+                let mut linear = |name: &str| {
+                    Linear::of(parameters, &format!("{kind}.{name}"), [c + h, h], true)
+                };
+                Ok(match kind {
+                    "rnn" => Cell::Rnn {
+                        xh_to_h: linear("xh_to_h")?,
+                    },
+                    _ => Cell::Gru {
+                        xh_to_z: linear("xh_to_z")?,
+                        xh_to_r: linear("xh_to_r")?,
+                        xh_to_hbar: linear("xh_to_hbar")?,
+                    },
+                })
+            })
+            .unwrap()
+        })
+    }
+
+    /// Overwrites the embedding of a character, which then makes all that is computed of it NaN.
+    fn spoil(layers: &Recurrent, character: i64) {
+        let _guard = tch::no_grad_guard();
+        let _spoiled = layers.wte.get(character).fill_(f64::NAN);
+    }
+
+    /// The products of thousands of characters were once computed for words of a few.
+    #[test]
+    fn a_few_tokens_do_not_compute_the_whole_vocabulary() {
+        for layers in layers_of_both(100) {
+            spoil(&layers, 99);
+            let is_finite = |word: &[i64]| {
+                let tokens = Tokens::of(&[word], Device::Cpu).unwrap();
+                let loss = layers.logits(&tokens).unwrap().sum(Kind::Float);
+                let weight = &layers.products()[0][0].weight;
+                let gradient = Tensor::run_backward(&[&loss], &[weight], false, false);
+                gradient[0].isfinite().all().int64_value(&[]) == 1
+            };
+            assert!(is_finite(&[0, 1, 2]));
+            // Of more tokens than characters the table takes the spoiled character in.
+            assert!(!is_finite(&[1; 101]));
+        }
+    }
+
+    /// The products of the vocabulary were once computed for each character that was drawn.
+    #[test]
+    fn a_step_computes_no_products_of_the_vocabulary() {
+        for layers in layers_of_both(100) {
+            let prepared = layers.prepare().unwrap();
+            (0..100).for_each(|character| spoil(&layers, character));
+            let characters = Tensor::from_slice(&[0_i64, 7]);
+            let step = layers.step(&prepared, None, &characters).unwrap();
+            assert_eq!(step.logits.isfinite().all().int64_value(&[]), 1);
+            assert!(layers.step(&[], None, &characters).is_err());
+        }
+    }
 }

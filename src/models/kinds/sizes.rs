@@ -86,7 +86,7 @@ const MOST_LAYERS: usize = 1 << 10;
 const MOST_NUMBERS: usize = 1 << 28;
 
 /// The sizes that a user may choose: name, range, value.
-const TABLE: [Row; 6] = [
+const TABLE: [ChosenSize; 6] = [
     ("block_size", 1..=LONGEST_WORD + 1, |sizes| sizes.block_size),
     ("n_embd", 1..=WIDEST, |sizes| sizes.n_embd),
     ("n_embd2", 1..=WIDEST, |sizes| sizes.n_embd2),
@@ -95,7 +95,7 @@ const TABLE: [Row; 6] = [
     ("batchnorm", 0..=1, |sizes| sizes.batchnorm.into()),
 ];
 
-type Row = (&'static str, RangeInclusive<usize>, fn(&Sizes) -> usize);
+type ChosenSize = (&'static str, RangeInclusive<usize>, fn(&Sizes) -> usize);
 
 impl Sizes {
     /// Finds out whether each size is in its range, and a network of `v` characters small enough.
@@ -164,6 +164,24 @@ pub(super) fn check_numbers(numbers: usize) -> Result<()> {
 mod tests {
     use super::*;
     use crate::models::kinds::KINDS;
+    use crate::models::kinds::kind::Preset;
+
+    /// What is not among a kind's sizes is not saved with its networks.
+    #[test]
+    fn every_size_that_follows_from_the_list_is_saved() {
+        for kind in KINDS {
+            for preset in [Preset::Ours, Preset::Makemore] {
+                let [short, long] = [3, 90].map(|longest| kind.default_sizes(longest, preset));
+                for (name, _, value) in TABLE {
+                    let is_saved = kind.sizes().contains(&name);
+                    assert!(
+                        is_saved || value(&short) == value(&long),
+                        "{kind:?}: {name}"
+                    );
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_kind_has_sizes_of_the_table() {
