@@ -28,8 +28,11 @@ const BYTES_A_WORD: u64 = 64;
 /// As much memory is taken for them however little there is: each round reads the lists again.
 const LEAST_BYTES: u64 = 16 << 20;
 
-/// How many words are evaluated at once.
+/// How many words are evaluated at once, unless they are long.
 const WORDS: usize = 1 << 12;
+
+/// At most this many characters of several words are evaluated at once.
+const CHARACTERS: usize = 1 << 18;
 
 /// How well a model fits words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -199,7 +202,7 @@ pub fn words<'a>(
     words: impl IntoIterator<Item = &'a str>,
 ) -> Result<Evaluation> {
     let evaluator = Evaluator::of(model, &|_| false);
-    let mut waiting = Waiting::default();
+    let mut waiting = WaitingWords::default();
     for word in words {
         waiting.add(Part::Train, word, &evaluator)?;
     }
@@ -220,9 +223,14 @@ pub fn word_list(
     let mut evaluation = Evaluation::default();
     let mut words = list.iter().peekable();
     while words.peek().is_some() {
-        let some = words.by_ref().take(WORDS);
-        let some = some.map(|word| word.iter().map(|&index| index.into()).collect());
-        let some: Vec<Vec<usize>> = some.collect();
+        let (mut some, mut characters) = (Vec::<Vec<usize>>::new(), 0);
+        while some.len() < WORDS
+            && let Some(word) =
+                words.next_if(|word| some.is_empty() || characters + word.len() <= CHARACTERS)
+        {
+            characters += word.len();
+            some.push(word.iter().map(|&index| index.into()).collect());
+        }
         let some: Vec<&[usize]> = some.iter().map(Vec::as_slice).collect();
         evaluation.words += some.len() as u64;
         for ln in model.log_probabilities(&some)? {
@@ -293,7 +301,7 @@ fn pass(
     let is_wanted = |word: &str| is_wanted(hash(word));
     let Some(shared) = model.as_shared() else {
         let evaluator = Evaluator::of(model, is_new);
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingWords::default();
         parts.each_word_here(wanted, |part, word| match is_wanted(word) {
             true => waiting.add(part, word, &evaluator),
             false => Ok(()),
@@ -302,7 +310,7 @@ fn pass(
     };
     let evaluator = Evaluator::of(shared, is_new);
     let mut workers = Vec::new();
-    workers.resize_with(threads(), Waiting::default);
+    workers.resize_with(threads(), WaitingWords::default);
     parts.each_word(
         wanted,
         &mut workers,
@@ -403,12 +411,12 @@ impl Prefixes {
 
 /// Words of each part that wait to be evaluated, and the evaluations of those before them.
 #[derive(Default)]
-struct Waiting {
+struct WaitingWords {
     words: [RepeatedWords; 3],
     evaluation: ByPart,
 }
 
-impl Waiting {
+impl WaitingWords {
     #[inline]
     fn add<M: LanguageModel + ?Sized>(
         &mut self,
@@ -517,7 +525,32 @@ impl Hasher for Hashed {
 mod tests {
     use super::*;
     use crate::counting::count;
-    use crate::data::{List, Shares, Source, Split};
+    use crate::data::{List, Shares, Source, Split, Vocabulary};
+    use crate::models::Table;
+    use tch::Tensor;
+
+    /// Thousands of words were once widened at once, however long they were.
+    #[test]
+    fn long_words_are_evaluated_a_few_at_once() {
+        let vocabulary = Vocabulary::new('.', ['a']).unwrap();
+        let p = Tensor::full([2, 2], 0.5, (tch::Kind::Float, tch::Device::Cpu));
+        let table = Table::new(vocabulary.clone(), &p).unwrap();
+        let calls = |length: usize, words: usize| {
+            let mut list = WordList::default();
+            for _ in 0..words {
+                list.push(&"a".repeat(length), &vocabulary).unwrap();
+            }
+            let mut calls = 0;
+            let evaluation = word_list(&table, &list, &mut || {
+                calls += 1;
+                Ok(())
+            });
+            assert_eq!(evaluation.unwrap().words, list.len() as u64);
+            calls
+        };
+        assert_eq!(calls(7, 4097), 2);
+        assert_eq!(calls(60_000, 9), 3);
+    }
 
     /// There was once a round for each so many words, however often they were repeated.
     #[test]
