@@ -50,7 +50,7 @@ impl<K: Packed> Slot<K> {
 
 /// Counts by n-gram.
 #[derive(Debug)]
-pub(super) struct Table<K> {
+pub(super) struct HashTable<K> {
     /// `2^bits` of them, an eighth of which stays free.
     slots: Vec<Slot<K>>,
     used: usize,
@@ -60,7 +60,7 @@ pub(super) struct Table<K> {
     skipped: u32,
 }
 
-impl<K: Packed> Table<K> {
+impl<K: Packed> HashTable<K> {
     /// An empty table for n-grams whose hashes have the same highest bits, `skipped` of them.
     pub fn new(skipped: u32, bits: u32) -> Self {
         Self {
@@ -176,7 +176,7 @@ mod tests {
         fn counts_are_those_of_a_map(
             added in prop::collection::vec((0..50_u64, prop_oneof![1..5_u64, 60_000..=Slot::<u64>::MOST]), 0..200),
         ) {
-            let mut table = Table::new(0, 3);
+            let mut table = HashTable::new(0, 3);
             let mut map = BTreeMap::new();
             for (ngram, count) in added {
                 if table.room() == 0 {

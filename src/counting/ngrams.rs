@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::counts::{NgramCounts, Ngrams};
-use super::hash_table::{Slot, Table};
+use super::hash_table::{HashTable, Slot};
 use super::packed::{Packed, Packing};
 use super::repeated_words::RepeatedWords;
 
@@ -111,9 +111,9 @@ impl Counting<'_> {
         let parts = self.wanted.len();
         let threads = threads();
         let readers = (parts * threads) as u64;
-        let most = Waiting::<K>::most(self.memory.free() / readers);
+        let most = WaitingNgrams::<K>::most(self.memory.free() / readers);
         let waiting = threads * (most << TABLES_BITS);
-        let bytes = parts as u64 * Tables::<K>::bytes() + readers * Waiting::<K>::bytes(most);
+        let bytes = parts as u64 * Tables::<K>::bytes() + readers * WaitingNgrams::<K>::bytes(most);
         if !self.memory.reserve(bytes) {
             return Err(Error::Memory {
                 order: self.packing.order(),
@@ -123,8 +123,9 @@ impl Counting<'_> {
         }
         self.fixed.store(bytes, Ordering::Relaxed);
         let tables: Vec<Tables<K>> = (0..parts).map(|_| Tables::new()).collect();
-        let worker = || Worker::<K>::new(parts, most);
-        let mut workers: Vec<Worker<K>> = std::iter::repeat_with(worker).take(threads).collect();
+        let worker = || CountingThread::<K>::new(parts, most);
+        let mut workers: Vec<CountingThread<K>> =
+            std::iter::repeat_with(worker).take(threads).collect();
         let encoder = self.vocabulary.encoder();
         self.parts
             .each_word(self.wanted, &mut workers, |worker, part, word| {
@@ -161,7 +162,7 @@ impl Counting<'_> {
             .wanted
             .iter()
             .zip(tables)
-            .map(|(&part, tables)| Sample {
+            .map(|(&part, tables)| SampledNgrams {
                 part,
                 ngrams: tables.len(),
                 growth: growth * (1.0 + waiting as f64 / tables.len().max(1) as f64),
@@ -171,7 +172,7 @@ impl Counting<'_> {
                     }
                 }),
             });
-        let samples: Vec<Sample<K>> = samples.collect();
+        let samples: Vec<SampledNgrams<K>> = samples.collect();
         let fixed = self.fixed.load(Ordering::Relaxed);
         no_memory(self.packing, &samples, fixed, self.memory)
     }
@@ -182,7 +183,7 @@ type VisitAll<'a, K> = dyn Fn(&mut dyn FnMut(K)) + 'a;
 
 /// N-grams of a part, of the order that was counted, from which it is estimated how many shorter
 /// ones there will be.
-pub(crate) struct Sample<'a, K> {
+pub(crate) struct SampledNgrams<'a, K> {
     pub part: Part,
     /// How many there are.
     pub ngrams: usize,
@@ -191,7 +192,17 @@ pub(crate) struct Sample<'a, K> {
     pub visit: Box<VisitAll<'a, K>>,
 }
 
-impl<K: Packed> Sample<'_, K> {
+impl<'a, K: Packed> SampledNgrams<'a, K> {
+    /// All n-grams of a part.
+    pub fn all(part: Part, counted: &'a [(K, u64)]) -> Self {
+        Self {
+            part,
+            ngrams: counted.len(),
+            growth: 1.0,
+            visit: Box::new(|visit| counted.iter().for_each(|&(ngram, _)| visit(ngram))),
+        }
+    }
+
     /// How many n-grams of an order there will be at most.
     fn of_order(&self, packing: Packing) -> f64 {
         let one_in = (self.ngrams as u64 / SAMPLE).max(1);
@@ -207,11 +218,38 @@ impl<K: Packed> Sample<'_, K> {
     }
 }
 
+/// [`no_memory`] where all n-grams of both parts were counted.
+pub(crate) fn no_memory_for(train: &NgramCounts, dev: &NgramCounts, memory: &Memory) -> Error {
+    fn of<K: Packed>(packing: Packing, parts: [&[(K, u64)]; 2], memory: &Memory) -> Error {
+        let [train, dev] = parts;
+        let train = SampledNgrams::all(Part::Train, train);
+        no_memory(
+            packing,
+            &[train, SampledNgrams::all(Part::Dev, dev)],
+            0,
+            memory,
+        )
+    }
+    let packing = train.packing();
+    match (train.ngrams(), dev.ngrams()) {
+        (Ngrams::Narrow(train), Ngrams::Narrow(dev)) => of(packing, [train, dev], memory),
+        (Ngrams::Wide(train), Ngrams::Wide(dev)) => of(packing, [train, dev], memory),
+        // Those of one list are packed alike.
+        (Ngrams::Narrow(_), Ngrams::Wide(_)) | (Ngrams::Wide(_), Ngrams::Narrow(_)) => {
+            Error::Memory {
+                order: packing.order(),
+                limit: memory.limit(),
+                fits: None,
+            }
+        }
+    }
+}
+
 /// The error where n-grams take more memory than there is, with the longest order that takes less;
 /// `fixed` bytes are taken whatever the order.
 pub(crate) fn no_memory<K: Packed>(
     packing: Packing,
-    samples: &[Sample<K>],
+    samples: &[SampledNgrams<K>],
     fixed: u64,
     memory: &Memory,
 ) -> Error {
@@ -242,24 +280,24 @@ pub(crate) fn no_memory<K: Packed>(
 }
 
 /// The readers of one thread, one for each part.
-struct Worker<K> {
-    parts: Vec<Reader<K>>,
+struct CountingThread<K> {
+    parts: Vec<PartCounter<K>>,
 }
 
 /// Words of a part that one thread has read and not given to the tables yet.
-struct Reader<K> {
+struct PartCounter<K> {
     words: RepeatedWords,
     /// How many words there were.
     read: u64,
-    waiting: Waiting<K>,
+    waiting: WaitingNgrams<K>,
 }
 
-impl<K: Packed> Worker<K> {
+impl<K: Packed> CountingThread<K> {
     fn new(parts: usize, most_waiting: usize) -> Self {
-        let reader = || Reader {
+        let reader = || PartCounter {
             words: RepeatedWords::default(),
             read: 0,
-            waiting: Waiting::new(most_waiting),
+            waiting: WaitingNgrams::new(most_waiting),
         };
         Self {
             parts: std::iter::repeat_with(reader).take(parts).collect(),
@@ -267,7 +305,7 @@ impl<K: Packed> Worker<K> {
     }
 }
 
-impl<K: Packed> Reader<K> {
+impl<K: Packed> PartCounter<K> {
     /// Adds a word; false if there is no memory for n-grams.
     #[inline]
     #[must_use]
@@ -386,7 +424,7 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
 
 /// N-grams that wait until there are enough for one table: then that table is in the processor's
 /// cache for all of them.
-struct Waiting<K> {
+struct WaitingNgrams<K> {
     /// Those that came recently, by the highest bits of their hashes: the ends of words are often
     /// the same.
     recent: Vec<Slot<K>>,
@@ -395,7 +433,7 @@ struct Waiting<K> {
     most: usize,
 }
 
-impl<K: Packed> Waiting<K> {
+impl<K: Packed> WaitingNgrams<K> {
     /// How many may wait for each table where there is so much memory.
     fn most(memory: u64) -> usize {
         let share = memory / 16 / ((size_of::<Slot<K>>() as u64) << TABLES_BITS);
@@ -467,17 +505,17 @@ impl<K: Packed> Waiting<K> {
 
 /// Counts of a part, shared by all threads, in many tables by the highest bits of the hashes.
 struct Tables<K> {
-    tables: Vec<Mutex<Table<K>>>,
+    tables: Vec<Mutex<HashTable<K>>>,
 }
 
 impl<K: Packed> Tables<K> {
     /// The bytes that empty ones take.
     fn bytes() -> u64 {
-        Table::<K>::bytes(SMALLEST_BITS) << TABLES_BITS
+        HashTable::<K>::bytes(SMALLEST_BITS) << TABLES_BITS
     }
 
     fn new() -> Self {
-        let table = || Mutex::new(Table::new(TABLES_BITS, SMALLEST_BITS));
+        let table = || Mutex::new(HashTable::new(TABLES_BITS, SMALLEST_BITS));
         Self {
             tables: std::iter::repeat_with(table)
                 .take(1 << TABLES_BITS)
@@ -491,11 +529,11 @@ impl<K: Packed> Tables<K> {
         let mut table = lock(&self.tables[table]);
         while table.room() < counts.len() {
             let now = table.bits();
-            if !memory.reserve(Table::<K>::bytes(now + 1)) {
+            if !memory.reserve(HashTable::<K>::bytes(now + 1)) {
                 return false;
             }
             table.grow();
-            memory.release(Table::<K>::bytes(now));
+            memory.release(HashTable::<K>::bytes(now));
         }
         table.add_all(counts);
         counts.clear();
@@ -520,7 +558,7 @@ impl<K: Packed> Tables<K> {
             for table in group {
                 let table = table.into_inner().unwrap_or_else(PoisonError::into_inner);
                 run.extend(table.iter());
-                memory.release(Table::<K>::bytes(table.bits()));
+                memory.release(HashTable::<K>::bytes(table.bits()));
             }
             run.sort_unstable_by_key(|&(ngram, _)| ngram);
             Ok(run)

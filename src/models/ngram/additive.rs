@@ -35,7 +35,7 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences], added: f64)
     levels[0].p.truncate(v);
     levels[order - 1].backoff.clear();
     if order == 1 {
-        let row = Row::of(&occurrences[0].raw[..v], v, added);
+        let row = CountsAfter::of(&occurrences[0].raw[..v], v, added);
         let p = occurrences[0].raw[..v].iter().map(|&count| row.p(count));
         levels[0].p = p.collect();
     }
@@ -51,7 +51,7 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences], added: f64)
             if children.is_empty() {
                 continue;
             }
-            let row = Row::of(&counts[children.clone()], v, added);
+            let row = CountsAfter::of(&counts[children.clone()], v, added);
             for child in children {
                 levels[length].p[child] = row.p(counts[child]);
             }
@@ -75,7 +75,7 @@ pub(super) fn starts(trie: &Trie, length: usize) -> std::ops::Range<usize> {
 }
 
 /// The counts of what follows a context.
-struct Row {
+struct CountsAfter {
     added: f64,
     /// The sum of the counts with what is added to them; infinite where f32 has no number for it.
     sum: f32,
@@ -83,7 +83,7 @@ struct Row {
     relative_sum: f64,
 }
 
-impl Row {
+impl CountsAfter {
     fn of(counts: &[u64], v: usize, added: f64) -> Self {
         let smoothed = |count: u64| f64::from((count as f64 + added) as f32);
         let unseen = (v - counts.len()) as f64;

@@ -11,7 +11,7 @@ use super::smoothing::Smoothing;
 use super::trie::{Node, Occurrences, Trie};
 use super::view::View;
 use super::{additive, witten_bell};
-use crate::counting::ngrams::BYTES_IN_DEV;
+use crate::counting::ngrams::{BYTES_IN_DEV, no_memory_for};
 use crate::counting::{NgramCounts, count_parts};
 use crate::data::Vocabulary;
 use crate::data::parts::Parts;
@@ -107,15 +107,10 @@ impl Orders {
     /// [`Error::Memory`] before more memory is used than there is.
     pub fn of(train: NgramCounts, dev: Option<NgramCounts>, memory: &Memory) -> Result<Self> {
         // The counts of one order at a time follow from them, and `DevCounts` from these.
-        let bytes = dev
-            .as_ref()
-            .map_or(0, |dev| dev.bytes() + dev.len() as u64 * BYTES_IN_DEV);
-        if !memory.reserve(bytes) {
-            return Err(Error::Memory {
-                order: train.order(),
-                limit: memory.limit(),
-                fits: None,
-            });
+        if let Some(dev) = &dev
+            && !memory.reserve(dev.bytes() + dev.len() as u64 * BYTES_IN_DEV)
+        {
+            return Err(no_memory_for(&train, dev, memory));
         }
         let (trie, occurrences) = Trie::of(&train, memory)?;
         Ok(Self {
@@ -448,7 +443,8 @@ fn nll(view: &View, counts: &NgramCounts) -> f64 {
 mod tests {
     use super::*;
     use crate::counting::count;
-    use crate::data::{Digest, List, Shares, Source, Split};
+    use crate::counting::tests::ngrams_of;
+    use crate::data::{Digest, List, Shares, Source, Split, Words};
     use crate::score::evaluate;
 
     fn memory() -> Memory {
@@ -483,6 +479,25 @@ mod tests {
             assert_eq!((last.order, last.train), (4, nll(Part::Train)));
             assert_eq!(last.dev, Some(nll(Part::Dev)));
         }
+    }
+
+    /// The error once named no order where the dev part was what memory had no room for.
+    #[test]
+    fn a_dev_part_that_does_not_fit_is_an_error_with_the_order_that_fits() {
+        let all = Words::lecture('.').unwrap();
+        let [train, dev] = [(); 2].map(|()| ngrams_of(&all, 10));
+        let error = Orders::of(train.clone(), Some(dev.clone()), &Memory::new(7_000_000));
+        let Err(Error::Memory {
+            order: 10,
+            fits: Some(fits),
+            ..
+        }) = error
+        else {
+            panic!("{error:?}");
+        };
+        assert!((2..10).contains(&fits), "{fits}");
+        let [train, dev] = [train, dev].map(|counts| counts.of_order(fits));
+        assert!(Orders::of(train, Some(dev), &Memory::new(7_000_000)).is_ok());
     }
 
     #[test]

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use crate::counting::ngrams::{BYTES_IN_A_MODEL, Sample, no_memory};
+use crate::counting::ngrams::{BYTES_IN_A_MODEL, SampledNgrams, no_memory};
 use crate::counting::packed::{Packed, Packing};
 use crate::counting::{NgramCounts, for_any_width};
 use crate::data::split::Part;
@@ -219,12 +219,7 @@ fn of_ngrams<K: Packed>(
         // counted have as many as fill them up.
         let begun = with_starts(counted, packing, order - length);
         if !reserve::<K>(begun.len() + above.len(), memory)? {
-            let sample = Sample {
-                part: Part::Train,
-                ngrams: counted.len(),
-                growth: 1.0,
-                visit: Box::new(|visit| counted.iter().for_each(|&(ngram, _)| visit(ngram))),
-            };
+            let sample = SampledNgrams::all(Part::Train, counted);
             return Err(no_memory(packing, &[sample], others, memory));
         }
         let packing = packing.of_order(length);

@@ -29,7 +29,7 @@ pub(crate) struct View {
 }
 
 /// A context, and what the probabilities of characters after it are multiplied by.
-pub(super) type Weighted = (Node, f64);
+pub(super) type WeightedNode = (Node, f64);
 
 /// Limits a probability to 1: the backoffs of another program's file may lead to more.
 #[inline]
@@ -108,7 +108,7 @@ impl View {
 
     /// A step where the character follows this very context, none where it may follow a shorter one.
     #[inline]
-    pub fn look(&self, (context, weight): Weighted, index: usize) -> Option<(f32, Node)> {
+    pub fn look(&self, (context, weight): WeightedNode, index: usize) -> Option<(f32, Node)> {
         let child = match context {
             Node::ROOT if index < self.levels[0].p.len() => Node { length: 1, index },
             Node::ROOT => return Some((0.0, Node::ROOT)),
@@ -120,13 +120,13 @@ impl View {
 
     /// The context that one backs off to.
     #[inline]
-    pub fn shorter(&self, (context, weight): Weighted) -> Weighted {
+    pub fn shorter(&self, (context, weight): WeightedNode) -> WeightedNode {
         (self.trie.suffix(context), weight * self.backoff(context))
     }
 
     /// The distribution of the next character after a context: its first `V` characters, `[V]`.
     pub fn fill(&self, context: Node, row: &mut [f32]) {
-        let shorter = |at: &Weighted| (at.0 != Node::ROOT).then(|| self.shorter(*at));
+        let shorter = |at: &WeightedNode| (at.0 != Node::ROOT).then(|| self.shorter(*at));
         let contexts: Vec<_> = std::iter::successors(Some((context, 1.0)), shorter).collect();
         // Longer contexts overwrite what shorter ones say.
         for &(context, weight) in contexts.iter().rev() {

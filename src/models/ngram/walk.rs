@@ -4,7 +4,7 @@
 //! character. Walks side by side wait together.
 
 use super::trie::Node;
-use super::view::{View, Weighted};
+use super::view::{View, WeightedNode};
 
 /// The number of walks.
 const LANES: usize = 8;
@@ -35,7 +35,7 @@ struct Lane<'a> {
     /// that follow each other often begin alike: what is the same in the next one is kept.
     found: Vec<(f32, Node)>,
     /// The context that the next character is looked for after.
-    at: Weighted,
+    at: WeightedNode,
     /// Whether that context's children are on their way from memory.
     is_fetched: bool,
 }
