@@ -16,7 +16,7 @@ const LONGEST_PREAMBLE: usize = 1000;
 /// The most blank lines after each other.
 const MOST_BLANK: usize = 1000;
 
-pub(super) struct Lines {
+pub(super) struct ArpaLines {
     file: String,
     reader: BufReader<Box<dyn Read + Send>>,
     line: String,
@@ -25,14 +25,14 @@ pub(super) struct Lines {
 }
 
 /// The n-gram of a line.
-pub(super) struct Line<'a> {
+pub(super) struct ArpaLine<'a> {
     pub p: f32,
     pub tokens: &'a [&'a str],
     /// 1 where the line has none.
     pub backoff: f32,
 }
 
-impl Lines {
+impl ArpaLines {
     pub fn of(path: &Path, opened: impl Read + Send + 'static) -> Result<Self> {
         let file = path.display().to_string();
         let reader = decompressed(opened).map_err(|cause| Error::Read {
@@ -93,7 +93,7 @@ impl Lines {
         &mut self,
         length: usize,
         counts: &[u64],
-        mut each: impl FnMut(&Self, Line) -> Result<()>,
+        mut each: impl FnMut(&Self, ArpaLine) -> Result<()>,
     ) -> Result<()> {
         self.expect(&format!("\\{length}-grams:"))?;
         let claimed = counts[length - 1];
@@ -125,7 +125,7 @@ impl Lines {
             if let Some(further) = fields.next() {
                 return Err(self.fault(format!("{further:?} is too much on the line")));
             }
-            each(self, Line { p, tokens, backoff })?;
+            each(self, ArpaLine { p, tokens, backoff })?;
         }
         match found == claimed {
             true => Ok(()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::lines::{Line, Lines};
+use super::lines::{ArpaLine, ArpaLines};
 use super::token::Token;
 use crate::counting::packed::{Packed, Packing};
 use crate::data::vocabulary::Vocabulary;
@@ -40,7 +40,7 @@ pub(crate) fn read_from(
     boundary: Option<char>,
     memory: &Memory,
 ) -> Result<Ngram> {
-    let mut lines = Lines::of(path, opened)?;
+    let mut lines = ArpaLines::of(path, opened)?;
     let counts = lines.counts()?;
     let characters = Characters::read(&mut lines, &counts, boundary)?;
     let packing = Packing::checked(characters.vocabulary.len() + 1, counts.len());
@@ -62,10 +62,10 @@ struct Characters {
 }
 
 impl Characters {
-    fn read(lines: &mut Lines, counts: &[u64], boundary: Option<char>) -> Result<Self> {
+    fn read(lines: &mut ArpaLines, counts: &[u64], boundary: Option<char>) -> Result<Self> {
         let mut found: HashMap<Token, (f32, f32)> = HashMap::new();
         let mut tokens: HashMap<String, Token> = HashMap::new();
-        lines.ngrams(1, counts, |lines, Line { p, tokens: token, backoff }| {
+        lines.ngrams(1, counts, |lines, ArpaLine { p, tokens: token, backoff }| {
             let text = token[0];
             let token = Token::of(text).ok_or_else(|| {
                 lines.fault(format!(
@@ -121,7 +121,7 @@ impl Characters {
     }
 
     /// The indices of an n-gram's tokens.
-    fn pack<K: Packed>(&self, lines: &Lines, tokens: &[&str], packing: Packing) -> Result<K> {
+    fn pack<K: Packed>(&self, lines: &ArpaLines, tokens: &[&str], packing: Packing) -> Result<K> {
         let mask = packing.mask();
         let mut ngram = K::default();
         for (place, &token) in tokens.iter().enumerate() {
@@ -154,7 +154,7 @@ impl Characters {
 fn vocabulary(
     found: &HashMap<Token, (f32, f32)>,
     boundary: Option<char>,
-    lines: &Lines,
+    lines: &ArpaLines,
 ) -> Result<Vocabulary> {
     let characters = found.keys().filter_map(|token| match token {
         Token::Character(character) => Some(*character),
@@ -229,7 +229,7 @@ fn rounded_up(bytes: u64) -> u64 {
 }
 
 fn model<K: Packed>(
-    mut lines: Lines,
+    mut lines: ArpaLines,
     counts: &[u64],
     characters: Characters,
     packing: Packing,
@@ -248,7 +248,7 @@ fn model<K: Packed>(
     for length in 2..=counts.len() {
         let packing = packing.of_order(length);
         let mut level: Vec<Entry<K>> = Vec::new();
-        lines.ngrams(length, counts, |lines, Line { p, tokens, backoff }| {
+        lines.ngrams(length, counts, |lines, ArpaLine { p, tokens, backoff }| {
             if (level.len() as u64).is_multiple_of(BLOCK) {
                 reserved.add(BLOCK)?;
             }

@@ -69,7 +69,7 @@ pub fn count_with(source: &Source, boundary: char, threads: usize) -> Result<Cou
 /// Scans a list; the error is that of its first bad line.
 fn scan(source: &Source, boundary: char, threads: usize) -> Result<(Total, Digest)> {
     let total = Total::new();
-    let progress = Progress::of(Blocks::of(source));
+    let progress = BlocksLeft::of(Blocks::of(source));
     let threads = match progress.blocks.is_at_end() {
         true => 1,
         false => threads.max(1),
@@ -102,7 +102,7 @@ fn scan(source: &Source, boundary: char, threads: usize) -> Result<(Total, Diges
 }
 
 /// The blocks that are left, and the digest of those before the first that is not counted yet.
-struct Progress<'a> {
+struct BlocksLeft<'a> {
     blocks: Blocks<'a>,
     /// The first block, which tells whether there is work for several threads.
     first: Option<(usize, Vec<u8>)>,
@@ -113,7 +113,7 @@ struct Progress<'a> {
     faults: Vec<Fault>,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> BlocksLeft<'a> {
     fn of(mut blocks: Blocks<'a>) -> Self {
         let mut first = Vec::new();
         let index = blocks.next(&mut first);

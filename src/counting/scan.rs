@@ -57,12 +57,12 @@ const BATCH: usize = 1 << 8;
 const NUMBERS: usize = MAX_CHARACTERS + 1;
 
 /// The number of a block, and a line in it from 0.
-pub(crate) type Place = (usize, usize);
+pub(crate) type LinePlace = (usize, usize);
 
 /// Fault of a line, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    pub place: Place,
+    pub place: LinePlace,
     pub fault: LineFault,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Scanned {
 /// Counts of all threads.
 pub(crate) struct Total {
     /// The numbers of the characters, from 1, and where each was met first.
-    characters: Mutex<BTreeMap<char, (usize, Place)>>,
+    characters: Mutex<BTreeMap<char, (usize, LinePlace)>>,
     /// How often a numbered character follows another; the start/end token has number 0.
     rows: Vec<OnceLock<Box<[AtomicU64]>>>,
 }
@@ -92,7 +92,7 @@ impl Total {
 
     /// The number of a character that was met. One too many shares the number of another: the counts
     /// are not used then.
-    fn number(&self, character: char, place: Place) -> usize {
+    fn number(&self, character: char, place: LinePlace) -> usize {
         let mut characters = lock(&self.characters);
         let next = characters.len() + 1;
         let (number, first) = characters.entry(character).or_insert((next, place));
@@ -127,7 +127,7 @@ impl Total {
         if characters.len() <= MAX_CHARACTERS {
             return None;
         }
-        let mut places: Vec<Place> = characters.values().map(|&(_, place)| place).collect();
+        let mut places: Vec<LinePlace> = characters.values().map(|&(_, place)| place).collect();
         places.sort_unstable();
         Some(Fault {
             place: places[MAX_CHARACTERS],
@@ -252,7 +252,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Counts words character by character; `place` is that of their first line.
-    fn count_characters(&mut self, words: &Tidy, (index, line): Place, block: &[u8]) {
+    fn count_characters(&mut self, words: &Tidy, (index, line): LinePlace, block: &[u8]) {
         let mut characters = words.text.chars();
         let (mut i, mut at, mut word) = (0, 0, 0);
         while let Some(new) = self.count_numbered(&mut characters, &mut i) {
@@ -289,7 +289,7 @@ impl<'a> Scan<'a> {
         })
     }
 
-    fn number(&mut self, character: char, place: Place) -> usize {
+    fn number(&mut self, character: char, place: LinePlace) -> usize {
         let number = self.total.number(character, place);
         self.entries[character as usize] = number as u16 + 1;
         if (1..=number).contains(&self.side) {
@@ -422,7 +422,7 @@ mod tests {
         characters.flat_map(|character| [character, '\n']).collect()
     }
 
-    fn too_many_at(place: Place) -> Option<Fault> {
+    fn too_many_at(place: LinePlace) -> Option<Fault> {
         Some(Fault {
             place,
             fault: LineFault::TooManyCharacters(MAX_CHARACTERS),

@@ -197,7 +197,7 @@ impl Parts {
         workers: &mut [W],
         work: impl Fn(&mut W, Part, &str) -> Result<()> + Sync,
     ) -> Result<()> {
-        for Reading { list, own } in self.readings(wanted) {
+        for ListForParts { list, own } in self.readings(wanted) {
             each_block(&list.source, list.digest, workers, |worker, lines| {
                 self.of_lines(lines, own, wanted, |part, word| work(worker, part, word))
             })?;
@@ -215,7 +215,7 @@ impl Parts {
         wanted: &[Part],
         mut work: impl FnMut(Part, &str) -> Result<()>,
     ) -> Result<()> {
-        for Reading { list, own } in self.readings(wanted) {
+        for ListForParts { list, own } in self.readings(wanted) {
             each_block_here(&list.source, list.digest, |lines| {
                 self.of_lines(lines, own, wanted, &mut work)
             })?;
@@ -224,14 +224,14 @@ impl Parts {
     }
 
     /// The lists that have some parts.
-    fn readings(&self, wanted: &[Part]) -> impl Iterator<Item = Reading<'_>> {
+    fn readings(&self, wanted: &[Part]) -> impl Iterator<Item = ListForParts<'_>> {
         let shared = wanted.iter().any(|&part| self.split.words(part) > 0);
-        let shared = shared.then_some(Reading {
+        let shared = shared.then_some(ListForParts {
             list: &self.list,
             own: None,
         });
         let own = wanted.iter().filter_map(|&part| {
-            self.own(part).map(|list| Reading {
+            self.own(part).map(|list| ListForParts {
                 list,
                 own: Some(part),
             })
@@ -261,7 +261,7 @@ impl Parts {
 }
 
 /// A list that is read for some parts.
-struct Reading<'a> {
+struct ListForParts<'a> {
     list: &'a List,
     /// The part that all of it is; none where it is split.
     own: Option<Part>,

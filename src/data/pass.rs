@@ -80,7 +80,7 @@ pub(crate) fn each_block<W: Send>(
     workers: &mut [W],
     work: impl Fn(&mut W, Lines) -> Result<()> + Sync,
 ) -> Result<()> {
-    let reading = Mutex::new(Reading::of(source));
+    let reading = Mutex::new(ListAgain::of(source));
     each_task(workers, |worker| {
         let (mut block, mut tidier) = (Vec::new(), Tidier::of_checked());
         loop {
@@ -108,7 +108,7 @@ pub(crate) fn each_block_here(
     expected: Digest,
     mut work: impl FnMut(Lines) -> Result<()>,
 ) -> Result<()> {
-    let mut reading = Reading::of(source);
+    let mut reading = ListAgain::of(source);
     let (mut block, mut tidier) = (Vec::new(), Tidier::of_checked());
     while let Some(lines) = reading.next(&mut block, &mut tidier) {
         work(lines)?;
@@ -117,14 +117,14 @@ pub(crate) fn each_block_here(
 }
 
 /// A list that is read again.
-struct Reading<'a> {
+struct ListAgain<'a> {
     source: &'a Source,
     blocks: Blocks<'a>,
     digester: Digester,
     has_fault: bool,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> ListAgain<'a> {
     fn of(source: &'a Source) -> Self {
         Self {
             source,

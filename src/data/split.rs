@@ -175,11 +175,11 @@ pub struct Split {
     shares: Shares,
     seed: u64,
     words: u64,
-    order: Order,
+    order: WordOrder,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Order {
+enum WordOrder {
     Scrambled {
         permutation: Permutation,
         /// Where dev begins, and where test.
@@ -196,12 +196,12 @@ impl Split {
             Shares::Percents(percents) => {
                 let [train, dev, _] = percents.map(u128::from);
                 let share = |percent: u128| (u128::from(words) * percent / 100) as u64;
-                Order::Scrambled {
+                WordOrder::Scrambled {
                     permutation: Permutation::new(words, seed),
                     ends: [share(train), share(train + dev)],
                 }
             }
-            Shares::Makemore => Order::Makemore {
+            Shares::Makemore => WordOrder::Makemore {
                 test: makemore_test(words).into(),
             },
         };
@@ -226,8 +226,8 @@ impl Split {
     /// How many words a part has.
     pub fn words(&self, part: Part) -> u64 {
         let [dev, test] = match &self.order {
-            Order::Scrambled { ends, .. } => *ends,
-            Order::Makemore { test } => [self.words - test.len() as u64; 2],
+            WordOrder::Scrambled { ends, .. } => *ends,
+            WordOrder::Makemore { test } => [self.words - test.len() as u64; 2],
         };
         match part {
             Part::Train => dev,
@@ -267,12 +267,12 @@ impl Split {
             return Part::Train;
         }
         match &self.order {
-            Order::Scrambled { permutation, ends } => match permutation.of(word) {
+            WordOrder::Scrambled { permutation, ends } => match permutation.of(word) {
                 place if place < ends[0] => Part::Train,
                 place if place < ends[1] => Part::Dev,
                 _ => Part::Test,
             },
-            Order::Makemore { test } => match test.binary_search(&word) {
+            WordOrder::Makemore { test } => match test.binary_search(&word) {
                 Ok(_) => Part::Test,
                 Err(_) => Part::Train,
             },

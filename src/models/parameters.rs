@@ -12,7 +12,7 @@ use crate::libtorch::random::Generator;
 /// A network is made in one way, whether its parameters are new or those of a checkpoint.
 #[derive(Debug)]
 pub struct Parameters<'a> {
-    source: Source<'a>,
+    source: Origin<'a>,
     device: Device,
     /// Those that were asked for.
     taken: Vec<(String, Tensor)>,
@@ -21,7 +21,7 @@ pub struct Parameters<'a> {
 }
 
 #[derive(Debug)]
-enum Source<'a> {
+enum Origin<'a> {
     New(&'a mut Generator),
     Given(BTreeMap<String, Tensor>),
 }
@@ -50,17 +50,17 @@ enum Draw {
 impl<'a> Parameters<'a> {
     /// New ones, which follow from the numbers that come next.
     pub fn new(generator: &'a mut Generator, device: Device) -> Self {
-        Self::from_source(Source::New(generator), device)
+        Self::from_source(Origin::New(generator), device)
     }
 
     /// Given ones, which are copied.
     pub fn given(parameters: &BTreeMap<String, Tensor>, device: Device) -> Self {
         let shared = parameters.iter();
         let shared = shared.map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
-        Self::from_source(Source::Given(shared.collect()), device)
+        Self::from_source(Origin::Given(shared.collect()), device)
     }
 
-    fn from_source(source: Source<'a>, device: Device) -> Self {
+    fn from_source(source: Origin<'a>, device: Device) -> Self {
         Self {
             source,
             device,
@@ -75,7 +75,7 @@ impl<'a> Parameters<'a> {
     ///
     /// [`Error::Value`] if others were given.
     pub fn finish(self) -> Result<Taken> {
-        if let Source::Given(rest) = &self.source
+        if let Origin::Given(rest) = &self.source
             && let Some(name) = rest.keys().next()
         {
             return Err(Error::Value {
@@ -159,7 +159,7 @@ impl<'a> Parameters<'a> {
 
     fn draw(&mut self, name: &str, shape: &[i64], draw: Draw) -> Result<Tensor> {
         let drawn = match &mut self.source {
-            Source::New(generator) => match draw {
+            Origin::New(generator) => match draw {
                 Draw::Constant(value) => Tensor::f_full(shape, value, (Kind::Float, Device::Cpu))?,
                 Draw::Normal => generator.randn(shape)?,
                 Draw::Scaled(divisor, factor) => {
@@ -168,7 +168,7 @@ impl<'a> Parameters<'a> {
                 }
                 Draw::Uniform(bound) => generator.between(shape, bound)?,
             },
-            Source::Given(given) => match given.remove(name) {
+            Origin::Given(given) => match given.remove(name) {
                 Some(given) if given.size() == shape && given.kind() == Kind::Float => {
                     tch::no_grad(|| given.f_detach_copy())?
                 }

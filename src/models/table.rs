@@ -121,10 +121,10 @@ impl Table {
                 method,
                 shaping,
             )?)),
-            Method::Cumulative if shaping.is_none() => Box::new(Lookup::of(&self)),
+            Method::Cumulative if shaping.is_none() => Box::new(CumulativeRows::of(&self)),
             Method::Cumulative => {
                 let p = shaping.shape(&self.tensor()?)?;
-                Box::new(Lookup::of(&Self::new(self.vocabulary, &p)?))
+                Box::new(CumulativeRows::of(&Self::new(self.vocabulary, &p)?))
             }
         })
     }
@@ -175,7 +175,7 @@ impl Drawer for Multinomial {
 
 /// [`Method::Cumulative`], with the lookup prepared.
 #[derive(Debug)]
-struct Lookup {
+struct CumulativeRows {
     /// The cumulative sums of the rows, `[V, V]`.
     rows: Vec<f32>,
     /// The index where each part of each row begins, `[V, PARTS]`.
@@ -183,7 +183,7 @@ struct Lookup {
     v: usize,
 }
 
-impl Lookup {
+impl CumulativeRows {
     fn of(table: &Table) -> Self {
         let v = table.vocabulary.len();
         let mut rows = Vec::with_capacity(v * v);
@@ -198,7 +198,7 @@ impl Lookup {
     }
 }
 
-impl Drawer for Lookup {
+impl Drawer for CumulativeRows {
     /// The first index whose sum is not below the next uniform number.
     #[inline(always)]
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
@@ -274,7 +274,7 @@ mod tests {
             };
             drawn(p.clone().into_drawer(Method::Cumulative, shaping).unwrap())
         };
-        assert_eq!(at(1.0), drawn(Box::new(Lookup::of(&p))));
+        assert_eq!(at(1.0), drawn(Box::new(CumulativeRows::of(&p))));
         assert_ne!(at(1.0), at(0.1));
     }
 
