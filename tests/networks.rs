@@ -104,7 +104,7 @@ fn sizes_that_a_kind_does_not_have_are_refused_by_name() {
             }
             let flag = format!("--{}", size.replace('_', "-"));
             let error = folder.error(&format!("train --type {} {flag} 2", kind.name()), 1);
-            let expected = format!("{flag} is not of this type of network");
+            let expected = format!("{flag} is not of --type {}, but of ", kind.name());
             assert!(error.contains(&expected), "{error}");
         }
     }
@@ -162,22 +162,28 @@ fn the_presets_bigram_is_makemores_table() {
     let names = folder.stdout("sample --plain -n 5 --model makemore-lookup.safetensors");
     assert_eq!(names.lines().count(), 5);
     let error = folder.error(&format!("{train} --order 3"), 1);
-    assert!(error.contains("--order is not of this type"), "{error}");
+    assert!(error.contains("--order is not of --type lookup"), "{error}");
 }
 
 #[test]
 fn what_does_not_go_together_is_refused_by_name() {
     let folder = folder();
     for (arguments, says) in [
-        ("--type gru --order 3", "--order is not of this type"),
+        (
+            "--type gru --order 3",
+            "--order is not of --type gru, but of bigram, ngram",
+        ),
         (
             "--type gru --resume none.safetensors",
             "cannot read none.safetensors",
         ),
-        ("--minutes 1", "--minutes is of the networks of makemore.py"),
+        (
+            "--minutes 1",
+            "--minutes is not of --type bigram, but of lookup, mlp",
+        ),
         (
             "--type ngram --tensorboard runs",
-            "--tensorboard is of the networks",
+            "--tensorboard is not of --type ngram",
         ),
         (
             "--type gru --block-size 3 --data list.txt",
@@ -187,15 +193,18 @@ fn what_does_not_go_together_is_refused_by_name() {
             "--type transformer --n-head 3 --data list.txt",
             "64, for 3 heads",
         ),
-        ("--n-embd 8", "--n-embd is of the networks of makemore.py"),
+        ("--n-embd 8", "--n-embd is not of --type bigram"),
         (
             "--type ngram --preset makemore",
-            "--preset is of the networks",
+            "--preset is not of --type ngram",
         ),
-        ("--batchnorm", "--batchnorm is of the networks"),
+        (
+            "--batchnorm",
+            "--batchnorm is not of --type bigram, but of mlp",
+        ),
         (
             "--type wavenet --batchnorm",
-            "--batchnorm is not of this type of network",
+            "--batchnorm is not of --type wavenet, but of mlp",
         ),
         (
             "--type wavenet --block-size 12 --data list.txt",

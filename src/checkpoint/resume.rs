@@ -57,7 +57,16 @@ pub fn load(file: &Path) -> Result<Checkpoint> {
     if !last.exists() {
         return Checkpoint::load(file);
     }
-    let mut state = Checkpoint::load(&last)?;
+    let mut state = Checkpoint::load(&last).map_err(|error| match error {
+        Error::Checkpoint { file, fault } if base.exists() => Error::Checkpoint {
+            file,
+            fault: format!(
+                "{fault}; without this file, a new training would begin with {}",
+                base.display()
+            ),
+        },
+        error => error,
+    })?;
     // The state is enough, if the checkpoint is not there or not as it was written.
     let there = Checkpoint::load(&base).ok();
     let of_others = || Error::Checkpoint {

@@ -48,7 +48,8 @@ pub struct Course<'a, R> {
     saved: Instant,
     /// The state; its parameters and the optimizer's state are as they were saved last.
     pub state: RunState,
-    /// The means of some batches up to a step, at most a hundred.
+    /// The means of some batches up to a step: at most a hundred, behind those of every evaluation
+    /// before an interruption.
     pub curve: Vec<(u64, f64)>,
     /// The time that the steps took, without evaluations.
     pub stepping: Duration,
@@ -66,14 +67,16 @@ impl<'a, R: Report> Course<'a, R> {
         save_every: Duration,
         report: &'a mut R,
     ) -> Self {
+        let before = state.losses.iter();
+        let before = before.map(|losses| (losses.step, losses.train));
         Self {
             network,
             dev,
             report,
             save_every,
             saved: Instant::now(),
+            curve: before.collect(),
             state,
-            curve: Vec::new(),
             stepping: Duration::ZERO,
             point: (0.0, 0, 0.0),
         }

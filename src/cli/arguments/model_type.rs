@@ -18,7 +18,7 @@ pub enum ModelType {
 }
 
 impl ModelType {
-    fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> {
         let networks = KINDS.iter().copied().map(Self::Network);
         [Self::Bigram, Self::Ngram].into_iter().chain(networks)
     }
@@ -134,17 +134,26 @@ pub const OF: [(&str, Of); 28] = [
 ];
 
 impl Of {
-    /// Whether only networks that learn from batches take it.
-    pub fn is_of_words(self) -> bool {
-        matches!(
-            self,
-            Self::Size | Self::Recipe | Self::Dropout | Self::Course
-        )
+    /// Whether a training takes an argument, by its name in the code.
+    pub fn is_of(self, id: &str, kind: ModelType) -> bool {
+        match (self, kind) {
+            (Self::Run, _) => true,
+            (Self::Ngrams, ModelType::Bigram | ModelType::Ngram) => true,
+            (Self::Lecture, ModelType::Bigram) => true,
+            (Self::Networks | Self::Rate, ModelType::Bigram | ModelType::Network(_)) => true,
+            (Self::Recipe | Self::Course, ModelType::Network(_)) => true,
+            (Self::Size, ModelType::Network(kind)) => kind.sizes().contains(&id),
+            (Self::Dropout, ModelType::Network(kind)) => !kind.sizes().is_empty(),
+            _ => false,
+        }
     }
 
     /// Whether it cannot change in a run.
     pub fn is_of_a_run(self) -> bool {
-        self != Self::Course && (self.is_of_words() || matches!(self, Self::Rate | Self::Run))
+        matches!(
+            self,
+            Self::Rate | Self::Run | Self::Size | Self::Recipe | Self::Dropout
+        )
     }
 }
 

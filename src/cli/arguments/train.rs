@@ -208,6 +208,22 @@ impl Train {
         Duration::from_secs(self.save_every.unwrap_or(60))
     }
 
+    /// Refuses arguments that the user typed and that are of other types of models.
+    pub fn refuse_others(&self, kind: ModelType) -> anyhow::Result<()> {
+        let mut typed = OF.iter().filter(|(id, _)| self.typed.has(id));
+        let Some((id, of)) = typed.find(|(id, of)| !of.is_of(id, kind)) else {
+            return Ok(());
+        };
+        let takers = ModelType::all().filter(|&other| of.is_of(id, other));
+        let takers: Vec<&str> = takers.map(ModelType::name).collect();
+        bail!(
+            "{} is not of --type {}, but of {}; leave it out, or choose another --type",
+            flag(id),
+            kind.name(),
+            takers.join(", ")
+        )
+    }
+
     /// Refuses arguments that the user typed and that are wrong here.
     pub fn refuse(&self, is_wrong: impl Fn(&str, Of) -> bool, reason: &str) -> anyhow::Result<()> {
         let mut typed = OF.iter().filter(|(id, _)| self.typed.has(id));

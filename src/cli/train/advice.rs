@@ -11,13 +11,13 @@ use makemore_tch::train::full_batch::{TrainOptions, Trained};
 use makemore_tch::train::options::WordOptions;
 
 use super::bigram_task::Task;
-use crate::cli::arguments::model_type::{ModelType, OF};
+use crate::cli::arguments::model_type::ModelType;
 use crate::cli::arguments::train::Train;
 use crate::cli::typed::{flag, quoted};
 
-/// The arguments that a training goes on with, by their names in the code, unless they are those of
-/// its run. Not the plot: it would draw only what is left over the picture of what was done.
-const AGAIN: [&str; 13] = [
+/// The arguments that a training goes on with, by their names in the code.
+const AGAIN: [&str; 14] = [
+    "plot",
     "lr",
     "regularization",
     "rows",
@@ -83,11 +83,12 @@ impl Train {
         ))
     }
 
-    /// The command that goes on with a training that was interrupted, if it was saved; `own` are
-    /// arguments that differ from what the user typed.
+    /// The command that goes on with a training that was interrupted, if it was saved. `left_out` is an
+    /// argument that it does not take again, `own` are those that differ from what the user typed.
     pub(super) fn how_to_go_on(
         &self,
         saved: Option<&Path>,
+        left_out: &str,
         own: &[(&str, Option<String>)],
     ) -> String {
         let Some(saved) = saved else {
@@ -102,12 +103,8 @@ impl Train {
                 command += &format!(" {} {value}", flag(id));
             }
         }
-        let is_of_words = own.is_empty();
-        let stays = |id: &&str| {
-            let of = OF.iter().find(|(other, _)| other == id);
-            is_of_words && of.is_some_and(|(_, of)| of.is_of_a_run())
-        };
-        for id in AGAIN.iter().filter(|id| self.typed.has(id) && !stays(id)) {
+        let again = AGAIN.iter().filter(|&&id| id != left_out);
+        for id in again.filter(|id| self.typed.has(id)) {
             command += &format!(" {}", self.typed.again(id));
         }
         command
@@ -130,7 +127,8 @@ impl Train {
             ("warmup_lr", rate),
         ];
         let (done, all) = (trained.epochs_done, options.first_epoch + options.epochs);
-        let command = self.how_to_go_on(saved, &own);
+        // A picture would show the epochs that are left, in the place of those before.
+        let command = self.how_to_go_on(saved, "plot", &own);
         format!("interrupted after {done} of {all} epochs{command}")
     }
 }

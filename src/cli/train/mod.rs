@@ -34,10 +34,7 @@ impl Train {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
         let resumed = self.load_resumed()?;
         let kind = self.kind(resumed.as_ref())?;
-        if let ModelType::Bigram | ModelType::Ngram = kind {
-            let reason = "is of the networks of makemore.py; choose one with --type";
-            self.refuse(|_, of| of.is_of_words(), reason)?;
-        }
+        self.refuse_others(kind)?;
         let (weights, checkpoint) = match resumed {
             None => (None, None),
             Some(Resumed::Weights(weights)) => (Some(weights), None),

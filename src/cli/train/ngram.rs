@@ -13,7 +13,7 @@ use makemore_tch::{
 
 use super::print::{Document, draw};
 use crate::cli::aftermath::Aftermath;
-use crate::cli::arguments::model_type::{Choice, ModelType, Of};
+use crate::cli::arguments::model_type::{Choice, ModelType};
 use crate::cli::arguments::train::{SEED, Train};
 use crate::cli::context::Context;
 use crate::cli::output::Printer;
@@ -25,7 +25,6 @@ const ORDER: usize = 6;
 
 impl Train {
     pub(super) fn count_ngrams(self, context: Context) -> anyhow::Result<u8> {
-        self.refuse_of_gradient_descent()?;
         let start = Instant::now();
         let out = self.out(ModelType::Ngram);
         let mut outputs = Outputs::check(self.request(&out, false, ""))?;
@@ -151,11 +150,5 @@ impl Train {
         outputs.write_plot(&plots::ByOrder {
             lines: lines.collect(),
         })
-    }
-
-    fn refuse_of_gradient_descent(&self) -> anyhow::Result<()> {
-        let is_of_descent = |_: &str, of| matches!(of, Of::Lecture | Of::Networks | Of::Rate);
-        let reason = "is of training by gradient descent, and n-grams are counted; leave it out";
-        self.refuse(is_of_descent, reason)
     }
 }

@@ -38,7 +38,6 @@ impl Train {
         resumed: Option<Checkpoint>,
         context: Context,
     ) -> anyhow::Result<(Task, RunState, Outputs)> {
-        self.refuse_foreign(kind)?;
         let out = self.out_of_words(kind, weights.is_some())?;
         let mut outputs = Outputs::check(self.request(&out, true, COLUMNS))?;
         self.refuse_what_is_known(weights.is_some(), resumed.as_ref(), context)?;
@@ -123,18 +122,6 @@ impl Train {
             Some(weights) => weights.network(vocabulary, longest, self.n_head(), device),
             None => Network::new(vocabulary, self.config(kind, longest)?, seed, device),
         }
-    }
-
-    /// Refuses arguments of other models and sizes that a kind of network does not have.
-    fn refuse_foreign(&self, kind: &'static dyn Kind) -> anyhow::Result<()> {
-        let is_of_others = |_: &str, of| matches!(of, Of::Ngrams | Of::Lecture);
-        self.refuse(is_of_others, "is not of this type of model; leave it out")?;
-        let is_foreign = |id: &str, of| match of {
-            Of::Size => !kind.sizes().contains(&id),
-            Of::Dropout => kind.sizes().is_empty(),
-            _ => false,
-        };
-        self.refuse(is_foreign, "is not of this type of network; leave it out")
     }
 
     /// Where the network is saved.

@@ -128,7 +128,7 @@ impl Train {
         after.note(document.print(watcher.printer), "not all could be printed");
         files.say_what_is_better();
         if document.interrupted {
-            let hint = self.how_to_go_on(after.path(), &[]);
+            let hint = self.how_to_go_on(after.path(), "lr", &[]);
             let steps = state.progress.steps;
             files.say(format_args!("interrupted after {steps} steps{hint}"));
         }
