@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
+
 use super::outputs::Outputs;
 use super::report::is_closed_pipe;
 
@@ -9,23 +11,27 @@ use super::report::is_closed_pipe;
 /// being done.
 pub struct Aftermath {
     what: &'static str,
-    /// Where the model is, if it could be saved.
+    /// The file of the model, if it could be saved.
     saved: Option<PathBuf>,
-    fault: anyhow::Result<()>,
+    faults: Vec<anyhow::Error>,
 }
 
 impl Aftermath {
-    /// A network or another model was saved, or could not be; then it is in `other` if that is a file.
+    /// A network or another model was saved to a file, or could not be. `other` is a file that has it
+    /// all the same.
     pub fn of(what: &'static str, saved: anyhow::Result<PathBuf>, other: Option<PathBuf>) -> Self {
         let (saved, fault) = match saved {
-            Ok(saved) => (Some(saved), Ok(())),
-            Err(fault) => (other, Err(fault)),
+            Ok(saved) => (Some(saved), None),
+            Err(fault) => (other, Some(fault)),
         };
-        Self { what, saved, fault }
+        Self {
+            what,
+            saved,
+            faults: fault.into_iter().collect(),
+        }
     }
 
-    /// Keeps the first fault, with what it left out. A closed pipe is none: whoever reads wants no
-    /// more.
+    /// Keeps a fault, with what it left out. A closed pipe is none: whoever reads wants no more.
     pub fn note<T: Default>(
         &mut self,
         result: Result<T, impl Into<anyhow::Error>>,
@@ -35,15 +41,16 @@ impl Aftermath {
             Ok(result) => return result,
             Err(error) => error.into(),
         };
-        if self.fault.is_ok() && !is_closed_pipe(&error) {
+        if !is_closed_pipe(&error) {
+            let is_first = self.faults.is_empty();
             let context = match &self.saved {
-                Some(saved) => {
+                Some(saved) if is_first => {
                     let (what, saved) = (self.what, saved.display());
                     format!("the {what} was saved to {saved}, but {left_out}")
                 }
-                None => left_out.to_owned(),
+                _ => left_out.to_owned(),
             };
-            self.fault = Err(error.context(context));
+            self.faults.push(error.context(context));
         }
         T::default()
     }
@@ -52,25 +59,30 @@ impl Aftermath {
     pub fn saved_again(&mut self, saved: anyhow::Result<PathBuf>) {
         match saved {
             Ok(saved) => self.saved = Some(saved),
-            Err(_) if self.fault.is_err() => {}
-            Err(fault) => self.fault = Err(fault),
+            Err(fault) => self.faults.push(fault),
         }
     }
 
-    /// Where the model is.
+    /// The file of the model.
     pub fn path(&self) -> Option<&Path> {
         self.saved.as_deref()
     }
 
-    /// The same for the document.
+    /// The name of that file, as the document has it.
     pub fn saved(&self) -> Option<String> {
         let saved = self.path()?.to_string_lossy();
         Some(saved.into_owned())
     }
 
-    /// The first fault, behind files that could not be written where they belong.
-    pub fn finish(self, outputs: &Outputs) -> anyhow::Result<()> {
-        outputs.check_displaced()?;
-        self.fault
+    /// All faults in one, and files that could not be written where they belong.
+    pub fn finish(mut self, outputs: &Outputs) -> anyhow::Result<()> {
+        self.faults.extend(outputs.check_displaced().err());
+        let told = self.faults.iter().map(|fault| format!("{fault:#}"));
+        let told: Vec<String> = told.collect();
+        match self.faults.pop() {
+            None => Ok(()),
+            Some(only) if self.faults.is_empty() => Err(only),
+            Some(_) => Err(anyhow!("{}", told.join("; "))),
+        }
     }
 }

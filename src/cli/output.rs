@@ -49,8 +49,8 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
     Ok(results.flush()?)
 }
 
-/// Lines beside one JSON document, while work goes on. What cannot be printed is told at the end, so
-/// that it does not end the work.
+/// Lines while work goes on, before one document. A line that cannot be printed is told at the end, and
+/// ends neither the work nor the printing, unless nobody reads any more.
 #[derive(Debug)]
 pub struct Printer {
     json: bool,
@@ -65,15 +65,25 @@ impl Printer {
         }
     }
 
-    /// Prints a line above the bar; nothing with JSON, or after a line that could not be printed.
+    /// Prints a line above the bar; nothing with JSON.
     pub fn line(&mut self, line: impl Display) {
-        if self.printed.is_ok() && !self.json {
-            self.printed = beside_bar(|| {
-                let mut results = results();
-                writeln!(results, "{line}")?;
-                results.flush()
-            });
+        let is_closed = |fault: &io::Error| fault.kind() == io::ErrorKind::BrokenPipe;
+        if self.json || self.printed.as_ref().is_err_and(is_closed) {
+            return;
         }
+        let printed = beside_bar(|| {
+            let mut results = results();
+            writeln!(results, "{line}")?;
+            results.flush()
+        });
+        if self.printed.is_ok() {
+            self.printed = printed;
+        }
+    }
+
+    /// Whether a JSON document follows.
+    pub fn is_json(&self) -> bool {
+        self.json
     }
 
     /// Whether a line could not be printed.
@@ -81,9 +91,9 @@ impl Printer {
         self.printed.is_err()
     }
 
-    /// Whether a JSON document follows; the fault of the lines, if there was one.
-    pub fn finish(self) -> io::Result<bool> {
-        self.printed.map(|()| self.json)
+    /// The first fault of a line, if there was one.
+    pub fn finish(self) -> io::Result<()> {
+        self.printed
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use makemore_tch::checkpoint::resume::last_of;
 use makemore_tch::checkpoint::{Checkpoint, Model, TrainedNetwork};
 use makemore_tch::models::Network;
 use makemore_tch::train::dataset::Dataset;
@@ -13,6 +12,9 @@ use makemore_tch::train::run_state::{Losses, RunState};
 use super::aftermath::Aftermath;
 use super::output::Remarks;
 use super::outputs::Outputs;
+
+/// A fault of the best network.
+const NOT_SAVED: &str = "the network was not saved";
 
 /// The files of a run, and what of them could not be written.
 pub struct RunFiles<'a> {
@@ -24,6 +26,8 @@ pub struct RunFiles<'a> {
     /// The faults that did not end the training, by what they left out; a later success takes one
     /// away.
     faults: BTreeMap<&'static str, anyhow::Error>,
+    /// The number of steps and the file of the state that was saved last.
+    last: Option<(u64, PathBuf)>,
     /// Whether the user was told of a better model that is there.
     has_remarked: bool,
 }
@@ -43,6 +47,7 @@ impl<'a> RunFiles<'a> {
             seed,
             remarks,
             faults: BTreeMap::new(),
+            last: None,
             has_remarked: false,
         }
     }
@@ -70,9 +75,26 @@ impl<'a> RunFiles<'a> {
         if is_sound {
             self.save_state(state);
         }
-        let has_state = self.outputs.has_state(loss).unwrap_or(false);
-        let state_file = has_state.then(|| last_of(self.outputs.path()));
-        Aftermath::of("network", saved, state_file)
+        if saved.is_ok() {
+            self.faults.remove(NOT_SAVED);
+        }
+        let last = self.last.as_ref();
+        let now = last.filter(|(steps, _)| is_sound && *steps == state.progress.steps);
+        Aftermath::of("network", saved, now.map(|(_, file)| file.clone()))
+    }
+
+    /// Saves the best model while the training goes on.
+    pub fn save_best_now(&mut self, state: &RunState) {
+        let best = self.checkpoint(state, None).map_err(anyhow::Error::from);
+        let saved = best.and_then(|best| self.save_best(&best, Some(state), state.dev_loss()));
+        self.note(saved, NOT_SAVED);
+        self.say_what_is_better();
+    }
+
+    /// The number of steps and the file of the state that was saved last.
+    pub fn last(&self) -> Option<(u64, &Path)> {
+        let (steps, file) = self.last.as_ref()?;
+        Some((*steps, file))
     }
 
     /// Saves a model, after the state of its run where none is there yet, and returns where it is.
@@ -105,6 +127,9 @@ impl<'a> RunFiles<'a> {
         let whole = self.checkpoint(state, Some(state.shallow_clone()));
         let saved = whole.map_err(anyhow::Error::from);
         let saved = saved.and_then(|whole| self.outputs.save_state(&whole, loss));
+        if let Ok(Some(file)) = &saved {
+            self.last = Some((state.progress.steps, file.clone()));
+        }
         self.note(saved, "the state of the training was not saved");
     }
 

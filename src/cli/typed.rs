@@ -16,12 +16,21 @@ impl Typed {
     /// An argument as it was typed, for a shell.
     pub fn again(&self, id: &str) -> String {
         let values = self.0.get_raw(id).into_iter().flatten();
-        let values = values.map(|value| quoted(&value.to_string_lossy()));
-        [flag(id)]
-            .into_iter()
-            .chain(values)
-            .collect::<Vec<_>>()
-            .join(" ")
+        let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+        match values.as_slice() {
+            // Behind a blank it would be a flag.
+            [value] if value.starts_with('-') && value != "-" => {
+                quoted(&format!("{}={value}", flag(id)))
+            }
+            values => {
+                let values = values.iter().map(|value| file_name(value));
+                [flag(id)]
+                    .into_iter()
+                    .chain(values)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            }
+        }
     }
 }
 
@@ -30,11 +39,14 @@ pub fn flag(id: &str) -> String {
     format!("--{}", id.replace('_', "-"))
 }
 
-/// A value as a shell takes it, and we do not take for a flag.
-pub fn quoted(value: &str) -> String {
-    let mut value = value.to_owned();
-    if value.starts_with('-') && value != "-" {
-        value.insert_str(0, "./");
+/// The name of a file as a shell takes it, and we do not take for a flag.
+pub fn file_name(name: &str) -> String {
+    match name.starts_with('-') && name != "-" {
+        true => quoted(&format!("./{name}")),
+        false => quoted(name),
     }
-    shlex::try_quote(&value).map_or_else(|_| value.clone(), |quoted| quoted.into_owned())
+}
+
+fn quoted(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), |quoted| quoted.into_owned())
 }

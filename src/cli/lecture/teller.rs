@@ -120,7 +120,9 @@ impl Teller {
         let verdict = self.verdict(complete);
         self.printer.line(verdict);
         let agrees = self.told.iter().all(|told| told.section.agrees);
-        if self.printer.finish()? {
+        let is_json = self.printer.is_json();
+        self.printer.finish()?;
+        if is_json {
             output::json(&Replayed {
                 agrees,
                 complete,

@@ -142,12 +142,16 @@ impl Outputs {
         Ok(state.is_none_or(|state| state.is_written))
     }
 
-    /// Saves the state of a run whose best model has a loss, where that is known.
-    pub fn save_state(&mut self, state: &Checkpoint, loss: Option<f64>) -> anyhow::Result<()> {
-        let force = self.force;
-        Ok(self
-            .files_of(loss)?
-            .write_state(&state.to_bytes()?, force)?)
+    /// Saves the state of a run whose best model has a loss, where that is known, and returns where.
+    pub fn save_state(
+        &mut self,
+        state: &Checkpoint,
+        loss: Option<f64>,
+    ) -> anyhow::Result<Option<PathBuf>> {
+        let (force, files) = (self.force, self.files_of(loss)?);
+        files.write_state(&state.to_bytes()?, force)?;
+        let place = files.state.as_ref();
+        Ok(place.map(|place| place.output.path().to_owned()))
     }
 
     fn is_worse(&self, loss: Option<f64>) -> bool {

@@ -60,7 +60,7 @@ impl Place {
     /// A remark if the file is not where it belongs.
     pub fn displaced(&self) -> Option<String> {
         let is = self.output.path();
-        (is != self.named).then(|| {
+        (self.is_written && is != self.named).then(|| {
             format!(
                 "{} was written by another program in the meantime; ours was saved to {} instead",
                 self.named.display(),

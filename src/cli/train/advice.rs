@@ -13,7 +13,7 @@ use makemore_tch::train::options::WordOptions;
 use super::bigram_task::Task;
 use crate::cli::arguments::model_type::ModelType;
 use crate::cli::arguments::train::Train;
-use crate::cli::typed::{flag, quoted};
+use crate::cli::typed::{file_name, flag};
 
 /// The arguments that a training goes on with, by their names in the code.
 const AGAIN: [&str; 14] = [
@@ -39,7 +39,8 @@ impl Train {
         &self,
         error: Error,
         task: &Task,
-        saved: Option<(u64, PathBuf)>,
+        saved: Option<&(u64, PathBuf)>,
+        fault: Option<anyhow::Error>,
     ) -> anyhow::Error {
         let Error::Diverged { stage, number, .. } = error else {
             return error.into();
@@ -58,6 +59,8 @@ impl Train {
                 format!("nothing was saved to {}", out.display())
             }
         };
+        let fault = fault.map(|fault| format!(": {fault:#}"));
+        let saved = saved + &fault.unwrap_or_default();
         anyhow!("{error}; {remedy} ({saved})")
     }
 
@@ -96,7 +99,7 @@ impl Train {
         };
         let mut command = format!(
             "; go on with: makemore-tch train --resume {}",
-            quoted(&saved.to_string_lossy())
+            file_name(&saved.to_string_lossy())
         );
         for (id, value) in own {
             if let Some(value) = value {
@@ -110,26 +113,31 @@ impl Train {
         command
     }
 
-    /// The same for the lecture's network, with the epochs that are left.
+    /// The same for the lecture's network, with the epochs that are left of those that were saved.
     pub(super) fn how_to_go_on_with_epochs(
         &self,
         trained: &Trained,
         options: &TrainOptions,
-        saved: Option<&Path>,
+        saved: Option<(u64, &Path)>,
     ) -> String {
-        let left = options.epochs - (trained.epochs_done - options.first_epoch);
+        let (done, all) = (trained.epochs_done, options.first_epoch + options.epochs);
+        let epochs = saved.map_or(done, |(epochs, _)| epochs);
         let warmup = options.warmup_epochs - trained.warmup_done;
         let warmup = (warmup > 0).then_some(warmup);
         let rate = warmup.map(|_| options.warmup_learning_rate.to_string());
         let own = [
-            ("epochs", Some(left.to_string())),
+            ("epochs", Some((all - epochs).to_string())),
             ("warmup_epochs", warmup.map(|epochs| epochs.to_string())),
             ("warmup_lr", rate),
         ];
-        let (done, all) = (trained.epochs_done, options.first_epoch + options.epochs);
         // A picture would show the epochs that are left, in the place of those before.
-        let command = self.how_to_go_on(saved, "plot", &own);
-        format!("interrupted after {done} of {all} epochs{command}")
+        let command = self.how_to_go_on(saved.map(|(_, file)| file), "plot", &own);
+        let saved = match saved {
+            None => ", not saved".to_owned(),
+            Some((epochs, _)) if epochs < done => format!(", saved after {epochs}"),
+            Some(_) => String::new(),
+        };
+        format!("interrupted after {done} of {all} epochs{saved}{command}")
     }
 }
 

@@ -59,11 +59,12 @@ impl Train {
             printer,
             losses,
             last,
+            fault,
             bar,
             ..
         } = log;
         bar.finish_and_clear();
-        let trained = trained.map_err(|error| self.explain(error, &task, last))?;
+        let trained = trained.map_err(|error| self.explain(error, &task, last.as_ref(), fault))?;
 
         // Saved before anything is printed, and whatever becomes of what is printed.
         let checkpoint = task.checkpoint(trained.epochs_done, trained.final_loss)?;
@@ -78,7 +79,13 @@ impl Train {
         after.note(plotted, "no picture was drawn");
         let is_cut = task.is_cut(&trained);
         let remark = match is_cut {
-            true => Some(self.how_to_go_on_with_epochs(&trained, &task.options, after.path())),
+            true => {
+                let saved = match (after.path(), &last) {
+                    (None, Some((epochs, file))) => Some((*epochs, file.as_path())),
+                    (file, _) => file.map(|file| (trained.epochs_done, file)),
+                };
+                Some(self.how_to_go_on_with_epochs(&trained, &task.options, saved))
+            }
             false => self.warning(&trained, &losses, &task),
         };
         let document =
@@ -157,6 +164,8 @@ struct Log<'a> {
     /// When the network was saved last, after how many epochs, and where.
     saved: Instant,
     last: Option<(u64, PathBuf)>,
+    /// The fault of saving it, if it could not be saved since.
+    fault: Option<anyhow::Error>,
 }
 
 impl<'a> Log<'a> {
@@ -170,6 +179,7 @@ impl<'a> Log<'a> {
             losses: Vec::new(),
             saved: Instant::now(),
             last: None,
+            fault: None,
         }
     }
 
@@ -200,8 +210,9 @@ impl<'a> Log<'a> {
             self.outputs.write_metrics(&rows(&self.losses))?;
             anyhow::Ok((step.number + 1, file))
         };
-        if let Ok(last) = save() {
-            self.last = Some(last);
+        match save() {
+            Ok(last) => (self.last, self.fault) = (Some(last), None),
+            Err(fault) => self.fault = Some(fault),
         }
         self.saved = Instant::now();
     }

@@ -70,7 +70,7 @@ pub struct Document {
 impl Document {
     /// Prints the document, as JSON or as lines behind those that were printed.
     pub fn print(&self, printer: Printer) -> anyhow::Result<()> {
-        if printer.finish()? {
+        if printer.is_json() {
             return output::json(self);
         }
         let mut results = output::results();
@@ -102,7 +102,7 @@ impl Document {
             writeln!(results, "{name}")?;
         }
         results.flush()?;
-        Ok(())
+        Ok(printer.finish()?)
     }
 }
 

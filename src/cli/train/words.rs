@@ -128,14 +128,26 @@ impl Train {
         after.note(document.print(watcher.printer), "not all could be printed");
         files.say_what_is_better();
         if document.interrupted {
-            let hint = self.how_to_go_on(after.path(), "lr", &[]);
             let steps = state.progress.steps;
-            files.say(format_args!("interrupted after {steps} steps{hint}"));
+            let (saved, file) = match (after.path(), files.last()) {
+                (Some(file), _) => (String::new(), Some(file)),
+                (None, Some((saved, file))) => (format!(", saved after {saved}"), Some(file)),
+                (None, None) => (", not saved".to_owned(), None),
+            };
+            let hint = self.how_to_go_on(file, "lr", &[]);
+            files.say(format_args!("interrupted after {steps} steps{saved}{hint}"));
         }
         if let Some(fault) = ended.fault {
             let step = document.best_step.unwrap_or_default();
-            let saved = after.saved().unwrap_or_default();
-            let saved = format!("the network of step {step} was saved to {saved}");
+            let saved = match after.saved() {
+                Some(saved) => format!("the network of step {step} was saved to {saved}"),
+                None => {
+                    let path = files.outputs.path().display().to_string();
+                    let why = after.finish(&files.outputs).err();
+                    let why = why.map(|why| format!(": {why:#}")).unwrap_or_default();
+                    format!("nothing was saved to {path}{why}")
+                }
+            };
             return Err(explain_fault(fault, &state.options, &saved));
         }
         after.note(files.check(), "not everything else was");
@@ -184,8 +196,9 @@ struct Watcher<'a> {
     bar: ProgressBar,
     printer: Printer,
     events: Option<EventFile>,
-    /// The number of the first step and the dev loss of the last evaluation, for the bar.
+    /// The number of the first step, from which the bar counts.
     first: u64,
+    /// The dev loss of the last evaluation.
     dev: Option<f64>,
 }
 
@@ -206,24 +219,18 @@ impl Report for Watcher<'_> {
     fn losses(&mut self, losses: Losses, learning_rate: f64) {
         self.dev = losses.dev;
         self.printer.line(losses);
-        let events = self.events.as_mut();
-        let written = events.map_or(Ok(()), |events| events.losses(losses, learning_rate));
-        if written.is_err() {
+        let Some(events) = &mut self.events else {
+            return;
+        };
+        if let Err(fault) = events.losses(losses, learning_rate) {
             self.events = None;
+            let what = "not all losses could be written for TensorBoard";
+            self.files.note::<()>(Err(fault.into()), what);
         }
-        let what = "not all losses could be written for TensorBoard";
-        self.files.note(written.map_err(anyhow::Error::from), what);
     }
 
     fn best(&mut self, state: &RunState) {
-        let loss = state.dev_loss();
-        let best = self
-            .files
-            .checkpoint(state, None)
-            .map_err(anyhow::Error::from);
-        let saved = best.and_then(|best| self.files.save_best(&best, Some(state), loss));
-        self.files.note(saved, "the network was not saved");
-        self.files.say_what_is_better();
+        self.files.save_best_now(state);
     }
 
     fn state(&mut self, state: &RunState) {
