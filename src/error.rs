@@ -104,8 +104,20 @@ pub enum Error {
         /// The words of the list.
         words: u64,
     },
+    /// Another list than that of the training that goes on.
+    #[error("trained on another list ({wanted}) than {origin} ({found})")]
+    OtherData {
+        /// The list of the training, as a [`Digest`](crate::data::Digest) is written.
+        wanted: String,
+        /// The name of the other one.
+        origin: String,
+        /// The other list.
+        found: String,
+    },
     /// Another split than that of the training that goes on.
-    #[error("its list was split {before}, and {now} would train it on words that were held out")]
+    #[error(
+        "its list was split {before}; split {now} it would be trained on words that were held out"
+    )]
     OtherSplit {
         /// The split of the training.
         before: String,
@@ -133,8 +145,7 @@ pub enum Error {
     },
     /// Words that are longer than a network can read.
     #[error(
-        "a block size of {block_size} is too short for the longest word, which has {longest} characters; {} would work",
-        longest + 1
+        "a block size of {block_size} is too short for the longest word, which has {longest} characters"
     )]
     BlockSize {
         /// The block size of the network.

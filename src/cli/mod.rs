@@ -1,5 +1,7 @@
 //! The command line: one file for each command, with its arguments, a call or two into the
-//! library, and printing. Commands share `arguments`, `context`, `output`, `progress` and `report`.
+//! library, and printing; `train` and `lecture` have folders. Commands share `arguments`, `context`,
+//! `output`, `outputs`, `progress`, `interrupt` and `report`; those that save a model also `run_files`,
+//! `aftermath` and `typed`.
 
 mod aftermath;
 mod arguments;

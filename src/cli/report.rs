@@ -96,18 +96,23 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::NotACheckpoint { .. } | Error::NotAModel { .. } => {
             Some("`makemore-tch train` writes one")
         }
-        Error::OtherList { wanted, .. } if is_lecture(wanted) => {
+        Error::OtherList { wanted, .. } | Error::OtherData { wanted, .. } if is_lecture(wanted) => {
             Some("leave --data out for the built-in names")
         }
-        Error::OtherList { .. } => Some("pass that list with --data FILE"),
+        Error::OtherList { .. } | Error::OtherData { .. } => {
+            Some("pass that list with --data FILE")
+        }
         Error::EmptyShare { .. } => {
             Some("choose another --split, or name lists with --dev and --test")
         }
         Error::OtherSplit { .. } => Some("leave --split and --split-seed out"),
-        Error::OtherPart { was: Some(_), .. } => Some("name that list again with --dev or --test"),
-        Error::OtherPart { was: None, .. } => Some("leave --dev and --test out"),
-        Error::BlockSize { .. } => Some("--block-size sets that of a new network"),
-        Error::StepMemory { .. } => Some("--batch-size sets how many, --memory how much there is"),
+        Error::OtherPart { part, was } => Some(match (*part, was) {
+            ("dev", Some(_)) => "name that list with --dev",
+            ("dev", None) => "leave --dev out",
+            (_, Some(_)) => "name that list with --test",
+            (_, None) => "leave --test out",
+        }),
+        Error::StepMemory { .. } => Some("--memory SIZE sets how much may be used"),
         Error::EmptyPart { .. } => Some("train it with another --split"),
         Error::Memory { .. } => Some("--memory SIZE sets how much may be used"),
         Error::SameFile { .. } => Some("name different files"),

@@ -75,6 +75,23 @@ impl SplitOf {
         Err(Error::OtherSplit { before, now })
     }
 
+    /// Refuses lists of their own for other parts than those that had one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherPart`].
+    pub fn check_own(&self, given: &[Part]) -> Result<()> {
+        let parts = [Part::Dev, Part::Test].into_iter();
+        let mut others = parts.filter(|part| self.own(*part).is_some() != given.contains(part));
+        match others.next() {
+            None => Ok(()),
+            Some(part) => Err(Error::OtherPart {
+                part: part.into(),
+                was: self.own(part).map(|list| list.to_string()),
+            }),
+        }
+    }
+
     /// The list that is a part by itself, if it is one.
     pub fn own(&self, part: Part) -> Option<Digest> {
         match part {

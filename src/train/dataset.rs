@@ -88,14 +88,13 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// [`Error::OtherList`].
+    /// [`Error::OtherData`].
     pub fn check_list(&self, before: Digest) -> Result<()> {
         let list = &self.counted;
         if before == list.digest {
             return Ok(());
         }
-        Err(Error::OtherList {
-            part: Part::Train.into(),
+        Err(Error::OtherData {
             wanted: before.to_string(),
             origin: list.origin.clone(),
             found: list.digest.to_string(),

@@ -59,12 +59,13 @@ impl Examples {
         if rows == Rows::Distinct {
             return Self::distinct(counts, device);
         }
-        let mut words = Vec::new();
+        let mut words = String::new();
         parts.each_word_here(&[Part::Train], |_, word| {
-            words.push(word.to_owned());
+            words.push_str(word);
+            words.push('\n');
             Ok(())
         })?;
-        Self::all(words.iter().map(String::as_str), counts, device)
+        Self::all(words.lines(), counts, device)
     }
 
     /// [`Rows::All`].

@@ -79,12 +79,12 @@ pub struct Train {
     #[arg(long)]
     pub device: Option<DeviceRequest>,
 
-    /// What all random numbers follow from, the split too [default: 420, or that of --resume]
+    /// Seed of all random numbers, of the split too [default: 420, or that of --resume]
     #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub seed: Option<u64>,
 
-    /// What the split follows from, so that models of several seeds hold out the same words [default:
-    /// that of --seed]
+    /// Seed of the split, so that models of several seeds hold out the same words [default: that of
+    /// --seed]
     #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub split_seed: Option<u64>,
 

@@ -1,6 +1,6 @@
 //! The lists of a training, as the user names and splits them.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::counting::Counted;
 use makemore_tch::data::{Part, Shares, Source, Split};
@@ -35,6 +35,16 @@ impl Train {
         if let Some(before) = &before {
             let again = before.check_again(self.split, self.split_seed);
             again.with_context(named)?;
+            let given: Vec<Part> = own.iter().map(|&(part, _)| part).collect();
+            before.check_own(&given).with_context(named)?;
+        }
+        let mut own_parts = own.iter().map(|&(part, _)| part);
+        if let Some(split) = self.split
+            && let Some(part) = own_parts.find(|&part| split.has(part))
+        {
+            bail!(
+                "--split {split} takes the {part} part from the data, and --{part} names a list for it; leave one of them out"
+            );
         }
         let default = own
             .iter()

@@ -1,9 +1,10 @@
 //! `makemore-tch train`: what a model is trained on, by the kind of model.
 //!
 //! `bigram` is the lecture's gradient descent, `ngram` is counting, `words` are the networks that
-//! learn from batches of words; `bigram_task` and `word_task` make what is trained, or find what is
-//! resumed. Around them: `recipe` has the defaults of networks, `data` names and splits the lists, `print` shows the results,
-//! `advice` tells the user what helps. What the user says is in `arguments::train`.
+//! learn from batches of words; `bigram_task` and `word_task` make the network, or find the one that
+//! is resumed. Around them: `recipe` has the defaults of networks, `data` names and splits the lists,
+//! `print` shows the results, `advice` tells the user what helps. The arguments are in
+//! `arguments::train`.
 
 mod advice;
 mod bigram;
@@ -59,7 +60,11 @@ impl Train {
         if let Some(weights) = Weights::load(file)? {
             return Ok(Some(Resumed::Weights(weights)));
         }
-        let checkpoint = resume::load(file)?;
+        // The lecture's network has no state beside it; there may be one of another training.
+        let checkpoint = match self.kind {
+            Some(ModelType::Bigram) if !self.words.has_preset() => Checkpoint::load(file)?,
+            _ => resume::load(file)?,
+        };
         match &checkpoint.model {
             Model::Ngram(_) => bail!("{}: {counted}", file.display()),
             Model::Bigram(_) | Model::Network(_) => {

@@ -1,5 +1,6 @@
 //! How makemore.py's networks and lecture 5's are built and trained, where the user says nothing.
 
+use anyhow::anyhow;
 use makemore_tch::models::kinds::kind::Preset;
 use makemore_tch::models::{Config, Kind, Sizes};
 use makemore_tch::train::options::WordOptions;
@@ -8,11 +9,7 @@ use crate::cli::arguments::train::Train;
 
 impl Train {
     /// A network for words of up to so many characters.
-    pub(super) fn config(
-        &self,
-        kind: &'static dyn Kind,
-        longest: usize,
-    ) -> makemore_tch::Result<Config> {
+    pub(super) fn config(&self, kind: &'static dyn Kind, longest: usize) -> anyhow::Result<Config> {
         let preset = match self.words.has_preset() {
             true => Preset::Makemore,
             false => Preset::Ours,
@@ -28,7 +25,8 @@ impl Train {
             ..default
         };
         let config = Config::new(kind, sizes);
-        config.check_longest(longest)?;
+        let checked = config.check_longest(longest);
+        checked.map_err(|error| anyhow!("{error}; --block-size {} would work", longest + 1))?;
         Ok(config)
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use makemore_tch::checkpoint::resume::{self, LAST, base_of};
 use makemore_tch::checkpoint::{Checkpoint, Model, Weights};
 use makemore_tch::data::{Shares, Vocabulary};
@@ -72,7 +72,10 @@ impl Train {
             }
         };
         let reads_all = network.config().check_longest(lists.longest);
-        reads_all.with_context(|| self.resumed())?;
+        reads_all.map_err(|error| {
+            let (file, list) = (self.resumed(), &data.counted.origin);
+            anyhow!("{file}: {error}; leave the words of {list} out that are too long")
+        })?;
         let is_trained = self.resume.is_some() && run.is_none();
         let state = self.state(run, &network, seed, &mut outputs, context)?;
         let (batch, limit) = (state.options.batch_size, self.memory.memory().limit());
@@ -117,11 +120,11 @@ impl Train {
         vocabulary: Vocabulary,
         longest: usize,
         (seed, device): (u64, tch::Device),
-    ) -> makemore_tch::Result<Network> {
-        match weights {
-            Some(weights) => weights.network(vocabulary, longest, self.n_head(), device),
-            None => Network::new(vocabulary, self.config(kind, longest)?, seed, device),
-        }
+    ) -> anyhow::Result<Network> {
+        Ok(match weights {
+            Some(weights) => weights.network(vocabulary, longest, self.n_head(), device)?,
+            None => Network::new(vocabulary, self.config(kind, longest)?, seed, device)?,
+        })
     }
 
     /// Where the network is saved.
