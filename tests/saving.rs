@@ -142,6 +142,50 @@ fn a_state_that_cannot_be_saved_takes_no_results_with_it() {
     assert_eq!(folder.read("m.csv"), metrics);
 }
 
+/// Neither was anything printed where nothing could be saved, nor said why with `--quiet`.
+#[test]
+fn results_that_cannot_be_saved_are_printed_all_the_same() {
+    let folder = folder();
+    for train in [
+        format!("{TRAIN} --max-steps 20"),
+        "train --data list.txt --epochs 20".to_owned(),
+        "train --data list.txt --type ngram".to_owned(),
+    ] {
+        let program = folder.makemore("").get_program().to_owned();
+        let command = format!("trap '' XFSZ; ulimit -f 0; exec \"$0\" {train} --out m -q");
+        let output = Command::new("bash")
+            .args(["-c", &command])
+            .arg(program)
+            .current_dir(folder.path(""))
+            .output()
+            .unwrap();
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(output.status.code(), Some(1), "{train}: {stderr}");
+        assert!(
+            stderr.starts_with("error: cannot write m: "),
+            "{train}: {stderr}"
+        );
+        let is_told = ["Dev loss", "Final loss"]
+            .iter()
+            .any(|loss| stdout.contains(loss));
+        assert!(
+            is_told && !stdout.contains("Checkpoint"),
+            "{train}: {stdout}"
+        );
+        assert!(!folder.path("m").exists());
+    }
+}
+
+/// The state of another training once kept the lecture's network from going on.
+#[test]
+fn the_lectures_network_goes_on_beside_the_state_of_another_training() {
+    let folder = folder();
+    folder.stdout(&format!("{TRAIN} --max-steps 5 --out m"));
+    folder.stdout("train --data list.txt --epochs 3 --out m --force");
+    folder.stdout("train --data list.txt --epochs 3 --type bigram --resume m");
+}
+
 /// A training of five steps once took the place of one with a dev loss of 2.17.
 #[test]
 fn a_worse_network_is_saved_beside_a_better_one() {

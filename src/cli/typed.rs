@@ -50,3 +50,26 @@ pub fn file_name(name: &str) -> String {
 fn quoted(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), |quoted| quoted.into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, Command};
+
+    use super::*;
+
+    fn typed(arguments: &[&str]) -> Typed {
+        let number = Arg::new("lr").long("lr").allow_hyphen_values(true);
+        let files = Arg::new("data").long("data").num_args(1..);
+        let command = Command::new("train").args([number, files, Arg::new("dev").long("dev")]);
+        Typed(command.no_binary_name(true).get_matches_from(arguments))
+    }
+
+    #[test]
+    fn arguments_are_typed_again_as_a_shell_takes_them() {
+        let typed = typed(&["--lr", "-0", "--data", "a b", "-", "it's", "--dev=-d"]);
+        assert_eq!(typed.again("lr"), "--lr=-0");
+        assert_eq!(typed.again("data"), r#"--data 'a b' - "it's""#);
+        assert_eq!(typed.again("dev"), "--dev=-d");
+        assert!(typed.has("dev"));
+    }
+}
