@@ -170,7 +170,7 @@ fn vocabulary(
 
 /// An n-gram of a file.
 #[derive(Clone, Copy)]
-struct Entry<K> {
+struct ArpaNgram<K> {
     ngram: K,
     /// NaN for a suffix that is not in the file.
     p: f32,
@@ -238,21 +238,21 @@ fn model<K: Packed>(
     let mut reserved = Reserved {
         memory,
         file: lines.file().to_owned(),
-        an_ngram: (size_of::<Entry<K>>() + size_of::<K>()) as u64 + BYTES_OF_A_MODEL,
+        an_ngram: (size_of::<ArpaNgram<K>>() + size_of::<K>()) as u64 + BYTES_OF_A_MODEL,
         claimed: counts
             .iter()
             .fold(0, |sum, &count| sum.saturating_add(count)),
         ngrams: 0,
     };
-    let mut levels: Vec<Vec<Entry<K>>> = Vec::new();
+    let mut levels: Vec<Vec<ArpaNgram<K>>> = Vec::new();
     for length in 2..=counts.len() {
         let packing = packing.of_order(length);
-        let mut level: Vec<Entry<K>> = Vec::new();
+        let mut level: Vec<ArpaNgram<K>> = Vec::new();
         lines.ngrams(length, counts, |lines, ArpaLine { p, tokens, backoff }| {
             if (level.len() as u64).is_multiple_of(BLOCK) {
                 reserved.add(BLOCK)?;
             }
-            level.push(Entry {
+            level.push(ArpaNgram {
                 ngram: characters.pack(lines, tokens, packing)?,
                 p,
                 backoff,
@@ -288,8 +288,8 @@ fn model<K: Packed>(
 
 /// The first line whose n-gram cannot be where it is among sorted ones, with what is wrong with it.
 fn first_fault<K: Packed>(
-    level: &[Entry<K>],
-    lower: Option<&Vec<Entry<K>>>,
+    level: &[ArpaNgram<K>],
+    lower: Option<&Vec<ArpaNgram<K>>>,
     packing: Packing,
 ) -> Option<(u32, K, String)> {
     let twice = level
@@ -314,10 +314,10 @@ fn first_fault<K: Packed>(
 
 /// The suffixes of n-grams that are not among those one character shorter, which `shorter` packs.
 fn missing_suffixes<K: Packed>(
-    upper: &[Entry<K>],
-    lower: &[Entry<K>],
+    upper: &[ArpaNgram<K>],
+    lower: &[ArpaNgram<K>],
     shorter: Packing,
-) -> Vec<Entry<K>> {
+) -> Vec<ArpaNgram<K>> {
     let mask = shorter.mask();
     let mut suffixes: Vec<K> = upper.iter().map(|entry| entry.ngram & mask).collect();
     suffixes.sort_unstable();
@@ -327,7 +327,7 @@ fn missing_suffixes<K: Packed>(
             .binary_search_by_key(suffix, |entry| entry.ngram)
             .is_err()
     });
-    let entry = |ngram| Entry {
+    let entry = |ngram| ArpaNgram {
         ngram,
         p: f32::NAN,
         backoff: 1.0,
@@ -337,7 +337,7 @@ fn missing_suffixes<K: Packed>(
 }
 
 fn view<K: Packed>(
-    entries: Vec<Vec<Entry<K>>>,
+    entries: Vec<Vec<ArpaNgram<K>>>,
     characters: Probabilities,
     v: usize,
     packing: Packing,

@@ -37,7 +37,7 @@ impl TrainedBigram {
 /// The order, unless it is the lecture's.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SavedConfig {
+struct OrderConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<usize>,
 }
@@ -50,7 +50,7 @@ pub(super) fn tensors(trained: &TrainedBigram) -> Result<BTreeMap<String, Stored
 pub(super) fn metadata(trained: &TrainedBigram) -> Result<Vec<(&'static str, String)>> {
     check_updates(trained.epochs)?;
     let order = Some(trained.network.order()).filter(|&order| order != 2);
-    let config = serde_json::to_string(&SavedConfig { order })?;
+    let config = serde_json::to_string(&OrderConfig { order })?;
     Ok(vec![
         ("model", KIND.to_owned()),
         ("config", config),
@@ -61,7 +61,7 @@ pub(super) fn metadata(trained: &TrainedBigram) -> Result<Vec<(&'static str, Str
 
 pub(super) fn read(file: &Contents) -> Result<TrainedBigram> {
     let vocabulary = file.vocabulary()?;
-    let config: SavedConfig = serde_json::from_str(file.value("config")?)
+    let config: OrderConfig = serde_json::from_str(file.value("config")?)
         .map_err(|_| file.fault("of another model than this version knows"))?;
     let tensors = file.tensors.iter().map(|(name, view)| {
         let tensor = read_tensor(&file.path, name, view)?;

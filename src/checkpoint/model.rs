@@ -16,7 +16,7 @@ use crate::files::{Output, open};
 use crate::libtorch::device::libtorch_version;
 use crate::models::language_model::single_characters;
 use crate::models::{LanguageModel, Ngram, Tokens};
-use crate::train::dataset::Dataset;
+use crate::train::corpus::Corpus;
 use crate::train::run_state::RunState;
 
 /// A model and where it is from.
@@ -36,7 +36,7 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// A model as it was just trained on data.
-    pub fn new(model: Model, seed: u64, data: &Dataset) -> Self {
+    pub fn new(model: Model, seed: u64, data: &Corpus) -> Self {
         Self {
             model,
             seed,

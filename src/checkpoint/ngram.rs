@@ -29,13 +29,13 @@ pub(super) const KIND: &str = "ngram";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SavedConfig {
+struct SmoothingConfig {
     order: usize,
     smoothing: Option<Smoothing>,
 }
 
 pub(super) fn metadata(ngram: &Ngram) -> Result<Vec<(&'static str, String)>> {
-    let config = SavedConfig {
+    let config = SmoothingConfig {
         order: ngram.order(),
         smoothing: ngram.smoothing(),
     };
@@ -91,7 +91,7 @@ pub(super) fn tensors(ngram: &Ngram) -> BTreeMap<String, Stored> {
 
 pub(super) fn read(file: &Contents) -> Result<Ngram> {
     let vocabulary = file.vocabulary()?;
-    let config: SavedConfig = serde_json::from_str(file.value("config")?)
+    let config: SmoothingConfig = serde_json::from_str(file.value("config")?)
         .map_err(|_| file.fault("of another model than this version knows"))?;
     let order = config.order;
     if !(1..=MAX_ORDER).contains(&order) {

@@ -30,7 +30,7 @@ Examples:
   makemore-tch heatmap out.png --scale log --data towns.txt
   makemore-tch heatmap out.png --of logits --model makemore.safetensors
   makemore-tch heatmap out.png --word emma --model makemore-gru.safetensors")]
-pub struct Heatmap {
+pub struct DrawHeatmap {
     /// The picture, ending in .png or .svg
     #[arg(value_name = "OUT", required_unless_present = "data")]
     out: Option<PathBuf>,
@@ -75,7 +75,7 @@ enum Matrix {
     Logits,
 }
 
-impl Heatmap {
+impl DrawHeatmap {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         let out = self.out()?;
         let output = self.check(&out)?;

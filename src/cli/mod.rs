@@ -69,9 +69,9 @@ enum Command {
     Sample(sample::Sample),
     Score(score::Score),
     Count(count::Count),
-    Heatmap(heatmap::Heatmap),
+    Heatmap(heatmap::DrawHeatmap),
     Export(export::Export),
-    Lecture(lecture::Lecture),
+    Lecture(lecture::ReplayLectures),
     Devices(devices::Devices),
     Completions(completions::Completions),
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use makemore_tch::checkpoint::{Checkpoint, Model, TrainedNetwork};
 use makemore_tch::models::Network;
-use makemore_tch::train::dataset::Dataset;
+use makemore_tch::train::corpus::Corpus;
 use makemore_tch::train::run_state::{Losses, RunState};
 
 use super::aftermath::Aftermath;
@@ -20,7 +20,7 @@ const NOT_SAVED: &str = "the network was not saved";
 pub struct RunFiles<'a> {
     pub outputs: Outputs,
     network: &'a Network,
-    data: &'a Dataset,
+    data: &'a Corpus,
     seed: u64,
     remarks: Remarks,
     /// The faults that did not end the training, by what they left out; a later success takes one
@@ -36,7 +36,7 @@ impl<'a> RunFiles<'a> {
     pub fn new(
         outputs: Outputs,
         network: &'a Network,
-        data: &'a Dataset,
+        data: &'a Corpus,
         seed: u64,
         remarks: Remarks,
     ) -> Self {

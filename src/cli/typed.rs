@@ -20,7 +20,7 @@ impl Typed {
         match values.as_slice() {
             // Behind a blank it would be a flag.
             [value] if value.starts_with('-') && value != "-" => {
-                quoted(&format!("{}={value}", flag(id)))
+                format!("{}={}", flag(id), quoted(value))
             }
             values => {
                 let values = values.iter().map(|value| file_name(value));

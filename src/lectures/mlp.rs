@@ -29,9 +29,9 @@ const NAMES: &str = "carmahela jhovi kimrin thil halanna jazhien amerynci aqui n
                      kaleigh ham joce quinton lilea jamilio jeron jaryni jace chrudeley";
 
 /// `C [27, 10]`, `W1 [30, 200]`, `b1 [200]`, `W2 [200, 27]`, `b2 [27]`.
-struct Mlp([Tensor; 5]);
+struct LectureMlp([Tensor; 5]);
 
-impl Mlp {
+impl LectureMlp {
     fn new(generator: &mut Generator, device: Device) -> Result<Self> {
         let mut randn = |shape: &[i64]| learned(&generator.randn(shape)?, device);
         Ok(Self([
@@ -44,7 +44,7 @@ impl Mlp {
     }
 }
 
-impl Module for Mlp {
+impl Module for LectureMlp {
     fn parameters(&mut self) -> &mut [Tensor] {
         &mut self.0
     }
@@ -78,7 +78,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         ],
     ))?;
     let mut generator = Generator::seeded(SEED)?;
-    let mut network = Mlp::new(&mut generator, device)?;
+    let mut network = LectureMlp::new(&mut generator, device)?;
     stage.show(Section::new(
         "The network",
         "Each character is a vector of 10 numbers; three of them side by side go through a hidden \
@@ -115,7 +115,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
 }
 
 /// Draws the first two of the ten dimensions of each character's vector.
-fn draw_embedding(stage: &mut Stage, network: &Mlp, splits: &Splits) -> Result<()> {
+fn draw_embedding(stage: &mut Stage, network: &LectureMlp, splits: &Splits) -> Result<()> {
     let numbers = copied(&network.0[0])?;
     let points = numbers.chunks_exact(10);
     let points = points.map(|vector| (vector[0].into(), vector[1].into()));

@@ -55,7 +55,7 @@ pub struct AdamW {
 }
 
 /// The update of each parameter in a step.
-struct Step {
+struct UpdateRule {
     options: AdamWOptions,
     /// The factor of the parameter.
     decay: f64,
@@ -121,7 +121,7 @@ impl AdamW {
         self.steps = self.steps.saturating_add(1);
         let of_mean = 1.0 - options.beta1.powi(self.steps);
         let of_squares = 1.0 - options.beta2.powi(self.steps);
-        let step = Step {
+        let step = UpdateRule {
             options,
             decay: 1.0 - learning_rate * options.weight_decay,
             rate: learning_rate / of_mean,
@@ -132,7 +132,7 @@ impl AdamW {
     }
 }
 
-impl Step {
+impl UpdateRule {
     fn update(
         &self,
         flat: &mut Tensor,

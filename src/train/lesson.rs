@@ -1,9 +1,9 @@
-//! The lesson of the lecture's network: a dataset's n-grams as examples, and the counting model that
+//! The lesson of the lecture's network: a corpus's n-grams as examples, and the counting model that
 //! the network is compared with.
 
 use tch::Device;
 
-use super::dataset::Dataset;
+use super::corpus::Corpus;
 use super::examples::{Examples, Rows};
 use crate::checkpoint::Model;
 use crate::counting::NgramCounts;
@@ -12,11 +12,11 @@ use crate::memory::Memory;
 use crate::models::{Bigram, LanguageModel, Ngram, Smoothing, Table};
 use crate::score::evaluate;
 
-/// The n-grams of a dataset as examples and as a model.
+/// The n-grams of a corpus as examples and as a model.
 #[derive(Debug)]
 pub struct Lesson {
     /// The lists.
-    pub data: Dataset,
+    pub data: Corpus,
     /// The n-grams of the train part.
     pub counts: NgramCounts,
     /// The same as examples.
@@ -32,9 +32,9 @@ impl Lesson {
     ///
     /// # Errors
     ///
-    /// As [`Bigram::check_order`] and [`Dataset::train_counts`].
+    /// As [`Bigram::check_order`] and [`Corpus::train_counts`].
     pub fn of(
-        data: Dataset,
+        data: Corpus,
         order: usize,
         added: f64,
         rows: Rows,

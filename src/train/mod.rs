@@ -1,13 +1,13 @@
 //! Training by gradient descent.
 //!
-//! A [`dataset`] is what it learns from. [`full_batch`] is the notes' training, all [`examples`] (`xs`, `ys`) a step, by [`sgd`] at a
+//! A [`corpus`] is what it learns from. [`full_batch`] is the notes' training, all [`examples`] (`xs`, `ys`) a step, by [`sgd`] at a
 //! [`rate`] that cannot diverge. [`word_batches`] is that of makemore.py's networks, some words a
 //! step, by [`options`]: [`adamw`] and [`muon`] move the parameters, [`mixed`] says which moves
 //! what. [`loss`] is what both make small; [`tensorboard`] shows it while it falls.
 
 pub mod adamw;
+pub mod corpus;
 pub mod course;
-pub mod dataset;
 pub mod diagnosis;
 pub mod examples;
 pub mod full_batch;

@@ -73,8 +73,8 @@ pub struct WordArguments {
 
     /// Train as makemore.py does: batches of 32, a constant learning rate of 0.0005, AdamW for all
     /// parameters, and a transformer with layer norm and learned positions
-    #[arg(long, value_enum)]
-    pub preset: Option<Preset>,
+    #[arg(long, value_parser = ["makemore"])]
+    pub preset: Option<String>,
 
     /// Draw the names at the end only from so many of the most probable characters
     #[arg(long, value_name = "N", value_parser = whole(1..=usize::MAX), allow_negative_numbers = true)]
@@ -83,13 +83,6 @@ pub struct WordArguments {
     /// Write the losses into this folder for TensorBoard
     #[arg(long, value_name = "FOLDER")]
     pub tensorboard: Option<std::path::PathBuf>,
-}
-
-/// Whose settings are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Preset {
-    /// Those of makemore.py
-    Makemore,
 }
 
 impl WordArguments {

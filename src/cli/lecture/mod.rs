@@ -29,7 +29,7 @@ Examples:
   makemore-tch lecture --rows distinct     the same in less than one
   makemore-tch lecture 3 --quick           the third up to its second loss
   makemore-tch lecture all --plots out     the whole series, some minutes, with its pictures")]
-pub struct Lecture {
+pub struct ReplayLectures {
     /// Which one: 1 to 5, or all
     #[arg(value_name = "LECTURE", default_value = "1", value_parser = which)]
     which: Which,
@@ -82,7 +82,7 @@ fn which(text: &str) -> Result<Which, String> {
     }
 }
 
-impl Lecture {
+impl ReplayLectures {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
         if self.data.is_some() {
             bail!(

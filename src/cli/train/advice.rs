@@ -10,7 +10,7 @@ use makemore_tch::train::diagnosis::{self, Remedy};
 use makemore_tch::train::full_batch::{TrainOptions, Trained};
 use makemore_tch::train::options::WordOptions;
 
-use super::bigram_task::Task;
+use super::bigram_task::BigramTask;
 use crate::cli::arguments::model_type::ModelType;
 use crate::cli::arguments::train::Train;
 use crate::cli::typed::{file_name, flag};
@@ -38,7 +38,7 @@ impl Train {
     pub(super) fn explain(
         &self,
         error: Error,
-        task: &Task,
+        task: &BigramTask,
         saved: Option<&(u64, PathBuf)>,
         fault: Option<anyhow::Error>,
     ) -> anyhow::Error {
@@ -69,7 +69,7 @@ impl Train {
         &self,
         trained: &Trained,
         losses: &[(u64, f32)],
-        task: &Task,
+        task: &BigramTask,
     ) -> Option<String> {
         let lowest = losses.iter().map(|&(_, loss)| loss);
         let lowest = lowest.min_by(f32::total_cmp);

@@ -15,7 +15,7 @@ use makemore_tch::score::{self, drawn::found, held_out::HeldOut};
 use makemore_tch::train::full_batch::{EPOCH, Step, Trained, train};
 use makemore_tch::train::run_state::Losses;
 
-use super::bigram_task::Task;
+use super::bigram_task::BigramTask;
 use super::print::Document;
 use crate::cli::aftermath::Aftermath;
 use crate::cli::arguments::model_type::ModelType;
@@ -103,7 +103,7 @@ impl Train {
     fn document(
         &self,
         losses: &[(u64, f32)],
-        task: &Task,
+        task: &BigramTask,
         checkpoint: &Checkpoint,
         trained: Trained,
         interrupt: &Interrupt,
@@ -155,7 +155,7 @@ impl Train {
 
 /// The losses of a training, and the files that are saved while it goes on.
 struct Log<'a> {
-    task: &'a Task,
+    task: &'a BigramTask,
     outputs: Outputs,
     printer: Printer,
     bar: ProgressBar,
@@ -169,7 +169,7 @@ struct Log<'a> {
 }
 
 impl<'a> Log<'a> {
-    fn new(train: &Train, task: &'a Task, outputs: Outputs, context: Context) -> Self {
+    fn new(train: &Train, task: &'a BigramTask, outputs: Outputs, context: Context) -> Self {
         Self {
             task,
             outputs,

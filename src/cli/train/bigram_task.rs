@@ -14,7 +14,7 @@ use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::outputs::Outputs;
 
 /// The lecture's network and the lesson that it is trained on.
-pub struct Task {
+pub struct BigramTask {
     pub lesson: Lesson,
     pub options: TrainOptions,
     pub seed: u64,
@@ -28,7 +28,7 @@ impl Train {
         resumed: Option<&Checkpoint>,
         outputs: &mut Outputs,
         context: Context,
-    ) -> anyhow::Result<Task> {
+    ) -> anyhow::Result<BigramTask> {
         let added = self.added()?;
         let before = match resumed.map(|resumed| &resumed.model) {
             Some(Model::Bigram(before)) => Some(before),
@@ -61,7 +61,7 @@ impl Train {
             Some(before) => before.network.copied_to(device)?,
             None => Bigram::new(vocabulary.clone(), order, seed, device)?,
         };
-        Ok(Task {
+        Ok(BigramTask {
             lesson,
             options,
             seed,
@@ -117,7 +117,7 @@ impl Train {
     }
 }
 
-impl Task {
+impl BigramTask {
     /// The network after some epochs as it is saved.
     pub fn checkpoint(&self, epochs: u64, loss: f32) -> makemore_tch::Result<Checkpoint> {
         let trained = TrainedBigram::of(&self.network, epochs, loss)?;

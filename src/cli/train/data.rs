@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::counting::Counted;
 use makemore_tch::data::{Part, Shares, Source, Split};
-use makemore_tch::train::dataset::Dataset;
+use makemore_tch::train::corpus::Corpus;
 
 use crate::cli::arguments::check_standard_input;
 use crate::cli::arguments::train::{SEED, Train};
@@ -18,7 +18,7 @@ impl Train {
         default: Shares,
         resumed: Option<&Checkpoint>,
         context: Context,
-    ) -> anyhow::Result<Dataset> {
+    ) -> anyhow::Result<Corpus> {
         let own = [(Part::Dev, &self.dev), (Part::Test, &self.test)];
         let own: Vec<_> = own
             .into_iter()
@@ -73,7 +73,7 @@ impl Train {
         let boundary = self
             .data
             .boundary(resumed.map(|resumed| resumed.model.vocabulary()));
-        let data = Dataset::read(self.data.source()?, own.collect(), boundary, split)?;
+        let data = Corpus::read(self.data.source()?, own.collect(), boundary, split)?;
         if let Some(before) = &before {
             data.check_parts(before).with_context(named)?;
         }

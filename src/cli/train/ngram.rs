@@ -6,7 +6,7 @@ use anyhow::bail;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, better_order};
 use makemore_tch::score::{evaluate, held_out::HeldOut};
-use makemore_tch::train::dataset::Dataset;
+use makemore_tch::train::corpus::Corpus;
 use makemore_tch::{
     Checkpoint, LanguageModel, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots,
 };
@@ -72,7 +72,7 @@ impl Train {
         Ok(0)
     }
 
-    fn count(&self, data: &Dataset, memory: &Memory, context: Context) -> anyhow::Result<Orders> {
+    fn count(&self, data: &Corpus, memory: &Memory, context: Context) -> anyhow::Result<Orders> {
         let words = [Part::Train, Part::Dev].map(|part| data.parts.words(part));
         let bar = progress::words(words.iter().sum(), context.remarks.quiet);
         let (counts, order) = (&data.counted.counts, self.order.unwrap_or(ORDER));
@@ -87,7 +87,7 @@ impl Train {
     fn smooth(
         &self,
         orders: &Orders,
-        data: &Dataset,
+        data: &Corpus,
         printer: &mut Printer,
     ) -> anyhow::Result<(Smoothing, Ngram, Document)> {
         let (smoothing, tried) = match self.smoothing {
@@ -137,7 +137,7 @@ impl Train {
         orders: &Orders,
         smoothing: Smoothing,
         rows: &[Order],
-        data: &Dataset,
+        data: &Corpus,
         outputs: &mut Outputs,
     ) -> anyhow::Result<()> {
         if self.plot.is_none() {

@@ -7,7 +7,7 @@ use makemore_tch::checkpoint::resume::{self, LAST, base_of};
 use makemore_tch::checkpoint::{Checkpoint, Model, Weights};
 use makemore_tch::data::{Shares, Vocabulary};
 use makemore_tch::models::{Kind, Network};
-use makemore_tch::train::dataset::Dataset;
+use makemore_tch::train::corpus::Corpus;
 use makemore_tch::train::lists::Lists;
 use makemore_tch::train::run_state::{Losses, RunState};
 
@@ -20,8 +20,8 @@ use crate::cli::outputs::Outputs;
 const COLUMNS: &str = "step,train,dev\n";
 
 /// A network and the lists that it is trained on.
-pub struct Task {
-    pub data: Dataset,
+pub struct WordTask {
+    pub data: Corpus,
     pub lists: Lists,
     pub seed: u64,
     pub network: Network,
@@ -37,7 +37,7 @@ impl Train {
         weights: Option<Weights>,
         resumed: Option<Checkpoint>,
         context: Context,
-    ) -> anyhow::Result<(Task, RunState, Outputs)> {
+    ) -> anyhow::Result<(WordTask, RunState, Outputs)> {
         let out = self.out_of_words(kind, weights.is_some())?;
         let mut outputs = Outputs::check(self.request(&out, true, COLUMNS))?;
         self.refuse_what_is_known(weights.is_some(), resumed.as_ref(), context)?;
@@ -80,7 +80,7 @@ impl Train {
         let state = self.state(run, &network, seed, &mut outputs, context)?;
         let (batch, limit) = (state.options.batch_size, self.memory.memory().limit());
         lists.check_memory(&network, batch, limit)?;
-        let task = Task {
+        let task = WordTask {
             data,
             lists,
             seed,

@@ -17,7 +17,7 @@ use makemore_tch::train::word_batches::WordBatches;
 
 use super::advice::explain_fault;
 use super::print::{Document, draw};
-use super::word_task::Task;
+use super::word_task::WordTask;
 use crate::cli::aftermath::Aftermath;
 use crate::cli::arguments::train::Train;
 use crate::cli::context::Context;
@@ -89,7 +89,7 @@ impl Train {
     fn conclude(
         &self,
         ended: Ended,
-        task: &Task,
+        task: &WordTask,
         watcher: Watcher,
         start: Instant,
     ) -> anyhow::Result<u8> {
@@ -164,7 +164,7 @@ impl Ended {
     fn document(
         &self,
         best: &Checkpoint,
-        task: &Task,
+        task: &WordTask,
         names: &SampleOptions,
         after: &mut Aftermath,
     ) -> Document {

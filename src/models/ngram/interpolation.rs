@@ -6,7 +6,7 @@ use super::trie::Trie;
 use super::view::Probabilities;
 
 /// The weights of the n-grams after a context.
-pub(super) trait Weights {
+pub(super) trait ContextWeights {
     /// The probability of an n-gram by its count and the probability of its suffix.
     fn p(&self, count: u64, lower: f64) -> f32;
 
@@ -17,7 +17,7 @@ pub(super) trait Weights {
 /// Adds a level of n-grams with these counts, and their contexts' backoffs to the level below.
 /// `weights` makes its weights of the counts after a context; below single characters all have the
 /// probability `uniform`.
-pub(super) fn interpolate<W: Weights>(
+pub(super) fn interpolate<W: ContextWeights>(
     trie: &Trie,
     levels: &mut Vec<Arc<Probabilities>>,
     counts: &[u64],

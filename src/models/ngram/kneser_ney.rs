@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::interpolation::{Weights, interpolate};
+use super::interpolation::{ContextWeights, interpolate};
 use super::trie::{Occurrences, Trie};
 use super::view::{Probabilities, View};
 
@@ -176,7 +176,7 @@ impl Discounted {
     }
 }
 
-impl Weights for Discounted {
+impl ContextWeights for Discounted {
     fn p(&self, count: u64, lower: f64) -> f32 {
         let discounted = (count as f32 - self.discounts.from(count)) / self.sum;
         discounted + self.backoff * lower as f32

@@ -16,7 +16,7 @@
 
 use std::sync::Arc;
 
-use super::interpolation::{Weights, interpolate};
+use super::interpolation::{ContextWeights, interpolate};
 use super::trie::{Occurrences, Trie};
 use super::view::View;
 
@@ -56,7 +56,7 @@ impl Followers {
     }
 }
 
-impl Weights for Followers {
+impl ContextWeights for Followers {
     fn p(&self, count: u64, lower: f64) -> f32 {
         ((count as f64 + self.distinct * lower) / (self.sum + self.distinct)) as f32
     }

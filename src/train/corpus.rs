@@ -7,7 +7,7 @@ use crate::memory::Memory;
 
 /// The lists that a model is trained on and evaluated with.
 #[derive(Debug)]
-pub struct Dataset {
+pub struct Corpus {
     /// The list, with all its bigrams.
     pub counted: Counted,
     /// Its parts.
@@ -16,7 +16,7 @@ pub struct Dataset {
     own: Vec<(Part, Counted)>,
 }
 
-impl Dataset {
+impl Corpus {
     /// Reads a list and those that are a part by themselves; `split` splits the first once it is
     /// known how many words it has.
     ///
@@ -31,17 +31,17 @@ impl Dataset {
     ) -> Result<Self> {
         let (list, counted) = read(source, boundary)?;
         let split = split(&counted)?;
-        let mut dataset = Self {
+        let mut corpus = Self {
             parts: Parts::new(list, split),
             counted,
             own: Vec::new(),
         };
         for (part, source) in own {
             let (list, counted) = read(source, boundary)?;
-            dataset.parts = dataset.parts.with(part, list)?;
-            dataset.own.push((part, counted));
+            corpus.parts = corpus.parts.with(part, list)?;
+            corpus.own.push((part, counted));
         }
-        Ok(dataset)
+        Ok(corpus)
     }
 
     /// Whether a part has words.
