@@ -124,6 +124,14 @@ pub enum Error {
         /// The split asked for.
         now: String,
     },
+    /// A part that has both a share of a split and a list of its own.
+    #[error("the split {shares} takes the {part} part from the data, and a list is that part too")]
+    DoubledPart {
+        /// The part.
+        part: &'static str,
+        /// How the data are split.
+        shares: String,
+    },
     /// Another list as a part than that of the training that goes on.
     #[error("its {part} part was {}", match was { Some(list) => format!("a list of its own ({list})"), None => "no list of its own".to_owned() })]
     OtherPart {

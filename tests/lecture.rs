@@ -171,7 +171,7 @@ fn ctrl_c_ends_with_what_was_checked_so_far() {
     let mut rest = String::new();
     printed.read_to_string(&mut rest).unwrap();
     assert!(
-        rest.contains("loss of step 0           ours 3.3167"),
+        rest.contains("loss of step 0             ours 3.3167"),
         "{rest}"
     );
     assert!(

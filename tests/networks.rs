@@ -484,7 +484,10 @@ fn models_are_mixed() {
     assert_eq!(folder.stdout(&sample).lines().count(), 5);
     let drawn = folder.stdout(&format!("sample --plain {both} --weights 1,1 -n 20"));
     assert_eq!(drawn.lines().count(), 20);
-    for (weights, says) in [("1", "1 numbers for 2 models"), ("0,0", "one above 0")] {
+    for (weights, says) in [
+        ("1", "--weights has 1 of 2 numbers"),
+        ("0,0", "one above 0"),
+    ] {
         let error = folder.error(&format!("score emma {both} --weights {weights}"), 1);
         assert!(error.contains(says), "{error}");
     }

@@ -74,6 +74,18 @@ impl Aftermath {
         Some(saved.into_owned())
     }
 
+    /// The file that something was saved to; if there is none, why.
+    pub fn told(self, what: &str, outputs: &Outputs) -> String {
+        match &self.saved {
+            Some(saved) => format!("{what} was saved to {}", saved.display()),
+            None => {
+                let why = self.finish(outputs).err();
+                let why = why.map(|why| format!(": {why:#}")).unwrap_or_default();
+                format!("nothing was saved to {}{why}", outputs.path().display())
+            }
+        }
+    }
+
     /// All faults in one, and files that could not be written where they belong.
     pub fn finish(mut self, outputs: &Outputs) -> anyhow::Result<()> {
         self.faults.extend(outputs.check_displaced().err());

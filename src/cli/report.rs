@@ -105,6 +105,8 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::EmptyShare { .. } => {
             Some("choose another --split, or name lists with --dev and --test")
         }
+        Error::DoubledPart { part: "dev", .. } => Some("leave --split or --dev out"),
+        Error::DoubledPart { .. } => Some("leave --split or --test out"),
         Error::OtherSplit { .. } => Some("leave --split and --split-seed out"),
         Error::OtherPart { part, was } => Some(match (*part, was) {
             ("dev", Some(_)) => "name that list with --dev",

@@ -145,13 +145,12 @@ impl Parts {
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if the split gives that part a share too, or it is the train part.
+    /// [`Error::DoubledPart`] if the split gives that part a share too, or it is the train part.
     pub fn with(mut self, part: Part, list: List) -> Result<Self> {
         if self.split.words(part) > 0 {
-            return Err(Error::Value {
-                what: "the split",
-                value: self.split.shares().to_string(),
-                expected: "a part that has a list of its own takes 0 percent",
+            return Err(Error::DoubledPart {
+                part: part.into(),
+                shares: self.split.shares().to_string(),
             });
         }
         match part {

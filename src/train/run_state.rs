@@ -122,6 +122,14 @@ impl RunState {
         }
     }
 
+    /// The losses on dev of all evaluations, each with its step.
+    pub fn dev_losses(&self) -> Vec<(u64, f64)> {
+        let losses = self.losses.iter();
+        losses
+            .filter_map(|now| Some((now.step, now.dev?)))
+            .collect()
+    }
+
     /// The loss on dev of the best parameters, if there are a dev part and an evaluation.
     pub fn dev_loss(&self) -> Option<f64> {
         self.best.as_ref()?.dev

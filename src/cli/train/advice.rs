@@ -1,7 +1,7 @@
 //! Advice after a training that diverged, ended too high or was interrupted: the cause, and the
 //! arguments that help.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::anyhow;
 use makemore_tch::Error;
@@ -39,8 +39,8 @@ impl Train {
         &self,
         error: Error,
         task: &BigramTask,
-        saved: Option<&(u64, PathBuf)>,
-        fault: Option<anyhow::Error>,
+        saved: Option<(u64, &Path)>,
+        fault: Option<&anyhow::Error>,
     ) -> anyhow::Error {
         let Error::Diverged { stage, number, .. } = error else {
             return error.into();
@@ -86,34 +86,40 @@ impl Train {
         ))
     }
 
-    /// The command that goes on with a training that was interrupted, if it was saved. `left_out` is an
-    /// argument that it does not take again, `own` are those that differ from what the user typed.
+    /// A remark on a training that was interrupted after some steps, `done` in words, with the command
+    /// that goes on from the file that it was saved to, after as many steps or before. `left_out` is an
+    /// argument that the command does not take again, `own` are those that differ from what was typed.
     pub(super) fn how_to_go_on(
         &self,
-        saved: Option<&Path>,
+        done: &str,
+        steps: u64,
+        saved: Option<(u64, &Path)>,
         left_out: &str,
         own: &[(&str, Option<String>)],
     ) -> String {
-        let Some(saved) = saved else {
-            return String::new();
+        let Some((saved, file)) = saved else {
+            return format!("interrupted after {done}, not saved");
         };
-        let mut command = format!(
-            "; go on with: makemore-tch train --resume {}",
-            file_name(&saved.to_string_lossy())
-        );
-        for (id, value) in own {
-            if let Some(value) = value {
-                command += &format!(" {} {value}", flag(id));
-            }
-        }
-        let again = AGAIN.iter().filter(|&&id| id != left_out);
-        for id in again.filter(|id| self.typed.has(id)) {
-            command += &format!(" {}", self.typed.again(id));
-        }
-        command
+        let until = match saved < steps {
+            true => format!(", saved after {saved}"),
+            false => String::new(),
+        };
+        let file = file_name(&file.to_string_lossy());
+        let own = own
+            .iter()
+            .filter_map(|(id, value)| Some((id, value.as_ref()?)));
+        let own = own.map(|(id, value)| format!(" {} {value}", flag(id)));
+        let again = AGAIN
+            .iter()
+            .filter(|&&id| id != left_out && self.typed.has(id));
+        let again = again.map(|id| format!(" {}", self.typed.again(id)));
+        let arguments: String = own.chain(again).collect();
+        format!(
+            "interrupted after {done}{until}; go on with: makemore-tch train --resume {file}{arguments}"
+        )
     }
 
-    /// The same for the lecture's network, with the epochs that are left of those that were saved.
+    /// The same for the lecture's network, with the epochs that are left.
     pub(super) fn how_to_go_on_with_epochs(
         &self,
         trained: &Trained,
@@ -121,23 +127,23 @@ impl Train {
         saved: Option<(u64, &Path)>,
     ) -> String {
         let (done, all) = (trained.epochs_done, options.first_epoch + options.epochs);
-        let epochs = saved.map_or(done, |(epochs, _)| epochs);
+        let left = all - saved.map_or(done, |(epochs, _)| epochs);
         let warmup = options.warmup_epochs - trained.warmup_done;
         let warmup = (warmup > 0).then_some(warmup);
         let rate = warmup.map(|_| options.warmup_learning_rate.to_string());
         let own = [
-            ("epochs", Some((all - epochs).to_string())),
+            ("epochs", Some(left.to_string())),
             ("warmup_epochs", warmup.map(|epochs| epochs.to_string())),
             ("warmup_lr", rate),
         ];
         // A picture would show the epochs that are left, in the place of those before.
-        let command = self.how_to_go_on(saved.map(|(_, file)| file), "plot", &own);
-        let saved = match saved {
-            None => ", not saved".to_owned(),
-            Some((epochs, _)) if epochs < done => format!(", saved after {epochs}"),
-            Some(_) => String::new(),
-        };
-        format!("interrupted after {done} of {all} epochs{saved}{command}")
+        self.how_to_go_on(
+            &format!("{done} of {all} epochs"),
+            done,
+            saved,
+            "plot",
+            &own,
+        )
     }
 }
 

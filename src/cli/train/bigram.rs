@@ -1,7 +1,7 @@
 //! The lecture's network, which `train` trains on all examples at once.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use indicatif::ProgressBar;
@@ -54,62 +54,42 @@ impl Train {
                 false => ControlFlow::Continue(()),
             }
         });
-        let Log {
-            mut outputs,
-            printer,
-            losses,
-            last,
-            fault,
-            bar,
-            ..
-        } = log;
-        bar.finish_and_clear();
-        let trained = trained.map_err(|error| self.explain(error, &task, last.as_ref(), fault))?;
-
+        log.bar.finish_and_clear();
+        let (last, fault) = (log.last(), log.fault.as_ref());
+        let trained = trained.map_err(|error| self.explain(error, &task, last, fault))?;
         // Saved before anything is printed, and whatever becomes of what is printed.
         let checkpoint = task.checkpoint(trained.epochs_done, trained.final_loss)?;
-        let saved = outputs.save(&checkpoint, task.lesson.nll(&checkpoint.model)?);
-        let mut after = Aftermath::of("network", saved, None);
-        let written = outputs.write_metrics(&rows(&losses));
-        after.note(written, "the losses were not saved");
-        let plotted = outputs.write_plot(&plots::LossCurve {
-            losses: &losses,
-            counting_nll: task.lesson.counting_nll,
-        });
-        after.note(plotted, "no picture was drawn");
+        let mut after = log.finish(&checkpoint)?;
         let is_cut = task.is_cut(&trained);
+        let now = after.path().map(|file| (trained.epochs_done, file));
         let remark = match is_cut {
             true => {
-                let saved = match (after.path(), &last) {
-                    (None, Some((epochs, file))) => Some((*epochs, file.as_path())),
-                    (file, _) => file.map(|file| (trained.epochs_done, file)),
-                };
-                Some(self.how_to_go_on_with_epochs(&trained, &task.options, saved))
+                Some(self.how_to_go_on_with_epochs(&trained, &task.options, now.or(log.last())))
             }
-            false => self.warning(&trained, &losses, &task),
+            false => self.warning(&trained, &log.losses, &task),
         };
-        let document =
-            self.document(&losses, &task, &checkpoint, trained, &interrupt, &mut after)?;
-        after.note(document.print(printer), "not all could be printed");
+        let document = self.document(&log, &checkpoint, trained, &interrupt, &mut after)?;
+        after.note(document.print(log.printer), "not all could be printed");
         // All this is said even if nobody reads the results any more.
-        for remark in remark.into_iter().chain(outputs.remark()) {
+        for remark in remark.into_iter().chain(log.outputs.remark()) {
             context.remarks.say(remark);
         }
-        after.finish(&outputs)?;
+        after.finish(&log.outputs)?;
         Ok(if is_cut { interrupt.status() } else { 0 })
     }
 
     /// The results, among them names that the network draws.
     fn document(
         &self,
-        losses: &[(u64, f32)],
-        task: &BigramTask,
+        log: &Log,
         checkpoint: &Checkpoint,
         trained: Trained,
         interrupt: &Interrupt,
         after: &mut Aftermath,
     ) -> anyhow::Result<Document> {
-        let logged = losses
+        let task = log.task;
+        let logged = log
+            .losses
             .iter()
             .filter(|(epoch, _)| epoch.is_multiple_of(self.log_every()));
         let model = checkpoint.model.language_model();
@@ -196,6 +176,26 @@ impl<'a> Log<'a> {
                 self.printer.line(line);
             }
         }
+    }
+
+    /// After how many epochs the network was saved last, and where.
+    fn last(&self) -> Option<(u64, &Path)> {
+        let (epochs, file) = self.last.as_ref()?;
+        Some((*epochs, file))
+    }
+
+    /// Saves the network after all, its losses and their picture.
+    fn finish(&mut self, checkpoint: &Checkpoint) -> makemore_tch::Result<Aftermath> {
+        let loss = self.task.lesson.nll(&checkpoint.model)?;
+        let mut after = Aftermath::of("network", self.outputs.save(checkpoint, loss), None);
+        let written = self.outputs.write_metrics(&rows(&self.losses));
+        after.note(written, "the losses were not saved");
+        let plotted = self.outputs.write_plot(&plots::LossCurve {
+            losses: &self.losses,
+            counting_nll: self.task.lesson.counting_nll,
+        });
+        after.note(plotted, "no picture was drawn");
+        Ok(after)
     }
 
     /// Saves the network after an epoch. What cannot be saved now is saved, or told, at the end.

@@ -1,6 +1,6 @@
 //! The lists of a training, as the user names and splits them.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::counting::Counted;
 use makemore_tch::data::{Part, Shares, Source, Split};
@@ -20,16 +20,12 @@ impl Train {
         context: Context,
     ) -> anyhow::Result<Corpus> {
         let own = [(Part::Dev, &self.dev), (Part::Test, &self.test)];
+        let own = own.into_iter();
         let own: Vec<_> = own
-            .into_iter()
             .filter_map(|(part, file)| Some((part, file.as_ref()?)))
             .collect();
-        check_standard_input(
-            self.data
-                .data
-                .iter()
-                .chain(own.iter().map(|&(_, file)| file)),
-        )?;
+        let files = own.iter().map(|&(_, file)| file);
+        check_standard_input(self.data.data.iter().chain(files))?;
         let named = || self.resumed();
         let before = resumed.map(|resumed| resumed.split);
         if let Some(before) = &before {
@@ -38,45 +34,42 @@ impl Train {
             let given: Vec<Part> = own.iter().map(|&(part, _)| part).collect();
             before.check_own(&given).with_context(named)?;
         }
-        let mut own_parts = own.iter().map(|&(part, _)| part);
-        if let Some(split) = self.split
-            && let Some(part) = own_parts.find(|&part| split.has(part))
-        {
-            bail!(
-                "--split {split} takes the {part} part from the data, and --{part} names a list for it; leave one of them out"
-            );
-        }
         let default = own
             .iter()
             .fold(default, |shares, &(part, _)| shares.without(part));
-        let seed = self.split_seed.or(self.seed).unwrap_or(SEED);
-        let split = |list: &Counted| {
-            let words = list.digest.words;
-            if let Some(before) = &before {
-                return Ok(Split::new(before.shares, before.seed, words));
-            }
-            let split = Split::new(self.split.unwrap_or(default), seed, words);
-            match split.check(&list.origin) {
-                Err(_) if self.split.is_none() => {
-                    context.remarks.say(format_args!(
-                        "{} has too few words to hold some out ({words}): all are for training",
-                        list.origin
-                    ));
-                    Ok(Split::new(Shares::ALL, seed, words))
-                }
-                checked => checked.map(|()| split),
-            }
+        let split = |list: &Counted| match &before {
+            Some(before) => Ok(Split::new(before.shares, before.seed, list.digest.words)),
+            None => self.new_split(default, list, context),
         };
-        let own = own
-            .iter()
-            .map(|&(part, file)| (part, Source::files(vec![file.clone()])));
-        let boundary = self
-            .data
-            .boundary(resumed.map(|resumed| resumed.model.vocabulary()));
+        let own = own.iter();
+        let own = own.map(|&(part, file)| (part, Source::files(vec![file.clone()])));
+        let learned = resumed.map(|resumed| resumed.model.vocabulary());
+        let boundary = self.data.boundary(learned);
         let data = Corpus::read(self.data.source()?, own.collect(), boundary, split)?;
         if let Some(before) = &before {
             data.check_parts(before).with_context(named)?;
         }
         Ok(data)
+    }
+
+    /// The split that the user asks for, or the default one if the list has enough words for it.
+    fn new_split(
+        &self,
+        default: Shares,
+        list: &Counted,
+        context: Context,
+    ) -> makemore_tch::Result<Split> {
+        let (origin, words) = (&list.origin, list.digest.words);
+        let seed = self.split_seed.or(self.seed).unwrap_or(SEED);
+        let split = Split::new(self.split.unwrap_or(default), seed, words);
+        match split.check(origin) {
+            Err(_) if self.split.is_none() => {
+                context.remarks.say(format_args!(
+                    "{origin} has too few words to hold some out ({words}): all are for training"
+                ));
+                Ok(Split::new(Shares::ALL, seed, words))
+            }
+            checked => checked.map(|()| split),
+        }
     }
 }

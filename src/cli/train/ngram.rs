@@ -38,9 +38,8 @@ impl Train {
         if data.has(Part::Dev) {
             outputs.keep_better(&data.parts.split_of(), false, |there| {
                 let model = there.language_model();
-                Ok(Some(
-                    evaluate::parts(model, &data.parts, &[Part::Dev])?.nll(),
-                ))
+                let evaluation = evaluate::parts(model, &data.parts, &[Part::Dev])?;
+                Ok(Some(evaluation.nll()))
             })?;
         }
         let memory = self.memory.memory();

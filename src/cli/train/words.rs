@@ -104,11 +104,11 @@ impl Train {
         // Saved before it is said that it is, and whatever becomes of what is printed.
         let best = files.checkpoint(state, None)?;
         let mut after = files.finish(&best, state, is_sound);
-        let dev = state.losses.iter();
-        let dev: Vec<_> = dev.filter_map(|now| Some((now.step, now.dev?))).collect();
-        let (train, dev) = (ended.curve.as_slice(), dev.as_slice());
-        let curves = plots::TrainingCurves { train, dev };
-        after.note(files.outputs.write_plot(&curves), "no picture was drawn");
+        let plotted = files.outputs.write_plot(&plots::TrainingCurves {
+            train: &ended.curve,
+            dev: &state.dev_losses(),
+        });
+        after.note(plotted, "no picture was drawn");
         let parts = task.data.parts.clone().stopped_by(interrupt.flag());
         let model = best.model.language_model();
         let evaluated = match task.lists.losses(model, &parts, &self.memory.memory()) {
@@ -127,35 +127,23 @@ impl Train {
         document.seconds = Some(start.elapsed().as_secs_f64());
         after.note(document.print(watcher.printer), "not all could be printed");
         files.say_what_is_better();
+        let steps = state.progress.steps;
         if document.interrupted {
-            let steps = state.progress.steps;
-            let (saved, file) = match (after.path(), files.last()) {
-                (Some(file), _) => (String::new(), Some(file)),
-                (None, Some((saved, file))) => (format!(", saved after {saved}"), Some(file)),
-                (None, None) => (", not saved".to_owned(), None),
-            };
-            let hint = self.how_to_go_on(file, "lr", &[]);
-            files.say(format_args!("interrupted after {steps} steps{saved}{hint}"));
+            let saved = after.path().map(|file| (steps, file)).or(files.last());
+            files.say(self.how_to_go_on(&format!("{steps} steps"), steps, saved, "lr", &[]));
         }
         if let Some(fault) = ended.fault {
-            let step = document.best_step.unwrap_or_default();
-            let saved = match after.saved() {
-                Some(saved) => format!("the network of step {step} was saved to {saved}"),
-                None => {
-                    let path = files.outputs.path().display().to_string();
-                    let why = after.finish(&files.outputs).err();
-                    let why = why.map(|why| format!(": {why:#}")).unwrap_or_default();
-                    format!("nothing was saved to {path}{why}")
-                }
-            };
+            let what = format!(
+                "the network of step {}",
+                document.best_step.unwrap_or(steps)
+            );
+            let saved = after.told(&what, &files.outputs);
             return Err(explain_fault(fault, &state.options, &saved));
         }
         after.note(files.check(), "not everything else was");
         after.finish(&files.outputs)?;
-        Ok(match document.interrupted || interrupt.is_pressed() {
-            true => interrupt.status(),
-            false => 0,
-        })
+        let is_cut = document.interrupted || interrupt.is_pressed();
+        Ok(if is_cut { interrupt.status() } else { 0 })
     }
 }
 
