@@ -11,7 +11,7 @@ use makemore_tch::format;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::plots;
 use makemore_tch::sample::{SampleOptions, Sampler};
-use makemore_tch::score::{self, drawn::found, held_out::HeldOut};
+use makemore_tch::score::{self, drawn, held_out::HeldOut};
 use makemore_tch::train::full_batch::{EPOCH, Step, Trained, train};
 use makemore_tch::train::run_state::Losses;
 
@@ -91,12 +91,16 @@ impl Train {
         let logged = log
             .losses
             .iter()
-            .filter(|(epoch, _)| epoch.is_multiple_of(self.log_every()));
+            .filter(|(epoch, _)| epoch.is_multiple_of(log.log_every));
         let model = checkpoint.model.language_model();
         let draw = || {
             let sampler = Sampler::new(model, task.seed, &SampleOptions::default())?;
             let names = score::ranked(&*task.lesson.p, sampler.take(NAMES))?.into_iter();
-            found(&task.lesson.data.parts, names.map(Ok))
+            if !self.json.json {
+                // The lines do not say where a name is, and the list may be long.
+                return Ok(names.map(drawn::DrawnName::from).collect());
+            }
+            drawn::found(&task.lesson.data.parts, names.map(Ok))
         };
         let is_of_the_notes = task.lesson.counts.order() == 2 && task.lesson.data.parts.is_whole();
         let published = published_average_nll(task.lesson.data.counted.digest, self.added()?);
@@ -127,10 +131,6 @@ impl Train {
             ..Document::default()
         })
     }
-
-    fn log_every(&self) -> u64 {
-        self.log_every.unwrap_or(50)
-    }
 }
 
 /// The losses of a training, and the files that are saved while it goes on.
@@ -155,7 +155,7 @@ impl<'a> Log<'a> {
             outputs,
             printer: Printer::new(train.json.json),
             bar: progress::training(context.remarks.quiet),
-            log_every: train.log_every(),
+            log_every: train.log_every.unwrap_or(50),
             losses: Vec::new(),
             saved: Instant::now(),
             last: None,
