@@ -258,7 +258,7 @@ mod tests {
         );
     }
 
-    /// What the notes' code prints under PyTorch 2.13, run there: pytorch#114945.
+    /// The names that the notes' code prints under PyTorch 2.13, run there: pytorch#114945.
     #[test]
     fn multinomial_draws_what_todays_pytorch_draws() {
         let options = SampleOptions {
@@ -271,7 +271,7 @@ mod tests {
         );
     }
 
-    /// As the notes and PyTorch before 2.0 do it: one number, one search from the beginning.
+    /// The notes and PyTorch before 2.0 draw so: one number, one search from the beginning.
     #[test]
     fn a_hundred_thousand_names_are_those_of_one_by_one_draws() {
         let p = lecture();

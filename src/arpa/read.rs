@@ -33,7 +33,7 @@ pub fn read(path: &Path, boundary: Option<char>, memory: &Memory) -> Result<Ngra
     read_from(path, open(path)?, boundary, memory)
 }
 
-/// As [`read`], from a file that is open.
+/// Does the same as [`read`], from a file that is open.
 pub(crate) fn read_from(
     path: &Path,
     opened: impl Read + Send + 'static,
@@ -212,7 +212,7 @@ impl Reserved<'_> {
         })
     }
 
-    /// Gives back all but what the model takes.
+    /// Gives back all memory but that of the model.
     fn settle(self, model: &View) {
         let levels = 1..=model.order();
         let ngrams: u64 = levels.map(|length| model.ngrams(length)).sum();
@@ -286,7 +286,7 @@ fn model<K: Packed>(
     Ok(Ngram::with(characters.vocabulary, None, view))
 }
 
-/// The first line whose n-gram cannot be where it is among sorted ones, with what is wrong with it.
+/// The first line whose n-gram is out of place among sorted ones, with the fault.
 fn first_fault<K: Packed>(
     level: &[ArpaNgram<K>],
     lower: Option<&Vec<ArpaNgram<K>>>,

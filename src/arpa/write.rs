@@ -16,7 +16,7 @@ const IMPOSSIBLE: f32 = -99.0;
 ///
 /// # Errors
 ///
-/// What the writer says.
+/// Errors of the writer.
 pub fn write(model: &Ngram, to: &mut dyn Write) -> io::Result<()> {
     let characters = model.vocabulary().characters()[1..].iter();
     let characters = characters.map(|&character| text_of(character));
@@ -42,7 +42,7 @@ pub fn write(model: &Ngram, to: &mut dyn Write) -> io::Result<()> {
 
 struct Writer<'a> {
     view: &'a View,
-    /// Of the characters, from index 1 on.
+    /// Texts of the characters, from index 1 on.
     tokens: Vec<String>,
     line: String,
     to: &'a mut dyn Write,
@@ -95,7 +95,7 @@ impl Writer<'_> {
     /// A line, whose backoff is left out where there is none.
     fn line(&mut self, p: f32, tokens: &str, backoff: Option<f32>) -> io::Result<()> {
         self.line.clear();
-        // As KenLM writes numbers: the shortest digits that read back as the same 32 bits.
+        // KenLM writes numbers so: the shortest digits that read back as the same 32 bits.
         let _ = write!(self.line, "{}\t{tokens}", log10(p).min(0.0));
         if let Some(backoff) = backoff {
             let _ = write!(self.line, "\t{}", log10(backoff));

@@ -19,7 +19,7 @@ pub struct TrainedBigram {
     pub network: Bigram,
     /// How many epochs were made, warm-up not counted.
     pub epochs: u64,
-    /// The last loss on what it was trained on, in nats.
+    /// The last loss on the training data, in nats.
     pub loss: f32,
 }
 

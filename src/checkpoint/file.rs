@@ -52,7 +52,7 @@ fn sorted(bytes: &[u8]) -> Option<Vec<u8>> {
     let (header, tensors) = bytes.get(8..)?.split_at_checked(size)?;
     let header: serde_json::Value = serde_json::from_slice(header).ok()?;
     let mut header = header.to_string();
-    // As the format wants it, so that the numbers behind it begin at an even address.
+    // Pads as the format wants it, so that the numbers behind begin at an aligned address.
     while !header.len().is_multiple_of(8) {
         header.push(' ');
     }

@@ -101,7 +101,7 @@ impl Checkpoint {
         Self::read(path, open(path)?)
     }
 
-    /// As [`load`](Self::load), from a file that is open.
+    /// Does the same as [`load`](Self::load), from a file that is open.
     pub(crate) fn read(path: &Path, file: impl Read) -> Result<Self> {
         let opened = Opened::of(path, file)?.filter(Opened::is_ours);
         let foreign = || Error::NotACheckpoint {
@@ -163,8 +163,8 @@ impl Model {
         }
     }
 
-    /// The logits of what follows each character alone, `[V, V]`; none of n-grams, and of a network
-    /// that looks at more than a character.
+    /// The logits of the character after each single one, `[V, V]`; none of n-grams, and of a
+    /// network that looks at more than a character.
     pub fn bigram_logits(&self) -> Result<Option<Tensor>> {
         if self.language_model().block_size() != 1 {
             return Ok(None);
@@ -344,7 +344,7 @@ mod tests {
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let metadata = header.metadata().clone().unwrap();
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
-        // As Python's json writes it: spaces, and escapes for all that is not ASCII.
+        // Python's json writes so: spaces, and escapes for all that is not ASCII.
         let ascii = |text: &str| -> String {
             let escaped = text.chars().map(|c| format!("\\u{:04x}", u32::from(c)));
             format!("\"{}\"", escaped.collect::<String>())
@@ -434,7 +434,7 @@ mod tests {
         }
     }
 
-    /// What cannot be loaded again is not saved in the first place.
+    /// A model that could not be loaded again is not saved in the first place.
     #[test]
     fn weights_that_are_not_finite_are_not_saved() {
         for weight in [f64::NAN, 1e38] {

@@ -21,10 +21,10 @@ const MOST_SECONDS: f64 = 1e11;
 /// No training leaves a larger weight: the exponential overflows long before.
 const MAX_WEIGHT: f32 = 1e6;
 
-/// What the names of an optimizer's tensors begin with.
+/// Prefix of the names of an optimizer's tensors.
 const OPTIMIZER: &str = "optimizer.";
 
-/// What the names of parameters after the last step begin with, beside the best ones.
+/// Prefix of the names of parameters after the last step, beside the best ones.
 const LAST: &str = "last.";
 
 /// Tensors by their names.
@@ -37,7 +37,7 @@ pub struct TrainedNetwork {
     pub network: Network,
     /// How many steps were made.
     pub steps: u64,
-    /// The last loss on what it was trained on, in nats.
+    /// The last loss on the training data, in nats.
     pub loss: f32,
     /// The state of its training, to go on from.
     pub run: Option<Box<RunState>>,
@@ -85,7 +85,7 @@ pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Store
                 stored_as(tensor, f32::is_finite)?,
             );
         }
-        // Without a best one the network itself is that after the last step.
+        // The network itself is the one after the last step where there is no best one.
         for (name, tensor) in run.parameters.iter().filter(|_| run.best.is_some()) {
             tensors.insert(LAST.to_owned() + name, stored(tensor)?);
         }
@@ -93,7 +93,7 @@ pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Store
     Ok(tensors)
 }
 
-/// The SHA-256 of parameters and buffers, in hexadecimal, by which they are recognised.
+/// The SHA-256 of parameters and buffers, in hexadecimal, to recognise them.
 ///
 /// # Errors
 ///

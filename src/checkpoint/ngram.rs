@@ -1,6 +1,6 @@
 //! An n-gram model in a checkpoint.
 //!
-//! For each length `k` from 1 to `N`, in the order of their characters, `n` of them:
+//! Tensors for each length `k` from 1 to `N`, of `n` n-grams in the order of their characters:
 //!
 //! | tensor | shape | contents |
 //! |---|---|---|
@@ -24,7 +24,7 @@ use crate::models::ngram::trie::{Level, Trie};
 use crate::models::ngram::view::{Probabilities, View};
 use crate::models::{Ngram, Smoothing};
 
-/// What the metadata call it.
+/// The kind of the model in the metadata.
 pub(super) const KIND: &str = "ngram";
 
 #[derive(Serialize, Deserialize)]

@@ -46,7 +46,7 @@ pub fn file_of(checkpoint: &Path) -> PathBuf {
     }
 }
 
-/// Loads what a training goes on from, with the state of its run where there is one.
+/// Loads the checkpoint to resume a training from, with the state of its run where there is one.
 ///
 /// # Errors
 ///
@@ -108,7 +108,7 @@ fn best_elsewhere(state: &TrainedNetwork) -> Option<String> {
     state.run.as_ref()?.best.as_ref()?.sha256.clone()
 }
 
-/// Has a state that was saved without its best parameters those of a checkpoint.
+/// Moves the best parameters of a checkpoint into a state that was saved without them.
 fn take_best(state: &mut TrainedNetwork, there: TrainedNetwork) {
     if let Some(run) = &mut state.run
         && let Some(best) = &mut run.best

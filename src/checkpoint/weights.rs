@@ -46,7 +46,7 @@ impl Weights {
     ///
     /// [`Error::Checkpoint`] if a weight is no 32-bit float; if the file cannot be read.
     pub fn load(path: &Path) -> Result<Option<Self>> {
-        // What comes through a pipe is read once only.
+        // A pipe can be read only once.
         match path.is_file() {
             true => Self::read(path, open(path)?),
             false => Ok(None),
@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    /// What follows a header.
+    /// The bytes after a header.
     struct Unread;
 
     impl Read for Unread {

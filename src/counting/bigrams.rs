@@ -45,7 +45,7 @@ impl NgramCounts {
     }
 }
 
-/// [`count`] on a number of threads, for tests: what is counted does not depend on it.
+/// [`count`] on a number of threads, for tests: the counts do not depend on it.
 ///
 /// # Errors
 ///
@@ -96,7 +96,7 @@ fn scan(source: &Source, boundary: char, threads: usize) -> Result<(Total, Diges
     if let Some(Fault { place, fault }) = faults.min_by_key(|fault| fault.place) {
         return Err(progress.blocks.fault_at(place.0, place.1, fault));
     }
-    // What could not be read comes after all that could.
+    // A read error comes after all text that could be read.
     progress.blocks.finish()?;
     Ok((total, progress.digester.digest()))
 }
@@ -164,7 +164,7 @@ mod tests {
         count_with(&Source::files(vec![file]).in_blocks_of(block), '.', threads)
     }
 
-    /// What an error says after the name of the file.
+    /// The message of an error, after the name of the file.
     fn fault(text: &[u8], block: usize, threads: usize) -> String {
         let error = in_blocks(text, block, threads).unwrap_err().to_string();
         error.split_once("list:").unwrap().1.to_owned()

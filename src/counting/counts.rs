@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 
 /// How often each character follows each context.
 ///
-/// The order is the length of what is counted: 2 for bigrams, whose contexts are single characters.
-/// Only what occurs is kept: `C` contexts, and what follows each of them. A context that reaches
-/// back before the first character of a word has start tokens there.
+/// The order is the length of the n-grams: 2 for bigrams, whose contexts are single characters.
+/// Only n-grams that occur are kept: `C` contexts, and the characters after each of them. A context
+/// that reaches back before the first character of a word has start tokens there.
 ///
 /// An index of `V` is a character that the vocabulary does not have.
 ///
@@ -51,7 +51,7 @@ macro_rules! for_any_width {
 }
 pub(crate) use for_any_width;
 
-/// A context and what follows it.
+/// A context and the characters after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The indices of its characters, one less than the order.
@@ -145,13 +145,13 @@ impl NgramCounts {
         })
     }
 
-    /// The contexts that occur, sorted, each with what follows it.
+    /// The contexts that occur, sorted, each with the characters after it.
     pub fn contexts(&self) -> Box<dyn Iterator<Item = Row> + '_> {
         let packing = self.packing();
         for_any_width!(&self.ngrams, ngrams => Box::new(rows(ngrams, packing)))
     }
 
-    /// As [`contexts`](Self::contexts), faster: a function is told of each.
+    /// Does the same as [`contexts`](Self::contexts), faster: it calls a function for each.
     pub(crate) fn each_context(&self, mut each: impl FnMut(&[usize], &[(usize, u64)])) {
         let packing = self.packing();
         let (mut context, mut next) = (Vec::new(), Vec::new());

@@ -25,7 +25,7 @@ use crate::data::vocabulary::Encoder;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 
-/// As few slots as a table has at first, as a power of two.
+/// The fewest slots of a table, as a power of two.
 const SMALLEST_BITS: u32 = 4;
 
 /// Into how many tables counts are divided, as a power of two: each is small enough for the
@@ -45,7 +45,7 @@ pub(crate) const BYTES_IN_A_MODEL: u64 = 40;
 /// The bytes that an n-gram of dev takes beside its counts while models are compared.
 pub(crate) const BYTES_IN_DEV: u64 = size_of::<(f64, f64, f64)>() as u64;
 
-/// From how many n-grams, at most, it is estimated how many shorter ones there are.
+/// The number of shorter n-grams is estimated from at most this many n-grams.
 const SAMPLE: u64 = 1 << 16;
 
 /// Counts the n-grams of some parts, each by itself, in the order wanted.
@@ -234,7 +234,7 @@ pub(crate) fn no_memory_for(train: &NgramCounts, dev: &NgramCounts, memory: &Mem
     match (train.ngrams(), dev.ngrams()) {
         (Ngrams::Narrow(train), Ngrams::Narrow(dev)) => of(packing, [train, dev], memory),
         (Ngrams::Wide(train), Ngrams::Wide(dev)) => of(packing, [train, dev], memory),
-        // Those of one list are packed alike.
+        // N-grams of one list are packed alike.
         (Ngrams::Narrow(_), Ngrams::Wide(_)) | (Ngrams::Wide(_), Ngrams::Narrow(_)) => {
             Error::Memory {
                 order: packing.order(),
@@ -255,7 +255,7 @@ pub(crate) fn no_memory<K: Packed>(
 ) -> Error {
     let counted = size_of::<(K, u64)>() as u64;
     let in_a_model = BYTES_IN_A_MODEL + size_of::<K>() as u64;
-    // What the orders up to here take: a model has the n-grams of all of them.
+    // Memory of the orders up to here: a model has the n-grams of all of them.
     let mut models = fixed as f64;
     let fits = (1..packing.order()).take_while(|&order| {
         let mut counts = 0.0;
@@ -425,11 +425,11 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
 /// N-grams that wait until there are enough for one table: then that table is in the processor's
 /// cache for all of them.
 struct WaitingNgrams<K> {
-    /// Those that came recently, by the highest bits of their hashes: the ends of words are often
+    /// N-grams that came recently, by the highest bits of their hashes: the ends of words are often
     /// the same.
     recent: Vec<Slot<K>>,
     of_table: Vec<Vec<Slot<K>>>,
-    /// As many may wait for one table.
+    /// At most this many wait for one table.
     most: usize,
 }
 

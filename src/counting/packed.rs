@@ -96,7 +96,7 @@ pub(crate) struct Packing {
 }
 
 impl Packing {
-    /// For n-grams of `order` characters out of `v`.
+    /// The packing of n-grams of `order` characters out of `v`.
     pub fn new(v: usize, order: usize) -> Self {
         let width = usize::BITS - v.saturating_sub(1).leading_zeros();
         Self {
@@ -105,7 +105,7 @@ impl Packing {
         }
     }
 
-    /// For n-grams of `order` characters out of `v`, if there is a number for them.
+    /// The packing of n-grams of `order` characters out of `v`, if a number can hold them.
     ///
     /// # Errors
     ///

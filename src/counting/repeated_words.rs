@@ -15,7 +15,7 @@ const MOST: usize = 1 << 15;
 /// The bytes after which no more words are kept.
 const MOST_BYTES: usize = 1 << 19;
 
-/// For how many rounds words are not looked for after a round in which few came twice.
+/// Rounds without a search for repeated words, after a round that had few.
 const DISTINCT_ROUNDS: u32 = 15;
 
 /// Words in the order in which they came first, each with how often it came; where few words are
@@ -28,7 +28,7 @@ pub(crate) struct RepeatedWords {
     /// The places of words in `words`, by their hashes.
     places: HashTable<u32>,
     hasher: FixedState,
-    /// For how many more rounds it is not worth while to look for repeated words.
+    /// Rounds left without a search for repeated words.
     distinct: u32,
 }
 

@@ -1,6 +1,6 @@
 //! The counting loop: bigrams of blocks of lines, at the speed of memory where the text allows.
 //!
-//! A [`Scan`] is what one thread counts. It takes whole lines, cut into pieces that fit into the
+//! A [`Scan`] has the counts of one thread. It takes whole lines, cut into pieces that fit into the
 //! fastest cache and made tidy there, in one of two ways that count the same:
 //!
 //! - In ASCII a line end is a start/end token like any other byte, so that all pairs of neighbouring
@@ -169,7 +169,7 @@ pub(crate) struct Scan<'a> {
     waiting: Vec<(u16, u16)>,
     /// Bytes counted since the counters were empty.
     counted: u64,
-    /// For each character 1 more than its number, or 0 without a number.
+    /// 1 more than the number of each character, or 0 without a number.
     entries: Box<[u16]>,
 }
 
@@ -218,7 +218,7 @@ impl<'a> Scan<'a> {
         scanned
     }
 
-    // By itself, the loop has more of the processor's registers.
+    // A function by itself has more of the processor's registers for the loop.
     #[inline(never)]
     fn count_bytes(&mut self, words: &[u8]) {
         let [one, two, three, four] = self.bytes.as_mut_slice() else {
@@ -349,7 +349,7 @@ impl<'a> Scan<'a> {
 
 /// Passes on the number of each numbered character and of the one before it, at first `last`, up to a
 /// character without a number.
-// As `count_bytes`.
+// Not inlined for the reason given at `count_bytes`.
 #[inline(never)]
 fn each_numbered(
     entries: &[u16],
@@ -357,7 +357,7 @@ fn each_numbered(
     last: &mut usize,
     mut each: impl FnMut(usize, usize),
 ) -> Option<char> {
-    // Of a known length, so that no index is checked.
+    // A known length, so that no index is checked.
     let entries = entries.first_chunk::<CODE_POINTS>()?;
     let mut i = *last;
     let mut new = None;

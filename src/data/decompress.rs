@@ -64,7 +64,7 @@ impl Format {
     }
 }
 
-/// Says of a compressed file that ends too soon what that means.
+/// A reader that explains the error of a compressed file that ends too soon.
 struct Whole<R>(R);
 
 impl<R: Read> Read for Whole<R> {

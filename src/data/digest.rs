@@ -9,9 +9,9 @@ use super::tidy::Tidy;
 
 /// A checksum of the words of a list in their order, each trimmed and followed by a line end.
 ///
-/// It does not depend on how the list is split into files, compressed, or where its lines end in
-/// CRLF or are blank. It tells apart lists that were mixed up by mistake; it is no protection
-/// against someone who wants two lists to look alike.
+/// The digest does not depend on how the list is split into files, compressed, or where its lines
+/// end in CRLF or are blank. It tells apart lists that were mixed up by mistake; it is no
+/// protection against someone who wants two lists to look alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest {
     /// The CRC-32 of the words.

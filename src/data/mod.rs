@@ -1,6 +1,6 @@
-//! Word lists: what a word is, where lists are read from, and which character has which index.
+//! Word lists: the rules for words, the sources of lists, and the index of each character.
 //!
-//! In the order of the lecture: [`words`] (one word a line, checked), [`vocabulary`] (`stoi` and
+//! Order of the lecture: [`words`] (one word a line, checked), [`vocabulary`] (`stoi` and
 //! `itos`), [`split`] (which words are for training, dev and test; [`shuffle`] as the lectures do),
 //! [`parts`] (lists with their split) and [`word_list`] (words in memory). Behind them: [`reader`] (files and standard input, as blocks of whole lines),
 //! `decompress` (gzip, zstd), [`digest`] (checksum and sizes of a list), `tidy` (lines to words), `pass` (blocks for several

@@ -35,7 +35,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Gives each of some tasks to a thread of its own, and collects what they return in their order.
+/// Gives each of some tasks to a thread of its own, and collects their results in order.
 ///
 /// # Errors
 ///
@@ -98,7 +98,7 @@ pub(crate) fn each_block<W: Send>(
     reading.finish(expected)
 }
 
-/// As [`each_block`], on this thread alone.
+/// Does the same as [`each_block`] on this thread alone.
 ///
 /// # Errors
 ///

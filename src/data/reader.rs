@@ -13,7 +13,7 @@ use super::decompress::decompressed;
 use crate::error::{Error, LineFault, Result};
 
 /// The bytes of a block: half of what a processor's cache may have beside the other's, so that
-/// what was just read is still there when it is counted.
+/// a block just read is still there when it is counted.
 const BLOCK: usize = 1 << 19;
 
 /// The most characters that a word may have.
@@ -64,7 +64,7 @@ impl Source {
         Self::text("the built-in names", LECTURE)
     }
 
-    /// A text in memory; `origin` is what errors call it.
+    /// A text in memory; `origin` is its name in errors.
     pub fn text(origin: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
         Self::of(vec![Input::Text {
             origin: origin.into(),
@@ -88,7 +88,7 @@ impl Source {
         }
     }
 
-    /// The same list in blocks of another size, for tests: what is read does not depend on it.
+    /// The same list in blocks of another size, for tests: the words do not depend on it.
     #[doc(hidden)]
     pub fn in_blocks_of(self, block: usize) -> Self {
         Self { block, ..self }
@@ -178,7 +178,7 @@ enum Original {
     Stdin(io::Stdin),
 }
 
-/// As much of an input as was read, in a temporary file.
+/// A copy of the input read so far, in a temporary file.
 #[derive(Debug)]
 struct Copying {
     original: Option<Original>,
@@ -264,9 +264,9 @@ pub(crate) struct Blocks<'a> {
     failure: Option<Failure>,
 }
 
-/// Takes white space from the ends of an unfinished line, of which it may have any amount: all that
-/// comes first, and so much of what comes last that it is still too much inside a word. Returns the
-/// bytes that are left without the latter.
+/// Shortens the white space of an unfinished line, which may have any amount: all of it at the
+/// beginning goes, and at the end no more stays than is too much inside a word. Returns the bytes
+/// left without white space at the end.
 fn shorten_white_space(line: &mut Vec<u8>) -> usize {
     let valid = std::str::from_utf8(line).map_or_else(|error| error.valid_up_to(), str::len);
     if line.len() - valid >= '\u{10FFFF}'.len_utf8() {

@@ -15,7 +15,7 @@ use crate::error::Result;
 /// Words to find.
 struct Wanted<'a> {
     words: HashSet<&'a str>,
-    /// By their first bytes, the lengths that words have, as bits: they rule most others out.
+    /// Lengths of the words by their first byte, as bits: they rule most other words out.
     lengths: [u64; 256],
 }
 
@@ -45,7 +45,7 @@ fn bit_of_length(word: &str) -> u64 {
     1 << word.len().min(63)
 }
 
-/// Which of some words are words of a list, in memory that does not grow with the list.
+/// Finds which of some words are in a list, in memory that does not grow with the list.
 ///
 /// # Errors
 ///

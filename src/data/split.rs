@@ -1,5 +1,5 @@
-//! Which words of a list are for training, which for choosing between models (dev), and which for
-//! one look at the end (test).
+//! The split of a list into words for training, for choosing between models (dev), and for one
+//! look at the end (test).
 //!
 //! Source: the lecture's exercise E02, "split up the dataset randomly into 80% train set, 10% dev
 //! set, 10% test set".
@@ -46,8 +46,8 @@ pub enum Part {
 pub enum Shares {
     /// How many percent of the words each part has.
     Percents([u8; 3]),
-    /// As makemore.py does it: of a permutation that is always the same, the last 1,000 words are for
-    /// testing, or a tenth where that is less; there is no dev part.
+    /// The split of makemore.py: the last 1,000 words of a permutation that is always the same are
+    /// for testing, or a tenth where that is less. There is no dev part.
     Makemore,
 }
 
@@ -55,7 +55,7 @@ impl Shares {
     /// Everything is for training, as in the lecture.
     pub const ALL: Self = Self::Percents([100, 0, 0]);
 
-    /// As the lecture's exercise E02 asks for.
+    /// The split that the lecture's exercise E02 asks for.
     pub const USUAL: Self = Self::Percents([80, 10, 10]);
 
     /// Whether a part has a share.
@@ -66,7 +66,7 @@ impl Shares {
         }
     }
 
-    /// The same with what a part has given to training.
+    /// The same split with the share of a part given to training.
     pub fn without(self, part: Part) -> Self {
         match (self, part) {
             (Self::Percents(mut percents), part) => {
@@ -236,7 +236,7 @@ impl Split {
         }
     }
 
-    /// Refuses a split of a list, by what that is called, in which a part with a share has no words.
+    /// Refuses a split in which a part with a share has no words; the error names the list.
     ///
     /// # Errors
     ///
@@ -343,7 +343,7 @@ pub(crate) struct Permutation {
 }
 
 impl Permutation {
-    /// Of the numbers below a length; it follows from a seed.
+    /// A permutation of the numbers below a length; it follows from a seed.
     pub fn new(length: u64, seed: u64) -> Self {
         let mut numbers = SplitMix(seed);
         Self {
@@ -468,8 +468,8 @@ mod tests {
         assert_ne!(of_seed(1), of_seed(2));
     }
 
-    /// With chance alone, a stretch of 1,000 words has 100 ± 9.5 test words, and two words that
-    /// follow each other are both in test 1 % of the time.
+    /// Chance alone would give a stretch of 1,000 words 100 ± 9.5 test words. Two words that
+    /// follow each other would both be in test 1 % of the time.
     #[test]
     fn every_stretch_has_its_share_of_every_part() {
         for (seed, words) in [(420, 100_000), (1, 131_072), (2, 65_537)] {

@@ -5,7 +5,7 @@ use multiversion::multiversion;
 use super::reader::LONGEST_WORD;
 use crate::error::LineFault;
 
-/// As long as most lines are.
+/// Most lines are at most this long.
 const SHORT: usize = 16;
 
 /// Words of some lines, up to the first line that cannot be used.
@@ -66,7 +66,7 @@ pub(crate) struct Tidier {
 }
 
 impl Tidier {
-    /// For lines whose words must not have the start/end token.
+    /// Tidies lines whose words must not have the start/end token.
     pub fn new(boundary: char) -> Self {
         Self {
             boundary: Some(boundary),
@@ -74,7 +74,7 @@ impl Tidier {
         }
     }
 
-    /// For lines that were checked before, with whatever start/end token.
+    /// Tidies lines that were checked before, with whatever start/end token.
     pub fn of_checked() -> Self {
         Self {
             boundary: None,

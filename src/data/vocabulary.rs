@@ -185,7 +185,7 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// As [`index`](Self::index), faster.
+    /// Does the same as [`index`](Self::index), faster.
     #[inline(always)]
     pub fn ascii(&self, byte: u8) -> u16 {
         self.ascii[usize::from(byte) % self.ascii.len()]

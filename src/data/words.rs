@@ -48,7 +48,7 @@ impl Words {
         Self::read(&Source::lecture(), boundary)
     }
 
-    /// Checks a text; `origin` is what errors call it.
+    /// Checks a text; `origin` is its name in errors.
     ///
     /// # Errors
     ///

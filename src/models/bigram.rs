@@ -245,8 +245,8 @@ impl Bigram {
     /// The step of each row of `W` as a multiple of the learning rate, `[rows, 1]`, where they differ; `contexts`, `[C, T]`, i64, are those of the data, with the share that each
     /// has in them, `[C]`.
     ///
-    /// Of thousands of contexts most are rare, and with steps in proportion to their share in the
-    /// loss they would hardly move; so each moves as if it were all of the data.
+    /// Most of thousands of contexts are rare. Steps in proportion to their share in the loss would
+    /// hardly move them, so each moves as if it were all of the data.
     pub fn factors(&self, contexts: &Tensor, shares: &Tensor) -> Result<Option<Tensor>> {
         if self.order == 2 {
             return Ok(None);
@@ -260,8 +260,8 @@ impl Bigram {
         )?))
     }
 
-    /// The forward pass: the logits of the next character, `[B, V]`, for what
-    /// [`encode`](Self::encode) has made.
+    /// The forward pass: the logits of the next character, `[B, V]`, for contexts made by
+    /// [`encode`](Self::encode).
     pub fn forward(&self, xenc: &Tensor) -> Result<Tensor> {
         match self.order {
             2 => Ok(xenc.f_matmul(&self.w)?),         // [B, V] @ [V, V]

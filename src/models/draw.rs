@@ -10,7 +10,7 @@
 //! [karpathy/nn-zero-to-hero#34](https://github.com/karpathy/nn-zero-to-hero/issues/34).
 //!
 //! [`Method::Cumulative`] is the older way and draws the published names from libtorch's own
-//! random numbers; [`Method::Multinomial`] is what the notes' code prints today.
+//! random numbers; [`Method::Multinomial`] draws the names that the notes' code prints today.
 
 use std::fmt;
 
@@ -147,7 +147,7 @@ pub trait Drawer: fmt::Debug {
 /// If the temperature is not a finite number above 0.
 pub fn at_temperature(p: &Tensor, temperature: f64) -> Result<Tensor> {
     check_temperature(temperature)?;
-    // In place, since distributions over thousands of characters take much memory.
+    // Works in place, since distributions over thousands of characters take much memory.
     let mut logits = p.f_to_kind(Kind::Double)?.f_log()?;
     // Each row's largest becomes 0 and stays so, however low the temperature is.
     let largest = logits.f_amax([1].as_slice(), true)?; // [B, 1]

@@ -1,4 +1,4 @@
-//! What sampling and scoring need of anything that was trained, counted or loaded.
+//! The interface of sampling and scoring to a model, whether trained, counted or loaded.
 
 use std::fmt;
 
@@ -82,17 +82,17 @@ pub trait LanguageModel: fmt::Debug {
     }
 }
 
-/// Reads words of a model, each call one character more of them.
+/// A reader of words for a model: each call reads one character more of them.
 pub trait Reader: fmt::Debug {
-    /// The distributions of what follows `B` words of one length, `[B, V]`, f32, on the CPU; `B` may
-    /// be 0.
+    /// The distributions of the character after `B` words of one length, `[B, V]`, f32, on the CPU;
+    /// `B` may be 0.
     ///
-    /// With `parents`, each word is one of the call before, by its place there, and one character
-    /// more; without, words are read from their beginnings.
+    /// `parents` are places of words in the call before: each word is its parent and one character
+    /// more. Without `parents`, words are read from their beginnings.
     ///
     /// # Errors
     ///
-    /// Those of the model.
+    /// Errors of the model.
     fn read(&mut self, words: &[&[usize]], parents: Option<&[i64]>) -> Result<Tensor>;
 
     /// The most words that may be read side by side.

@@ -1,4 +1,4 @@
-//! Several models as one: the weighted average of what they say.
+//! Several models as one: the weighted average of their probabilities.
 //!
 //! Models that are wrong in different places are better together: a network and n-grams most of all.
 
@@ -79,7 +79,7 @@ impl<'m> Mixture<'m> {
         &self.weights
     }
 
-    /// The sum of what the models say, each times its weight; `[.., V]`.
+    /// The sum of the models' probabilities, each times its weight; `[.., V]`.
     fn mix(&self, said: impl Iterator<Item = Result<Tensor>>) -> Result<Tensor> {
         let mut sum = Tensor::f_zeros([1, 1], (Kind::Double, Device::Cpu))?;
         for (said, &weight) in said.zip(&self.weights) {
@@ -100,8 +100,8 @@ fn check_same_vocabulary(models: &[&dyn LanguageModel]) -> Result<()> {
     }
 }
 
-/// The weights with which models make what was seen most probable, by expectation maximisation;
-/// `p` are the probabilities that each gives to each of the same characters.
+/// The weights under which the data are most probable, by expectation maximisation. `p` are the
+/// probabilities that each model gives to each of the same characters.
 ///
 /// Source: Dempster, Laird and Rubin, *Maximum likelihood from incomplete data via the EM
 /// algorithm*, 1977.
@@ -117,7 +117,7 @@ fn fit(p: &[Vec<f32>]) -> Vec<f64> {
                 .map(|(weight, p)| weight * f64::from(p[place]))
                 .collect();
             let sum: f64 = parts.iter().sum();
-            // What no model holds for possible says nothing of their weights.
+            // Characters that no model holds for possible say nothing of the weights.
             if sum > 0.0 {
                 counted += 1.0;
                 for (share, part) in shares.iter_mut().zip(parts) {
@@ -143,7 +143,7 @@ fn fit(p: &[Vec<f32>]) -> Vec<f64> {
 /// Weights that move by less are found.
 const STILL: f64 = 1e-7;
 
-/// As often weights are moved at most.
+/// The weights are updated at most this often.
 const MOST_ROUNDS: usize = 1000;
 
 impl LanguageModel for Mixture<'_> {
@@ -195,7 +195,7 @@ impl LanguageModel for Mixture<'_> {
         Ok(all)
     }
 
-    /// Only what all of the models know is known.
+    /// A mixture knows unknown characters only if all of its models do.
     fn knows_unknown(&self) -> bool {
         self.models.iter().all(|model| model.knows_unknown())
     }

@@ -1,11 +1,11 @@
 //! Models: they say how probable each next character is.
 //!
-//! In this order: [`language_model`] (what sampling and scoring need), [`table`] (`P` of the lecture,
-//! by counting), [`ngram`] (n-grams of any order, by counting), [`bigram`] (the lecture's network),
-//! [`network`] (the networks of makemore.py and lecture 5) with its [`config`], [`kinds`] (a file a
-//! network), their [`layers`], [`parameters`] (new or given ones) and [`tokens`] (how words are read),
-//! [`mixture`] (several models as one). [`draw`] draws a character from a distribution, `rounds` draws
-//! many words side by side, which `state_reader` reads.
+//! Reading order: [`language_model`] (the interface of sampling and scoring), [`table`] (`P` of the
+//! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`bigram`] (the lecture's
+//! network), [`network`] (the networks of makemore.py and lecture 5) with its [`config`], [`kinds`]
+//! (a file a network), their [`layers`], [`parameters`] (new or given ones) and [`tokens`] (how
+//! words are read), [`mixture`] (several models as one). [`draw`] draws a character from a
+//! distribution, `rounds` draws many words side by side, which `state_reader` reads.
 
 pub mod bigram;
 pub mod config;

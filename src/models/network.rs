@@ -1,7 +1,8 @@
 //! The networks of makemore.py and lecture 5, which read words from their first character on.
 //!
-//! A [`Network`] is what they have in common: a vocabulary, a config, parameters under makemore.py's
-//! own names, and probabilities from logits. The layers of each are in a file of its own.
+//! A [`Network`] has the parts common to all: a vocabulary, a config, parameters under
+//! makemore.py's own names, and probabilities from logits. The layers of each are in a file of its
+//! own.
 //!
 //! Source: <https://github.com/karpathy/makemore>, makemore.py; lecture 5.
 
@@ -22,7 +23,7 @@ use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 
-/// From logits to probabilities or their logarithms, over the last dimension.
+/// A function from logits to probabilities or their logarithms, over the last dimension.
 type Normalise = fn(&Tensor) -> std::result::Result<Tensor, TchError>;
 
 /// The probabilities.
@@ -114,7 +115,7 @@ impl Network {
         shared(&self.tensors.parameters)
     }
 
-    /// What is learned without gradients, with names: the running means and variances of batch
+    /// Tensors learned without gradients, with names: the running means and variances of batch
     /// normalisation, which follow from all words of a batch together.
     pub fn buffers(&self) -> Vec<(String, Tensor)> {
         shared(&self.tensors.buffers)
@@ -164,7 +165,7 @@ impl Network {
         }
     }
 
-    /// The probabilities of what follows the asked tokens of pieces, piece after piece.
+    /// The probabilities of the character after each asked token of pieces, piece after piece.
     fn of_pieces(&self, pieces: &[Piece], normalise: Normalise) -> Result<Vec<f32>> {
         let (mut tokens, mut lengths) = (Vec::new(), Vec::new());
         let (mut asked, mut next) = (Vec::new(), Vec::new());
@@ -195,8 +196,8 @@ impl Network {
 
     /// Words in pieces that the network can read, and that memory can hold.
     ///
-    /// A word that fits a block is one piece. In a longer one, what follows a token is asked of the
-    /// block that ends with it.
+    /// A word that fits a block is one piece. In a longer one, the character after a token is
+    /// predicted from the block that ends with the token.
     fn pieces<'w>(&self, words: &[&'w [usize]]) -> Vec<Piece<'w>> {
         let block = self.block_size;
         let (first, further) = match self.config.kind().takes_longer_words() {
@@ -256,7 +257,7 @@ impl Network {
     }
 }
 
-/// Tokens of a word that are read together, to ask what follows the last ones of them.
+/// Tokens of a word that are read together, to predict the characters after the last ones.
 struct Piece<'w> {
     /// The characters of the word; its tokens are the start token and these.
     word: &'w [usize],
@@ -264,7 +265,7 @@ struct Piece<'w> {
     read: Range<usize>,
     /// The first token that is asked about.
     from: usize,
-    /// The place of what is asked first among that of all words.
+    /// The place of the first prediction among those of all words.
     place: usize,
 }
 
@@ -312,8 +313,8 @@ fn shared(tensors: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
     tensors.iter().map(shared).collect()
 }
 
-/// A context as a word is read: what fills it up on the left is one start token; none if it does
-/// not reach back to the beginning of its word.
+/// A context as a word is read: the filling on the left becomes one start token, or none if the
+/// context does not reach back to the beginning of its word.
 fn started(context: &[i64]) -> &[i64] {
     let filling = context.iter().take_while(|&&index| index == 0).count();
     &context[filling.saturating_sub(1)..]

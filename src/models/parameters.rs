@@ -14,9 +14,9 @@ use crate::libtorch::random::Generator;
 pub struct Parameters<'a> {
     source: Origin<'a>,
     device: Device,
-    /// Those that were asked for.
+    /// Parameters that the layers asked for.
     taken: Vec<(String, Tensor)>,
-    /// What is learned without gradients.
+    /// Tensors learned without gradients.
     buffers: Vec<(String, Tensor)>,
 }
 
@@ -26,12 +26,12 @@ enum Origin<'a> {
     Given(BTreeMap<String, Tensor>),
 }
 
-/// What was asked for, with names.
+/// The tensors that the layers asked for, with names.
 #[derive(Debug)]
 pub struct Taken {
-    /// What has gradients.
+    /// Tensors with gradients.
     pub parameters: Vec<(String, Tensor)>,
-    /// What is learned without, such as the running means of batch normalisation.
+    /// Tensors learned without gradients, such as the running means of batch normalisation.
     pub buffers: Vec<(String, Tensor)>,
 }
 
@@ -39,11 +39,11 @@ pub struct Taken {
 #[derive(Debug, Clone, Copy)]
 enum Draw {
     Constant(f64),
-    /// With a mean of 0 and a variance of 1.
+    /// Normal distribution with a mean of 0 and a variance of 1.
     Normal,
     /// Normal, divided by the first number and multiplied with the second one.
     Scaled(f64, f64),
-    /// From minus a bound to the bound.
+    /// Uniform distribution from minus a bound to the bound.
     Uniform(f64),
 }
 

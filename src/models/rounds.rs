@@ -11,8 +11,8 @@ use super::language_model::{LanguageModel, Reader};
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
-/// How many words the first round has; each has twice as many as the one before, up to what a
-/// reader reads: who asks for a few waits for a few.
+/// Words of the first round. Each round has twice as many as the one before, up to the most that a
+/// reader reads, so that a few words take little time.
 const FIRST_ROUND: usize = 16;
 
 /// The most probabilities of a round. Where a vocabulary has more than 256 characters they are those of
@@ -36,7 +36,7 @@ struct Rounds<'m> {
     most_words: usize,
     method: Method,
     shaping: Shaping,
-    /// What the words that were drawn begin with, and their most characters.
+    /// The prefix of every word, and the most characters of a word.
     begin: (Vec<usize>, usize),
     /// Words that were drawn and not given yet; none where there was no distribution.
     drawn: VecDeque<Option<Vec<usize>>>,
@@ -72,7 +72,7 @@ impl<'m> Rounds<'m> {
     ) -> Result<()> {
         let round = self.round.min(self.most_words);
         let mut words: Vec<Option<Vec<usize>>> = vec![Some(prefix.to_vec()); round];
-        // Those that have not ended, each with the place of what it begins with so far.
+        // Words that have not ended, each with the place of its prefix so far.
         let mut open: Vec<(usize, usize)> = (0..round).map(|word| (word, 0)).collect();
         let mut begun: Vec<Vec<usize>> = vec![prefix.to_vec()];
         let mut parents: Option<Vec<i64>> = None;
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(most_words(4000), MOST_PROBABILITIES / 4000);
     }
 
-    /// Of 20,480 words the share that begins with a character has a standard error below 0.0035.
+    /// The share of 20,480 words that begins with a character has a standard error below 0.0035.
     #[test]
     fn characters_are_drawn_as_often_as_they_are_probable() {
         for network in networks() {

@@ -23,7 +23,7 @@ const WORDS_A_THREAD: usize = 128;
 #[derive(Debug)]
 pub(super) struct StateReader<'m> {
     layers: &'m dyn Layers,
-    /// Of the layers.
+    /// Tensors of [`Layers::prepare`].
     prepared: Option<Vec<Tensor>>,
     config: Config,
     /// Makes the same layers for further threads.
@@ -161,7 +161,7 @@ impl Reader for StateReader<'_> {
                 let state: std::result::Result<Vec<Tensor>, _> = state.collect();
                 (Some(state?), last)
             }
-            // Of longer words only the last characters matter.
+            // Only the last characters of longer words matter.
             _ => (None, (last + 1).saturating_sub(block_size)),
         };
         let at = |position: usize| -> Vec<i64> {
@@ -184,7 +184,7 @@ impl Reader for StateReader<'_> {
     }
 }
 
-/// The distributions of what follows the last token of each word, `[B, V]`, on the CPU.
+/// The distributions of the character after the last token of each word, `[B, V]`, on the CPU.
 pub(super) fn after(
     layers: &dyn Layers,
     words: &[&[i64]],
@@ -250,7 +250,7 @@ pub(crate) mod tests {
             .collect()
     }
 
-    /// What is read character by character, branches and leaves, as whole words say.
+    /// Reading character by character, branches and leaves, gives the same as reading whole words.
     #[test]
     fn a_state_says_what_the_whole_words_say() {
         type Call<'a> = (&'a [&'a [usize]], Option<&'a [i64]>);
@@ -317,7 +317,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// What is drawn is what is scored, where a word is longer than the block too.
+    /// Drawing and scoring agree, also where a word is longer than the block.
     #[test]
     fn long_words_are_read_as_they_are_scored() {
         for network in networks() {

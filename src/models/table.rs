@@ -31,7 +31,7 @@ pub struct Table {
 impl Table {
     /// `P = (N + smoothing) / row sums` of counted bigrams.
     ///
-    /// With smoothing 0, what was never counted is impossible.
+    /// Smoothing 0 makes a bigram that was never counted impossible.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Table {
         &self.p[i * v..(i + 1) * v]
     }
 
-    /// What draws from the table, which it keeps a copy of.
+    /// A drawer with a copy of the table.
     ///
     /// # Errors
     ///

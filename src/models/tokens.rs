@@ -13,7 +13,7 @@ use crate::error::Result;
 /// `B` words of up to `T` tokens, `N` of them in all.
 ///
 /// Words have different lengths. Most layers see one token at a time and take the `N` tokens in a row.
-/// Those that see several take a layout: a [`Grid`] with a row for each word or for several, or
+/// Layers that see several take a layout: a [`Grid`] with a row for each word or for several, or
 /// [`Columns`].
 #[derive(Debug)]
 pub struct Tokens {
@@ -107,8 +107,8 @@ impl Tokens {
         Ok(x.f_index_select(0, &ends)?)
     }
 
-    /// For each token it and the `block_size - 1` before it, it as the last one, `[N, block_size]`,
-    /// i64; start tokens before the beginning of its word.
+    /// Each token after the `block_size - 1` before it, `[N, block_size]`, i64. Start tokens stand
+    /// before the beginning of a word.
     pub fn windows(&self, block_size: usize) -> Result<Tensor> {
         let mut windows = Vec::with_capacity(self.numbers.len() * block_size);
         for word in self.each() {
@@ -122,7 +122,7 @@ impl Tokens {
         Ok(windows.f_view([-1, block_size as i64])?)
     }
 
-    /// For each token it and the `most - 1` before it in its word, of a vocabulary of `v` characters.
+    /// Each token and the `most - 1` before it in its word, of a vocabulary of `v` characters.
     pub fn nearest(&self, most: usize, v: i64) -> Result<Nearest> {
         let (mut pairs, mut begins, mut positions) = (Vec::new(), Vec::new(), Vec::new());
         for word in self.each() {
@@ -297,11 +297,11 @@ pub struct Nearest {
 pub struct Grid {
     /// The characters, `[R, L]`, i64; padding is 0.
     pub characters: Tensor,
-    /// How many come before each in its word, `[R, L]`, i64; of padding 0.
+    /// How many tokens come before each in its word, `[R, L]`, i64; 0 for padding.
     pub positions: Tensor,
-    /// Where words share rows, what is added to the attention that a token pays to another of its
-    /// row, `[R, L, L]`: 0 to itself and to those before it in its word, minus infinity to others.
-    /// None where each word has a row, and those before a token are all of its word.
+    /// Terms added to the attention that a token pays to another of its row, `[R, L, L]`, where
+    /// words share rows: 0 for itself and tokens before it in its word, minus infinity for others.
+    /// None where each word has a row, and all tokens before a token are of its word.
     pub mask: Option<Tensor>,
     /// The place of each token, `[N]`, i64.
     places: Tensor,
@@ -314,8 +314,8 @@ impl Grid {
     }
 }
 
-/// One position of all words that have it after the other. The words come from the longest on, so
-/// that those of a position are the first of those of the position before.
+/// Words position by position: the tokens of all words long enough to have it. The longest words
+/// come first, so that the words of a position are the first of those of the position before.
 #[derive(Debug)]
 pub struct Columns {
     /// The characters, `[N]`, i64.
@@ -335,7 +335,7 @@ impl Columns {
 
 /// Leaves out a share of the numbers that pass, at random, and makes the others so much larger.
 ///
-/// What is left out follows from a seed alone, whatever the device, so that a training that was
+/// The numbers left out follow from a seed alone, whatever the device, so that a training that was
 /// interrupted goes on as if it had not been.
 ///
 /// Source: Srivastava et al., *Dropout*, 2014.
@@ -346,7 +346,7 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Of a share from 0 to below 1; none for 0.
+    /// Dropout of a share from 0 to below 1; none for 0.
     pub fn new(share: f64, seed: u64) -> Option<Self> {
         (share > 0.0).then(|| Self {
             share,
@@ -357,7 +357,7 @@ impl Dropout {
     /// Factors of numbers, of the same shape: 0 for those that are left out.
     fn mask(&self, x: &Tensor) -> Result<Tensor> {
         let mut numbers = self.numbers.borrow_mut();
-        // In 65,536ths, so that one random number serves for four; the smallest share is one of them.
+        // Shares are in 65,536ths, so that one random number serves for four; the smallest is 1.
         let limit = ((self.share * 65_536.0) as u64).max(1);
         let kept = 65_536.0 / (65_536 - limit) as f64;
         if x.device() != Device::Cpu {
@@ -415,7 +415,7 @@ fn lanes(numbers: &mut SplitMix, count: i64, device: Device) -> Result<Tensor> {
 mod tests {
     use super::*;
 
-    /// Of 100,000 the share that is left out has a standard error of 0.0015.
+    /// The share left out of 100,000 has a standard error of 0.0015.
     /// A share below a 65,536th once was 0.
     #[test]
     fn the_smallest_dropout_leaves_out_something() {

@@ -25,7 +25,7 @@ use crate::sum::Sum;
 /// The bytes that a word takes until it is known whether training has seen it, at most.
 const BYTES_A_WORD: u64 = 64;
 
-/// As much memory is taken for them however little there is: each round reads the lists again.
+/// Memory for such words, however little is free, since each round reads the lists again.
 const LEAST_BYTES: u64 = 16 << 20;
 
 /// How many words are evaluated at once, unless they are long.
@@ -71,7 +71,7 @@ impl Evaluation {
         self.unknown_sum.add_ln(ln, times);
     }
 
-    /// This, `times` over.
+    /// The same evaluation, `times` over.
     fn times(self, times: u64) -> Self {
         Self {
             words: self.words * times,
@@ -98,7 +98,7 @@ impl std::ops::AddAssign for Evaluation {
 pub struct OldAndNew {
     /// All words.
     pub all: Evaluation,
-    /// Those that are not in the train part.
+    /// Words that are not in the train part.
     pub new: Evaluation,
 }
 
@@ -114,12 +114,12 @@ impl std::ops::AddAssign for OldAndNew {
 pub struct ByPart([OldAndNew; 3]);
 
 impl ByPart {
-    /// Of a part.
+    /// The evaluation of a part.
     pub fn of(&self, part: Part) -> OldAndNew {
         self.0[part as usize]
     }
 
-    /// Of all parts together.
+    /// The evaluation of all parts together.
     pub fn together(&self) -> OldAndNew {
         let mut sum = OldAndNew::default();
         for part in self.0 {
@@ -214,7 +214,7 @@ pub fn words<'a>(
 ///
 /// # Errors
 ///
-/// That of `between`.
+/// The error of `between`.
 pub fn word_list(
     model: &dyn LanguageModel,
     list: &WordList,
@@ -277,8 +277,8 @@ pub fn parts_and_new(
     Ok(evaluation)
 }
 
-/// In how many rounds the words of some parts are looked for in the train part: the fewer different
-/// words there are, the fewer rounds.
+/// The number of rounds in which the words of some parts are looked for in the train part: the
+/// fewer different words there are, the fewer rounds.
 fn rounds(parts: &Parts, held_out: &[Part], memory: &Memory) -> Result<u64> {
     let bytes = (memory.free() / 2).max(LEAST_BYTES);
     let rounds_for = |words: u64| (BYTES_A_WORD * words).div_ceil(bytes);
@@ -352,7 +352,7 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
             indices.extend(of_word.map(usize::from));
             let of_word = begin..indices.len();
             if indices[begin..].iter().any(|index| [0, v].contains(index)) {
-                // It may be no word of the model.
+                // The text may be no word of the model.
                 self.model.indices(word)?;
             }
             encoded.push((word, times, of_word));
@@ -378,8 +378,8 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
     }
 }
 
-/// The evaluations of all that one word begins with, for those of them that the next word begins
-/// with too: each with its last index and the logarithm of the probability of that.
+/// The evaluations of all prefixes of a word, for those that the next word has too: each with its
+/// last index and the log-probability of that index.
 #[derive(Default)]
 struct Prefixes(Vec<(usize, f64, Evaluation)>);
 
@@ -479,7 +479,7 @@ type IsWanted<'a> = dyn Fn(u64) -> bool + Sync + 'a;
 /// Hashes of words, each with whether the train part has the word.
 type Hashes = HashMap<u64, AtomicBool, BuildHasherDefault<Hashed>>;
 
-/// Which words of some parts are words of the train part too.
+/// The words of some parts that are words of the train part too.
 struct Seen(Hashes);
 
 impl Seen {
@@ -501,7 +501,7 @@ impl Seen {
     }
 }
 
-/// Takes hashes for what they are.
+/// A hasher that takes hashes as they are.
 #[derive(Default)]
 struct Hashed(u64);
 

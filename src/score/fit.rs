@@ -17,7 +17,7 @@ use crate::models::LanguageModel;
 pub struct Fit {
     /// All words.
     pub all: Evaluation,
-    /// Those that training never saw; none where it is not known which these are.
+    /// Words that training never saw; none where it is not known which these are.
     pub new: Option<Evaluation>,
 }
 
@@ -31,7 +31,7 @@ impl Fit {
 
 /// Evaluates a list that was counted, or a part of it as the model's training has split it.
 ///
-/// Which words are new to a model is known only where the list is the one that it was trained on.
+/// The words new to a model are known only where the list is the one that it was trained on.
 ///
 /// # Errors
 ///

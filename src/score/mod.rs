@@ -33,8 +33,8 @@ use crate::models::LanguageModel;
 
 /// The product of the probabilities of a word's characters and of its end.
 ///
-/// In f32 as in the notes where that is a normal number; else in f64, and below its smallest
-/// normal number only the logarithm is known, and printed as a power of ten.
+/// An f32 as in the notes where that is a normal number; else an f64. Below the smallest normal f64
+/// only the logarithm is known, and printed as a power of ten.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Likelihood {
     /// 0 where it is too small for f64.

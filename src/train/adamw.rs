@@ -45,7 +45,7 @@ const SQUARES: &str = "squares";
 pub struct AdamW {
     options: AdamWOptions,
     parameters: Vec<Tensor>,
-    /// All of them, `[P]`, f32.
+    /// All parameters, `[P]`, f32.
     flat: Tensor,
     /// The mean of the gradients, `[P]`.
     mean: Tensor,
@@ -267,7 +267,7 @@ mod tests {
     fn numbers_and_tensors_move_alike() {
         let numbers = course(|_| {});
         let tensors = course(|optimizer| {
-            // With gaps between its numbers it has no slice.
+            // A tensor with gaps between its numbers has no slice.
             optimizer.mean = Tensor::zeros([10, 2], (Kind::Float, Device::Cpu)).select(1, 0);
         });
         assert!(numbers[1] < 2.0 && numbers[6] > -0.02, "{numbers:?}");

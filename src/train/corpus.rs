@@ -101,7 +101,7 @@ impl Corpus {
         })
     }
 
-    /// Refuses other lists as parts than a training had before: what was held out stays so.
+    /// Refuses other lists as parts than a training had before: held-out words stay held out.
     ///
     /// # Errors
     ///

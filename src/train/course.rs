@@ -25,8 +25,8 @@ pub trait Report {
     /// Shows the losses of an evaluation at a learning rate.
     fn losses(&mut self, losses: Losses, learning_rate: f64);
 
-    /// Saves the best parameters, which are new. The state is that of now too. What cannot be saved
-    /// does not end the training.
+    /// Saves the best parameters, which are new. `state` is the present state too. A failure to
+    /// save does not end the training.
     fn best(&mut self, state: &RunState);
 
     /// Saves the whole state.
@@ -36,7 +36,7 @@ pub trait Report {
     fn stops(&self) -> bool;
 }
 
-/// A training of a network on words, with what is seen of it.
+/// A training of a network on words, and its report.
 #[derive(Debug)]
 pub struct Course<'a, R> {
     network: &'a Network,

@@ -5,7 +5,7 @@ use super::rate;
 use crate::counting::NgramCounts;
 use crate::score::lowest_nll;
 
-/// How far above counting a loss may end before the user is told, in nats.
+/// A loss may end this far above counting before the user is told, in nats.
 const A_LITTLE: f64 = 0.02;
 
 /// A change that brings the loss of another training down.
@@ -26,9 +26,10 @@ pub enum Remedy {
 pub struct TooHigh {
     /// The average NLL, in nats.
     pub nll: f64,
-    /// The loss that it is above, in nats.
+    /// The loss that the NLL is above, in nats.
     pub bound: f64,
-    /// Whether that is the loss of guessing; else it is that of counting without smoothing.
+    /// Whether the bound is the loss of guessing; else it is the loss of counting without
+    /// smoothing.
     pub is_above_guessing: bool,
     /// The change that helps.
     pub remedy: Remedy,

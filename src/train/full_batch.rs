@@ -37,7 +37,7 @@ pub struct TrainOptions {
     pub warmup_epochs: u64,
     /// Their learning rate.
     pub warmup_learning_rate: f64,
-    /// The number of the first epoch: 0, or what a checkpoint has behind it.
+    /// The number of the first epoch: 0, or the epochs that a checkpoint has behind it.
     pub first_epoch: u64,
     /// The number of epochs.
     pub epochs: u64,
@@ -84,7 +84,7 @@ pub struct Trained {
     pub nll: f32,
 }
 
-/// The lecture's network and what a step of its training needs.
+/// The lecture's network and the state of its training steps.
 #[derive(Debug)]
 pub struct FullBatch<'a> {
     network: &'a Bigram,

@@ -57,7 +57,7 @@ impl Lesson {
         })
     }
 
-    /// The average NLL of a model on what is learned from, without regularization: as it was saved
+    /// The average NLL of a model on the training data, without regularization: as it was saved
     /// with the model where that is of another order; none of other models.
     pub fn nll(&self, model: &Model) -> Result<Option<f64>> {
         match model {

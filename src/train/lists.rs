@@ -78,7 +78,7 @@ impl Lists {
         })
     }
 
-    /// The loss of a trained model on what it learned from, and those on the other parts.
+    /// The loss of a trained model on its training data, and the losses on the other parts.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Lists {
         Ok((of_train.nll(), HeldOut::of(model, parts, memory)?))
     }
 
-    /// The loss by which models of the list are compared: on dev, or on what they learn from.
+    /// The loss that compares models of the list: on dev, or on the training data.
     pub fn loss(&self, model: &dyn LanguageModel) -> Result<f64> {
         let words = match self.dev.is_empty() {
             true => &self.of_train,

@@ -9,8 +9,8 @@ use super::options::WordOptions;
 use crate::error::Result;
 use crate::models::Network;
 
-/// The parameters of a network in the order in which they are moved: those of Muon by their shapes,
-/// then the others. Gradients have the same order.
+/// The parameters of a network in the order of their updates: those of Muon by their shapes, then
+/// the others. Gradients have the same order.
 #[derive(Debug)]
 pub struct Ordered {
     /// The parameters.

@@ -1,9 +1,10 @@
 //! Training by gradient descent.
 //!
-//! A [`corpus`] is what it learns from. [`full_batch`] is the notes' training, all [`examples`] (`xs`, `ys`) a step, by [`sgd`] at a
-//! [`rate`] that cannot diverge. [`word_batches`] is that of makemore.py's networks, some words a
-//! step, by [`options`]: [`adamw`] and [`muon`] move the parameters, [`mixed`] says which moves
-//! what. [`loss`] is what both make small; [`tensorboard`] shows it while it falls.
+//! A [`corpus`] is the training data. [`full_batch`] is the notes' training, all [`examples`]
+//! (`xs`, `ys`) a step, by [`sgd`] at a [`rate`] that cannot diverge. [`word_batches`] is the
+//! training of makemore.py's networks, some words a step, by [`options`]: [`adamw`] and [`muon`]
+//! move the parameters, [`mixed`] says which moves which. Both trainings minimise the [`loss`];
+//! [`tensorboard`] shows it.
 
 pub mod adamw;
 pub mod corpus;

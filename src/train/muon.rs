@@ -16,7 +16,7 @@ use crate::error::Result;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MuonOptions {
-    /// Its learning rate, as a multiple of that of the other parameters.
+    /// Learning rate of Muon, as a multiple of that of the other parameters.
     pub learning_rate_factor: f64,
     /// The share of each matrix that a step takes away, times the learning rate.
     pub weight_decay: f64,
@@ -53,7 +53,7 @@ impl Group {
         self.matrices * self.rows * self.columns
     }
 
-    /// Its matrices of a tensor with those of all groups, `[matrices, rows, columns]`.
+    /// The group's matrices, out of a tensor with those of all groups, `[matrices, rows, columns]`.
     fn of(self, flat: &Tensor, begin: i64) -> Result<Tensor> {
         let own = flat.f_narrow(0, begin, self.numbers())?;
         Ok(own.f_view([self.matrices, self.rows, self.columns])?)

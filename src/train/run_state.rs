@@ -18,7 +18,7 @@ use crate::models::Network;
 pub struct RunState {
     /// How the network is trained.
     pub options: WordOptions,
-    /// How far it is.
+    /// The progress of the training.
     #[serde(rename = "done")]
     pub progress: Progress,
     /// The parameters with the lowest dev loss so far; without a dev part those evaluated last.

@@ -26,7 +26,7 @@ pub trait Learner {
     fn step(&mut self, step: u64, learning_rate: f64) -> Result<Tensor>;
 }
 
-/// How long a training takes, and how often it is looked at.
+/// The limits of a training, its learning rate, and how often it is evaluated and saved.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
     /// The number of steps in all, where it is limited.
@@ -39,11 +39,11 @@ pub struct Plan {
     pub read_every: u64,
     /// Evaluation takes place every so many steps, and after the last one.
     pub evaluate_every: Option<u64>,
-    /// The run is saved as often.
+    /// The time between two saves of the run.
     pub save_every: Option<Duration>,
 }
 
-/// How far a training is.
+/// The progress of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
@@ -79,7 +79,7 @@ pub trait Observer<L> {
     /// Any error ends the training.
     fn updated(&mut self, update: &Update) -> Result<()>;
 
-    /// Evaluates what is trained.
+    /// Evaluates the network in training.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ pub fn nll(network: &Network, words: &Tokens) -> Result<Tensor> {
     cross_entropy(&logits, &words.targets()?)
 }
 
-/// A network and what a step of its training needs.
+/// A network and the state of its training steps.
 #[derive(Debug)]
 pub struct WordBatches<'a> {
     network: &'a Network,

@@ -64,11 +64,11 @@ struct BowLayers {
     wte: Tensor,
     /// `[K, C]`.
     wpe: Tensor,
-    /// From `C` to `H`.
+    /// Linear layer from `C` to `H`.
     c_fc: Linear,
-    /// From `H` to `C`.
+    /// Linear layer from `H` to `C`.
     c_proj: Linear,
-    /// From `C` to `V`.
+    /// Linear layer from `C` to `V`.
     lm_head: Linear,
 }
 

@@ -51,7 +51,7 @@ pub trait Kind: fmt::Debug + Sync {
     /// tokens.
     fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken;
 
-    /// How it is trained, unless the user says otherwise.
+    /// Training settings, unless the user gives others.
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
         Recipe::default()
     }
@@ -62,13 +62,13 @@ pub trait Kind: fmt::Debug + Sync {
         0
     }
 
-    /// Whether words may be longer than the block: what follows depends on the last characters alone,
-    /// wherever in a word they are.
+    /// Whether words may be longer than the block: the next character depends on the last ones
+    /// alone, wherever in a word they are.
     fn takes_longer_words(&self) -> bool {
         false
     }
 
-    /// Whether it has batch normalisation, whose statistics are of a whole batch.
+    /// Whether the network has batch normalisation, whose statistics are of a whole batch.
     fn has_batchnorm(&self, _sizes: &Sizes) -> bool {
         false
     }
@@ -76,7 +76,7 @@ pub trait Kind: fmt::Debug + Sync {
     /// The number of hidden layers' matrices in a parameter, one below the other; 0 if it is
     /// something else.
     ///
-    /// These are what [`Muon`](crate::train::muon::Muon) may move: they take numbers of a layer to
+    /// [`Muon`](crate::train::muon::Muon) may move these matrices: they take numbers of a layer to
     /// numbers of a layer, which embeddings, biases and the last layer do not.
     fn hidden_matrices(&self, _parameter: &str) -> i64 {
         0
@@ -97,7 +97,7 @@ impl PartialEq for dyn Kind {
 
 impl Eq for dyn Kind {}
 
-/// What a network computes of tokens.
+/// The forward pass of a network.
 pub trait Layers: fmt::Debug + Send {
     /// The logits of the character after each token, `[N, V]`.
     fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
@@ -107,9 +107,9 @@ pub trait Layers: fmt::Debug + Send {
         Ok(Vec::new())
     }
 
-    /// One more character, `[B]`, i64, of each of `B` words whose state is known, or of words that
-    /// begin, with what was [prepared](Self::prepare). There are no more than the block size in all,
-    /// unless the kind [takes longer words](Kind::takes_longer_words).
+    /// Reads one more character, `[B]`, i64, of each of `B` words whose state is known, or of words
+    /// that begin, with [prepared](Self::prepare) tensors. There are no more than the block size in
+    /// all, unless the kind [takes longer words](Kind::takes_longer_words).
     fn step(
         &self,
         prepared: &[Tensor],
@@ -140,7 +140,7 @@ pub struct PerToken {
 }
 
 impl PerToken {
-    /// Of words side by side, none of which is padded.
+    /// Numbers per token of words side by side, none of which is padded.
     pub fn packed(numbers: usize) -> Self {
         Self {
             numbers,
@@ -148,7 +148,7 @@ impl PerToken {
         }
     }
 
-    /// Of words that are padded to the longest.
+    /// Numbers per token of words that are padded to the longest.
     pub fn padded(numbers: usize) -> Self {
         Self {
             numbers,
@@ -166,7 +166,7 @@ pub enum Preset {
     Makemore,
 }
 
-/// How a kind of network is trained by our settings.
+/// Our training settings of a kind of network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recipe {
     /// How many steps.
@@ -193,7 +193,7 @@ impl Default for Recipe {
     }
 }
 
-/// The shapes of named tensors, by which weights of makemore.py are recognised.
+/// The shapes of named tensors, to recognise weights of makemore.py.
 #[derive(Debug, Default)]
 pub struct Shapes(pub BTreeMap<String, Vec<usize>>);
 

@@ -81,7 +81,7 @@ struct LstmLayers {
     wte: Tensor,
     /// `[4 H, C]`, `[4 H, H]`, `[4 H]`, `[4 H]`.
     weights: [Tensor; 4],
-    /// From `H` to `V`.
+    /// Linear layer from `H` to `V`.
     lm_head: Linear,
     sizes: Sizes,
 }

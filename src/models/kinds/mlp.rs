@@ -101,11 +101,11 @@ const NEAR: usize = 64;
 struct MlpLayers {
     /// `[V + 1, C]`; the last row is of a blank, which is before the beginning of a word.
     wte: Tensor,
-    /// From `K * C` to `H`.
+    /// Linear layer from `K * C` to `H`.
     hidden: Linear,
-    /// Of `H` columns; the hidden layer has no bias then, which would be taken away again.
+    /// Normalises `H` columns. It would subtract a bias of the hidden layer, which then has none.
     norm: Option<BatchNorm1d>,
-    /// From `H` to `V`.
+    /// Linear layer from `H` to `V`.
     head: Linear,
     v: i64,
     sizes: Sizes,

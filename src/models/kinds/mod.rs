@@ -1,8 +1,8 @@
 //! The kinds of networks that are trained on words, a file each.
 //!
-//! In this order: [`sizes`] (how large a network is), [`kind`] (what a kind says of itself, and what
-//! its layers compute), then the kinds: [`lookup`], [`mlp`], [`bow`], [`rnn`] (RNN and GRU), [`lstm`],
-//! [`transformer`], [`wavenet`].
+//! Reading order: [`sizes`] (how large a network is), [`kind`] (the description of a kind, and the
+//! forward pass of its layers), then the kinds: [`lookup`], [`mlp`], [`bow`], [`rnn`] (RNN and
+//! GRU), [`lstm`], [`transformer`], [`wavenet`].
 //!
 //! A new kind is a file here, its `mod` line and its entry in [`KINDS`].
 

@@ -120,14 +120,14 @@ struct Recurrent {
     /// `[V, C]`.
     wte: Tensor,
     cell: Cell,
-    /// From `H` to `V`.
+    /// Linear layer from `H` to `V`.
     lm_head: Linear,
     sizes: Sizes,
 }
 
 #[derive(Debug)]
 enum Cell {
-    /// From `C + H` to `H`.
+    /// Linear layer from `C + H` to `H`.
     Rnn { xh_to_h: Linear },
     /// Each from `C + H` to `H`.
     Gru {
@@ -167,8 +167,8 @@ impl Recurrent {
         }
     }
 
-    /// For each product, the terms of the embeddings `x`, `[M, C]`, to `[M, H]` or `[M, 2 H]`, and the
-    /// factors of the state, `[H, H]` or `[H, 2 H]`.
+    /// The terms of the embeddings `x`, `[M, C]`, to `[M, H]` or `[M, 2 H]`, and the factors of the
+    /// state, `[H, H]` or `[H, 2 H]`, for each product.
     fn terms(&self, x: &Tensor) -> Result<Vec<(Tensor, Tensor)>> {
         let (c, h) = (self.sizes.n_embd(), self.sizes.n_embd2());
         let of_product = |layers: &Vec<&Linear>| {
@@ -333,7 +333,7 @@ mod tests {
                 gradient[0].isfinite().all().int64_value(&[]) == 1
             };
             assert!(is_finite(&[0, 1, 2]));
-            // Of more tokens than characters the table takes the spoiled character in.
+            // The table covers the spoiled character where there are more tokens than characters.
             assert!(!is_finite(&[1; 101]));
         }
     }

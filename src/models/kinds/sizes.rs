@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sizes {
-    /// How many tokens back it looks.
+    /// How many tokens back the network looks.
     pub block_size: usize,
     /// The size of an embedding.
     pub n_embd: usize,
@@ -126,22 +126,22 @@ impl Sizes {
         self.n_embd.max(self.n_embd2)
     }
 
-    /// As a dimension of a tensor.
+    /// Block size, as a dimension of a tensor.
     pub fn block_size(&self) -> i64 {
         self.block_size as i64
     }
 
-    /// As a dimension of a tensor.
+    /// `n_embd`, as a dimension of a tensor.
     pub fn n_embd(&self) -> i64 {
         self.n_embd as i64
     }
 
-    /// As a dimension of a tensor.
+    /// `n_embd2`, as a dimension of a tensor.
     pub fn n_embd2(&self) -> i64 {
         self.n_embd2 as i64
     }
 
-    /// As a dimension of a tensor.
+    /// `n_head`, as a dimension of a tensor.
     pub fn n_head(&self) -> i64 {
         self.n_head as i64
     }
@@ -166,7 +166,7 @@ mod tests {
     use crate::models::kinds::KINDS;
     use crate::models::kinds::kind::Preset;
 
-    /// What is not among a kind's sizes is not saved with its networks.
+    /// A checkpoint has only the sizes that a kind lists.
     #[test]
     fn every_size_that_follows_from_the_list_is_saved() {
         for kind in KINDS {

@@ -134,7 +134,7 @@ struct TransformerLayers {
     wpe: Option<Tensor>,
     h: Vec<Block>,
     ln_f: AnyNorm,
-    /// From `C` to `V`, without bias.
+    /// Linear layer from `C` to `V`, without bias.
     lm_head: Linear,
 }
 
@@ -142,20 +142,20 @@ struct TransformerLayers {
 #[derive(Debug)]
 struct Block {
     ln_1: AnyNorm,
-    /// From `C` to `3 C`: queries, keys, values.
+    /// Linear layer from `C` to `3 C`: queries, keys, values.
     c_attn: Linear,
-    /// From `C` to `C`.
+    /// Linear layer from `C` to `C`.
     attn_c_proj: Linear,
     ln_2: AnyNorm,
-    /// From `C` to `4 C`.
+    /// Linear layer from `C` to `4 C`.
     c_fc: Linear,
-    /// From `4 C` to `C`.
+    /// Linear layer from `4 C` to `C`.
     mlp_c_proj: Linear,
     n_head: i64,
 }
 
 impl TransformerLayers {
-    /// Of characters at some positions, `[N]` or one for all, i64; `[N, C]`.
+    /// Embeddings, `[N, C]`, of characters at some positions, `[N]` or one for all, i64.
     fn embedding(&self, characters: &Tensor, positions: &Tensor) -> Result<Tensor> {
         let tok_emb = Tensor::f_embedding(&self.wte, characters, -1, false, false)?;
         match &self.wpe {

@@ -1,4 +1,4 @@
-//! Lecture 5's network: characters are joined two by two, then what was made of them, until one
+//! Lecture 5's network: characters are joined two by two, then the vectors of the pairs, until one
 //! vector is left of a context.
 //!
 //! Its parameters and buffers are called by the places that its layers have in the lecture's list.
@@ -15,8 +15,8 @@ use crate::models::layers::BatchNorm1d;
 use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
-/// As many numbers of a layer are computed at once where contexts do not depend on each other: they
-/// stay in the processor's cache.
+/// At most this many numbers of a layer are computed at once where contexts do not depend on each
+/// other, so that they stay in the processor's cache.
 const AT_ONCE: i64 = 1 << 19;
 
 /// Lecture 5's network, which joins the last characters two by two.

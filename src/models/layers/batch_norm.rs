@@ -27,7 +27,7 @@ impl BatchNorm1d {
     /// PyTorch's `momentum`: the weight of a batch in the running mean and variance.
     const MOMENTUM: f64 = 0.1;
 
-    /// For `C` columns.
+    /// Batch normalisation of `C` columns.
     ///
     /// # Errors
     ///

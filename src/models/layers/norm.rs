@@ -9,9 +9,9 @@ use crate::models::parameters::Parameters;
 /// The normalisation of a transformer.
 #[derive(Debug)]
 pub enum AnyNorm {
-    /// makemore.py's.
+    /// Layer normalisation, as in makemore.py.
     Layer(LayerNorm),
-    /// That of newer transformers.
+    /// Root mean square normalisation, as in newer transformers.
     Rms(RmsNorm),
 }
 
@@ -71,7 +71,7 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// It keeps a division from overflowing.
+    /// Keeps a division from overflowing.
     const EPSILON: f64 = 1e-6;
 
     /// `[.., size]`, of the same shape.

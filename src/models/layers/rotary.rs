@@ -23,7 +23,7 @@ impl Rotation {
     /// 10,000, for texts of hundreds of words; names are short.
     const BASE: f64 = 100.0;
 
-    /// That of `N` tokens at some positions, in any shape, for heads of an even size.
+    /// The rotation of `N` tokens at some positions, in any shape, for heads of an even size.
     pub fn of(positions: &Tensor, size: i64) -> Result<Self> {
         let pairs = size / 2;
         let speeds: Vec<f32> = (0..pairs)

@@ -74,12 +74,12 @@ pub(super) fn starts(trie: &Trie, length: usize) -> std::ops::Range<usize> {
     0..end
 }
 
-/// The counts of what follows a context.
+/// The counts of characters after a context.
 struct CountsAfter {
     added: f64,
     /// The sum of the counts with what is added to them; infinite where f32 has no number for it.
     sum: f32,
-    /// The same divided by what is added.
+    /// The same sum, divided by `added`.
     relative_sum: f64,
 }
 

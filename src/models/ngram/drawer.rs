@@ -58,10 +58,10 @@ struct NgramDrawer<'m> {
 struct Kept {
     numbers: HashMap<Node, u32, RandomState>,
     nodes: Vec<Node>,
-    /// By that number distributions, `[V]` each, of [`Method::Cumulative`] their cumulative sums;
-    /// NaN where there is none.
+    /// Distributions by that number, `[V]` each; cumulative sums for [`Method::Cumulative`]. NaN
+    /// where there is none.
     rows: Vec<f32>,
-    /// By that number and a character, `[V]` each, the number of the context after it.
+    /// The number of the context after a context and a character, `[V]` for each context.
     next: Vec<u32>,
 }
 

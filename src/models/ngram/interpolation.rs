@@ -10,7 +10,7 @@ pub(super) trait ContextWeights {
     /// The probability of an n-gram by its count and the probability of its suffix.
     fn p(&self, count: u64, lower: f64) -> f32;
 
-    /// What is left for characters that never followed.
+    /// Backoff weight for characters that never followed.
     fn backoff(&self) -> f32;
 }
 

@@ -1,6 +1,6 @@
 //! Interpolated modified Kneser–Ney smoothing, as KenLM's `lmplz --discount_fallback` does it.
 //!
-//! A little is taken from every count, and what was taken is given to all characters, in
+//! A discount is taken from every count, and the discounts are given to all characters, in
 //! proportion to the probabilities of the order below. There, a character counts by how many
 //! different characters it occurs after, not by how often: it is looked for there only where it
 //! never followed the longer context.
@@ -43,8 +43,8 @@ impl Discounts {
     /// KenLM's `--discount_fallback`, for counts that give none.
     pub const FALLBACK: Self = Self([0.5, 1.0, 1.5]);
 
-    /// From how many n-grams of an order have a count of 1, 2, 3 and 4; the fallback if one of the
-    /// first three is 0 or a discount would be negative or more than its count.
+    /// Discounts from how many n-grams of an order have a count of 1, 2, 3 and 4. The fallback if
+    /// one of the first three is 0 or a discount would be negative or more than its count.
     ///
     /// Source: Chen and Goodman, equation (26).
     pub fn of(n: [u64; 4]) -> Self {
@@ -144,7 +144,7 @@ impl<'a> Lower<'a> {
         let discounts = Discounts::of_counts(counts);
         let weights = |counts: &[u64]| Discounted::of(counts, discounts);
         let mut levels = self.levels.clone();
-        // Of all characters and the end token, and <unk>, which is the last count.
+        // The uniform distribution of all characters, the end token and <unk>, the last count.
         let uniform = 1.0 / counts.len() as f32;
         interpolate(&self.trie, &mut levels, counts, uniform.into(), weights);
         (levels, discounts)
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(printed(discounts[4]), ["0.65126", "1.18121", "1.63842"]);
     }
 
-    /// From the ARPA file of `lmplz -o 3 --discount_fallback`.
+    /// The expected numbers are from the ARPA file of `lmplz -o 3 --discount_fallback`.
     #[test]
     fn probabilities_and_backoffs_are_those_of_kenlm() {
         let (model, _) = model(3);
@@ -276,7 +276,7 @@ mod tests {
         // D[2] = 2 - 3 y n3/n2 would be negative.
         assert_eq!(Discounts::of([10, 1, 10, 1]), Discounts::FALLBACK);
         let Discounts([one, two, three]) = Discounts::of([84, 45, 50, 30]);
-        // Of the bigrams, printed by lmplz.
+        // Discounts of the bigrams, printed by lmplz.
         let printed = [0.482759, 0.390805, 1.84138];
         for (ours, printed) in [one, two, three].into_iter().zip(printed) {
             assert!((ours - printed).abs() < 5e-6, "{ours} for {printed}");

@@ -77,7 +77,7 @@ impl Flow<'_> {
         for left in (0..LONGEST).rev() {
             let pairs = here.iter_mut().flatten().zip(sums.iter().flatten());
             for (here, &sum) in pairs {
-                // Of words that can go on.
+                // Divides by the sum of the probabilities, where words can go on.
                 *here = if sum > 0.0 { here.max(0.0) / sum } else { 0.0 };
             }
             let words: f64 = here.iter().flatten().sum();
@@ -119,14 +119,14 @@ impl Flow<'_> {
         expected.iter_mut().for_each(|pair| *pair = pair.max(0.0));
     }
 
-    /// Passes what is at each context on to its children. `to` is told the character before, the
+    /// Passes the share at each context on to its children. `to` is told the character before, the
     /// next one, the child, and its share, which is below 0 where a longer n-gram takes something
     /// back.
     fn pass_on(&self, here: &Places, mut to: impl FnMut(usize, usize, Node, f64)) {
         let view = self.view;
-        // What longer contexts leave to these.
+        // Shares that longer contexts leave to these.
         let mut left = self.none();
-        // What is left for all characters after each single one.
+        // The share left for all characters after each single one.
         let mut at_root = vec![0.0; self.v];
         for length in (1..view.order()).rev() {
             for (index, &here) in here[length].iter().enumerate() {

@@ -1,6 +1,6 @@
 //! N-gram models of any order: how probable each character is after up to `N - 1` others.
 //!
-//! To be read in this order: `trie` has all n-grams of up to `N` characters, `view` their
+//! Reading order: `trie` has all n-grams of up to `N` characters, `view` their
 //! probabilities. [`kneser_ney`] (as KenLM does it) and [`witten_bell`], by `interpolation`, and
 //! [`additive`] (as the lecture does it) make these of counts. `model` is the language model: `walk` gives it the probabilities of
 //! words, `drawer` draws words, `marginal` gives its distribution of pairs. [`orders`] compares models

@@ -26,7 +26,7 @@ pub struct Orders {
     vocabulary: Vocabulary,
     trie: Arc<Trie>,
     occurrences: Vec<Occurrences>,
-    /// Of the highest order.
+    /// Counts of the dev part, of the highest order.
     dev: Option<NgramCounts>,
 }
 
@@ -55,7 +55,7 @@ pub struct Order {
 pub struct Curve {
     /// The way of smoothing, in words.
     pub name: String,
-    /// In nats.
+    /// Dev NLL in nats.
     pub dev: Vec<f64>,
 }
 
@@ -200,8 +200,8 @@ impl Orders {
         (1..=self.occurrences.len()).map(best).collect()
     }
 
-    /// Curves to compare some rows with: theirs behind that of the best additive models, if it is
-    /// wanted, and last modified Kneser–Ney's.
+    /// Curves to compare some rows with: the best additive models' if wanted, the rows' own, and
+    /// last modified Kneser–Ney's.
     ///
     /// # Errors
     ///
@@ -273,8 +273,8 @@ impl Orders {
         self.dev.as_ref().map(|dev| dev.of_order(order))
     }
 
-    /// The NLL of what a model was trained on: the longest n-grams, and the shorter ones that begin
-    /// with the start token.
+    /// The NLL of a model on its training data: the longest n-grams, and the shorter ones that
+    /// begin with the start token.
     fn train_nll(&self, view: &View) -> f64 {
         let (mut sum, mut total) = (Sum::default(), 0);
         for length in 1..=view.order() {
@@ -309,7 +309,7 @@ impl Orders {
         let counts = DevCounts::of(&self.trie, &self.occurrences[..order], &dev);
         let mut tried: Vec<Tried> = Vec::new();
         let mut attempt = |added: f64| {
-            // As few digits as one would type.
+            // Rounds to as few digits as one would type.
             let added: f64 = format!("{added:.2e}").parse().unwrap_or(added);
             let dev = match tried.iter().find(|tried| tried.added == added) {
                 Some(tried) => tried.dev,
@@ -321,7 +321,7 @@ impl Orders {
             };
             (added, dev)
         };
-        // By powers of ten first, then around the best of them by golden sections of the logarithm.
+        // Tries powers of ten, then golden sections of the logarithm around the best of them.
         let powers = (-6..=4).map(|power| 10.0_f64.powi(power));
         let best = powers
             .map(&mut attempt)

@@ -146,7 +146,7 @@ impl Trie {
 }
 
 impl Level {
-    /// Fills in the children, from where the n-grams one longer have what they begin with here.
+    /// Fills in the children, from the places at this level of the longer n-grams' contexts.
     pub fn set_children(&mut self, contexts: impl Iterator<Item = usize>) {
         self.children = Vec::with_capacity(self.last.len() + 1);
         let mut end = 0;
@@ -208,7 +208,7 @@ fn of_ngrams<K: Packed>(
     memory: &Memory,
 ) -> Result<(Trie, Vec<Occurrences>)> {
     let order = packing.order();
-    // What is reserved for other counts than these, as those of dev.
+    // Memory reserved for other counts than these, such as those of dev.
     let others = memory.limit() - memory.free();
     let others = others.saturating_sub(size_of_val(counted) as u64);
     let mut levels: Vec<Level> = Vec::new();

@@ -11,10 +11,10 @@ use super::trie::{Node, Trie};
 /// The probabilities of the n-grams of one length.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Probabilities {
-    /// Of the last character after the others.
+    /// The probability of the last character after the others.
     pub p: Vec<f32>,
-    /// What is left for characters that never followed, in the view's unit; empty for the longest
-    /// n-grams.
+    /// Backoff weight for characters that never followed, in the view's unit; empty for the
+    /// longest n-grams.
     pub backoff: Vec<f32>,
 }
 
@@ -24,11 +24,11 @@ pub(crate) struct View {
     pub trie: Arc<Trie>,
     /// The first one has probabilities of `V` characters, and of `<unk>` if the model has it.
     pub levels: Vec<Arc<Probabilities>>,
-    /// What the levels' backoffs are divided by: `Smoothing::backoff_unit`, or 1.
+    /// Divisor of the levels' backoffs: `Smoothing::backoff_unit`, or 1.
     pub unit: f64,
 }
 
-/// A context, and what the probabilities of characters after it are multiplied by.
+/// A context and the factor of the probabilities of characters after it.
 pub(super) type WeightedNode = (Node, f64);
 
 /// Limits a probability to 1: the backoffs of another program's file may lead to more.

@@ -32,7 +32,7 @@ struct Lane<'a> {
     words: std::slice::Iter<'a, &'a [usize]>,
     p: &'a mut [f32],
     /// The word's characters so far: their probabilities, and the contexts that they lead to. Words
-    /// that follow each other often begin alike: what is the same in the next one is kept.
+    /// that follow each other often begin alike: a common prefix is not looked for again.
     found: Vec<(f32, Node)>,
     /// The context that the next character is looked for after.
     at: WeightedNode,

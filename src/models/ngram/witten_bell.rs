@@ -24,7 +24,7 @@ use super::view::View;
 pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences]) -> View {
     let mut levels = Vec::new();
     for (below, Occurrences { raw, .. }) in occurrences.iter().enumerate() {
-        // Of single characters without <unk>, which is the last.
+        // Counts of single characters without <unk>, which is the last.
         let counts = if below == 0 {
             &raw[..raw.len() - 1]
         } else {
