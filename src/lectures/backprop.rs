@@ -115,7 +115,7 @@ impl Module for ByHand {
         &mut self.parameters
     }
 
-    /// At inference; in training [`ByHand::gradients`] goes forward and backward.
+    /// The forward pass at inference; in training [`ByHand::gradients`] goes forward and backward.
     fn forward(&self, x: &Tensor, _: &mut Mode) -> Result<Tensor> {
         let [_, _, _, w2, b2, bngain, bnbias] = &self.parameters;
         let [bnmean, bnvar] = &self.statistics;
@@ -363,7 +363,7 @@ fn of_cross_entropy(logits: &Tensor, ys: &Tensor) -> Result<Tensor> {
     Ok(probs.f_scatter_add(1, ys, &minus_ones)?.f_div_scalar(n)?)
 }
 
-/// The gradient of what batch normalisation reads, `[N, H]`, by that of its output; gain and the
+/// The gradient of batch normalisation's input, `[N, H]`, by that of its output; gain and the
 /// inverse deviation are `[1, H]`, and `bnraw` is what was normalised, `[N, H]`.
 fn of_batch_norm(
     dhpreact: &Tensor,

@@ -96,7 +96,7 @@ impl Shallow {
     fn new(generator: &mut Generator, device: Device) -> Result<Self> {
         let mut randn = |shape: &[i64]| -> Result<Tensor> { generator.randn(shape) };
         let c = randn(&[27, 10])?;
-        // Kaiming's for tanh.
+        // Kaiming initialisation for tanh.
         let w1 = randn(&[30, 200])?
             .f_mul_scalar(5.0 / 3.0)?
             .f_div_scalar(30_f64.sqrt())?;
@@ -189,7 +189,7 @@ fn std(x: &Tensor) -> Result<f64> {
     Ok(x.f_std(true)?.f_double_value(&[])?)
 }
 
-/// Standard deviations, each with its name and what is published of it.
+/// Standard deviations, each with its name and the published figure.
 fn stds(tolerance: Tolerance, tensors: &[(&Tensor, &str, &str)]) -> Result<Vec<Figure>> {
     let figures = tensors.iter().map(|&(tensor, name, published)| {
         let name = format!("std of {name}");
@@ -273,14 +273,14 @@ fn six_layers_of(generator: &mut Generator, device: Device) -> Result<Sequential
     Sequential::new(layers, device)
 }
 
-/// The network of six layers, and what is looked at after its last step.
+/// The network of six layers, with the activations and gradients of its last step.
 struct Deep {
     network: Sequential,
     /// The outputs of the tanh layers in the last step.
     tanhs: Vec<Tensor>,
     /// The gradients of the parameters in the last step, and then those of `tanhs`.
     gradients: Vec<Tensor>,
-    /// Of each matrix the decimal logarithm of update / data, step by step; none without a picture.
+    /// The decimal logarithm of update / data for each matrix and step; none without a picture.
     ratios: Option<[Vec<f64>; WEIGHTS.len()]>,
 }
 

@@ -10,17 +10,17 @@ use crate::format;
 pub struct Figure {
     /// Its name.
     pub name: String,
-    /// As we compute it; a number in JSON if it is one.
+    /// Our figure; a number in JSON if it is one.
     #[serde(serialize_with = "as_number")]
     pub ours: String,
-    /// As the notes or the notebook print it.
+    /// The figure that the notes or the notebook print.
     #[serde(serialize_with = "as_number")]
     pub published: String,
     /// Texts and whole numbers agree if they are the same, figures that are rounded within their
     /// last digit, and others within what the note says or what rounding does. None of a figure that
     /// cannot be compared, for the reason in the note.
     pub agrees: Option<bool>,
-    /// The tolerance and its reason, of a figure that cannot be repeated.
+    /// The tolerance of a figure that cannot be repeated, and its reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -91,15 +91,15 @@ impl Figure {
 /// The rules by which figures of lectures 2 to 5 agree.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tolerance {
-    /// Of losses in the course of a training.
+    /// The tolerance of losses during a training.
     losses: f64,
-    /// Of figures that are published in full, relatively.
+    /// The relative tolerance of figures that are published in full.
     relative: f64,
-    /// Of figures that are rounded, in units of the last digit.
+    /// The tolerance of rounded figures, in units of the last digit.
     last_digit: f64,
-    /// Of the losses at the end.
+    /// The tolerance of the losses at the end.
     at_the_end: f64,
-    /// Of gradients derived by hand.
+    /// The tolerance of gradients derived by hand.
     gradients: f64,
     /// Whether the lecture's random numbers come from a seed.
     is_seeded: bool,
@@ -134,7 +134,7 @@ impl Tolerance {
         }
     }
 
-    /// Of a network that is another one than the lecture's, for a reason.
+    /// The rules for a network that differs from the lecture's, for a reason.
     pub(super) fn of_another_network(self, at_the_end: f64, reason: &'static str) -> Self {
         Self {
             at_the_end,
@@ -248,7 +248,7 @@ fn digits(published: &str) -> (usize, Option<i32>) {
     (decimals, power)
 }
 
-/// The worth of the last digit.
+/// The value of one unit of the last digit.
 fn unit(published: &str) -> f64 {
     let (decimals, power) = digits(published);
     10_f64.powi(power.unwrap_or(0) - decimals as i32)
@@ -282,7 +282,7 @@ mod tests {
         ] {
             assert_eq!(agrees(loss), Some(expected), "{loss}");
         }
-        // A loss of which none is published has nothing beside it.
+        // A loss without a published one has nothing beside it.
         let two = [(0, 3.3239), (10_000, 2.0)];
         assert_eq!(CPU().losses(&two, "3.3239").len(), 1);
     }

@@ -109,7 +109,7 @@ impl Layer {
         })
     }
 
-    /// For `C` columns.
+    /// `BatchNorm1d(C)`.
     pub fn batch_norm(columns: i64) -> Result<Self> {
         let full = |number| Tensor::f_full([columns], number, (Kind::Float, Device::Cpu));
         Ok(Self::BatchNorm1d {

@@ -6,7 +6,7 @@ use crate::data::Words;
 use crate::data::words::BOUNDARY;
 use crate::error::Result;
 
-/// One of the series.
+/// A lecture of the series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::VariantArray)]
 pub enum Lecture {
     /// See [`bigram`].
@@ -54,7 +54,7 @@ impl Lecture {
 ///
 /// # Errors
 ///
-/// Those of the audience, [`Error::Interrupted`](crate::Error::Interrupted) among them;
+/// The audience's errors, [`Error::Interrupted`](crate::Error::Interrupted) among them;
 /// [`Error::Diverged`](crate::Error::Diverged).
 pub fn replay(lecture: Lecture, options: Options, audience: &mut dyn Audience) -> Result<()> {
     let words = Words::lecture(BOUNDARY)?;
@@ -79,7 +79,7 @@ pub(super) mod tests {
     use crate::error::Error;
     use crate::train::Rows;
 
-    /// Keeps what it is shown, and ends a training after some steps.
+    /// Keeps the sections it is shown, and ends a training after some steps.
     #[derive(Debug, Default)]
     pub struct Listener {
         pub sections: Vec<Section>,

@@ -52,7 +52,7 @@ pub struct Section {
     /// Its subject, in a sentence or two.
     #[serde(skip)]
     pub explanation: &'static str,
-    /// Whether all figures agree that can be compared.
+    /// Whether all comparable figures agree.
     pub agrees: bool,
     /// The training in it, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +77,7 @@ impl Section {
     }
 }
 
-/// The heading, what happens, and a line for each figure.
+/// The heading, the subject, and a line for each figure.
 impl fmt::Display for Section {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         writeln!(out, "{}\n   {}", self.title, self.explanation)?;
@@ -122,7 +122,7 @@ pub struct Training {
 }
 
 impl Training {
-    /// Whether it is all of the lecture's.
+    /// Whether all of the lecture's steps were made.
     pub fn is_whole(&self) -> bool {
         self.steps == self.published_steps
     }

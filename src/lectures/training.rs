@@ -138,7 +138,7 @@ pub fn train(
     })
 }
 
-/// What a lecture publishes of its long training.
+/// The figures that a lecture publishes of its long training.
 #[derive(Debug)]
 pub struct Published {
     pub title: &'static str,

@@ -17,7 +17,7 @@ use crate::libtorch::random::Generator;
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 1] = ["lecture-5-loss"];
 
-/// `torch.manual_seed(42)`: what parameters, batches and names are drawn with, in this order.
+/// `torch.manual_seed(42)`: the seed of parameters, batches and names, drawn in this order.
 const SEED: u64 = 42;
 
 /// The number of characters in a context.

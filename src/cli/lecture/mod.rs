@@ -108,7 +108,7 @@ impl ReplayLectures {
             prepare(lecture, options.rows, context)?;
             teller.begin(lecture, lectures[..] != [lectures::Lecture::Bigram]);
             if let Err(error) = replay(lecture, options, &mut teller) {
-                // What was checked until then is told nevertheless.
+                // The figures checked until then are told nevertheless.
                 let status = teller.end(false)?;
                 return match error {
                     Error::Interrupted => Ok(status),

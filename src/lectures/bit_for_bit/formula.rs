@@ -4,12 +4,12 @@ use tch::{Kind, Tensor};
 
 use crate::error::Result;
 
-/// Two ways to write it down, of which the last bits differ.
+/// Two formulas of batch normalisation; their results differ in the last bits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Formula {
     /// `gain * (x - mean) / std + bias`, as lecture 3 begins.
     Deviation,
-    /// `gain * ((x - mean) / sqrt(var + eps)) + bias`, that of its `BatchNorm1d`.
+    /// `gain * ((x - mean) / sqrt(var + eps)) + bias`, as in its `BatchNorm1d`.
     Variance {
         /// Keeps the root from 0.
         eps: f64,
@@ -19,7 +19,7 @@ pub enum Formula {
 /// A batch that was normalised, and its statistics.
 #[derive(Debug)]
 pub struct Normalized {
-    /// Of the shape of the input.
+    /// The output, of the input's shape.
     pub out: Tensor,
     /// The mean of each column, `[C]`.
     pub mean: Tensor,

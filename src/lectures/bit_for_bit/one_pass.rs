@@ -99,7 +99,7 @@ struct OnTape {
     parameters: [Tensor; 2],
 }
 
-/// Whether a batch is one that is computed here.
+/// Whether the one-pass code can normalise a batch.
 fn fits(x: &Tensor, gain: &Tensor, bias: &Tensor) -> bool {
     let is_plain = |x: &Tensor| x.kind() == Kind::Float && x.device() == Device::Cpu;
     let columns = gain.numel();
@@ -211,7 +211,7 @@ fn gradients(formula: Formula, numbers: [&[f32]; 5], of_x: &mut [f32]) -> [Vec<f
     let rows = gradient.len() / c;
     let (mut of_gain, mut of_bias) = (Sums::new(c), Sums::new(c));
     let (mut of_mean, mut of_divisor) = (Sums::new(c), Sums::new(c));
-    // At first that of x - mean, which is the first part of that of x.
+    // The gradient of x - mean at first, which is the first part of the gradient of x.
     let each = gradient.chunks_exact(c).zip(x.chunks_exact(c));
     for ((gradient, x), of_x) in each.zip(of_x.chunks_exact_mut(c)) {
         let (mean, divisor) = (&mean[..c], &divisor[..c]);
@@ -249,7 +249,7 @@ fn gradients(formula: Formula, numbers: [&[f32]; 5], of_x: &mut [f32]) -> [Vec<f
         .all()
         .iter()
         .zip(divisor)
-        // A column of equal numbers has no deviation, and no gradient of it.
+        // A column of equal numbers has no deviation, and the deviation no gradient.
         .map(|(of_divisor, divisor)| match *divisor == 0.0 {
             true => 0.0,
             false => factor * (of_divisor / (divisor * 2.0)),
@@ -266,14 +266,14 @@ fn gradients(formula: Formula, numbers: [&[f32]; 5], of_x: &mut [f32]) -> [Vec<f
 
 /// Sums of the rows of each column, added in libtorch's order.
 ///
-/// Of most columns 16 rows are added, and then these sums. Of the last ones, fewer than
+/// In most columns 16 rows are added, and then these sums. In the last columns, fewer than
 /// [`TOGETHER`], every fourth row is added so, and then these four sums.
 struct Sums {
-    /// Of this group of rows, `[C]`; in the last columns of those rows that the next one is added to.
+    /// Sums of this group of rows, `[C]`; in the last columns, of the rows the next is added to.
     group: Vec<f32>,
-    /// Of the groups before, `[C]`.
+    /// Sums of the groups before, `[C]`.
     all: Vec<f32>,
-    /// Of the last columns, of every fourth row: the sums of this group and of those before.
+    /// Sums of every fourth row in the last columns: of this group and of those before.
     fourths: [[[f32; TOGETHER]; 2]; 4],
     /// The first of the last columns.
     last: usize,

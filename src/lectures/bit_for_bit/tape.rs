@@ -8,14 +8,14 @@ use crate::error::Result;
 
 /// The backward pass of a function of ours.
 pub trait Backward: fmt::Debug {
-    /// The gradients of what the function read, by the gradient of its output.
+    /// The gradients of the function's input and parameters, by the gradient of its output.
     fn backward(&self, gradient: &Tensor) -> Result<Gradients>;
 }
 
-/// The gradients of what a function read.
+/// The gradients of a function's input and parameters.
 #[derive(Debug)]
 pub struct Gradients {
-    /// Of its input, of the same shape.
+    /// The gradient of the input, of the same shape.
     pub input: Tensor,
     /// Its parameters, each with its gradient.
     pub parameters: Vec<(Tensor, Tensor)>,
@@ -100,7 +100,7 @@ fn keep(gradients: Vec<Tensor>, found: &mut [Option<Tensor>]) -> Result<()> {
     Ok(())
 }
 
-/// Adds to a gradient what comes from another piece.
+/// Adds the gradient from another piece to a gradient.
 fn add(found: &mut Option<Tensor>, gradient: Tensor) -> Result<()> {
     *found = Some(match found.take() {
         Some(other) => other.f_add(&gradient)?,
