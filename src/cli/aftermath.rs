@@ -74,15 +74,15 @@ impl Aftermath {
         Some(saved.into_owned())
     }
 
-    /// The file that something was saved to; if there is none, why.
+    /// The file that something was saved to, or that there is none, and all faults.
     pub fn told(self, what: &str, outputs: &Outputs) -> String {
-        match &self.saved {
+        let told = match &self.saved {
             Some(saved) => format!("{what} was saved to {}", saved.display()),
-            None => {
-                let why = self.finish(outputs).err();
-                let why = why.map(|why| format!(": {why:#}")).unwrap_or_default();
-                format!("nothing was saved to {}{why}", outputs.path().display())
-            }
+            None => format!("nothing was saved to {}", outputs.path().display()),
+        };
+        match self.finish(outputs) {
+            Ok(()) => told,
+            Err(faults) => format!("{told}; {faults:#}"),
         }
     }
 

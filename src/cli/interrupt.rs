@@ -67,7 +67,10 @@ impl Interrupt {
 
     /// The exit status after the first signal.
     pub fn status(&self) -> u8 {
-        (BY_SIGNAL + self.signal.load(Ordering::Relaxed)) as u8
+        match self.signal.load(Ordering::Relaxed) {
+            0 => 0,
+            signal => (BY_SIGNAL + signal) as u8,
+        }
     }
 }
 

@@ -75,9 +75,8 @@ impl<'a> RunFiles<'a> {
         if is_sound {
             self.save_state(state);
         }
-        if saved.is_ok() {
-            self.faults.remove(NOT_SAVED);
-        }
+        // The end tells the same fault again.
+        self.faults.remove(NOT_SAVED);
         let last = self.last.as_ref();
         let now = last.filter(|(steps, _)| is_sound && *steps == state.progress.steps);
         Aftermath::of("network", saved, now.map(|(_, file)| file.clone()))
@@ -91,10 +90,12 @@ impl<'a> RunFiles<'a> {
         self.say_what_is_better();
     }
 
-    /// The number of steps and the file of the state that was saved last.
-    pub fn last(&self) -> Option<(u64, &Path)> {
-        let (steps, file) = self.last.as_ref()?;
-        Some((*steps, file))
+    /// The file that a run of so many steps goes on from, and after how many it was saved: the
+    /// checkpoint, if the state beside it is of now, or the state that was saved last.
+    pub fn saved<'s>(&'s self, after: &'s Aftermath, steps: u64) -> Option<(u64, &'s Path)> {
+        let (saved, file) = self.last.as_ref()?;
+        let now = after.path().filter(|_| *saved == steps);
+        Some((*saved, now.unwrap_or(file)))
     }
 
     /// Saves a model, after the state of its run where none is there yet, and returns where it is.
@@ -157,11 +158,10 @@ impl<'a> RunFiles<'a> {
         self.remarks.say(remark);
     }
 
-    /// A fault that did not end the training, if one is left.
-    pub fn check(&mut self) -> anyhow::Result<()> {
-        match self.faults.pop_first() {
-            Some((what, fault)) => Err(fault.context(what)),
-            None => Ok(()),
+    /// Adds the faults that did not end the training to those of its end.
+    pub fn tell_faults(&mut self, after: &mut Aftermath) {
+        for (what, fault) in std::mem::take(&mut self.faults) {
+            after.note::<()>(Err(fault), what);
         }
     }
 }

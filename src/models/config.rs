@@ -62,7 +62,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`Error::Value`](crate::Error::Value) names the first that is out of range.
+    /// [`Error::Value`] names the first that is out of range.
     pub(super) fn check(&self, v: usize) -> Result<()> {
         self.sizes.check(v)?;
         self.kind.check(v, &self.sizes)
@@ -86,9 +86,10 @@ impl Config {
     }
 
     /// About how many numbers each token takes at inference at most, in words of up to `longest`
-    /// tokens of a vocabulary of `v` characters: those of training, and the probabilities.
+    /// tokens of a vocabulary of `v` characters: those of training, the logits of the characters that
+    /// are wanted, and their probabilities.
     fn numbers_of_inference(&self, v: usize, longest: usize) -> usize {
-        self.kind.numbers_of_a_step(&self.sizes, longest).numbers + 2 * v
+        self.kind.numbers_of_a_step(&self.sizes, longest).numbers + 3 * v
     }
 
     /// The most tokens of a word that are read together, where words may be longer than the block.
@@ -99,10 +100,15 @@ impl Config {
     /// How many of the next words, which have so many tokens each, are read side by side: at least
     /// one, and no more than memory has room for.
     pub(super) fn words_at_once(&self, v: usize, tokens: impl Iterator<Item = usize>) -> usize {
-        let mut numbers = 0;
+        let (mut words, mut sum, mut longest) = (0, 0, 0);
         let fitting = tokens.take(WORDS_AT_ONCE).take_while(|&tokens| {
-            numbers += tokens * self.numbers_of_inference(v, tokens);
-            numbers <= AT_ONCE
+            (words, sum, longest) = (words + 1, sum + tokens, longest.max(tokens));
+            let per_token = self.kind.numbers_of_a_step(&self.sizes, longest);
+            let tokens = match per_token.is_padded {
+                true => words * longest,
+                false => sum,
+            };
+            tokens * self.numbers_of_inference(v, longest) <= AT_ONCE
         });
         fitting.count().max(1)
     }

@@ -29,7 +29,7 @@ impl Lists {
     ///
     /// # Errors
     ///
-    /// [`Error::Word`](crate::error::Error::Word) if a word has a character that the vocabulary does
+    /// [`Error::Word`] if a word has a character that the vocabulary does
     /// not have; if a list cannot be read or has changed.
     pub fn read(parts: &Parts, vocabulary: &Vocabulary) -> Result<Self> {
         let mut lists = Self::default();
@@ -78,23 +78,31 @@ impl Lists {
         })
     }
 
-    /// The loss of a trained model on its training data, and the losses on the other parts.
+    /// The loss of a trained model on its training data, and the losses on the other parts; none where
+    /// the parts are stopped.
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`] where the parts are stopped; as [`HeldOut::of`].
+    /// As [`HeldOut::of`].
     pub fn losses(
         &self,
         model: &dyn LanguageModel,
         parts: &Parts,
         memory: &Memory,
-    ) -> Result<(f64, HeldOut)> {
+    ) -> Result<Option<(f64, HeldOut)>> {
         let mut between = || match parts.is_stopped() {
             true => Err(Error::Interrupted),
             false => Ok(()),
         };
-        let of_train = evaluate::word_list(model, &self.of_train, &mut between)?;
-        Ok((of_train.nll(), HeldOut::of(model, parts, memory)?))
+        let of_train = evaluate::word_list(model, &self.of_train, &mut between);
+        let losses = of_train.and_then(|of_train| {
+            let held_out = HeldOut::of(model, parts, memory)?;
+            Ok(Some((of_train.nll(), held_out)))
+        });
+        match losses {
+            Err(Error::Interrupted) => Ok(None),
+            losses => losses,
+        }
     }
 
     /// The loss that compares models of the list: on dev, or on the training data.

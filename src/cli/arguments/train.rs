@@ -216,8 +216,12 @@ impl Train {
         };
         let takers = ModelType::all().filter(|&other| of.is_of(id, other));
         let takers: Vec<&str> = takers.map(ModelType::name).collect();
+        let or_choose = match self.resume {
+            Some(_) => "",
+            None => ", or choose another --type",
+        };
         bail!(
-            "{} is not of --type {}, but of {}; leave it out, or choose another --type",
+            "{} is not of --type {}, but of {}; leave it out{or_choose}",
             flag(id),
             kind.name(),
             takers.join(", ")

@@ -42,14 +42,6 @@ impl Train {
         saved: Option<(u64, &Path)>,
         fault: Option<&anyhow::Error>,
     ) -> anyhow::Error {
-        let Error::Diverged { stage, number, .. } = error else {
-            return error.into();
-        };
-        let remedy = diagnosis::of_divergence(&task.options, &task.lesson.counts, stage, number);
-        let mut remedy = advice(remedy);
-        if task.options.regularization > 0.0 {
-            remedy += " and a smaller --regularization";
-        }
         let saved = match saved {
             Some((epochs, file)) => {
                 format!("after {epochs} epochs it was saved to {}", file.display())
@@ -61,6 +53,14 @@ impl Train {
         };
         let fault = fault.map(|fault| format!(": {fault:#}"));
         let saved = saved + &fault.unwrap_or_default();
+        let Error::Diverged { stage, number, .. } = error else {
+            return anyhow::Error::from(error).context(saved);
+        };
+        let remedy = diagnosis::of_divergence(&task.options, &task.lesson.counts, stage, number);
+        let mut remedy = advice(remedy);
+        if task.options.regularization > 0.0 {
+            remedy += " and a smaller --regularization";
+        }
         anyhow!("{error}; {remedy} ({saved})")
     }
 
@@ -98,7 +98,7 @@ impl Train {
         own: &[(&str, Option<String>)],
     ) -> String {
         let Some((saved, file)) = saved else {
-            return format!("interrupted after {done}, not saved");
+            return format!("interrupted after {done}; nothing to go on from was saved");
         };
         let until = match saved < steps {
             true => format!(", saved after {saved}"),
@@ -154,7 +154,7 @@ pub fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow
             let lower = (options.learning_rate.highest() / 10.0).min(5e-3);
             let number = number + 1;
             anyhow!(
-                "training diverged: the loss is {loss} at step {number}; a new training with --lr {lower:.0e} would work ({saved})"
+                "training diverged: the loss is {loss} at step {number}; try a new training with --lr {lower:.0e} ({saved})"
             )
         }
         fault => anyhow::Error::from(fault).context(saved.to_owned()),

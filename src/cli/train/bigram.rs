@@ -59,7 +59,7 @@ impl Train {
         let trained = trained.map_err(|error| self.explain(error, &task, last, fault))?;
         // Saved before anything is printed, and whatever becomes of what is printed.
         let checkpoint = task.checkpoint(trained.epochs_done, trained.final_loss)?;
-        let mut after = log.finish(&checkpoint)?;
+        let mut after = log.finish(&checkpoint);
         let is_cut = task.is_cut(&trained);
         let now = after.path().map(|file| (trained.epochs_done, file));
         let remark = match is_cut {
@@ -75,7 +75,7 @@ impl Train {
             context.remarks.say(remark);
         }
         after.finish(&log.outputs)?;
-        Ok(if is_cut { interrupt.status() } else { 0 })
+        Ok(interrupt.status())
     }
 
     /// The results, among them names that the network draws.
@@ -111,7 +111,7 @@ impl Train {
         };
         Ok(Document {
             kind: ModelType::Bigram.name(),
-            interrupted: task.is_cut(&trained),
+            interrupted: task.is_cut(&trained) || interrupt.is_pressed(),
             steps: Some(trained.epochs_done),
             losses: Some(
                 logged
@@ -185,17 +185,24 @@ impl<'a> Log<'a> {
     }
 
     /// Saves the network after all, its losses and their picture.
-    fn finish(&mut self, checkpoint: &Checkpoint) -> makemore_tch::Result<Aftermath> {
-        let loss = self.task.lesson.nll(&checkpoint.model)?;
-        let mut after = Aftermath::of("network", self.outputs.save(checkpoint, loss), None);
-        let written = self.outputs.write_metrics(&rows(&self.losses));
-        after.note(written, "the losses were not saved");
+    fn finish(&mut self, checkpoint: &Checkpoint) -> Aftermath {
+        let loss = self.task.lesson.nll(&checkpoint.model);
+        let saved = self
+            .outputs
+            .save(checkpoint, *loss.as_ref().unwrap_or(&None));
+        let mut after = Aftermath::of("network", saved, None);
+        after.note(loss, "it could not be evaluated");
+        // Losses ahead of the network would keep it from going on.
+        if after.path().is_some() {
+            let written = self.outputs.write_metrics(&rows(&self.losses));
+            after.note(written, "the losses were not saved");
+        }
         let plotted = self.outputs.write_plot(&plots::LossCurve {
             losses: &self.losses,
             counting_nll: self.task.lesson.counting_nll,
         });
         after.note(plotted, "no picture was drawn");
-        Ok(after)
+        after
     }
 
     /// Saves the network after an epoch. What cannot be saved now is saved, or told, at the end.
@@ -207,13 +214,10 @@ impl<'a> Log<'a> {
             let now = self.task.checkpoint(step.number + 1, step.loss)?;
             let loss = self.task.lesson.nll(&now.model)?;
             let file = self.outputs.save(&now, loss)?;
-            self.outputs.write_metrics(&rows(&self.losses))?;
-            anyhow::Ok((step.number + 1, file))
+            self.last = Some((step.number + 1, file));
+            self.outputs.write_metrics(&rows(&self.losses))
         };
-        match save() {
-            Ok(last) => (self.last, self.fault) = (Some(last), None),
-            Err(fault) => self.fault = Some(fault),
-        }
+        self.fault = save().err();
         self.saved = Instant::now();
     }
 }

@@ -46,13 +46,14 @@ impl Train {
         let orders = self.count(&data, &memory, context)?;
         let mut printer = Printer::new(self.json.json);
         let (smoothing, model, mut document) = self.smooth(&orders, &data, &mut printer)?;
-        document.held_out = HeldOut::of(&model, &data.parts, &memory)?;
+        let held_out = HeldOut::of(&model, &data.parts, &memory);
         document.seconds = Some(start.elapsed().as_secs_f64());
         let seed = self.seed.unwrap_or(SEED);
         let checkpoint = Checkpoint::new(Model::Ngram(model), seed, &data);
         let model = checkpoint.model.language_model();
-        let saved = outputs.save(&checkpoint, document.held_out.dev_loss);
-        let mut after = Aftermath::of("model", saved, None);
+        let loss = held_out.as_ref().ok().and_then(|losses| losses.dev_loss);
+        let mut after = Aftermath::of("model", outputs.save(&checkpoint, loss), None);
+        document.held_out = after.note(held_out, "not all could be evaluated");
         document.checkpoint = after.saved();
         let plotted = self.plot(&orders, smoothing, &document.orders, &data, &mut outputs);
         after.note(plotted, "no picture was drawn");

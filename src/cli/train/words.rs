@@ -111,10 +111,7 @@ impl Train {
         after.note(plotted, "no picture was drawn");
         let parts = task.data.parts.clone().stopped_by(interrupt.flag());
         let model = best.model.language_model();
-        let evaluated = match task.lists.losses(model, &parts, &self.memory.memory()) {
-            Err(Error::Interrupted) => Ok(None),
-            evaluated => evaluated.map(Some),
-        };
+        let evaluated = task.lists.losses(model, &parts, &self.memory.memory());
         if let (None, Ok(Some((loss, _)))) = (state.dev_loss(), &evaluated) {
             let state = Some(state).filter(|_| is_sound);
             after.saved_again(files.save_best(&best, state, Some(*loss)));
@@ -124,26 +121,25 @@ impl Train {
             document.train_loss = Some(train_loss);
             document.held_out = held_out;
         }
+        let is_cut = is_sound && !state.is_over();
+        document.interrupted = is_cut || interrupt.is_pressed();
         document.seconds = Some(start.elapsed().as_secs_f64());
         after.note(document.print(watcher.printer), "not all could be printed");
         files.say_what_is_better();
         let steps = state.progress.steps;
-        if document.interrupted {
-            let saved = after.path().map(|file| (steps, file)).or(files.last());
+        if is_cut {
+            let saved = files.saved(&after, steps);
             files.say(self.how_to_go_on(&format!("{steps} steps"), steps, saved, "lr", &[]));
         }
+        files.tell_faults(&mut after);
         if let Some(fault) = ended.fault {
-            let what = format!(
-                "the network of step {}",
-                document.best_step.unwrap_or(steps)
-            );
+            let step = document.best_step.unwrap_or(steps);
+            let what = format!("the network of step {step}");
             let saved = after.told(&what, &files.outputs);
             return Err(explain_fault(fault, &state.options, &saved));
         }
-        after.note(files.check(), "not everything else was");
         after.finish(&files.outputs)?;
-        let is_cut = document.interrupted || interrupt.is_pressed();
-        Ok(if is_cut { interrupt.status() } else { 0 })
+        Ok(interrupt.status())
     }
 }
 
@@ -164,7 +160,6 @@ impl Ended {
         Document {
             kind: best.model.kind(),
             parameters: Some(task.network.parameter_count() as u64),
-            interrupted: self.fault.is_none() && !self.state.is_over(),
             steps: Some(steps),
             best_step: Some(best_step.unwrap_or(steps)),
             step_ms: Some(step_ms),
