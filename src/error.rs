@@ -116,7 +116,7 @@ pub enum Error {
     },
     /// Another split than that of the training that goes on.
     #[error(
-        "its list was split {before}; split {now} it would be trained on words that were held out"
+        "its list was split {before}; another split, {now}, would train it on words that were held out"
     )]
     OtherSplit {
         /// The split of the training.

@@ -68,15 +68,12 @@ impl<'m> Sampler<'m> {
     pub fn new(model: &'m dyn LanguageModel, seed: u64, options: &SampleOptions) -> Result<Self> {
         let vocabulary = model.vocabulary();
         let prefix = vocabulary.encode(&options.prefix)?;
-        if options.max_length == 0 || prefix.len() > options.max_length {
+        let longest = options.max_length;
+        if longest == 0 || prefix.len() > longest {
             return Err(Error::Value {
                 what: "the longest length of a name",
-                value: format!(
-                    "{}, that of its prefix {}",
-                    options.max_length,
-                    prefix.len()
-                ),
-                expected: "a shorter prefix or a greater length would work",
+                value: format!("{longest}, that of its prefix {}", prefix.len()),
+                expected: "a greater length would work",
             });
         }
         Ok(Self {

@@ -95,7 +95,7 @@ impl ArpaLines {
         counts: &[u64],
         mut each: impl FnMut(&Self, ArpaLine) -> Result<()>,
     ) -> Result<()> {
-        self.expect(&format!("\\{length}-grams:"))?;
+        self.require(&format!("\\{length}-grams:"))?;
         let claimed = counts[length - 1];
         let following = match length == counts.len() {
             true => "\\end\\".to_owned(),
@@ -136,7 +136,7 @@ impl ArpaLines {
     }
 
     /// Refuses another line than this one.
-    pub fn expect(&self, line: &str) -> Result<()> {
+    pub fn require(&self, line: &str) -> Result<()> {
         match self.line() == line {
             true => Ok(()),
             false => Err(self.fault(format!("expected the line {line}"))),

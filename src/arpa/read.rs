@@ -267,7 +267,7 @@ fn model<K: Packed>(
         }
         levels.push(level);
     }
-    lines.expect("\\end\\")?;
+    lines.require("\\end\\")?;
     for upper in (1..levels.len()).rev() {
         let added = missing_suffixes(
             &levels[upper],

@@ -72,7 +72,7 @@ pub fn load(file: &Path) -> Result<Checkpoint> {
     let of_others = || Error::Checkpoint {
         file: base.clone(),
         fault: format!(
-            "not the network of the training that {0} goes on with; name {0} itself to go on with that",
+            "not the network of the training that {0} goes on with; name {0} itself to go on with that, or remove it",
             last.display()
         ),
     };

@@ -15,9 +15,8 @@ use crate::libtorch::random::Generator;
 /// reader reads, so that a few words take little time.
 const FIRST_ROUND: usize = 16;
 
-/// The most probabilities of a round. Where a vocabulary has more than 256 characters they are those of
-/// fewer words than a reader reads, and the words of a seed depend on this number after the first two
-/// rounds' worth of words.
+/// The most probabilities of a round. A vocabulary of more than 256 characters has them for fewer words
+/// than a reader reads; then the later words of a seed depend on this number.
 const MOST_PROBABILITIES: usize = 1 << 22;
 
 /// The drawer of a model.

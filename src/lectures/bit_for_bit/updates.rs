@@ -8,7 +8,8 @@ use crate::libtorch::numbers::{of, of_mut};
 /// Plain gradient descent with a gradient for each parameter.
 pub fn descend(parameters: &mut [Tensor], gradients: &[Tensor], lr: f64) -> Result<()> {
     for (parameter, gradient) in parameters.iter_mut().zip(gradients) {
-        let Some((numbers, gradient)) = both(parameter, gradient) else {
+        // SAFETY: no other tensor is used until the numbers are updated.
+        let Some((numbers, gradient)) = (unsafe { both(parameter, gradient) }) else {
             // p.data += -lr * p.grad
             let update = gradient.f_mul_scalar(lr)?;
             let _in_place = tch::no_grad(|| parameter.f_sub_(&update))?;
@@ -25,7 +26,8 @@ pub fn descend(parameters: &mut [Tensor], gradients: &[Tensor], lr: f64) -> Resu
 /// Moves a running mean, `[C]`, towards that of a batch, `[C]`, whose weight is `momentum`.
 pub fn update_running(running: &Tensor, of_batch: &Tensor, momentum: f64) -> Result<()> {
     let mut running = running.shallow_clone();
-    let Some((numbers, of_batch)) = both(&mut running, of_batch) else {
+    // SAFETY: no other tensor is used until the numbers are updated.
+    let Some((numbers, of_batch)) = (unsafe { both(&mut running, of_batch) }) else {
         // running_mean = (1 - momentum) * running_mean + momentum * xmean
         let share = of_batch.f_mul_scalar(momentum)?;
         let _in_place = tch::no_grad(|| running.f_mul_scalar_(1.0 - momentum)?.f_add_(&share))?;
@@ -40,12 +42,16 @@ pub fn update_running(running: &Tensor, of_batch: &Tensor, momentum: f64) -> Res
 }
 
 /// The numbers of two tensors that have as many and none in common, the first ones to write to.
-fn both<'a>(one: &'a mut Tensor, other: &'a Tensor) -> Option<(&'a mut [f32], &'a [f32])> {
+///
+/// # Safety
+///
+/// No other tensor that shares these numbers may be used while they are borrowed.
+unsafe fn both<'a>(one: &'a mut Tensor, other: &'a Tensor) -> Option<(&'a mut [f32], &'a [f32])> {
     let (first, second) = (one.data_ptr().addr(), other.data_ptr().addr());
     let are_apart = first.abs_diff(second) >= one.numel() * size_of::<f32>();
     if !are_apart || one.numel() != other.numel() {
         return None;
     }
-    // SAFETY: they have no number in common, and the two callers use no other tensor meanwhile.
+    // SAFETY: they have no number in common, and the caller uses no other tensor meanwhile.
     unsafe { Some((of_mut(one)?, of(other)?)) }
 }
