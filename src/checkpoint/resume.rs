@@ -58,13 +58,10 @@ pub fn load(file: &Path) -> Result<Checkpoint> {
         return Checkpoint::load(file);
     }
     let mut state = Checkpoint::load(&last).map_err(|error| match error {
-        Error::Checkpoint { file, fault } if base.exists() => Error::Checkpoint {
-            file,
-            fault: format!(
-                "{fault}; without this file, a new training would begin with {}",
-                base.display()
-            ),
-        },
+        Error::NotACheckpoint { file } if base.exists() => {
+            of_no_use(file, "no state of a training, or cut off", &base)
+        }
+        Error::Checkpoint { file, fault } if base.exists() => of_no_use(file, &fault, &base),
         error => error,
     })?;
     // The state is enough, if the checkpoint is not there or not as it was written.
@@ -90,6 +87,13 @@ pub fn load(file: &Path) -> Result<Checkpoint> {
         }
     }
     Ok(state)
+}
+
+/// The fault of a state that cannot be read, beside a checkpoint that may be sound.
+fn of_no_use(file: PathBuf, fault: &str, base: &Path) -> Error {
+    let base = base.display();
+    let fault = format!("{fault}; without this file, a new training would begin with {base}");
+    Error::Checkpoint { file, fault }
 }
 
 /// Whether two checkpoints may be of one training.
@@ -135,6 +139,27 @@ mod tests {
     use crate::train::options::WordOptions;
     use crate::train::run_state::{Losses, RunState};
     use tch::Device;
+
+    /// It was called no checkpoint, and the one beside it was not told of.
+    #[test]
+    fn a_state_that_is_cut_off_says_what_works_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("m");
+        std::fs::write(&base, "a checkpoint").unwrap();
+        std::fs::write(last_of(&base), "a").unwrap();
+        let error = load(&base).unwrap_err().to_string();
+        assert!(
+            error.contains("m.last: no state of a training, or cut off"),
+            "{error}"
+        );
+        assert!(error.contains("a new training would begin with"), "{error}");
+        std::fs::remove_file(&base).unwrap();
+        let error = load(&base).unwrap_err().to_string();
+        assert!(
+            error.contains("not a checkpoint of makemore-tch"),
+            "{error}"
+        );
+    }
 
     /// The losses of a long run once made a header that was refused as too large.
     #[test]
