@@ -73,7 +73,7 @@ impl<'m> Sampler<'m> {
             return Err(Error::Value {
                 what: "the longest length of a name",
                 value: format!("{longest}, that of its prefix {}", prefix.len()),
-                expected: "a greater length would work",
+                expected: "a shorter prefix or a greater length would work",
             });
         }
         Ok(Self {
