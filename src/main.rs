@@ -5,10 +5,11 @@
 
 mod cli;
 
+use std::env;
 use std::io::{self, Write};
 
 fn main() {
-    let status = match cli::parse() {
+    let status = match cli::parse(env::args_os()) {
         Ok(arguments) => cli::report::report(cli::run(arguments)),
         Err(error) => cli::report::explain(&error),
     };

@@ -347,27 +347,6 @@ fn probabilities_and_logits() {
     }
 }
 
-#[test]
-fn what_cannot_be_drawn_is_said_before_any_work() {
-    let folder = Folder::new();
-    for (arguments, expected) in [
-        ("heatmap out.jpg", "out.jpg: a picture ends in .png or .svg"),
-        ("heatmap out", "out: a picture ends in .png or .svg"),
-        ("heatmap missing/out.png", "there is no folder missing"),
-        ("heatmap out.png --of logits", "--model FILE"),
-        ("heatmap out.png --of logits --data missing", "--model FILE"),
-    ] {
-        let error = folder.error(arguments, 1);
-        assert!(error.contains(expected), "{arguments}: {error}");
-    }
-    let error = folder.error("heatmap out.png --size 5", 2);
-    assert!(
-        error.contains("a whole number from 200 to 8000 would work"),
-        "{error}"
-    );
-    assert!(folder.files().is_empty());
-}
-
 /// How often a picture has the outline of a cell, which is four strokes.
 fn outlines(folder: &Folder, name: &str) -> usize {
     let svg = String::from_utf8(folder.read(name)).unwrap();
@@ -555,23 +534,4 @@ fn a_word_in_a_vocabulary_of_thousands() {
     let texts = texts(&folder, "out.svg");
     assert_eq!(rows(&texts), [".", "U+4E00", "U+4E01"]);
     assert_eq!(outlines(&folder, "out.svg"), 3);
-}
-
-#[test]
-fn what_is_no_word_or_has_no_probabilities_is_refused() {
-    let folder = Folder::new();
-    for (arguments, expected) in [
-        ("--word emma --of counts", "--word draws probabilities"),
-        ("--word emma --of logits", "--word draws probabilities"),
-        (
-            "--word éñ",
-            "in the word \"éñ\": the character 'é' (U+00E9)",
-        ),
-        ("--word em.ma", "'.' marks where words begin and end"),
-    ] {
-        let error = folder.error(&format!("heatmap out.png {arguments}"), 1);
-        assert!(error.contains(expected), "{arguments}: {error}");
-    }
-    assert!(folder.files().is_empty());
-    folder.stdout("heatmap out.png --word emma --of probabilities --smoothing 0");
 }

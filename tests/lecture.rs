@@ -118,35 +118,6 @@ fn two_pictures_do_not_become_one_file() {
     assert!(error.contains("are the same file"), "{error}");
 }
 
-#[test]
-fn what_makes_no_sense_gets_one_line() {
-    let folder = Folder::new();
-    folder.write("list.txt", "emma\n");
-    folder.write("file", "not a folder");
-    for (arguments, status, expected) in [
-        ("lecture 6", 2, "one of them or all would work"),
-        (
-            "lecture 3 --steps 0",
-            2,
-            "a whole number from 1 to 200000 would work",
-        ),
-        ("lecture 3 --quick --steps 5", 2, "cannot be used with"),
-        (
-            "lecture 3 --plots file",
-            1,
-            "file: is a file; --plots takes a folder",
-        ),
-        ("lecture --plots new", 1, "--plots is of lectures 2 to 5"),
-        ("lecture 1 --quick", 1, "--quick is of lectures 2 to 5"),
-        ("lecture 2 --rows all", 1, "--rows is of lecture 1"),
-        ("lecture --data list.txt", 1, "leave --data out"),
-    ] {
-        let error = folder.error(arguments, status);
-        assert!(error.contains(expected), "{arguments}: {error}");
-    }
-    assert_eq!(folder.read("file"), b"not a folder");
-}
-
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_with_what_was_checked_so_far() {
@@ -210,26 +181,6 @@ fn completions_for_each_shell_name_the_commands() {
         assert!(
             script.contains("heatmap") && script.contains("max-length"),
             "{shell}"
-        );
-    }
-}
-
-#[test]
-fn the_help_of_every_command_shows_an_example() {
-    let folder = Folder::new();
-    let help = folder.stdout("--help");
-    assert!(help.contains("Examples:"));
-    let (_, commands) = help.split_once("Commands:\n").unwrap();
-    let commands = commands.lines().take_while(|line| !line.is_empty());
-    let commands = commands.filter_map(|line| line.split_whitespace().next());
-    let commands: Vec<&str> = commands.filter(|&command| command != "help").collect();
-    assert!(commands.len() >= 9, "{commands:?}");
-    for command in commands {
-        let help = folder.stdout(&format!("{command} --help"));
-        assert!(help.contains("Example"), "{command}");
-        assert!(
-            help.contains(&format!("  makemore-tch {command}")),
-            "{command}"
         );
     }
 }

@@ -85,32 +85,6 @@ fn every_type_is_trained_saved_scored_and_drawn_from() {
 }
 
 #[test]
-fn the_help_of_train_has_every_kind() {
-    let help = Folder::new().stdout("train --help");
-    for kind in KINDS {
-        assert!(help.contains(&format!("- {}:", kind.name())), "{help}");
-    }
-}
-
-/// A size of another kind would be ignored in silence.
-#[test]
-fn sizes_that_a_kind_does_not_have_are_refused_by_name() {
-    let folder = folder();
-    let sizes = ["n_embd", "n_embd2", "n_layer", "n_head", "block_size"];
-    for kind in KINDS {
-        for size in sizes {
-            if kind.sizes().contains(&size) {
-                continue;
-            }
-            let flag = format!("--{}", size.replace('_', "-"));
-            let error = folder.error(&format!("train --type {} {flag} 2", kind.name()), 1);
-            let expected = format!("{flag} is not of --type {}, but of ", kind.name());
-            assert!(error.contains(&expected), "{error}");
-        }
-    }
-}
-
-#[test]
 fn the_best_step_on_dev_is_kept_and_a_seed_repeats_it() {
     let folder = folder();
     // A few words are soon known by heart, and dev gets worse.
@@ -163,69 +137,6 @@ fn the_presets_bigram_is_makemores_table() {
     assert_eq!(names.lines().count(), 5);
     let error = folder.error(&format!("{train} --order 3"), 1);
     assert!(error.contains("--order is not of --type lookup"), "{error}");
-}
-
-#[test]
-fn what_does_not_go_together_is_refused_by_name() {
-    let folder = folder();
-    for (arguments, says) in [
-        (
-            "--type gru --order 3",
-            "--order is not of --type gru, but of bigram, ngram",
-        ),
-        (
-            "--type gru --resume none.safetensors",
-            "cannot read none.safetensors",
-        ),
-        (
-            "--minutes 1",
-            "--minutes is not of --type bigram, but of lookup, mlp",
-        ),
-        (
-            "--type ngram --tensorboard runs",
-            "--tensorboard is not of --type ngram",
-        ),
-        (
-            "--type gru --block-size 3 --data list.txt",
-            "too short for the longest word",
-        ),
-        (
-            "--type transformer --n-head 3 --data list.txt",
-            "64, for 3 heads",
-        ),
-        ("--n-embd 8", "--n-embd is not of --type bigram"),
-        (
-            "--type ngram --preset makemore",
-            "--preset is not of --type ngram",
-        ),
-        (
-            "--batchnorm",
-            "--batchnorm is not of --type bigram, but of mlp",
-        ),
-        (
-            "--type wavenet --batchnorm",
-            "--batchnorm is not of --type wavenet, but of mlp",
-        ),
-        (
-            "--type wavenet --block-size 12 --data list.txt",
-            "the block size is 12, whose characters are joined two by two; 2, 4, 8, 16, 32 or 64",
-        ),
-        (
-            "--type wavenet --block-size 1 --data list.txt",
-            "the block size is 1, ",
-        ),
-        (
-            "--type wavenet --block-size 128 --data list.txt",
-            "the block size is 128, ",
-        ),
-    ] {
-        let error = folder.error(&format!("train {arguments}"), 1);
-        assert!(error.contains(says), "{arguments}: {error}");
-        assert_eq!(error.lines().count(), 1, "{error}");
-    }
-    let error = folder.error("train --type gru --n-embd2 99999999", 2);
-    assert!(error.contains("--n-embd2"), "{error}");
-    assert_eq!(folder.files(), ["list.txt"]);
 }
 
 #[test]

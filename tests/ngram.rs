@@ -161,27 +161,6 @@ fn dev_and_test_may_be_lists_of_their_own() {
 }
 
 #[test]
-fn parts_that_would_be_empty_and_splits_that_are_none_are_refused() {
-    let folder = Folder::new();
-    folder.write("few.txt", "emma\nolivia\n");
-    let error = folder.error("train --type ngram --data few.txt --split 90,5,5", 1);
-    assert!(
-        error.contains("leaves the dev part of few.txt without words (2 in all)"),
-        "{error}"
-    );
-    for (split, says) in [
-        ("50,60,10", "add up to 100"),
-        ("0,50,50", "above 0"),
-        ("80,20", "three whole percentages"),
-        ("a,b,c", "three whole percentages"),
-    ] {
-        let error = folder.error(&format!("train --type ngram --split {split}"), 2);
-        assert!(error.contains(says), "{error}");
-    }
-    assert_eq!(folder.files(), ["few.txt"]);
-}
-
-#[test]
 fn an_order_that_is_too_high_for_the_list_is_said() {
     let folder = Folder::new();
     folder.write(
@@ -202,32 +181,6 @@ fn an_order_that_is_too_high_for_the_list_is_said() {
     let remark = String::from_utf8(output.stderr).unwrap();
     let expected = format!("order {} has the lowest dev loss", best["order"]);
     assert!(remark.contains(&expected), "{remark}");
-}
-
-#[test]
-fn values_out_of_range_are_refused_by_name() {
-    let folder = Folder::new();
-    for (arguments, says) in [
-        ("--order 0", "--order"),
-        ("--order 17", "--order"),
-        ("--smoothing good-turing", "kneser-ney, witten-bell"),
-        ("--smoothing -1", "--smoothing"),
-        ("--memory much", "--memory"),
-    ] {
-        let error = folder.error(&format!("train --type ngram {arguments}"), 2);
-        assert!(error.contains(says), "{arguments}: {error}");
-    }
-    for (arguments, says) in [
-        ("--resume makemore.safetensors", "is counted"),
-        ("--epochs 3", "--epochs"),
-        ("--lr 1", "--lr"),
-        ("--metrics losses.csv", "--metrics"),
-        ("--out names.arpa", "export names.arpa"),
-    ] {
-        let error = folder.error(&format!("train --type ngram {arguments}"), 1);
-        assert!(error.contains(says), "{arguments}: {error}");
-    }
-    assert!(folder.files().is_empty());
 }
 
 #[test]

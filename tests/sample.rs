@@ -148,35 +148,6 @@ fn a_list_with_the_same_characters_is_used_with_a_remark() {
 }
 
 #[test]
-fn what_cannot_be_drawn_is_said_in_one_line() {
-    let folder = Folder::new();
-    let error = folder.error("sample --prefix zoë", 1);
-    let expected = "error: --prefix zoë: the character 'ë' (U+00EB)";
-    assert!(error.starts_with(expected), "{error}");
-    let error = folder.error("sample --prefix abcdef --max-length 3", 1);
-    assert!(
-        error.contains("is 3, that of its prefix 6; a shorter prefix"),
-        "{error}"
-    );
-    for (arguments, value) in [
-        ("sample --seed -1", "'-1'"),
-        ("sample --temperature 0", "'0'"),
-        ("sample --temperature nan", "'nan'"),
-        ("sample -n many", "'many'"),
-        ("sample --sampler best", "'best'"),
-        ("sample --smoothing -1", "'-1'"),
-        ("sample --boundary ab", "'ab'"),
-    ] {
-        let error = folder.error(arguments, 2);
-        assert!(error.contains(value), "{arguments}: {error}");
-        assert!(
-            !error.contains("found in string"),
-            "what would work: {error}"
-        );
-    }
-}
-
-#[test]
 fn a_closed_pipe_ends_quietly() {
     let folder = Folder::new();
     let mut child = folder

@@ -254,26 +254,6 @@ fn what_cannot_be_written_is_said_before_any_work() {
 }
 
 #[test]
-fn numbers_that_make_no_sense_are_named() {
-    let folder = Folder::new();
-    for (arguments, value) in [
-        ("train --lr nan", "'nan'"),
-        ("train --lr -1", "'-1'"),
-        ("train --epochs -1", "'-1'"),
-        ("train --seed -1", "'-1'"),
-        ("train --regularization inf", "'inf'"),
-        ("train --log-every 0", "'0'"),
-        ("train --threads 0", "'0'"),
-        ("train --device gpu", "'gpu'"),
-        ("train --rows some", "'some'"),
-    ] {
-        let error = folder.error(arguments, 2);
-        assert!(error.contains(value), "{arguments}: {error}");
-    }
-    assert!(folder.files().is_empty());
-}
-
-#[test]
 fn no_epochs_save_the_network_after_the_warm_up() {
     let folder = Folder::new();
     let document = folder.json("train --epochs 0 --json");

@@ -69,3 +69,25 @@ impl Count {
         Ok(results.flush()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::refusal;
+
+    #[test]
+    fn numbers_that_make_no_sense_are_named() {
+        for (arguments, value) in [
+            ("count --top -1", "'-1'"),
+            ("count --top many", "'many'"),
+            ("heatmap out.png --size abc", "'abc'"),
+            ("sample --max-length 0", "'0'"),
+            ("count --threads 0", "'0'"),
+        ] {
+            let error = refusal(arguments, 2);
+            assert!(
+                error.contains(value) && error.contains("a whole number from"),
+                "{error}"
+            );
+        }
+    }
+}

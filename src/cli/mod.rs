@@ -24,6 +24,8 @@ mod score;
 mod train;
 mod typed;
 
+use std::ffi::OsString;
+
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use makemore_tch::libtorch::threads::Threads;
 
@@ -76,9 +78,11 @@ enum Command {
     Completions(completions::Completions),
 }
 
-/// Parses the command line.
-pub fn parse() -> Result<Arguments, clap::Error> {
-    let matches = Arguments::command().try_get_matches()?;
+/// Parses a command line, whose first word is the program.
+pub fn parse(
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Arguments, clap::Error> {
+    let matches = Arguments::command().try_get_matches_from(words)?;
     let mut arguments = Arguments::from_arg_matches(&matches)
         .map_err(|error| error.format(&mut Arguments::command()))?;
     if let (Command::Train(train), Some((_, typed))) =
@@ -110,4 +114,87 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Completions(completions) => completions.run(Arguments::command())?,
     }
     Ok(0)
+}
+
+/// The one line of error of a command that is refused with a status before it does anything.
+#[cfg(test)]
+fn refusal(arguments: &str, status: u8) -> String {
+    let words = ["makemore-tch"].into_iter();
+    let (line, its) = match parse(words.chain(arguments.split_whitespace())) {
+        Ok(parsed) => match run(parsed) {
+            Ok(status) => panic!("{arguments}: ended with {status}"),
+            Err(error) => (report::line(&error), 1),
+        },
+        Err(fault) => (report::usage_line(&fault), 2),
+    };
+    assert_eq!(its, status, "{arguments}: {line}");
+    assert!(line.starts_with("error: "), "{line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use makemore_tch::models::KINDS;
+
+    /// The help of a command.
+    fn help(command: &str) -> String {
+        let words = ["makemore-tch", command, "--help"];
+        let words = words.into_iter().filter(|word| !word.is_empty());
+        parse(words).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_typed_wrong_gets_one_line() {
+        for (arguments, expected) in [
+            (
+                "count towns",
+                "unexpected argument 'towns' found; --help shows how it is used",
+            ),
+            // Tips once followed without a sign between.
+            (
+                "train --splt 80,10,10",
+                "found; a similar argument exists: '--split'; --help shows how it is used",
+            ),
+            ("heatmap", "required arguments were not provided"),
+            ("sample --plain --json", "cannot be used with"),
+            ("paint", "unrecognized subcommand 'paint'"),
+            (
+                "score --data missing.txt good",
+                "words to score stand before --data or after --",
+            ),
+        ] {
+            let status = if arguments.starts_with("score") { 1 } else { 2 };
+            let error = refusal(arguments, status);
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_shows_an_example() {
+        let all = help("");
+        assert!(all.contains("Examples:"));
+        let (_, commands) = all.split_once("Commands:\n").unwrap();
+        let commands = commands.lines().take_while(|line| !line.is_empty());
+        let commands = commands.filter_map(|line| line.split_whitespace().next());
+        let commands: Vec<&str> = commands.filter(|&command| command != "help").collect();
+        assert!(commands.len() >= 9, "{commands:?}");
+        for command in commands {
+            let help = help(command);
+            assert!(help.contains("Example"), "{command}");
+            assert!(
+                help.contains(&format!("  makemore-tch {command}")),
+                "{command}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_help_of_train_has_every_kind() {
+        let help = help("train");
+        for kind in KINDS {
+            assert!(help.contains(&format!("- {}:", kind.name())), "{help}");
+        }
+    }
 }

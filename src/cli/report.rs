@@ -15,12 +15,20 @@ const USAGE: u8 = 2;
 
 /// Prints a command's error to standard error and returns the exit status.
 pub fn report(result: anyhow::Result<u8>) -> u8 {
-    let error = match result {
-        Ok(status) => return status,
+    match result {
+        Ok(status) => status,
         // A closed pipe (`… | head`) is success, as for other Unix programs.
-        Err(error) if is_closed_pipe(&error) => return 0,
-        Err(error) => error,
-    };
+        Err(error) if is_closed_pipe(&error) => 0,
+        Err(error) => {
+            // Standard error may be closed too.
+            let _ = writeln!(io::stderr(), "{}", line(&error));
+            1
+        }
+    }
+}
+
+/// An error with its hint in one line.
+pub fn line(error: &anyhow::Error) -> String {
     let hint = error.downcast_ref().and_then(hint);
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
     // Only standard output is not named where writing fails.
@@ -30,10 +38,8 @@ pub fn report(result: anyhow::Result<u8>) -> u8 {
     } else {
         ""
     };
-    let message = visible(&format!("{written}{error:#}{hint}"));
-    // Standard error may be closed too.
-    let _ = writeln!(io::stderr(), "error: {message}");
-    1
+    let message = format!("error: {written}{error:#}{hint}");
+    visible(&message)
 }
 
 /// Prints the fault of a command line in one line, or the help that it asks for, and returns the exit
@@ -43,13 +49,19 @@ pub fn explain(error: &clap::Error) -> u8 {
         let printed = error.print().and_then(|()| io::stdout().flush());
         return report(printed.map(|()| 0).map_err(anyhow::Error::from));
     }
+    // No command is named, and the help lists them.
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+    } else {
+        let _ = writeln!(io::stderr(), "{}", usage_line(error));
+    }
+    USAGE
+}
+
+/// The fault of a command line in one line.
+pub fn usage_line(error: &clap::Error) -> String {
     let message = error.render().to_string();
     let line = match error.kind() {
-        // No command is named, and the help lists them.
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = error.print();
-            return USAGE;
-        }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             message.split("\n\n").next().unwrap_or_default().to_owned()
         }
@@ -60,8 +72,7 @@ pub fn explain(error: &clap::Error) -> u8 {
         }
     };
     let words: Vec<&str> = line.split_whitespace().collect();
-    let _ = writeln!(io::stderr(), "{}", visible(&words.join(" ")));
-    USAGE
+    visible(&words.join(" "))
 }
 
 /// A hint for a command line that is not understood.

@@ -287,3 +287,36 @@ fn check_model(file: &ModelFile, data: &Counted, context: Context) -> anyhow::Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::refusal;
+
+    #[test]
+    fn what_cannot_be_drawn_is_said_in_one_line() {
+        let error = refusal("sample --prefix zoë", 1);
+        let expected = "error: --prefix zoë: the character 'ë' (U+00EB)";
+        assert!(error.starts_with(expected), "{error}");
+        let error = refusal("sample --prefix abcdef --max-length 3", 1);
+        assert!(
+            error.contains("is 3, that of its prefix 6; a shorter prefix"),
+            "{error}"
+        );
+        for (arguments, value) in [
+            ("sample --seed -1", "'-1'"),
+            ("sample --temperature 0", "'0'"),
+            ("sample --temperature nan", "'nan'"),
+            ("sample -n many", "'many'"),
+            ("sample --sampler best", "'best'"),
+            ("sample --smoothing -1", "'-1'"),
+            ("sample --boundary ab", "'ab'"),
+        ] {
+            let error = refusal(arguments, 2);
+            assert!(error.contains(value), "{arguments}: {error}");
+            assert!(
+                !error.contains("found in string"),
+                "what would work: {error}"
+            );
+        }
+    }
+}

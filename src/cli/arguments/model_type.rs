@@ -162,7 +162,10 @@ mod tests {
     use clap::{Args, Command};
 
     use super::*;
+    use makemore_tch::models::KINDS;
+
     use crate::cli::arguments::train::Train;
+    use crate::cli::refusal;
 
     #[test]
     fn every_argument_of_the_table_is_one_of_train() {
@@ -172,6 +175,23 @@ mod tests {
                 train.get_arguments().any(|other| other.get_id() == id),
                 "{id}"
             );
+        }
+    }
+
+    /// A size of another kind would be ignored in silence.
+    #[test]
+    fn sizes_that_a_kind_does_not_have_are_refused_by_name() {
+        let sizes = ["n_embd", "n_embd2", "n_layer", "n_head", "block_size"];
+        for kind in KINDS {
+            for size in sizes {
+                if kind.sizes().contains(&size) {
+                    continue;
+                }
+                let flag = format!("--{}", size.replace('_', "-"));
+                let error = refusal(&format!("train --type {} {flag} 2", kind.name()), 1);
+                let expected = format!("{flag} is not of --type {}, but of ", kind.name());
+                assert!(error.contains(&expected), "{error}");
+            }
         }
     }
 }

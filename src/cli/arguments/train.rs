@@ -237,3 +237,130 @@ impl Train {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::cli::refusal;
+
+    #[test]
+    fn numbers_that_make_no_sense_are_named() {
+        for (arguments, value) in [
+            ("train --lr nan", "'nan'"),
+            ("train --lr -1", "'-1'"),
+            ("train --epochs -1", "'-1'"),
+            ("train --seed -1", "'-1'"),
+            ("train --regularization inf", "'inf'"),
+            ("train --log-every 0", "'0'"),
+            ("train --threads 0", "'0'"),
+            ("train --device gpu", "'gpu'"),
+            ("train --rows some", "'some'"),
+        ] {
+            let error = refusal(arguments, 2);
+            assert!(error.contains(value), "{arguments}: {error}");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_by_name() {
+        for (arguments, says) in [
+            ("--order 0", "--order"),
+            ("--order 17", "--order"),
+            ("--smoothing good-turing", "kneser-ney, witten-bell"),
+            ("--smoothing -1", "--smoothing"),
+            ("--memory much", "--memory"),
+        ] {
+            let error = refusal(&format!("train --type ngram {arguments}"), 2);
+            assert!(error.contains(says), "{arguments}: {error}");
+        }
+        for (arguments, says) in [
+            ("--resume makemore.safetensors", "is counted"),
+            ("--epochs 3", "--epochs"),
+            ("--lr 1", "--lr"),
+            ("--metrics losses.csv", "--metrics"),
+            ("--out names.arpa", "export names.arpa"),
+        ] {
+            let error = refusal(&format!("train --type ngram {arguments}"), 1);
+            assert!(error.contains(says), "{arguments}: {error}");
+        }
+    }
+
+    #[test]
+    fn parts_that_would_be_empty_and_splits_that_are_none_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("few.txt");
+        fs::write(&list, "emma\nolivia\n").unwrap();
+        let list = list.display();
+        let error = refusal(
+            &format!("train --type ngram --data {list} --split 90,5,5"),
+            1,
+        );
+        assert!(
+            error.contains(&format!(
+                "leaves the dev part of {list} without words (2 in all)"
+            )),
+            "{error}"
+        );
+        for (split, says) in [
+            ("50,60,10", "add up to 100"),
+            ("0,50,50", "above 0"),
+            ("80,20", "three whole percentages"),
+            ("a,b,c", "three whole percentages"),
+        ] {
+            let error = refusal(&format!("train --type ngram --split {split}"), 2);
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_by_name() {
+        for (arguments, says) in [
+            (
+                "--type gru --order 3",
+                "--order is not of --type gru, but of bigram, ngram",
+            ),
+            (
+                "--type gru --resume none.safetensors",
+                "cannot read none.safetensors",
+            ),
+            (
+                "--minutes 1",
+                "--minutes is not of --type bigram, but of lookup, mlp",
+            ),
+            (
+                "--type ngram --tensorboard runs",
+                "--tensorboard is not of --type ngram",
+            ),
+            (
+                "--type gru --block-size 3",
+                "too short for the longest word",
+            ),
+            ("--type transformer --n-head 3", "64, for 3 heads"),
+            ("--n-embd 8", "--n-embd is not of --type bigram"),
+            (
+                "--type ngram --preset makemore",
+                "--preset is not of --type ngram",
+            ),
+            (
+                "--batchnorm",
+                "--batchnorm is not of --type bigram, but of mlp",
+            ),
+            (
+                "--type wavenet --batchnorm",
+                "--batchnorm is not of --type wavenet, but of mlp",
+            ),
+            (
+                "--type wavenet --block-size 12",
+                "the block size is 12, whose characters are joined two by two; 2, 4, 8, 16, 32 or 64",
+            ),
+            ("--type wavenet --block-size 1", "the block size is 1, "),
+            ("--type wavenet --block-size 128", "the block size is 128, "),
+        ] {
+            let error = refusal(&format!("train {arguments}"), 1);
+            assert!(error.contains(says), "{arguments}: {error}");
+        }
+        let error = refusal("train --type gru --n-embd2 99999999", 2);
+        assert!(error.contains("--n-embd2"), "{error}");
+    }
+}

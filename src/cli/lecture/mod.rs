@@ -155,3 +155,33 @@ fn prepare(lecture: lectures::Lecture, rows: Rows, context: Context) -> anyhow::
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::refusal;
+
+    #[test]
+    fn what_makes_no_sense_gets_one_line() {
+        for (arguments, status, expected) in [
+            ("lecture 6", 2, "one of them or all would work"),
+            (
+                "lecture 3 --steps 0",
+                2,
+                "a whole number from 1 to 200000 would work",
+            ),
+            ("lecture 3 --quick --steps 5", 2, "cannot be used with"),
+            (
+                "lecture 3 --plots Cargo.toml",
+                1,
+                "Cargo.toml: is a file; --plots takes a folder",
+            ),
+            ("lecture --plots new", 1, "--plots is of lectures 2 to 5"),
+            ("lecture 1 --quick", 1, "--quick is of lectures 2 to 5"),
+            ("lecture 2 --rows all", 1, "--rows is of lecture 1"),
+            ("lecture --data Cargo.toml", 1, "leave --data out"),
+        ] {
+            let error = refusal(arguments, status);
+            assert!(error.contains(expected), "{arguments}: {error}");
+        }
+    }
+}
