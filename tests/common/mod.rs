@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod schemas;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
@@ -90,9 +92,11 @@ impl Folder {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The one JSON document that a successful run prints.
+    /// The one JSON document that a successful run prints, which is as its schema describes.
     pub fn json(&self, arguments: &str) -> Value {
-        serde_json::from_str(&self.stdout(arguments)).unwrap()
+        let document = serde_json::from_str(&self.stdout(arguments)).unwrap();
+        schemas::check(arguments, &document);
+        document
     }
 
     /// The one line of error of a run that fails with a status; nothing else is printed.
