@@ -56,7 +56,7 @@ fn batches() -> Vec<Vec<Vec<usize>>> {
 
 fn tokens(words: &[Vec<usize>]) -> Tokens {
     let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
-    Tokens::of_words(&words, Device::Cpu).unwrap()
+    Tokens::of_words(&words, Device::Cpu)
 }
 
 /// Trains as makemore.py did, and compares every loss, and the logits at the end.
@@ -290,7 +290,7 @@ fn running_statistics_are_learned_in_training_alone() {
             let buffers = network.buffers().into_iter();
             buffers.map(|(_, buffer)| buffer.copy()).collect()
         };
-        let batch = || Tokens::of_words(&words, Device::Cpu).unwrap();
+        let batch = || Tokens::of_words(&words, Device::Cpu);
         let new = running();
         let loss = nll(&network, &batch()).unwrap().double_value(&[]);
         network.probabilities(&words).unwrap();
@@ -309,7 +309,7 @@ fn running_statistics_are_learned_in_training_alone() {
         let learned = nll(&network, &batch()).unwrap().double_value(&[]);
         assert!((losses[0] - learned).abs() < 1e-3, "{config:?}: {learned}");
         // One token alone has no variance.
-        let alone = Tokens::of(&[&[0]], Device::Cpu).unwrap();
+        let alone = Tokens::of(&[&[0]], Device::Cpu);
         let logits = network.logits(&alone.for_training(None)).unwrap();
         assert!(bool::try_from(logits.isfinite().all()).unwrap());
     }
@@ -367,11 +367,11 @@ fn sizes_out_of_range_are_refused() {
 fn the_loss_is_the_mean_of_the_words_characters() {
     let network = Network::new(vocabulary(), Config::new(&Lstm, SIZES), 3, Device::Cpu).unwrap();
     let words: [&[usize]; 2] = [&[5, 13, 13, 1], &[26]];
-    let loss = nll(&network, &Tokens::of_words(&words, Device::Cpu).unwrap()).unwrap();
+    let loss = nll(&network, &Tokens::of_words(&words, Device::Cpu)).unwrap();
     let p = network.probabilities(&words).unwrap();
     let mean = p.iter().map(|p| -f64::from(*p).ln()).sum::<f64>() / p.len() as f64;
     assert!((loss.double_value(&[]) - mean).abs() < 1e-5);
-    let tokens = &Tokens::of_words(&words, Device::Cpu).unwrap();
+    let tokens = &Tokens::of_words(&words, Device::Cpu);
     assert_eq!((tokens.words, tokens.length), (2, 5));
 }
 

@@ -178,7 +178,7 @@ impl Model {
             Self::Network(trained) => {
                 let every: Vec<i64> = Vec::try_from(every.f_view([-1])?)?;
                 let every: Vec<&[i64]> = every.chunks(1).collect();
-                let tokens = Tokens::of(&every, Device::Cpu)?;
+                let tokens = Tokens::of(&every, Device::Cpu);
                 trained.network.logits(&tokens).map(Some)
             }
             Self::Ngram(_) => Ok(None),

@@ -153,7 +153,7 @@ impl Network {
         let every: Vec<i64> = (0..self.vocabulary.len() as i64).collect();
         let words: Vec<&[i64]> = every.chunks(self.block_size).collect();
         let are_finite = tch::no_grad(|| -> Result<_> {
-            let tokens = Tokens::of(&words, self.device)?;
+            let tokens = Tokens::of(&words, self.device);
             Ok(self.logits(&tokens)?.f_isfinite()?.f_all()?)
         })?;
         match bool::try_from(are_finite)? {
@@ -185,7 +185,7 @@ impl Network {
             lengths.push(read.len());
         }
         let p = tch::no_grad(|| -> Result<_> {
-            let tokens = Tokens::joined(tokens, lengths, self.device)?;
+            let tokens = Tokens::joined(tokens, lengths, self.device);
             let asked = Tensor::f_from_slice(&asked)?.f_to_device(self.device)?;
             let next = Tensor::f_from_slice(&next)?.f_to_device(self.device)?;
             let logits = self.logits(&tokens)?.f_index_select(0, &asked)?; // [A, V]

@@ -199,7 +199,7 @@ pub(super) fn after(
         let (batch, further) = rest.split_at(config.words_at_once(v, lengths));
         rest = further;
         let logits = tch::no_grad(|| {
-            let tokens = Tokens::of(batch, device)?;
+            let tokens = Tokens::of(batch, device);
             tokens.last(&layers.logits(&tokens)?)
         })?;
         parts.push(probabilities(&logits)?);

@@ -1,6 +1,6 @@
 //! Words as networks read them: each from the start token on, side by side.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
@@ -21,10 +21,11 @@ pub struct Tokens {
     pub words: i64,
     /// `T`.
     pub length: i64,
-    /// The characters of all words, `[N]`, i64.
-    pub characters: Tensor,
-    /// The same on the CPU.
+    /// The characters of all words, one after the other, `[N]`.
     numbers: Vec<i64>,
+    /// The same on the device, once they are there.
+    characters: OnceCell<Tensor>,
+    device: Device,
     /// How many tokens each word has, `[B]`.
     lengths: Vec<usize>,
     /// Whether a network learns from them.
@@ -39,7 +40,7 @@ impl Tokens {
     const SHARED_ROW: usize = 32;
 
     /// Words by their indices, each after its start token.
-    pub fn of_words(words: &[&[usize]], device: Device) -> Result<Self> {
+    pub fn of_words(words: &[&[usize]], device: Device) -> Self {
         let mut numbers = Vec::new();
         for word in words {
             numbers.push(0);
@@ -50,29 +51,39 @@ impl Tokens {
     }
 
     /// Words of at least one token each.
-    pub fn of(words: &[&[i64]], device: Device) -> Result<Self> {
+    pub fn of(words: &[&[i64]], device: Device) -> Self {
         let lengths = words.iter().map(|word| word.len()).collect();
         Self::joined(words.concat(), lengths, device)
     }
 
     /// Words one after the other, with the number of tokens of each, at least one.
-    pub(crate) fn joined(numbers: Vec<i64>, lengths: Vec<usize>, device: Device) -> Result<Self> {
-        Ok(Self {
+    pub(crate) fn joined(numbers: Vec<i64>, lengths: Vec<usize>, device: Device) -> Self {
+        Self {
             words: lengths.len() as i64,
             length: lengths.iter().copied().max().unwrap_or(0) as i64,
-            characters: Tensor::f_from_slice(&numbers)?.f_to_device(device)?,
             numbers,
+            characters: OnceCell::new(),
+            device,
             lengths,
             are_learned: false,
             dropout: None,
-        })
+        }
+    }
+
+    /// The characters of all words, `[N]`, i64.
+    pub fn characters(&self) -> Result<&Tensor> {
+        if let Some(characters) = self.characters.get() {
+            return Ok(characters);
+        }
+        let characters = Tensor::f_from_slice(&self.numbers)?.f_to_device(self.device)?;
+        Ok(self.characters.get_or_init(|| characters))
     }
 
     /// The character after each token, or the end of its word, `[N]`, i64. Words begin with their
     /// start token then.
     pub fn targets(&self) -> Result<Tensor> {
         // The start token of the next word is the end token of this one.
-        Ok(self.characters.f_roll([-1], [0])?)
+        Ok(self.characters()?.f_roll([-1], [0])?)
     }
 
     /// The same for a network to learn from, which may leave out something.
@@ -259,11 +270,19 @@ impl Tokens {
         })
     }
 
-    /// Lists of numbers on the device, which are moved there together.
+    /// Lists of numbers on the device, which are moved there together, with the characters before the
+    /// first ones: a device waits for each transfer.
     fn upload<const LISTS: usize>(&self, lists: [&[i64]; LISTS]) -> Result<[Tensor; LISTS]> {
-        let all = Tensor::f_from_slice(&lists.concat())?;
-        let all = all.f_to_device(self.characters.device())?;
-        let (mut begin, mut parts) = (0, lists.map(|_| Tensor::new()));
+        let characters: &[i64] = match self.characters.get() {
+            Some(_) => &[],
+            None => &self.numbers,
+        };
+        let all = Tensor::f_from_slice(&[characters, &lists.concat()].concat())?;
+        let all = all.f_to_device(self.device)?;
+        let mut begin = characters.len() as i64;
+        let characters = all.f_narrow(0, 0, begin)?;
+        self.characters.get_or_init(|| characters);
+        let mut parts = lists.map(|_| Tensor::new());
         for (part, list) in parts.iter_mut().zip(lists) {
             *part = all.f_narrow(0, begin, list.len() as i64)?;
             begin += list.len() as i64;
@@ -415,6 +434,19 @@ fn lanes(numbers: &mut SplitMix, count: i64, device: Device) -> Result<Tensor> {
 mod tests {
     use super::*;
 
+    /// A step of the training waited for a GPU twice.
+    #[test]
+    fn the_characters_are_moved_to_the_device_with_the_first_layout() {
+        let tokens = Tokens::of(&[&[0, 5], &[0, 7, 8]], Device::Cpu);
+        let columns = tokens.columns().unwrap();
+        let characters = tokens.characters().unwrap();
+        let bytes = characters.numel() * size_of::<i64>();
+        let after = characters.data_ptr() as usize + bytes;
+        assert_eq!(columns.characters.data_ptr() as usize, after);
+        let targets = Vec::<i64>::try_from(tokens.targets().unwrap()).unwrap();
+        assert_eq!(targets, [5, 0, 7, 8, 0]);
+    }
+
     /// The share left out of 100,000 has a standard error of 0.0015.
     /// A share below a 65,536th once was 0.
     #[test]
@@ -428,7 +460,7 @@ mod tests {
     #[test]
     fn dropout_leaves_out_its_share_and_keeps_the_mean() {
         let dropped = |seed| {
-            let tokens = Tokens::of(&[&[0, 5]], Device::Cpu).unwrap();
+            let tokens = Tokens::of(&[&[0, 5]], Device::Cpu);
             let tokens = tokens.for_training(Dropout::new(0.35, seed));
             let x = Tensor::ones([100, 1000], (Kind::Float, Device::Cpu));
             [
@@ -451,14 +483,14 @@ mod tests {
     }
 
     fn three() -> Tokens {
-        Tokens::of(&[&[0, 5], &[0], &[0, 7, 8]], Device::Cpu).unwrap()
+        Tokens::of(&[&[0, 5], &[0], &[0, 7, 8]], Device::Cpu)
     }
 
     #[test]
     fn words_stand_in_a_row_and_in_a_grid() {
         let tokens = three();
         assert_eq!((tokens.words, tokens.length), (3, 3));
-        assert_eq!(numbers(&tokens.characters), [0, 5, 0, 0, 7, 8]);
+        assert_eq!(numbers(tokens.characters().unwrap()), [0, 5, 0, 0, 7, 8]);
         let grid = tokens.grid().unwrap();
         assert_eq!(numbers(&grid.characters), [0, 5, 0, 0, 0, 0, 0, 7, 8]);
         assert_eq!(numbers(&grid.positions), [0, 1, 0, 0, 0, 0, 0, 1, 2]);
@@ -505,7 +537,7 @@ mod tests {
     fn shared_rows_are_of_about_the_same_length() {
         let words: Vec<Vec<i64>> = (0..100).map(|word| vec![1; 2 + word % 11]).collect();
         let words: Vec<&[i64]> = words.iter().map(Vec::as_slice).collect();
-        let tokens = Tokens::of(&words, Device::Cpu).unwrap();
+        let tokens = Tokens::of(&words, Device::Cpu);
         let grid = tokens.shared_rows().unwrap();
         let [rows, length] = grid.characters.size()[..] else {
             panic!("not two dimensions");
@@ -513,12 +545,15 @@ mod tests {
         assert_eq!(rows, (tokens.numbers.len() as i64 + 31) / 32);
         assert!((32..=34).contains(&length), "{length}");
         let x = grid.characters.unsqueeze(2);
-        assert_eq!(grid.tokens(&x).unwrap().view([-1]), tokens.characters);
+        assert_eq!(
+            grid.tokens(&x).unwrap().view([-1]),
+            *tokens.characters().unwrap()
+        );
         // Padding sees itself.
         let diagonal = grid.mask.unwrap().diagonal(0, 1, 2);
         assert_eq!(diagonal.abs().max().double_value(&[]), 0.0);
         // A long word has a row of its own.
-        let tokens = Tokens::of(&[&[1; 40], &[2]], Device::Cpu).unwrap();
+        let tokens = Tokens::of(&[&[1; 40], &[2]], Device::Cpu);
         assert_eq!(tokens.shared_rows().unwrap().characters.size(), [2, 40]);
     }
 
@@ -529,7 +564,7 @@ mod tests {
             let mut words = vec![vec![1; 7]; 95];
             words.extend(vec![vec![2; longest]; 5]);
             let words: Vec<&[i64]> = words.iter().map(Vec::as_slice).collect();
-            let tokens = Tokens::of(&words, Device::Cpu).unwrap();
+            let tokens = Tokens::of(&words, Device::Cpu);
             let places = tokens.shared_rows().unwrap().characters.numel();
             let most = tokens.numbers.len() * 5 / 4;
             assert!(places <= most, "{longest}: {places} for {most}");
@@ -540,7 +575,7 @@ mod tests {
     fn words_of_about_the_same_length_have_a_row_each() {
         let words: Vec<Vec<i64>> = (0..100).map(|word| vec![1; 60 + word % 3]).collect();
         let words: Vec<&[i64]> = words.iter().map(Vec::as_slice).collect();
-        let tokens = Tokens::of(&words, Device::Cpu).unwrap();
+        let tokens = Tokens::of(&words, Device::Cpu);
         assert_eq!(tokens.shared_rows().unwrap().characters.size(), [100, 62]);
     }
 
@@ -562,7 +597,7 @@ mod tests {
 
     #[test]
     fn windows_begin_with_start_tokens() {
-        let tokens = Tokens::of(&[&[0, 5, 6], &[0]], Device::Cpu).unwrap();
+        let tokens = Tokens::of(&[&[0, 5, 6], &[0]], Device::Cpu);
         let windows = tokens.windows(2).unwrap();
         assert_eq!(windows.size(), [4, 2]);
         assert_eq!(numbers(&windows), [0, 0, 0, 5, 5, 6, 0, 0]);

@@ -169,7 +169,7 @@ impl Share {
         parameters: &[Tensor],
         options: &WordOptions,
     ) -> Result<Learned> {
-        let words = Tokens::joined(self.tokens, self.lengths, network.device())?;
+        let words = Tokens::joined(self.tokens, self.lengths, network.device());
         let words = words.for_training(Dropout::new(options.dropout, self.seed));
         // logits, loss = model(X, Y)
         let mut loss = nll(network, &words)?;

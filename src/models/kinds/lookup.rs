@@ -58,7 +58,7 @@ struct Logits(Tensor);
 
 impl Layers for Logits {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        Ok(self.0.f_index_select(0, &tokens.characters)?) // [N, V]
+        Ok(self.0.f_index_select(0, tokens.characters()?)?) // [N, V]
     }
 
     /// There is no state.

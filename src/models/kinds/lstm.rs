@@ -2,7 +2,7 @@
 //!
 //! Source: `torch.nn.LSTM`, of one layer.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
 use super::sizes::Sizes;
@@ -86,6 +86,31 @@ struct LstmLayers {
     sizes: Sizes,
 }
 
+impl LstmLayers {
+    /// The weights as the device wants them.
+    fn weights(&self) -> Result<Vec<Tensor>> {
+        match self.wte.device() {
+            Device::Cuda(_) => in_one_chunk(&self.weights),
+            _ => Ok(self.weights.iter().map(Tensor::shallow_clone).collect()),
+        }
+    }
+}
+
+/// Weights one after the other from the beginning of a piece of memory, as cuDNN takes them. It would
+/// copy others in each call, and warn of that.
+///
+/// Source: `torch.nn.LSTM.flatten_parameters`.
+fn in_one_chunk(weights: &[Tensor]) -> Result<Vec<Tensor>> {
+    let flat = weights.iter().map(|weight| Ok(weight.f_flatten(0, -1)?));
+    let chunk = Tensor::f_cat(&flat.collect::<Result<Vec<_>>>()?, 0)?;
+    let sizes = weights.iter().map(|weight| weight.numel() as i64);
+    let parts = chunk.f_split_with_sizes(sizes.collect::<Vec<_>>(), 0)?;
+    let parts = parts.iter().zip(weights);
+    parts
+        .map(|(part, weight)| Ok(part.f_view(weight.size().as_slice())?))
+        .collect()
+}
+
 impl Layers for LstmLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let grid = tokens.grid()?;
@@ -93,8 +118,8 @@ impl Layers for LstmLayers {
         let x = Tensor::f_embedding(&self.wte, &columns, -1, false, false)?; // [T, B, C]
         let shape = [1, tokens.words, self.sizes.n_embd2()];
         let state = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
-        let states = [&state, &state];
-        let weights: Vec<&Tensor> = self.weights.iter().collect();
+        let states = [state.shallow_clone(), state];
+        let weights = self.weights()?;
         let (out, ..) = x.f_lstm(&states, &weights, true, 1, 0.0, true, false, false)?; // [T, B, H]
         let states = grid.tokens(&out.f_transpose(0, 1)?)?; // [N, H]
         self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
@@ -115,8 +140,7 @@ impl Layers for LstmLayers {
                 [zeros.shallow_clone(), zeros]
             }
         };
-        let states: Vec<&Tensor> = states.iter().collect();
-        let weights: Vec<&Tensor> = self.weights.iter().collect();
+        let weights = self.weights()?;
         let (out, h, c) = x.f_lstm(&states, &weights, true, 1, 0.0, false, false, false)?;
         Ok(Advanced {
             logits: self.lm_head.forward(&out.f_get(0)?)?,
@@ -126,5 +150,43 @@ impl Layers for LstmLayers {
 
     fn state_numbers(&self) -> usize {
         2 * self.sizes.n_embd2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Kind;
+
+    use super::*;
+
+    /// cuDNN copied four weights in each call, since they lay among the other parameters.
+    #[test]
+    fn weights_of_one_chunk_lie_one_after_the_other_and_pass_gradients_on() {
+        let float = (Kind::Float, Device::Cpu);
+        let shapes: [&[i64]; 4] = [&[8, 3], &[8, 2], &[8], &[8]];
+        let weights = shapes.map(|shape| Tensor::randn(shape, float).set_requires_grad(true));
+        let chunk = in_one_chunk(&weights).unwrap();
+        let mut place = chunk[0].data_ptr() as usize;
+        for (part, weight) in chunk.iter().zip(&weights) {
+            assert_eq!(part, weight);
+            assert_eq!(part.data_ptr() as usize, place);
+            place += weight.numel() * size_of::<f32>();
+        }
+        let of = |weights: &[Tensor]| {
+            let (x, state) = (
+                Tensor::ones([4, 5, 3], float),
+                Tensor::zeros([1, 5, 2], float),
+            );
+            let states = [state.shallow_clone(), state];
+            let (out, ..) = x.lstm(&states, weights, true, 1, 0.0, true, false, false);
+            (out.shallow_clone(), out.sum(Kind::Float))
+        };
+        let ((one, sum), (other, other_sum)) = (of(&chunk), of(&weights));
+        assert_eq!(one, other);
+        let gradients = Tensor::run_backward(&[sum], &weights, false, false);
+        assert_eq!(
+            gradients,
+            Tensor::run_backward(&[other_sum], &weights, false, false)
+        );
     }
 }

@@ -122,7 +122,7 @@ impl MlpLayers {
             let (begin, length) = (word.start as i64, word.len() as i64);
             for (table, distance) in tables.iter().zip(0..length).skip(NEAR) {
                 let (words, rest) = (begin + distance, length - distance);
-                let before = tokens.characters.f_narrow(0, begin, rest)?;
+                let before = tokens.characters()?.f_narrow(0, begin, rest)?;
                 let terms = table.f_index_select(0, &before)?; // [rest, H]
                 let _added = sums.f_narrow(0, words, rest)?.f_add_(&terms)?;
             }

@@ -53,7 +53,7 @@ impl ToyLayers {
 
 impl Layers for ToyLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        self.forward(&tokens.characters)
+        self.forward(tokens.characters()?)
     }
 
     fn step(
