@@ -1,4 +1,4 @@
-//! Lecture 4: every gradient of the network derived by hand.
+//! Lecture 4: backpropagation by hand.
 //!
 //! Source: makemore_part4_backprop.ipynb.
 
@@ -25,14 +25,14 @@ pub(super) const PICTURES: [&str; 1] = ["lecture-4-logit-gradients"];
 /// The seed of parameters and batches.
 const SEED: u64 = 2_147_483_647;
 
-/// The losses of the training by hand.
+/// The published losses of exercise 4, every 10,000 steps.
 const LOSSES: &str = "3.7805 2.1775 2.3957 2.5032 2.0065 2.3873 2.3378 2.0640 2.3497 2.1093 \
                       1.9132 2.2229 1.9912 2.4441 2.3198 2.1857 2.0296 1.8391 2.0436 1.9200";
 
 const NAMES: &str = "carmahzamille khi mreigeet khalaysie mahnen delynn jareen nellara chaiiv kaleigh \
                      ham joce quinn shoison jadiquintero dearyxi jace pinsley dae iia";
 
-/// The seed of gain and bias, which the lecture draws from no seed.
+/// Our seed of gain and bias, which the lecture draws without a seed.
 const SEED_OF_GAIN: u64 = 420;
 
 const UNSEEDED: &str = "the lecture draws gain and bias from no seed";
@@ -40,19 +40,20 @@ const UNSEEDED: &str = "the lecture draws gain and bias from no seed";
 /// The number of characters in a context.
 const BLOCK_SIZE: usize = 3;
 
-/// Keeps the root of the variance from 0.
+/// Keeps the root of the variance above 0.
 const EPS: f64 = 1e-5;
 
-/// A hidden layer of `H` with batch normalisation, trained by gradients that are derived by hand.
+/// The MLP of lecture 3 with a hidden layer of `H` and gradients derived by hand.
 struct ByHand {
-    /// `C [27, 10]`, `W1 [30, H]`, `b1 [H]`, `W2 [H, 27]`, `b2 [27]`, gain `[1, H]` and bias `[1, H]`.
+    /// `C [27, 10]`, `W1 [30, H]`, `b1 [H]`, `W2 [H, 27]`, `b2 [27]`, `bngain [1, H]`, `bnbias [1, H]`.
     parameters: [Tensor; 7],
-    /// The mean and the variance at inference, `[1, H]` each.
+    /// `bnmean` and `bnvar` for inference, `[1, H]` each.
     statistics: [Tensor; 2],
 }
 
 impl ByHand {
-    /// No parameter is 0, which would hide mistakes.
+    /// A network and the generator of its batches. As in the lecture no parameter is 0 at first: zeros
+    /// could hide mistakes in the gradients.
     fn new(h: i64, device: Device) -> Result<(Self, Generator)> {
         let mut generator = Generator::seeded(SEED_OF_GAIN)?;
         let gain = generator.randn(&[1, h])?.f_mul_scalar(0.1)?;
@@ -81,7 +82,8 @@ impl ByHand {
         Ok((network, generator))
     }
 
-    /// `[N, 3]` to `emb [N, 3, 10]`, `embcat [N, 30]` and `hprebn [N, H]`.
+    /// The forward pass up to batch normalisation: `[N, 3]` to `emb [N, 3, 10]`, `embcat [N, 30]` and
+    /// `hprebn [N, H]`.
     fn hidden(&self, x: &Tensor) -> Result<[Tensor; 3]> {
         let [c, w1, b1, ..] = &self.parameters;
         // emb = C[Xb]
@@ -93,7 +95,7 @@ impl ByHand {
         Ok([emb, embcat, hprebn])
     }
 
-    /// Takes the statistics of all training examples, `[N, 3]`, for inference.
+    /// Sets the mean and the variance for inference to those of all training examples, `[N, 3]`.
     fn calibrate(&mut self, x: &Tensor) -> Result<()> {
         let [_, _, hprebn] = tch::no_grad(|| self.hidden(x))?;
         self.statistics = mean_and_variance(&hprebn)?;
@@ -115,7 +117,7 @@ impl Module for ByHand {
         &mut self.parameters
     }
 
-    /// The forward pass at inference; in training [`ByHand::gradients`] goes forward and backward.
+    /// The forward pass for inference; training uses [`ByHand::gradients`].
     fn forward(&self, x: &Tensor, _: &mut Mode) -> Result<Tensor> {
         let [_, _, _, w2, b2, bngain, bnbias] = &self.parameters;
         let [bnmean, bnvar] = &self.statistics;
@@ -160,9 +162,9 @@ fn row_sums(x: &Tensor) -> Result<Tensor> {
 /// A tensor of the forward pass with its name, and its gradient by hand.
 type Derived = (&'static str, Tensor, Tensor);
 
-/// Exercise 1: the loss of targets, `[N, 1]`, after contexts, `[N, 3]`, in pieces that are small enough
-/// to go back through one at a time, and their gradients.
-// Long: every line of the notebook's forward and backward pass, whose tensors share their names.
+/// Exercise 1: the forward pass in small steps, and the gradient of each by hand. Contexts are
+/// `[N, 3]`, targets `[N, 1]`. Tensors have the notebook's names; `dx` is the gradient of `x`.
+// Long: every line of the notebook's forward and backward pass.
 fn step_by_step(network: &ByHand, xb: &Tensor, ys: &Tensor) -> Result<(Tensor, Vec<Derived>)> {
     let [c, w1, b1, w2, b2, bngain, bnbias] = &network.parameters;
     let n = BATCH as f64;
@@ -253,7 +255,7 @@ fn step_by_step(network: &ByHand, xb: &Tensor, ys: &Tensor) -> Result<(Tensor, V
     Ok((loss, by_hand))
 }
 
-/// The largest difference of two tensors.
+/// The largest absolute difference between the numbers of two tensors.
 fn largest(one: &Tensor, other: &Tensor) -> Result<f64> {
     Ok(one.f_sub(other)?.f_abs()?.f_max()?.f_double_value(&[])?)
 }
@@ -286,7 +288,7 @@ fn exercises(stage: &mut Stage, splits: &Splits) -> Result<()> {
          is the largest difference from autograd's.",
         figures.collect::<Result<_>>()?,
     ))?;
-    // Each tensor with its gradient by autograd.
+    // Tensors of exercise 1 that the others need, each with its gradient by autograd.
     let [logits, hpreact, hprebn, bnvar_inv, bnraw] =
         ["logits", "hpreact", "hprebn", "bnvar_inv", "bnraw"].map(|wanted| {
             let place = by_hand.iter().position(|(name, ..)| *name == wanted);
@@ -312,7 +314,7 @@ fn exercises(stage: &mut Stage, splits: &Splits) -> Result<()> {
     ))
 }
 
-/// Cross-entropy of logits and its gradient in one go, beside the loss and autograd's gradient.
+/// Exercise 2: cross-entropy and its gradient in one go, compared with exercise 1 and autograd.
 fn exercise_2(
     stage: &mut Stage,
     splits: &Splits,
@@ -345,14 +347,17 @@ fn exercise_2(
     ))
 }
 
-/// The gradient of an embedding `c` by that of its output at `x`: each character's are added.
+/// The gradient of the embedding `c`, `[27, 10]`, from that of its output at `x`, `[N, 3, 10]`: the
+/// gradients of each character are added.
 fn of_embedding(c: &Tensor, x: &Tensor, demb: &Tensor) -> Result<Tensor> {
+    // for k in range(Xb.shape[0]): for j in range(Xb.shape[1]): dC[Xb[k,j]] += demb[k,j]
+    // The same, faster:
     let rows = demb.f_view([-1, 10])?;
     Ok(c.f_zeros_like()?
         .f_index_add(0, &x.f_reshape([-1])?, &rows)?)
 }
 
-/// The gradient of logits, `[N, V]`, by targets, `[N, 1]`.
+/// The gradient of cross-entropy with respect to logits, `[N, V]`; targets are `[N, 1]`.
 fn of_cross_entropy(logits: &Tensor, ys: &Tensor) -> Result<Tensor> {
     let n = logits.size()[0] as f64;
     // dlogits = F.softmax(logits, 1)
@@ -363,8 +368,8 @@ fn of_cross_entropy(logits: &Tensor, ys: &Tensor) -> Result<Tensor> {
     Ok(probs.f_scatter_add(1, ys, &minus_ones)?.f_div_scalar(n)?)
 }
 
-/// The gradient of batch normalisation's input, `[N, H]`, by that of its output; gain and the
-/// inverse deviation are `[1, H]`, and `bnraw` is what was normalised, `[N, H]`.
+/// The gradient of the input of batch normalisation, `[N, H]`, from that of its output, `[N, H]`.
+/// `bngain` and `bnvar_inv` are `[1, H]`; `bnraw`, `[N, H]`, is the output before gain and bias.
 fn of_batch_norm(
     dhpreact: &Tensor,
     bngain: &Tensor,
@@ -380,7 +385,7 @@ fn of_batch_norm(
     Ok(bngain.f_mul(bnvar_inv)?.f_div_scalar(n)?.f_mul(&inner)?)
 }
 
-/// Exercise 4: training with these gradients.
+/// Exercise 4: training by these gradients.
 fn training(stage: &mut Stage, splits: &Splits) -> Result<()> {
     let device = stage.options.device;
     let (mut network, mut generator) = ByHand::new(200, device)?;
@@ -410,7 +415,7 @@ fn training(stage: &mut Stage, splits: &Splits) -> Result<()> {
 }
 
 impl ByHand {
-    /// The loss of a batch, and the gradients of the parameters.
+    /// The loss of a batch, a scalar, and the gradients of the parameters.
     fn gradients(&self, x: &Tensor, y: &Tensor) -> Result<(Tensor, [Tensor; 7])> {
         let [c, w1, _, w2, b2, bngain, bnbias] = &self.parameters;
         // Forward.

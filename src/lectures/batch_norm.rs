@@ -1,4 +1,4 @@
-//! Lecture 3: batch normalisation, and how healthy activations and gradients look.
+//! Lecture 3: batch normalisation, and the statistics of activations and gradients.
 //!
 //! Source: makemore_part3_bn.ipynb; Ioffe and Szegedy, *Batch normalization*, 2015.
 
@@ -42,11 +42,11 @@ const LOSSES: &str = "3.3239 2.0322 2.5675 2.0125 2.2446 1.8897 2.0785 2.3681 2.
 /// The steps of the deep network.
 const DEEP_STEPS: u64 = 1001;
 
-/// The layers of our network before the first one of the notebook's list.
+/// Our network has so many layers before the first one of the notebook's list.
 const BEFORE: usize = 2;
 
-/// The outputs of its tanh layers: the layer, their mean, standard deviation, and the share of those
-/// above 0.97 or below -0.97 in percent; and the standard deviation of their gradients.
+/// The published figures of its tanh layers: the layer's place; the mean, the standard deviation and
+/// the percentage above 0.97 or below -0.97 of its outputs; the standard deviation of their gradients.
 const TANHS: [(usize, [&str; 3], &str); 5] = [
     (2, ["-0.00", "0.63", "2.78"], "2.640702e-03"),
     (5, ["+0.00", "0.64", "2.56"], "2.245584e-03"),
@@ -55,8 +55,8 @@ const TANHS: [(usize, [&str; 3], &str); 5] = [
     (14, ["+0.00", "0.65", "1.88"], "1.952382e-03"),
 ];
 
-/// Its matrices: the place among the parameters, the mean and the standard deviation of the gradient,
-/// and the ratio of that to the standard deviation of the weights.
+/// The published figures of its matrices: the place among the parameters; the mean and the standard
+/// deviation of the gradient, and the latter divided by the standard deviation of the weights.
 const WEIGHTS: [(usize, [&str; 3]); 7] = [
     (0, ["+0.000000", "8.020534e-03", "8.012630e-03"]),
     (1, ["+0.000246", "9.241077e-03", "4.881091e-02"]),
@@ -83,9 +83,9 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     six_layers(stage, &splits)
 }
 
-/// The MLP of lecture 2 with batch normalisation written into it.
+/// The MLP of lecture 2 with batch normalisation in its forward pass.
 struct Shallow {
-    /// `C [27, 10]`, `W1 [30, 200]`, `W2 [200, 27]`, `b2 [27]`, gain `[200]` and bias `[200]`.
+    /// `C [27, 10]`, `W1 [30, 200]`, `W2 [200, 27]`, `b2 [27]`, `bngain [200]`, `bnbias [200]`.
     parameters: [Tensor; 6],
     /// `[200]` each.
     running_mean: Tensor,
@@ -176,7 +176,7 @@ fn one_hidden_layer(stage: &mut Stage, splits: &Splits) -> Result<()> {
     published.show(stage, splits, (run, generator), &network, figures)
 }
 
-/// `torch.randn`, to differentiate by.
+/// `torch.randn(shape)`, on a device, with gradients.
 fn randn(generator: &mut Generator, shape: &[i64], device: Device) -> Result<Tensor> {
     learned(&generator.randn(shape)?, device)
 }
@@ -189,7 +189,7 @@ fn std(x: &Tensor) -> Result<f64> {
     Ok(x.f_std(true)?.f_double_value(&[])?)
 }
 
-/// Standard deviations, each with its name and the published figure.
+/// The standard deviations of tensors, each with the tensor's name and the published figure.
 fn stds(tolerance: Tolerance, tensors: &[(&Tensor, &str, &str)]) -> Result<Vec<Figure>> {
     let figures = tensors.iter().map(|&(tensor, name, published)| {
         let name = format!("std of {name}");
@@ -251,8 +251,8 @@ fn normalised_layer(stage: &mut Stage) -> Result<()> {
     ))
 }
 
-/// Six linear layers, each normalised, with tanh between them. The last gain is a tenth, which makes
-/// the network less confident; `[N, 3]`, i64, to `[N, 27]`.
+/// Six linear layers, each with batch normalisation, and tanh between them: `[N, 3]`, i64, to
+/// `[N, 27]`. The last gain is multiplied by 0.1, so that the first logits are close to each other.
 fn six_layers_of(generator: &mut Generator, device: Device) -> Result<Sequential> {
     // C = torch.randn((vocab_size, n_embd))
     // x = emb.view(emb.shape[0], -1)
@@ -280,7 +280,8 @@ struct Deep {
     tanhs: Vec<Tensor>,
     /// The gradients of the parameters in the last step, and then those of `tanhs`.
     gradients: Vec<Tensor>,
-    /// The decimal logarithm of update / data for each matrix and step; none without a picture.
+    /// The update-to-data ratios of each matrix and step, as decimal logarithms; `None` if no picture is
+    /// drawn.
     ratios: Option<[Vec<f64>; WEIGHTS.len()]>,
 }
 
@@ -370,7 +371,7 @@ fn six_layers(stage: &mut Stage, splits: &Splits) -> Result<()> {
     names::show(stage, splits, generator, names, tolerance, &network)
 }
 
-/// Shows how activations and gradients look after the last step.
+/// Shows the statistics of activations and gradients in the last step.
 fn health(stage: &mut Stage, network: &mut Deep) -> Result<()> {
     let tolerance = Tolerance::on(stage.options.device);
     let (mut activations, mut gradients) = (Vec::new(), Vec::new());
@@ -415,7 +416,7 @@ fn health(stage: &mut Stage, network: &mut Deep) -> Result<()> {
     ))
 }
 
-/// Draws activations, their gradients and those of the weights.
+/// Draws histograms of the activations, of their gradients and of the weights' gradients.
 fn draw_histograms(stage: &mut Stage, network: &mut Deep) -> Result<()> {
     let of_weights: Vec<(String, Vec<f32>)> = network
         .matrices()

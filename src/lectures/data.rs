@@ -1,4 +1,5 @@
-//! The datasets of lectures 2 to 5: the names in the order of `random.shuffle`, split in three.
+//! The datasets of lectures 2 to 5: the names, shuffled by Python's `random.shuffle` and split into
+//! train, dev and test.
 
 use tch::{Device, Tensor};
 
@@ -10,13 +11,13 @@ use crate::error::Result;
 use crate::libtorch::random::Generator;
 use crate::train::loss::cross_entropy;
 
-/// The seed of Python's generator.
+/// `random.seed(42)`
 const SEED: u32 = 42;
 
 /// The number of examples in a batch.
 pub const BATCH: i64 = 32;
 
-/// The number of examples that are evaluated at once: all together would take gigabytes.
+/// The number of examples that are evaluated at once, to bound memory.
 const EVALUATED: i64 = 1 << 14;
 
 /// The train, dev and test split: 80, 10 and 10 % of the names.
@@ -26,11 +27,11 @@ pub struct Splits {
     pub train: Dataset,
     pub dev: Dataset,
     pub test: Dataset,
-    /// The first names and the last ones after the shuffle.
+    /// The first five and the last two names after the shuffle.
     ends: [Vec<String>; 2],
 }
 
-/// Contexts and the characters that follow them; `T` is the block size.
+/// Contexts and their targets; `T` is the block size.
 #[derive(Debug)]
 pub struct Dataset {
     /// `[N, T]`, i64.
@@ -40,7 +41,7 @@ pub struct Dataset {
 }
 
 impl Splits {
-    /// `build_dataset` of each split.
+    /// The notebook's `build_dataset` for each split.
     pub fn new(words: &Words, block_size: usize, device: Device) -> Result<Self> {
         let vocabulary = Vocabulary::of(words)?;
         let mut names: Vec<&str> = words.iter().collect();
@@ -113,7 +114,7 @@ impl Dataset {
         })
     }
 
-    /// Random batches, `[B, 32, T]` and `[B, 32]`, with the numbers that single ones would draw.
+    /// `b` random batches, `[B, 32, T]` and `[B, 32]`: those that the notebook draws one by one.
     pub fn batches(&self, generator: &mut Generator, b: i64) -> Result<(Tensor, Tensor)> {
         // ix = torch.randint(0, Xtr.shape[0], (batch_size,), generator=g)
         let ix = generator.randint(self.len(), b * BATCH)?;

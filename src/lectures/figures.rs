@@ -1,4 +1,4 @@
-//! Comparison of our figures with the published ones.
+//! Figures of ours beside the published ones, and the tolerances within which they agree.
 
 use serde::{Serialize, Serializer};
 use tch::Device;
@@ -8,24 +8,23 @@ use crate::format;
 /// A figure of ours and the published one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figure {
-    /// Its name.
+    /// The name of both.
     pub name: String,
-    /// Our figure; a number in JSON if it is one.
+    /// Our figure; in JSON a number if it is one.
     #[serde(serialize_with = "as_number")]
     pub ours: String,
     /// The figure that the notes or the notebook print.
     #[serde(serialize_with = "as_number")]
     pub published: String,
-    /// Texts and whole numbers agree if they are the same, figures that are rounded within their
-    /// last digit, and others within what the note says or what rounding does. None of a figure that
-    /// cannot be compared, for the reason in the note.
+    /// Whether both agree: texts and whole numbers exactly, other numbers within a tolerance. `None` if
+    /// they cannot be compared; the note says why.
     pub agrees: Option<bool>,
-    /// The tolerance of a figure that cannot be repeated, and its reason.
+    /// Why our figure may differ from the published one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// A text as a number where it is one.
+/// Serialises a text as a number if it is one.
 fn as_number<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     match (text.parse::<i64>(), text.parse::<f64>()) {
         (Ok(whole), _) => serializer.serialize_i64(whole),
@@ -35,7 +34,7 @@ fn as_number<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error
 }
 
 impl Figure {
-    /// A text or a whole number.
+    /// A text or a whole number, which agrees if it is the same.
     pub(super) fn same(
         name: impl Into<String>,
         ours: impl ToString,
@@ -51,7 +50,7 @@ impl Figure {
         }
     }
 
-    /// A number, printed in full.
+    /// A number printed in full, which agrees within a tolerance.
     pub(super) fn within(
         name: impl Into<String>,
         ours: f64,
@@ -64,7 +63,8 @@ impl Figure {
         }
     }
 
-    /// A number that cannot be repeated, for a reason, and lies within a tolerance nevertheless.
+    /// A number that cannot be repeated exactly, for the reason given. It agrees within a tolerance and
+    /// is printed with as many digits as the published one.
     pub(super) fn about(
         name: impl Into<String>,
         ours: f64,
@@ -79,7 +79,7 @@ impl Figure {
         }
     }
 
-    /// A number that is small.
+    /// A number that agrees if it is at most so large.
     pub(super) fn at_most(name: impl Into<String>, ours: f64, most: f64) -> Self {
         Self {
             agrees: Some(ours <= most),
@@ -88,29 +88,30 @@ impl Figure {
     }
 }
 
-/// The rules by which figures of lectures 2 to 5 agree.
+/// The tolerances of lectures 2 to 5.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tolerance {
-    /// The tolerance of losses during a training.
+    /// Of losses during a training.
     losses: f64,
-    /// The relative tolerance of figures that are published in full.
+    /// Of figures that are published in full, relative to the figure.
     relative: f64,
-    /// The tolerance of rounded figures, in units of the last digit.
+    /// Of rounded figures, in units of the last published digit.
     last_digit: f64,
-    /// The tolerance of the losses at the end.
+    /// Of the losses after a training.
     at_the_end: f64,
-    /// The tolerance of gradients derived by hand.
+    /// Of gradients derived by hand.
     gradients: f64,
-    /// Whether the lecture's random numbers come from a seed.
+    /// Whether the lecture draws all random numbers from a seed, so that its network is ours.
     is_seeded: bool,
-    /// The reason, if figures need not be the same.
+    /// Why figures may differ, if they may.
     note: Option<&'static str>,
 }
 
-/// The least number of 20 losses that are the same in all digits.
+/// At least this many of the 20 losses of a training are the same in all published digits.
 const SAME_LOSSES: usize = 16;
 
 impl Tolerance {
+    /// The tolerances on a device. The published figures are from a CPU.
     pub(super) fn on(device: Device) -> Self {
         match device {
             Device::Cpu => Self {
@@ -134,7 +135,7 @@ impl Tolerance {
         }
     }
 
-    /// The rules for a network that differs from the lecture's, for a reason.
+    /// The tolerances for a network other than the lecture's, for the reason given.
     pub(super) fn of_another_network(self, at_the_end: f64, reason: &'static str) -> Self {
         Self {
             at_the_end,
@@ -160,7 +161,7 @@ impl Tolerance {
         })
     }
 
-    /// A loss at the end of a training.
+    /// A loss after a training.
     pub(super) fn at_the_end(&self, name: &str, ours: f64, published: &str) -> Figure {
         match self.note {
             Some(reason) if !self.is_seeded => {
@@ -170,13 +171,13 @@ impl Tolerance {
         }
     }
 
-    /// The difference of a gradient derived by hand from autograd's.
+    /// The largest difference between a gradient derived by hand and autograd's.
     pub(super) fn gradient(&self, name: &str, difference: f64) -> Figure {
         self.noted(Figure::at_most(name, difference, self.gradients))
     }
 
-    /// The losses of some steps beside the published ones, which are separated by spaces; and how many
-    /// are the same, where all are there.
+    /// The losses of steps beside the published ones, which are separated by spaces. After a whole
+    /// training a last figure is the number of those that are the same in all digits.
     pub(super) fn losses(&self, ours: &[(u64, f64)], published: &str) -> Vec<Figure> {
         let all = published.split_whitespace().count();
         let pairs = ours.iter().zip(published.split_whitespace());
@@ -213,7 +214,7 @@ impl Tolerance {
         let pairs = ours.iter().zip(published.split_whitespace()).enumerate();
         let figures = pairs.map(|(place, (ours, published))| {
             let figure = Figure::same(format!("name {}", place + 1), ours, published);
-            // A draw may come out otherwise where probabilities differ in their last digits.
+            // Probabilities that differ in their last digits can change a draw.
             let may_differ = self.note.is_some() && figure.agrees == Some(false);
             match may_differ || !self.is_seeded {
                 true => Figure {
@@ -238,7 +239,7 @@ fn number(published: &str) -> f64 {
     published.parse().unwrap_or(f64::NAN)
 }
 
-/// The number of digits behind the point, and the power of ten if it is written down.
+/// The number of decimals, and the power of ten if it is written.
 fn digits(published: &str) -> (usize, Option<i32>) {
     let (digits, power) = match published.split_once('e') {
         Some((digits, power)) => (digits, power.parse().ok()),
@@ -248,13 +249,13 @@ fn digits(published: &str) -> (usize, Option<i32>) {
     (decimals, power)
 }
 
-/// The value of one unit of the last digit.
+/// One unit of the last digit.
 fn unit(published: &str) -> f64 {
     let (decimals, power) = digits(published);
     10_f64.powi(power.unwrap_or(0) - decimals as i32)
 }
 
-/// A number written as a published one: with as many digits, its sign and its power of ten.
+/// A number in the format of a published one: as many decimals, a plus sign, a power of ten.
 fn like(published: &str, ours: f64) -> String {
     match digits(published) {
         (decimals, Some(_)) => format::scientific(ours, decimals),

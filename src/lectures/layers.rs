@@ -1,4 +1,4 @@
-//! The networks of lectures 2 to 5: what they have in common, and the layers of lectures 3 and 5.
+//! The module trait of the networks of lectures 2 to 5, and the layers of lectures 3 and 5.
 //!
 //! Unlike `torch.nn.Linear`'s, the lecture's weight is `[inputs, outputs]`.
 //!
@@ -19,24 +19,24 @@ use crate::train::loss::cross_entropy;
 const EPS: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
 
-/// The mode of a network.
+/// Training or inference mode.
 #[derive(Debug)]
 pub enum Mode<'a> {
-    /// Batch normalisation by the batch's own statistics; the tape differentiates through it.
+    /// Batch normalisation takes the batch's mean and variance; the tape differentiates through it.
     Training(&'a mut Tape),
-    /// Batch normalisation by the running statistics.
+    /// Batch normalisation takes the running mean and variance.
     Inference,
 }
 
 /// A network, as `torch.nn.Module`.
 pub trait Module {
-    /// `parameters()`, each of which gradient descent moves in place.
+    /// `parameters()`, which gradient descent updates in place.
     fn parameters(&mut self) -> &mut [Tensor];
 
-    /// The logits after contexts, `[N, T]`, i64, to `[N, V]`.
+    /// The logits after contexts: `[N, T]`, i64, to `[N, V]`.
     fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor>;
 
-    /// One update by a batch, `[N, T]` and `[N]`; returns the loss before it.
+    /// One update by a batch, `[N, T]` and `[N]`. Returns the loss before it, a scalar.
     fn step(&mut self, xb: &Tensor, yb: &Tensor, lr: f64) -> Result<Tensor> {
         let mut tape = Tape::default();
         // logits = model(Xb)
@@ -57,7 +57,7 @@ pub trait Module {
     }
 }
 
-/// `requires_grad_()`, on a device.
+/// The parameter on a device, `p.requires_grad = True`.
 pub fn learned(parameter: &Tensor, device: Device) -> Result<Tensor> {
     Ok(parameter.f_to_device(device)?.f_set_requires_grad(true)?)
 }
@@ -67,9 +67,9 @@ pub fn learned(parameter: &Tensor, device: Device) -> Result<Tensor> {
 pub enum Layer {
     /// A vector for each index: `[N, T]`, i64, to `[N * T, C]`; the weight is `[V, C]`.
     Embedding(Tensor),
-    /// `n` vectors side by side: `[N, C]` to `[N / n, C * n]`.
+    /// Joins `n` vectors: `[N, C]` to `[N / n, C * n]`.
     ///
-    /// The lecture has `[B, T, C]` and `[B, T / n, C * n]`: the same numbers in the same order.
+    /// The notebook's shapes are `[B, T, C]` and `[B, T / n, C * n]`, with the numbers in the same order.
     FlattenConsecutive(i64),
     /// `x @ weight + bias`, `[N, inputs]` to `[N, outputs]`.
     Linear {
@@ -90,12 +90,12 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// `torch.randn((num_embeddings, embedding_dim))`
+    /// `torch.randn((num_embeddings, embedding_dim))`: `[rows, size]`.
     pub fn embedding(generator: &mut Generator, rows: i64, size: i64) -> Result<Self> {
         Ok(Self::Embedding(generator.randn(&[rows, size])?))
     }
 
-    /// `torch.randn((fan_in, fan_out)) / fan_in**0.5`, and `torch.zeros(fan_out)` for a bias.
+    /// `torch.randn((fan_in, fan_out)) / fan_in**0.5`, and `torch.zeros(fan_out)` if it has a bias.
     pub fn linear(
         generator: &mut Generator,
         [inputs, outputs]: [i64; 2],
@@ -109,7 +109,7 @@ impl Layer {
         })
     }
 
-    /// `BatchNorm1d(C)`.
+    /// `BatchNorm1d(dim)` of `columns`.
     pub fn batch_norm(columns: i64) -> Result<Self> {
         let full = |number| Tensor::f_full([columns], number, (Kind::Float, Device::Cpu));
         Ok(Self::BatchNorm1d {
@@ -155,7 +155,7 @@ impl Layer {
         })
     }
 
-    /// `parameters()`, to change in place.
+    /// `parameters()`
     fn parameters(&mut self) -> Vec<&mut Tensor> {
         match self {
             Self::Embedding(weight) => vec![weight],
@@ -166,16 +166,17 @@ impl Layer {
     }
 }
 
-/// Layers one after the other.
+/// Layers in order: the output of one is the input of the next.
 #[derive(Debug)]
 pub struct Sequential {
     layers: Vec<Layer>,
-    /// `[p for layer in self.layers for p in layer.parameters()]`; they share the layers' numbers.
+    /// `[p for layer in self.layers for p in layer.parameters()]`; they share the layers'
+    /// memory.
     parameters: Vec<Tensor>,
 }
 
 impl Sequential {
-    /// These layers on a device, to be trained.
+    /// Layers on a device, whose parameters require gradients.
     pub fn new(mut layers: Vec<Layer>, device: Device) -> Result<Self> {
         let mut parameters = Vec::new();
         for layer in &mut layers {
@@ -196,7 +197,7 @@ impl Sequential {
         Ok(Self { layers, parameters })
     }
 
-    /// The output of each layer.
+    /// The outputs of all layers.
     pub fn each(&self, x: &Tensor, mode: &mut Mode) -> Result<Vec<Tensor>> {
         let mut outs: Vec<Tensor> = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {

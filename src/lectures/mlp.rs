@@ -1,4 +1,4 @@
-//! Lecture 2: a multilayer perceptron on three characters.
+//! Lecture 2: a multilayer perceptron (MLP) on contexts of three characters.
 //!
 //! Source: makemore_part2_mlp.ipynb; Bengio et al., *A neural probabilistic language model*, 2003.
 
@@ -19,7 +19,7 @@ use crate::plots::Scatter;
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 2] = ["lecture-2-loss", "lecture-2-embedding"];
 
-/// The seed of the parameters; the lecture's batches have none.
+/// The seed of the parameters. The lecture draws its batches without a seed.
 const SEED: u64 = 2_147_483_647;
 
 /// The number of characters in a context.
@@ -114,7 +114,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     published.show(stage, &splits, (run, generator), &network, Vec::new())
 }
 
-/// Draws the first two of the ten dimensions of each character's vector.
+/// Draws each character at the first two dimensions of its embedding.
 fn draw_embedding(stage: &mut Stage, network: &LectureMlp, splits: &Splits) -> Result<()> {
     let numbers = copied(&network.0[0])?;
     let points = numbers.chunks_exact(10);

@@ -21,11 +21,10 @@
 //! [makemore_part5_cnn1.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part5_cnn1.ipynb
 //! [Building makemore Part 5: Building a WaveNet]: https://www.youtube.com/watch?v=t3YJ5hKiMQ0
 //!
-//! Everything is computed by the calls that the rest of the crate offers; only the published figures
-//! are written down. `replay` begins a lecture, and `stage` has its sections and their audience. Of
-//! lectures 2 to 5 `data` has the datasets, `layers` the networks and their step, `training` their run
-//! through the loop of the crate, and `names` the names that they draw. `figures` compares figures, and
-//! `bit_for_bit` has faster ways to the same ones.
+//! All figures but the published ones are computed. `replay` starts a lecture, `stage` has its sections
+//! and their audience, and `figures` compares ours with the published ones. Lectures 2 to 5 share
+//! `data` (the datasets), `layers` (the networks and their step), `training` (the crate's loop on random
+//! batches) and `names` (sampling). `bit_for_bit` computes the same figures faster.
 
 pub mod backprop;
 pub mod batch_norm;

@@ -1,4 +1,4 @@
-//! The names that the networks of the lectures draw.
+//! Names sampled from the networks of lectures 2 to 5.
 
 use tch::{Device, Kind, Tensor};
 
@@ -9,28 +9,28 @@ use super::stage::{Section, Stage};
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
-/// The number of names that the lectures draw.
+/// The number of names that each lecture samples.
 const COUNT: usize = 20;
 
-/// The most characters of a name: a network that has not learned to end would never stop.
+/// The largest number of characters in a name: a badly trained network may never draw an end token.
 const LONGEST: usize = 1000;
 
 /// The seed of the names of lectures 2 to 4.
 pub const SEED: u64 = 2_147_483_647 + 10;
 
-/// The explanation where the network is not the lecture's.
+/// The explanation of names from another network than the lecture's.
 pub const OF_ANOTHER: &str = "Drawn with the lecture's seed from a network that is another one.";
 
-/// The names that a lecture publishes.
+/// The published names of a lecture.
 #[derive(Debug)]
 pub struct Names {
     pub explanation: &'static str,
     pub published: &'static str,
-    /// The seed, where the generator does not go on from the training.
+    /// The seed of sampling; without one the generator of the training goes on.
     pub seed: Option<u64>,
 }
 
-/// Shows the names that a network draws beside the published ones.
+/// Shows names sampled from a network beside the published ones.
 pub fn show(
     stage: &mut Stage,
     splits: &Splits,
@@ -51,10 +51,8 @@ pub fn show(
     stage.show(Section::new("Names", names.explanation, figures))
 }
 
-/// Twenty names.
-///
-/// They are drawn as `torch.multinomial` does today. The published names of lectures 3 and 5 are
-/// drawn so too; those of the first lecture are older than that.
+/// Samples twenty names, as today's `torch.multinomial` draws. So were the published names of lectures 3
+/// and 5; those of lecture 1 come from an older version that draws otherwise.
 fn draw(splits: &Splits, generator: &mut Generator, network: &impl Module) -> Result<Vec<String>> {
     let xs = &splits.train.xs;
     let block_size = xs.size()[1] as usize;

@@ -1,4 +1,4 @@
-//! The lectures of the series, and their replay.
+//! The five lectures and how to start them.
 
 use super::stage::{Audience, Options, Stage};
 use super::{backprop, batch_norm, bigram, mlp, wavenet};
@@ -27,7 +27,7 @@ impl Lecture {
         self as u8
     }
 
-    /// Its subject.
+    /// Its title.
     pub fn title(self) -> &'static str {
         match self {
             Self::Bigram => "Bigrams",
@@ -38,7 +38,7 @@ impl Lecture {
         }
     }
 
-    /// The names of the pictures that it draws.
+    /// The names of its pictures.
     pub fn pictures(self) -> &'static [&'static str] {
         match self {
             Self::Bigram => &[],

@@ -1,4 +1,4 @@
-//! The sections of a lecture, and the audience that sees them.
+//! The sections of a lecture, and the audience to which they are shown.
 
 use std::fmt;
 use std::path::Path;
@@ -17,26 +17,27 @@ const PICTURE: (u32, u32) = (1500, 940);
 /// Options of a replay.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// The layout of the first lecture's data.
+    /// The layout of the examples of lecture 1.
     pub rows: Rows,
-    /// The most steps of a training in lectures 2 to 5.
+    /// At most so many steps in each training of lectures 2 to 5.
     pub steps: u64,
-    /// The device of lectures 2 to 5. The published figures are of the CPU, with one thread.
+    /// The device of lectures 2 to 5. The published figures are from a CPU, on one thread.
     pub device: Device,
     /// Whether pictures are drawn.
     pub pictures: bool,
 }
 
-/// The observer of a replay. An error of any method ends it; after
-/// [`Error::Interrupted`](crate::error::Error::Interrupted) in a training its section is still shown.
+/// The observer of a replay. An error of any method ends the replay. An
+/// [`Error::Interrupted`](crate::error::Error::Interrupted) of [`trained`](Self::trained) ends the
+/// training, whose section is shown before the replay ends.
 pub trait Audience {
-    /// Sees a section that is done.
+    /// Is shown a finished section.
     fn section(&mut self, section: Section) -> Result<()>;
 
-    /// Sees the progress of a training: the steps done, of all.
+    /// Is told that `done` of `all` steps of a training are made.
     fn trained(&mut self, done: u64, all: u64) -> Result<()>;
 
-    /// Keeps a picture; `draw` returns the contents of a file with such a name.
+    /// Saves a picture. `draw` returns the contents of the file, in the format of its path's ending.
     fn picture(
         &mut self,
         name: &'static str,
@@ -49,7 +50,7 @@ pub trait Audience {
 pub struct Section {
     /// Its heading.
     pub title: &'static str,
-    /// Its subject, in a sentence or two.
+    /// A sentence or two on its subject.
     #[serde(skip)]
     pub explanation: &'static str,
     /// Whether all comparable figures agree.
@@ -77,7 +78,7 @@ impl Section {
     }
 }
 
-/// The heading, the subject, and a line for each figure.
+/// The heading, the explanation, the steps of a training, and a line for each figure.
 impl fmt::Display for Section {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         writeln!(out, "{}\n   {}", self.title, self.explanation)?;
@@ -110,14 +111,14 @@ impl fmt::Display for Section {
     }
 }
 
-/// A training that was done.
+/// The steps and the time of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Training {
     /// The number of steps made.
     pub steps: u64,
     /// The number of steps in the lecture.
     pub published_steps: u64,
-    /// The time they took.
+    /// The time that they took, in seconds.
     pub seconds: f64,
 }
 

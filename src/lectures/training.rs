@@ -1,4 +1,4 @@
-//! The training of lectures 2 to 5: plain gradient descent on random examples.
+//! The training of lectures 2 to 5: plain gradient descent on random batches.
 
 use tch::Tensor;
 
@@ -13,7 +13,7 @@ use crate::plots::BatchLosses;
 use crate::train::rate::LearningRate;
 use crate::train::steps::{self, Learner, Observer, Plan, Progress, Update};
 
-/// The number of steps of the long trainings of lectures 2 to 5.
+/// The number of steps of a whole training in lectures 2 to 5.
 pub const STEPS: u64 = 200_000;
 
 /// The number of steps up to the second loss that is published.
@@ -22,30 +22,30 @@ pub const QUICK_STEPS: u64 = 10_001;
 /// The number of steps from one published loss to the next.
 const SHOWN_EVERY: u64 = 10_000;
 
-/// The number of steps from one call of the audience to the next.
+/// The number of steps from one call of [`Audience::trained`] to the next.
 const TOLD_EVERY: u64 = 100;
 
-/// The number of batches that are drawn at once.
+/// The number of batches that are drawn at once, which is faster.
 const AHEAD: u64 = 1000;
 
-/// A training that was done.
+/// A training and its losses.
 #[derive(Debug)]
 pub struct Run {
     pub training: Training,
-    /// Whether the audience has ended it.
+    /// Whether the audience interrupted it.
     is_interrupted: bool,
-    /// The losses that were read, with their steps: all of them where they are drawn.
+    /// Steps and losses: those that the notebook prints, or all if they are drawn.
     losses: Vec<(u64, f64)>,
 }
 
-/// A network that learns from random batches.
+/// A network and the random batches that it is trained on.
 struct RandomBatches<'a, N> {
     network: &'a mut N,
     dataset: &'a Dataset,
     generator: &'a mut Generator,
     /// The number of steps in all.
     steps: u64,
-    /// The batches of this step and some later ones, `[B, 32, T]` and `[B, 32]`.
+    /// The batches of the present step and the steps around it, `[B, 32, T]` and `[B, 32]`.
     batches: (Tensor, Tensor),
 }
 
@@ -53,7 +53,7 @@ impl<N: Module> Learner for RandomBatches<'_, N> {
     fn step(&mut self, step: u64, learning_rate: f64) -> Result<Tensor> {
         let place = (step % AHEAD) as i64;
         if place == 0 {
-            // No more batches than steps: the lectures go on with the generator.
+            // No more batches than steps: the lecture samples with the same generator afterwards.
             let b = AHEAD.min(self.steps - step) as i64;
             self.batches = self.dataset.batches(self.generator, b)?;
         }
@@ -63,7 +63,7 @@ impl<N: Module> Learner for RandomBatches<'_, N> {
     }
 }
 
-/// Keeps the losses of a training, and tells the audience how far it is.
+/// Collects the losses of a training, and tells the audience its progress.
 struct Watch<'a> {
     audience: &'a mut dyn Audience,
     steps: u64,
@@ -89,7 +89,7 @@ impl<L> Observer<L> for Watch<'_> {
     }
 }
 
-/// Trains a network on random examples with the learning rate 0.1, and 0.01 from a step on.
+/// Trains a network on random batches: at learning rate 0.1, and from step `lower_from` on at 0.01.
 pub fn train(
     stage: &mut Stage,
     splits: &Splits,
@@ -138,22 +138,22 @@ pub fn train(
     })
 }
 
-/// The figures that a lecture publishes of its long training.
+/// The published figures of a lecture's training.
 #[derive(Debug)]
 pub struct Published {
     pub title: &'static str,
     pub explanation: &'static str,
-    /// The losses of single batches, one every 10,000 steps.
+    /// The losses of single batches, every 10,000 steps, separated by spaces.
     pub losses: &'static str,
-    /// The losses of train and dev after all steps.
+    /// The train and dev loss after all steps.
     pub at_the_end: [&'static str; 2],
     pub tolerance: Tolerance,
-    /// The names that the network draws afterwards.
+    /// The names that the lecture samples afterwards.
     pub names: Option<Names>,
 }
 
 impl Published {
-    /// Shows a training with its losses after other figures, and the names.
+    /// Shows the section of a training, with `figures` first and then its losses, and that of the names.
     pub fn show(
         self,
         stage: &mut Stage,
@@ -182,7 +182,7 @@ impl Published {
     }
 }
 
-/// The losses of train and dev after a training.
+/// The train and dev loss after a training.
 pub fn at_the_end(
     splits: &Splits,
     [train, dev]: [&str; 2],
@@ -196,7 +196,7 @@ pub fn at_the_end(
 }
 
 impl Run {
-    /// The losses that the notebook prints, with their steps.
+    /// The steps and losses that the notebook prints.
     pub fn shown(&self) -> Vec<(u64, f64)> {
         let losses = self.losses.iter().copied();
         losses
@@ -204,7 +204,7 @@ impl Run {
             .collect()
     }
 
-    /// Shows the section of this training; of one that was interrupted it is the last.
+    /// Shows the section of this training. If it was interrupted, the replay ends there.
     pub fn show(&self, stage: &mut Stage, section: Section) -> Result<()> {
         stage.show(Section {
             training: Some(self.training),
@@ -216,12 +216,12 @@ impl Run {
         }
     }
 
-    /// Whether its pictures are drawn: those of one that was interrupted would replace better ones.
+    /// Whether its pictures are drawn. Those of an interrupted training would replace better ones.
     pub fn is_drawn(&self, stage: &Stage) -> bool {
         stage.options.pictures && !self.is_interrupted
     }
 
-    /// Draws the losses of single steps, which fall so far at first that their logarithm shows more.
+    /// Draws the decimal logarithms of the batches' losses, as in lectures 2 and 3.
     pub fn draw_logarithms(&self, stage: &mut Stage, name: &'static str) -> Result<()> {
         let logarithms = self.losses.iter().map(|&(step, loss)| (step, loss.log10()));
         let losses = BatchLosses {
@@ -231,9 +231,9 @@ impl Run {
         stage.picture(name, &losses)
     }
 
-    /// Draws the losses, each the mean of 1,000 steps.
+    /// Draws the means of 1,000 batches' losses, as in lecture 5.
     pub fn draw_means(&self, stage: &mut Stage, name: &'static str) -> Result<()> {
-        // A shorter group at the end would be noisier than the others.
+        // The mean of fewer batches at the end would be noisier, so they are left out.
         let of = self.losses.len().clamp(1, 1000);
         let means = self.losses.chunks_exact(of).map(|losses| {
             let sum: f64 = losses.iter().map(|(_, loss)| loss).sum();

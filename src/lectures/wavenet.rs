@@ -1,4 +1,4 @@
-//! Lecture 5: a network that joins characters two by two, as WaveNet joins sounds.
+//! Lecture 5: a network that joins neighbours two by two, layer by layer, like WaveNet.
 //!
 //! Source: makemore_part5_cnn1.ipynb; van den Oord et al., *WaveNet*, 2016.
 
@@ -23,7 +23,7 @@ const SEED: u64 = 42;
 /// The number of characters in a context.
 const BLOCK_SIZE: usize = 8;
 
-/// The sizes of an embedding and of a layer.
+/// The sizes of an embedding and of a hidden layer.
 const N_EMBD: i64 = 24;
 const N_HIDDEN: i64 = 128;
 
@@ -33,7 +33,7 @@ const LOSSES: &str = "3.3167 2.0576 2.0723 2.5134 2.1476 1.7836 2.2592 1.9331 1.
 const NAMES: &str = "arlij chetta heago rocklei hendrix jamylie broxin denish anslibt marianah \
                      astavia annayve aniah jayce nodiel remita niyelle jaylene aiyan aubreana";
 
-/// The first examples.
+/// The first examples that the notebook prints.
 const EXAMPLES: [(&str, char); 4] = [
     ("........", 'y'),
     (".......y", 'u'),
@@ -85,7 +85,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     published.show(stage, &splits, (run, generator), &network, Vec::new())
 }
 
-/// The network, `[N, 8]`, i64, to `[N, 27]`.
+/// The notebook's `model`: `[N, 8]`, i64, to `[N, 27]`.
 fn model(generator: &mut Generator, device: Device) -> Result<Sequential> {
     // Embedding(vocab_size, n_embd)
     let mut layers = vec![Layer::embedding(generator, 27, N_EMBD)?];

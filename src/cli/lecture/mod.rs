@@ -1,4 +1,4 @@
-//! `makemore-tch lecture`: the lectures replayed; the steps themselves are in the library.
+//! `makemore-tch lecture`: replays the lectures of the library.
 
 mod teller;
 
@@ -19,9 +19,9 @@ use teller::{Pictures, Teller};
 
 /// Replay the lectures and compare every figure with the published one
 ///
-/// 1 is the lecture on bigrams, 2 an MLP, 3 batch normalisation, 4 backpropagation by hand and 5 a
-/// WaveNet. Ends with status 1 if a figure does not agree. Lectures 2 to 5 are computed on one thread,
-/// as the published figures were.
+/// The lectures are 1 bigrams, 2 an MLP, 3 batch normalisation, 4 backpropagation by hand and 5 a
+/// WaveNet. The exit status is 1 if a figure does not agree. Lectures 2 to 5 run on one thread, as the
+/// published ones did.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,34 +30,33 @@ Examples:
   makemore-tch lecture 3 --quick           the third up to its second loss
   makemore-tch lecture all --plots out     the whole series, some minutes, with its pictures")]
 pub struct ReplayLectures {
-    /// Which one: 1 to 5, or all
+    /// The lecture to replay: 1 to 5, or all
     #[arg(value_name = "LECTURE", default_value = "1", value_parser = which)]
     which: Which,
 
-    /// End the trainings of lectures 2 to 5 after so many steps; what is published later is not
-    /// compared [default: all 200000]
+    /// The number of training steps in lectures 2 to 5; figures of later steps are not compared
+    /// [default: all 200000]
     #[arg(long, value_name = "N", value_parser = whole(1..=STEPS), allow_negative_numbers = true)]
     steps: Option<u64>,
 
-    /// The same as --steps 10001, which is up to the second loss
+    /// Train for 10001 steps only, up to the second published loss
     #[arg(long, conflicts_with = "steps")]
     quick: bool,
 
-    /// Draw the pictures of lectures 2 to 5 into this folder, as PNG and as SVG; it is made if it is
-    /// not there
+    /// Draw the pictures of lectures 2 to 5 into this folder, as PNG and SVG; a missing folder is made
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
 
-    /// How the data of lecture 1 is laid out for training [default: all]
+    /// The layout of lecture 1's training data [default: all]
     #[arg(long, value_parser = one_of::<Rows>())]
     rows: Option<Rows>,
 
-    /// Where lectures 2 to 5 are computed: cpu, cuda, cuda:N, mps or auto; published figures are of
-    /// the CPU, and others are compared less strictly [default: cpu]
+    /// The device of lectures 2 to 5: cpu, cuda, cuda:N, mps or auto; figures of other devices than the
+    /// CPU are compared less strictly [default: cpu]
     #[arg(long)]
     device: Option<DeviceRequest>,
 
-    /// Refused, with a word on why.
+    /// Refused with an explanation, since other commands have it.
     #[arg(long, hide = true, num_args = 0.., value_name = "FILE")]
     data: Option<Vec<PathBuf>>,
 
@@ -65,7 +64,7 @@ pub struct ReplayLectures {
     json: JsonArguments,
 }
 
-/// One lecture or all.
+/// The lectures to replay.
 #[derive(Debug, Clone)]
 struct Which(Vec<lectures::Lecture>);
 
@@ -108,7 +107,7 @@ impl ReplayLectures {
             prepare(lecture, options.rows, context)?;
             teller.begin(lecture, lectures[..] != [lectures::Lecture::Bigram]);
             if let Err(error) = replay(lecture, options, &mut teller) {
-                // The figures checked until then are told nevertheless.
+                // The figures that were compared until then are counted all the same.
                 let status = teller.end(false)?;
                 return match error {
                     Error::Interrupted => Ok(status),
@@ -119,7 +118,7 @@ impl ReplayLectures {
         teller.end(true)
     }
 
-    /// Refuses arguments of other lectures.
+    /// Refuses arguments that none of these lectures uses.
     fn refuse_of_others(&self, lectures: &[lectures::Lecture]) -> anyhow::Result<()> {
         let has_first = lectures.contains(&lectures::Lecture::Bigram);
         let has_others = lectures != [lectures::Lecture::Bigram];
@@ -140,7 +139,7 @@ impl ReplayLectures {
 
 const OTHERS: &str = "lectures 2 to 5";
 
-/// Sets the threads of libtorch: one for lectures 2 to 5, as the published figures are from.
+/// Sets libtorch's threads for a lecture: one for lectures 2 to 5, as for the published figures.
 fn prepare(lecture: lectures::Lecture, rows: Rows, context: Context) -> anyhow::Result<()> {
     if lecture != lectures::Lecture::Bigram {
         let _one = context.threads.prepare_for_training(0);

@@ -1,4 +1,4 @@
-//! The audience of the lectures: prints them, draws their bar, keeps their pictures.
+//! The audience of the lectures: prints their sections, shows a progress bar, saves their pictures.
 
 use std::path::Path;
 
@@ -13,15 +13,15 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{self, Printer, Remarks};
 use crate::cli::progress;
 
-/// The files of pictures, checked before the work.
+/// The files of the pictures, checked before the work begins.
 pub struct Pictures {
     files: Vec<(&'static str, Output)>,
-    /// The names of those that were drawn.
+    /// The names of the pictures that were drawn.
     drawn: Vec<&'static str>,
 }
 
 impl Pictures {
-    /// Makes the folder if it is not there.
+    /// Makes the folder if it is missing, and checks that all files can be written.
     pub fn check(folder: &Path, lectures: &[Lecture]) -> anyhow::Result<Self> {
         if folder.exists() && !folder.is_dir() {
             bail!(
@@ -48,7 +48,7 @@ impl Pictures {
         })
     }
 
-    /// The names of those that were not drawn.
+    /// The names of the pictures that were not drawn.
     fn missing(&self) -> impl Iterator<Item = &'static str> {
         let names = self.files.iter().map(|(name, _)| *name).step_by(2);
         names.filter(|name| !self.drawn.contains(name))
@@ -59,7 +59,7 @@ impl Pictures {
 #[derive(Serialize)]
 struct Replayed {
     agrees: bool,
-    /// Whether everything was replayed that was asked for.
+    /// Whether all lectures that the user wants were replayed to their ends.
     complete: bool,
     #[serde(rename = "steps")]
     sections: Vec<Numbered>,
@@ -73,6 +73,7 @@ struct Numbered {
     section: Section,
 }
 
+/// The audience that prints.
 pub struct Teller {
     lecture: u8,
     printer: Printer,
@@ -108,7 +109,7 @@ impl Teller {
         }
     }
 
-    /// Tells whether all agrees, and returns the exit status.
+    /// Prints the verdict, or the document, and returns the exit status.
     pub fn end(mut self, complete: bool) -> anyhow::Result<u8> {
         self.bar.finish_and_clear();
         let missing = self.pictures.iter().flat_map(Pictures::missing);
@@ -161,7 +162,7 @@ impl Teller {
         verdict
     }
 
-    /// Ends the replay by Ctrl-C, and once nothing can be printed unless pictures are still drawn.
+    /// Ends the replay after Ctrl-C, or if nothing can be printed any more and no pictures are drawn.
     fn go_on(&self) -> Result<()> {
         let is_in_vain = self.printer.has_failed() && self.pictures.is_none();
         match self.interrupt.is_pressed() || is_in_vain {

@@ -1,33 +1,33 @@
-//! Batch normalisation as lecture 3 writes it down, by operations of libtorch.
+//! Batch normalisation as in lecture 3, by libtorch's operations.
 
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
 
-/// Two formulas of batch normalisation; their results differ in the last bits.
+/// The two formulas of batch normalisation in lecture 3; their results differ in the last bits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Formula {
-    /// `gain * (x - mean) / std + bias`, as lecture 3 begins.
+    /// `bngain * (x - mean) / std + bnbias`, in its first network.
     Deviation,
-    /// `gain * ((x - mean) / sqrt(var + eps)) + bias`, as in its `BatchNorm1d`.
+    /// `gamma * ((x - mean) / sqrt(var + eps)) + beta`, in its `BatchNorm1d`.
     Variance {
-        /// Keeps the root from 0.
+        /// Keeps the divisor above 0.
         eps: f64,
     },
 }
 
-/// A batch that was normalised, and its statistics.
+/// A normalised batch and its statistics.
 #[derive(Debug)]
 pub struct Normalized {
     /// The output, of the input's shape.
     pub out: Tensor,
     /// The mean of each column, `[C]`.
     pub mean: Tensor,
-    /// The standard deviation or the variance of each column, as the formula has it, `[C]`.
+    /// The standard deviation or the variance of each column, whichever the formula has, `[C]`.
     pub spread: Tensor,
 }
 
-/// Normalises `x`, `[.., C]`, over all dimensions but the last; `gain` and `bias` are `[C]`.
+/// Normalises the columns of `x`, `[.., C]`; `gain` and `bias` are `[C]`.
 pub fn by_operations(
     x: &Tensor,
     gain: &Tensor,
@@ -39,11 +39,14 @@ pub fn by_operations(
     let mean = x.f_mean_dim(dims, true, Kind::Float)?;
     let (out, spread) = match formula {
         Formula::Deviation => {
+            // hpreact = bngain * (hpreact - bnmeani) / bnstdi + bnbias
             let std = x.f_std_dim(dims, true, true)?;
             let scaled = gain.f_mul(&x.f_sub(&mean)?)?.f_div(&std)?;
             (scaled.f_add(bias)?, std)
         }
         Formula::Variance { eps } => {
+            // xhat = (x - xmean) / torch.sqrt(xvar + self.eps)
+            // self.out = self.gamma * xhat + self.beta
             let var = x.f_var_dim(dims, true, true)?;
             let out = x.f_sub(&mean)?.f_div(&var.f_add_scalar(eps)?.f_sqrt()?)?;
             (gain.f_mul(&out)?.f_add(bias)?, var)

@@ -1,8 +1,8 @@
-//! Faster ways to the figures of the lectures, which are the same to the last bit.
+//! Faster ways to compute the lectures' figures, the same to the last bit.
 //!
-//! The lectures learn from 32 examples at a time, where calling libtorch takes longer than the
-//! arithmetic. [`updates`] moves small tensors in place, [`formula`] is batch normalisation by
-//! operations of libtorch, [`one_pass`] the same in one loop, and [`tape`] differentiates through it.
+//! On the lectures' batches of 32 examples, calling libtorch takes longer than the arithmetic.
+//! [`updates`] updates small tensors in place. [`formula`] is batch normalisation by libtorch's
+//! operations, [`one_pass`] the same in a few loops, and [`tape`] differentiates through it.
 
 pub mod formula;
 pub mod one_pass;

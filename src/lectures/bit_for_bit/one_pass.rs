@@ -1,9 +1,9 @@
-//! The arithmetic of batch normalisation in one pass forward and one backward.
+//! Batch normalisation in one pass forward and one backward.
 //!
-//! libtorch computes a standard deviation number by number, and its backward pass takes a dozen
-//! operations, which for the small batches of the lectures is half of a step. Here both passes are a
-//! few loops. They add and round in the order in which libtorch does, so that no figure differs in any
-//! bit; where they would, libtorch's own operations are used.
+//! With libtorch's operations, batch normalisation takes half the time of a step on the lectures' small
+//! batches: the backward pass alone is a dozen operations. Here both passes are a few loops. They add
+//! and round in libtorch's order, so that every bit is the same. Batches of other shapes, and machines
+//! on which libtorch rounds otherwise, get libtorch's operations.
 
 use std::sync::OnceLock;
 
@@ -15,7 +15,7 @@ use super::tape::{Backward, Gradients, Tape};
 use crate::error::Result;
 use crate::libtorch::numbers::{copied, filled, read};
 
-/// Normalises `x`, `[.., C]`, over all dimensions but the last, on a tape; `gain` and `bias` are `[C]`.
+/// Normalises the columns of `x`, `[.., C]`, on a tape; `gain` and `bias` are `[C]`.
 pub fn normalized(
     tape: &mut Tape,
     x: &Tensor,
@@ -29,8 +29,8 @@ pub fn normalized(
     }
 }
 
-/// Whether this machine's libtorch computes the same to the last bit; it is built otherwise for some
-/// processors, where its own operations are used.
+/// Whether libtorch computes the same bits on this machine, which is tried once: on some processors it
+/// adds in another order.
 fn is_exact() -> bool {
     static IS_EXACT: OnceLock<bool> = OnceLock::new();
     let compare = || {
@@ -42,10 +42,10 @@ fn is_exact() -> bool {
     *IS_EXACT.get_or_init(|| tch::with_grad(compare))
 }
 
-/// Whether a batch and its gradients are the same in both ways.
+/// Whether [`in_one_pass`] and [`by_operations`] give the same bits for a batch and its gradients.
 fn is_same(formula: Formula) -> Result<bool> {
     let options = (Kind::Float, Device::Cpu);
-    // Numbers without a pattern, and columns of both kinds.
+    // Irregular numbers; 100 columns are three times 32, which libtorch adds side by side, and a rest.
     let leaf = |count: i64, factor: f64| -> Result<Tensor> {
         let numbers = Tensor::f_arange(count, options)?.f_mul_scalar(factor)?;
         Ok(numbers.f_sin()?.f_set_requires_grad(true)?)
@@ -76,22 +76,22 @@ fn is_same(formula: Formula) -> Result<bool> {
     Ok(true)
 }
 
-/// The number of rows that libtorch adds before it adds their sum to those of others.
+/// libtorch adds so many rows, then adds their sum to that of the groups before.
 const GROUP: usize = 16;
 
-/// The number of columns that libtorch adds side by side.
+/// libtorch adds so many columns side by side.
 const TOGETHER: usize = 32;
 
-/// The most rows that libtorch adds with one level of groups.
+/// With more rows libtorch makes groups of groups.
 const MOST_ROWS: usize = 256;
 
-/// A batch that was normalised, for the backward pass.
+/// The numbers of a forward pass that its backward pass needs.
 #[derive(Debug)]
 struct OnTape {
     formula: Formula,
     /// `[.., C]`.
     x: Tensor,
-    /// `[C]` each, the divisor that of each column.
+    /// `[C]` each.
     gain: Vec<f32>,
     mean: Vec<f32>,
     divisor: Vec<f32>,
@@ -99,7 +99,8 @@ struct OnTape {
     parameters: [Tensor; 2],
 }
 
-/// Whether the one-pass code can normalise a batch.
+/// Whether the loops can normalise such a batch: f32 on the CPU, with as many rows as they add in
+/// libtorch's order.
 fn fits(x: &Tensor, gain: &Tensor, bias: &Tensor) -> bool {
     let is_plain = |x: &Tensor| x.kind() == Kind::Float && x.device() == Device::Cpu;
     let columns = gain.numel();
@@ -109,11 +110,11 @@ fn fits(x: &Tensor, gain: &Tensor, bias: &Tensor) -> bool {
         && bias.numel() == columns
         && rows.is_multiple_of(GROUP)
         && (GROUP..=MOST_ROWS).contains(&rows)
-        // libtorch adds fewer columns in yet another order.
+        // libtorch adds fewer columns in another order.
         && columns >= TOGETHER
 }
 
-/// A batch that [`fits`], normalised on a tape.
+/// Normalises a batch that [`fits`], on a tape.
 fn in_one_pass(
     tape: &mut Tape,
     x: &Tensor,
@@ -134,7 +135,7 @@ fn in_one_pass(
     let of_spread = Tensor::f_from_slice(&spread)?;
     let divisor = match formula {
         Formula::Deviation => spread,
-        // libtorch's roots differ from the processor's in the last bit.
+        // By libtorch, whose roots differ from the processor's in the last bit.
         Formula::Variance { eps } => copied(&of_spread.f_add_scalar(eps)?.f_sqrt()?)?,
     };
     let numbers = [&of_x, &gain[..], &bias, &mean, &divisor];
@@ -179,7 +180,8 @@ impl Backward for OnTape {
     }
 }
 
-/// The forward pass of a formula, row by row.
+/// The forward pass of a formula. `numbers` are the input, the gain, the bias, and the mean and the
+/// divisor of each column.
 #[multiversion(targets("x86_64+avx2"))]
 fn normalize(formula: Formula, numbers: [&[f32]; 5], out: &mut [f32]) {
     let [x, gain, bias, mean, divisor] = numbers;
@@ -202,8 +204,9 @@ fn normalize(formula: Formula, numbers: [&[f32]; 5], out: &mut [f32]) {
     }
 }
 
-/// The backward pass of a formula, with the roundings of libtorch's operations: the gradients of the
-/// input, the gain and the bias.
+/// The backward pass of a formula, rounded as by libtorch's operations. `numbers` are the gradient of
+/// the output, the input, the gain, and the mean and the divisor of each column. Writes the gradient of
+/// the input to `of_x`, and returns those of the gain and the bias.
 #[multiversion(targets("x86_64+avx2"))]
 fn gradients(formula: Formula, numbers: [&[f32]; 5], of_x: &mut [f32]) -> [Vec<f32>; 2] {
     let [gradient, x, gain, mean, divisor] = numbers;
@@ -211,7 +214,7 @@ fn gradients(formula: Formula, numbers: [&[f32]; 5], of_x: &mut [f32]) -> [Vec<f
     let rows = gradient.len() / c;
     let (mut of_gain, mut of_bias) = (Sums::new(c), Sums::new(c));
     let (mut of_mean, mut of_divisor) = (Sums::new(c), Sums::new(c));
-    // The gradient of x - mean at first, which is the first part of the gradient of x.
+    // `of_x` is the gradient of x - mean here, the first term of the gradient of x.
     let each = gradient.chunks_exact(c).zip(x.chunks_exact(c));
     for ((gradient, x), of_x) in each.zip(of_x.chunks_exact_mut(c)) {
         let (mean, divisor) = (&mean[..c], &divisor[..c]);
@@ -249,7 +252,7 @@ fn gradients(formula: Formula, numbers: [&[f32]; 5], of_x: &mut [f32]) -> [Vec<f
         .all()
         .iter()
         .zip(divisor)
-        // A column of equal numbers has no deviation, and the deviation no gradient.
+        // libtorch's gradient of a standard deviation of 0 is 0.
         .map(|(of_divisor, divisor)| match *divisor == 0.0 {
             true => 0.0,
             false => factor * (of_divisor / (divisor * 2.0)),
@@ -264,19 +267,20 @@ fn gradients(formula: Formula, numbers: [&[f32]; 5], of_x: &mut [f32]) -> [Vec<f
     [of_gain, of_bias].map(|mut sums| sums.all().to_vec())
 }
 
-/// Sums of the rows of each column, added in libtorch's order.
+/// The sum of each column, added in libtorch's order.
 ///
-/// In most columns 16 rows are added, and then these sums. In the last columns, fewer than
-/// [`TOGETHER`], every fourth row is added so, and then these four sums.
+/// Rows are added in groups of [`GROUP`], then the groups' sums. The last columns, if fewer than
+/// [`TOGETHER`] remain, have four such sums, one of every fourth row, which are added at the end.
 struct Sums {
-    /// Sums of this group of rows, `[C]`; in the last columns, of the rows the next is added to.
+    /// The sums of the present group, `[C]`; in the last columns, those to which the next row is added.
     group: Vec<f32>,
-    /// Sums of the groups before, `[C]`.
+    /// The sums of the groups before, `[C]`.
     all: Vec<f32>,
-    /// Sums of every fourth row in the last columns: of this group and of those before.
+    /// The four sums of the last columns: of the present group and of the groups before.
     fourths: [[[f32; TOGETHER]; 2]; 4],
     /// The first of the last columns.
     last: usize,
+    /// The number of rows so far.
     row: usize,
 }
 
@@ -291,7 +295,7 @@ impl Sums {
         }
     }
 
-    /// The sums to which the next row is added.
+    /// The sums to which the caller adds the next row.
     fn row(&mut self) -> &mut [f32] {
         self.put_away();
         let [group, _] = &self.fourths[self.row % 4];
@@ -301,7 +305,7 @@ impl Sums {
         &mut self.group
     }
 
-    /// Ends the row before.
+    /// Puts the sums of the row before back, and ends a group that is full.
     fn put_away(&mut self) {
         let Some(before) = self.row.checked_sub(1) else {
             return;
@@ -318,6 +322,7 @@ impl Sums {
         }
     }
 
+    /// The sums of all rows, `[C]`.
     fn all(&mut self) -> &[f32] {
         self.put_away();
         for [group, all] in &mut self.fourths {
@@ -332,7 +337,7 @@ impl Sums {
     }
 }
 
-/// Adds the sums of a group to those of the groups before.
+/// Adds the sums of a group to those of the groups before, and sets them to 0.
 fn end_group(group: &mut [f32], all: &mut [f32]) {
     for (group, all) in group.iter_mut().zip(all) {
         *all += *group;
@@ -353,7 +358,7 @@ fn mean(x: &[f32], columns: usize) -> Vec<f32> {
     sums.all().iter().map(|sum| sum / rows).collect()
 }
 
-/// The variance of each column, for a sample.
+/// The variance of each column, with Bessel's correction.
 ///
 /// Source: Welford, *Note on a method for calculating corrected sums of squares and products*, 1962.
 #[multiversion(targets("x86_64+avx2"))]

@@ -1,4 +1,4 @@
-//! Functions with a backward pass of ours, among those that libtorch differentiates.
+//! Autograd through functions with a backward pass of their own, `torch.autograd.Function`.
 
 use std::fmt;
 
@@ -6,30 +6,33 @@ use tch::Tensor;
 
 use crate::error::Result;
 
-/// The backward pass of a function of ours.
+/// The backward pass of a function.
 pub trait Backward: fmt::Debug {
-    /// The gradients of the function's input and parameters, by the gradient of its output.
+    /// The gradients of the input and the parameters, from the gradient of the output.
     fn backward(&self, gradient: &Tensor) -> Result<Gradients>;
 }
 
 /// The gradients of a function's input and parameters.
 #[derive(Debug)]
 pub struct Gradients {
-    /// The gradient of the input, of the same shape.
+    /// The gradient of the input, of the input's shape.
     pub input: Tensor,
-    /// Its parameters, each with its gradient.
+    /// The parameters, each with its gradient.
     pub parameters: Vec<(Tensor, Tensor)>,
 }
 
-/// `torch.autograd.Function`, which `tch` does not have: a forward pass in pieces, which libtorch
-/// differentiates, with a function of ours between each and the next one.
+/// A forward pass with functions that have their own backward pass, since `tch` has no
+/// `torch.autograd.Function`. These functions cut the forward pass into pieces, which libtorch
+/// differentiates.
 #[derive(Debug, Default)]
 pub struct Tape {
     joints: Vec<Joint>,
 }
 
+/// A function between two pieces.
 #[derive(Debug)]
 struct Joint {
+    /// The end of the piece before.
     input: Tensor,
     /// The beginning of the next piece.
     output: Tensor,
@@ -37,8 +40,7 @@ struct Joint {
 }
 
 impl Tape {
-    /// Ends a piece with `input`, and begins the next one with the `output` of a function, which is
-    /// returned for it.
+    /// Ends a piece with `input`, and begins the next one with a function's `output`, which is returned.
     pub fn join(
         &mut self,
         input: &Tensor,
@@ -54,8 +56,7 @@ impl Tape {
         Ok(output)
     }
 
-    /// The gradients of a loss, a scalar, with respect to tensors, in their order; 0 where the loss
-    /// does not depend on one.
+    /// The gradients of a loss, a scalar, with respect to tensors; 0 if the loss does not depend on one.
     pub fn gradients(self, loss: &Tensor, tensors: &[Tensor]) -> Result<Vec<Tensor>> {
         let mut found: Vec<Option<Tensor>> = tensors.iter().map(|_| None).collect();
         let mut wanted: Vec<Tensor> = tensors.iter().map(Tensor::shallow_clone).collect();
@@ -74,7 +75,7 @@ impl Tape {
                     add(&mut found[place], gradient)?;
                 }
             }
-            // Its gradient with respect to the input is the gradient that was just computed.
+            // A scalar whose gradient with respect to the joint's input is `input`, to go back from.
             let flat = input.f_view([-1])?;
             root = joint.input.f_view([-1])?.f_dot(&flat)?;
         }
@@ -90,7 +91,7 @@ impl Tape {
     }
 }
 
-/// Keeps the gradients of tensors that are in a piece.
+/// Adds the gradients from a piece; a tensor that the piece does not use has none.
 fn keep(gradients: Vec<Tensor>, found: &mut [Option<Tensor>]) -> Result<()> {
     for (gradient, found) in gradients.into_iter().zip(found) {
         if gradient.defined() {
@@ -100,7 +101,7 @@ fn keep(gradients: Vec<Tensor>, found: &mut [Option<Tensor>]) -> Result<()> {
     Ok(())
 }
 
-/// Adds the gradient from another piece to a gradient.
+/// Adds the gradient from another piece.
 fn add(found: &mut Option<Tensor>, gradient: Tensor) -> Result<()> {
     *found = Some(match found.take() {
         Some(other) => other.f_add(&gradient)?,

@@ -1,11 +1,11 @@
-//! Updates of small tensors, where an operation of libtorch would cost more than the arithmetic.
+//! Updates of small tensors in place: calling libtorch would take longer than the arithmetic.
 
 use tch::Tensor;
 
 use crate::error::Result;
 use crate::libtorch::numbers::{of, of_mut};
 
-/// Plain gradient descent with a gradient for each parameter.
+/// Plain gradient descent: subtracts each parameter's gradient, times the learning rate.
 pub fn descend(parameters: &mut [Tensor], gradients: &[Tensor], lr: f64) -> Result<()> {
     for (parameter, gradient) in parameters.iter_mut().zip(gradients) {
         // SAFETY: no other tensor is used until the numbers are updated.
@@ -23,7 +23,7 @@ pub fn descend(parameters: &mut [Tensor], gradients: &[Tensor], lr: f64) -> Resu
     Ok(())
 }
 
-/// Moves a running mean, `[C]`, towards that of a batch, `[C]`, whose weight is `momentum`.
+/// Updates a running mean, `[C]`, by that of a batch, `[C]`, with weight `momentum`.
 pub fn update_running(running: &Tensor, of_batch: &Tensor, momentum: f64) -> Result<()> {
     let mut running = running.shallow_clone();
     // SAFETY: no other tensor is used until the numbers are updated.
@@ -41,7 +41,8 @@ pub fn update_running(running: &Tensor, of_batch: &Tensor, momentum: f64) -> Res
     Ok(())
 }
 
-/// The numbers of two tensors that have as many and none in common, the first ones to write to.
+/// The numbers of two tensors in place, those of the first to write to. `None` if the tensors differ in
+/// size, share memory, or have no such slices.
 ///
 /// # Safety
 ///
@@ -52,6 +53,6 @@ unsafe fn both<'a>(one: &'a mut Tensor, other: &'a Tensor) -> Option<(&'a mut [f
     if !are_apart || one.numel() != other.numel() {
         return None;
     }
-    // SAFETY: they have no number in common, and the caller uses no other tensor meanwhile.
+    // SAFETY: they share no memory, and the caller uses no other tensor meanwhile.
     unsafe { Some((of_mut(one)?, of(other)?)) }
 }
