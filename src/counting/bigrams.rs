@@ -1,4 +1,4 @@
-//! Bigrams of a whole list: threads take blocks of it in turn and scan them.
+//! Bigrams of a whole list, counted by several threads, each of which takes the next block.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use crate::data::vocabulary::Vocabulary;
 use crate::data::words::Words;
 use crate::error::{Error, Result};
 
-/// A list that was read and counted.
+/// A counted list.
 #[derive(Debug, Clone)]
 pub struct Counted {
     /// The name of the list.
@@ -23,13 +23,13 @@ pub struct Counted {
     pub digest: Digest,
 }
 
-/// Reads and counts a list, in memory that does not grow with it; `boundary` is the start/end
-/// token.
+/// Counts the bigrams of a list, in memory that does not depend on its length; `boundary` is the
+/// start/end token.
 ///
 /// # Errors
 ///
-/// If a file cannot be read or is no word list: [`Error::Line`] names its first bad line,
-/// [`Error::NoWords`] says that there is none.
+/// [`Error::Line`] names the first line that is no word, [`Error::NoWords`] a list without words; if a
+/// file cannot be read.
 pub fn count(source: &Source, boundary: char) -> Result<Counted> {
     count_with(source, boundary, threads())
 }
@@ -39,13 +39,13 @@ impl NgramCounts {
     ///
     /// # Errors
     ///
-    /// None for a list that was read: it is checked there.
+    /// None: the words of a list are valid.
     pub fn of(words: &Words) -> Result<Self> {
         Ok(count(&words.source(), words.boundary())?.counts)
     }
 }
 
-/// [`count`] on a number of threads, for tests: the counts do not depend on it.
+/// [`count`] on `threads` threads, for tests and benches; the result does not depend on their number.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ pub fn count_with(source: &Source, boundary: char, threads: usize) -> Result<Cou
     })
 }
 
-/// Scans a list; the error is that of its first bad line.
+/// Scans a list. The error is that of the first bad line, whichever thread finds it.
 fn scan(source: &Source, boundary: char, threads: usize) -> Result<(Total, Digest)> {
     let total = Total::new();
     let progress = BlocksLeft::of(Blocks::of(source));
@@ -96,19 +96,20 @@ fn scan(source: &Source, boundary: char, threads: usize) -> Result<(Total, Diges
     if let Some(Fault { place, fault }) = faults.min_by_key(|fault| fault.place) {
         return Err(progress.blocks.fault_at(place.0, place.1, fault));
     }
-    // A read error comes after all text that could be read.
+    // An error while reading stands behind all lines that were read.
     progress.blocks.finish()?;
     Ok((total, progress.digester.digest()))
 }
 
-/// The blocks that are left, and the digest of those before the first that is not counted yet.
+/// The blocks that are left, and the digest of those that are counted.
 struct BlocksLeft<'a> {
     blocks: Blocks<'a>,
-    /// The first block, which tells whether there is work for several threads.
+    /// The first block, read in advance: a list of one block is scanned on one thread.
     first: Option<(usize, Vec<u8>)>,
+    /// The digest of the first `done` blocks.
     digester: Digester,
     done: usize,
-    /// The digests of counted blocks that are not the next, with their numbers.
+    /// The numbers and digests of later blocks, until those before them are done.
     waiting: Vec<(usize, Digester)>,
     faults: Vec<Fault>,
 }

@@ -1,4 +1,4 @@
-//! Counts of n-grams of one order: how often each character follows each context (`N`).
+//! The counts of n-grams of one order: how often each character follows each context (`N`).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,11 +11,10 @@ use crate::error::{Error, Result};
 
 /// How often each character follows each context.
 ///
-/// The order is the length of the n-grams: 2 for bigrams, whose contexts are single characters.
-/// Only n-grams that occur are kept: `C` contexts, and the characters after each of them. A context
-/// that reaches back before the first character of a word has start tokens there.
+/// The order is the length of the n-grams: 2 for bigrams, whose contexts are single characters. Only
+/// n-grams that occur are stored. Start tokens fill up the contexts at the beginning of a word.
 ///
-/// An index of `V` is a character that the vocabulary does not have.
+/// The index `V` stands for all characters that the vocabulary does not have.
 ///
 /// Source: the notes, "Frequency", whose `N`, `[V, V]`, are the counts of order 2.
 ///
@@ -33,14 +32,14 @@ pub struct NgramCounts {
     pub(super) ngrams: Ngrams,
 }
 
-/// N-grams and their counts, sorted, in numbers that are as wide as they need.
+/// N-grams and their counts, sorted by n-gram, in numbers as wide as the order needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ngrams {
     Narrow(Vec<(u64, u64)>),
     Wide(Vec<(u128, u64)>),
 }
 
-/// An expression with the n-grams of whatever width as a vector.
+/// Evaluates an expression on the vector of n-grams, of either width.
 macro_rules! for_any_width {
     ($ngrams:expr, $vector:ident => $result:expr) => {
         match $ngrams {
@@ -54,21 +53,21 @@ pub(crate) use for_any_width;
 /// A context and the characters after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The indices of its characters, one less than the order.
+    /// The indices of its characters, `order - 1` of them.
     pub context: Vec<usize>,
-    /// The characters that follow it, sorted, each with its count.
+    /// The indices of the characters after it, sorted, each with its count.
     pub next: Vec<(usize, u64)>,
 }
 
 impl Row {
-    /// How often the context occurs.
+    /// The count of the context.
     pub fn total(&self) -> u64 {
         self.next.iter().map(|&(_, count)| count).sum()
     }
 }
 
 impl NgramCounts {
-    /// Bigrams of a vocabulary, sorted, with their counts.
+    /// The counts of bigrams, which come sorted.
     pub(super) fn bigrams(
         vocabulary: Vocabulary,
         counts: impl Iterator<Item = ([usize; 2], u64)>,
@@ -82,27 +81,27 @@ impl NgramCounts {
         }
     }
 
-    /// The vocabulary that the indices are of.
+    /// The vocabulary of the indices.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
     }
 
-    /// How many characters are counted together, the context and the one that follows it.
+    /// The length of the n-grams: that of the context, and the character after it.
     pub fn order(&self) -> usize {
         self.order
     }
 
-    /// How the n-grams are packed.
+    /// The packing of the n-grams.
     pub(crate) fn packing(&self) -> Packing {
         Packing::new(self.vocabulary.len() + 1, self.order)
     }
 
-    /// How many different n-grams there are.
+    /// The number of distinct n-grams.
     pub(crate) fn len(&self) -> usize {
         for_any_width!(&self.ngrams, ngrams => ngrams.len())
     }
 
-    /// The bytes that they take.
+    /// The bytes of all n-grams and their counts.
     pub(crate) fn bytes(&self) -> u64 {
         for_any_width!(&self.ngrams, ngrams => size_of_val(ngrams.as_slice()) as u64)
     }
@@ -111,7 +110,7 @@ impl NgramCounts {
         &self.ngrams
     }
 
-    /// The number of words that were counted: as many as there are ends.
+    /// The number of words: each has one end token.
     pub fn words(&self) -> u64 {
         let packing = self.packing();
         for_any_width!(&self.ngrams, ngrams => {
@@ -120,16 +119,16 @@ impl NgramCounts {
         })
     }
 
-    /// How many n-grams were counted: the sum of all counts.
+    /// The sum of all counts.
     pub fn total(&self) -> u64 {
         for_any_width!(&self.ngrams, ngrams => ngrams.iter().map(|&(_, count)| count).sum())
     }
 
-    /// How often `next` follows `context`.
+    /// The count of `next` after `context`.
     ///
     /// # Panics
     ///
-    /// If the context has not `order - 1` characters, or an index is above `V`.
+    /// If the context does not have `order - 1` characters, or an index is above `V`.
     pub fn count(&self, context: &[usize], next: usize) -> u64 {
         let v = self.vocabulary.len();
         assert_eq!(context.len(), self.order - 1, "the length of the context");
@@ -145,32 +144,13 @@ impl NgramCounts {
         })
     }
 
-    /// The contexts that occur, sorted, each with the characters after it.
+    /// The distinct contexts, sorted, each with the characters after it.
     pub fn contexts(&self) -> Box<dyn Iterator<Item = Row> + '_> {
         let packing = self.packing();
         for_any_width!(&self.ngrams, ngrams => Box::new(rows(ngrams, packing)))
     }
 
-    /// Does the same as [`contexts`](Self::contexts), faster: it calls a function for each.
-    pub(crate) fn each_context(&self, mut each: impl FnMut(&[usize], &[(usize, u64)])) {
-        let packing = self.packing();
-        let (mut context, mut next) = (Vec::new(), Vec::new());
-        for_any_width!(&self.ngrams, ngrams => {
-            let is_same = |one: &(_, u64), other: &(_, u64)| {
-                packing.context(one.0) == packing.context(other.0)
-            };
-            for row in ngrams.chunk_by(is_same) {
-                context.clear();
-                context.extend(packing.unpack(row[0].0));
-                context.pop();
-                next.clear();
-                next.extend(row.iter().map(|&(ngram, count)| (packing.last(ngram), count)));
-                each(&context, &next);
-            }
-        })
-    }
-
-    /// The n-grams that occur, sorted: context, next character and count.
+    /// The distinct n-grams, sorted: context, next character and count.
     pub fn distinct(&self) -> impl Iterator<Item = (Vec<usize>, usize, u64)> {
         self.contexts().flat_map(|Row { context, next }| {
             let ngram = move |(next, count)| (context.clone(), next, count);
@@ -178,7 +158,8 @@ impl NgramCounts {
         })
     }
 
-    /// The `top` most common n-grams with their counts; ties are in the order of the indices.
+    /// The `top` most common n-grams with their counts; those with the same count are in the order of
+    /// their indices.
     pub fn most_common(&self, top: usize) -> Vec<(Vec<usize>, usize, u64)> {
         let packing = self.packing();
         for_any_width!(&self.ngrams, ngrams => {
@@ -199,7 +180,7 @@ impl NgramCounts {
         })
     }
 
-    /// An n-gram as the notes write it: `n.` for an `n` that ends a word.
+    /// The text of an n-gram, as in the notes: `n.` for an `n` at the end of a word.
     ///
     /// # Panics
     ///
@@ -208,11 +189,11 @@ impl NgramCounts {
         self.vocabulary.decode(context) + &self.vocabulary.decode(&[next])
     }
 
-    /// The counts of a shorter order: those of the last characters of each n-gram.
+    /// The counts of a lower order, those of the last characters of all n-grams.
     ///
     /// # Panics
     ///
-    /// If the order is 0 or longer than that of the counts.
+    /// If the order is 0 or higher than that of the counts.
     pub fn of_order(&self, order: usize) -> Self {
         assert!((1..=self.order).contains(&order), "the order");
         let mask = self.packing().of_order(order);
@@ -227,11 +208,11 @@ impl NgramCounts {
         }
     }
 
-    /// `N`, `[V, V]`, row by row, of bigrams.
+    /// `N` of bigrams, `[V, V]`, row by row.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if longer n-grams were counted, or shorter ones.
+    /// [`Error::Value`] if the order is not 2.
     pub fn matrix(&self) -> Result<Vec<u64>> {
         if self.order != 2 {
             return Err(Error::Value {
@@ -254,7 +235,7 @@ impl NgramCounts {
     ///
     /// # Errors
     ///
-    /// As [`matrix`](Self::matrix), or if libtorch cannot allocate it.
+    /// As [`matrix`](Self::matrix).
     pub fn tensor(&self) -> Result<Tensor> {
         let v = self.vocabulary.len() as i64;
         let n: Vec<i64> = self.matrix()?.iter().map(|&n| n as i64).collect();
@@ -278,28 +259,23 @@ fn rows<K: Packed>(ngrams: &[(K, u64)], packing: Packing) -> impl Iterator<Item 
     })
 }
 
-/// The last characters of n-grams, as many as `to` packs, with their counts added up.
+/// The last characters of all n-grams, as many as `to` packs, sorted, with the counts of equal ones added.
 fn shortened<K: Packed>(ngrams: &[(K, u64)], to: Packing) -> Vec<(K, u64)> {
     let mask = to.mask();
     let mut shorter: Vec<(K, u64)> = ngrams
         .iter()
         .map(|&(ngram, count)| (ngram & mask, count))
         .collect();
-    add_up(&mut shorter);
-    shorter
-}
-
-/// Sorts n-grams and adds up the counts of equal ones.
-fn add_up<K: Packed>(ngrams: &mut Vec<(K, u64)>) {
-    // Not the unstable way: what is there are mostly sorted runs, which it finds.
-    ngrams.sort_by_key(|&(ngram, _)| ngram);
-    ngrams.dedup_by(|(ngram, count), (kept, sum)| {
-        let is_same = ngram == kept;
+    // The stable sort finds the sorted runs of which these consist, and merges them.
+    shorter.sort_by_key(|&(ngram, _)| ngram);
+    shorter.dedup_by(|(ngram, count), (before, sum)| {
+        let is_same = ngram == before;
         if is_same {
             *sum += *count;
         }
         is_same
     });
+    shorter
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
-//! The table in which n-grams are counted, by open addressing, since the hot loop asks for a place
-//! for every character of a list.
+//! The hash table in which n-grams are counted: open addressing, with n-gram and count in one number.
+//!
+//! Every character of a list is a look-up, and most of the time goes into waiting for memory. So slots
+//! are small, and many are fetched at once.
 
 use std::collections::HashMap;
 
 use super::packed::{Packed, Packing};
 
-/// The bits of a count that are kept beside its n-gram.
+/// The number of bits of a count in a slot.
 const COUNT_BITS: u32 = 16;
 
-/// How many slots are fetched from memory at once.
+/// The number of slots that are fetched from memory at once.
 const BATCH: usize = 128;
 
-/// An n-gram and below it, in the same number, a count of at most 65,535, so that as many as
-/// possible are in the processor's cache.
+/// A number with an n-gram in its high bits and a count of at most 65,535 in its low ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Slot<K>(K);
 
@@ -20,7 +21,7 @@ impl<K: Packed> Slot<K> {
     /// The largest count.
     pub const MOST: u64 = (1 << COUNT_BITS) - 1;
 
-    /// Whether n-grams leave room for a count in their number.
+    /// Whether a number has room for an n-gram and a count.
     pub fn holds(packing: Packing) -> bool {
         packing.bits() + COUNT_BITS <= K::BITS
     }
@@ -41,27 +42,28 @@ impl<K: Packed> Slot<K> {
         self.0.low() & Self::MOST
     }
 
-    /// Where there is nothing, not even an n-gram of start tokens.
+    /// Whether the slot is empty: an n-gram of start tokens is 0 too, but has a count above 0.
     #[inline(always)]
     pub fn is_free(self) -> bool {
         self.0 == K::default()
     }
 }
 
-/// Counts by n-gram.
+/// A hash table of n-grams and their counts.
 #[derive(Debug)]
 pub(super) struct HashTable<K> {
-    /// `2^bits` of them, an eighth of which stays free.
+    /// `2^bits` slots, at least an eighth of them free.
     slots: Vec<Slot<K>>,
+    /// The number of slots with an n-gram.
     used: usize,
-    /// Counts above [`Slot::MOST`], without what the slots have.
+    /// For counts above [`Slot::MOST`]: the rest, which is not in the slot.
     above: HashMap<K, u64>,
-    /// How many of the highest bits of the hashes are the same for all n-grams.
+    /// The number of highest bits of the hashes that all n-grams of the table share.
     skipped: u32,
 }
 
 impl<K: Packed> HashTable<K> {
-    /// An empty table for n-grams whose hashes have the same highest bits, `skipped` of them.
+    /// An empty table of `2^bits` slots. The hashes of its n-grams share their highest `skipped` bits.
     pub fn new(skipped: u32, bits: u32) -> Self {
         Self {
             slots: vec![Slot::default(); 1 << bits],
@@ -71,31 +73,32 @@ impl<K: Packed> HashTable<K> {
         }
     }
 
-    /// How many different n-grams are counted.
+    /// The number of distinct n-grams.
     pub fn len(&self) -> usize {
         self.used
     }
 
-    /// How many more n-grams there is room for.
+    /// The number of n-grams that can be added before the table must grow.
     pub fn room(&self) -> usize {
         self.slots.len() / 8 * 7 - self.used
     }
 
+    /// The number of slots, as a power of two.
     pub fn bits(&self) -> u32 {
         self.slots.len().trailing_zeros()
     }
 
-    /// The bytes that a table with `bits` takes.
+    /// The bytes of a table of `2^bits` slots.
     pub fn bytes(bits: u32) -> u64 {
         (size_of::<Slot<K>>() as u64) << bits
     }
 
-    /// Adds counts of n-grams; there has to be room for them.
+    /// Adds counts of n-grams. The caller makes sure of the [`room`](Self::room).
     #[inline(never)]
     pub fn add_all(&mut self, counts: &[Slot<K>]) {
         let mut places = [0_u32; BATCH];
         for counts in counts.chunks(BATCH) {
-            // All slots are fetched from memory before the first one is needed.
+            // Reads all slots first: the processor fetches them at the same time.
             let mut fetched = K::default();
             for (place, added) in places.iter_mut().zip(counts) {
                 *place = self.place(added.ngram()) as u32;
@@ -108,7 +111,7 @@ impl<K: Packed> HashTable<K> {
         }
     }
 
-    /// Where an n-gram is looked for first.
+    /// The first slot in which an n-gram may be.
     #[inline(always)]
     fn place(&self, ngram: K) -> usize {
         ((ngram.scattered() << self.skipped) >> (u64::BITS - self.bits())) as usize
@@ -134,7 +137,7 @@ impl<K: Packed> HashTable<K> {
         }
     }
 
-    /// Makes twice the room.
+    /// Doubles the number of slots.
     pub fn grow(&mut self) {
         let mut larger = Self::new(self.skipped, self.bits() + 1);
         larger.above = std::mem::take(&mut self.above);
@@ -143,18 +146,15 @@ impl<K: Packed> HashTable<K> {
         *self = larger;
     }
 
-    /// The n-grams that are counted.
+    /// All n-grams.
     pub fn ngrams(&self) -> impl Iterator<Item = K> {
         self.counted().map(|slot| slot.ngram())
     }
 
-    /// N-grams with their counts.
+    /// All n-grams with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (K, u64)> {
         self.counted().map(|slot| {
-            let above = match self.above.is_empty() {
-                true => 0,
-                false => self.above.get(&slot.ngram()).copied().unwrap_or(0),
-            };
+            let above = self.above.get(&slot.ngram()).unwrap_or(&0);
             (slot.ngram(), slot.count() + above)
         })
     }

@@ -1,9 +1,11 @@
 //! The counting model's counts: how often each character follows each context (`N`).
 //!
-//! Bigrams of a whole list are counted by [`bigrams`], whose threads `scan` blocks of its bytes; that
-//! finds the vocabulary too. N-grams of any order, of any part of a list whose vocabulary is known,
-//! are counted by [`ngrams`], in the tables of `hash_table`, after `repeated_words` has counted equal
-//! words once. Both end in [`NgramCounts`], where n-grams are `packed` into numbers.
+//! There are two ways to count, which both return [`NgramCounts`]:
+//!
+//! - [`bigrams`] counts the bigrams of a whole list and finds its vocabulary. Its threads `scan` blocks
+//!   of bytes.
+//! - [`ngrams`] counts n-grams of any order in parts of a list whose vocabulary is known. It groups equal
+//!   words (`repeated_words`), packs n-grams into numbers (`packed`), and counts these in a `hash_table`.
 
 pub mod bigrams;
 pub mod counts;

@@ -1,11 +1,11 @@
-//! Counting n-grams of any order, in parts of a list whose vocabulary is known.
+//! N-grams of any order, counted in parts of a list whose vocabulary is known.
 //!
-//! Only the n-grams of the longest order are counted, those of a word's first characters filled up
-//! with start tokens: all shorter ones follow from them. Memory depends on how many different
-//! n-grams there are and not on the length of the list.
+//! Only n-grams of the highest order are counted, with start tokens before a word's first characters: the
+//! counts of lower orders follow from them. Memory depends on the number of distinct n-grams, not on the
+//! length of the list.
 //!
-//! The places of n-grams in a large table are anywhere in memory, and waiting for it would take most
-//! of the time. So there are many tables, and n-grams wait until a table can be fetched for hundreds
+//! The slots of n-grams in one large hash table would be anywhere in memory, and fetching them would take
+//! most of the time. So there are many small tables, and n-grams wait until one table can take hundreds
 //! of them at once.
 
 use std::collections::HashSet;
@@ -25,39 +25,38 @@ use crate::data::vocabulary::Encoder;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 
-/// The fewest slots of a table, as a power of two.
+/// The number of slots of an empty table, as a power of two.
 const SMALLEST_BITS: u32 = 4;
 
-/// Into how many tables counts are divided, as a power of two: each is small enough for the
-/// processor's cache, and threads seldom want the same.
+/// The number of tables, as a power of two: so many that each fits into the processor's cache and threads
+/// seldom wait for the same one.
 const TABLES_BITS: u32 = 8;
 
-/// How many n-grams are looked for first among those that came recently, as a power of two; so many
-/// stay in the cache of each processor.
+/// The number of recent n-grams that a thread counts before they go to a table, as a power of two; they
+/// fit into the processor's cache.
 const RECENT_BITS: u32 = 13;
 
-/// How many n-grams wait for a table at most.
+/// At most so many n-grams wait for a table.
 const MOST_WAITING: usize = 512;
 
-/// The bytes that an n-gram of any length takes in a model beside itself, while it is estimated.
+/// The bytes of an n-gram of any order in a model that is being estimated, without the n-gram itself.
 pub(crate) const BYTES_IN_A_MODEL: u64 = 40;
 
-/// The bytes that an n-gram of dev takes beside its counts while models are compared.
+/// The bytes of an n-gram of dev while models are compared, without its counts.
 pub(crate) const BYTES_IN_DEV: u64 = size_of::<(f64, f64, f64)>() as u64;
 
-/// The number of shorter n-grams is estimated from at most this many n-grams.
+/// The number of n-grams of a lower order is estimated from about so many.
 const SAMPLE: u64 = 1 << 16;
 
-/// Counts the n-grams of some parts, each by itself, in the order wanted.
+/// Counts the n-grams of each of the `wanted` parts, and returns them in that order.
 ///
-/// `on_words` is told of words that were counted, by several threads.
+/// Several threads call `on_words` with the number of words that they counted.
 ///
 /// # Errors
 ///
-/// [`Error::Order`] if n-grams are too long for so many characters; [`Error::Memory`] before more
-/// memory is used than there is; if a list cannot be read, has
-/// changed since it was checked, or, in the train part, has a character that the vocabulary does
-/// not have.
+/// [`Error::Order`] if the order is too high for the vocabulary; [`Error::Memory`] before more memory is
+/// used than there is; if a list cannot be read or has changed, or if the train part has a character
+/// that the vocabulary does not have.
 pub fn count_parts(
     parts: &Parts,
     wanted: &[Part],
@@ -92,7 +91,7 @@ fn wrapped<K>(counted: Vec<Vec<(K, u64)>>, wrap: fn(Vec<(K, u64)>) -> Ngrams) ->
     counted.into_iter().map(wrap).collect()
 }
 
-/// A count of n-grams, shared by all threads.
+/// The state of counting that all threads share.
 struct Counting<'a> {
     parts: &'a Parts,
     wanted: &'a [Part],
@@ -100,9 +99,9 @@ struct Counting<'a> {
     packing: Packing,
     memory: &'a Memory,
     on_words: &'a (dyn Fn(u64) + Sync),
-    /// How many words were counted.
+    /// The number of words so far.
     counted: AtomicU64,
-    /// The bytes that are taken however few n-grams there are.
+    /// The bytes that counting takes for any number of n-grams.
     fixed: AtomicU64,
 }
 
@@ -123,21 +122,21 @@ impl Counting<'_> {
         }
         self.fixed.store(bytes, Ordering::Relaxed);
         let tables: Vec<Tables<K>> = (0..parts).map(|_| Tables::new()).collect();
-        let worker = || CountingThread::<K>::new(parts, most);
-        let mut workers: Vec<CountingThread<K>> =
-            std::iter::repeat_with(worker).take(threads).collect();
+        let counters = || (0..parts).map(|_| PartCounter::<K>::new(most)).collect();
+        let mut workers: Vec<Vec<PartCounter<K>>> =
+            std::iter::repeat_with(counters).take(threads).collect();
         let encoder = self.vocabulary.encoder();
         self.parts
             .each_word(self.wanted, &mut workers, |worker, part, word| {
                 let place = self.wanted.iter().position(|&wanted| wanted == part);
                 let place = place.unwrap_or_default();
-                match worker.parts[place].add(word, &encoder, self, &tables[place]) {
+                match worker[place].add(word, &encoder, self, &tables[place]) {
                     true => Ok(()),
                     false => Err(self.no_memory(&tables, waiting)),
                 }
             })?;
         each_task(workers, |worker| {
-            let mut parts = worker.parts.into_iter().zip(&tables);
+            let mut parts = worker.into_iter().zip(&tables);
             match parts.all(|(part, tables)| part.finish(&encoder, self, tables)) {
                 true => Ok(()),
                 false => Err(self.no_memory(&tables, waiting)),
@@ -151,12 +150,12 @@ impl Counting<'_> {
         sorted.collect()
     }
 
-    /// The error where there is no more memory: which orders would have had enough, from how many
-    /// n-grams of each there are up to here, beside those `waiting` for the tables of a part.
+    /// The error of too little memory, with the highest order that would fit. That is estimated from the
+    /// n-grams so far, in the tables and `waiting` for those of a part.
     fn no_memory<K: Packed>(&self, tables: &[Tables<K>], waiting: usize) -> Error {
         let all = self.wanted.iter().map(|&part| self.parts.words(part));
         let all = all.sum::<u64>() as f64;
-        // The more words, the fewer of their n-grams are new.
+        // An upper bound: the more words were read, the fewer n-grams of the next ones are new.
         let growth = all / self.counted.load(Ordering::Relaxed).max(1) as f64;
         let samples = self
             .wanted
@@ -178,22 +177,22 @@ impl Counting<'_> {
     }
 }
 
-/// Visits all n-grams of a sample.
+/// A function that calls another with all n-grams of a part.
 type VisitAll<'a, K> = dyn Fn(&mut dyn FnMut(K)) + 'a;
 
-/// N-grams of a part, of the order that was counted, from which it is estimated how many shorter
-/// ones there will be.
+/// The n-grams of a part, from which the number of those of lower orders is estimated.
 pub(crate) struct SampledNgrams<'a, K> {
     pub part: Part,
-    /// How many there are.
+    /// The number of distinct n-grams.
     pub ngrams: usize,
-    /// How many times as many there will be at most.
+    /// An upper bound of their number in the end, divided by that.
     pub growth: f64,
+    /// Visits all of them.
     pub visit: Box<VisitAll<'a, K>>,
 }
 
 impl<'a, K: Packed> SampledNgrams<'a, K> {
-    /// All n-grams of a part.
+    /// All n-grams of a counted part.
     pub fn all(part: Part, counted: &'a [(K, u64)]) -> Self {
         Self {
             part,
@@ -203,7 +202,7 @@ impl<'a, K: Packed> SampledNgrams<'a, K> {
         }
     }
 
-    /// How many n-grams of an order there will be at most.
+    /// An upper bound of the number of n-grams of an order.
     fn of_order(&self, packing: Packing) -> f64 {
         let one_in = (self.ngrams as u64 / SAMPLE).max(1);
         let mask = packing.mask();
@@ -218,7 +217,7 @@ impl<'a, K: Packed> SampledNgrams<'a, K> {
     }
 }
 
-/// [`no_memory`] where all n-grams of both parts were counted.
+/// [`no_memory`] after both parts are counted.
 pub(crate) fn no_memory_for(train: &NgramCounts, dev: &NgramCounts, memory: &Memory) -> Error {
     fn of<K: Packed>(packing: Packing, parts: [&[(K, u64)]; 2], memory: &Memory) -> Error {
         let [train, dev] = parts;
@@ -234,7 +233,7 @@ pub(crate) fn no_memory_for(train: &NgramCounts, dev: &NgramCounts, memory: &Mem
     match (train.ngrams(), dev.ngrams()) {
         (Ngrams::Narrow(train), Ngrams::Narrow(dev)) => of(packing, [train, dev], memory),
         (Ngrams::Wide(train), Ngrams::Wide(dev)) => of(packing, [train, dev], memory),
-        // N-grams of one list are packed alike.
+        // Never: n-grams of one list have the same packing.
         (Ngrams::Narrow(_), Ngrams::Wide(_)) | (Ngrams::Wide(_), Ngrams::Narrow(_)) => {
             Error::Memory {
                 order: packing.order(),
@@ -245,8 +244,8 @@ pub(crate) fn no_memory_for(train: &NgramCounts, dev: &NgramCounts, memory: &Mem
     }
 }
 
-/// The error where n-grams take more memory than there is, with the longest order that takes less;
-/// `fixed` bytes are taken whatever the order.
+/// The error of too little memory, with the highest order that would fit. `fixed` bytes are taken for any
+/// order.
 pub(crate) fn no_memory<K: Packed>(
     packing: Packing,
     samples: &[SampledNgrams<K>],
@@ -255,7 +254,7 @@ pub(crate) fn no_memory<K: Packed>(
 ) -> Error {
     let counted = size_of::<(K, u64)>() as u64;
     let in_a_model = BYTES_IN_A_MODEL + size_of::<K>() as u64;
-    // Memory of the orders up to here: a model has the n-grams of all of them.
+    // The bytes of models, which have the n-grams of all orders up to theirs.
     let mut models = fixed as f64;
     let fits = (1..packing.order()).take_while(|&order| {
         let mut counts = 0.0;
@@ -266,7 +265,7 @@ pub(crate) fn no_memory<K: Packed>(
                     models += ngrams * in_a_model as f64;
                     counts += ngrams * (counted + in_a_model) as f64;
                 }
-                // Its counts, those of a shorter order, and what the search asks of these.
+                // Its counts, those of a lower order, and the search's numbers.
                 _ => counts += ngrams * (2 * counted + BYTES_IN_DEV) as f64,
             }
         }
@@ -279,33 +278,23 @@ pub(crate) fn no_memory<K: Packed>(
     }
 }
 
-/// The readers of one thread, one for each part.
-struct CountingThread<K> {
-    parts: Vec<PartCounter<K>>,
-}
-
-/// Words of a part that one thread has read and not given to the tables yet.
+/// The words and n-grams of a part that one thread has not added to the tables yet.
 struct PartCounter<K> {
     words: RepeatedWords,
-    /// How many words there were.
+    /// The number of words in `words`, repeated ones included.
     read: u64,
     waiting: WaitingNgrams<K>,
 }
 
-impl<K: Packed> CountingThread<K> {
-    fn new(parts: usize, most_waiting: usize) -> Self {
-        let reader = || PartCounter {
+impl<K: Packed> PartCounter<K> {
+    fn new(most_waiting: usize) -> Self {
+        Self {
             words: RepeatedWords::default(),
             read: 0,
             waiting: WaitingNgrams::new(most_waiting),
-        };
-        Self {
-            parts: std::iter::repeat_with(reader).take(parts).collect(),
         }
     }
-}
 
-impl<K: Packed> PartCounter<K> {
     /// Adds a word; false if there is no memory for n-grams.
     #[inline]
     #[must_use]
@@ -339,23 +328,24 @@ impl<K: Packed> PartCounter<K> {
         counted
     }
 
-    /// Counts what is left; false if there is no memory for it.
+    /// Counts the rest; false if there is no memory for it.
     #[must_use]
     fn finish(mut self, encoder: &Encoder, counting: &Counting, tables: &Tables<K>) -> bool {
         self.count(encoder, counting, tables) && self.waiting.finish(tables, counting.memory)
     }
 }
 
-/// The last one of some words, whose n-grams are not counted before one of their characters
-/// changes: words that follow each other often begin alike, in sorted lists with most of their
-/// characters.
+/// The last word, whose n-grams are not counted yet.
+///
+/// Neighbouring words often begin alike, above all in sorted lists. The n-grams of a common beginning are
+/// counted once for all these words, as soon as a word begins otherwise.
 struct LastWord<K> {
     packing: Packing,
     word: Vec<u8>,
-    /// The n-grams that its characters and its end are the last of, each with how many words there
-    /// were before the first of those that all have it.
+    /// The n-gram that ends at each of its characters and at its end token, with the number of words
+    /// before the first of the neighbours that share it.
     ngrams: Vec<(K, u64)>,
-    /// How many words there were.
+    /// The number of words so far.
     words: u64,
 }
 
@@ -369,7 +359,7 @@ impl<K: Packed> LastWord<K> {
         }
     }
 
-    /// Goes on to another word, which was read `count` times.
+    /// Replaces the word by the next one, which occurs `count` times.
     #[inline]
     fn replace(&mut self, word: &str, count: u64, encoder: &Encoder, add: impl FnMut(K, u64)) {
         let mut same = common_prefix(&self.word, word.as_bytes());
@@ -377,7 +367,7 @@ impl<K: Packed> LastWord<K> {
             same -= 1;
         }
         let (same, others) = word.split_at(same);
-        let is_start = |&&byte: &&u8| byte.cast_signed() >= -64; // Of a character in UTF-8.
+        let is_start = |&&byte: &&u8| byte.cast_signed() >= -64; // No continuation byte of UTF-8.
         self.leave(same.as_bytes().iter().filter(is_start).count(), add);
         self.word.truncate(same.len());
         self.word.extend_from_slice(others.as_bytes());
@@ -402,7 +392,7 @@ impl<K: Packed> LastWord<K> {
         self.words += count;
     }
 
-    /// Leaves all characters but the first ones behind, whose n-grams now can be counted.
+    /// Counts the n-grams of all characters behind the first `kept`, and removes them.
     #[inline]
     fn leave(&mut self, kept: usize, mut add: impl FnMut(K, u64)) {
         for &(ngram, before) in &self.ngrams[kept..] {
@@ -412,7 +402,7 @@ impl<K: Packed> LastWord<K> {
     }
 }
 
-/// How many bytes two words have in common at their beginning.
+/// The number of bytes at the beginning of both words that are the same.
 #[inline]
 fn common_prefix(one: &[u8], other: &[u8]) -> usize {
     const CHUNK: usize = 8;
@@ -422,25 +412,26 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
     start + rest.take_while(|(one, other)| one == other).count()
 }
 
-/// N-grams that wait until there are enough for one table: then that table is in the processor's
-/// cache for all of them.
+/// N-grams that wait for their tables. A full batch is added at once: the table then comes into the
+/// processor's cache once for all of them.
 struct WaitingNgrams<K> {
-    /// N-grams that came recently, by the highest bits of their hashes: the ends of words are often
-    /// the same.
+    /// Recent n-grams, by the highest bits of their hashes. Common ones, such as ends of words, are
+    /// counted here many times before they go to a table.
     recent: Vec<Slot<K>>,
+    /// The n-grams that wait for each table.
     of_table: Vec<Vec<Slot<K>>>,
-    /// At most this many wait for one table.
+    /// At most so many wait for one table.
     most: usize,
 }
 
 impl<K: Packed> WaitingNgrams<K> {
-    /// How many may wait for each table where there is so much memory.
+    /// The number of n-grams that may wait for one table, by the bytes of free memory.
     fn most(memory: u64) -> usize {
         let share = memory / 16 / ((size_of::<Slot<K>>() as u64) << TABLES_BITS);
         share.clamp(8, MOST_WAITING as u64) as usize
     }
 
-    /// The bytes that it takes.
+    /// The bytes of all that wait.
     fn bytes(most: usize) -> u64 {
         (size_of::<Slot<K>>() * ((most << TABLES_BITS) + (1 << RECENT_BITS))) as u64
     }
@@ -479,7 +470,7 @@ impl<K: Packed> WaitingNgrams<K> {
         }
     }
 
-    /// Puts a count to those that wait for its table.
+    /// Has a count wait for its table; false if there is no memory to empty a full batch.
     #[inline(always)]
     #[must_use]
     fn wait(&mut self, counted: Slot<K>, tables: &Tables<K>, memory: &Memory) -> bool {
@@ -490,7 +481,7 @@ impl<K: Packed> WaitingNgrams<K> {
         waiting.len() < self.most || tables.add(table, waiting, memory)
     }
 
-    /// Adds all that waits; false if there is no memory for it.
+    /// Adds all that wait to the tables; false if there is no memory for them.
     #[must_use]
     fn finish(mut self, tables: &Tables<K>, memory: &Memory) -> bool {
         let recent = std::mem::take(&mut self.recent);
@@ -503,13 +494,13 @@ impl<K: Packed> WaitingNgrams<K> {
     }
 }
 
-/// Counts of a part, shared by all threads, in many tables by the highest bits of the hashes.
+/// The counts of a part, which all threads share: many tables, by the highest bits of the hashes.
 struct Tables<K> {
     tables: Vec<Mutex<HashTable<K>>>,
 }
 
 impl<K: Packed> Tables<K> {
-    /// The bytes that empty ones take.
+    /// The bytes of empty tables.
     fn bytes() -> u64 {
         HashTable::<K>::bytes(SMALLEST_BITS) << TABLES_BITS
     }
@@ -540,12 +531,12 @@ impl<K: Packed> Tables<K> {
         true
     }
 
-    /// How many different n-grams there are.
+    /// The number of distinct n-grams.
     fn len(&self) -> usize {
         self.tables.iter().map(|table| lock(table).len()).sum()
     }
 
-    /// Everything that was counted, sorted.
+    /// All n-grams with their counts, sorted.
     fn sorted(self, memory: &Memory) -> Result<Vec<(K, u64)>> {
         let each = (1_usize << TABLES_BITS).div_ceil(threads());
         let mut tables = self.tables;
@@ -564,7 +555,7 @@ impl<K: Packed> Tables<K> {
             Ok(run)
         })?;
         let mut sorted = runs.concat();
-        // Finds the runs and merges them.
+        // The stable sort finds the sorted runs and merges them.
         sorted.sort_by_key(|&(ngram, _)| ngram);
         Ok(sorted)
     }

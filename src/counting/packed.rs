@@ -1,7 +1,8 @@
-//! N-grams as numbers: the indices of their characters side by side, the first one highest.
+//! N-grams packed into numbers: the bits of their characters' indices side by side, the first character
+//! in the highest bits.
 //!
-//! Numbers are compared, hashed and sorted faster than lists of indices, and in the same order. The
-//! n-grams of the lecture take 5 bits a character, those of 4,097 characters 13.
+//! Numbers have the same order as lists of indices, and are compared, hashed and sorted faster. A
+//! character of the lecture takes 5 bits, one of 4,097 characters takes 13.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -9,13 +10,13 @@ use std::ops::{BitAnd, BitOr, Shl, Shr};
 
 use crate::error::{Error, Result};
 
-/// The longest n-grams, where the vocabulary is not too large for them.
+/// The highest order; a large vocabulary allows less.
 pub const MAX_ORDER: usize = 16;
 
-/// The bits of the widest n-grams: 16 of 128 are for the count that stands beside them.
+/// The largest number of bits in an n-gram: the other 16 of 128 are for its count in a hash table.
 const MOST_BITS: u32 = 112;
 
-/// A number wide enough for an n-gram.
+/// A number that holds a packed n-gram.
 pub(crate) trait Packed:
     Copy
     + Ord
@@ -31,16 +32,16 @@ pub(crate) trait Packed:
     + BitOr<Output = Self>
     + 'static
 {
-    /// How many bits it has.
+    /// The number of its bits.
     const BITS: u32;
 
     /// The lowest 64 bits.
     fn low(self) -> u64;
 
-    /// How many of the highest bits are 0.
+    /// The number of leading zeros.
     fn zeros(self) -> u32;
 
-    /// A hash of all bits: a number that is as good as random.
+    /// A hash that depends on all bits.
     fn scattered(self) -> u64;
 }
 
@@ -87,10 +88,10 @@ impl Packed for u128 {
     }
 }
 
-/// How n-grams of one order are packed.
+/// The format in which n-grams of one order are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Packing {
-    /// The bits of a character.
+    /// The number of bits of a character.
     width: u32,
     order: usize,
 }
@@ -123,44 +124,44 @@ impl Packing {
         }
     }
 
-    /// How many characters an n-gram has.
+    /// The number of characters in an n-gram.
     pub fn order(self) -> usize {
         self.order
     }
 
-    /// How many bits an n-gram takes.
+    /// The number of bits of an n-gram.
     pub fn bits(self) -> u32 {
         self.width * self.order as u32
     }
 
-    /// The same characters in n-grams of another order.
+    /// The packing of n-grams of another order, with as many bits a character.
     pub fn of_order(self, order: usize) -> Self {
         Self { order, ..self }
     }
 
-    /// The bits that an n-gram may have.
+    /// A number whose bits are 1 where an n-gram has bits.
     pub fn mask<K: Packed>(self) -> K {
-        // A shift by all bits is none.
+        // A shift by all bits would overflow.
         match self.bits() {
             0 => K::default(),
             bits => ones::<K>() >> (K::BITS - bits),
         }
     }
 
-    /// The n-gram that follows this one where `index` is the next character.
+    /// The n-gram after this one: without its first character, and with `index` at its end.
     #[inline(always)]
     pub fn push<K: Packed>(self, ngram: K, index: u16, mask: K) -> K {
         ((ngram << self.width) | K::from(index)) & mask
     }
 
-    /// The n-gram of these indices, of which there are as many as the order.
+    /// The n-gram of as many indices as the order.
     pub fn pack<K: Packed>(self, indices: impl IntoIterator<Item = usize>) -> K {
         let mask = self.mask();
         let push = |ngram, index| self.push(ngram, index as u16, mask);
         indices.into_iter().fold(K::default(), push)
     }
 
-    /// All but the last character.
+    /// The context: all characters but the last.
     #[inline(always)]
     pub fn context<K: Packed>(self, ngram: K) -> K {
         ngram >> self.width
@@ -178,7 +179,7 @@ impl Packing {
         (0..self.order).map(move |place| self.last(ngram >> shift(place)))
     }
 
-    /// How many start tokens an n-gram begins with.
+    /// The number of start tokens at the beginning of an n-gram.
     #[inline(always)]
     pub fn starts<K: Packed>(self, ngram: K) -> usize {
         ((ngram.zeros() - (K::BITS - self.bits())) / self.width) as usize

@@ -1,7 +1,7 @@
-//! Words that were read several times, to count or to evaluate each once.
+//! Equal words grouped, so that each is counted or evaluated once.
 //!
-//! Lists made of texts repeat their words, and one look for a word is faster than one for each of
-//! its characters.
+//! Lists made of texts repeat their words, and one look-up for a word is faster than one for each of its
+//! characters.
 
 use std::hash::BuildHasher;
 
@@ -9,42 +9,44 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-/// How many words are kept at most, so that they stay in the processor's cache.
+/// At most so many distinct words, which fit into the processor's cache.
 const MOST: usize = 1 << 15;
 
-/// The bytes after which no more words are kept.
+/// After so many bytes no more words are added, for the same reason.
 const MOST_BYTES: usize = 1 << 19;
 
-/// Rounds without a search for repeated words, after a round that had few.
+/// After a round with few repeated words, so many rounds do not look for them.
 const DISTINCT_ROUNDS: u32 = 15;
 
-/// Words in the order in which they came first, each with how often it came; where few words are
-/// repeated, some are there more than once.
+/// Words in the order in which they were first added, each with its count. In lists that seldom repeat
+/// words, equal ones may stand apart.
 #[derive(Debug, Default)]
 pub(crate) struct RepeatedWords {
     words: Vec<Word>,
-    /// The words one after the other.
+    /// The text of all words.
     text: String,
     /// The places of words in `words`, by their hashes.
     places: HashTable<u32>,
     hasher: FixedState,
-    /// Rounds left without a search for repeated words.
+    /// The number of rounds left that do not look for repeated words.
     distinct: u32,
 }
 
 #[derive(Debug)]
 struct Word {
     hash: u64,
+    /// Its end in the text; the word before ends at its start.
     end: usize,
     count: u64,
 }
 
 impl RepeatedWords {
-    /// Whether no more words are to be added.
+    /// Whether no more words may be added before [`clear`](Self::clear).
     pub fn is_full(&self) -> bool {
         self.words.len() >= MOST || self.text.len() >= MOST_BYTES
     }
 
+    /// Adds a word.
     #[inline]
     pub fn add(&mut self, word: &str) {
         let Self {
@@ -87,7 +89,7 @@ impl RepeatedWords {
         })
     }
 
-    /// Forgets all words.
+    /// Removes all words, and begins another round.
     pub fn clear(&mut self) {
         let read: u64 = self.words.iter().map(|word| word.count).sum();
         self.distinct = match self.distinct {

@@ -1,18 +1,17 @@
-//! The counting loop: bigrams of blocks of lines, at the speed of memory where the text allows.
+//! The loop that counts bigrams in blocks of lines.
 //!
-//! A [`Scan`] has the counts of one thread. It takes whole lines, cut into pieces that fit into the
-//! fastest cache and made tidy there, in one of two ways that count the same:
+//! A [`Scan`] counts for one thread. It cuts a block into pieces of whole lines that fit into the fastest
+//! cache, tidies each there, and counts its bigrams in one of two ways, with the same result:
 //!
-//! - In ASCII a line end is a start/end token like any other byte, so that all pairs of neighbouring
-//!   bytes can be counted without looking at them: one load and one increment a byte, in four tables
-//!   in turn, because the same counter twice in a row would wait for itself.
-//! - Other text is decoded, and its characters get numbers as they come. Pairs of the first
-//!   [`SIDE`] are counted in a table of the thread's own; where there are more characters, in the
-//!   one that all threads share.
+//! - ASCII is counted byte by byte, without decoding: the line end is the start/end token, and each pair
+//!   of neighbouring bytes is a bigram. This costs one load and one increment a byte. Four tables take
+//!   turns, since incrementing one counter twice in a row would wait for the first increment.
+//! - Other text is decoded, and each new character gets the next number. Up to [`SIDE`] characters, a
+//!   thread counts their bigrams in a table of its own; with more, in the one that all threads share.
 //!
-//! The vocabulary is not known before the last line, so the shared [`Total`] numbers characters as
-//! the threads meet them. It remembers where each was met first: if there turn out to be too many,
-//! the line of the one too many can be named.
+//! The vocabulary is only known after the last line. Until then the shared [`Total`] numbers characters
+//! as the threads meet them. It stores the first line of each, to name the line with one character too
+//! many.
 
 use std::collections::BTreeMap;
 use std::str::Chars;
@@ -25,48 +24,48 @@ use crate::data::tidy::{Tidier, Tidy};
 use crate::data::words::MAX_CHARACTERS;
 use crate::error::LineFault;
 
-/// Small enough for the fastest cache, beside the counters.
+/// The number of bytes in a piece, which fits into the fastest cache beside the counters.
 const PIECE: usize = 1 << 14;
 
-/// Counters are 32 bits wide, so after this many bytes they are emptied.
+/// After so many bytes the counters, which have 32 bits, are added to the total.
 const FULL: u64 = 1 << 31;
 
-/// The bytes that may precede another one, and 64 bytes more: rows at a power of two would share
-/// few lines of the cache.
+/// The number of counters in a row: 256 bytes, and 16 more, since rows at powers of two would compete for
+/// the same lines of the cache.
 const ROW: usize = 256 + 16;
 
-/// The size of a table that counts pairs of bytes, [`pair`] by [`pair`].
+/// The number of counters in a table of pairs of bytes; [`pair`] is the place of each.
 const TABLE: usize = 256 * ROW + 16;
 
-/// How many bytes ASCII has.
+/// The number of ASCII characters.
 const ASCII: usize = 0x80;
 
-/// How many tables count pairs of bytes in turn.
+/// The number of tables of pairs of bytes, which take turns.
 const TABLES: usize = 4;
 
-/// How many characters each thread counts in a table of its own, `[SIDE, SIDE]`, 4 MB.
+/// A thread counts the bigrams of so many characters in a table of its own, `[SIDE, SIDE]`, of 4 MB.
 const SIDE: usize = 1 << 10;
 
-/// How many characters there can be.
+/// The number of code points.
 const CODE_POINTS: usize = char::MAX as usize + 1;
 
-/// How many cells of the shared table are fetched from memory at once.
+/// The number of cells of the shared table that are fetched from memory at once.
 const BATCH: usize = 1 << 8;
 
-/// The numbers of the start/end token and of as many characters as there may be.
+/// The number of numbers: that of the start/end token, and those of [`MAX_CHARACTERS`] characters.
 const NUMBERS: usize = MAX_CHARACTERS + 1;
 
-/// The number of a block, and a line in it from 0.
+/// The number of a block, and that of a line in it, both from 0.
 pub(crate) type LinePlace = (usize, usize);
 
-/// Fault of a line, and its place.
+/// The fault of a line, and the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub place: LinePlace,
     pub fault: LineFault,
 }
 
-/// Facts about a block that was counted.
+/// The results of a block beside its counts.
 #[derive(Default)]
 pub(crate) struct Scanned {
     pub lines: usize,
@@ -74,11 +73,11 @@ pub(crate) struct Scanned {
     pub fault: Option<Fault>,
 }
 
-/// Counts of all threads.
+/// The counts of all threads.
 pub(crate) struct Total {
-    /// The numbers of the characters, from 1, and where each was met first.
+    /// The number of each character, from 1, and its first line.
     characters: Mutex<BTreeMap<char, (usize, LinePlace)>>,
-    /// How often a numbered character follows another; the start/end token has number 0.
+    /// The counts of bigrams: a row for each first character, by number; the start/end token is 0.
     rows: Vec<OnceLock<Box<[AtomicU64]>>>,
 }
 
@@ -90,8 +89,8 @@ impl Total {
         }
     }
 
-    /// The number of a character that was met. One too many shares the number of another: the counts
-    /// are not used then.
+    /// The number of a character that occurs at a line. If there are too many, the last ones share a
+    /// number: the list is refused then, and the counts are not used.
     fn number(&self, character: char, place: LinePlace) -> usize {
         let mut characters = lock(&self.characters);
         let next = characters.len() + 1;
@@ -109,10 +108,10 @@ impl Total {
         self.cell(i, j).fetch_add(count.into(), Ordering::Relaxed);
     }
 
-    /// Counts each pair once.
+    /// Counts bigrams, and empties the vector.
     fn add_each(&self, pairs: &mut Vec<(u16, u16)>) {
         let cell = |&(i, j): &(u16, u16)| self.cell(i.into(), j.into());
-        // All cells are fetched from memory before the first one is needed.
+        // Reads all cells first: the processor fetches them at the same time.
         let fetch = |all, pair| all | cell(pair).load(Ordering::Relaxed);
         std::hint::black_box(pairs.iter().fold(0, fetch));
         for pair in pairs.iter() {
@@ -121,7 +120,7 @@ impl Total {
         pairs.clear();
     }
 
-    /// The first character that is one too many.
+    /// The first line with a character too many.
     pub fn fault(&self) -> Option<Fault> {
         let characters = lock(&self.characters);
         if characters.len() <= MAX_CHARACTERS {
@@ -135,8 +134,8 @@ impl Total {
         })
     }
 
-    /// All characters, sorted, and the bigrams that occur with their counts, sorted too; the
-    /// start/end token has index 0, the first character 1.
+    /// All characters, sorted, and the distinct bigrams with their counts, sorted; the start/end token has
+    /// index 0, the first character 1.
     pub fn into_counts(self) -> (Vec<char>, impl Iterator<Item = ([usize; 2], u64)>) {
         let characters = self.characters.into_inner();
         let characters = characters.unwrap_or_else(PoisonError::into_inner);
@@ -156,20 +155,20 @@ impl Total {
     }
 }
 
-/// Counts of one thread, until they are added to the total.
+/// The counts of one thread that are not added to the total yet.
 pub(crate) struct Scan<'a> {
     total: &'a Total,
-    /// How often one byte follows another, at [`pair`], the sum in [`TABLES`] parts.
+    /// The counts of pairs of bytes, at [`pair`]; those of all [`TABLES`] are to be added.
     bytes: Vec<[u32; TABLE]>,
-    /// How often one numbered character follows another, `[side, side]`.
+    /// The counts of bigrams of characters, by number, `[side, side]`.
     pairs: Vec<u32>,
-    /// 0 once there are more than [`SIDE`] characters.
+    /// 0 after more than [`SIDE`] characters.
     side: usize,
-    /// Pairs that wait to be counted where there are so many characters.
+    /// Bigrams that wait to be counted in the total, after more than [`SIDE`] characters.
     waiting: Vec<(u16, u16)>,
-    /// Bytes counted since the counters were empty.
+    /// The number of bytes since the counters were added to the total.
     counted: u64,
-    /// 1 more than the number of each character, or 0 without a number.
+    /// For each code point 1 more than its number; 0 if it has none yet.
     entries: Box<[u16]>,
 }
 
@@ -177,7 +176,7 @@ impl<'a> Scan<'a> {
     pub fn new(total: &'a Total) -> Self {
         let side = 64;
         let mut entries: Box<[u16]> = vec![0; CODE_POINTS].into();
-        entries['\n' as usize] = 1; // A line end counts as the start/end token.
+        entries['\n' as usize] = 1; // A line end is the start/end token, number 0.
         Self {
             total,
             bytes: vec![[0; TABLE]; TABLES],
@@ -189,7 +188,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Counts a block of whole lines, up to the first that cannot be used.
+    /// Counts a block of whole lines, up to the first bad one.
     pub fn count(&mut self, index: usize, block: &[u8], tidier: &mut Tidier) -> Scanned {
         let mut scanned = Scanned::default();
         let mut rest = block;
@@ -218,7 +217,8 @@ impl<'a> Scan<'a> {
         scanned
     }
 
-    // A function by itself has more of the processor's registers for the loop.
+    /// Counts words of ASCII.
+    // Not inlined: in a function of its own the loop has more of the processor's registers.
     #[inline(never)]
     fn count_bytes(&mut self, words: &[u8]) {
         let [one, two, three, four] = self.bytes.as_mut_slice() else {
@@ -240,7 +240,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Gives numbers to the bytes that were counted in this block for the first time.
+    /// Numbers the ASCII characters that were counted in this block for the first time.
     fn number_bytes(&mut self, index: usize, block: &[u8]) {
         for byte in b' '..=b'~' {
             let row = pair(0, byte);
@@ -251,7 +251,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Counts words character by character; `place` is that of their first line.
+    /// Counts words character by character; the second argument is the place of their first line.
     fn count_characters(&mut self, words: &Tidy, (index, line): LinePlace, block: &[u8]) {
         let mut characters = words.text.chars();
         let (mut i, mut at, mut word) = (0, 0, 0);
@@ -260,7 +260,7 @@ impl<'a> Scan<'a> {
             word += memchr::memchr_iter(b'\n', &words.text.as_bytes()[at..now]).count();
             at = now;
             let line = match u8::try_from(new) {
-                // It may stand in an earlier piece too, which was counted byte by byte.
+                // Earlier pieces were counted byte by byte, and may have it too.
                 Ok(byte) if byte.is_ascii() => first_line(byte, block),
                 _ => line + words.line_of(word),
             };
@@ -273,7 +273,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Counts numbered characters that follow character `i`, up to one without a number.
+    /// Counts bigrams after character `i`, up to a character without a number, which is returned.
     fn count_numbered(&mut self, characters: &mut Chars, i: &mut usize) -> Option<char> {
         let (entries, side) = (&self.entries, self.side);
         if side > 0 {
@@ -289,6 +289,7 @@ impl<'a> Scan<'a> {
         })
     }
 
+    /// Numbers a new character.
     fn number(&mut self, character: char, place: LinePlace) -> usize {
         let number = self.total.number(character, place);
         self.entries[character as usize] = number as u16 + 1;
@@ -298,7 +299,7 @@ impl<'a> Scan<'a> {
         number
     }
 
-    /// Makes room for a larger number.
+    /// Widens the thread's table for a number, or gives it up.
     fn widen(&mut self, number: usize) {
         let side = (number + 1).next_power_of_two();
         if side > SIDE {
@@ -315,7 +316,7 @@ impl<'a> Scan<'a> {
         self.side = side;
     }
 
-    /// Adds all that was counted to the total.
+    /// Adds all counts to the total.
     pub fn finish(&mut self) {
         let numbered = |byte: u8| {
             let number = usize::from(self.entries[usize::from(byte)]).checked_sub(1);
@@ -337,6 +338,7 @@ impl<'a> Scan<'a> {
         self.counted = 0;
     }
 
+    /// Adds the thread's table to the total.
     fn empty_pairs(&mut self) {
         for (place, count) in self.pairs.iter_mut().enumerate() {
             if *count > 0 {
@@ -347,9 +349,9 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Passes on the number of each numbered character and of the one before it, at first `last`, up to a
-/// character without a number.
-// Not inlined for the reason given at `count_bytes`.
+/// Calls `each` with the numbers of every two neighbours, of which the first is `last`, up to a character
+/// without a number, which is returned.
+// Not inlined, as `count_bytes`.
 #[inline(never)]
 fn each_numbered(
     entries: &[u16],
@@ -357,7 +359,7 @@ fn each_numbered(
     last: &mut usize,
     mut each: impl FnMut(usize, usize),
 ) -> Option<char> {
-    // A known length, so that no index is checked.
+    // With a known length the compiler checks no index.
     let entries = entries.first_chunk::<CODE_POINTS>()?;
     let mut i = *last;
     let mut new = None;
@@ -375,18 +377,18 @@ fn each_numbered(
     new
 }
 
-/// Where the byte tables count `next` after `byte`.
+/// The place in a table of the counter of `next` after `byte`.
 fn pair(byte: u8, next: u8) -> usize {
     usize::from(next) * ROW + usize::from(byte)
 }
 
-/// Where the first piece of some lines ends: after a line end.
+/// The end of the first piece of lines: after a line end.
 fn end_of_piece(lines: &[u8]) -> usize {
     let least = lines.len().min(PIECE) - 1;
     memchr::memchr(b'\n', &lines[least..]).map_or(lines.len(), |end| least + end + 1)
 }
 
-/// The first line of a block, from 0, that has a byte of ASCII in its word.
+/// The first line of a block, from 0, whose word has an ASCII character.
 fn first_line(byte: u8, block: &[u8]) -> usize {
     let has_byte = |line: &[u8]| {
         String::from_utf8_lossy(line)

@@ -12,7 +12,7 @@ use super::trie::{Node, Occurrences, Trie};
 use super::view::View;
 use super::{additive, witten_bell};
 use crate::counting::ngrams::{BYTES_IN_DEV, no_memory_for};
-use crate::counting::{NgramCounts, count_parts};
+use crate::counting::{NgramCounts, Row, count_parts};
 use crate::data::Vocabulary;
 use crate::data::parts::Parts;
 use crate::data::split::Part;
@@ -380,8 +380,8 @@ struct DevCounts {
 impl DevCounts {
     fn of(trie: &Trie, occurrences: &[Occurrences], dev: &NgramCounts) -> Self {
         let mut ngrams = Vec::new();
-        dev.each_context(|context, next| {
-            let node = find(trie, context);
+        for Row { context, next } in dev.contexts() {
+            let node = find(trie, &context);
             let counts = node.map(|node| {
                 let children = trie.children(node);
                 (
@@ -389,7 +389,7 @@ impl DevCounts {
                     occurrences[node.length].raw[children].iter().sum::<u64>(),
                 )
             });
-            for &(index, times) in next {
+            for (index, times) in next {
                 let (count, sum) = counts.map_or((0, 0), |(node, sum)| {
                     let child = trie.child(node, index);
                     let count =
@@ -398,7 +398,7 @@ impl DevCounts {
                 });
                 ngrams.push((count as f64, sum as f64, times as f64));
             }
-        });
+        }
         Self {
             v: dev.vocabulary().len() as f64,
             ngrams,
@@ -429,13 +429,13 @@ fn find(trie: &Trie, context: &[usize]) -> Option<Node> {
 /// The average NLL of counted n-grams under a model of their order.
 fn nll(view: &View, counts: &NgramCounts) -> f64 {
     let (mut sum, mut total) = (Sum::default(), 0);
-    counts.each_context(|context, next| {
-        let node = view.after(context);
-        for &(index, count) in next {
+    for Row { context, next } in counts.contexts() {
+        let node = view.after(&context);
+        for (index, count) in next {
             sum.add(view.step(node, index).0, count);
             total += count;
         }
-    });
+    }
     sum.nats() / total as f64
 }
 
