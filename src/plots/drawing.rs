@@ -1,4 +1,4 @@
-//! Pictures as files: PNG or SVG, by the file's ending.
+//! Pictures as PNG and SVG files, and the canvas that pictures are drawn on.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -17,28 +17,28 @@ use crate::files::Output;
 /// The possible widths and heights of a picture, in pixels.
 pub const SIZES: RangeInclusive<u32> = 200..=8000;
 
-/// Something that can be drawn in every format.
+/// A picture that can be drawn in every format.
 pub trait Drawing {
-    /// Whether a PNG is smoothed: slanting lines would be jagged.
+    /// Whether a PNG is smoothed, since slanting lines would be jagged.
     const SMOOTHED: bool = false;
 
-    /// Checks that everything can be drawn.
+    /// Checks that all values can be drawn.
     ///
     /// # Errors
     ///
-    /// The fault, in one line.
+    /// One line that names the value.
     fn check(&self) -> std::result::Result<(), String>;
 
-    /// Draws on a white area.
+    /// Draws on a white canvas.
     fn draw(&self, canvas: &mut dyn Canvas, font: &Font);
 }
 
-/// An area to draw on, whatever the format; positions are pixels from its upper left corner.
+/// An area to draw on, of either format. Positions are pixels from its upper left corner.
 pub trait Canvas {
-    /// The width and height.
+    /// Its width and height.
     fn size(&self) -> (u32, u32);
 
-    /// Draws the part of a rectangle that is on the canvas, from its upper left to its lower right corner.
+    /// Draws a rectangle between its upper left and its lower right corner, as far as it is on the canvas.
     fn rectangle(&mut self, corners: [(i32, i32); 2], style: ShapeStyle);
 
     /// Draws a line through points.
@@ -54,7 +54,7 @@ pub trait Canvas {
     fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: &[u8]);
 }
 
-/// A backend of plotters, and its first fault.
+/// A backend of plotters, and the first error in drawing.
 struct PlottersCanvas<DB: DrawingBackend> {
     backend: DB,
     fault: Option<String>,
@@ -103,12 +103,12 @@ impl<DB: DrawingBackend> Canvas for PlottersCanvas<DB> {
     }
 }
 
-/// Checks before any work that a picture can be written to `path`.
+/// Checks that a picture can be written to `path`, before the work begins.
 ///
 /// # Errors
 ///
-/// [`Error::PictureFormat`] if it ends neither in .png nor in .svg, [`Error::NotAPicture`] if there
-/// is a file that is no picture; those of [`Output::check`].
+/// [`Error::PictureFormat`] if it ends neither in .png nor in .svg, [`Error::NotAPicture`] if a file
+/// there is no picture; those of [`Output::check`].
 pub fn check(path: &Path) -> Result<Output> {
     is_svg(path)?;
     let output = Output::check(path)?;
@@ -120,7 +120,7 @@ pub fn check(path: &Path) -> Result<Output> {
     Ok(output)
 }
 
-/// Draws a picture into a file, see [`draw`].
+/// Writes a picture of `width` × `height` pixels to a file, in the format of its ending.
 ///
 /// # Errors
 ///
@@ -129,7 +129,7 @@ pub fn write(path: &Path, size: (u32, u32), drawing: &impl Drawing) -> Result<()
     check(path)?.replace(&draw(path, size, drawing)?)
 }
 
-/// Whether a picture may be written to `path`: there is no file, an empty one or a picture.
+/// Whether `path` has no file, an empty one or a picture.
 fn is_picture_or_nothing(path: &Path) -> bool {
     let mut start = Vec::new();
     match File::open(path).map(|file| file.take(8).read_to_end(&mut start)) {
@@ -142,13 +142,13 @@ fn is_picture_or_nothing(path: &Path) -> bool {
     }
 }
 
-/// Draws a picture of `width` × `height` pixels in the format of `path`'s ending; returns the contents
+/// Draws a picture of `width` × `height` pixels in the format of `path`'s ending, and returns the contents
 /// of the file.
 ///
 /// # Errors
 ///
 /// [`Error::PictureFormat`] if `path` ends neither in .png nor in .svg, [`Error::Value`] if width or
-/// height is outside of [`SIZES`], [`Error::Plot`] if the drawing has values that cannot be drawn.
+/// height is outside of [`SIZES`], [`Error::Plot`] if a value cannot be drawn.
 pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -> Result<Vec<u8>> {
     let is_svg = is_svg(path)?;
     if !SIZES.contains(&width) || !SIZES.contains(&height) {
@@ -173,7 +173,8 @@ pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) ->
     })
 }
 
-/// The contents of a PNG. A smoothed one is drawn larger, and each pixel is the mean of several.
+/// The contents of a PNG. A smoothed one is drawn larger and then reduced, so that each pixel is the mean
+/// of several.
 fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, String> {
     let times = if D::SMOOTHED {
         // Larger pictures have wider lines and need less smoothing.
@@ -210,7 +211,7 @@ fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(
     canvas.fault.map_or(Ok(()), Err)
 }
 
-/// Whether a picture is an SVG and not a PNG, by its file's ending.
+/// Whether a path ends in .svg; else it ends in .png.
 fn is_svg(path: &Path) -> Result<bool> {
     let ending = path.extension().and_then(|ending| ending.to_str());
     match ending.map(str::to_lowercase).as_deref() {

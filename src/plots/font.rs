@@ -1,8 +1,8 @@
 //! The font of all pictures: DejaVu Sans, embedded in the program.
 //!
-//! Plotters' own text ignores the left bearing of glyphs and the height of digits, so its texts lie
-//! unevenly and off the middle. We place the glyphs and pass plotters their pixels; an SVG gets the
-//! same size and position.
+//! Plotters' own text ignores the left bearing of glyphs and the height of digits, so that texts are
+//! uneven and off the middle. We place the glyphs and give plotters their pixels; an SVG has the text at
+//! the same position and size.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,23 +13,23 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontFamily, FontStyle};
 use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle};
 
-/// The font of an SVG, and a fallback.
+/// The font of an SVG, and the fallback of viewers that lack it.
 const FAMILY: &str = "DejaVu Sans, sans-serif";
 
-/// The distance from a text's point down to its baseline in plotters' SVG, in em.
+/// The distance from the upper end of a text down to its baseline in plotters' SVG, in em.
 const BASELINE: f64 = 0.76;
 
 /// The height of digits and capital letters of DejaVu Sans, in em.
 const CAPITAL: f64 = 0.729;
 
-/// The smallest em that can be read, in pixels.
+/// The smallest readable em, in pixels.
 pub const SMALLEST: f64 = 7.0;
 
 /// DejaVu Sans.
 #[derive(Debug)]
 pub struct Font {
     face: FontRef<'static>,
-    /// ab_glyph's scale for an em of one pixel.
+    /// ab_glyph's scale at an em of one pixel.
     scale_per_em: f32,
 }
 
@@ -41,7 +41,7 @@ impl Font {
         Ok(Self { face, scale_per_em })
     }
 
-    /// Whether a character has a glyph that is not blank.
+    /// Whether the font has a glyph for a character, and not a blank one.
     pub fn draws(&self, character: char) -> bool {
         let glyph = self.face.glyph_id(character);
         let missing = GlyphId(0);
@@ -65,7 +65,7 @@ impl Font {
         widths.fold(0.0, f64::max)
     }
 
-    /// The text, or its beginning and an ellipsis if it is wider than `width` em.
+    /// The text; one wider than `width` em is cut and ends in an ellipsis.
     pub fn cut(&self, text: &str, width: f64) -> String {
         if self.width(text) <= width {
             return text.to_owned();
@@ -77,7 +77,7 @@ impl Font {
         format!("{}…", text[..length].trim_end())
     }
 
-    /// A text in black, centred at `at` by its width and its digits' height.
+    /// A black text around the point `at`: the middle of its width and of its digits' height.
     pub fn text<'a>(&'a self, text: &'a str, at: (i32, i32), em: f64) -> Text<'a> {
         Text {
             font: self,
@@ -94,7 +94,7 @@ impl Font {
         PxScale::from(em as f32 * self.scale_per_em)
     }
 
-    /// The glyphs of a text, and the left end of each in pixels.
+    /// The glyphs of a text, each with its distance from the text's left end in pixels.
     fn places<'a>(&'a self, text: &'a str, em: f64) -> impl Iterator<Item = (GlyphId, f32)> + 'a {
         let face = self.face.as_scaled(self.scale(em));
         let mut start = 0.0;
@@ -110,7 +110,7 @@ impl Font {
     }
 }
 
-/// A text at a position.
+/// A text, its position and its style.
 pub struct Text<'a> {
     font: &'a Font,
     pub text: &'a str,
@@ -136,7 +136,7 @@ impl Text<'_> {
         Self { colour, ..self }
     }
 
-    /// Aligns the text to its point.
+    /// Aligns the text at its point.
     pub fn align(self, align: HPos) -> Self {
         Self { align, ..self }
     }
@@ -159,7 +159,7 @@ impl Text<'_> {
         }
     }
 
-    /// The distance from the upper end to the baseline, in whole pixels for sharp digits.
+    /// The distance from the upper end to the baseline, in whole pixels, so that digits are sharp.
     fn baseline(&self) -> i32 {
         (BASELINE * self.em).round() as i32
     }
@@ -172,7 +172,7 @@ impl BackendTextStyle for Text<'_> {
         self.colour.to_backend_color()
     }
 
-    /// Plotters' size, of which its SVG makes our em.
+    /// The size for plotters, whose SVG divides it by 1.24.
     fn size(&self) -> f64 {
         1.24 * self.em
     }

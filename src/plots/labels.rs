@@ -1,9 +1,9 @@
-//! Labels of characters, all visible and different.
+//! Labels of characters: visible, and different for different characters.
 
 use super::font::Font;
 
-/// The label of a character: the character if it is visible alone, `␣` for the space, else the code
-/// point.
+/// The label of a character: the character itself if it is visible on its own, `␣` for the space, else its
+/// code point.
 pub fn label(character: char, font: &Font) -> String {
     match character {
         ' ' => '␣'.to_string(),
@@ -13,7 +13,8 @@ pub fn label(character: char, font: &Font) -> String {
     }
 }
 
-/// The label of a context: its characters, or an ellipsis and the last ones that fit into `width` em.
+/// The label of a context: its characters. If they are wider than `width` em, an ellipsis and the last
+/// ones that fit.
 pub fn of_context(context: &str, width: f64, font: &Font) -> String {
     let mut text = String::new();
     let mut before_code_point = false;
@@ -31,13 +32,13 @@ pub fn of_context(context: &str, width: f64, font: &Font) -> String {
     text
 }
 
-/// Whether a label is a single character, not a code point.
+/// Whether a label is a character, not a code point.
 pub fn is_character(label: &str) -> bool {
     label.chars().nth(1).is_none()
 }
 
-/// The text with code points instead of the characters that the font lacks, a space between two of
-/// them.
+/// A text with code points in place of the characters that the font lacks, and spaces between two code
+/// points.
 pub fn drawable(text: &str, font: &Font) -> String {
     let mut drawable = String::new();
     let mut after_code_point = false;
@@ -56,8 +57,8 @@ pub fn drawable(text: &str, font: &Font) -> String {
     drawable
 }
 
-/// Whether a character is visible and does not combine with the one before it. The standard library
-/// escapes those that are not, but also quotes and the backslash.
+/// Whether a character is visible on its own and does not combine with the one before. The standard library
+/// escapes the others, but also quotes and the backslash.
 fn stands_alone(character: char) -> bool {
     matches!(character, '\'' | '"' | '\\') || character.escape_debug().len() == 1
 }

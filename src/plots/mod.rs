@@ -1,11 +1,11 @@
-//! Pictures: the heatmap of a matrix (the notes' Figure 1), losses by epoch, step or order, and the
-//! embedding, activations, gradients and updates of a network.
+//! Pictures: heatmaps (the notes' Figure 1), losses by epoch, step or order, and a network's embedding,
+//! activations, gradients and updates.
 //!
-//! A picture is a PNG or an SVG by its file's ending. The font is part of the program, so a PNG is
-//! the same on every machine.
+//! The ending of the file's name decides between PNG and SVG. The font is part of the program, so that
+//! a PNG is the same on every machine.
 //!
-//! Read `drawing` first, then `matrix/heatmap` and `lines/losses`. Both use `font`, `labels` of
-//! characters, `ticks` of axes and the colours and sizes of `style`.
+//! Read `drawing` first, then `matrix/heatmap` and `lines/losses`. These use `font`, the `labels` of
+//! characters, the `ticks` of axes, and the colours and sizes in `style`.
 
 mod drawing;
 mod font;

@@ -5,17 +5,17 @@ use plotters::style::RGBColor;
 use super::drawing::Canvas;
 use super::font::Font;
 
-/// The main colour of a picture.
+/// The main colour of pictures.
 pub const BLUE: RGBColor = RGBColor(8, 81, 156);
 
-/// The colour of a comparison or an outline.
+/// The colour of comparisons and outlines.
 pub const ORANGE: RGBColor = RGBColor(203, 75, 22);
 
 /// The colour of frames and axes.
 pub const GREY: RGBColor = RGBColor(150, 150, 150);
 
-/// The colours of several lines, in order: those of Okabe and Ito, which colour-blind people can tell
-/// apart, the pale ones darker for thin lines on white. Black is free for a comparison.
+/// The colours of lines, in order. They are those of Okabe and Ito, which colour-blind people can tell
+/// apart, with the pale ones darkened for thin lines on white. Black is left for a comparison.
 pub const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 100, 165),
     RGBColor(213, 94, 0),
@@ -27,7 +27,7 @@ pub const COLOURS: [RGBColor; 8] = [
     RGBColor(125, 125, 125),
 ];
 
-/// The style of a line; sizes are in em.
+/// The style of a line; its sizes are in em.
 #[derive(Clone, Copy)]
 pub struct Stroke {
     pub colour: RGBColor,
@@ -44,13 +44,13 @@ pub fn check_number(lines: usize) -> Result<(), String> {
     }
 }
 
-/// The em of a picture of lines, in pixels.
+/// The em of a picture of `width` × `height` pixels, in pixels.
 pub fn em((width, height): (u32, u32)) -> f64 {
     (f64::from(width) / 75.0).min(f64::from(height) / 47.0)
 }
 
-/// Writes a title over the whole width, larger than the name of an axis; a long one is smaller, then
-/// cut.
+/// Writes a title over the whole width, in larger letters than the axes' names. A long title is smaller,
+/// and cut if it is still too long.
 pub fn draw_title(canvas: &mut dyn Canvas, font: &Font, title: &str, axis_em: f64, middle: i32) {
     let (width, _) = canvas.size();
     let room = 0.95 * f64::from(width);

@@ -1,4 +1,4 @@
-//! Round values along an axis, each with its own label.
+//! Ticks of axes: round values, each with a label of its own.
 
 use std::ops::Range;
 
@@ -9,8 +9,8 @@ pub struct Tick {
     pub label: String,
 }
 
-/// Multiples of 1, 2 or 5 times a power of ten in a range, about `at_most`; only whole numbers if the
-/// axis has no others.
+/// Ticks of a linear axis, about `at_most`: multiples of 1, 2 or 5 times a power of ten. An axis of whole
+/// numbers has no others.
 pub fn linear(range: Range<f64>, at_most: usize, whole: bool) -> Vec<Tick> {
     let wanted = (range.end - range.start) / at_most.max(1) as f64;
     if !wanted.is_normal() {
@@ -20,7 +20,7 @@ pub fn linear(range: Range<f64>, at_most: usize, whole: bool) -> Vec<Tick> {
     let magnitude = (wanted.log10().floor() as i32).max(lowest);
     let steps = [(1, magnitude), (2, magnitude), (5, magnitude)];
     let fitting = steps.into_iter().find(|&(mantissa, exponent)| {
-        // A tolerance for rounding.
+        // With a tolerance for rounding.
         decimal(mantissa, exponent) >= wanted * (1.0 - 1e-9)
     });
     let (mantissa, exponent) = fitting.unwrap_or((1, magnitude + 1));
@@ -46,7 +46,8 @@ pub fn linear(range: Range<f64>, at_most: usize, whole: bool) -> Vec<Tick> {
     values.into_iter().map(tick).collect()
 }
 
-/// Zero and the powers of ten up to the largest value; also 2 and 5 times those if they are few.
+/// Ticks of a logarithmic axis: zero and the powers of ten up to the largest value, and 2 and 5 times these
+/// if there are few.
 pub fn logarithmic(smallest: f64, largest: f64, whole: bool) -> Vec<Tick> {
     let decades = smallest.log10().floor() as i32..=largest.log10().floor() as i32;
     let mantissas: &[i64] = if decades.clone().count() > 3 {
@@ -71,11 +72,12 @@ pub fn logarithmic(smallest: f64, largest: f64, whole: bool) -> Vec<Tick> {
     std::iter::once(0.0).chain(values).map(tick).collect()
 }
 
-/// Whether numbers from `small` to `large` are short without an exponent.
+/// Whether numbers from `small` to `large` are short enough without an exponent.
 fn is_written_out(small: f64, large: f64) -> bool {
     small > 0.9e-5 && large < 1e7
 }
 
+/// `mantissa` times ten to the power of `exponent`.
 fn decimal(mantissa: i64, exponent: i32) -> f64 {
     // Powers of ten are exact, their reciprocals are not.
     let power = 10_f64.powi(exponent.abs());

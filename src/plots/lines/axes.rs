@@ -1,4 +1,4 @@
-//! Two linear axes.
+//! Two linear axes with their grid and names.
 
 use std::ops::Range;
 
@@ -18,12 +18,12 @@ pub const LEGEND_ROW: f64 = 1.5;
 /// The middle of a legend's first row, in em from the top.
 pub const LEGEND_TOP: f64 = 4.0;
 
-/// The name and the range of an axis.
+/// An axis: its name and range.
 #[derive(Debug, Clone)]
 pub struct Axis<'a> {
     name: &'a str,
     range: Range<f64>,
-    /// Whether the axis has only whole numbers.
+    /// Whether its values are whole numbers.
     whole: bool,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Axis<'a> {
     }
 }
 
-/// The axes and their ends in pixels; all sizes grow with the picture.
+/// Both axes, with their ends in pixels. All sizes grow with the picture.
 pub struct Axes<'a> {
     /// The em of the labels, in pixels.
     pub em: f64,
@@ -59,7 +59,7 @@ pub struct Axes<'a> {
 }
 
 impl<'a> Axes<'a> {
-    /// Draws the axes below a title and `legend_rows` rows of a legend.
+    /// Draws the title and the axes, and leaves room for `legend_rows` rows of a legend between them.
     pub fn draw(
         canvas: &mut dyn Canvas,
         font: &Font,
@@ -125,7 +125,7 @@ impl<'a> Axes<'a> {
         canvas.text(&font.text(self.vertical.name, at, em).upwards());
     }
 
-    /// The pixel of a point of the plane.
+    /// The pixel of a point.
     pub fn pixel(&self, across: f64, value: f64) -> (i32, i32) {
         let x = RangedCoordf64::from(self.horizontal.range.clone());
         let y = RangedCoordf64::from(self.vertical.range.clone());
@@ -135,12 +135,12 @@ impl<'a> Axes<'a> {
         )
     }
 
-    /// The style of a line of `ems` em.
+    /// The style of a line `ems` em wide.
     pub fn stroke(&self, colour: RGBColor, ems: f64) -> ShapeStyle {
         colour.stroke_width(self.pixels(ems))
     }
 
-    /// A width in pixels, at least one.
+    /// Converts em to pixels, at least one.
     pub fn pixels(&self, ems: f64) -> u32 {
         self.ems(ems).max(1) as u32
     }
@@ -151,7 +151,7 @@ impl<'a> Axes<'a> {
     }
 }
 
-/// The range from the first to the last epoch or step; a single one is in the middle.
+/// The range from the first to the last step; a single step is in its middle.
 pub fn span(steps: impl Iterator<Item = u64> + Clone) -> Range<f64> {
     let first = steps.clone().min().unwrap_or(0) as f64;
     let last = steps.max().unwrap_or(1) as f64;
@@ -162,27 +162,28 @@ pub fn span(steps: impl Iterator<Item = u64> + Clone) -> Range<f64> {
     }
 }
 
-/// A range around values, however close they are.
+/// A range around values, with a margin; it is not empty, even if all values are the same.
 pub fn around(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = ends(values);
     let largest = low.abs().max(high.abs());
     let span = match high - low {
         0.0 if largest == 0.0 => 1.0,
         0.0 => largest,
-        // A span that is not lost in rounding.
+        // Large enough not to be lost in rounding.
         span => span.max(1e-9 * largest),
     };
     low - 0.05 * span..high + 0.05 * span
 }
 
-/// A range around losses, over at least a tenth, so that a flat curve looks flat.
+/// A range around losses, with a margin; of at least 0.1, so that a flat curve looks flat.
 pub fn around_losses(losses: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = ends(losses);
     let margin = 0.05 * (high - low).max(0.1).max(1e-9 * high.abs());
     low - margin..high + margin
 }
 
-fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+/// The lowest and the highest value.
+pub fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
     })

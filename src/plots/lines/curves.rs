@@ -1,4 +1,4 @@
-//! Lines between axes, and a legend.
+//! Lines between axes, with a legend.
 
 use super::axes::{Axes, Axis};
 use super::legend::Legend;
@@ -20,7 +20,7 @@ pub struct Curves<'a> {
 pub struct Line {
     pub stroke: Stroke,
     pub points: Vec<(f64, f64)>,
-    /// Whether only the points are drawn, and only if there are gaps between them.
+    /// Whether only circles at the points are drawn, if they do not touch.
     is_dotted: bool,
 }
 
@@ -76,8 +76,8 @@ impl Line {
 
 /// The lines through points from left to right.
 ///
-/// Of points above each other, which may be thousands, only the extremes are kept. A line ends at a
-/// sharp corner, since plotters' sharp corners stick out.
+/// Of the points in one column of pixels, perhaps thousands, only the first, the lowest, the highest and
+/// the last are drawn. A line ends at a sharp corner: the corners of plotters' lines stick out.
 fn lines(points: &[(i32, i32)]) -> Vec<Vec<(i32, i32)>> {
     let columns = points.chunk_by(|(one, _), (other, _)| one == other);
     let extremes = columns.flat_map(|column| {

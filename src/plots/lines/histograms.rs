@@ -1,6 +1,6 @@
-//! Distributions: the densities of several series of numbers in one picture.
+//! The densities of several series of numbers in one picture.
 
-use super::axes::{Axis, around};
+use super::axes::{Axis, around, ends};
 use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
@@ -8,10 +8,10 @@ use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{COLOURS, Stroke, check_number};
 
-/// The default of torch.histogram.
+/// The number of bins: the default of `torch.histogram`.
 const BINS: usize = 100;
 
-/// A series of numbers, whose density is a line.
+/// A series of numbers; its density is a line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram<'a> {
     /// The name in the legend, cut if it is too long.
@@ -20,13 +20,13 @@ pub struct Histogram<'a> {
     pub values: &'a [f32],
 }
 
-/// The densities of at most 8 series, each over 100 bins from its lowest to its highest number; the
-/// area below a line is 1. A series of equal numbers is a vertical line.
+/// The densities of at most 8 series, each over 100 bins from its lowest to its highest number. The area
+/// below each line is 1. A series of equal numbers is a vertical line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histograms<'a> {
     /// The title above the axes.
     pub title: &'a str,
-    /// The name of the horizontal axis: of the numbers.
+    /// The name of the numbers, below the horizontal axis.
     pub horizontal: &'a str,
     /// The series, in the order of the legend.
     pub series: &'a [Histogram<'a>],
@@ -87,18 +87,13 @@ impl Drawing for Histograms<'_> {
 struct Density {
     low: f64,
     high: f64,
-    /// The heights of the bins; none if all numbers are equal.
+    /// The density in each bin; empty if all numbers are equal.
     heights: Vec<f64>,
 }
 
 impl Density {
     fn of(values: &[f32]) -> Self {
-        let ends = values
-            .iter()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| {
-                (low.min(value), high.max(value))
-            });
-        let (low, high) = (f64::from(ends.0), f64::from(ends.1));
+        let (low, high) = ends(values.iter().map(|&value| value.into()));
         let width = (high - low) / BINS as f64;
         if width <= 0.0 {
             let heights = Vec::new();
@@ -115,7 +110,7 @@ impl Density {
         Self { low, high, heights }
     }
 
-    /// The middle of each bin and its height.
+    /// The middle of each bin and its density.
     fn points(&self) -> Vec<(f64, f64)> {
         let width = (self.high - self.low) / BINS as f64;
         let bins = self.heights.iter().enumerate();

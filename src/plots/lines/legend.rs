@@ -1,4 +1,4 @@
-//! The legend: names of lines, between the title and the axes.
+//! The legend: the names of lines, between the title and the axes.
 
 use plotters::style::text_anchor::HPos;
 
@@ -8,19 +8,19 @@ use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{self, Stroke};
 
-/// The greatest width of an entry in columns, in em; two fit into every picture.
+/// The largest width of an entry in columns, in em; two fit into every picture.
 const WIDEST: f64 = 31.0;
 
-/// The width of an entry without its text, in em: a piece of a line, and gaps.
+/// The width of an entry without its text, in em: a piece of its line, and gaps.
 const BESIDE: f64 = 4.0;
 
-/// The most room left and right of the axes, in em.
+/// The room left and right of the axes, in em.
 const AROUND: f64 = 12.0;
 
-/// The greatest width of a text with a row of its own, in em.
+/// The largest width of a text in a row of its own, in em.
 const ROW: f64 = 60.0;
 
-/// The name of a line.
+/// The name of a line and its style.
 pub struct Entry {
     text: String,
     stroke: Stroke,
@@ -32,10 +32,10 @@ impl Stroke {
     }
 }
 
-/// Entries and their positions.
+/// The entries and their positions.
 pub struct Legend {
     entries: Vec<Entry>,
-    /// The rows that there is room for above the axes.
+    /// The number of rows for which the axes leave room.
     pub rows: usize,
     /// The number of entries in a column.
     in_column: usize,
@@ -44,7 +44,7 @@ pub struct Legend {
 }
 
 impl Legend {
-    /// Puts entries into as few rows as a picture of `size` pixels allows.
+    /// Entries in as few rows as the width of a picture of `size` pixels allows.
     pub fn in_columns(mut entries: Vec<Entry>, size: (u32, u32), font: &Font) -> Self {
         for entry in &mut entries {
             entry.text = font.cut(&labels::drawable(&entry.text, font), WIDEST - BESIDE);
@@ -61,8 +61,8 @@ impl Legend {
         }
     }
 
-    /// Puts each entry into a row of its own, with room for at least two, so that pictures with one
-    /// look alike.
+    /// Entries in rows of their own. There is room for at least two rows, so that the axes are as high in
+    /// all pictures.
     pub fn in_rows(entries: impl IntoIterator<Item = Entry>, font: &Font) -> Self {
         let cut = |entry: Entry| entry.stroke.entry(font.cut(&entry.text, ROW));
         let entries: Vec<Entry> = entries.into_iter().map(cut).collect();

@@ -1,4 +1,4 @@
-//! Losses by epoch or step of a training, of batches, and by the order of n-grams.
+//! Losses: by epoch or step of a training, of batches, and by the order of n-gram models.
 
 use std::ops::Range;
 
@@ -14,12 +14,12 @@ use crate::plots::style::{BLUE, ORANGE, Stroke};
 const LOSS: &str = "loss (nats per character)";
 const TITLE: &str = "Loss of the network";
 
-/// The losses of a training by epoch. The legend has the last one.
+/// The losses of a training by epoch. The legend shows the last one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossCurve<'a> {
     /// Epochs and losses in nats, finite.
     pub losses: &'a [(u64, f32)],
-    /// The average NLL of the counting model on the same data, finite, for comparison.
+    /// The average NLL of counting on the same data, in nats, finite; a line to compare with.
     pub counting_nll: f64,
 }
 
@@ -60,12 +60,12 @@ impl Drawing for LossCurve<'_> {
     }
 }
 
-/// The losses of a training by step. The legend has the last train loss and the lowest dev loss.
+/// The losses of a training by step. The legend shows the last train loss and the lowest dev loss.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingCurves<'a> {
     /// Steps and train losses in nats, finite, in the order of the steps.
     pub train: &'a [(u64, f64)],
-    /// Steps and dev losses in nats, finite, in the order of the steps; each is a point.
+    /// Steps and dev losses in nats, finite, in the order of the steps.
     pub dev: &'a [(u64, f64)],
 }
 
@@ -79,7 +79,7 @@ impl Drawing for TrainingCurves<'_> {
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
-        // Batches make the train loss a broad band.
+        // The losses of batches vary so much that their line is a band.
         let (train, dev) = (thin(RGBColor(130, 165, 205)), thick(ORANGE));
         let last = self.train.last();
         let last =
@@ -107,7 +107,7 @@ impl Drawing for TrainingCurves<'_> {
     }
 }
 
-/// The losses of batches, or means of some of them.
+/// The losses of single batches, or their means.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchLosses<'a> {
     /// The name of the vertical axis.
@@ -147,7 +147,7 @@ pub struct DevLosses {
     pub losses: Vec<f64>,
 }
 
-/// Dev losses by order, at most three lines. The legend has the lowest loss of each; the last line is
+/// Dev losses by order, in at most three lines. The legend shows the lowest loss of each. The last line is
 /// the darkest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ByOrder {

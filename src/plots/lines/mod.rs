@@ -1,5 +1,7 @@
-//! Pictures of lines and points in a plane. `curves` draws them between the `axes`, with a `legend`
-//! above; `losses`, `histograms` and `update_ratios` are such pictures. `scatter` has points only.
+//! Pictures of lines and points between two axes.
+//!
+//! `losses`, `histograms` and `update_ratios` are drawn by `curves`: lines between `axes`, with a
+//! `legend` above. `scatter` has points only.
 
 mod axes;
 mod curves;

@@ -1,4 +1,4 @@
-//! A two-dimensional embedding: characters at their points.
+//! A scatter plot of characters, such as a two-dimensional embedding.
 
 use std::f64::consts::PI;
 
@@ -13,20 +13,20 @@ use crate::plots::style::{BLUE, ORANGE};
 /// The largest radius of a circle, in em.
 const RADIUS: f64 = 1.35;
 
-/// The share of the area that circles may cover; the rest is room to move them apart.
+/// The circles may cover this share of the area; the rest is room to move them apart.
 const COVERED: f64 = 0.25;
 
-/// The white edge of a circle, in em.
+/// The width of a circle's white edge, in em.
 const EDGE: f64 = 0.12;
 
-/// The most rounds of moving circles apart.
+/// At most so many rounds of moving circles apart.
 const ROUNDS: usize = 300;
 
-/// The golden angle, at which sunflowers spread their seeds evenly, in radians.
+/// The golden angle in radians: points at multiples of it are spread evenly, as in a sunflower.
 const GOLDEN: f64 = 2.399_963;
 
-/// Characters at points, each in a circle. Circles that would cover each other are moved apart, and a
-/// line leads to the point.
+/// Characters in circles at their points. Circles that would cover each other are moved apart, and a line
+/// leads from a moved circle to its point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scatter<'a> {
     /// The title above the axes.
@@ -35,7 +35,7 @@ pub struct Scatter<'a> {
     pub horizontal: &'a str,
     /// The name of the vertical axis.
     pub vertical: &'a str,
-    /// The character of each point, `V`.
+    /// The `V` characters.
     pub characters: &'a [char],
     /// The point of each character, `[V, 2]`, finite.
     pub points: &'a [(f64, f64)],
@@ -64,14 +64,14 @@ impl Drawing for Scatter<'_> {
         ];
         let axes = Axes::draw(canvas, font, &title, 0, both);
         let circles = Circles::at(self.points, &axes);
-        // The edges tell circles apart that still cover each other.
+        // White edges separate circles that still cover each other.
         let radius = circles.radius.round() as u32;
         let edge = radius + axes.pixels(EDGE);
         for middle in circles.middles() {
             canvas.circle(middle, edge, WHITE);
             canvas.circle(middle, radius, BLUE);
         }
-        // Above the circles, since some lie on the points of others.
+        // Drawn over the circles, which may cover points of others.
         for (point, end) in circles.moved() {
             canvas.line(&[point, end], axes.stroke(ORANGE, 0.12));
             canvas.circle(point, axes.pixels(0.2), ORANGE);
@@ -84,7 +84,7 @@ impl Drawing for Scatter<'_> {
     }
 }
 
-/// Circles of one size and their points, in pixels.
+/// Circles of one size, and their points, in pixels.
 struct Circles {
     points: Vec<(f64, f64)>,
     middles: Vec<(f64, f64)>,
@@ -92,6 +92,7 @@ struct Circles {
 }
 
 impl Circles {
+    /// Circles at points, moved apart.
     fn at(points: &[(f64, f64)], axes: &Axes) -> Self {
         let points = points.iter().map(|&(x, y)| axes.pixel(x, y));
         let points: Vec<_> = points.map(|(x, y)| (x.into(), y.into())).collect();
@@ -111,7 +112,7 @@ impl Circles {
         circles
     }
 
-    /// Moves circles with the same middle a little, each into its own direction.
+    /// Moves circles with the same middle a little, each in a direction of its own.
     fn part_equal(&mut self) {
         let mut order: Vec<usize> = (0..self.middles.len()).collect();
         let middles = &self.points;
@@ -129,12 +130,12 @@ impl Circles {
         }
     }
 
-    /// Moves circles closer than `least` apart, within the rectangle of two corners.
+    /// Moves circles apart whose middles are closer than `least`, within the rectangle of two corners.
     fn move_apart(&mut self, least: f64, [(left, top), (right, bottom)]: [(f64, f64); 2]) {
         let middles = &mut self.middles;
         let mut order: Vec<usize> = (0..middles.len()).collect();
         for _ in 0..ROUNDS {
-            // Sorted from left to right, only neighbours can be close.
+            // From left to right: only the next ones can be close.
             order.sort_by(|&one, &other| middles[one].0.total_cmp(&middles[other].0));
             let mut is_done = true;
             for (index, &one) in order.iter().enumerate() {
@@ -170,7 +171,7 @@ impl Circles {
         self.middles.iter().map(|&middle| pixel(middle))
     }
 
-    /// The points outside of their circles, and where each one's circle is closest to it.
+    /// The points outside of their circles, each with the nearest point of its circle.
     fn moved(&self) -> impl Iterator<Item = ((i32, i32), (i32, i32))> {
         let pairs = self.points.iter().zip(&self.middles);
         pairs.filter_map(|(&point, middle)| {

@@ -1,4 +1,4 @@
-//! Update-to-data ratios: the size of updates relative to the weights, by step.
+//! Update-to-data ratios: the size of a matrix's updates relative to its weights, by step.
 
 use plotters::style::BLACK;
 
@@ -10,11 +10,11 @@ use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{COLOURS, Stroke, check_number};
 
-/// The logarithm of a good ratio, a thousandth.
+/// The decimal logarithm of a good ratio: a thousandth.
 const WANTED: f64 = -3.0;
 const WANTED_NAME: &str = "-3: a thousandth";
 
-/// The most points of a line: more would be bands that hide each other.
+/// At most so many points in a line: with more, the lines would be bands that hide each other.
 const POINTS: usize = 1000;
 
 /// The ratios of a matrix of weights.
@@ -22,13 +22,13 @@ const POINTS: usize = 1000;
 pub struct Ratios<'a> {
     /// The name in the legend, cut if it is too long.
     pub name: &'a str,
-    /// The decimal logarithm of update / data of each step from 0 on, not NaN. At an infinite one, as
-    /// of weights without a gradient, the line has a gap.
+    /// The decimal logarithms of update / data of the steps from 0 on, not NaN. The line has a gap where one
+    /// is infinite, as without a gradient.
     pub ratios: &'a [f64],
 }
 
-/// The update-to-data ratios of at most 8 matrices, and a black line at -3, about where they should
-/// be. More than 1000 steps are drawn as means of several.
+/// The update-to-data ratios of at most 8 matrices, and a black line at -3, where they should be about.
+/// Points are means of several steps if there are more than 1000.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateRatios<'a> {
     /// The title above the axes.
@@ -94,11 +94,11 @@ impl Drawing for UpdateRatios<'_> {
     }
 }
 
-/// Points of a line without a gap: the middle of the steps drawn together, and their mean ratio.
+/// The points of a line without a gap: the middle of some steps, and the mean of their ratios.
 type Stretch = Vec<(f64, f64)>;
 
-/// The points of a line from gap to gap, each of `together` steps. A gap is where no ratio of these is
-/// finite.
+/// The points of a line from gap to gap. Each is the mean of `together` steps; it is a gap if no ratio of
+/// these is finite.
 fn stretches(ratios: &[f64], together: usize) -> Vec<Stretch> {
     let points = ratios.chunks(together).enumerate().map(|(index, chunk)| {
         let finite = chunk.iter().filter(|ratio| ratio.is_finite());

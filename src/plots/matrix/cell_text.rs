@@ -6,26 +6,26 @@ use crate::plots::drawing::Canvas;
 use crate::plots::font::{Font, SMALLEST};
 use crate::plots::labels::is_character;
 
-/// The distance between two baselines, in em: no line touches the one below.
+/// The distance between two baselines, in em.
 const LINE: f64 = 1.15;
 
-/// The share of a cell's width and height that its text may fill; less if cells have outlines.
+/// The text may fill this share of a cell's width and height, less if cells may have outlines.
 const FILLED: f64 = 0.88;
 const FILLED_INSIDE_OUTLINES: f64 = 0.8;
 
 /// The text of all cells, in one size.
 pub struct CellText<'a> {
     font: &'a Font,
-    /// The labels of both characters of a bigram; `None` if only values are written.
+    /// The labels of the characters; `None` if cells have only values.
     labels: Option<&'a [String]>,
     em: f64,
-    /// The decimals of the values; `None` if there is only room for the bigrams.
+    /// The decimals of the values; `None` if cells have only bigrams.
     decimals: Option<usize>,
 }
 
 impl<'a> CellText<'a> {
-    /// Finds the text that can be read in cells of a width and a height: bigrams and values, or one of
-    /// them; `None` if there is no room.
+    /// The text that is readable in cells of a width and a height: bigrams and values, or one of them.
+    /// `None` if neither fits.
     pub fn fitting(
         (width, height): (f64, f64),
         (values, decimals): (&[f64], usize),
@@ -33,7 +33,7 @@ impl<'a> CellText<'a> {
         font: &'a Font,
     ) -> Option<Self> {
         let cell = width.min(height);
-        // An early return, before millions of values are measured.
+        // Before millions of values are written to measure them.
         if cell < SMALLEST {
             return None;
         }
@@ -43,7 +43,7 @@ impl<'a> CellText<'a> {
             None => (FILLED_INSIDE_OUTLINES, (0.5 * height).max(SMALLEST)),
         };
         let fits = |widest: f64, lines: usize| {
-            // The last line has its descenders below it.
+            // The last line takes a whole em, for its descenders.
             let high = LINE * (lines - 1) as f64 + 1.0;
             let em = (filled * width / widest).min(filled * height / high);
             (em >= SMALLEST).then(|| em.min(largest))
@@ -90,7 +90,7 @@ impl<'a> CellText<'a> {
     }
 }
 
-/// The width of the widest bigram in em, and its lines.
+/// The width of the widest bigram in em, and the number of its lines: code points stand on two.
 fn size_of_bigrams(labels: &[String], font: &Font) -> (f64, usize) {
     let labels = labels.iter().map(String::as_str);
     let (short, long): (Vec<&str>, Vec<&str>) = labels.partition(|label| is_character(label));

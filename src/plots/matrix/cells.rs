@@ -1,4 +1,4 @@
-//! The cells of a matrix, each in the colour of its value.
+//! The cells of a matrix in the colours of their values.
 
 use plotters::style::{Color, RGBColor};
 
@@ -29,8 +29,8 @@ pub fn draw(
     }
 }
 
-/// Draws cells that are too small to be drawn one by one as one image; a pixel of several cells shows
-/// the largest value.
+/// Draws all cells as one image, if they are small. A pixel with several cells has the colour of the
+/// largest value.
 pub fn draw_as_pixels(
     canvas: &mut dyn Canvas,
     layout: &Layout,

@@ -1,4 +1,4 @@
-//! The colour bar: the colours of values.
+//! The colour bar, which shows the value of each colour.
 
 use plotters::style::text_anchor::HPos;
 use plotters::style::{BLACK, Color, WHITE};
@@ -9,7 +9,7 @@ use crate::plots::drawing::Canvas;
 use crate::plots::font::{Font, SMALLEST};
 use crate::plots::style::GREY;
 
-/// Draws the bar to the right of the matrix, with the lines of its name above.
+/// Draws the bar to the right of the matrix, and the lines of its name above it.
 pub fn draw(
     canvas: &mut dyn Canvas,
     layout: &Layout,
@@ -29,7 +29,7 @@ pub fn draw(
         let corners = [(left, upper), (right, lower)];
         canvas.rectangle(corners, colour.filled());
     }
-    // A frame, since white has no edge on white.
+    // White needs a frame to be seen on white.
     if [0.0, 1.0]
         .map(|end| colours.colour_at(end))
         .contains(&WHITE)

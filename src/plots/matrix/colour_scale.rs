@@ -1,4 +1,4 @@
-//! Colours of values: the Blues scale for a heatmap, black to white for other matrices.
+//! The colours of values: the Blues scale for heatmaps, black to white for other matrices.
 
 use colorgrad::Gradient;
 use plotters::prelude::*;
@@ -7,8 +7,8 @@ use crate::plots::ticks::{self, Tick};
 
 /// The mapping of values to colours.
 ///
-/// Linear runs from the lowest value, or 0 if none is lower, to the highest. Logarithmic is by
-/// `ln(1 + value / smallest value above 0)`, for values from 0.
+/// The linear one runs from 0, or the lowest value if that is below 0, to the highest value. The
+/// logarithmic one is `ln(1 + value / smallest value above 0)`, for values from 0 on.
 #[derive(
     Debug,
     Clone,
@@ -29,8 +29,8 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// The scale that shows most of the values: logarithmic where the largest is over a thousand
-    /// times the median of those that are not 0, and none is below 0.
+    /// The scale that tells most values apart: logarithmic if no value is negative and the largest is over
+    /// a thousand times the median of those above 0.
     pub fn for_values(values: &[f64]) -> Self {
         let thousandth = values.iter().copied().fold(0.0, f64::max) / 1000.0;
         let mut positive = 0_usize;
@@ -42,7 +42,7 @@ impl Scale {
             positive += usize::from(value > 0.0);
             pale += usize::from(value > 0.0 && value < thousandth);
         }
-        // More than half of the values are below the thousandth, so the median is.
+        // The median is below the thousandth if more than half of the values are.
         if 2 * pale > positive {
             Self::Log
         } else {
@@ -51,7 +51,7 @@ impl Scale {
     }
 }
 
-/// The colours of a matrix's values.
+/// The colours of the values of a matrix.
 pub struct ColourScale {
     scale: Scale,
     low: f64,
@@ -67,7 +67,7 @@ enum Colours {
 }
 
 impl ColourScale {
-    /// The Blues scale for finite values, none of them below 0 if it is logarithmic.
+    /// The Blues scale for finite values; a logarithmic one takes no negative values.
     pub fn blues(values: &[f64], scale: Scale) -> Self {
         let blues = Colours::Blues(colorgrad::preset::blues());
         Self::new(values, 0.0, scale, blues)
@@ -78,7 +78,7 @@ impl ColourScale {
         Self::new(values, f64::INFINITY, Scale::Linear, Colours::Greys)
     }
 
-    /// A scale from the lowest value, at most `lowest`, to the highest.
+    /// A scale from the lowest value, or `lowest` if that is below it, to the highest.
     fn new(values: &[f64], lowest: f64, scale: Scale, colours: Colours) -> Self {
         let low = values.iter().copied().fold(lowest, f64::min);
         let high = values.iter().copied().fold(low, f64::max);
@@ -93,7 +93,7 @@ impl ColourScale {
         }
     }
 
-    /// The position of a value between the lowest colour (0) and the highest (1).
+    /// The position of a value in the scale, from 0 to 1.
     pub fn share(&self, value: f64) -> f64 {
         match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
@@ -127,7 +127,9 @@ impl ColourScale {
     }
 }
 
-/// Black or white, whichever has more contrast on the colour (WCAG 2, "contrast ratio").
+/// Black or white, whichever has more contrast on a colour.
+///
+/// Source: WCAG 2, "contrast ratio" and "relative luminance".
 pub fn readable_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
     let linear = |channel: u8| {
         let share = f64::from(channel) / 255.0;

@@ -1,4 +1,4 @@
-//! The title of a matrix, its frame, and the labels of its rows and columns.
+//! The title and the frame of a matrix, and the labels of its rows and columns.
 
 use plotters::style::text_anchor::HPos;
 
@@ -14,7 +14,7 @@ pub struct Labels<'a> {
     pub columns: Vec<String>,
     /// The name of the rows.
     pub row: &'a str,
-    /// Names of the columns; the first that fits is drawn.
+    /// The name of the columns, longer and shorter; the first that fits is drawn.
     pub column: &'a [&'a str],
 }
 
@@ -37,7 +37,7 @@ pub fn draw(canvas: &mut dyn Canvas, layout: &Layout, font: &Font, labels: &Labe
     let at = (layout.ems(1.0), layout.top + layout.rows.pixels / 2);
     canvas.text(&font.text(labels.row, at, layout.em).upwards());
 
-    // Labels that have no room side by side are left out.
+    // Where not all labels fit, every second, third, … is drawn.
     let every = |label_em: f64, cells: &Cells| (1.2 * label_em / cells.size()).ceil().max(1.0);
     let every_column = every(layout.column_em, &layout.columns) as usize;
     let every_row = every(layout.row_em, &layout.rows) as usize;
@@ -62,7 +62,7 @@ pub fn draw(canvas: &mut dyn Canvas, layout: &Layout, font: &Font, labels: &Labe
             canvas.text(&font.text(label, at, layout.row_em).align(HPos::Right));
         }
     }
-    // The frame is outside of the matrix: a cell may be as small as a pixel.
+    // Around the matrix, since a cell may be a single pixel.
     let corners = [
         (layout.left - 1, layout.top - 1),
         (layout.right(), layout.bottom()),

@@ -1,5 +1,5 @@
-//! The heatmap of bigrams (the notes' Figure 1, with text that is readable in every cell) or of a
-//! word, with a row for each place in it.
+//! The heatmap of bigrams (the notes' Figure 1, with readable text in every cell), or of a word, with a
+//! row for the context of each of its characters.
 
 use plotters::style::Color;
 
@@ -14,23 +14,23 @@ use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::ORANGE;
 
-/// The greatest width of the label of a context, in em.
+/// The largest width of a context's label, in em.
 const CONTEXT: f64 = 6.0;
 
-/// The height of a picture for each context, title and margins included, in pixels.
+/// The least height of a picture for each context, in pixels.
 const PIXELS_PER_CONTEXT: u32 = 10;
 
 /// A matrix and the texts around it.
 ///
-/// Each cell has the colour of its value in the Blues scale and, if there is room, its bigram and
-/// value in black or white, whichever has more contrast. Smaller cells have only the bigram, yet
-/// smaller ones nothing; with contexts, cells have only values. The label of a character that the font
-/// lacks or that is not visible alone is its code point.
+/// Each cell has the colour of its value in the Blues scale. If they fit, it has its bigram and value in
+/// black or white; smaller cells have only the bigram, still smaller ones nothing. With contexts, cells
+/// have only values. The label of a character that the font lacks or that is invisible on its own is its
+/// code point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heatmap {
     /// The characters of the columns, `V`.
     pub vocabulary: Vocabulary,
-    /// The rows, `R`, from above; `None` for one row for each character of the vocabulary.
+    /// The `R` rows, from the top; `None` for one row for each character of the vocabulary.
     pub contexts: Option<Vec<ContextRow>>,
     /// The value of each next character after each context, `[R, V]`, finite.
     pub values: Vec<f64>,
@@ -40,21 +40,22 @@ pub struct Heatmap {
     pub decimals: usize,
     /// The title above the matrix, cut if it is too long.
     pub title: String,
-    /// The name of the colour bar: of the values.
+    /// The name of the values, above the colour bar.
     pub unit: String,
 }
 
-/// A row of a heatmap: the context of a place in a word.
+/// A row of a heatmap: the context of a character in a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextRow {
-    /// The characters before the place; the label has the last ones that fit.
+    /// The context; its label has the last characters that fit.
     pub characters: String,
-    /// The index of the word's character at the place, if the vocabulary has it; its cell is outlined.
+    /// The index of the character that follows in the word, if the vocabulary has it. Its cell is
+    /// outlined.
     pub next: Option<usize>,
 }
 
 impl ContextRow {
-    /// The most rows that fit into a picture of a height.
+    /// The largest number of rows in a picture of a height.
     pub fn most(height: u32) -> usize {
         (height / PIXELS_PER_CONTEXT) as usize
     }
@@ -125,12 +126,12 @@ impl Heatmap {
                 let layout = self.layout(square, &self.labels(&font), &font);
                 (width, layout.height().max(*SIZES.start()).min(width))
             }
-            // Drawing will report the font.
+            // A font that cannot be read is reported when the picture is drawn.
             _ => square,
         }
     }
 
-    /// A cell's characters.
+    /// The characters of a cell.
     fn named(&self, index: usize) -> String {
         let v = self.vocabulary.len();
         let (row, next) = (index / v, self.vocabulary.itos(index % v));
@@ -175,7 +176,7 @@ impl Heatmap {
         }
     }
 
-    /// Draws frames around the cells of the next characters; a cell may be narrower than a pixel.
+    /// Draws outlines around the cells of the next characters, even if they are narrower than a pixel.
     fn draw_outlines(&self, canvas: &mut dyn Canvas, layout: &Layout) {
         let wide = layout.ems(0.1).max(1);
         for (row, context) in self.contexts.iter().flatten().enumerate() {

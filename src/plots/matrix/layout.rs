@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::plots::font::SMALLEST;
 use crate::plots::style;
 
-/// Positions in pixels; the margins around the matrix are measured in em of the axes' names.
+/// Positions in pixels. The margins around the matrix grow with the em of the axes' names.
 pub struct Layout {
     pub width: i32,
     /// The em of the axes' names, in pixels.
@@ -26,7 +26,7 @@ pub struct Layout {
 #[derive(Clone, Copy, Default)]
 pub struct Cells {
     pub number: usize,
-    /// The size of all of them together, in pixels.
+    /// The size of all together, in pixels.
     pub pixels: i32,
 }
 
@@ -36,10 +36,10 @@ const TOP: f64 = 7.36;
 const RIGHT: f64 = 7.36;
 const BOTTOM: f64 = 1.6;
 
-/// The lowest height of a row of contexts, if the picture has room, and the highest, in em.
+/// The least and the largest height of a row of contexts, in em; less if the picture has no room.
 const ROW: (f64, f64) = (1.9, 3.0);
 
-/// The lowest height of the colour bar, in em.
+/// The least height of the colour bar, in em.
 const BAR: f64 = 8.0;
 
 impl Layout {
@@ -96,8 +96,8 @@ impl Layout {
         layout
     }
 
-    /// Places a matrix without cells yet; rows and columns are the em of their labels, and the width of
-    /// the widest label in em.
+    /// Places the matrix, without cells yet. Rows and columns are the em of their labels in pixels, and the
+    /// width of the widest label in em.
     fn around(width: u32, em: f64, rows: (f64, f64), columns: (f64, f64)) -> Self {
         let labels = |(label_em, widest): (f64, f64)| widest.max(1.0) * label_em + 0.43 * em;
         Self {
@@ -151,15 +151,16 @@ impl Layout {
     }
 }
 
-/// The em of the labels of cells, in pixels. Long labels above the matrix are turned upwards and
-/// smaller, to leave it room.
+/// The em of labels beside cells of a size, in pixels. Long labels are smaller: those of columns stand
+/// upright, and would take the matrix's room.
 fn label_em(cell: f64, widest: f64, em: f64) -> f64 {
     let largest = if widest > 2.0 { 0.8 } else { 1.2 };
     (0.6 * cell).min(largest * em).max(SMALLEST)
 }
 
 impl Cells {
-    /// Makes cells of whole pixels if they are large enough, so that all are alike.
+    /// Divides pixels into cells: of a whole number of pixels each, so that all are alike, if they are
+    /// large enough.
     fn within(mut pixels: f64, number: usize) -> Self {
         if pixels >= 4.0 * number as f64 {
             pixels -= pixels % number as f64;

@@ -1,4 +1,4 @@
-//! A grey image of a matrix whose rows are not contexts, such as the gradient of logits.
+//! A grey picture of a matrix whose rows are not contexts, such as the gradient of logits.
 
 use super::colour_scale::ColourScale;
 use super::frame::{self, Labels, widest};
@@ -8,16 +8,16 @@ use crate::plots::drawing::{Canvas, Drawing};
 use crate::plots::font::Font;
 use crate::plots::labels::{self, drawable};
 
-/// Smaller cells are drawn as pixels of one picture.
+/// Smaller cells, in pixels, are drawn as one image.
 const SMALLEST_CELL: f64 = 3.0;
 
-/// A matrix in grey, the lowest value black and the highest white, with a colour bar. A pixel of
-/// several cells shows the largest value.
+/// A matrix in grey, from black for the lowest value to white for the highest, with a colour bar. A pixel
+/// with several cells has the grey of the largest value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatrixImage<'a> {
     /// The title above the matrix, cut if it is too long.
     pub title: &'a str,
-    /// The name of the rows, which are numbered from 0.
+    /// The name of the rows, whose labels are their numbers from 0.
     pub row: &'a str,
     /// The name of the columns.
     pub column: &'a str,
@@ -25,7 +25,7 @@ pub struct MatrixImage<'a> {
     pub columns: &'a [char],
     /// The values, row by row, `[R, C]`, finite.
     pub values: &'a [f64],
-    /// The name of the colour bar: of the values.
+    /// The name of the values, above the colour bar.
     pub unit: &'a str,
 }
 

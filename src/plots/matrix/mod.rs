@@ -1,6 +1,7 @@
-//! Pictures of a matrix: `heatmap`, and `matrix_image` for one without contexts. Both have a
-//! `layout`, `cells` in the colours of a `colour_scale`, with `cell_text` if there is room, a `frame`
-//! with labels, and a `colour_bar`.
+//! Pictures of a matrix: `heatmap`, and `matrix_image` for a matrix whose rows are not contexts.
+//!
+//! Both have a `layout`; `cells` in the colours of a `colour_scale`, with a `cell_text` if it fits; a
+//! `frame` with labels; and a `colour_bar`.
 
 mod cell_text;
 mod cells;
