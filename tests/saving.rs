@@ -277,8 +277,9 @@ fn ctrl_c_ends_a_long_evaluation() {
     let folder = folder();
     let long: Vec<&str> = NAMES.lines().cycle().take(400_000).collect();
     folder.write("dev.txt", long.join("\n"));
-    let train = "train --type mlp --n-embd2 512 --data list.txt --split 90,0,10 --dev dev.txt --max-steps 100 --out m";
-    let child = start(&folder, train);
+    let lists = "--data list.txt --dev dev.txt --max-steps 100";
+    let train = format!("train --type mlp --n-embd2 512 {lists} --split 90,0,10 --out m");
+    let child = start(&folder, &train);
     wait_for(&folder, "m", 0);
     std::thread::sleep(Duration::from_millis(200));
     let begin = Instant::now();
@@ -299,6 +300,15 @@ fn ctrl_c_ends_a_long_evaluation() {
             3
         );
     }
+    // Before the first step of a network that was trained before, it ended without a word.
+    std::fs::remove_file(folder.path("m.last")).unwrap();
+    let child = start(&folder, &format!("train --resume m {lists} --out other"));
+    wait_until_caught(&child);
+    signal(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("nothing was saved to other"), "{stderr}");
+    assert!(!folder.path("other").exists());
 }
 
 /// The state of the better run took no part: the next training went on from the one before it.

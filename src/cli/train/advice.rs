@@ -16,7 +16,7 @@ use crate::cli::arguments::train::Train;
 use crate::cli::typed::{file_name, flag};
 
 /// The arguments that a training goes on with, by their names in the code.
-const AGAIN: [&str; 14] = [
+const AGAIN: [&str; 15] = [
     "plot",
     "lr",
     "regularization",
@@ -30,6 +30,7 @@ const AGAIN: [&str; 14] = [
     "dev",
     "test",
     "memory",
+    "top_k",
     "data",
 ];
 

@@ -67,13 +67,11 @@ impl Train {
         };
         let dev = &task.lists.dev;
         let mut course = Course::new(network, dev, state, self.save_every(), &mut watcher);
-        if task.is_trained {
-            match course.keep_first() {
-                Err(Error::Interrupted) => return Ok(interrupt.status()),
-                kept => kept?,
-            }
-        }
-        let fault = course.run(&mut learner).err();
+        let kept = match task.is_trained {
+            true => course.keep_first(),
+            false => Ok(()),
+        };
+        let fault = kept.and_then(|()| course.run(&mut learner)).err();
         let (state, curve, stepping) = course.finish();
         let ended = Ended {
             state,
