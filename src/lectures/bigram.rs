@@ -1,4 +1,4 @@
-//! Lecture 1: the notes from the first count to the last sampled name.
+//! Lecture 1: the notes on bigrams, by counting and by a network.
 
 use std::ops::ControlFlow;
 
@@ -19,7 +19,7 @@ use crate::train::{Examples, Rows, Sgd, TrainOptions, loss, train};
 /// The seed of all random numbers of the notes.
 const SEED: u64 = 420;
 
-/// The five names, the likeliest first; the network's are the same.
+/// The five sampled names and their likelihoods; the network samples the same.
 const NAMES: [(&str, &str); 5] = [
     ("jen", "0.0005491252522915602"),
     ("jor", "0.0001786774955689907"),
@@ -37,7 +37,7 @@ const EMMA: [(usize, usize, &str, &str); 5] = [
     (1, 0, "0.030220769345760345", "3.4992258548736572"),
 ];
 
-/// The table of losses, every 50 epochs.
+/// The published losses, every 50 epochs.
 const LOSSES: [(u64, &str); 7] = [
     (0, "3.6365137100219727"),
     (50, "2.4955990314483643"),
@@ -48,26 +48,26 @@ const LOSSES: [(u64, &str); 7] = [
     (300, "2.459399700164795"),
 ];
 
-/// A loss or a probability that is published in full.
+/// The figure of a loss or a probability that is published in full.
 fn close(name: impl Into<String>, ours: f64, published: &str) -> Figure {
     Figure::within(name, ours, published, 1e-6)
 }
 
-/// The average negative log-likelihood of the names under `P`.
+/// The published average NLL of the names under `P`.
 const AVERAGE_NLL: &str = "2.454579";
 
-/// The epochs of the notes' run.
+/// The number of epochs in the notes.
 const EPOCHS: u64 = 301;
 
-/// The average NLL that the notes print for a list under `P` with a smoothing, if it is theirs.
+/// The average NLL that the notes print, if the list and the smoothing of `P` are the notes'.
 ///
-/// They add the logarithms of 32,033 words in f32, which rounds each sum; ours is exact, and a
-/// little less.
+/// The notes add the words' log-likelihoods in f32, whose rounding makes their figure a little higher
+/// than our exact sum.
 pub fn published_average_nll(list: Digest, smoothing: f64) -> Option<&'static str> {
     (smoothing == 1.0 && is_lecture(list)).then_some(AVERAGE_NLL)
 }
 
-/// Replays the lecture on a word list, which agrees with the notes if it is theirs.
+/// Replays the lecture; the figures agree if the word list is the notes'.
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let counts = NgramCounts::of(words)?;
     stage.show(sizes(words, &counts))?;
@@ -175,7 +175,7 @@ fn good(p: &Table) -> Result<Section> {
     ))
 }
 
-/// The names that `drawn_from` draws, with their likelihoods under `p`.
+/// Names sampled from `drawn_from`, with their likelihoods under `p`.
 fn names(drawn_from: &Table, p: &Table) -> Result<Vec<Figure>> {
     let sampler = Sampler::new(drawn_from, SEED, &SampleOptions::default())?;
     let ours = score::ranked(p, sampler.take(NAMES.len()))?;
@@ -203,7 +203,7 @@ fn average_nll(words: &Words, p: &Table, counts: &NgramCounts) -> Result<Section
     ))
 }
 
-/// The average NLL, added word by word in f32.
+/// The average NLL, added word by word in f32 as in the notes.
 fn nll_as_in_the_notes(words: &Words, p: &Table, counts: &NgramCounts) -> Result<f64> {
     let log: Vec<f32> = Vec::try_from(p.tensor()?.f_log()?.f_view([-1])?)?;
     let v = p.vocabulary().len();
@@ -267,15 +267,15 @@ fn emma(untrained: &Table) -> Result<Section> {
     ))
 }
 
-/// The loss of a network on examples; a scalar.
+/// The loss of a network on examples, a scalar.
 fn loss_of(network: &Bigram, examples: &Examples, regularization: f64) -> Result<Tensor> {
     let xenc = network.encode(examples.xs())?;
     let nll = loss::nll(&network.forward(&xenc)?, examples)?;
-    loss::regularized(&nll, &[network.weights().shallow_clone()], regularization)
+    loss::regularized(&nll, network.weights(), regularization)
 }
 
 fn first_step(network: &Bigram, examples: &Examples) -> Result<Section> {
-    let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
+    let mut optimizer = Sgd::new(network.weights(), None);
     let before = loss_of(network, examples, 0.0)?;
     optimizer.zero_grad();
     before.f_backward()?;

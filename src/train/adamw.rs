@@ -1,4 +1,4 @@
-//! AdamW: steps of about the same size for every parameter, and weight decay.
+//! AdamW: gradient descent with a step of about the same size for every parameter, and weight decay.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -10,11 +10,11 @@ use crate::libtorch::numbers;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdamWOptions {
-    /// The share of each parameter that a step takes away, times the learning rate.
+    /// Each step multiplies a parameter by `1 - learning rate * weight_decay`.
     pub weight_decay: f64,
-    /// The share of the mean of the gradients that a step keeps.
+    /// The decay of the running mean of the gradients, from 0 to below 1.
     pub beta1: f64,
-    /// The share of the mean of their squares that a step keeps.
+    /// The decay of the running mean of their squares, from 0 to below 1.
     pub beta2: f64,
 }
 
@@ -29,16 +29,17 @@ impl Default for AdamWOptions {
     }
 }
 
-/// Keeps a division from overflowing; PyTorch's.
+/// The default of PyTorch: keeps the divisor of an update above 0.
 const EPSILON: f64 = 1e-8;
 
-/// The names of the tensors of its state.
+/// The names of the tensors of the optimizer state.
 const MEAN: &str = "mean";
 const SQUARES: &str = "squares";
 
-/// AdamW. The parameters lie one after the other in one tensor, of which each is a view, so that a
-/// step is a few operations whatever their number, and gradients of several threads can be summed
-/// in one.
+/// AdamW.
+///
+/// All parameters become views of one flat tensor. A step is then a few operations, however many
+/// parameters there are, and the gradients of several threads are summed in one operation.
 ///
 /// Source: Loshchilov and Hutter, *Decoupled weight decay regularization*, 2019; `torch.optim.AdamW`.
 #[derive(Debug)]
@@ -46,27 +47,27 @@ pub struct AdamW {
     options: AdamWOptions,
     parameters: Vec<Tensor>,
     /// All parameters, `[P]`, f32.
-    flat: Tensor,
-    /// The mean of the gradients, `[P]`.
+    pub(super) flat: Tensor,
+    /// The running mean of the gradients, `[P]`.
     mean: Tensor,
-    /// The mean of their squares, `[P]`.
+    /// The running mean of their squares, `[P]`.
     squares: Tensor,
     steps: i32,
 }
 
-/// The update of each parameter in a step.
+/// The factors of one step, the same for all parameters.
 struct UpdateRule {
     options: AdamWOptions,
-    /// The factor of the parameter.
+    /// Multiplies the parameter: weight decay.
     decay: f64,
-    /// The learning rate, higher at first: the mean of the gradients begins at 0.
+    /// The learning rate, corrected for a running mean that begins at 0.
     rate: f64,
-    /// The factor of the root of the mean square, for the same reason.
+    /// Multiplies the root of the running mean of squares, to correct it likewise.
     of_root: f64,
 }
 
 impl AdamW {
-    /// An optimizer of these parameters, which it shares with their network.
+    /// An optimizer of a network's parameters, which become views of one tensor.
     pub fn new(mut parameters: Vec<Tensor>, options: AdamWOptions) -> Result<Self> {
         let flat = tch::no_grad(|| flat(&parameters))?;
         share(&flat, &mut parameters)?;
@@ -80,12 +81,7 @@ impl AdamW {
         })
     }
 
-    /// Makes another network share these parameters' memory. Shapes must match.
-    pub fn share(&self, parameters: &mut [Tensor]) -> Result<()> {
-        share(&self.flat, parameters)
-    }
-
-    /// The optimizer state beside the parameters, each `[P]`, by names.
+    /// The optimizer state: copies of both running means, `[P]`, by name.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
         let copy = |(name, tensor): (&str, &Tensor)| Ok((name.to_owned(), tensor.f_detach_copy()?));
         [(MEAN, &self.mean), (SQUARES, &self.squares)]
@@ -94,11 +90,11 @@ impl AdamW {
             .collect()
     }
 
-    /// Goes on from an optimizer state after so many steps.
+    /// Restores an optimizer state that was taken after `steps` steps.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if the state is not that of such parameters.
+    /// [`Error::Value`] if the state is of other parameters.
     pub fn restore(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()> {
         copy_state(state, MEAN, &mut self.mean)?;
         copy_state(state, SQUARES, &mut self.squares)?;
@@ -106,7 +102,7 @@ impl AdamW {
         Ok(())
     }
 
-    /// Moves the parameters against the gradient of a loss.
+    /// Updates the parameters by the gradient of a loss, a scalar.
     ///
     /// # Errors
     ///
@@ -115,7 +111,7 @@ impl AdamW {
         self.update(&gradient(loss, &self.parameters)?, learning_rate)
     }
 
-    /// Moves the parameters against a gradient, `[P]`.
+    /// Updates the parameters by a gradient, `[P]`.
     pub fn update(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
         let options = self.options;
         self.steps = self.steps.saturating_add(1);
@@ -141,8 +137,8 @@ impl UpdateRule {
         squares: &mut Tensor,
     ) -> Result<()> {
         let AdamWOptions { beta1, beta2, .. } = self.options;
-        // The same, faster: one loop on the CPU, where each operation on tensors would go through
-        // all numbers.
+        // The same as the operations on tensors below, in one pass over the numbers instead of one for
+        // each operation.
         // SAFETY: the four share no numbers, and `update_numbers` uses the slices alone.
         let in_place = unsafe {
             numbers::of_mut(flat)
@@ -188,7 +184,7 @@ impl UpdateRule {
     }
 }
 
-/// The gradient of a loss with respect to parameters, one after the other, `[P]`.
+/// The gradient of a loss with respect to the parameters, flat in their order, `[P]`.
 ///
 /// # Errors
 ///
@@ -198,7 +194,7 @@ pub fn gradient(loss: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
     tch::no_grad(|| flat(&gradients))
 }
 
-/// Copies a tensor of an optimizer state, by its name.
+/// Copies the tensor with a name out of an optimizer state into `own`. Shapes must match.
 pub(super) fn copy_state(state: &[(String, Tensor)], name: &str, own: &mut Tensor) -> Result<()> {
     let found = state.iter().find(|(other, _)| other == name);
     let found = found.filter(|(_, found)| found.size() == own.size());
@@ -215,7 +211,7 @@ pub(super) fn not_of(value: String) -> Error {
     }
 }
 
-/// Makes parameters views of a tensor in which their numbers lie one after the other.
+/// Makes parameters views of a flat tensor, `[P]`, in their order.
 pub(super) fn share(flat: &Tensor, parameters: &mut [Tensor]) -> Result<()> {
     let mut begin = 0;
     for parameter in parameters {
@@ -227,7 +223,7 @@ pub(super) fn share(flat: &Tensor, parameters: &mut [Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// Tensors one after the other.
+/// All tensors in one, `[P]`, f32, in their order.
 pub(super) fn flat(tensors: &[Tensor]) -> Result<Tensor> {
     let flat: Vec<Tensor> = tensors
         .iter()

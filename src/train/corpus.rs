@@ -1,24 +1,24 @@
-//! The lists of a training: each read and counted once, and split into parts.
+//! The data of a training: word lists, each counted once and split into train, dev and test.
 
 use crate::counting::{Counted, NgramCounts, count, count_parts};
 use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 
-/// The lists that a model is trained on and evaluated with.
+/// The word lists that a model is trained on and evaluated on.
 #[derive(Debug)]
 pub struct Corpus {
-    /// The list, with all its bigrams.
+    /// The list and its bigrams.
     pub counted: Counted,
-    /// Its parts.
+    /// The train, dev and test parts.
     pub parts: Parts,
-    /// The lists that are a part by themselves.
+    /// Lists of their own for dev or test.
     own: Vec<(Part, Counted)>,
 }
 
 impl Corpus {
-    /// Reads a list and those that are a part by themselves; `split` splits the first once it is
-    /// known how many words it has.
+    /// Reads a list, and in `own` lists of their own for dev or test. `split` splits the first list,
+    /// once its words are counted.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Corpus {
         Ok(counted.into_iter().next().unwrap_or_else(|| counts.clone()))
     }
 
-    /// Refuses parts with characters that a model of the list will not know.
+    /// Refuses lists of their own with characters that are not in the vocabulary of the list.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl Corpus {
         Ok(())
     }
 
-    /// Refuses to go on with a training on another list.
+    /// Refuses to resume a training on another list than `before`.
     ///
     /// # Errors
     ///
@@ -101,7 +101,8 @@ impl Corpus {
         })
     }
 
-    /// Refuses other lists as parts than a training had before: held-out words stay held out.
+    /// Refuses to resume a training with other dev or test lists than `before`, so that held-out words
+    /// stay held out.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! The course of a training on words: evaluated from time to time, its best parameters kept, its
-//! state saved.
+//! A run of a training on words: it evaluates the network, remembers the best parameters and saves the
+//! run state.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::models::Network;
 use crate::score::evaluate;
 
-/// The most points of the curve of train losses.
+/// The largest number of points in the curve of train losses.
 const POINTS: f64 = 100.0;
 
-/// The receiver of a training's results: it shows and saves them as they come.
+/// The receiver of a run's results, which shows and saves them.
 pub trait Report {
     /// Shows an update.
     fn update(&mut self, update: &Update);
@@ -25,41 +25,41 @@ pub trait Report {
     /// Shows the losses of an evaluation at a learning rate.
     fn losses(&mut self, losses: Losses, learning_rate: f64);
 
-    /// Saves the best parameters, which are new. `state` is the present state too. A failure to
-    /// save does not end the training.
+    /// Saves new best parameters, and the state. A failure to save does not end the training.
     fn best(&mut self, state: &RunState);
 
-    /// Saves the whole state.
+    /// Saves the state.
     fn state(&mut self, state: &RunState);
 
-    /// Whether the training stops.
+    /// Whether the training ends here.
     fn stops(&self) -> bool;
 }
 
-/// A training of a network on words, and its report.
+/// A run of a training: the observer of its steps.
 #[derive(Debug)]
 pub struct Course<'a, R> {
     network: &'a Network,
-    /// Some words of the dev part; none if there is no such part.
+    /// Words drawn from the dev part; none if there is no such part.
     dev: &'a WordList,
     report: &'a mut R,
-    /// How often the state is saved.
+    /// The time from one save of the state to the next.
     save_every: Duration,
+    /// The time of the last save.
     saved: Instant,
-    /// The state; its parameters and the optimizer's state are as they were saved last.
+    /// The run state. Its tensors are those of the last save.
     pub state: RunState,
-    /// The means of some batches up to a step: at most a hundred, behind those of every evaluation
-    /// before an interruption.
+    /// The curve of train losses: steps, each with the mean loss of the batches since the point before.
+    /// A resumed run begins with the points of the evaluations before.
     pub curve: Vec<(u64, f64)>,
-    /// The time that the steps took, without evaluations.
+    /// The time of the updates, without evaluations.
     pub stepping: Duration,
-    /// The sum and number of the losses since the last point of the curve, and how much was done
-    /// there.
+    /// The sum and the number of the losses since the last point of the curve, and the share of the
+    /// training that was done there.
     point: (f64, u32, f64),
 }
 
 impl<'a, R: Report> Course<'a, R> {
-    /// A course that begins with a state, new or of a run that was interrupted.
+    /// A run that goes on from a state, new or of an interrupted run.
     pub fn new(
         network: &'a Network,
         dev: &'a WordList,
@@ -82,7 +82,7 @@ impl<'a, R: Report> Course<'a, R> {
         }
     }
 
-    /// Takes the network as it is for the best, until a better one is found.
+    /// Takes the network's present parameters as the best ones, before the first step.
     ///
     /// # Errors
     ///
@@ -98,19 +98,16 @@ impl<'a, R: Report> Course<'a, R> {
         Ok(())
     }
 
-    /// Trains until the end of the options, or until the report stops it. After an error the best
-    /// parameters until then are in the state.
+    /// Trains to the end of the options, or until the report stops it. After an error the state has the
+    /// best parameters until then.
     ///
     /// # Errors
     ///
     /// [`Error::Diverged`] as soon as a loss or a parameter is not finite.
     pub fn run(&mut self, learner: &mut WordBatches) -> Result<()> {
-        let options = &self.state.options;
         let plan = Plan {
-            read_every: 1,
-            evaluate_every: Some(options.eval_every),
             save_every: Some(self.save_every),
-            ..options.plan()
+            ..self.state.options.plan()
         };
         let begin = self.state.progress;
         self.saved = Instant::now();
@@ -127,12 +124,12 @@ impl<'a, R: Report> Course<'a, R> {
         trained
     }
 
-    /// The state after all, the curve of train losses and the time that the steps took.
+    /// The state, the curve of train losses and the time of the updates.
     pub fn finish(self) -> (RunState, Vec<(u64, f64)>, Duration) {
         (self.state, self.curve, self.stepping)
     }
 
-    /// Makes the evaluation that an interruption left out.
+    /// Makes the evaluation that was due when the run was interrupted.
     fn catch_up(&mut self, learner: &WordBatches, plan: &Plan) -> Result<()> {
         let progress = self.state.progress;
         let fraction = plan.fraction(progress);
@@ -145,19 +142,18 @@ impl<'a, R: Report> Course<'a, R> {
             steps: step,
             ..progress
         });
-        let learning_rate = plan.learning_rate.at(step, before);
-        self.evaluate_now(learner, learning_rate)
+        self.evaluate(learner, plan.learning_rate.at(step, before))
     }
 
-    /// Brings parameters and optimizer of the state up to date.
+    /// Copies the present parameters and optimizer state into the run state.
     fn refresh(&mut self, learner: &WordBatches) -> Result<()> {
         self.state.parameters = copies(self.network)?;
-        self.state.optimizer = learner.state()?;
+        self.state.optimizer = learner.optimizer.state()?;
         Ok(())
     }
 
-    /// The loss on dev now, if there is a dev part; `between` is called between some words and the
-    /// next ones.
+    /// The dev loss of the present parameters, if there is a dev part. `between` is called between
+    /// batches of words.
     fn dev_loss(
         &mut self,
         between: &mut dyn FnMut(&mut Self) -> Result<()>,
@@ -176,12 +172,37 @@ impl<'a, R: Report> Course<'a, R> {
         Ok(Some(evaluation.nll()))
     }
 
-    fn evaluate_now(&mut self, learner: &WordBatches, learning_rate: f64) -> Result<()> {
-        // A long evaluation does not delay what is due: the state from before it is saved, and
-        // whoever goes on from there makes the evaluation first.
+    fn add_to_curve(&mut self, update: &Update) {
+        let Some(loss) = update.loss else { return };
+        let (sum, number, begin) = self.point;
+        let (sum, number) = (sum + loss, number + 1);
+        self.point = (sum, number, begin);
+        let fraction = update.fraction;
+        if fraction - begin >= 1.0 / POINTS || fraction >= 1.0 || self.curve.is_empty() {
+            self.curve
+                .push((update.progress.steps, sum / f64::from(number)));
+            self.point = (0.0, 0, fraction);
+        }
+    }
+}
+
+impl<R: Report> Observer<WordBatches<'_>> for Course<'_, R> {
+    fn updated(&mut self, update: &Update) -> Result<()> {
+        self.stepping += update.took;
+        self.state.progress = update.progress;
+        let (sum, batches) = self.state.since;
+        self.state.since = (sum + update.loss.unwrap_or_default(), batches + 1);
+        self.add_to_curve(update);
+        self.report.update(update);
+        Ok(())
+    }
+
+    fn evaluate(&mut self, learner: &WordBatches, learning_rate: f64) -> Result<()> {
+        // A long evaluation does not delay a save. A run that is resumed from that state evaluates
+        // first.
         let dev = self.dev_loss(
             &mut |course| match course.saved.elapsed() >= course.save_every {
-                true => course.save_now(learner),
+                true => course.save(learner),
                 false => Ok(()),
             },
         )?;
@@ -222,44 +243,11 @@ impl<'a, R: Report> Course<'a, R> {
         Ok(())
     }
 
-    fn save_now(&mut self, learner: &WordBatches) -> Result<()> {
+    fn save(&mut self, learner: &WordBatches) -> Result<()> {
         self.refresh(learner)?;
         self.report.state(&self.state);
         self.saved = Instant::now();
         Ok(())
-    }
-
-    fn add_to_curve(&mut self, update: &Update) {
-        let Some(loss) = update.loss else { return };
-        let (sum, number, begin) = self.point;
-        let (sum, number) = (sum + loss, number + 1);
-        self.point = (sum, number, begin);
-        let fraction = update.fraction;
-        if fraction - begin >= 1.0 / POINTS || fraction >= 1.0 || self.curve.is_empty() {
-            self.curve
-                .push((update.progress.steps, sum / f64::from(number)));
-            self.point = (0.0, 0, fraction);
-        }
-    }
-}
-
-impl<R: Report> Observer<WordBatches<'_>> for Course<'_, R> {
-    fn updated(&mut self, update: &Update) -> Result<()> {
-        self.stepping += update.took;
-        self.state.progress = update.progress;
-        let (sum, batches) = self.state.since;
-        self.state.since = (sum + update.loss.unwrap_or_default(), batches + 1);
-        self.add_to_curve(update);
-        self.report.update(update);
-        Ok(())
-    }
-
-    fn evaluate(&mut self, learner: &WordBatches, update: &Update) -> Result<()> {
-        self.evaluate_now(learner, update.learning_rate)
-    }
-
-    fn save(&mut self, learner: &WordBatches) -> Result<()> {
-        self.save_now(learner)
     }
 
     fn stops(&self) -> bool {

@@ -1,14 +1,14 @@
-//! Diagnosis of a training of the lecture's network that diverged or ended too high.
+//! Advice on a training of the lecture's network that diverged or ended with a high loss.
 
 use super::full_batch::{TrainOptions, Trained, WARM_UP};
 use super::rate;
 use crate::counting::NgramCounts;
 use crate::score::lowest_nll;
 
-/// A loss may end this far above counting before the user is told, in nats.
+/// The user is told of a loss that ends this far above counting, in nats.
 const A_LITTLE: f64 = 0.02;
 
-/// A change that brings the loss of another training down.
+/// A change of the options that lowers the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Remedy {
     /// A warm-up at this rate.
@@ -21,21 +21,21 @@ pub enum Remedy {
     MoreEpochs,
 }
 
-/// An average NLL that is too high.
+/// An average NLL that is too high, and the reason to say so.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TooHigh {
     /// The average NLL, in nats.
     pub nll: f64,
-    /// The loss that the NLL is above, in nats.
+    /// The loss that it should be below, in nats.
     pub bound: f64,
-    /// Whether the bound is the loss of guessing; else it is the loss of counting without
-    /// smoothing.
+    /// Whether the bound is the loss of guessing every character alike; else it is that of counting
+    /// without smoothing.
     pub is_above_guessing: bool,
     /// The change that helps.
     pub remedy: Remedy,
 }
 
-/// The remedy of a training that diverged at a step of a stage.
+/// The remedy of a training that diverged at step `number` of a stage.
 pub fn of_divergence(
     options: &TrainOptions,
     counts: &NgramCounts,
@@ -43,7 +43,7 @@ pub fn of_divergence(
     number: u64,
 ) -> Remedy {
     let stable = rate::stable(counts, options.regularization);
-    // A loss is due to the step before it.
+    // The loss at the first epoch comes from the last step of the warm-up.
     let is_first = number == options.first_epoch && options.warmup_epochs > 0;
     match stage == WARM_UP || is_first {
         true => Remedy::WarmUpRate(stable),
@@ -51,7 +51,8 @@ pub fn of_divergence(
     }
 }
 
-/// The diagnosis of a training that ended too high, if it did; `lowest_loss` is the lowest of all epochs.
+/// The diagnosis of a training that ended with too high a loss; `None` if it did not. `lowest_loss` is
+/// the lowest of all epochs.
 pub fn of_loss(
     options: &TrainOptions,
     counts: &NgramCounts,

@@ -1,12 +1,12 @@
-//! Examples: contexts and the characters that follow them (`xs` and `ys`).
+//! Examples: contexts (`xs`) and the characters that follow them (`ys`).
 
 use tch::{Device, Kind, Tensor};
 
-use crate::counting::{NgramCounts, Row};
+use crate::counting::NgramCounts;
 use crate::data::{Part, Parts};
 use crate::error::Result;
 
-/// The layout of the data in rows.
+/// The layout of the examples in rows.
 #[derive(
     Debug,
     Clone,
@@ -26,15 +26,14 @@ pub enum Rows {
     All,
 }
 
-/// The contexts that a network is trained on, and the targets that its loss is taken from.
+/// The contexts and targets that the lecture's network is trained on.
 ///
-/// Two layouts of the same data have the same loss and gradient up to rounding: every n-gram as a
-/// row of its own, or every distinct one once with its share of the data as weight. `R` is the
-/// number of rows: 228,146 or 627 for the lecture's bigrams. `T` is the length of a context, 1 for
-/// bigrams.
+/// There are two layouts, with the same loss and gradient up to rounding: every n-gram is a row, or
+/// every distinct n-gram is a row with its share of all n-grams as weight. `R` is the number of rows,
+/// 228,146 or 627 for the lecture's bigrams. `T` is the length of a context, 1 for bigrams.
 ///
-/// Distinct rows with the same context have the same probabilities. These are computed once, so
-/// that there are only `C` contexts, 27 for the lecture.
+/// With distinct rows, the network computes the probabilities after each of the `C` contexts once: 27
+/// for the lecture.
 ///
 /// Source: the notes, "Training Data Preparation".
 #[derive(Debug)]
@@ -43,14 +42,16 @@ pub struct Examples {
     xs: Tensor,
     /// The place of each row's target in the flattened probabilities, `[R]`, i64.
     ys: Tensor,
-    /// The share of each row in all n-grams, `[R]`, f32; none where every row is one n-gram.
+    /// The share of each row in all n-grams, `[R]`, f32; `None` if every n-gram is a row.
     weights: Option<Tensor>,
-    /// The contexts that occur, each with its share of all n-grams.
-    shares: Vec<(Vec<i64>, f64)>,
+    /// The distinct contexts, `[C, T]`, i64.
+    contexts: Tensor,
+    /// The share of each of them in all n-grams, `[C]`, f32.
+    shares: Tensor,
 }
 
 impl Examples {
-    /// The examples of the train part, whose n-grams were counted.
+    /// The examples of a train part, whose n-grams are `counts`.
     ///
     /// # Errors
     ///
@@ -68,12 +69,12 @@ impl Examples {
         Self::all(words.lines(), counts, device)
     }
 
-    /// [`Rows::All`].
+    /// Every n-gram of the words as a row: [`Rows::All`].
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownCharacter`](crate::error::Error::UnknownCharacter) if the counts are not of
-    /// these words.
+    /// [`Error::UnknownCharacter`](crate::error::Error::UnknownCharacter) if the counts are of other
+    /// words.
     pub fn all<'a>(
         words: impl IntoIterator<Item = &'a str>,
         counts: &NgramCounts,
@@ -90,67 +91,49 @@ impl Examples {
                 context.remove(0);
             }
         }
-        Self::new(&xs, &ys, None, counts, device)
-    }
-
-    /// [`Rows::Distinct`].
-    pub fn distinct(counts: &NgramCounts, device: Device) -> Result<Self> {
-        let total = counts.total() as f64;
-        let (mut xs, mut ys, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-        let v = counts.vocabulary().len();
-        for (row, Row { context, next }) in counts.contexts().enumerate() {
-            xs.extend(context.iter().map(|&index| index as i64));
-            for (j, count) in next {
-                ys.push((row * v + j) as i64);
-                weights.push((count as f64 / total) as f32);
-            }
-        }
-        Self::new(&xs, &ys, Some(&weights), counts, device)
-    }
-
-    fn new(
-        xs: &[i64],
-        ys: &[i64],
-        weights: Option<&[f32]>,
-        counts: &NgramCounts,
-        device: Device,
-    ) -> Result<Self> {
-        let weights = weights.map(|weights| Tensor::f_from_slice(weights)?.f_to_device(device));
-        let block_size = counts.order() as i64 - 1;
-        let total = counts.total() as f64;
-        let shares = counts.contexts().map(|row| {
-            let share = row.total() as f64 / total;
-            (
-                row.context.iter().map(|&index| index as i64).collect(),
-                share,
-            )
-        });
+        let xs = Tensor::f_from_slice(&xs)?.f_view([-1, block_size as i64])?;
         Ok(Self {
-            xs: Tensor::f_from_slice(xs)?
-                .f_view([-1, block_size])?
-                .f_to_device(device)?,
-            ys: Tensor::f_from_slice(ys)?.f_to_device(device)?,
-            weights: weights.transpose()?,
-            shares: shares.collect(),
+            xs: xs.f_to_device(device)?,
+            ys: Tensor::f_from_slice(&ys)?.f_to_device(device)?,
+            weights: None,
+            ..Self::distinct(counts, device)?
         })
     }
 
-    /// The contexts that occur, `[C, T]`, i64, and the share that each has in all n-grams, `[C]`,
-    /// f32.
-    pub fn shares(&self) -> Result<(Tensor, Tensor)> {
-        let contexts: Vec<i64> = self
-            .shares
-            .iter()
-            .flat_map(|(context, _)| context)
-            .copied()
-            .collect();
-        let shares: Vec<f32> = self.shares.iter().map(|&(_, share)| share as f32).collect();
-        let (device, block_size) = (self.xs.device(), self.xs.size()[1]);
-        let contexts = Tensor::f_from_slice(&contexts)?.f_view([-1, block_size])?;
-        Ok((
-            contexts.f_to_device(device)?,
-            Tensor::f_from_slice(&shares)?.f_to_device(device)?,
-        ))
+    /// Every distinct n-gram as a row, weighted by its count: [`Rows::Distinct`].
+    pub fn distinct(counts: &NgramCounts, device: Device) -> Result<Self> {
+        let total = counts.total() as f64;
+        let share = |count: u64| (count as f64 / total) as f32;
+        let (mut contexts, mut ys) = (Vec::new(), Vec::new());
+        let (mut weights, mut shares) = (Vec::new(), Vec::new());
+        let v = counts.vocabulary().len();
+        for (place, row) in counts.contexts().enumerate() {
+            contexts.extend(row.context.iter().map(|&index| index as i64));
+            shares.push(share(row.total()));
+            for (j, count) in row.next {
+                ys.push((place * v + j) as i64);
+                weights.push(share(count));
+            }
+        }
+        let contexts = Tensor::f_from_slice(&contexts)?.f_view([-1, counts.order() as i64 - 1])?;
+        let contexts = contexts.f_to_device(device)?;
+        Ok(Self {
+            xs: contexts.shallow_clone(),
+            ys: Tensor::f_from_slice(&ys)?.f_to_device(device)?,
+            weights: Some(Tensor::f_from_slice(&weights)?.f_to_device(device)?),
+            contexts,
+            shares: Tensor::f_from_slice(&shares)?.f_to_device(device)?,
+        })
+    }
+
+    /// The distinct contexts, `[C, T]`, i64.
+    pub fn contexts(&self) -> &Tensor {
+        &self.contexts
+    }
+
+    /// The share of each distinct context in all n-grams, `[C]`, f32.
+    pub fn shares(&self) -> &Tensor {
+        &self.shares
     }
 
     /// `R`, the number of rows.
@@ -158,12 +141,12 @@ impl Examples {
         self.ys.size()[0] as usize
     }
 
-    /// The contexts, `[R, T]` with every n-gram as a row, else `[C, T]`; i64.
+    /// The contexts: `[R, T]` if every n-gram is a row, else `[C, T]`; i64.
     pub fn xs(&self) -> &Tensor {
         &self.xs
     }
 
-    /// The mean of a number of each row, `[R]`, as the data are made of rows; a scalar.
+    /// The mean of numbers, one a row, `[R]`, weighted by the rows' shares; a scalar.
     pub fn mean(&self, of_rows: &Tensor) -> Result<Tensor> {
         Ok(match &self.weights {
             Some(weights) => of_rows.f_dot(weights)?,
@@ -171,10 +154,10 @@ impl Examples {
         })
     }
 
-    /// The probabilities of the targets, `[R]`, where `probs` are those after the contexts,
-    /// `[R, V]` or `[C, V]`.
+    /// The probabilities of the targets, `[R]`, out of those after the contexts, `[R, V]` or `[C, V]`.
     pub fn of_targets(&self, probs: &Tensor) -> Result<Tensor> {
-        // probs[torch.arange(R), ys], whose gradient libtorch computes faster this way.
+        // probs[torch.arange(R), ys]
+        // The same, faster:
         Ok(probs.f_view([-1])?.f_gather(0, &self.ys, false)?)
     }
 }

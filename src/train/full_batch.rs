@@ -1,16 +1,15 @@
-//! Gradient descent on all examples at once, as the notes' "Optimization" does it: a warm-up of one
-//! small step, then epochs at a large rate.
+//! Gradient descent on all examples in every step, as in the notes, "Optimization": one warm-up epoch at
+//! a low learning rate, then epochs at a high one.
 //!
-//! # What an epoch costs
+//! # Cost of an epoch
 //!
-//! A forward pass of about ten tensor operations, and a backward pass of twice as many.
+//! An epoch is about thirty tensor operations, forward and backward.
 //!
-//! - On distinct rows the tensors are `[27, 27]` for the lecture, so that the time is that of
-//!   calling libtorch thirty times, and the same for any list with as many characters, however
-//!   long. Reading the loss for every epoch costs nothing beside that on a CPU. A second thread
-//!   would cost more than it brings: it is woken for each operation.
-//! - On all rows they are `[228146, 27]`, and the time is that of moving them through memory, which
-//!   as many threads as there are processors share.
+//! - With distinct rows the lecture's tensors are `[27, 27]`, and calling libtorch takes most of the
+//!   time, for a long list as for a short one. A second thread would cost more than it gains: every
+//!   operation would wake it.
+//! - With all rows they are `[228146, 27]`, and moving them through memory takes most of the time. All
+//!   processors share it.
 
 use std::ops::ControlFlow;
 
@@ -24,20 +23,20 @@ use super::steps::{self, Learner, Observer, Plan, Progress, Update};
 use crate::error::{Error, Result};
 use crate::models::Bigram;
 
-/// The name of a step before the first epoch.
+/// The stage of the first steps, in errors and in the log.
 pub const WARM_UP: &str = "warm-up epoch";
 
-/// The name of the steps after the warm-up.
+/// The stage of the steps after the warm-up.
 pub const EPOCH: &str = "epoch";
 
-/// Options of a training on all examples; the default is the notes' run.
+/// Options of a training on all examples. The defaults are the notes'.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainOptions {
     /// The number of warm-up epochs.
     pub warmup_epochs: u64,
     /// Their learning rate.
     pub warmup_learning_rate: f64,
-    /// The number of the first epoch: 0, or the epochs that a checkpoint has behind it.
+    /// The number of the first epoch: 0, or the number of epochs before a checkpoint that is resumed.
     pub first_epoch: u64,
     /// The number of epochs.
     pub epochs: u64,
@@ -60,7 +59,7 @@ impl Default for TrainOptions {
     }
 }
 
-/// An update that was made.
+/// An update, as its observer sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
     /// [`WARM_UP`] or [`EPOCH`].
@@ -76,49 +75,45 @@ pub struct Step {
 pub struct Trained {
     /// The number of warm-up epochs made.
     pub warmup_done: u64,
-    /// The number of the epoch that would come next.
+    /// The number of the next epoch.
     pub epochs_done: u64,
     /// The loss after the last step.
     pub final_loss: f32,
-    /// The same without regularization, in nats.
+    /// The same loss without regularization: the NLL in nats per character.
     pub nll: f32,
 }
 
-/// The lecture's network and the state of its training steps.
+/// The lecture's network, its examples and its optimizer.
 #[derive(Debug)]
 pub struct FullBatch<'a> {
     network: &'a Bigram,
     examples: &'a Examples,
     regularization: f64,
-    /// The examples as the network reads them.
+    /// The encoded contexts of the examples.
     xenc: Tensor,
     optimizer: Sgd,
 }
 
 impl<'a> FullBatch<'a> {
-    /// A training of a network, with `regularization * mean(W²)` in its loss.
+    /// A training whose loss includes `regularization * mean(W²)`.
     pub fn new(network: &'a Bigram, examples: &'a Examples, regularization: f64) -> Result<Self> {
-        let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
-        let (contexts, shares) = examples.shares()?;
-        if let Some(factors) = network.factors(&contexts, &shares)? {
-            optimizer = optimizer.with_factors(factors);
-        }
+        let factors = network.factors(examples.contexts(), examples.shares())?;
         Ok(Self {
             network,
             examples,
             regularization,
             xenc: network.encode(examples.xs())?,
-            optimizer,
+            optimizer: Sgd::new(network.weights(), factors),
         })
     }
 
-    /// The loss as it is now, with regularization and without it.
+    /// The loss with regularization and without it, a scalar each.
     fn loss(&self) -> Result<(Tensor, Tensor)> {
         // logits = xenc @ W
         let logits = self.network.forward(&self.xenc)?;
         // loss = -probs[torch.arange(num), ys].log().mean() + 0.01*(W**2).mean()
         let nll = loss::nll(&logits, self.examples)?;
-        let loss = loss::regularized(&nll, self.optimizer.parameters(), self.regularization)?;
+        let loss = loss::regularized(&nll, self.network.weights(), self.regularization)?;
         Ok((loss, nll))
     }
 }
@@ -139,7 +134,7 @@ impl Learner for FullBatch<'_> {
 
 /// Trains the lecture's network in place.
 ///
-/// `observe` is called after every step; [`ControlFlow::Break`] ends the training there.
+/// `observe` is called after each step; [`ControlFlow::Break`] ends the training.
 ///
 /// # Errors
 ///
@@ -169,7 +164,11 @@ pub fn train(
         is_stopped: false,
     };
     let trained = steps::run(&mut learner, &plan, Progress::default(), &mut shown);
-    let done = trained.map_err(|error| options.explain(error))?.steps;
+    let trained = trained.map_err(|error| match error {
+        Error::Diverged { number, loss, .. } => options.diverged(number, loss),
+        error => error,
+    });
+    let done = trained?.steps;
 
     let (loss, nll) = tch::no_grad(|| learner.loss())?;
     let (nll, loss) = (nll.f_double_value(&[])?, loss.f_double_value(&[])?);
@@ -185,7 +184,7 @@ pub fn train(
     })
 }
 
-/// Shows each step to a function, which may end the training.
+/// Passes each step to a function, which may end the training.
 struct Shown<'a, F> {
     options: &'a TrainOptions,
     observe: F,
@@ -211,7 +210,7 @@ impl<L, F: FnMut(Step) -> ControlFlow<()>> Observer<L> for Shown<'_, F> {
 }
 
 impl TrainOptions {
-    /// The stage of a step, counted from 0 through both stages, and its number there.
+    /// The stage of step `step` of the training, and the step's number in that stage.
     fn stage_of(&self, step: u64) -> (&'static str, u64) {
         match step.checked_sub(self.warmup_epochs) {
             None => (WARM_UP, step),
@@ -219,7 +218,7 @@ impl TrainOptions {
         }
     }
 
-    /// The error of a loss at a step that is due to the step before it.
+    /// The error of a loss at a step. It names the learning rate of the step before, which caused it.
     fn diverged(&self, step: u64, loss: f32) -> Error {
         let (stage, number) = self.stage_of(step);
         let learning_rate = match step <= self.warmup_epochs && self.warmup_epochs > 0 {
@@ -232,13 +231,6 @@ impl TrainOptions {
             learning_rate,
             regularization: self.regularization,
             loss,
-        }
-    }
-
-    fn explain(&self, error: Error) -> Error {
-        match error {
-            Error::Diverged { number, loss, .. } => self.diverged(number, loss),
-            error => error,
         }
     }
 }

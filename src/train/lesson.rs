@@ -1,5 +1,5 @@
-//! The lesson of the lecture's network: a corpus's n-grams as examples, and the counting model that
-//! the network is compared with.
+//! The data of the lecture's network: n-grams as examples, and the counting model that the network is
+//! compared with.
 
 use tch::Device;
 
@@ -12,23 +12,23 @@ use crate::memory::Memory;
 use crate::models::{Bigram, LanguageModel, Ngram, Smoothing, Table};
 use crate::score::evaluate;
 
-/// The n-grams of a corpus as examples and as a model.
+/// The n-grams of a train part, as examples and as a counting model.
 #[derive(Debug)]
 pub struct Lesson {
-    /// The lists.
+    /// The word lists.
     pub data: Corpus,
     /// The n-grams of the train part.
     pub counts: NgramCounts,
-    /// The same as examples.
+    /// These n-grams as examples.
     pub examples: Examples,
     /// The counting model.
     pub p: Box<dyn LanguageModel>,
-    /// Its average NLL, in nats.
+    /// The average NLL of the counting model on the train part, in nats.
     pub counting_nll: f64,
 }
 
 impl Lesson {
-    /// The n-grams of an order. `added` is added to every count of the counting model.
+    /// Counts the n-grams of an order; `added` is the smoothing of the counting model.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl Lesson {
         memory: &Memory,
         device: Device,
     ) -> Result<Self> {
-        // Refused before anything is counted.
+        // Before the n-grams are counted, which takes time.
         Bigram::check_order(data.counted.counts.vocabulary(), order)?;
         let counts = data.train_counts(order, memory)?;
         let p: Box<dyn LanguageModel> = match order {
@@ -57,8 +57,8 @@ impl Lesson {
         })
     }
 
-    /// The average NLL of a model on the training data, without regularization: as it was saved
-    /// with the model where that is of another order; none of other models.
+    /// The average NLL of a model on the train part, without regularization. A network of another order
+    /// has the loss that was saved with it; other kinds of models have `None`.
     pub fn nll(&self, model: &Model) -> Result<Option<f64>> {
         match model {
             Model::Bigram(trained) if trained.network.order() == self.counts.order() => Ok(Some(

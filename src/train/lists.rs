@@ -1,4 +1,4 @@
-//! The words that a network learns from, and those that it is evaluated with.
+//! The words that a network is trained on, and those that it is evaluated on.
 
 use crate::data::word_list::{Subset, WordList};
 use crate::data::{Part, Parts, Vocabulary};
@@ -8,17 +8,17 @@ use crate::models::{LanguageModel, Network};
 use crate::score::evaluate;
 use crate::score::held_out::HeldOut;
 
-/// The most words of a part that are evaluated to show a loss.
+/// At most this many words of a part are evaluated during a training.
 const EVALUATED: u64 = 50_000;
 
-/// The words that a network learns from and is evaluated with.
+/// The words that a network is trained on and evaluated on.
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// The train part.
+    /// All words of the train part.
     pub train: WordList,
-    /// Some of the train part.
+    /// Words drawn from the train part, to evaluate on.
     pub of_train: WordList,
-    /// Some of the dev part.
+    /// Words drawn from the dev part, to evaluate on.
     pub dev: WordList,
     /// The number of characters of the longest word of all parts.
     pub longest: usize,
@@ -29,8 +29,8 @@ impl Lists {
     ///
     /// # Errors
     ///
-    /// [`Error::Word`] if a word has a character that the vocabulary does
-    /// not have; if a list cannot be read or has changed.
+    /// [`Error::Word`] if a word has a character that the vocabulary does not have; if a list cannot
+    /// be read or has changed.
     pub fn read(parts: &Parts, vocabulary: &Vocabulary) -> Result<Self> {
         let mut lists = Self::default();
         let [mut of_train, mut of_dev] = [Part::Train, Part::Dev].map(|part| {
@@ -55,7 +55,7 @@ impl Lists {
         Ok(lists)
     }
 
-    /// Refuses batches that would fill the memory, as a long word in them can.
+    /// Refuses a batch size whose longest words need more memory in a step than `limit` bytes.
     ///
     /// # Errors
     ///
@@ -78,8 +78,8 @@ impl Lists {
         })
     }
 
-    /// The loss of a trained model on its training data, and the losses on the other parts; none where
-    /// the parts are stopped.
+    /// The train loss of a trained model, and its losses on dev and test; `None` if the user
+    /// interrupted.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Lists {
         }
     }
 
-    /// The loss that compares models of the list: on dev, or on the training data.
+    /// The loss that compares models of one list: on dev, or on train if there is no dev part.
     pub fn loss(&self, model: &dyn LanguageModel) -> Result<f64> {
         let words = match self.dev.is_empty() {
             true => &self.of_train,

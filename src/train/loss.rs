@@ -6,9 +6,8 @@ use super::examples::Examples;
 use crate::error::Result;
 use crate::models::bigram::probabilities;
 
-/// The mean negative log of the targets' probabilities, in nats; a scalar.
-///
-/// `logits` are those after the contexts of the examples, `[R, V]` or `[C, V]`.
+/// The mean NLL of the examples' targets by the logits after their contexts, `[R, V]` or `[C, V]`; a
+/// scalar, in nats.
 ///
 /// Source: the notes, `-probs[torch.arange(len(xs)), ys].log().mean()`.
 pub fn nll(logits: &Tensor, examples: &Examples) -> Result<Tensor> {
@@ -17,7 +16,7 @@ pub fn nll(logits: &Tensor, examples: &Examples) -> Result<Tensor> {
     Ok(examples.mean(&log)?.f_neg()?)
 }
 
-/// The mean negative log-likelihood of targets, `[N]`, by logits, `[N, V]`, in nats; a scalar.
+/// The mean NLL of targets, `[N]`, by logits, `[N, V]`; a scalar, in nats.
 ///
 /// Source: makemore.py and the lectures, `F.cross_entropy`.
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
@@ -25,18 +24,15 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     Ok(logits.f_cross_entropy_loss(targets, None::<&Tensor>, mean, -100, 0.0)?)
 }
 
-/// A loss plus `regularization * mean(W²)` for each of the parameters; a scalar.
+/// A loss plus `regularization * mean(W²)`; a scalar.
 ///
 /// Source: the notes, `+ 0.01 * (W ** 2).mean()`.
-pub fn regularized(loss: &Tensor, parameters: &[Tensor], regularization: f64) -> Result<Tensor> {
-    let mut sum = loss.shallow_clone();
-    if regularization != 0.0 {
-        for w in parameters {
-            let squares = w.f_square()?.f_mean(Kind::Float)?;
-            sum = sum.f_add(&squares.f_mul_scalar(regularization)?)?;
-        }
+pub fn regularized(loss: &Tensor, w: &Tensor, regularization: f64) -> Result<Tensor> {
+    if regularization == 0.0 {
+        return Ok(loss.shallow_clone());
     }
-    Ok(sum)
+    let squares = w.f_square()?.f_mean(Kind::Float)?;
+    Ok(loss.f_add(&squares.f_mul_scalar(regularization)?)?)
 }
 
 #[cfg(test)]
@@ -60,10 +56,10 @@ mod tests {
         ]
         .map(|examples| {
             let network = Bigram::new(vocabulary.clone(), order, 1, Device::Cpu).unwrap();
-            let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
+            let mut optimizer = Sgd::new(network.weights(), None);
             let xenc = network.encode(examples.xs()).unwrap();
             let loss = nll(&network.forward(&xenc).unwrap(), &examples).unwrap();
-            let loss = regularized(&loss, optimizer.parameters(), regularization).unwrap();
+            let loss = regularized(&loss, network.weights(), regularization).unwrap();
             optimizer.zero_grad();
             loss.backward();
             optimizer.step(1.0).unwrap();

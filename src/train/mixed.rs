@@ -1,27 +1,30 @@
-//! Muon for the matrices of hidden layers, AdamW for everything else: embeddings, biases, norms and
-//! the last layer, where a row is a character and none of their directions is rare.
+//! Muon for the matrices of hidden layers, AdamW for all other parameters: embeddings, biases, norms
+//! and the last layer.
+//!
+//! Source: Keller Jordan, *Muon: an optimizer for hidden layers in neural networks*, 2024.
 
 use tch::Tensor;
 
-use super::adamw::{AdamW, not_of};
+use super::adamw::{AdamW, not_of, share};
 use super::muon::{Group, Muon};
 use super::options::WordOptions;
 use crate::error::Result;
 use crate::models::Network;
 
-/// The parameters of a network in the order of their updates: those of Muon by their shapes, then
-/// the others. Gradients have the same order.
+/// The parameters of a network in the order of a flat gradient: those of Muon, sorted by shape, then
+/// those of AdamW.
 #[derive(Debug)]
 pub struct Ordered {
     /// The parameters.
     pub parameters: Vec<Tensor>,
-    /// The number of those that Muon moves.
+    /// The number of those that Muon updates.
     of_muon: usize,
+    /// The shapes of Muon's matrices.
     groups: Vec<Group>,
 }
 
 impl Ordered {
-    /// The parameters of a network that is trained with some options.
+    /// The parameters of a network that is trained with `options`.
     pub fn of(network: &Network, options: &WordOptions) -> Self {
         let kind = network.config().kind();
         let (mut matrices, mut rest) = (Vec::new(), Vec::new());
@@ -52,7 +55,7 @@ impl Ordered {
     }
 }
 
-/// AdamW, and Muon where a network has something for it.
+/// AdamW, and Muon if the options have it and the network has hidden layers for it.
 #[derive(Debug)]
 pub struct Mixed {
     muon: Option<Muon>,
@@ -60,7 +63,7 @@ pub struct Mixed {
 }
 
 impl Mixed {
-    /// Optimizers of a network's parameters, which they share with the network.
+    /// An optimizer of a network's parameters, which become views of one tensor or two.
     pub fn new(ordered: Ordered, options: &WordOptions) -> Result<Self> {
         let Ordered {
             mut parameters,
@@ -81,12 +84,12 @@ impl Mixed {
     pub fn share(&self, ordered: &mut Ordered) -> Result<()> {
         let (of_muon, rest) = ordered.parameters.split_at_mut(ordered.of_muon);
         if let Some(muon) = &self.muon {
-            muon.share(of_muon)?;
+            share(&muon.flat, of_muon)?;
         }
-        self.adamw.share(rest)
+        share(&self.adamw.flat, rest)
     }
 
-    /// The optimizer state beside the parameters, by names.
+    /// The optimizer state, by name.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
         let mut state = self.adamw.state()?;
         if let Some(muon) = &self.muon {
@@ -95,11 +98,11 @@ impl Mixed {
         Ok(state)
     }
 
-    /// Goes on from an optimizer state after so many steps.
+    /// Restores an optimizer state that was taken after `steps` steps.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`](crate::error::Error::Value) if the state is not that of such parameters.
+    /// [`Error::Value`](crate::error::Error::Value) if the state is of other parameters.
     pub fn restore(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()> {
         if state.len() != 2 + usize::from(self.muon.is_some()) {
             return Err(not_of(format!("{} tensors", state.len())));
@@ -110,7 +113,7 @@ impl Mixed {
         self.adamw.restore(state, steps)
     }
 
-    /// Moves the parameters against a gradient, `[P]`.
+    /// Updates the parameters by a gradient, `[P]`.
     pub fn update(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
         let Some(muon) = &mut self.muon else {
             return self.adamw.update(gradient, learning_rate);

@@ -1,10 +1,13 @@
 //! Training by gradient descent.
 //!
-//! A [`corpus`] is the training data. [`full_batch`] is the notes' training, all [`examples`]
-//! (`xs`, `ys`) a step, by [`sgd`] at a [`rate`] that cannot diverge. [`word_batches`] is the
-//! training of makemore.py's networks, some words a step, by [`options`]: [`adamw`] and [`muon`]
-//! move the parameters, [`mixed`] says which moves which. Both trainings minimise the [`loss`];
-//! [`tensorboard`] shows it.
+//! Read [`steps`] first: the loop that every training runs. [`full_batch`] trains the lecture's
+//! network on all [`examples`] (`xs`, `ys`) in every step, by [`sgd`]; [`rate`] finds a learning rate
+//! at which it cannot diverge. [`word_batches`] trains makemore.py's networks on a batch of words in
+//! every step: [`adamw`] and [`muon`] update the parameters, [`mixed`] decides which updates which,
+//! and [`course`] evaluates and saves the run. Both minimise a [`loss`].
+//!
+//! The data of a training is a [`corpus`]: [`lesson`] makes examples of it, [`lists`] the words of
+//! batches.
 
 pub mod adamw;
 pub mod corpus;

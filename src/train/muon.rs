@@ -1,7 +1,7 @@
-//! Muon: updates of matrices that move all directions by about as much.
+//! Muon: an optimizer of matrices, whose updates are as large in every direction.
 //!
-//! The gradient of a matrix is mostly a few large directions. Muon takes its mean over the steps,
-//! and sets its singular values to about 1, so that rare directions are learned as fast.
+//! A few directions dominate the gradient of a matrix. Muon takes the running mean of the gradients and
+//! sets its singular values to about 1, so that the other directions are learned as fast.
 //!
 //! Source: Keller Jordan, *Muon: an optimizer for hidden layers in neural networks*, 2024,
 //! <https://kellerjordan.github.io/posts/muon/>.
@@ -16,28 +16,28 @@ use crate::error::Result;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MuonOptions {
-    /// Learning rate of Muon, as a multiple of that of the other parameters.
+    /// The learning rate of Muon, as a multiple of AdamW's.
     pub learning_rate_factor: f64,
-    /// The share of each matrix that a step takes away, times the learning rate.
+    /// Each step multiplies a matrix by `1 - learning rate * weight_decay`.
     pub weight_decay: f64,
-    /// The share of the mean of the gradients that a step keeps.
+    /// The decay of the running mean of the gradients, from 0 to below 1.
     pub momentum: f64,
 }
 
-/// The coefficients of a step of [`orthogonal`], by which five steps bring singular values from
-/// 0.01 on close to 1.
+/// The coefficients of the polynomial in [`orthogonal`]: five steps bring singular values between 0.01
+/// and 1 close to 1.
 const COEFFICIENTS: (f64, f64, f64) = (3.4445, -4.7750, 2.0315);
 
-/// The steps of [`orthogonal`].
+/// The number of steps in [`orthogonal`].
 const STEPS: usize = 5;
 
-/// Keeps the division of a gradient of 0 from failing.
+/// Keeps the divisor of a gradient of 0 above 0.
 const EPSILON: f64 = 1e-7;
 
-/// The name of the tensor of its state.
+/// The name of the tensor of the optimizer state.
 const MOMENTUM: &str = "momentum";
 
-/// Matrices of one shape, which lie one after the other.
+/// Matrices of one shape, side by side in a flat tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
     /// The number of matrices.
@@ -53,28 +53,28 @@ impl Group {
         self.matrices * self.rows * self.columns
     }
 
-    /// The group's matrices, out of a tensor with those of all groups, `[matrices, rows, columns]`.
+    /// The group's part of a flat tensor, as `[matrices, rows, columns]`.
     fn of(self, flat: &Tensor, begin: i64) -> Result<Tensor> {
         let own = flat.f_narrow(0, begin, self.numbers())?;
         Ok(own.f_view([self.matrices, self.rows, self.columns])?)
     }
 }
 
-/// Muon, for matrices that lie one after the other in one tensor, by their shapes, so that those of
-/// a shape are computed together.
+/// Muon. All matrices become views of one flat tensor, sorted by shape, so that those of one shape are
+/// multiplied together.
 #[derive(Debug)]
 pub struct Muon {
     options: MuonOptions,
     groups: Vec<Group>,
     /// All matrices, `[M]`, f32.
-    flat: Tensor,
-    /// The mean of their gradients, `[M]`.
+    pub(super) flat: Tensor,
+    /// The running mean of their gradients, `[M]`.
     momentum: Tensor,
 }
 
 impl Muon {
-    /// An optimizer of these parameters, which it shares with their network: those of the first group, then
-    /// those of the second, and so on.
+    /// An optimizer of a network's matrices, which become views of one tensor. `parameters` are those of
+    /// the first group, then those of the second, and so on.
     pub fn new(
         parameters: &mut [Tensor],
         groups: Vec<Group>,
@@ -90,37 +90,28 @@ impl Muon {
         })
     }
 
-    /// `M`, the number of parameters that it moves.
+    /// `M`, the number of numbers in all matrices.
     pub fn numbers(&self) -> i64 {
         self.groups.iter().map(|group| group.numbers()).sum()
     }
 
-    /// Makes another network share these parameters' memory. Shapes must match.
-    pub fn share(&self, parameters: &mut [Tensor]) -> Result<()> {
-        share(&self.flat, parameters)
-    }
-
-    /// The optimizer state beside the parameters, `[M]`, with its name.
+    /// The optimizer state: a copy of the running mean, `[M]`, with its name.
     pub fn state(&self) -> Result<(String, Tensor)> {
         Ok((MOMENTUM.to_owned(), self.momentum.f_detach_copy()?))
     }
 
-    /// Goes on from an optimizer state.
+    /// Restores an optimizer state.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`](crate::error::Error::Value) if the state is not that of such matrices.
+    /// [`Error::Value`](crate::error::Error::Value) if the state is of other matrices.
     pub fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         copy_state(state, MOMENTUM, &mut self.momentum)
     }
 
-    /// Moves the matrices against a gradient, `[M]`; the learning rate is that of the other
-    /// parameters.
+    /// Updates the matrices by a gradient, `[M]`; the learning rate is AdamW's.
     pub fn update(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
-        tch::no_grad(|| self.move_matrices(gradient, learning_rate))
-    }
-
-    fn move_matrices(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
+        let _without_gradients = tch::no_grad_guard();
         let MuonOptions {
             learning_rate_factor,
             weight_decay,
@@ -128,7 +119,7 @@ impl Muon {
         } = self.options;
         let learning_rate = learning_rate * learning_rate_factor;
         let _ = self.momentum.f_lerp_(gradient, 1.0 - momentum)?;
-        // Nesterov's: the mean as the same gradient would make it once more.
+        // Nesterov's momentum: the mean as if this gradient came once more.
         let ahead = gradient.f_lerp(&self.momentum, momentum)?; // [M]
         let _ = self
             .flat
@@ -136,7 +127,7 @@ impl Muon {
         let mut begin = 0;
         for &group in &self.groups {
             let update = orthogonal(&group.of(&ahead, begin)?)?; // [matrices, rows, columns]
-            // Singular values of 1 make small numbers in a matrix that is higher than it is wide.
+            // In a matrix with more rows than columns singular values of 1 mean small numbers.
             let height = (group.rows as f64 / group.columns as f64).max(1.0).sqrt();
             let mut matrices = group.of(&self.flat, begin)?;
             let _ = matrices.f_sub_(&update.f_mul_scalar(learning_rate * height)?)?;
@@ -146,8 +137,8 @@ impl Muon {
     }
 }
 
-/// Matrices with the same singular vectors, `[matrices, rows, columns]`, and singular values of
-/// about 1, between 0.7 and 1.2; those that were far smaller than the others are still below.
+/// Sets the singular values of matrices, `[matrices, rows, columns]`, to between 0.7 and 1.2, and leaves
+/// their singular vectors. Values that are far below the others stay below 0.7.
 ///
 /// Source: the Newton–Schulz iteration of Muon.
 pub fn orthogonal(matrices: &Tensor) -> Result<Tensor> {
@@ -157,7 +148,7 @@ pub fn orthogonal(matrices: &Tensor) -> Result<Tensor> {
         true => matrices.f_transpose(1, 2)?.f_contiguous()?,
         false => matrices.shallow_clone(),
     };
-    // No singular value is above the root of the sum of all squares.
+    // Divided by the root of the sum of all squares, no singular value is above 1.
     let sums = wide
         .f_square()?
         .f_sum_dim_intlist([1, 2].as_slice(), true, None)?; // [matrices, 1, 1]

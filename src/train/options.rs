@@ -1,4 +1,4 @@
-//! Options of a training on batches of words.
+//! Options of a training on batches of words, and the plan that follows from them.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,37 +9,37 @@ use super::steps::Plan;
 use crate::error::{Error, Result};
 use crate::models::kinds::kind::Recipe;
 
-/// The most words of a batch.
+/// The largest batch size.
 pub const LARGEST_BATCH: usize = 1 << 20;
 
-/// The most threads of a training.
+/// The largest number of threads.
 const MOST_THREADS: f64 = 1024.0;
 
-/// Options of a training on batches of words; the default is makemore.py's.
+/// Options of a training on batches of words. The defaults are makemore.py's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WordOptions {
-    /// The number of steps in all, if they are limited.
+    /// The number of steps in all, if it is limited.
     pub steps: Option<u64>,
-    /// The seconds in all, if they are limited.
+    /// The time in all, if it is limited, in seconds.
     pub seconds: Option<f64>,
-    /// The words of a step.
+    /// The number of words in a batch.
     pub batch_size: usize,
-    /// The learning rate.
+    /// The learning-rate schedule.
     pub learning_rate: LearningRate,
-    /// AdamW, for all parameters but Muon's.
+    /// Options of AdamW, which updates all parameters but Muon's.
     pub adamw: AdamWOptions,
-    /// Muon, if the matrices of hidden layers are moved by it.
+    /// Options of Muon, if it updates the matrices of hidden layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muon: Option<MuonOptions>,
-    /// The share of numbers that dropout leaves out, below 1.
+    /// The probability that dropout sets a number to 0, below 1.
     pub dropout: f64,
-    /// The seed of the order of the words and of dropout.
+    /// The seed of the batches and of dropout.
     pub seed: u64,
-    /// The network is evaluated on dev every so many steps.
+    /// The number of steps from one evaluation to the next.
     #[serde(default = "hundred")]
     pub eval_every: u64,
-    /// The threads that share a batch; figures depend on their number in the last digits.
+    /// The number of threads that share a batch. The last digits of the losses depend on it.
     #[serde(default = "one")]
     pub threads: usize,
 }
@@ -70,7 +70,7 @@ impl Default for WordOptions {
 }
 
 impl WordOptions {
-    /// Our options for a kind of network.
+    /// The options of a kind of network's recipe.
     pub fn of(recipe: &Recipe) -> Self {
         Self {
             steps: Some(recipe.steps),
@@ -94,7 +94,7 @@ impl WordOptions {
         .with_weight_decay(recipe.weight_decay)
     }
 
-    /// The same with a weight decay of all parameters, whatever moves them.
+    /// The same options with another weight decay, for AdamW and Muon alike.
     pub fn with_weight_decay(mut self, weight_decay: f64) -> Self {
         self.adamw.weight_decay = weight_decay;
         if let Some(muon) = &mut self.muon {
@@ -103,14 +103,14 @@ impl WordOptions {
         self
     }
 
-    /// Checks that every number is in its range.
+    /// Checks that all options are in their ranges.
     ///
     /// # Errors
     ///
     /// [`Error::Value`] for the first one that is not.
     pub fn check(&self) -> Result<()> {
         let (adamw, rate) = (self.adamw, self.learning_rate.highest());
-        // A number that is not used cannot be wrong.
+        // Stand-ins for options that are absent.
         let (steps, seconds) = (self.steps.unwrap_or(1), self.seconds.unwrap_or(1.0));
         let muon = self.muon.unwrap_or(MuonOptions {
             learning_rate_factor: 1.0,
@@ -156,7 +156,7 @@ impl WordOptions {
         })
     }
 
-    /// The plan of a training with these options, evaluations among it.
+    /// The plan of a training with these options; it does not save the run.
     pub fn plan(&self) -> Plan {
         Plan {
             steps: self.steps,

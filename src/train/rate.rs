@@ -1,4 +1,4 @@
-//! Learning-rate schedules, and how large a step of the lecture's network may be.
+//! Learning-rate schedules, and the learning rate at which the lecture's network cannot diverge.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,27 +12,27 @@ use crate::data::words::is_lecture;
 pub enum LearningRate {
     /// The same at every step.
     Constant(f64),
-    /// Some steps at one rate, then all others at another, as the notes and the lectures have it.
+    /// One rate for the first steps, another for the rest, as in the notes and the lectures.
     Stepped {
-        /// The number of steps before the others.
+        /// The number of first steps.
         steps: u64,
         /// Their rate.
         first: f64,
         /// The rate of the others.
         then: f64,
     },
-    /// It rises to its highest in some steps, and falls evenly to 0 at the end.
+    /// A linear warm-up, then a linear fall that reaches 0 at the end.
     Falling {
-        /// Its highest.
+        /// The highest rate.
         highest: f64,
-        /// How many steps it rises.
+        /// The number of steps of the warm-up.
         warm_up: u64,
     },
 }
 
 impl LearningRate {
-    /// The learning rate of a step, by its number and by the share of the training that is done before
-    /// it, from 0 to 1.
+    /// The learning rate of step `step`, counted from 0, when a share `done` of the training, from 0 to
+    /// 1, is behind it.
     pub fn at(self, step: u64, done: f64) -> f64 {
         match self {
             Self::Constant(rate) => rate,
@@ -50,7 +50,7 @@ impl LearningRate {
         }
     }
 
-    /// The same schedule with another highest rate; steps at several rates become steps at one.
+    /// The same schedule with another highest rate. [`Stepped`](Self::Stepped) becomes constant.
     pub fn with_highest(self, highest: f64) -> Self {
         match self {
             Self::Constant(_) | Self::Stepped { .. } => Self::Constant(highest),
@@ -58,7 +58,7 @@ impl LearningRate {
         }
     }
 
-    /// The highest of all steps.
+    /// The highest rate of all steps.
     pub fn highest(self) -> f64 {
         match self {
             Self::Constant(rate) => rate,
@@ -68,18 +68,18 @@ impl LearningRate {
     }
 }
 
-/// The learning rate of the lecture, which comes down to counting on its own names.
+/// The learning rate of the notes, at which the loss on their names reaches that of counting.
 pub const LECTURE: f64 = 50.0;
 
-/// The share of the highest learning rate that is stable with some room.
+/// A stable learning rate, as a share of the highest possible one.
 const BELOW_THE_HIGHEST: f64 = 0.95;
 
-/// The highest learning rate at which the one-layer network cannot diverge on counted n-grams.
+/// The highest learning rate at which the lecture's network cannot diverge on counted n-grams.
 ///
-/// The loss of the row of a context with share `s` of all n-grams has curvature `s / 2` at most,
-/// `regularization * mean(W²)` has 2 times the regularization divided by the number of weights, and
-/// gradient descent is stable below 2 divided by the curvature. Where each context moves as if it
-/// were all of the data (see [`Bigram::factors`]), both are divided by its share.
+/// Gradient descent is stable below 2 divided by the curvature of the loss. For a context with share
+/// `s` of all n-grams, the curvature of the NLL is at most `s / 2`, and that of
+/// `regularization * mean(W²)` is `2 * regularization / weights`. Beyond bigrams each context's learning
+/// rate is divided by its share (see [`Bigram::factors`]), which acts like dividing both curvatures.
 ///
 /// [`Bigram::factors`]: crate::models::Bigram::factors
 pub fn highest_stable(counts: &NgramCounts, regularization: f64) -> f64 {
@@ -93,13 +93,13 @@ pub fn highest_stable(counts: &NgramCounts, regularization: f64) -> f64 {
     }
 }
 
-/// A learning rate a little below the highest stable one.
+/// A learning rate a little below the highest one that is stable.
 pub fn stable(counts: &NgramCounts, regularization: f64) -> f64 {
     BELOW_THE_HIGHEST * highest_stable(counts, regularization)
 }
 
-/// The learning rate for the n-grams of a list: the lecture's for its own bigrams, unless the
-/// regularization is strong; else a stable one.
+/// The default learning rate: [`LECTURE`] for the bigrams of the lecture's names unless the
+/// regularization is strong, else a stable one.
 pub fn default(counts: &NgramCounts, list: Digest, regularization: f64) -> f64 {
     let stable = stable(counts, regularization);
     let is_weak = stable > 0.9 * self::stable(counts, 0.0);

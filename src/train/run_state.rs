@@ -1,4 +1,4 @@
-//! The state of a training on words, from which it goes on as if it had not been interrupted.
+//! The run state: a training that is resumed from it ends as if it had not been interrupted.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,30 +11,29 @@ use super::steps::Progress;
 use crate::error::Result;
 use crate::models::Network;
 
-/// Everything that going on needs. A checkpoint has the numbers as JSON and the tensors beside
-/// them.
+/// The state of a training on words. A checkpoint has its numbers as JSON and its tensors beside it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunState {
-    /// How the network is trained.
+    /// The options of the training.
     pub options: WordOptions,
-    /// The progress of the training.
+    /// The steps and the time so far.
     #[serde(rename = "done")]
     pub progress: Progress,
-    /// The parameters with the lowest dev loss so far; without a dev part those evaluated last.
-    /// None before the first evaluation.
+    /// The parameters with the lowest dev loss so far; without a dev part, those of the last
+    /// evaluation. `None` before the first one.
     pub best: Option<Best>,
-    /// The step that was evaluated last; 0 if none was.
+    /// The number of steps at the last evaluation; 0 before the first one.
     pub evaluated: u64,
-    /// The sum and the number of the batch losses since then.
+    /// The sum and the number of the batches' losses since the last evaluation.
     pub since: (f64, u32),
-    /// The losses of every evaluation.
+    /// The losses of all evaluations.
     #[serde(default)]
     pub losses: Vec<Losses>,
-    /// The network's parameters and buffers after the last step, by their names.
+    /// The network's parameters and buffers after the last step, by name.
     #[serde(skip)]
     pub parameters: BTreeMap<String, Tensor>,
-    /// The optimizer's state, by names.
+    /// The optimizer state, by name.
     #[serde(skip)]
     pub optimizer: Vec<(String, Tensor)>,
 }
@@ -43,29 +42,29 @@ pub struct RunState {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Best {
-    /// The number of steps that led to them.
+    /// The number of steps made before.
     pub step: u64,
-    /// The mean loss of the batches before them, in nats.
+    /// The mean loss of the batches between the evaluation before and this one, in nats.
     #[serde(default)]
     pub train: f64,
     /// The loss on dev in nats, if there is a dev part.
     pub dev: Option<f64>,
-    /// The SHA-256 of the parameters, in states that were saved without them: the checkpoint beside
-    /// such a state has them if it has the same.
+    /// The SHA-256 of the parameters, in states that were saved without them, to find out whether the
+    /// checkpoint beside the state still holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// Parameters and buffers, by their names.
+    /// Parameters and buffers, by name.
     #[serde(skip)]
     pub parameters: BTreeMap<String, Tensor>,
 }
 
-/// The losses at an evaluation, in nats per character.
+/// The losses of an evaluation, in nats per character.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Losses {
     /// The number of steps made.
     pub step: u64,
-    /// The mean of the batches since the evaluation before.
+    /// The mean loss of the batches since the evaluation before.
     pub train: f64,
     /// The loss on dev, if there is a dev part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,7 +82,7 @@ impl fmt::Display for Losses {
 }
 
 impl Losses {
-    /// The row of a table: step, train, dev.
+    /// The columns of a table: step, train loss, dev loss.
     pub fn row(&self) -> (u64, f64, Option<f64>) {
         (self.step, self.train, self.dev)
     }
@@ -104,7 +103,7 @@ impl RunState {
         }
     }
 
-    /// The same state, which shares the tensors.
+    /// A copy of the state that shares the tensors' memory.
     pub fn shallow_clone(&self) -> Self {
         let best = self.best.as_ref().map(|best| Best {
             sha256: best.sha256.clone(),
@@ -122,7 +121,7 @@ impl RunState {
         }
     }
 
-    /// The losses on dev of all evaluations, each with its step.
+    /// The dev losses of all evaluations, each with its step.
     pub fn dev_losses(&self) -> Vec<(u64, f64)> {
         let losses = self.losses.iter();
         losses
@@ -130,12 +129,12 @@ impl RunState {
             .collect()
     }
 
-    /// The loss on dev of the best parameters, if there are a dev part and an evaluation.
+    /// The dev loss of the best parameters, if there is a dev part and an evaluation was made.
     pub fn dev_loss(&self) -> Option<f64> {
         self.best.as_ref()?.dev
     }
 
-    /// Whether nothing is left to do.
+    /// Whether all steps and the last evaluation are done.
     pub fn is_over(&self) -> bool {
         let plan = self.options.plan();
         let (progress, fraction) = (self.progress, plan.fraction(self.progress));
@@ -150,7 +149,7 @@ fn shared(tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     shared.collect()
 }
 
-/// Copies of a network's parameters and buffers as they are now, by their names.
+/// Copies of a network's parameters and buffers, by name.
 pub fn copies(network: &Network) -> Result<BTreeMap<String, Tensor>> {
     let copied = network.state_dict().into_iter().map(|(name, tensor)| {
         let copy = tch::no_grad(|| tensor.f_detach_copy())?;

@@ -4,58 +4,41 @@ use tch::Tensor;
 
 use crate::error::Result;
 
-/// Plain gradient descent.
+/// Plain gradient descent on one parameter.
 ///
 /// Source: the notes, `W.grad = None` and `W.data += -lr * W.grad`.
 #[derive(Debug)]
 pub struct Sgd {
-    parameters: Vec<Tensor>,
-    /// The factor of the learning rate for each row of a parameter, `[rows, 1]`.
+    w: Tensor,
     factors: Option<Tensor>,
 }
 
 impl Sgd {
-    /// An optimizer of these parameters, which it shares with their network.
-    pub fn new(parameters: Vec<Tensor>) -> Self {
+    /// An optimizer of a network's parameter. `factors`, `[rows, 1]`, multiply the learning rate of its
+    /// rows.
+    pub fn new(w: &Tensor, factors: Option<Tensor>) -> Self {
         Self {
-            parameters,
-            factors: None,
+            w: w.shallow_clone(),
+            factors,
         }
     }
 
-    /// The same with other steps for some rows of its parameters: `factors` is `[rows, 1]`.
-    pub fn with_factors(self, factors: Tensor) -> Self {
-        Self {
-            factors: Some(factors),
-            ..self
-        }
-    }
-
-    /// The parameters.
-    pub fn parameters(&self) -> &[Tensor] {
-        &self.parameters
-    }
-
-    /// Sets the gradients to zero.
+    /// Sets the gradient to zero.
     pub fn zero_grad(&mut self) {
-        for parameter in &mut self.parameters {
-            parameter.zero_grad();
-        }
+        self.w.zero_grad();
     }
 
-    /// Subtracts the gradients, times the learning rate, from the parameters.
+    /// Subtracts the gradient, times the learning rate, from the parameter.
     ///
     /// # Errors
     ///
     /// [`Error::Libtorch`](crate::error::Error::Libtorch) without a backward pass before.
     pub fn step(&mut self, learning_rate: f64) -> Result<()> {
-        for parameter in &mut self.parameters {
-            let mut update = parameter.f_grad()?.f_mul_scalar(learning_rate)?;
-            if let Some(factors) = &self.factors {
-                update = update.f_mul(factors)?;
-            }
-            let _updated_in_place = tch::no_grad(|| parameter.f_sub_(&update))?;
+        let mut update = self.w.f_grad()?.f_mul_scalar(learning_rate)?;
+        if let Some(factors) = &self.factors {
+            update = update.f_mul(factors)?;
         }
+        let _updated_in_place = tch::no_grad(|| self.w.f_sub_(&update))?;
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
-//! The loop that every training runs: the schedule, counting and time, losses that diverge,
-//! evaluation, saving and stopping.
+//! The loop that every training runs. It counts steps and time, follows the learning-rate schedule,
+//! refuses losses that diverge, and calls for evaluation and saving when they are due.
 //!
-//! One update is a [`Learner`]'s: [`full_batch`](super::full_batch) as the notes do it,
-//! [`word_batches`](super::word_batches) as makemore.py does it, and the lectures' random examples.
-//! An [`Observer`] evaluates, saves and shows.
+//! A [`Learner`] makes one update. There are three: [`full_batch`](super::full_batch) as in the notes,
+//! [`word_batches`](super::word_batches) as in makemore.py, and the random examples of the lectures.
+//! An [`Observer`] evaluates, saves and shows progress.
 
 use std::time::{Duration, Instant};
 
@@ -16,30 +16,30 @@ use crate::error::{Error, Result};
 /// The name of one update in errors.
 pub const STEP: &str = "step";
 
-/// A model and its optimizer: anything that gradient descent trains.
+/// A model with its data and its optimizer, which makes one update at a time.
 pub trait Learner {
     /// Makes update number `step`, from 0, and returns the loss before it: a scalar, in nats.
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] where the learner itself finds out.
+    /// [`Error::Diverged`] if the learner finds out itself.
     fn step(&mut self, step: u64, learning_rate: f64) -> Result<Tensor>;
 }
 
 /// The limits of a training, its learning rate, and how often it is evaluated and saved.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
-    /// The number of steps in all, where it is limited.
+    /// The number of steps in all, if it is limited.
     pub steps: Option<u64>,
-    /// The seconds in all, where they are limited.
+    /// The time in all, if it is limited, in seconds.
     pub seconds: Option<f64>,
-    /// The learning rate of each step.
+    /// The learning-rate schedule.
     pub learning_rate: LearningRate,
-    /// Losses are read every so many steps: reading waits for the device.
+    /// The number of steps from one loss that is read to the next. Reading waits for the device.
     pub read_every: u64,
-    /// Evaluation takes place every so many steps, and after the last one.
+    /// The number of steps from one evaluation to the next; the last step is evaluated too.
     pub evaluate_every: Option<u64>,
-    /// The time between two saves of the run.
+    /// The time from one save of the run to the next.
     pub save_every: Option<Duration>,
 }
 
@@ -49,7 +49,7 @@ pub struct Plan {
 pub struct Progress {
     /// The number of updates made.
     pub steps: u64,
-    /// The time that they took with all evaluations between them, in seconds.
+    /// The time that they and the evaluations took, in seconds.
     pub seconds: f64,
 }
 
@@ -60,35 +60,35 @@ pub struct Update {
     pub step: u64,
     /// Its learning rate.
     pub learning_rate: f64,
-    /// The loss before it in nats, where it was read.
+    /// The loss before it in nats, if it was read.
     pub loss: Option<f64>,
     /// The progress after it.
     pub progress: Progress,
-    /// The share of the training that is done after it, from 0 to 1; 1 after the last step.
+    /// The share of the training that is done after it, from 0 to 1.
     pub fraction: f64,
-    /// The time that the update alone took.
+    /// The time of this update, without evaluation.
     pub took: Duration,
 }
 
-/// The surroundings of a training: evaluation, saving, a progress bar.
+/// A training's surroundings: they evaluate it, save it and show its progress.
 pub trait Observer<L> {
-    /// Sees an update.
+    /// Is called after each update.
     ///
     /// # Errors
     ///
     /// Any error ends the training.
     fn updated(&mut self, update: &Update) -> Result<()>;
 
-    /// Evaluates the network in training.
+    /// Is called when an evaluation is due.
     ///
     /// # Errors
     ///
     /// Any error ends the training, [`Error::Interrupted`] too.
-    fn evaluate(&mut self, _learner: &L, _update: &Update) -> Result<()> {
+    fn evaluate(&mut self, _learner: &L, _learning_rate: f64) -> Result<()> {
         Ok(())
     }
 
-    /// Saves the run.
+    /// Is called when the run is to be saved.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ pub trait Observer<L> {
         Ok(())
     }
 
-    /// Whether the training stops after this step.
+    /// Whether the training ends here.
     fn stops(&self) -> bool {
         false
     }
@@ -117,15 +117,14 @@ impl Plan {
         }
     }
 
-    /// Whether evaluation is due after so many steps, of which a share is done.
+    /// Whether an evaluation is due after `steps` steps, when `fraction` of the training is done.
     pub fn evaluates(&self, steps: u64, fraction: f64) -> bool {
         self.evaluate_every
             .is_some_and(|every| steps.is_multiple_of(every) || fraction >= 1.0)
     }
 }
 
-/// Trains from where it is until the end of the plan, or until the observer stops it. Returns how
-/// far it came.
+/// Trains from `begin` to the end of the plan, or until the observer stops it. Returns the progress.
 ///
 /// # Errors
 ///
@@ -162,7 +161,7 @@ pub fn run<L: Learner>(
         };
         observer.updated(&update)?;
         if plan.evaluates(progress.steps, fraction) {
-            observer.evaluate(learner, &update)?;
+            observer.evaluate(learner, learning_rate)?;
         }
         if plan
             .save_every

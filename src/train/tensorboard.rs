@@ -1,6 +1,6 @@
-//! Event files of TensorBoard: scalars, such as losses, that it shows while a training goes on.
+//! Event files for TensorBoard, which shows the losses of a running training.
 //!
-//! A file is a series of records: an `Event` in the encoding of protobuf, with its length and
+//! A file is a series of records. Each is an `Event`, encoded by protobuf, with its length and its
 //! checksum.
 //!
 //! Source: TensorFlow's record_writer.h and event.proto.
@@ -15,10 +15,10 @@ use sysinfo::System;
 use super::run_state::Losses;
 use crate::error::{Error, Result};
 
-/// The version of the format, which the first event says.
+/// The version of the format, in the first event of each file.
 const VERSION: &str = "brain.Event:2";
 
-/// An event file. Flush it at the end: dropping it hides a full disk.
+/// An event file. Flush it at the end: errors while it is dropped are lost.
 ///
 /// ```
 /// # use makemore_tch::train::tensorboard::EventFile;
@@ -35,8 +35,7 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Creates a file in a folder, and the folder too. TensorBoard reads all files of a folder as one
-    /// run.
+    /// Creates the folder and a new file in it. TensorBoard reads all files of a folder as one run.
     ///
     /// # Errors
     ///
@@ -76,8 +75,8 @@ impl EventFile {
         &self.path
     }
 
-    /// Appends the value of a scalar at a step. The text before a slash in its tag is the group that it
-    /// is shown in.
+    /// Appends the value of a scalar at a step. TensorBoard groups scalars by the text before the slash
+    /// in their tag.
     ///
     /// # Errors
     ///
@@ -86,7 +85,7 @@ impl EventFile {
         self.write(&scalar(seconds_since_1970(), tag, step, value))
     }
 
-    /// Appends the losses of an evaluation and its learning rate, and writes them out.
+    /// Appends the losses of an evaluation and the learning rate, and writes them to disk.
     ///
     /// # Errors
     ///
@@ -105,7 +104,7 @@ impl EventFile {
         self.flush()
     }
 
-    /// Writes out what was appended, so that TensorBoard sees it.
+    /// Writes the appended events to disk, where TensorBoard sees them.
     ///
     /// # Errors
     ///
@@ -128,20 +127,20 @@ impl EventFile {
     }
 }
 
-/// A clock before 1970 is not worth a failed training.
+/// The time, 0 if the clock stands before 1970: that is no reason to end a training.
 fn seconds_since_1970() -> f64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs_f64()
 }
 
-/// A record: the length of its data, that length's checksum, the data, and their checksum.
+/// A record: the length of the data, the checksum of the length, the data, the checksum of the data.
 fn record(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
     let parts = [&length, &masked_crc(&length)[..], data, &masked_crc(data)];
     parts.concat()
 }
 
-/// The CRC-32C, masked: the checksum of data that contain checksums would be weak.
+/// The CRC-32C, masked as the format demands: a CRC of data that contain their own CRC is weak.
 fn masked_crc(data: &[u8]) -> [u8; 4] {
     let rotated = crc32c::crc32c(data).rotate_right(15);
     rotated.wrapping_add(0xA282_EAD8).to_le_bytes()
@@ -182,7 +181,7 @@ fn text(field: u64, bytes: &[u8]) -> Vec<u8> {
     [&key(field, 2), &varint(bytes.len() as u64), bytes].concat()
 }
 
-/// Seven bits a byte, the lowest first; all but the last byte have the highest bit set.
+/// A number of protobuf: seven bits a byte, the lowest first; the highest bit says that more follow.
 fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number >= 0x80 {

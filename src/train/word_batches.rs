@@ -1,9 +1,9 @@
 //! Training on batches of words, as makemore.py does it.
 //!
-//! Several threads share a batch: each computes the gradient of some of its words, with a copy of
-//! the network that has the same parameters. The gradients are summed, and one thread makes the
-//! update. A network with batch normalisation is trained on one thread: its statistics are those of
-//! a whole batch.
+//! Several threads share a batch. Each computes the gradient of some of its words by a copy of the
+//! network, which shares the parameters' memory. The gradients are summed, and the calling thread
+//! updates the parameters. Batch normalisation needs the statistics of the whole batch, so networks
+//! that have it are trained on one thread.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -20,16 +20,16 @@ use crate::data::word_list::WordList;
 use crate::error::{Error, Result};
 use crate::models::{Dropout, Network, Tokens};
 
-/// The fewest words that are worth a thread of their own.
+/// A thread costs more than it gains on fewer words than this.
 const LEAST_WORDS: usize = 16;
 
-/// The mean negative log-likelihood of the characters of words, ends among them, in nats; a scalar.
+/// The loss of words: the mean NLL of their characters, end tokens included; a scalar, in nats.
 pub fn nll(network: &Network, words: &Tokens) -> Result<Tensor> {
     let logits = network.logits(words)?; // [N, V]
     cross_entropy(&logits, &words.targets()?)
 }
 
-/// A network and the state of its training steps.
+/// A network, the words that it is trained on, and its optimizer.
 #[derive(Debug)]
 pub struct WordBatches<'a> {
     network: &'a Network,
@@ -37,19 +37,20 @@ pub struct WordBatches<'a> {
     options: WordOptions,
     /// The parameters, in the order of the optimizer.
     parameters: Vec<Tensor>,
-    optimizer: Mixed,
-    /// Further threads.
+    /// The optimizer of all parameters.
+    pub optimizer: Mixed,
+    /// The threads beside the calling one.
     workers: Vec<Worker>,
 }
 
 impl<'a> WordBatches<'a> {
-    /// A training from its beginning, on so many threads at most: on one if the network has
-    /// buffers, and on no more than a batch has 16 words for.
+    /// A training before its first step. A network with buffers is trained on one thread, and a small
+    /// batch on fewer threads than the options have.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if there are no words, an option is out of range, or the system has no
-    /// further thread.
+    /// [`Error::Value`] if there are no words, an option is out of range, or the system cannot start a
+    /// thread.
     pub fn new(network: &'a Network, words: &'a WordList, options: WordOptions) -> Result<Self> {
         options.check()?;
         if words.is_empty() {
@@ -75,21 +76,16 @@ impl<'a> WordBatches<'a> {
         })
     }
 
-    /// The optimizer state, by names.
-    pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
-        self.optimizer.state()
-    }
-
-    /// Goes on from an optimizer state after so many steps.
+    /// Restores an optimizer state that was taken after `steps` steps.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if the state is not that of such a network.
+    /// [`Error::Value`] if the state is of another network.
     pub fn restore(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()> {
         self.optimizer.restore(state, steps)
     }
 
-    /// The loss of a batch and its gradient, which the threads compute together.
+    /// The loss of a batch and its gradient, summed over the threads' shares.
     fn learn(&self, shares: Vec<Share>) -> Result<Learned> {
         let mut shares = shares.into_iter();
         let own = shares.next();
@@ -97,7 +93,7 @@ impl<'a> WordBatches<'a> {
         let sent = shares.zip(&self.workers);
         let busy: Vec<&Worker> = sent.map(|(share, worker)| worker.begin(share)).collect();
         let own = own.map(|share| share.learn(self.network, &self.parameters, &self.options));
-        // Every thread is waited for, whatever the others found.
+        // All results are received before an error returns: none is left for the next step.
         let others: Vec<Result<Learned>> = busy.into_iter().map(Worker::finish).collect();
         let mut all = own.into_iter().chain(others);
         let mut sum = all.next().unwrap_or_else(|| Err(ended()))?;
@@ -107,7 +103,7 @@ impl<'a> WordBatches<'a> {
         Ok(sum)
     }
 
-    /// The words of a step, in a share for each thread.
+    /// The batch of a step, divided into one share a thread.
     fn shares(&self, number: u64) -> Vec<Share> {
         let WordOptions {
             batch_size, seed, ..
@@ -136,8 +132,8 @@ impl<'a> WordBatches<'a> {
     }
 }
 
-/// The words of a step: all words come once before any comes again, in another order each time.
-/// It follows from the seed and the number of the step alone.
+/// The batch of a step. Each epoch has all words once, in an order of its own, and a batch may span
+/// two epochs. It depends on the seed and the step alone, so that a resumed run has the same batches.
 fn batch(list: &WordList, step: u64, size: usize, seed: u64) -> Vec<&[u16]> {
     let words = list.len() as u64;
     let first = step.wrapping_mul(size as u64);
@@ -149,20 +145,20 @@ fn batch(list: &WordList, step: u64, size: usize, seed: u64) -> Vec<&[u16]> {
     places.map(word).collect()
 }
 
-/// Words of a batch, for one thread.
+/// The words of a batch that one thread learns from.
 struct Share {
-    /// The characters of all words, each word after its start token.
+    /// The indices of all words, each behind a start token.
     tokens: Vec<i64>,
-    /// The number of tokens of each word.
+    /// The number of tokens of each word, its start token included.
     lengths: Vec<usize>,
-    /// The share of the batch's tokens, from 0 to 1.
+    /// The number of tokens, divided by that of the whole batch.
     weight: f64,
     /// The seed of dropout.
     seed: u64,
 }
 
 impl Share {
-    /// The loss and its gradient, both times the weight.
+    /// The loss and its gradient, multiplied by the weight, so that those of all shares are summed.
     fn learn(
         self,
         network: &Network,
@@ -184,11 +180,11 @@ impl Share {
     }
 }
 
-/// The loss and the gradient of some words.
+/// The loss of a share and its gradient.
 struct Learned {
     /// A scalar.
     loss: Tensor,
-    /// The gradient with respect to all parameters, one after the other, `[P]`.
+    /// The gradient with respect to all parameters, flat in their order, `[P]`.
     gradient: Tensor,
 }
 
@@ -208,7 +204,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// Begins a thread with a copy of a network, which shares the parameters of an optimizer.
+    /// Starts a thread. `network` is a copy of the trained one, and now shares its parameters' memory.
     fn start(network: Network, optimizer: &Mixed, options: &WordOptions) -> Result<Self> {
         let mut ordered = Ordered::of(&network, options);
         optimizer.share(&mut ordered)?;
@@ -236,7 +232,7 @@ impl Worker {
     }
 
     fn begin(&self, share: Share) -> &Self {
-        // A thread that has ended sends no result either.
+        // If the thread has ended, `finish` finds no result.
         let _ = self.shares.send(share);
         self
     }
@@ -255,7 +251,7 @@ fn ended() -> Error {
 }
 
 impl Learner for WordBatches<'_> {
-    /// Source: makemore.py, `while True:`.
+    /// One update. Source: makemore.py, the body of `while True:`.
     fn step(&mut self, number: u64, learning_rate: f64) -> Result<Tensor> {
         // X, Y = batch_loader.next()
         let shares = self.shares(number);
@@ -410,13 +406,13 @@ mod tests {
             let (first, _) = of(&vocabulary);
             let mut training = training_of(&first);
             let mut parts = run(&mut training, 0..11);
-            let state = training.state().unwrap();
+            let state = training.optimizer.state().unwrap();
             let parameters = copies(&first).unwrap();
             drop(training);
             let second =
                 Network::of(vocabulary.clone(), first.config(), &parameters, Device::Cpu).unwrap();
             let mut training = training_of(&second);
-            training.restore(&state, 11).unwrap();
+            training.optimizer.restore(&state, 11).unwrap();
             parts.extend(run(&mut training, 11..30));
             assert_eq!(parts, losses);
             assert_eq!(copies(&second).unwrap(), copies(&whole).unwrap());
@@ -490,10 +486,12 @@ mod tests {
     fn the_state_of_another_optimizer_is_refused() {
         let (list, vocabulary) = names(50);
         let network = network(&vocabulary);
-        let mut training = WordBatches::new(&network, &list, OPTIONS).unwrap();
+        let training = WordBatches::new(&network, &list, OPTIONS).unwrap();
+        let mut training = training.optimizer;
         let mut state = training.state().unwrap();
         let (other, options) = with_muon(&vocabulary);
-        let mut of_muon = WordBatches::new(&other, &list, options).unwrap();
+        let of_muon = WordBatches::new(&other, &list, options).unwrap();
+        let mut of_muon = of_muon.optimizer;
         assert!(of_muon.restore(&state, 0).is_err());
         let both = of_muon.state().unwrap();
         assert!(of_muon.restore(&both, 0).is_ok());

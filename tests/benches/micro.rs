@@ -48,7 +48,7 @@ fn count_other_utf_8_on_one_thread(bencher: Bencher) {
 
 fn epoch(bencher: Bencher, examples: &Examples) {
     let network = Bigram::new(lecture().vocabulary().clone(), 2, 420, Device::Cpu).unwrap();
-    let mut optimizer = Sgd::new(vec![network.weights().shallow_clone()]);
+    let mut optimizer = Sgd::new(network.weights(), None);
     let xenc = network.encode(examples.xs()).unwrap();
     bencher.bench_local(|| {
         let loss = loss::nll(&network.forward(&xenc).unwrap(), examples).unwrap();
