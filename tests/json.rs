@@ -1,4 +1,5 @@
-//! The documents of `--json` beside their schemas in `tests/schemas/` (RFC 8927), and the README's table of keys
+//! The documents of `--json` beside their schemas in `tests/schemas/` (RFC 8927), and the README's
+//! table of keys.
 
 use std::collections::BTreeSet;
 use std::fs;
