@@ -124,11 +124,6 @@ impl<'a, R: Report> Course<'a, R> {
         trained
     }
 
-    /// The state, the curve of train losses and the time of the updates.
-    pub fn finish(self) -> (RunState, Vec<(u64, f64)>, Duration) {
-        (self.state, self.curve, self.stepping)
-    }
-
     /// Makes the evaluation that was due when the run was interrupted.
     fn catch_up(&mut self, learner: &WordBatches, plan: &Plan) -> Result<()> {
         let progress = self.state.progress;

@@ -71,10 +71,7 @@ impl LearningRate {
 /// The learning rate of the notes, at which the loss on their names reaches that of counting.
 pub const LECTURE: f64 = 50.0;
 
-/// A stable learning rate, as a share of the highest possible one.
-const BELOW_THE_HIGHEST: f64 = 0.95;
-
-/// The highest learning rate at which the lecture's network cannot diverge on counted n-grams.
+/// A learning rate a little below the highest at which the lecture's network cannot diverge.
 ///
 /// Gradient descent is stable below 2 divided by the curvature of the loss. For a context with share
 /// `s` of all n-grams, the curvature of the NLL is at most `s / 2`, and that of
@@ -82,20 +79,16 @@ const BELOW_THE_HIGHEST: f64 = 0.95;
 /// rate is divided by its share (see [`Bigram::factors`]), which acts like dividing both curvatures.
 ///
 /// [`Bigram::factors`]: crate::models::Bigram::factors
-pub fn highest_stable(counts: &NgramCounts, regularization: f64) -> f64 {
+pub fn stable(counts: &NgramCounts, regularization: f64) -> f64 {
     let total = counts.total() as f64;
     let shares = counts.contexts().map(|row| row.total() as f64 / total);
     let weights = (counts.vocabulary().len() as f64).powi(counts.order() as i32);
     let decay = 2.0 * regularization / weights;
-    match counts.order() {
+    let highest = match counts.order() {
         0..=2 => 2.0 / (shares.fold(0.0, f64::max) / 2.0 + decay),
         _ => 2.0 / (0.5 + decay / shares.fold(1.0, f64::min)),
-    }
-}
-
-/// A learning rate a little below the highest one that is stable.
-pub fn stable(counts: &NgramCounts, regularization: f64) -> f64 {
-    BELOW_THE_HIGHEST * highest_stable(counts, regularization)
+    };
+    0.95 * highest
 }
 
 /// The default learning rate: [`LECTURE`] for the bigrams of the lecture's names unless the

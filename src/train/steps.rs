@@ -70,29 +70,17 @@ pub struct Update {
     pub took: Duration,
 }
 
-/// A training's surroundings: they evaluate it, save it and show its progress.
+/// A training's surroundings: they evaluate it, save it and show its progress. Any error ends the training.
 pub trait Observer<L> {
     /// Is called after each update.
-    ///
-    /// # Errors
-    ///
-    /// Any error ends the training.
     fn updated(&mut self, update: &Update) -> Result<()>;
 
     /// Is called when an evaluation is due.
-    ///
-    /// # Errors
-    ///
-    /// Any error ends the training, [`Error::Interrupted`] too.
     fn evaluate(&mut self, _learner: &L, _learning_rate: f64) -> Result<()> {
         Ok(())
     }
 
     /// Is called when the run is to be saved.
-    ///
-    /// # Errors
-    ///
-    /// Any error ends the training.
     fn save(&mut self, _learner: &L) -> Result<()> {
         Ok(())
     }

@@ -20,6 +20,8 @@ const VERSION: &str = "brain.Event:2";
 
 /// An event file. Flush it at the end: errors while it is dropped are lost.
 ///
+/// Its methods fail with [`Error::Write`] if the file cannot be written to.
+///
 /// ```
 /// # use makemore_tch::train::tensorboard::EventFile;
 /// # let folder = tempfile::tempdir().unwrap();
@@ -77,19 +79,11 @@ impl EventFile {
 
     /// Appends the value of a scalar at a step. TensorBoard groups scalars by the text before the slash
     /// in their tag.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Write`] if the file cannot be written to.
     pub fn scalar(&mut self, tag: &str, step: i64, value: f32) -> Result<()> {
         self.write(&scalar(seconds_since_1970(), tag, step, value))
     }
 
     /// Appends the losses of an evaluation and the learning rate, and writes them to disk.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Write`] if the file cannot be written to.
     pub fn losses(&mut self, losses: Losses, learning_rate: f64) -> Result<()> {
         let values = [
             ("loss/train", Some(losses.train)),
@@ -105,10 +99,6 @@ impl EventFile {
     }
 
     /// Writes the appended events to disk, where TensorBoard sees them.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Write`] if the file cannot be written to.
     pub fn flush(&mut self) -> Result<()> {
         let flushed = self.file.flush();
         self.named(flushed)

@@ -76,15 +76,6 @@ impl<'a> WordBatches<'a> {
         })
     }
 
-    /// Restores an optimizer state that was taken after `steps` steps.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Value`] if the state is of another network.
-    pub fn restore(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()> {
-        self.optimizer.restore(state, steps)
-    }
-
     /// The loss of a batch and its gradient, summed over the threads' shares.
     fn learn(&self, shares: Vec<Share>) -> Result<Learned> {
         let mut shares = shares.into_iter();

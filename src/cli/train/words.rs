@@ -52,7 +52,7 @@ impl Train {
         let first = state.progress.steps;
         let mut learner = WordBatches::new(&task.network, &task.lists.train, state.options)?;
         if first > 0 {
-            learner.restore(&state.optimizer, first)?;
+            learner.optimizer.restore(&state.optimizer, first)?;
         }
         let events = self.words.tensorboard.as_deref().map(EventFile::create);
         let (network, data) = (&task.network, &task.data);
@@ -72,12 +72,11 @@ impl Train {
             false => Ok(()),
         };
         let fault = kept.and_then(|()| course.run(&mut learner)).err();
-        let (state, curve, stepping) = course.finish();
         let ended = Ended {
-            state,
-            curve,
+            state: course.state,
+            curve: course.curve,
             first,
-            stepping,
+            stepping: course.stepping,
             fault,
         };
         self.conclude(ended, &task, watcher, start)
