@@ -2,9 +2,9 @@
 //!
 //! `xenc = one_hot(xs)`, `logits = xenc @ W`, `counts = exp(logits)`, `probs = counts / row sums`.
 //!
-//! The lecture's contexts are single characters. Longer ones are numbered, `V²` of them or more, and
-//! are one-hot rows just so (exercise E01). Such a row times `W` is a row of `W`; since hardly any of
-//! thousands of numbers in it is not 0, that row is taken without multiplying.
+//! The lecture's contexts are single characters. Longer ones (exercise E01) are numbered, `V²` of them
+//! or more. A one-hot row times `W` is a row of `W`, which for longer contexts is looked up by the
+//! number, without the one-hot row of thousands of numbers.
 //!
 //! Source: the notes, "Neural Network".
 //!
@@ -36,8 +36,8 @@ use crate::libtorch::random::Generator;
 /// The most weights: 256 MB of them.
 const MOST_WEIGHTS: usize = 1 << 26;
 
-/// One layer without bias: `W`, `[V^(order - 1), V]`, f32, on the device it is trained on; of
-/// bigrams `[V, V]`.
+/// One layer without bias: `W`, `[V^(order - 1), V]`, f32, on the device that it is trained on;
+/// `[V, V]` for bigrams.
 #[derive(Debug)]
 pub struct Bigram {
     vocabulary: Vocabulary,
@@ -46,8 +46,8 @@ pub struct Bigram {
 }
 
 impl Bigram {
-    /// `W = randn((V, V))` from a seed, the same on every device; as many rows as there are contexts
-    /// for a higher `order`.
+    /// `W = randn((V, V))` from a seed, the same on every device. For a higher `order`, `W` has a row
+    /// for each context.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Bigram {
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if the shape is another one.
+    /// [`Error::Value`] if shape or kind are others.
     pub fn with_weights(
         vocabulary: Vocabulary,
         order: usize,
@@ -92,8 +92,7 @@ impl Bigram {
         Self::with_weights(self.vocabulary.clone(), self.order, &self.w, device)
     }
 
-    /// A network with given parameters, of which there must be one, `W`, that leaves every
-    /// character with probabilities.
+    /// A network with the parameters of a checkpoint: `W` alone, whose exponentials do not overflow.
     pub(crate) fn of(
         vocabulary: Vocabulary,
         order: usize,
@@ -117,7 +116,7 @@ impl Bigram {
         }
     }
 
-    /// Finds out whether a network of an order can be made for a vocabulary.
+    /// Checks that a network of an order can be made for a vocabulary.
     ///
     /// # Errors
     ///
@@ -132,22 +131,22 @@ impl Bigram {
         &self.w
     }
 
-    /// The length of the n-grams that it learns: 2 of the lecture's.
+    /// The length of the n-grams that the network learns; 2 in the lecture.
     pub fn order(&self) -> usize {
         self.order
     }
 
-    /// The network's table: the distribution after every character; of bigrams.
+    /// The distribution after every character, of a network of order 2.
     ///
     /// # Errors
     ///
-    /// If weights overflow or the contexts are longer than a character.
+    /// [`Error::NoDistribution`] if weights overflow; if the order is higher.
     pub fn table(&self) -> Result<Table> {
         let p = self.distributions(&single_characters(&self.vocabulary)?)?;
         Table::new(self.vocabulary.clone(), &p)
     }
 
-    /// Finds out whether every context leaves characters with probabilities.
+    /// Checks that there is a distribution after every context.
     fn check(&self) -> Result<()> {
         if self.order == 2 {
             return self.table().map(drop);
@@ -165,37 +164,35 @@ impl Bigram {
     }
 }
 
-/// How many contexts there are, each of which is a row of `W`.
+/// The number of contexts, which are the rows of `W`.
 fn rows(v: usize, order: usize) -> Result<usize> {
-    let rows = |order: usize| v.checked_pow(order as u32 - 1);
-    let fits = |order| rows(order).is_some_and(|rows| rows.saturating_mul(v) <= MOST_WEIGHTS);
-    match rows(order.max(2)) {
-        Some(rows) if order >= 2 && (order == 2 || fits(order)) => Ok(rows),
-        _ => {
-            if order < 2 {
-                return Err(Error::Value {
-                    what: "the order of the network",
-                    value: order.to_string(),
-                    expected: "2 or more would work: it needs a character before the next one",
-                });
-            }
-            let most = (2..).take_while(|&order| order == 2 || fits(order)).last();
-            let most = most.unwrap_or(2);
-            Err(Error::Value {
-                what: "the order of the network",
-                value: format!(
-                    "{order}, and {v} characters would have a weight for each of them after each context"
-                ),
-                expected: match most {
-                    2 => "2 would work",
-                    3 => "2 or 3 would work",
-                    4 => "2 to 4 would work",
-                    5 => "2 to 5 would work",
-                    _ => "2 to 6 would work",
-                },
-            })
-        }
+    let refused = |value, expected| Error::Value {
+        what: "the order of the network",
+        value,
+        expected,
+    };
+    if order < 2 {
+        let expected = "2 or more would work: it needs a character before the next one";
+        return Err(refused(order.to_string(), expected));
     }
+    let rows = |order: usize| {
+        let rows = v.checked_pow(order as u32 - 1)?;
+        (order == 2 || rows.saturating_mul(v) <= MOST_WEIGHTS).then_some(rows)
+    };
+    rows(order).ok_or_else(|| {
+        let value = format!(
+            "{order}, and {v} characters would have a weight for each of them after each context"
+        );
+        let fitting = (2..).take_while(|&order| rows(order).is_some());
+        let expected = match fitting.last() {
+            None | Some(2) => "2 would work",
+            Some(3) => "2 or 3 would work",
+            Some(4) => "2 to 4 would work",
+            Some(5) => "2 to 5 would work",
+            Some(_) => "2 to 6 would work",
+        };
+        refused(value, expected)
+    })
 }
 
 impl LanguageModel for Bigram {
@@ -224,8 +221,8 @@ impl LanguageModel for Bigram {
 }
 
 impl Bigram {
-    /// The input of the forward pass for contexts, `[B, T]`, i64, which is made once and used for
-    /// every pass: one-hot rows, `[B, V]`, of bigrams; else the numbers of the contexts, `[B]`.
+    /// The input of the forward pass for contexts, `[B, T]`, i64: one-hot rows, `[B, V]`, for bigrams;
+    /// else the numbers of the contexts, `[B]`. It is made once and serves for every pass.
     pub fn encode(&self, contexts: &Tensor) -> Result<Tensor> {
         let v = self.vocabulary.len() as i64;
         if self.order == 2 {
@@ -233,7 +230,7 @@ impl Bigram {
             let xenc = xs.f_one_hot(v)?; // [B, V]
             return Ok(xenc.f_to_kind(Kind::Float)?);
         }
-        // The numbers of the contexts: their indices are the digits, to the base V.
+        // The indices of a context are the digits of its number to the base V.
         let places = (0..self.block_size() as u32)
             .rev()
             .map(|place| v.pow(place));
@@ -242,11 +239,12 @@ impl Bigram {
         Ok(digits.f_sum_dim_intlist([1].as_slice(), false, Kind::Int64)?) // [B]
     }
 
-    /// The step of each row of `W` as a multiple of the learning rate, `[rows, 1]`, where they differ; `contexts`, `[C, T]`, i64, are those of the data, with the share that each
-    /// has in them, `[C]`.
+    /// The learning rate of each row of `W` as a multiple of the usual one, `[rows, 1]`; none for
+    /// bigrams. `contexts`, `[C, T]`, i64, are those of the data, and `shares`, `[C]`, the part of the
+    /// data that each is.
     ///
-    /// Most of thousands of contexts are rare. Steps in proportion to their share in the loss would
-    /// hardly move them, so each moves as if it were all of the data.
+    /// Most of thousands of contexts are rare, and their gradients are in proportion to their share.
+    /// The factor is the share's reciprocal, so that each row moves as if its context were all data.
     pub fn factors(&self, contexts: &Tensor, shares: &Tensor) -> Result<Option<Tensor>> {
         if self.order == 2 {
             return Ok(None);
@@ -260,8 +258,8 @@ impl Bigram {
         )?))
     }
 
-    /// The forward pass: the logits of the next character, `[B, V]`, for contexts made by
-    /// [`encode`](Self::encode).
+    /// The forward pass: the logits of the next character, `[B, V]`, after contexts that
+    /// [`encode`](Self::encode) encoded.
     pub fn forward(&self, xenc: &Tensor) -> Result<Tensor> {
         match self.order {
             2 => Ok(xenc.f_matmul(&self.w)?),         // [B, V] @ [V, V]
@@ -270,8 +268,7 @@ impl Bigram {
     }
 }
 
-/// Exponentiates and normalises logits over their last dimension, such as `[B, V]`: the
-/// probabilities, of the same shape.
+/// The probabilities of logits, of the same shape: exponentials, normalised over the last dimension.
 ///
 /// Source: the notes, "Understanding Weights".
 pub fn probabilities(logits: &Tensor) -> Result<Tensor> {
@@ -321,7 +318,7 @@ mod tests {
         );
     }
 
-    /// The drawer of the table draws what the one that every model has draws.
+    /// The table's drawer and the default drawer draw the same characters.
     #[test]
     fn the_fast_drawer_draws_as_one_call_for_each_character_does() {
         #[derive(Debug)]

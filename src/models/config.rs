@@ -3,13 +3,13 @@
 use super::kinds::{self, Kind, Sizes, kind::Preset};
 use crate::error::{Error, Result};
 
-/// About how many numbers a network computes at once at inference, unless a single word takes more.
+/// The numbers that a network computes at once at inference, about; a single word may take more.
 const AT_ONCE: usize = 1 << 25;
 
-/// More words side by side bring nothing.
+/// The most words at once: more are no faster.
 const WORDS_AT_ONCE: usize = 256;
 
-/// A kind of network with its sizes: with a vocabulary, all that makes a new network.
+/// A kind of network and its sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
     kind: &'static dyn Kind,
@@ -17,7 +17,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// A kind with sizes, which do not matter to a kind that has none.
+    /// A kind with sizes, which are ignored for a kind that has none.
     pub fn new(kind: &'static dyn Kind, sizes: Sizes) -> Self {
         let sizes = match kind.sizes() {
             [] => kind.default_sizes(0, Preset::Makemore),
@@ -36,13 +36,12 @@ impl Config {
         &self.sizes
     }
 
-    /// Whether it has batch normalisation.
+    /// Whether the network has batch normalisation.
     pub fn has_batchnorm(&self) -> bool {
         self.kind.has_batchnorm(&self.sizes)
     }
 
-    /// Refuses words of up to so many characters, if a network could not read them from their
-    /// beginnings.
+    /// Refuses words of up to `longest` characters if they do not fit the block.
     ///
     /// # Errors
     ///
@@ -58,66 +57,53 @@ impl Config {
         }
     }
 
-    /// Finds out whether a network of a vocabulary of `v` characters can have its sizes.
+    /// Checks the sizes, for a vocabulary of `v` characters.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] names the first that is out of range.
+    /// [`Error::Value`] names the first size that is out of range.
     pub(super) fn check(&self, v: usize) -> Result<()> {
         self.sizes.check(v)?;
         self.kind.check(v, &self.sizes)
     }
 
-    /// About how many bytes a step of training keeps for a batch with words of such lengths, with
-    /// their start tokens, of a vocabulary of `v` characters.
+    /// The bytes that a step of training takes, about, for a batch of words with `lengths` tokens each
+    /// and a vocabulary of `v` characters.
     pub fn step_bytes(&self, v: usize, lengths: impl Iterator<Item = usize>) -> u64 {
         let (words, sum, longest) = lengths.fold((0, 0, 0), |(words, sum, longest), length| {
-            (words + 1, sum + length as u64, longest.max(length as u64))
+            (words + 1, sum + length, longest.max(length))
         });
-        let per_token = self.kind.numbers_of_a_step(&self.sizes, longest as usize);
-        let tokens = if per_token.is_padded {
-            words * longest
-        } else {
-            sum
-        };
+        let per_token = self.kind.numbers_of_a_step(&self.sizes, longest);
+        let tokens = per_token.tokens(words, sum, longest) as u64;
         let tables = self.kind.numbers_of_tables(v, &self.sizes);
-        // The logits, their logarithms, and the gradients of both.
+        // 4 V: the logits, their log-softmax, and the gradients of both.
         4 * (tokens * (per_token.numbers + 4 * v) as u64 + tables as u64)
     }
 
-    /// About how many numbers each token takes at inference at most, in words of up to `longest`
-    /// tokens of a vocabulary of `v` characters: those of training, the logits of the characters that
-    /// are wanted, and their probabilities.
+    /// The numbers that a token takes at inference at most, about, in words of up to `longest` tokens
+    /// with a vocabulary of `v` characters: those of training, logits and probabilities.
     fn numbers_of_inference(&self, v: usize, longest: usize) -> usize {
         self.kind.numbers_of_a_step(&self.sizes, longest).numbers + 3 * v
     }
 
-    /// The most tokens of a word that are read together, where words may be longer than the block.
+    /// The most tokens of a word that are read at once, where words may be longer than the block.
     pub(super) fn most_tokens(&self, v: usize) -> usize {
         (AT_ONCE / self.numbers_of_inference(v, self.sizes.block_size)).max(1)
     }
 
-    /// How many of the next words, which have so many tokens each, are read side by side: at least
-    /// one, and no more than memory has room for.
+    /// The number of words to read at once, of the next ones with `tokens` tokens each: at least one,
+    /// and no more than memory has room for.
     pub(super) fn words_at_once(&self, v: usize, tokens: impl Iterator<Item = usize>) -> usize {
         let (mut words, mut sum, mut longest) = (0, 0, 0);
         let fitting = tokens.take(WORDS_AT_ONCE).take_while(|&tokens| {
             (words, sum, longest) = (words + 1, sum + tokens, longest.max(tokens));
             let per_token = self.kind.numbers_of_a_step(&self.sizes, longest);
-            let tokens = match per_token.is_padded {
-                true => words * longest,
-                false => sum,
-            };
-            tokens * self.numbers_of_inference(v, longest) <= AT_ONCE
+            per_token.tokens(words, sum, longest) * self.numbers_of_inference(v, longest) <= AT_ONCE
         });
         fitting.count().max(1)
     }
 
     /// The sizes as JSON, as a checkpoint holds them.
-    ///
-    /// # Errors
-    ///
-    /// If they cannot be written.
     pub(crate) fn sizes_as_json(&self) -> serde_json::Result<String> {
         match self.kind.sizes() {
             [] => Ok("{}".to_owned()),
@@ -125,7 +111,7 @@ impl Config {
         }
     }
 
-    /// The kind and the sizes of a checkpoint; none if this version does not know them.
+    /// Reads the kind and the sizes of a checkpoint; none if this version does not know them.
     pub(crate) fn read(kind: &str, sizes: &str) -> Option<Self> {
         let kind = kinds::named(kind)?;
         let sizes = match kind.sizes() {
@@ -142,7 +128,7 @@ mod tests {
     use super::super::kinds::{KINDS, Norm, Positions, Transformer};
     use super::*;
 
-    /// Checkpoints that were written before there was a choice have none.
+    /// Checkpoints from before there was a choice of norm and positions name neither.
     #[test]
     fn what_is_makemores_is_not_written_down() {
         let makemores = Sizes::default();
@@ -165,7 +151,7 @@ mod tests {
         assert_eq!(Config::read("none", "{}"), None);
     }
 
-    /// 256 contexts were once computed at once, however long they were.
+    /// Once 256 words were read at once, however long they were.
     #[test]
     fn longer_blocks_and_more_characters_are_read_fewer_at_once() {
         for &kind in KINDS {

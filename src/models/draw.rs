@@ -46,8 +46,7 @@ pub enum Method {
 pub struct Shaping {
     /// See [`at_temperature`].
     pub temperature: f64,
-    /// Only so many of the most probable characters are drawn, and those that are as probable as the
-    /// last of them.
+    /// Only the `top_k` most probable characters are drawn, and those as probable as the last of them.
     pub top_k: Option<usize>,
 }
 
@@ -66,7 +65,7 @@ impl Shaping {
         *self == Self::default()
     }
 
-    /// Distributions, `[B, V]`, f32, as they are drawn from.
+    /// Applies temperature and top-k to distributions, `[B, V]`, f32.
     ///
     /// # Errors
     ///
@@ -83,11 +82,11 @@ impl Shaping {
         }
     }
 
-    /// Checks that distributions can be shaped so.
+    /// Checks the values.
     ///
     /// # Errors
     ///
-    /// If the temperature is not a finite number above 0, or no character is left.
+    /// [`Error::Value`] if the temperature is not a finite number above 0, or `top_k` is 0.
     pub fn check(&self) -> Result<()> {
         if self.top_k == Some(0) {
             return Err(Error::Value {
@@ -111,13 +110,13 @@ fn top_k(p: &Tensor, k: i64) -> Result<Tensor> {
     Ok(kept.f_div(&sums)?.f_nan_to_num(0.0, None, None)?)
 }
 
-/// Draws one character after the other from a model.
+/// A drawer of words from a model, character by character.
 pub trait Drawer: fmt::Debug {
-    /// The index of the character that follows a word's indices so far; 0 ends the word. None if
-    /// the model has no distribution after these characters.
+    /// Draws the index of the next character of a word; 0 ends the word. None if the model has no
+    /// distribution after these characters.
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>>;
 
-    /// Draws characters until the word ends or has `max_length`; false if the model has no
+    /// Draws characters until the word ends or has `max_length` of them; false if the model has no
     /// distribution before that.
     fn complete(
         &mut self,
@@ -139,17 +138,17 @@ pub trait Drawer: fmt::Debug {
 /// Distributions, `[B, V]`, f32, at a temperature: every row raised to `1 / temperature` and
 /// normalised.
 ///
-/// Below 1 the probable becomes more probable, above 1 rows become more even. A row without a
-/// distribution, all zeros, stays one.
+/// Below 1 the probable becomes more probable, above 1 rows become more even. A row of zeros, which is
+/// no distribution, stays as it is.
 ///
 /// # Errors
 ///
 /// If the temperature is not a finite number above 0.
 pub fn at_temperature(p: &Tensor, temperature: f64) -> Result<Tensor> {
     check_temperature(temperature)?;
-    // Works in place, since distributions over thousands of characters take much memory.
+    // In place, since distributions over thousands of characters take much memory.
     let mut logits = p.f_to_kind(Kind::Double)?.f_log()?;
-    // Each row's largest becomes 0 and stays so, however low the temperature is.
+    // With the largest logit at 0, no temperature makes a row overflow or underflow whole.
     let largest = logits.f_amax([1].as_slice(), true)?; // [B, 1]
     let mut logits = logits.f_subtract_(&largest)?;
     // The reciprocal of the smallest normal number is finite.
@@ -240,7 +239,7 @@ mod tests {
         assert_eq!(tempered([0.0; 3], 0.5), [0.0; 3]);
     }
 
-    /// The lowest temperatures once left nothing of any row.
+    /// The lowest temperatures once turned every row into zeros.
     #[test]
     fn the_lowest_and_highest_temperatures_leave_a_distribution() {
         for temperature in [f64::from_bits(1), 1e-320, f64::MIN_POSITIVE, 1e-300] {

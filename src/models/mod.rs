@@ -1,4 +1,4 @@
-//! Models: they say how probable each next character is.
+//! Models: the distribution of the next character.
 //!
 //! Reading order: [`language_model`] (the interface of sampling and scoring), [`table`] (`P` of the
 //! lecture, by counting), [`ngram`] (n-grams of any order, by counting), [`bigram`] (the lecture's

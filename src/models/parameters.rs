@@ -1,4 +1,4 @@
-//! Where the parameters of a network come from: drawn as PyTorch's layers draw them, or given.
+//! The parameters of a network: drawn as PyTorch's layers draw them, or given.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,15 @@ use tch::{Device, Kind, Tensor};
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 
-/// The source of parameters, which are asked for one after the other by their names.
+/// A source of parameters, which the layers take one after the other by their names: new ones, or those
+/// of a checkpoint.
 ///
-/// A network is made in one way, whether its parameters are new or those of a checkpoint.
+/// Methods that take one return [`Error::Value`] if a given parameter is missing or has another shape.
 #[derive(Debug)]
 pub struct Parameters<'a> {
     source: Origin<'a>,
     device: Device,
-    /// Parameters that the layers asked for.
-    taken: Vec<(String, Tensor)>,
-    /// Tensors learned without gradients.
-    buffers: Vec<(String, Tensor)>,
+    taken: Taken,
 }
 
 #[derive(Debug)]
@@ -26,8 +24,8 @@ enum Origin<'a> {
     Given(BTreeMap<String, Tensor>),
 }
 
-/// The tensors that the layers asked for, with names.
-#[derive(Debug)]
+/// The tensors that the layers took, with their names.
+#[derive(Debug, Default)]
 pub struct Taken {
     /// Tensors with gradients.
     pub parameters: Vec<(String, Tensor)>,
@@ -35,25 +33,25 @@ pub struct Taken {
     pub buffers: Vec<(String, Tensor)>,
 }
 
-/// How new numbers are drawn.
+/// The initial values of a new parameter.
 #[derive(Debug, Clone, Copy)]
 enum Draw {
     Constant(f64),
-    /// Normal distribution with a mean of 0 and a variance of 1.
+    /// Normal with a mean of 0 and a variance of 1.
     Normal,
-    /// Normal, divided by the first number and multiplied with the second one.
+    /// Normal, divided by the first number and multiplied by the second one.
     Scaled(f64, f64),
-    /// Uniform distribution from minus a bound to the bound.
+    /// Uniform from minus a bound to the bound.
     Uniform(f64),
 }
 
 impl<'a> Parameters<'a> {
-    /// New ones, which follow from the numbers that come next.
+    /// New parameters, drawn from a generator.
     pub fn new(generator: &'a mut Generator, device: Device) -> Self {
         Self::from_source(Origin::New(generator), device)
     }
 
-    /// Given ones, which are copied.
+    /// Given parameters, which are copied.
     pub fn given(parameters: &BTreeMap<String, Tensor>, device: Device) -> Self {
         let shared = parameters.iter();
         let shared = shared.map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
@@ -64,16 +62,15 @@ impl<'a> Parameters<'a> {
         Self {
             source,
             device,
-            taken: Vec::new(),
-            buffers: Vec::new(),
+            taken: Taken::default(),
         }
     }
 
-    /// All that were asked for, with their names.
+    /// All parameters that were taken.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if others were given.
+    /// [`Error::Value`] if more were given.
     pub fn finish(self) -> Result<Taken> {
         if let Origin::Given(rest) = &self.source
             && let Some(name) = rest.keys().next()
@@ -84,68 +81,42 @@ impl<'a> Parameters<'a> {
                 expected: "those of the network alone would work",
             });
         }
-        Ok(Taken {
-            parameters: self.taken,
-            buffers: self.buffers,
-        })
+        Ok(self.taken)
     }
 
     /// `torch.nn.Embedding`: a weight of `[rows, size]`.
-    ///
-    /// # Errors
-    ///
-    /// As [`uniform`](Self::uniform).
     pub fn embedding(&mut self, name: &str, rows: i64, size: i64) -> Result<Tensor> {
         self.take(format!("{name}.weight"), &[rows, size], Draw::Normal)
     }
 
-    /// A parameter of normal numbers, divided by the root of its first dimension and multiplied with
-    /// a gain.
+    /// A parameter of normal numbers, divided by the root of its first dimension and multiplied by a
+    /// gain.
     ///
     /// Source: He et al., *Delving deep into rectifiers*, 2015; lecture 3.
-    ///
-    /// # Errors
-    ///
-    /// As [`uniform`](Self::uniform).
     pub fn kaiming(&mut self, name: &str, shape: &[i64], gain: f64) -> Result<Tensor> {
         let inputs = shape.first().copied().unwrap_or(1) as f64;
         self.take(name.to_owned(), shape, Draw::Scaled(inputs.sqrt(), gain))
     }
 
-    /// Something that is learned without gradients, and the same number everywhere at first.
-    ///
-    /// # Errors
-    ///
-    /// As [`uniform`](Self::uniform).
+    /// A buffer, which is learned without gradients; at first the same number everywhere.
     pub fn buffer(&mut self, name: &str, shape: &[i64], number: f64) -> Result<Tensor> {
         let buffer = self.draw(name, shape, Draw::Constant(number))?;
-        self.buffers.push((name.to_owned(), buffer.shallow_clone()));
+        let taken = (name.to_owned(), buffer.shallow_clone());
+        self.taken.buffers.push(taken);
         Ok(buffer)
     }
 
-    /// A parameter that is the same number everywhere at first.
-    ///
-    /// # Errors
-    ///
-    /// As [`uniform`](Self::uniform).
+    /// A parameter that is at first the same number everywhere.
     pub fn constant(&mut self, name: &str, shape: &[i64], number: f64) -> Result<Tensor> {
         self.take(name.to_owned(), shape, Draw::Constant(number))
     }
 
-    /// A parameter that is 0 at first.
-    ///
-    /// # Errors
-    ///
-    /// As [`uniform`](Self::uniform).
+    /// A parameter that is at first 0.
     pub fn zeros(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
         self.take(name.to_owned(), shape, Draw::Constant(0.0))
     }
 
-    /// A parameter that is drawn from minus a bound to the bound.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Value`] if it was not given, or has another shape.
+    /// A parameter of uniform numbers from minus a bound to the bound.
     pub fn uniform(&mut self, name: &str, shape: &[i64], bound: f64) -> Result<Tensor> {
         self.take(name.to_owned(), shape, Draw::Uniform(bound))
     }
@@ -153,7 +124,9 @@ impl<'a> Parameters<'a> {
     fn take(&mut self, name: String, shape: &[i64], draw: Draw) -> Result<Tensor> {
         let parameter = self.draw(&name, shape, draw)?;
         let parameter = parameter.f_set_requires_grad(true)?;
-        self.taken.push((name, parameter.shallow_clone()));
+        self.taken
+            .parameters
+            .push((name, parameter.shallow_clone()));
         Ok(parameter)
     }
 

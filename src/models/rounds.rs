@@ -1,8 +1,9 @@
-//! Drawing words of a model, many side by side.
+//! Drawing words from a model, many side by side.
 //!
-//! A step for a thousand words takes little more than one for a single word. So words are drawn in
-//! rounds of as many, whatever number is asked for: the first words of a seed are always the same.
-//! Words that begin alike are one until they part, and words that have ended leave the round.
+//! A step for a thousand words takes little more time than one for a single word, so words are drawn
+//! in rounds. The sizes of the rounds do not depend on the number of words that the user asks for: the
+//! first words of a seed are always the same. Words with a common beginning are read as one until they
+//! differ, and words that have ended leave the round.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,12 +12,12 @@ use super::language_model::{LanguageModel, Reader};
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
-/// Words of the first round. Each round has twice as many as the one before, up to the most that a
-/// reader reads, so that a few words take little time.
+/// The words of the first round. Each round has twice as many as the one before, up to the most that
+/// a reader reads: so a few words take little time.
 const FIRST_ROUND: usize = 16;
 
-/// The most probabilities of a round. A vocabulary of more than 256 characters has them for fewer words
-/// than a reader reads; then the later words of a seed depend on this number.
+/// The most probabilities of a step. With more than 256 characters they limit the words of a round, and
+/// the later words of a seed depend on this number.
 const MOST_PROBABILITIES: usize = 1 << 22;
 
 /// The drawer of a model.
@@ -35,11 +36,11 @@ struct Rounds<'m> {
     most_words: usize,
     method: Method,
     shaping: Shaping,
-    /// The prefix of every word, and the most characters of a word.
+    /// The prefix of every word, and the most characters that a word may have.
     begin: (Vec<usize>, usize),
-    /// Words that were drawn and not given yet; none where there was no distribution.
+    /// Words that were drawn and not returned yet; none where there was no distribution.
     drawn: VecDeque<Option<Vec<usize>>>,
-    /// How many words the next round has.
+    /// The words of the next round.
     round: usize,
 }
 
@@ -62,7 +63,7 @@ impl<'m> Rounds<'m> {
         })
     }
 
-    /// Draws a round of words that begin with some characters and have at most `max_length`.
+    /// Draws a round of words that begin with `prefix` and have at most `max_length` characters.
     fn draw_round(
         &mut self,
         prefix: &[usize],
@@ -71,7 +72,7 @@ impl<'m> Rounds<'m> {
     ) -> Result<()> {
         let round = self.round.min(self.most_words);
         let mut words: Vec<Option<Vec<usize>>> = vec![Some(prefix.to_vec()); round];
-        // Words that have not ended, each with the place of its prefix so far.
+        // Words that have not ended, each with the index of its characters in `begun`.
         let mut open: Vec<(usize, usize)> = (0..round).map(|word| (word, 0)).collect();
         let mut begun: Vec<Vec<usize>> = vec![prefix.to_vec()];
         let mut parents: Option<Vec<i64>> = None;
@@ -178,7 +179,7 @@ mod tests {
         }
     }
 
-    /// A round once had as many words of thousands of characters as of 27.
+    /// A round once had as many words with a vocabulary of thousands as with one of 27.
     #[test]
     fn rounds_over_many_characters_have_fewer_words() {
         let vocabulary = |v: u32| {

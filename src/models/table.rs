@@ -1,4 +1,4 @@
-//! The counting model: `P`, the table of how probable each character is after each one.
+//! The counting model: `P`, the table of the probabilities of each character after each other.
 
 use tch::{Kind, Tensor};
 
@@ -9,10 +9,10 @@ use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 
-/// Into how many parts of equal probability a row is divided to find a character faster.
+/// The parts of equal probability that a row is divided into, to find a character faster.
 const PARTS: usize = 256;
 
-/// `P[i, j]`: how probable character `j` is after character `i`, `[V, V]`, f32.
+/// `P[i, j]`: the probability of character `j` after character `i`, `[V, V]`, f32.
 ///
 /// Source: the notes, "Probability".
 ///
@@ -31,7 +31,7 @@ pub struct Table {
 impl Table {
     /// `P = (N + smoothing) / row sums` of counted bigrams.
     ///
-    /// Smoothing 0 makes a bigram that was never counted impossible.
+    /// With a smoothing of 0, bigrams that never occur are impossible.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl Table {
         }
         let n = counts.tensor()?.f_to_kind(Kind::Double)?;
         let smoothed = n.f_add_scalar(smoothing)?.f_to_kind(Kind::Float)?;
-        // Exact, and only then rounded to 32 bits: whatever the order, the sum is the same.
+        // Summed in f64 and then rounded to f32, so the order of the characters does not matter.
         let sums = smoothed.f_sum_dim_intlist([1].as_slice(), true, Kind::Double)?;
         let sums = sums.f_to_kind(Kind::Float)?;
         let p = if bool::try_from(sums.f_isfinite()?.f_all()?)? {
@@ -54,7 +54,7 @@ impl Table {
             let empty = sums.f_eq(0.0)?;
             smoothed.f_div(&sums.f_masked_fill(&empty, 1.0)?)?
         } else {
-            // The same beyond the largest f32, with everything divided by the smoothing.
+            // The same where sums are too large for f32: everything is divided by the smoothing.
             let smoothed = n.f_div_scalar(smoothing)?.f_add_scalar(1.0)?;
             let sums = smoothed.f_sum_dim_intlist([1].as_slice(), true, Kind::Double)?;
             smoothed.f_div(&sums)?.f_to_kind(Kind::Float)?
@@ -62,7 +62,7 @@ impl Table {
         Self::new(counts.vocabulary().clone(), &p)
     }
 
-    /// Takes `p`, `[V, V]`, f32, on any device; a row of zeros is no distribution, and then
+    /// A table of given probabilities, `[V, V]`, f32, on any device. A row of zeros is no distribution:
     /// nothing can be drawn after its character.
     ///
     /// # Errors
@@ -109,11 +109,11 @@ impl Table {
         &self.p[i * v..(i + 1) * v]
     }
 
-    /// A drawer with a copy of the table.
+    /// A drawer that owns the table.
     ///
     /// # Errors
     ///
-    /// As [`LanguageModel::drawer`].
+    /// As [`Shaping::check`].
     pub fn into_drawer(self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer>> {
         Ok(match method {
             Method::Multinomial => Box::new(Multinomial(Distributions::of(
@@ -163,7 +163,7 @@ impl LanguageModel for Table {
     }
 }
 
-/// [`Method::Multinomial`] from the rows of `P`.
+/// Drawing by [`Method::Multinomial`].
 #[derive(Debug)]
 struct Multinomial(Distributions);
 
@@ -173,12 +173,12 @@ impl Drawer for Multinomial {
     }
 }
 
-/// [`Method::Cumulative`], with the lookup prepared.
+/// Drawing by [`Method::Cumulative`], with a table for the lookup.
 #[derive(Debug)]
 struct CumulativeRows {
     /// The cumulative sums of the rows, `[V, V]`.
     rows: Vec<f32>,
-    /// The index where each part of each row begins, `[V, PARTS]`.
+    /// The first index of each part of each row, `[V, PARTS]`.
     starts: Vec<u16>,
     v: usize,
 }
@@ -206,9 +206,9 @@ impl Drawer for CumulativeRows {
         let uniform = generator.uniform()?;
         let row = &self.rows[i * self.v..(i + 1) * self.v];
         let part = (uniform * PARTS as f64) as usize;
-        // The sums of the indices before are below the beginning of the part, so below the number.
+        // All sums before this index are below the part, and so below the uniform number.
         let mut j = usize::from(self.starts[i * PARTS + part]);
-        // The last sum is 1 and the number below it, so there always is one.
+        // Ends: the last sum is 1, and the uniform number is below 1.
         while f64::from(row[j]) < uniform {
             j += 1;
         }

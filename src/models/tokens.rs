@@ -1,4 +1,4 @@
-//! Words as networks read them: each from the start token on, side by side.
+//! A batch of words as a network reads them: tokens, from the start token of each on.
 
 use std::cell::{OnceCell, RefCell};
 use std::cmp::Reverse;
@@ -10,11 +10,11 @@ use tch::{Device, Kind, Tensor};
 use crate::data::split::SplitMix;
 use crate::error::Result;
 
-/// `B` words of up to `T` tokens, `N` of them in all.
+/// `B` words of up to `T` tokens, with `N` tokens in all.
 ///
-/// Words have different lengths. Most layers see one token at a time and take the `N` tokens in a row.
-/// Layers that see several take a layout: a [`Grid`] with a row for each word or for several, or
-/// [`Columns`].
+/// Words have different lengths. Layers that work on each token by itself take the `N` tokens one after
+/// the other. Layers that combine tokens take a layout: a [`Grid`] with a row for each word or for
+/// several, or [`Columns`].
 #[derive(Debug)]
 pub struct Tokens {
     /// `B`.
@@ -23,23 +23,23 @@ pub struct Tokens {
     pub length: i64,
     /// The characters of all words, one after the other, `[N]`.
     numbers: Vec<i64>,
-    /// The same on the device, once they are there.
+    /// The characters on the device, once they were needed there.
     characters: OnceCell<Tensor>,
     device: Device,
-    /// How many tokens each word has, `[B]`.
+    /// The number of tokens of each word, `[B]`.
     lengths: Vec<usize>,
-    /// Whether a network learns from them.
+    /// Whether a network is trained on them.
     are_learned: bool,
-    /// The numbers that it leaves out then.
+    /// Dropout in training.
     dropout: Option<Dropout>,
 }
 
 impl Tokens {
-    /// The length of a row that several short words share, about: matrix products of that size are
-    /// fast, and little of them is masked.
+    /// The length of a row that several short words share, about: matrix products of that size are fast,
+    /// and the mask excludes little of them.
     const SHARED_ROW: usize = 32;
 
-    /// Words by their indices, each after its start token.
+    /// Words by their indices; start tokens are added.
     pub fn of_words(words: &[&[usize]], device: Device) -> Self {
         let mut numbers = Vec::new();
         for word in words {
@@ -50,13 +50,13 @@ impl Tokens {
         Self::joined(numbers, lengths, device)
     }
 
-    /// Words of at least one token each.
+    /// Words by their tokens, at least one each.
     pub fn of(words: &[&[i64]], device: Device) -> Self {
         let lengths = words.iter().map(|word| word.len()).collect();
         Self::joined(words.concat(), lengths, device)
     }
 
-    /// Words one after the other, with the number of tokens of each, at least one.
+    /// Words by their tokens, one word after the other, and the number of tokens of each, at least one.
     pub(crate) fn joined(numbers: Vec<i64>, lengths: Vec<usize>, device: Device) -> Self {
         Self {
             words: lengths.len() as i64,
@@ -79,14 +79,14 @@ impl Tokens {
         Ok(self.characters.get_or_init(|| characters))
     }
 
-    /// The character after each token, or the end of its word, `[N]`, i64. Words begin with their
-    /// start token then.
+    /// The character after each token, or the end token, `[N]`, i64; for words that begin with their
+    /// start token.
     pub fn targets(&self) -> Result<Tensor> {
-        // The start token of the next word is the end token of this one.
+        // The start token of the next word has the index of the end token.
         Ok(self.characters()?.f_roll([-1], [0])?)
     }
 
-    /// The same for a network to learn from, which may leave out something.
+    /// The same tokens for training, maybe with dropout.
     pub fn for_training(self, dropout: Option<Dropout>) -> Self {
         Self {
             are_learned: true,
@@ -95,12 +95,12 @@ impl Tokens {
         }
     }
 
-    /// Whether a network learns from them.
+    /// Whether they are for training.
     pub fn is_training(&self) -> bool {
         self.are_learned
     }
 
-    /// Dropout of numbers of any shape, in training.
+    /// Applies dropout, if there is any, to numbers of any shape.
     pub fn drop_out(&self, x: Tensor) -> Result<Tensor> {
         match &self.dropout {
             Some(dropout) => Ok(x.f_mul(&dropout.mask(&x)?)?),
@@ -108,7 +108,7 @@ impl Tokens {
         }
     }
 
-    /// The last token of each word, `[B, C]`, of `[N, C]`.
+    /// The rows of each word's last token, `[B, C]`, of `x`, `[N, C]`.
     pub fn last(&self, x: &Tensor) -> Result<Tensor> {
         let ends = self.lengths.iter().scan(0, |end, &length| {
             *end += length as i64;
@@ -118,8 +118,8 @@ impl Tokens {
         Ok(x.f_index_select(0, &ends)?)
     }
 
-    /// Each token after the `block_size - 1` before it, `[N, block_size]`, i64. Start tokens stand
-    /// before the beginning of a word.
+    /// The block that ends with each token, `[N, block_size]`, i64, padded with start tokens before the
+    /// beginning of a word.
     pub fn windows(&self, block_size: usize) -> Result<Tensor> {
         let mut windows = Vec::with_capacity(self.numbers.len() * block_size);
         for word in self.each() {
@@ -133,7 +133,7 @@ impl Tokens {
         Ok(windows.f_view([-1, block_size as i64])?)
     }
 
-    /// Each token and the `most - 1` before it in its word, of a vocabulary of `v` characters.
+    /// Each token and the up to `most - 1` before it in its word, for a vocabulary of `v` characters.
     pub fn nearest(&self, most: usize, v: i64) -> Result<Nearest> {
         let (mut pairs, mut begins, mut positions) = (Vec::new(), Vec::new(), Vec::new());
         for word in self.each() {
@@ -152,7 +152,7 @@ impl Tokens {
         })
     }
 
-    /// The places of each word's tokens.
+    /// The indices of each word's tokens.
     pub fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         let words = self.begins().zip(&self.lengths);
         words.map(|(begin, length)| begin..begin + length)
@@ -164,12 +164,12 @@ impl Tokens {
         self.grid_of(&begins, self.lengths.len())
     }
 
-    /// Rows that several words share, one after the other, so that they are few, of about the length of
-    /// the longest word and nearly without padding.
+    /// Rows that several words share, one after the other: few rows, about as long as the longest word
+    /// and with little padding.
     pub fn shared_rows(&self) -> Result<Grid> {
         let length = Self::SHARED_ROW.max(self.length as usize);
         let rows = self.numbers.len().div_ceil(length);
-        // Each word, the longest first, goes to the row that is the shortest so far.
+        // Each word, the longest first, goes to the shortest row so far.
         let mut shortest: BinaryHeap<_> = (0..rows).map(|row| Reverse((0, row))).collect();
         let mut begins = vec![(0, 0); self.lengths.len()];
         for word in self.longest_first() {
@@ -178,7 +178,7 @@ impl Tokens {
                 shortest.push(Reverse((length + self.lengths[word], row)));
             }
         }
-        // Long words of about the same length take fewer places with a row each.
+        // With a row each, long words of about one length need fewer places.
         let ends = begins.iter().zip(&self.lengths);
         let longest = ends.map(|((_, begin), length)| begin + length).max();
         let are_alike = rows * longest.unwrap_or(0) >= self.lengths.len() * self.length as usize;
@@ -188,14 +188,14 @@ impl Tokens {
         }
     }
 
-    /// The grid of words of which each begins in some row at some place.
+    /// The grid where each word begins at a row and a place in it.
     fn grid_of(&self, begins: &[(usize, usize)], rows: usize) -> Result<Grid> {
         let ends = begins.iter().zip(&self.lengths);
         let length = ends.map(|((_, begin), length)| begin + length).max();
         let length = length.unwrap_or(0);
         let mut characters = vec![0; rows * length];
         let mut positions = vec![0; rows * length];
-        // Padding sees itself: without anything to see, it would not be a number.
+        // Padding attends to itself: attention to nothing would be NaN.
         let mut words: Vec<i64> = (1..=(rows * length) as i64).map(|place| -place).collect();
         let mut places = Vec::with_capacity(self.numbers.len());
         for ((number, &(row, begin)), word) in (0..).zip(begins).zip(self.each()) {
@@ -248,20 +248,20 @@ impl Tokens {
         })
     }
 
-    /// The words, by their places, from the longest on.
+    /// The indices of the words, the longest first.
     fn longest_first(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.lengths.len()).collect();
         order.sort_by_key(|&word| Reverse(self.lengths[word]));
         order
     }
 
-    /// The characters of each word.
+    /// The tokens of each word.
     fn each(&self) -> impl Iterator<Item = &[i64]> {
         let words = self.begins().zip(&self.lengths);
         words.map(|(begin, length)| &self.numbers[begin..begin + length])
     }
 
-    /// Where each word begins among the tokens.
+    /// The index of each word's first token.
     fn begins(&self) -> impl Iterator<Item = usize> {
         self.lengths.iter().scan(0, |end, length| {
             let begin = *end;
@@ -291,7 +291,7 @@ impl Tokens {
     }
 }
 
-/// [`Grid::mask`] of the numbers of the words at each place, `[R, L]`, i64.
+/// [`Grid::mask`], from the number of the word at each place, `[R, L]`, i64.
 fn mask(words: &Tensor) -> Result<Tensor> {
     let is_same = words.f_unsqueeze(2)?.f_eq_tensor(&words.f_unsqueeze(1)?)?; // [R, L, L]
     let is_seen = is_same.f_tril(0)?;
@@ -299,63 +299,62 @@ fn mask(words: &Tensor) -> Result<Tensor> {
     Ok(mask.f_masked_fill(&is_seen.f_logical_not()?, f64::NEG_INFINITY)?)
 }
 
-/// Each token with some before it in its word.
+/// Each token and some before it in its word.
 #[derive(Debug)]
 pub struct Nearest {
-    /// The tokens from the nearest on, those of all tokens one after the other, i64: how far back each
-    /// is, times the size of the vocabulary, and its character.
+    /// A token and those before it, for one token after the other, i64: the distance back times `v`,
+    /// plus the character.
     pub pairs: Tensor,
-    /// Where the pairs of each token begin, `[N]`, i64.
+    /// The index of the first pair of each token, `[N]`, i64.
     pub begins: Tensor,
-    /// How many tokens come before each in its word, `[N]`, i64.
+    /// The position of each token in its word, from 0, `[N]`, i64.
     pub positions: Tensor,
 }
 
 /// Words in `R` rows of `L` places, padded at their ends.
 #[derive(Debug)]
 pub struct Grid {
-    /// The characters, `[R, L]`, i64; padding is 0.
+    /// The characters, `[R, L]`, i64; 0 for padding.
     pub characters: Tensor,
-    /// How many tokens come before each in its word, `[R, L]`, i64; 0 for padding.
+    /// The position of each token in its word, from 0, `[R, L]`, i64; 0 for padding.
     pub positions: Tensor,
-    /// Terms added to the attention that a token pays to another of its row, `[R, L, L]`, where
-    /// words share rows: 0 for itself and tokens before it in its word, minus infinity for others.
-    /// None where each word has a row, and all tokens before a token are of its word.
+    /// The attention mask, `[R, L, L]`, where words share rows: 0 for a token itself and those before it
+    /// in its word, minus infinity for others. None where each word has a row of its own.
     pub mask: Option<Tensor>,
     /// The place of each token, `[N]`, i64.
     places: Tensor,
 }
 
 impl Grid {
-    /// The tokens of the grid, `[R, L, C]`, in a row, `[N, C]`.
+    /// The tokens, `[N, C]`, one after the other, of a grid, `[R, L, C]`.
     pub fn tokens(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_flatten(0, 1)?.f_index_select(0, &self.places)?)
     }
 }
 
-/// Words position by position: the tokens of all words long enough to have it. The longest words
-/// come first, so that the words of a position are the first of those of the position before.
+/// Words position by position: at each position, the tokens of all words that have it. The longest words
+/// come first, so that the words of a position are the first ones of the position before.
 #[derive(Debug)]
 pub struct Columns {
     /// The characters, `[N]`, i64.
     pub characters: Tensor,
-    /// How many words have each position, `[T]`.
+    /// The number of words that have each position, `[T]`.
     pub counts: Vec<i64>,
     /// The place of each token, `[N]`, i64.
     places: Tensor,
 }
 
 impl Columns {
-    /// The tokens of the columns, `[N, C]`, in the order of their words, `[N, C]`.
+    /// The tokens, `[N, C]`, word after word, of columns, `[N, C]`.
     pub fn tokens(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_index_select(0, &self.places)?)
     }
 }
 
-/// Leaves out a share of the numbers that pass, at random, and makes the others so much larger.
+/// Dropout: sets a share of numbers to 0, at random, and scales the others so that the mean stays.
 ///
-/// The numbers left out follow from a seed alone, whatever the device, so that a training that was
-/// interrupted goes on as if it had not been.
+/// The mask follows from a seed, on every device the same, so that a resumed training is the same as
+/// one without interruption.
 ///
 /// Source: Srivastava et al., *Dropout*, 2014.
 #[derive(Debug)]
@@ -365,7 +364,7 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Dropout of a share from 0 to below 1; none for 0.
+    /// Dropout with a probability from 0 to below 1; none for 0.
     pub fn new(share: f64, seed: u64) -> Option<Self> {
         (share > 0.0).then(|| Self {
             share,
@@ -373,10 +372,10 @@ impl Dropout {
         })
     }
 
-    /// Factors of numbers, of the same shape: 0 for those that are left out.
+    /// The factors of `x`, of the same shape: 0 for numbers that are dropped.
     fn mask(&self, x: &Tensor) -> Result<Tensor> {
         let mut numbers = self.numbers.borrow_mut();
-        // Shares are in 65,536ths, so that one random number serves for four; the smallest is 1.
+        // In 65,536ths, at least one, so that a random number of 64 bits serves for four.
         let limit = ((self.share * 65_536.0) as u64).max(1);
         let kept = 65_536.0 / (65_536 - limit) as f64;
         if x.device() != Device::Cpu {
@@ -400,8 +399,8 @@ impl Dropout {
     }
 }
 
-/// The next numbers from 0 to 65,535, four of each random number, `[count]`, i64; computed on a device,
-/// where [`SplitMix`] gives the same ones as on the CPU.
+/// The next numbers from 0 to 65,535, four from each random number, `[count]`, i64: [`SplitMix`]
+/// computed on a device, with the same result as on the CPU.
 fn lanes(numbers: &mut SplitMix, count: i64, device: Device) -> Result<Tensor> {
     let fours = (count + 3) / 4;
     let (step, seed) = (SplitMix::STEP as i64, numbers.0 as i64);
@@ -410,7 +409,7 @@ fn lanes(numbers: &mut SplitMix, count: i64, device: Device) -> Result<Tensor> {
         .wrapping_add(SplitMix::STEP.wrapping_mul(fours as u64));
     let places = Tensor::f_arange_start(1, fours + 1, (Kind::Int64, device))?;
     let mut mixed = places.f_mul_scalar(step)?.f_add_scalar(seed)?;
-    // Shifted as numbers without sign.
+    // A shift of unsigned numbers: tensors have signed ones.
     let shifted = |x: &Tensor, bits: i64| {
         let all = x.f_bitwise_right_shift_tensor_scalar(bits)?;
         all.f_bitwise_and(i64::MAX >> (bits - 1))
@@ -447,8 +446,8 @@ mod tests {
         assert_eq!(targets, [5, 0, 7, 8, 0]);
     }
 
-    /// The share left out of 100,000 has a standard error of 0.0015.
-    /// A share below a 65,536th once was 0.
+    /// The share dropped of 100,000 has a standard error of 0.0015.
+    /// A probability below 1/65,536 once dropped nothing.
     #[test]
     fn the_smallest_dropout_leaves_out_something() {
         let ones = Tensor::ones([1 << 20], (Kind::Float, Device::Cpu));
@@ -549,7 +548,7 @@ mod tests {
             grid.tokens(&x).unwrap().view([-1]),
             *tokens.characters().unwrap()
         );
-        // Padding sees itself.
+        // Padding attends to itself.
         let diagonal = grid.mask.unwrap().diagonal(0, 1, 2);
         assert_eq!(diagonal.abs().max().double_value(&[]), 0.0);
         // A long word has a row of its own.
@@ -557,7 +556,7 @@ mod tests {
         assert_eq!(tokens.shared_rows().unwrap().characters.size(), [2, 40]);
     }
 
-    /// Each word of a batch had a row of the length of the longest one.
+    /// Each word of a batch once had a row of the length of the longest one.
     #[test]
     fn one_long_word_does_not_pad_all_others() {
         for longest in [32, 33, 200] {

@@ -1,4 +1,4 @@
-//! A bag of words: the average of all characters before the next one, and a small network on it.
+//! A bag of words: the average of all characters so far, and a small network on it.
 //!
 //! Source: makemore.py, `BoW`.
 
@@ -86,7 +86,7 @@ impl Layers for BowLayers {
         self.lm_head.forward(&tokens.drop_out(x.f_add(&h)?)?) // [N, V]
     }
 
-    /// The state is the sum of all characters, `[B, C]`, and how many they are, `[B]`.
+    /// The state is the sum of all embeddings so far, `[B, C]`, and their number, `[B]`.
     fn step(
         &self,
         _: &[Tensor],

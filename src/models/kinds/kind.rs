@@ -1,4 +1,4 @@
-//! A kind of network: everything that is particular to it.
+//! The description of a kind of network, and the forward pass of its layers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,18 +12,18 @@ use crate::models::tokens::Tokens;
 
 /// A kind of network; [`KINDS`](super::KINDS) lists all of them.
 pub trait Kind: fmt::Debug + Sync {
-    /// Its name in `--type` and in checkpoints, such as `gru`.
+    /// The name, such as `gru`, as checkpoints have it.
     fn name(&self) -> &'static str;
 
-    /// Its line in the help of `--type`.
+    /// A line that describes it, for help texts.
     fn about(&self) -> &'static str;
 
-    /// The sizes that a user may choose or that follow from the list, by their names in [`Sizes`]. A
-    /// kind without any is saved without sizes, so that its default ones are the same for all lists.
+    /// The names in [`Sizes`] of the sizes that a user may choose or that follow from the list. A kind
+    /// with none is saved without sizes, and its default sizes must be the same for all lists.
     fn sizes(&self) -> &'static [&'static str];
 
-    /// The sizes of a network for words of at most `longest` characters; makemore.py's, unless the
-    /// kind says otherwise.
+    /// The default sizes for words of at most `longest` characters. Without an own method, makemore.py's
+    /// for both presets.
     fn default_sizes(&self, longest: usize, _preset: Preset) -> Sizes {
         Sizes {
             block_size: longest + 1,
@@ -31,59 +31,57 @@ pub trait Kind: fmt::Debug + Sync {
         }
     }
 
-    /// Finds out whether sizes that are in their ranges go together, for `v` characters.
+    /// Checks that sizes, each in its range, are possible together, for `v` characters.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`](crate::Error::Value) names the first that does not.
+    /// [`Error::Value`](crate::Error::Value) names the first size that is not.
     fn check(&self, _v: usize, _sizes: &Sizes) -> Result<()> {
         Ok(())
     }
 
-    /// The layers for `v` characters, whose parameters are asked for by their names.
+    /// Builds the layers for `v` characters, which take their parameters by name.
     ///
     /// # Errors
     ///
     /// [`Error::Value`](crate::Error::Value) if given parameters are not those of the network.
     fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>>;
 
-    /// The numbers that a step of training keeps, as measured, where the longest word has `longest`
-    /// tokens.
+    /// The numbers that a step of training keeps for each token, as measured, in words of at most
+    /// `longest` tokens.
     fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken;
 
-    /// Training settings, unless the user gives others.
+    /// The default training settings.
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
         Recipe::default()
     }
 
-    /// The numbers that a step of training keeps beside the parameters, whatever its words are, for
+    /// The numbers that a step of training keeps whatever its words are, beside the parameters, for
     /// `v` characters.
     fn numbers_of_tables(&self, _v: usize, _sizes: &Sizes) -> usize {
         0
     }
 
-    /// Whether words may be longer than the block: the next character depends on the last ones
-    /// alone, wherever in a word they are.
+    /// Whether words may be longer than the block, because the next character depends on the last
+    /// ones alone and not on their positions.
     fn takes_longer_words(&self) -> bool {
         false
     }
 
-    /// Whether the network has batch normalisation, whose statistics are of a whole batch.
+    /// Whether the network has batch normalisation, so that a batch cannot be divided.
     fn has_batchnorm(&self, _sizes: &Sizes) -> bool {
         false
     }
 
-    /// The number of hidden layers' matrices in a parameter, one below the other; 0 if it is
-    /// something else.
-    ///
-    /// [`Muon`](crate::train::muon::Muon) may move these matrices: they take numbers of a layer to
-    /// numbers of a layer, which embeddings, biases and the last layer do not.
+    /// The number of matrices between hidden layers that a parameter has, one below the other; 0 for
+    /// embeddings, biases and the last layer. [`Muon`](crate::train::muon::Muon) may move these
+    /// matrices.
     fn hidden_matrices(&self, _parameter: &str) -> i64 {
         0
     }
 
-    /// The sizes and the number of characters of weights that makemore.py saved; none if they are of
-    /// another kind. What weights do not say is as `given`.
+    /// Recognises weights that makemore.py saved: the sizes and the number of characters, or none if
+    /// they are of another kind. Sizes that do not follow from the shapes are those of `given`.
     fn of_weights(&self, _shapes: &Shapes, _given: &Sizes) -> Option<(Sizes, usize)> {
         None
     }
@@ -102,14 +100,15 @@ pub trait Layers: fmt::Debug + Send {
     /// The logits of the character after each token, `[N, V]`.
     fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
 
-    /// Tensors that every [`step`](Self::step) needs, while the parameters stay.
+    /// Computes tensors that [`step`](Self::step) needs, and that are the same until the parameters
+    /// change.
     fn prepare(&self) -> Result<Vec<Tensor>> {
         Ok(Vec::new())
     }
 
-    /// Reads one more character, `[B]`, i64, of each of `B` words whose state is known, or of words
-    /// that begin, with [prepared](Self::prepare) tensors. There are no more than the block size in
-    /// all, unless the kind [takes longer words](Kind::takes_longer_words).
+    /// Reads one more character, `[B]`, i64, of each of `B` words with their state, or the first one
+    /// without; `prepared` are the tensors of [`prepare`](Self::prepare). A word has at most as many
+    /// tokens as the block, unless the kind [takes longer words](Kind::takes_longer_words).
     fn step(
         &self,
         prepared: &[Tensor],
@@ -117,30 +116,30 @@ pub trait Layers: fmt::Debug + Send {
         characters: &Tensor,
     ) -> Result<Advanced>;
 
-    /// The number of 32-bit numbers in the state of a word, at most.
+    /// The most 32-bit numbers in the state of a word.
     fn state_numbers(&self) -> usize;
 }
 
-/// Words after one more character of each.
+/// The result of [`Layers::step`].
 #[derive(Debug)]
 pub struct Advanced {
     /// The logits of the next character, `[B, V]`.
     pub logits: Tensor,
-    /// The network's memory of the words, each `[B, ..]`.
+    /// The state of the words after the character, each tensor `[B, ..]`.
     pub state: Vec<Tensor>,
 }
 
-/// The numbers that a step of training keeps for each token, beside its logits.
+/// The memory that a step of training takes for each token, beside its logits.
 #[derive(Debug, Clone, Copy)]
 pub struct PerToken {
-    /// How many.
+    /// The numbers kept, 4 bytes each.
     pub numbers: usize,
     /// Whether words are padded to the longest, so that padding counts.
     pub is_padded: bool,
 }
 
 impl PerToken {
-    /// Numbers per token of words side by side, none of which is padded.
+    /// Numbers per token, of words without padding.
     pub fn packed(numbers: usize) -> Self {
         Self {
             numbers,
@@ -148,16 +147,24 @@ impl PerToken {
         }
     }
 
-    /// Numbers per token of words that are padded to the longest.
+    /// Numbers per token, of words padded to the longest.
     pub fn padded(numbers: usize) -> Self {
         Self {
             numbers,
             is_padded: true,
         }
     }
+
+    /// The tokens of `words` words with padding, of which `sum` are no padding.
+    pub fn tokens(&self, words: usize, sum: usize, longest: usize) -> usize {
+        match self.is_padded {
+            true => words * longest,
+            false => sum,
+        }
+    }
 }
 
-/// Whose settings are the defaults.
+/// The choice of default settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// Ours, which reach a lower loss.
@@ -169,15 +176,16 @@ pub enum Preset {
 /// Our training settings of a kind of network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recipe {
-    /// How many steps.
+    /// The number of steps.
     pub steps: u64,
     /// The highest learning rate.
     pub learning_rate: f64,
-    /// The part of weights that decays at each step, times the learning rate.
+    /// AdamW's weight decay.
     pub weight_decay: f64,
-    /// The share of numbers that a step leaves out.
+    /// The probability of dropout.
     pub dropout: f64,
-    /// The learning rate of Muon as a factor of that of AdamW, where matrices are moved by Muon.
+    /// The learning rate of Muon divided by that of AdamW, if Muon moves the matrices between hidden
+    /// layers.
     pub muon: Option<f64>,
 }
 
@@ -193,13 +201,13 @@ impl Default for Recipe {
     }
 }
 
-/// The shapes of named tensors, to recognise weights of makemore.py.
+/// The shapes of tensors by their names, to recognise makemore.py's weights.
 #[derive(Debug, Default)]
 pub struct Shapes(pub BTreeMap<String, Vec<usize>>);
 
 impl Shapes {
-    /// The sizes of `given` with those of an embedding `wte` and of a state, and the number of
-    /// characters; `n_embd2` is none where the weights are of another kind.
+    /// The sizes and the number of characters of a recurrent network with the embedding `wte` and a
+    /// state of `n_embd2` numbers, which is none where the weights are of another kind.
     pub fn recurrent(&self, given: &Sizes, n_embd2: Option<usize>) -> Option<(Sizes, usize)> {
         let n_embd2 = n_embd2?;
         let [v, n_embd] = self.matrix("wte.weight")?;
@@ -211,7 +219,7 @@ impl Shapes {
         Some((sizes, v))
     }
 
-    /// The numbers of rows and columns, if there is such a matrix.
+    /// The rows and columns of a tensor, if there is one of this name and it is a matrix.
     pub fn matrix(&self, name: &str) -> Option<[usize; 2]> {
         self.0.get(name)?.as_slice().try_into().ok()
     }

@@ -1,4 +1,4 @@
-//! A table of logits, trained by batches: as many parameters as the lecture's `W`, and the same model.
+//! A table of logits: the same model as the lecture's `W`, but trained by batches of words.
 //!
 //! Source: makemore.py, `Bigram`.
 
@@ -61,7 +61,7 @@ impl Layers for Logits {
         Ok(self.0.f_index_select(0, tokens.characters()?)?) // [N, V]
     }
 
-    /// There is no state.
+    /// The state is empty.
     fn step(&self, _: &[Tensor], _: Option<&[Tensor]>, characters: &Tensor) -> Result<Advanced> {
         Ok(Advanced {
             logits: self.0.f_index_select(0, characters)?, // [B, V]

@@ -1,4 +1,4 @@
-//! A long short-term memory: two states, of which one is passed on nearly unchanged.
+//! A long short-term memory: a recurrent network with two states, of which one changes slowly.
 //!
 //! Source: `torch.nn.LSTM`, of one layer.
 

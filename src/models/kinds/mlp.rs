@@ -1,10 +1,8 @@
-//! A multilayer perceptron on the characters before the next one.
+//! A multilayer perceptron on the last characters.
 //!
-//! Each is looked up in a table, the vectors are put side by side, and a hidden layer makes the next
-//! character's logits of them.
-//!
-//! With batch normalisation of the hidden layer, as in lecture 3, the names are those that PyTorch
-//! would give it in makemore.py's `mlp`.
+//! The embeddings of the characters are concatenated; a hidden layer and a linear layer make logits of
+//! them. With batch normalisation of the hidden layer, as in lecture 3, the parameters have the names
+//! that PyTorch would give them in makemore.py's `mlp`.
 //!
 //! Source: makemore.py, `MLP`; Bengio et al., *A neural probabilistic language model*, 2003; lecture 3.
 
@@ -81,7 +79,7 @@ impl Kind for Mlp {
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
         let [n_embd2, inputs] = shapes.matrix("mlp.0.weight")?;
-        // The last row is of its <BLANK>.
+        // The last row is that of makemore.py's <BLANK>.
         let [rows, n_embd] = shapes.matrix("wte.weight")?;
         let sizes = Sizes {
             block_size: inputs / n_embd.max(1),
@@ -93,17 +91,19 @@ impl Kind for Mlp {
     }
 }
 
-/// Tokens up to this distance are looked up by pairs, which is fast for short words.
+/// Tokens up to this distance are looked up by pairs of character and distance, which is fast for short
+/// words.
 const NEAR: usize = 64;
 
 /// `C` is the size of an embedding, `H` of the hidden layer, `K` the block size.
 #[derive(Debug)]
 struct MlpLayers {
-    /// `[V + 1, C]`; the last row is of a blank, which is before the beginning of a word.
+    /// `[V + 1, C]`; the last row is that of the blank, which stands before the beginning of a word.
     wte: Tensor,
     /// Linear layer from `K * C` to `H`.
     hidden: Linear,
-    /// Normalises `H` columns. It would subtract a bias of the hidden layer, which then has none.
+    /// Batch normalisation of `H` columns. It would subtract a bias of the hidden layer, so then there
+    /// is none.
     norm: Option<BatchNorm1d>,
     /// Linear layer from `H` to `V`.
     head: Linear,
@@ -112,10 +112,10 @@ struct MlpLayers {
 }
 
 impl MlpLayers {
-    /// Adds the terms of the tokens that are further back than [`NEAR`] to sums, `[N, H]`.
+    /// Adds the terms of tokens further back than [`NEAR`] to sums, `[N, H]`.
     ///
-    /// All pairs of tokens at one distance are a word and the same word shifted, which take no memory
-    /// beside the tokens.
+    /// At each distance, the word is added to itself, shifted by the distance: a list of all pairs would
+    /// grow with the square of the word's length.
     fn add_distant(&self, sums: Tensor, tokens: &Tokens, table: &Tensor) -> Result<Tensor> {
         let tables = table.f_unbind(0)?;
         for word in tokens.ranges() {
@@ -146,12 +146,12 @@ impl Layers for MlpLayers {
             self.sizes.n_embd(),
             self.sizes.n_embd2(),
         );
-        // The term of each character at each distance, once for all words.
+        // The term of the hidden layer for each character at each distance, once for all words.
         let weight = self.hidden.weight.f_view([h * k, c])?;
         let table = self.wte.f_linear(&weight, None::<&Tensor>)?; // [V + 1, H * K]
         let table = table.f_view([-1, h, k])?.f_permute([2, 0, 1])?; // [K, V + 1, H]
         let nearest = tokens.nearest(NEAR, self.v + 1)?;
-        // The sum over a token and those before it in its word.
+        // The sum of the terms of a token and of those before it in its word.
         let (x, ..) = Tensor::f_embedding_bag(
             &table.f_reshape([-1, h])?,
             &nearest.pairs,
@@ -166,8 +166,8 @@ impl Layers for MlpLayers {
             true => self.add_distant(x, tokens, &table)?,
             false => x,
         };
-        // Before the word there are blanks, the fewer the further a token is in it: what they add, and
-        // the bias, is the same for all tokens at a position.
+        // A token at an early position has blanks before its word in the block. Their terms and the bias
+        // are the same for all tokens at a position.
         let blank = table.f_select(1, self.v)?; // [K, H]
         let from_there_on = blank
             .f_flip([0])?

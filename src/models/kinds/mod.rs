@@ -1,6 +1,6 @@
 //! The kinds of networks that are trained on words, a file each.
 //!
-//! Reading order: [`sizes`] (how large a network is), [`kind`] (the description of a kind, and the
+//! Reading order: [`sizes`] (the sizes of a network), [`kind`] (the description of a kind, and the
 //! forward pass of its layers), then the kinds: [`lookup`], [`mlp`], [`bow`], [`rnn`] (RNN and
 //! GRU), [`lstm`], [`transformer`], [`wavenet`].
 //!
@@ -42,7 +42,7 @@ pub const KINDS: &[&dyn Kind] = &[
     &toy::Toy,
 ];
 
-/// The kind that is called so.
+/// The kind of a name, if there is one.
 pub fn named(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name() == name)
 }

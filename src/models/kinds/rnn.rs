@@ -1,7 +1,8 @@
-//! Recurrent networks: a state goes through the word and takes each character in.
+//! Recurrent networks: each character changes a state, from which the next one is predicted.
 //!
-//! Each product of the cell has a term of the character, which does not depend on the state and is
-//! computed for all characters at once, and one of the state, which is computed step by step.
+//! makemore.py multiplies the embedding and the state, side by side, by one matrix. Here the product is
+//! a sum of two terms: that of the embedding, computed for all characters at once, and that of the
+//! state, computed character by character.
 //!
 //! Source: makemore.py, `RNN` with `RNNCell` and `GRUCell` (which resets the state before the
 //! product, unlike `torch.nn.GRU`).
@@ -51,7 +52,7 @@ impl Kind for Rnn {
     }
 }
 
-/// makemore.py's recurrent network with gates, which keep parts of the state.
+/// makemore.py's recurrent network with gates, which decide how much of the state is kept.
 #[derive(Debug)]
 pub struct Gru;
 
@@ -154,8 +155,8 @@ impl Recurrent {
         })
     }
 
-    /// The layers of each product of the cell: one product of a plain cell, two of one with gates (`z`
-    /// and `r` side by side, then `hbar`).
+    /// The layers of each matrix product: one product in a plain cell, two in one with gates (`z` and `r`
+    /// side by side, then `hbar`).
     fn products(&self) -> Vec<Vec<&Linear>> {
         match &self.cell {
             Cell::Rnn { xh_to_h } => vec![vec![xh_to_h]],
@@ -167,8 +168,8 @@ impl Recurrent {
         }
     }
 
-    /// The terms of the embeddings `x`, `[M, C]`, to `[M, H]` or `[M, 2 H]`, and the factors of the
-    /// state, `[H, H]` or `[H, 2 H]`, for each product.
+    /// For each product, the terms of the embeddings `x`, `[M, C]`, and the matrix that multiplies the
+    /// state: `[M, H]` and `[H, H]`, or `[M, 2 H]` and `[H, 2 H]`.
     fn terms(&self, x: &Tensor) -> Result<Vec<(Tensor, Tensor)>> {
         let (c, h) = (self.sizes.n_embd(), self.sizes.n_embd2());
         let of_product = |layers: &Vec<&Linear>| {
@@ -183,8 +184,8 @@ impl Recurrent {
         self.products().iter().map(of_product).collect()
     }
 
-    /// The state after a character, `[B, H]`, of the state before it, with each product's terms of the
-    /// character and factors of the state.
+    /// The state after a character, `[B, H]`, from the state before it, and for each product the
+    /// character's terms and the matrix of the state.
     fn advance(&self, state: &Tensor, products: &[(Tensor, &Tensor)]) -> Result<Tensor> {
         match products {
             [(x, factors)] => Ok(x.f_addmm(state, factors)?.f_tanh()?),
@@ -208,7 +209,7 @@ impl Layers for Recurrent {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let columns = tokens.columns()?;
         let counts = columns.counts.as_slice();
-        // Few characters are computed once each and looked up.
+        // With fewer characters in the vocabulary than tokens, each is computed once and looked up.
         let terms = match self.wte.size()[0] < columns.characters.size()[0] {
             true => looked_up(self.terms(&self.wte)?, &columns.characters)?,
             false => self.terms(&embedding(&self.wte, &columns.characters)?)?,
@@ -221,7 +222,7 @@ impl Layers for Recurrent {
         let mut state = self.start.f_expand([tokens.words, h], false)?; // [B, H]
         let mut states = Vec::new();
         for (position, &count) in counts.iter().enumerate() {
-            // The words that go on are the first ones.
+            // The longest words come first: those that have ended are at the end.
             if count < state.size()[0] {
                 state = state.f_narrow(0, 0, count)?;
             }
@@ -234,7 +235,7 @@ impl Layers for Recurrent {
         self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
     }
 
-    /// The terms of every character, `[V, ..]`, and the factors of the state, of each product.
+    /// The terms of every character, `[V, ..]`, and the matrix of the state, for each product.
     fn prepare(&self) -> Result<Vec<Tensor>> {
         let terms = self.terms(&self.wte)?;
         Ok(terms
@@ -270,7 +271,7 @@ impl Layers for Recurrent {
     }
 }
 
-/// The terms of characters, from those of the whole vocabulary.
+/// The terms of characters, looked up in those of the whole vocabulary.
 fn looked_up(tables: Vec<(Tensor, Tensor)>, characters: &Tensor) -> Result<Vec<(Tensor, Tensor)>> {
     let tables = tables.into_iter();
     let terms = tables.map(|(table, factors)| Ok((embedding(&table, characters)?, factors)));
@@ -320,7 +321,7 @@ mod tests {
         let _spoiled = layers.wte.get(character).fill_(f64::NAN);
     }
 
-    /// The products of thousands of characters were once computed for words of a few.
+    /// The terms of thousands of characters were once computed for words of a few.
     #[test]
     fn a_few_tokens_do_not_compute_the_whole_vocabulary() {
         for layers in layers_of_both(100) {
@@ -338,7 +339,7 @@ mod tests {
         }
     }
 
-    /// The products of the vocabulary were once computed for each character that was drawn.
+    /// The terms of the vocabulary were once computed for each character that was drawn.
     #[test]
     fn a_step_computes_no_products_of_the_vocabulary() {
         for layers in layers_of_both(100) {

@@ -1,4 +1,4 @@
-//! How large a network is.
+//! The sizes of a network.
 
 use std::ops::RangeInclusive;
 
@@ -7,44 +7,44 @@ use serde::{Deserialize, Serialize};
 use crate::data::words::LONGEST_WORD;
 use crate::error::{Error, Result};
 
-/// The sizes of a network, under makemore.py's names; each kind uses those that it has there.
+/// The sizes of a network, under makemore.py's names. Each kind uses some of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sizes {
-    /// How many tokens back the network looks.
+    /// The number of tokens that the network looks back.
     pub block_size: usize,
     /// The size of an embedding.
     pub n_embd: usize,
     /// The size of a hidden layer or a state.
     pub n_embd2: usize,
-    /// How many layers a transformer has.
+    /// The number of layers of a transformer.
     pub n_layer: usize,
-    /// How many heads its attention has.
+    /// The number of attention heads.
     pub n_head: usize,
     /// The normalisation of a transformer.
     #[serde(default, skip_serializing_if = "is_default")]
     pub norm: Norm,
-    /// How a transformer knows positions.
+    /// The encoding of positions in a transformer.
     #[serde(default, skip_serializing_if = "is_default")]
     pub positions: Positions,
-    /// Whether the hidden layer of an MLP has
-    /// [batch normalisation](crate::models::layers::batch_norm), as in lecture 3.
+    /// [Batch normalisation](crate::models::layers::batch_norm) of an MLP's hidden layer, as in lecture
+    /// 3.
     #[serde(default, skip_serializing_if = "is_default")]
     pub batchnorm: bool,
 }
 
-/// The normalisation of a transformer; makemore.py's is not written down.
+/// The normalisation of a transformer. A checkpoint does not name makemore.py's, the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Norm {
-    /// [`LayerNorm`](crate::models::layers::norm::LayerNorm), makemore.py's.
+    /// `torch.nn.LayerNorm`, as in makemore.py.
     #[default]
     Layer,
-    /// [`RmsNorm`](crate::models::layers::norm::RmsNorm).
+    /// `torch.nn.RMSNorm`.
     Rms,
 }
 
-/// How a transformer knows positions; makemore.py's way is not written down.
+/// The encoding of positions in a transformer. A checkpoint does not name makemore.py's, the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Positions {
@@ -61,7 +61,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Default for Sizes {
-    /// makemore.py's, for its names.
+    /// makemore.py's defaults.
     fn default() -> Self {
         Self {
             block_size: 16,
@@ -79,7 +79,7 @@ impl Default for Sizes {
 /// The largest size of a layer.
 const WIDEST: usize = 1 << 14;
 
-/// The most layers and heads.
+/// The most layers, and the most heads.
 const MOST_LAYERS: usize = 1 << 10;
 
 /// The most numbers of one parameter: 1 GB of them.
@@ -98,11 +98,11 @@ const TABLE: [ChosenSize; 6] = [
 type ChosenSize = (&'static str, RangeInclusive<usize>, fn(&Sizes) -> usize);
 
 impl Sizes {
-    /// Finds out whether each size is in its range, and a network of `v` characters small enough.
+    /// Checks that each size is in its range, and that a network for `v` characters is not too large.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] names the first that is not.
+    /// [`Error::Value`] names the first size that is out of range.
     pub(crate) fn check(&self, v: usize) -> Result<()> {
         for (name, range, value) in TABLE {
             let value = value(self);
@@ -117,16 +117,16 @@ impl Sizes {
         let largest = self.widest() * 4;
         let rows = self.block_size.max(v + 1).max(largest);
         check_numbers(rows * largest)?;
-        // A block of a transformer has about 12 C² of them.
+        // A block of a transformer has about 12 C² numbers.
         check_numbers(self.n_layer * 3 * self.n_embd * self.n_embd)
     }
 
-    /// The larger one of an embedding and a hidden layer.
+    /// The larger of `n_embd` and `n_embd2`.
     pub fn widest(&self) -> usize {
         self.n_embd.max(self.n_embd2)
     }
 
-    /// Block size, as a dimension of a tensor.
+    /// `block_size`, as a dimension of a tensor.
     pub fn block_size(&self) -> i64 {
         self.block_size as i64
     }
@@ -147,7 +147,7 @@ impl Sizes {
     }
 }
 
-/// Refuses a parameter of so many numbers if they are too many.
+/// Refuses a parameter of too many numbers.
 pub(super) fn check_numbers(numbers: usize) -> Result<()> {
     match numbers <= MOST_NUMBERS {
         true => Ok(()),

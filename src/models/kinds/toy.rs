@@ -1,5 +1,4 @@
-//! A kind of network for the tests, as short as a new one can be: a file, a `mod` line and an entry
-//! in the list.
+//! A kind of network for the tests: a file, a `mod` line and an entry in the list, as any new kind.
 
 use tch::Tensor;
 
@@ -9,7 +8,7 @@ use crate::error::Result;
 use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
-/// Logits by the character before, in `n_embd` numbers.
+/// Logits from the embedding of the last character.
 #[derive(Debug)]
 pub struct Toy;
 
@@ -62,7 +61,7 @@ impl Layers for ToyLayers {
         state: Option<&[Tensor]>,
         characters: &Tensor,
     ) -> Result<Advanced> {
-        // How many characters were read, only to have a state.
+        // The number of characters read, to have some state.
         let read = match state {
             Some(state) => state[0].f_add_scalar(1)?,
             None => characters.f_zeros_like()?.f_to_kind(tch::Kind::Float)?,
@@ -103,8 +102,7 @@ mod tests {
         -p.iter().map(|&p| f64::from(p).ln()).sum::<f64>() / p.len() as f64
     }
 
-    /// All that it takes is in this file and the list: it is found by its name, trained, saved,
-    /// loaded, scored and drawn from.
+    /// The kind is found by its name, trained, saved, loaded, scored and drawn from.
     #[test]
     fn a_kind_is_a_file_and_an_entry_in_the_list() {
         let words = Words::lecture('.').unwrap();

@@ -1,7 +1,6 @@
-//! A transformer as in GPT-2: each character looks at all before it.
+//! A transformer as in GPT-2: each character attends to all before it.
 //!
-//! It is makemore.py's, or differs from it as its config says: by its norm, and by how it knows
-//! positions.
+//! It is makemore.py's, except where the config chooses another norm or encoding of positions.
 //!
 //! Source: makemore.py, `Transformer`; Vaswani et al., *Attention is all you need*, 2017.
 
@@ -16,7 +15,7 @@ use crate::models::layers::rotary::Rotation;
 use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
-/// makemore.py's transformer, by our settings with other norms and positions.
+/// makemore.py's transformer; with our settings, of other norms and positions.
 #[derive(Debug)]
 pub struct Transformer;
 
@@ -130,7 +129,7 @@ struct TransformerLayers {
     sizes: Sizes,
     /// `[V, C]`.
     wte: Tensor,
-    /// `[K, C]`; none where queries and keys are turned by their positions.
+    /// `[K, C]`; none with rotary positions.
     wpe: Option<Tensor>,
     h: Vec<Block>,
     ln_f: AnyNorm,
@@ -138,7 +137,7 @@ struct TransformerLayers {
     lm_head: Linear,
 }
 
-/// Attention to the characters before, then a small network for each character by itself.
+/// A block: attention to the characters so far, then a small network for each character.
 #[derive(Debug)]
 struct Block {
     ln_1: AnyNorm,
@@ -155,7 +154,7 @@ struct Block {
 }
 
 impl TransformerLayers {
-    /// Embeddings, `[N, C]`, of characters at some positions, `[N]` or one for all, i64.
+    /// Embeddings, `[N, C]`, of characters at positions, `[N]`, or `[1]` for all, i64.
     fn embedding(&self, characters: &Tensor, positions: &Tensor) -> Result<Tensor> {
         let tok_emb = Tensor::f_embedding(&self.wte, characters, -1, false, false)?;
         match &self.wpe {
@@ -167,7 +166,7 @@ impl TransformerLayers {
         }
     }
 
-    /// How queries and keys at such positions are turned, if they are.
+    /// The rotation of queries and keys at some positions; none with learned positions.
     fn rotation(&self, positions: &Tensor) -> Result<Option<Rotation>> {
         match self.sizes.positions {
             Positions::Learned => Ok(None),
@@ -251,8 +250,8 @@ impl Block {
         self.mlp_c_proj.forward(&hidden) // [.., C]
     }
 
-    /// The same for one character of each word, `[B, C]`; `before` are the keys and values of those
-    /// before it, and those with its own are appended to `states`.
+    /// The forward pass for one more character of each word, `[B, C]`. `before` are the keys and values
+    /// of the characters before; with the new ones they are appended to `states`.
     fn step(
         &self,
         x: &Tensor,
@@ -278,7 +277,7 @@ impl Block {
             &heads(&values)?,
             None::<&Tensor>,
             0.0,
-            false, // There are none after it.
+            false, // No characters come after it.
             None,
             false,
         )?; // [B, heads, 1, C / heads]
@@ -310,7 +309,7 @@ impl Block {
             .f_permute([2, 0, 3, 1, 4])?;
         let [q, k, v] = [0, 1, 2].map(|place| heads.f_select(0, place)); // [R, heads, L, C / heads]
         let mask = mask.map(|mask| mask.f_unsqueeze(1)).transpose()?; // [R, 1, L, L]
-        // A character sees none that come after it, nor those of other words.
+        // A character attends to no later one. A mask says so too, and excludes other words.
         let is_causal = mask.is_none();
         let y = Tensor::f_scaled_dot_product_attention(
             &q?, &k?, &v?, mask, 0.0, is_causal, None, false,

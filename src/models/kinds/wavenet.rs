@@ -1,7 +1,7 @@
-//! Lecture 5's network: characters are joined two by two, then the vectors of the pairs, until one
-//! vector is left of a context.
+//! Lecture 5's network: layers join the characters of a context in pairs, then the pairs, until one
+//! vector is left.
 //!
-//! Its parameters and buffers are called by the places that its layers have in the lecture's list.
+//! Parameters and buffers are named by the index of their layer in the lecture's list.
 //!
 //! Source: makemore_part5_cnn1.ipynb of <https://github.com/karpathy/nn-zero-to-hero>, after van den
 //! Oord et al., *WaveNet*, 2016.
@@ -15,15 +15,15 @@ use crate::models::layers::BatchNorm1d;
 use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
-/// At most this many numbers of a layer are computed at once where contexts do not depend on each
-/// other, so that they stay in the processor's cache.
+/// The most numbers of a layer that are computed at once at inference, so that they stay in the
+/// processor's cache.
 const AT_ONCE: i64 = 1 << 19;
 
 /// Lecture 5's network, which joins the last characters two by two.
 #[derive(Debug)]
 pub struct Wavenet;
 
-/// The longest block whose characters are joined two by two.
+/// The longest block.
 const MOST_JOINED: usize = 64;
 
 impl Kind for Wavenet {
@@ -65,7 +65,7 @@ impl Kind for Wavenet {
         let (mut c, h) = (sizes.n_embd(), sizes.n_embd2());
         let wte = parameters.embedding(&name(0), v, c)?;
         let mut joints = Vec::new();
-        // Each has four places in the lecture's list: FlattenConsecutive, Linear, BatchNorm1d, Tanh.
+        // Four layers of the lecture's list: FlattenConsecutive, Linear, BatchNorm1d, Tanh.
         for place in (1..).step_by(4).take(sizes.block_size.ilog2() as usize) {
             let weight = format!("{}.weight", name(place + 1));
             let weight = parameters.kaiming(&weight, &[2 * c, h], 1.0)?;
@@ -73,7 +73,7 @@ impl Kind for Wavenet {
             c = h;
         }
         let head = name(1 + 4 * joints.len());
-        // The small weights hold all characters for about equally probable at first.
+        // With small weights, all characters are about equally probable at first.
         let weight = parameters.kaiming(&format!("{head}.weight"), &[h, v], 0.1)?;
         let bias = parameters.zeros(&format!("{head}.bias"), &[v])?;
         Ok(Box::new(WavenetLayers {
@@ -109,7 +109,7 @@ impl Kind for Wavenet {
 struct WavenetLayers {
     /// `[V, C]`.
     wte: Tensor,
-    /// Each joins neighbours: a weight of `[2 * C, H]`, later of `[2 * H, H]`, and normalises.
+    /// Layers that join neighbours: a weight, `[2 * C, H]` and then `[2 * H, H]`, and a normalisation.
     joints: Vec<(Tensor, BatchNorm1d)>,
     /// `[H, V]` and `[V]`.
     head: (Tensor, Tensor),
@@ -117,7 +117,7 @@ struct WavenetLayers {
 }
 
 impl WavenetLayers {
-    /// A vector of each context, `[N, H]`, of contexts one after the other, `[N * K]`.
+    /// The vectors, `[N, H]`, of contexts one after the other, `[N * K]`.
     fn body(&self, contexts: &Tensor, is_training: bool) -> Result<Tensor> {
         let mut x = Tensor::f_embedding(&self.wte, contexts, -1, false, false)?; // [N * K, C]
         for (weight, norm) in &self.joints {

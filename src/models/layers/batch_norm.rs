@@ -1,4 +1,4 @@
-//! Batch normalisation: every column of a batch is given a mean of 0 and a deviation of 1.
+//! Batch normalisation: every column of a batch gets a mean of 0 and a standard deviation of 1.
 //!
 //! Source: Ioffe and Szegedy, *Batch normalization*, 2015; lectures 3 and 5.
 
@@ -10,18 +10,18 @@ use crate::models::parameters::Parameters;
 /// `torch.nn.BatchNorm1d`: at inference the running mean and variance replace the batch's.
 #[derive(Debug)]
 pub struct BatchNorm1d {
-    /// The deviation of each column afterwards, `[C]`.
+    /// The learned standard deviation of each column, `[C]`.
     weight: Tensor,
-    /// Its mean afterwards, `[C]`.
+    /// The learned mean of each column, `[C]`.
     bias: Tensor,
-    /// The means of the batches, `[C]`, of which the last ones count most.
+    /// The running mean of the batches, `[C]`.
     running_mean: Tensor,
-    /// The same of their unbiased variances.
+    /// The running unbiased variance of the batches, `[C]`.
     running_var: Tensor,
 }
 
 impl BatchNorm1d {
-    /// PyTorch's `eps`, which keeps the root of a variance from 0.
+    /// PyTorch's `eps`, added to the variance, whose root is then not 0.
     const EPS: f64 = 1e-5;
 
     /// PyTorch's `momentum`: the weight of a batch in the running mean and variance.
@@ -31,7 +31,7 @@ impl BatchNorm1d {
     ///
     /// # Errors
     ///
-    /// As [`Parameters::uniform`]; [`Error::Value`] if a given variance is below 0.
+    /// As all methods of [`Parameters`]; [`Error::Value`] if a given variance is below 0.
     pub fn of(parameters: &mut Parameters, name: &str, columns: i64) -> Result<Self> {
         let shape = [columns];
         let running_var = parameters.buffer(&format!("{name}.running_var"), &shape, 1.0)?;

@@ -15,11 +15,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer drawn as PyTorch draws it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Parameters::uniform`].
+    /// A layer with parameters as PyTorch draws them.
     pub fn of(
         parameters: &mut Parameters,
         name: &str,

@@ -6,78 +6,54 @@ use crate::error::Result;
 use crate::models::kinds::sizes::Norm;
 use crate::models::parameters::Parameters;
 
-/// The normalisation of a transformer.
+/// The normalisation of a transformer, of `[.., size]` numbers.
 #[derive(Debug)]
 pub enum AnyNorm {
-    /// Layer normalisation, as in makemore.py.
-    Layer(LayerNorm),
-    /// Root mean square normalisation, as in newer transformers.
-    Rms(RmsNorm),
+    /// `torch.nn.LayerNorm`, as in makemore.py: each row gets a mean of 0 and a variance of 1.
+    Layer {
+        /// `[size]`.
+        weight: Tensor,
+        /// `[size]`.
+        bias: Tensor,
+    },
+    /// `torch.nn.RMSNorm`, as in newer transformers: each row gets a mean square of 1.
+    ///
+    /// Source: Zhang and Sennrich, *Root mean square layer normalization*, 2019.
+    Rms {
+        /// `[size]`.
+        weight: Tensor,
+    },
 }
 
 impl AnyNorm {
-    /// A layer of `size` numbers: a weight of ones, and for `torch.nn.LayerNorm` a bias of zeros.
-    ///
-    /// # Errors
-    ///
-    /// As [`Parameters::uniform`].
+    /// PyTorch's epsilon of `LayerNorm`, added to the variance.
+    const LAYER_EPSILON: f64 = 1e-5;
+
+    /// The epsilon of `RMSNorm`, added to the mean square.
+    const RMS_EPSILON: f64 = 1e-6;
+
+    /// A layer with a weight of ones and, for `torch.nn.LayerNorm`, a bias of zeros.
     pub fn of(parameters: &mut Parameters, name: &str, size: i64, norm: Norm) -> Result<Self> {
         let weight = parameters.constant(&format!("{name}.weight"), &[size], 1.0)?;
         Ok(match norm {
-            Norm::Layer => Self::Layer(LayerNorm {
+            Norm::Layer => Self::Layer {
                 weight,
                 bias: parameters.zeros(&format!("{name}.bias"), &[size])?,
-            }),
-            Norm::Rms => Self::Rms(RmsNorm { weight }),
+            },
+            Norm::Rms => Self::Rms { weight },
         })
     }
 
     /// `[.., size]`, of the same shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        match self {
-            Self::Layer(norm) => norm.forward(x),
-            Self::Rms(norm) => norm.forward(x),
-        }
-    }
-}
-
-/// `torch.nn.LayerNorm`: each row has a mean of 0 and a variance of 1.
-#[derive(Debug)]
-pub struct LayerNorm {
-    /// `[size]`.
-    pub weight: Tensor,
-    /// `[size]`.
-    pub bias: Tensor,
-}
-
-impl LayerNorm {
-    /// PyTorch's.
-    const EPSILON: f64 = 1e-5;
-
-    /// `[.., size]`, of the same shape.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = (Some(&self.weight), Some(&self.bias));
-        Ok(x.f_layer_norm(self.weight.size(), weight, bias, Self::EPSILON, true)?)
-    }
-}
-
-/// `torch.nn.RMSNorm`: each row has a mean square of 1, and its mean stays.
-///
-/// Source: Zhang and Sennrich, *Root mean square layer normalization*, 2019.
-#[derive(Debug)]
-pub struct RmsNorm {
-    /// `[size]`.
-    pub weight: Tensor,
-}
-
-impl RmsNorm {
-    /// Keeps a division from overflowing.
-    const EPSILON: f64 = 1e-6;
-
-    /// `[.., size]`, of the same shape.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        // Not the fused operation itself, which has no backward pass on MPS.
-        Ok(x.f_rms_norm(self.weight.size(), Some(&self.weight), Self::EPSILON)?)
+        Ok(match self {
+            Self::Layer { weight, bias } => {
+                let epsilon = Self::LAYER_EPSILON;
+                x.f_layer_norm(weight.size(), Some(weight), Some(bias), epsilon, true)?
+            }
+            // Not the fused operation itself, which has no backward pass on MPS.
+            Self::Rms { weight } => x.f_rms_norm(weight.size(), Some(weight), Self::RMS_EPSILON)?,
+        })
     }
 }
 
@@ -89,7 +65,7 @@ mod tests {
     #[test]
     fn rms_norm_divides_by_the_root_of_the_mean_square() {
         let weight = Tensor::from_slice(&[1.0_f32, 2.0]);
-        let norm = RmsNorm { weight };
+        let norm = AnyNorm::Rms { weight };
         let x = Tensor::from_slice(&[3.0_f32, 4.0, 1e-3, -1e-3]).view([2, 2]);
         let y: Vec<f32> = Vec::try_from(norm.forward(&x).unwrap().view([-1])).unwrap();
         let (root, small) = (12.5_f32.sqrt(), 2e-6_f32.sqrt());

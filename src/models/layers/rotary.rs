@@ -1,9 +1,9 @@
-//! Positions by turning: attention sees how far two characters are apart.
+//! Rotary positions: attention depends on the distance between two characters.
 //!
-//! The numbers of a query or a key are taken in pairs, and each pair is turned as a point in the
-//! plane, by an angle that grows with the position of its character. The product of a query and a
-//! key then depends on the difference of their angles, that is on the distance of their characters,
-//! and not on where in the word they stand.
+//! The numbers of a query or a key are taken in pairs, and each pair is rotated as a point in the
+//! plane, by an angle that grows with the position of its character. The product of a query and a key
+//! then depends on the difference of the angles, which is the distance of the characters, and not on
+//! their positions in the word.
 //!
 //! Source: Su et al., *RoFormer: enhanced transformer with rotary position embedding*, 2021.
 
@@ -11,19 +11,19 @@ use tch::{Kind, Tensor};
 
 use crate::error::Result;
 
-/// How the queries, keys and values of some tokens are turned; values are not.
+/// The rotation of the queries and keys of some tokens.
 #[derive(Debug)]
 pub struct Rotation {
-    /// `[N, 3, 1, size / 2]`, complex numbers of absolute value 1.
+    /// Complex numbers of absolute value 1, `[N, 3, 1, size / 2]`; 1 for the values.
     factors: Tensor,
 }
 
 impl Rotation {
-    /// How much slower the last pair turns than one that would come before the first. The paper has
-    /// 10,000, for texts of hundreds of words; names are short.
+    /// The base of the rotation speeds, which fall from 1 for the first pair towards `1 / BASE`. The
+    /// paper has 10,000, for texts of hundreds of words; names are short.
     const BASE: f64 = 100.0;
 
-    /// The rotation of `N` tokens at some positions, in any shape, for heads of an even size.
+    /// The rotation of `N` tokens at positions in a tensor of any shape, for heads of an even size.
     pub fn of(positions: &Tensor, size: i64) -> Result<Self> {
         let pairs = size / 2;
         let speeds: Vec<f32> = (0..pairs)
@@ -39,8 +39,8 @@ impl Rotation {
         })
     }
 
-    /// Queries, keys and values of so many heads, `[.., 3 * heads * size]`, of `N` tokens; of the
-    /// same shape.
+    /// Rotates the queries and keys among queries, keys and values, `[.., 3 * heads * size]`, of `N`
+    /// tokens; returns the same shape.
     pub fn turn(&self, qkv: &Tensor, heads: i64) -> Result<Tensor> {
         let pairs = self.factors.size()[3];
         let points = qkv.f_view([-1, 3, heads, pairs, 2])?.f_view_as_complex()?;
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use tch::Device;
 
-    /// Queries, keys and values of one head of 8 numbers, turned by their positions.
+    /// Queries, keys and values of one head of 8 numbers, rotated by their positions.
     fn turned(qkv: &Tensor, positions: &[i64]) -> [Tensor; 3] {
         let rotation = Rotation::of(&Tensor::from_slice(positions), 8).unwrap();
         let turned = rotation.turn(qkv, 1).unwrap();

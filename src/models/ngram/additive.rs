@@ -1,7 +1,7 @@
 //! Additive smoothing, as in the lecture: a number is added to every count.
 //!
-//! With `c` how often an n-gram occurs and `s` how often its context does, the probability is
-//! `(c + x) / (s + x V)`. The lecture adds 1 to its bigrams. It knows no shorter contexts: after a
+//! With `c` the count of an n-gram, `s` that of its context and `x` the number added, the probability
+//! is `(c + x) / (s + x V)`. The lecture adds 1 to its bigrams. There is no backing off: after a
 //! context that never occurs, all characters are equally probable.
 //!
 //! Source: the notes, "Probability".
@@ -12,7 +12,7 @@ use super::smoothing::Smoothing;
 use super::trie::{Node, Occurrences, Trie};
 use super::view::{Probabilities, View};
 
-/// The probabilities of all n-grams where `added` is added to the counts of the longest; those of
+/// Estimates the probabilities with `added` added to the counts of the longest n-grams; those of
 /// order 2 are the lecture's `P`, to the last bit.
 pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences], added: f64) -> View {
     let order = occurrences.len();
@@ -20,7 +20,7 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences], added: f64)
     let unit = Smoothing::Additive(added).backoff_unit(v);
     let uniform = match added > 0.0 {
         true => unit as f32,
-        // There is no distribution where nothing was counted.
+        // Without smoothing there is no distribution after a context that never occurs.
         false => 0.0,
     };
     let mut levels: Vec<Probabilities> = trie
@@ -65,7 +65,7 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences], added: f64)
     }
 }
 
-/// The n-grams of a length that begin with the start token, which come first.
+/// The indices of the n-grams of a length that begin with the start token; they come first.
 pub(super) fn starts(trie: &Trie, length: usize) -> std::ops::Range<usize> {
     let mut end = 1;
     for length in 1..length {
@@ -77,7 +77,7 @@ pub(super) fn starts(trie: &Trie, length: usize) -> std::ops::Range<usize> {
 /// The counts of characters after a context.
 struct CountsAfter {
     added: f64,
-    /// The sum of the counts with what is added to them; infinite where f32 has no number for it.
+    /// The sum of the smoothed counts; infinite where it is too large for f32.
     sum: f32,
     /// The same sum, divided by `added`.
     relative_sum: f64,

@@ -1,10 +1,10 @@
 //! Drawing words from an n-gram model.
 //!
-//! Words come through tens of thousands of contexts, each of them often. The distribution of a
-//! context is made when a word first comes through it, and kept with the contexts that its characters
-//! lead to.
+//! The distribution of a context is made when a word first comes to it, and kept: all words come
+//! through the same tens of thousands of contexts.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 use tch::Tensor;
@@ -15,12 +15,8 @@ use crate::error::Result;
 use crate::libtorch::random::Generator;
 use crate::models::draw::{Drawer, Method, Shaping, cumulative_sums};
 
-/// The most numbers of distributions that are kept, 128 MB with what they lead to; after that all
-/// are forgotten.
+/// The most numbers in kept distributions, 64 MB; beyond that all are forgotten.
 const MOST: usize = 1 << 24;
-
-/// A context that is not known yet.
-const NONE: u32 = u32::MAX;
 
 pub(super) fn of(
     view: &View,
@@ -34,9 +30,9 @@ pub(super) fn of(
         v,
         method,
         shaping,
-        kept: Kept::default(),
+        rows: HashMap::default(),
         word: Vec::new(),
-        contexts: Vec::new(),
+        contexts: vec![view.start()],
     }))
 }
 
@@ -46,109 +42,66 @@ struct NgramDrawer<'m> {
     v: usize,
     method: Method,
     shaping: Shaping,
-    kept: Kept,
-    /// The word of the last call, and the contexts before each of its characters and behind the last,
-    /// with their numbers; [`NONE`] where one has none.
+    /// Distributions after contexts, `[V]` each; cumulative sums for [`Method::Cumulative`]. NaN
+    /// where there is no distribution.
+    rows: HashMap<Node, Box<[f32]>, RandomState>,
+    /// The word of the last call.
     word: Vec<usize>,
-    contexts: Vec<(Node, u32)>,
-}
-
-/// The contexts that words came through, numbered in the order in which they came first.
-#[derive(Debug, Default)]
-struct Kept {
-    numbers: HashMap<Node, u32, RandomState>,
-    nodes: Vec<Node>,
-    /// Distributions by that number, `[V]` each; cumulative sums for [`Method::Cumulative`]. NaN
-    /// where there is none.
-    rows: Vec<f32>,
-    /// The number of the context after a context and a character, `[V]` for each context.
-    next: Vec<u32>,
+    /// The contexts before each of its characters, and after the last.
+    contexts: Vec<Node>,
 }
 
 impl NgramDrawer<'_> {
-    /// The number of the context after the characters of a word so far.
-    fn after(&mut self, word: &[usize]) -> Result<usize> {
-        if self.kept.rows.len() > MOST {
-            self.kept = Kept::default();
-            // The word goes on from its last context, whatever the contexts before it were.
-            self.contexts
-                .iter_mut()
-                .for_each(|(_, number)| *number = NONE);
-        }
+    /// The context after the characters of a word so far.
+    fn after(&mut self, word: &[usize]) -> Node {
         let pairs = self.word.iter().zip(word);
         let same = pairs.take_while(|(one, other)| one == other).count();
         self.word.truncate(same);
         self.contexts.truncate(same + 1);
-        if self.contexts.is_empty() {
-            self.contexts.push((self.view.start(), NONE));
-        }
+        let mut context = self.contexts[same];
         for &index in &word[same..] {
-            let (node, at) = self.contexts[self.word.len()];
-            let next = match at {
-                NONE => NONE,
-                at => self.kept.next[at as usize * self.v + index],
-            };
-            let after = match next {
-                NONE => self.view.step(node, index).1,
-                next => self.kept.nodes[next as usize],
-            };
+            context = self.view.step(context, index).1;
             self.word.push(index);
-            self.contexts.push((after, next));
+            self.contexts.push(context);
         }
-        self.number_of_last()
+        context
     }
+}
 
-    /// The number of the last context, which the one before it keeps too.
-    fn number_of_last(&mut self) -> Result<usize> {
-        let last = self.word.len();
-        let (node, mut number) = self.contexts[last];
-        if number == NONE {
-            number = self.number(node)?;
-            self.contexts[last].1 = number;
-            if let Some(before) = last.checked_sub(1)
-                && self.contexts[before].1 != NONE
-            {
-                let at = self.contexts[before].1;
-                self.kept.next[at as usize * self.v + self.word[before]] = number;
-            }
-        }
-        Ok(number as usize)
+/// The row of a context; see [`NgramDrawer::rows`].
+fn row_of(
+    view: &View,
+    v: usize,
+    method: Method,
+    shaping: Shaping,
+    context: Node,
+) -> Result<Box<[f32]>> {
+    let mut row = vec![0.0; v];
+    view.fill(context, &mut row);
+    if !shaping.is_none() {
+        let p = Tensor::f_from_slice(&row)?.f_view([1, -1])?;
+        row = Vec::try_from(shaping.shape(&p)?.f_view([-1])?)?;
     }
-
-    /// The number of a context, whose distribution is made if it is a new one.
-    fn number(&mut self, node: Node) -> Result<u32> {
-        if let Some(&number) = self.kept.numbers.get(&node) {
-            return Ok(number);
-        }
-        let row = self.distribution(node)?;
-        let kept = &mut self.kept;
-        let number = kept.nodes.len() as u32;
-        kept.nodes.push(node);
-        kept.rows.extend(row);
-        kept.next.resize(kept.rows.len(), NONE);
-        kept.numbers.insert(node, number);
-        Ok(number)
-    }
-
-    fn distribution(&self, node: Node) -> Result<Vec<f32>> {
-        let mut row = vec![0.0; self.v];
-        self.view.fill(node, &mut row);
-        if !self.shaping.is_none() {
-            let p = Tensor::f_from_slice(&row)?.f_view([1, -1])?;
-            row = Vec::try_from(self.shaping.shape(&p)?.f_view([-1])?)?;
-        }
-        Ok(match self.method {
-            _ if !row.iter().any(|&p| p > 0.0) => vec![f32::NAN; self.v],
-            Method::Multinomial => row,
-            Method::Cumulative => cumulative_sums(&row).collect(),
-        })
-    }
+    Ok(match method {
+        _ if !row.iter().any(|&p| p > 0.0) => vec![f32::NAN; v].into(),
+        Method::Multinomial => row.into(),
+        Method::Cumulative => cumulative_sums(&row).collect(),
+    })
 }
 
 impl Drawer for NgramDrawer<'_> {
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
-        let at = self.after(word)?;
-        let row = &self.kept.rows[at * self.v..][..self.v];
+        let context = self.after(word);
+        if self.rows.len() * self.v > MOST {
+            self.rows.clear();
+        }
+        let row = match self.rows.entry(context) {
+            Entry::Occupied(row) => row.into_mut(),
+            Entry::Vacant(place) => {
+                let row = row_of(self.view, self.v, self.method, self.shaping, context)?;
+                place.insert(row)
+            }
+        };
         match self.method {
             _ if row[0].is_nan() => Ok(None),
             Method::Multinomial => generator.multinomial(&Tensor::f_from_slice(row)?).map(Some),
@@ -169,7 +122,7 @@ mod tests {
     use crate::models::LanguageModel;
     use crate::models::ngram::{Ngram, Smoothing};
 
-    /// Draws as every model does that has no drawer of its own.
+    /// The same model with the drawer of every model that has none of its own.
     #[derive(Debug)]
     struct Plain(Ngram);
 

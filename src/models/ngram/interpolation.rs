@@ -7,7 +7,7 @@ use super::view::Probabilities;
 
 /// The weights of the n-grams after a context.
 pub(super) trait ContextWeights {
-    /// The probability of an n-gram by its count and the probability of its suffix.
+    /// The probability of an n-gram, from its count and the probability of its suffix.
     fn p(&self, count: u64, lower: f64) -> f32;
 
     /// Backoff weight for characters that never followed.
@@ -15,8 +15,8 @@ pub(super) trait ContextWeights {
 }
 
 /// Adds a level of n-grams with these counts, and their contexts' backoffs to the level below.
-/// `weights` makes its weights of the counts after a context; below single characters all have the
-/// probability `uniform`.
+/// `weights` computes the weights from the counts after a context; `uniform` is the probability below
+/// single characters.
 pub(super) fn interpolate<W: ContextWeights>(
     trie: &Trie,
     levels: &mut Vec<Arc<Probabilities>>,

@@ -1,9 +1,9 @@
 //! Interpolated modified Kneser–Ney smoothing, as KenLM's `lmplz --discount_fallback` does it.
 //!
-//! A discount is taken from every count, and the discounts are given to all characters, in
-//! proportion to the probabilities of the order below. There, a character counts by how many
-//! different characters it occurs after, not by how often: it is looked for there only where it
-//! never followed the longer context.
+//! A discount is subtracted from every count, and the discounts are shared out among all characters,
+//! in proportion to their probabilities of the order below. In lower orders the count of an n-gram is
+//! the number of different characters before it, and not of its occurrences: a lower order matters
+//! where the longer context never had the character.
 //!
 //! With `a` the count of an n-gram (see `Occurrences::adjusted`), `s` the sum of those with the
 //! same context, and `D` the discounts of its order, of counts of 1, 2, and 3 or more:
@@ -13,15 +13,15 @@
 //! b(context)        = (D[1] n1 + D[2] n2 + D[3] n3) / s
 //! ```
 //!
-//! where `n1`, `n2`, `n3` are how many different characters follow the context once, twice, more
-//! often. Below the first order all characters are equally probable, an unknown one (`<unk>`) among
-//! them. All in f32, as KenLM computes it.
+//! where `n1`, `n2`, `n3` are the numbers of different characters with a count of 1, 2, and 3 or more
+//! after the context. Below the first order all characters are equally probable, `<unk>` among them.
+//! Everything is computed in f32, as in KenLM.
 //!
-//! In one thing we do not follow KenLM: of each order it counts one n-gram, the last one in its own
-//! order, with how often it occurs instead of with `a` when it finds the discounts (the end of
-//! `AdjustCounts::Run` in `lm/builder/adjust_counts.cc`). Which one that is depends on the order of
-//! the words, so that its model of a list of few words changes when they are shuffled. In others,
-//! one among thousands does not show.
+//! One departure from KenLM: to compute the discounts of an order, KenLM takes for the n-gram that it
+//! sorts last its number of occurrences instead of `a` (the end of `AdjustCounts::Run` in
+//! `lm/builder/adjust_counts.cc`). Which n-gram that is depends on the order of the words, so KenLM's
+//! model of a short list changes when the list is shuffled. In a long list, one n-gram among
+//! thousands makes no visible difference.
 //!
 //! Sources: Chen and Goodman, *An empirical study of smoothing techniques for language modeling*,
 //! 1998, section 3 and equation (26); Heafield, Pouzyrevsky, Clark and Koehn, *Scalable modified
@@ -43,8 +43,8 @@ impl Discounts {
     /// KenLM's `--discount_fallback`, for counts that give none.
     pub const FALLBACK: Self = Self([0.5, 1.0, 1.5]);
 
-    /// Discounts from how many n-grams of an order have a count of 1, 2, 3 and 4. The fallback if
-    /// one of the first three is 0 or a discount would be negative or more than its count.
+    /// Discounts of an order, from its numbers of n-grams with a count of 1, 2, 3 and 4. The fallback
+    /// if one of the first three is 0 or a discount would be negative or more than its count.
     ///
     /// Source: Chen and Goodman, equation (26).
     pub fn of(n: [u64; 4]) -> Self {
@@ -97,12 +97,12 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences]) -> Estimate
     lower.with_top()
 }
 
-/// The levels below the highest one of a model, as many as were added.
+/// The lower levels of a model, as many as were added.
 #[derive(Debug)]
 pub(crate) struct Lower<'a> {
     trie: Arc<Trie>,
     occurrences: &'a [Occurrences],
-    /// The last one without backoffs: these follow from the counts of the level above.
+    /// The last one has no backoffs yet: these follow from the counts of the level above.
     levels: Vec<Arc<Probabilities>>,
     discounts: Vec<Discounts>,
 }
@@ -125,7 +125,7 @@ impl<'a> Lower<'a> {
         discounts
     }
 
-    /// The model whose highest level is the next one.
+    /// The model whose highest level is the one above these.
     pub fn with_top(&self) -> Estimate {
         let (levels, discounts) = self.with(&self.occurrences[self.levels.len()].raw);
         let trie = Arc::clone(&self.trie);
@@ -139,7 +139,7 @@ impl<'a> Lower<'a> {
         }
     }
 
-    /// The levels with one more, of n-grams with these counts, and its discounts.
+    /// The levels and one more, of n-grams with these counts; and the discounts of that one.
     fn with(&self, counts: &[u64]) -> (Vec<Arc<Probabilities>>, Discounts) {
         let discounts = Discounts::of_counts(counts);
         let weights = |counts: &[u64]| Discounted::of(counts, discounts);
@@ -154,7 +154,7 @@ impl<'a> Lower<'a> {
 /// The counts after a context.
 struct Discounted {
     sum: f32,
-    /// The share of the sum that the discounts take.
+    /// The sum of the discounts, divided by the sum of the counts.
     backoff: f32,
     discounts: Discounts,
 }

@@ -1,10 +1,11 @@
-//! The distribution of pairs of characters in the words that a model of longer n-grams makes.
+//! The distribution of pairs of characters in words drawn from a model of longer n-grams.
 //!
-//! All words set out from the start token, and at each character their share flows on: from an
-//! n-gram to its children, and what is left for other characters to its suffix, which passes it on
-//! to its own children. Some of those are for characters that the n-gram has children for itself,
-//! so as much is taken back there; that is possible because the suffix of a child is a child of the
-//! suffix. So a step costs as much as the model has n-grams, however many characters there are.
+//! The algorithm follows the probability mass of all words from the start token on, a character at a
+//! step. The mass at a context goes to its children, and the part for characters that never followed
+//! it goes to its suffix, which passes it on to its own children. The suffix also has children for
+//! characters that did follow the context; their part is subtracted again, at the suffixes of the
+//! context's children. So the cost of a step grows with the number of n-grams, and not with `V` for
+//! each context.
 
 use tch::Tensor;
 
@@ -14,20 +15,20 @@ use crate::data::Vocabulary;
 use crate::error::Result;
 use crate::models::table::Table;
 
-/// The share of all words that is followed no further: less than a table shows.
+/// The mass of words that is followed no further: less than a table shows.
 const NEGLIGIBLE: f64 = 1e-9;
 
-/// The difference between the shares of two characters that is none.
+/// The part of the mass that may still move when the masses of two steps count as proportional.
 const STILL: f64 = 1e-9;
 
-/// The most characters of a word that are followed.
+/// The most steps.
 const LONGEST: usize = 1000;
 
-/// A number for each context, by its length and its index.
+/// A number for each context, by its length and index.
 type Places = Vec<Vec<f64>>;
 
-/// `[V, V]`: the expected number of times that a character follows another, by the expected number
-/// of times that anything does. `on_step` is told the share of the work that is done.
+/// The distribution of pairs, `[V, V]`: the expected number of times that a character (column) follows
+/// another (row) in a word, each row normalised. `on_step` is told the share of the work that is done.
 pub(super) fn of(
     view: &View,
     vocabulary: &Vocabulary,
@@ -45,7 +46,7 @@ pub(super) fn of(
         if sum > 0.0 {
             row.iter_mut().for_each(|p| *p /= sum);
         } else {
-            // No word has this character: its distribution at the beginning of a word.
+            // No word has this character: the row is the distribution after it as a first character.
             view.fill(view.step(view.start(), before).1, &mut p);
             let sum: f64 = p.iter().map(|&p| f64::from(p)).sum();
             let share = |p: f32| f64::from(p) / if sum > 0.0 { sum } else { 1.0 };
@@ -63,11 +64,11 @@ struct Flow<'m> {
 }
 
 impl Flow<'_> {
-    /// The expected number of characters of a word that follow each context, divided by the sum of
-    /// its probabilities.
+    /// The expected number of times that a word comes to each context, divided by the sum of its
+    /// probabilities.
     ///
-    /// After some characters each next one finds the words spread over the contexts as the one
-    /// before, only fewer: what is left is a geometric series.
+    /// After some steps the mass is spread over the contexts as in the step before, and only its sum
+    /// shrinks: the rest is a geometric series.
     fn visits(&self, on_step: &mut dyn FnMut(f64)) -> Places {
         let sums = self.sums();
         let (mut visits, mut last) = (self.none(), self.none());
@@ -77,7 +78,6 @@ impl Flow<'_> {
         for left in (0..LONGEST).rev() {
             let pairs = here.iter_mut().flatten().zip(sums.iter().flatten());
             for (here, &sum) in pairs {
-                // Divides by the sum of the probabilities, where words can go on.
                 *here = if sum > 0.0 { here.max(0.0) / sum } else { 0.0 };
             }
             let words: f64 = here.iter().flatten().sum();
@@ -111,7 +111,7 @@ impl Flow<'_> {
         visits
     }
 
-    /// Adds up the expected number of times of each pair.
+    /// Adds up the expected number of occurrences of each pair.
     fn pairs(&self, visits: &Places, expected: &mut [f64]) {
         self.pass_on(visits, |before, index, _, share| {
             expected[before * self.v + index] += share;
@@ -119,14 +119,14 @@ impl Flow<'_> {
         expected.iter_mut().for_each(|pair| *pair = pair.max(0.0));
     }
 
-    /// Passes the share at each context on to its children. `to` is told the character before, the
-    /// next one, the child, and its share, which is below 0 where a longer n-gram takes something
-    /// back.
+    /// Passes the mass at each context on to its children. `to` is given the character before, the
+    /// next one, the child, and its mass, which is below 0 where the part of a longer context is
+    /// subtracted.
     fn pass_on(&self, here: &Places, mut to: impl FnMut(usize, usize, Node, f64)) {
         let view = self.view;
-        // Shares that longer contexts leave to these.
+        // The mass that longer contexts pass to their suffixes.
         let mut left = self.none();
-        // The share left for all characters after each single one.
+        // The mass that single characters pass to the root, by the character.
         let mut at_root = vec![0.0; self.v];
         for length in (1..view.order()).rev() {
             for (index, &here) in here[length].iter().enumerate() {
@@ -213,7 +213,7 @@ mod tests {
         assert!(difference.double_value(&[]) < 1e-6);
     }
 
-    /// The same by asking for the whole distribution at each place.
+    /// The marginal from the whole distribution after each context.
     fn plainly(model: &Ngram) -> Vec<f64> {
         let (view, v) = (model.view(), model.vocabulary().len());
         let mut expected = vec![0.0; v * v];

@@ -1,10 +1,10 @@
-//! N-gram models of any order: how probable each character is after up to `N - 1` others.
+//! N-gram models of any order `N`: the probability of a character after up to `N - 1` others.
 //!
-//! Reading order: `trie` has all n-grams of up to `N` characters, `view` their
-//! probabilities. [`kneser_ney`] (as KenLM does it) and [`witten_bell`], by `interpolation`, and
-//! [`additive`] (as the lecture does it) make these of counts. `model` is the language model: `walk` gives it the probabilities of
-//! words, `drawer` draws words, `marginal` gives its distribution of pairs. [`orders`] compares models
-//! of every order.
+//! Reading order: `trie` holds all n-grams of up to `N` characters, `view` their probabilities.
+//! [`kneser_ney`] (as in KenLM) and [`witten_bell`], both by `interpolation`, and [`additive`] (as in
+//! the lecture) estimate these from counts. `model` is the language model: `walk` computes the
+//! probabilities of words, `drawer` draws words, `marginal` computes the distribution of pairs.
+//! [`orders`] compares models of every order.
 //!
 //! ```
 //! use makemore_tch::counting::count_parts;

@@ -25,11 +25,11 @@ pub struct Ngram {
 }
 
 impl Ngram {
-    /// The model of counts.
+    /// Estimates a model from counts.
     ///
     /// # Errors
     ///
-    /// [`Error::Memory`](crate::error::Error::Memory) before more memory is used than there is.
+    /// [`Error::Memory`](crate::error::Error::Memory) if the n-grams take more memory than there is.
     pub fn of(counts: &NgramCounts, smoothing: Smoothing, memory: &Memory) -> Result<Self> {
         let (trie, occurrences) = Trie::of(counts, memory)?;
         let vocabulary = counts.vocabulary().clone();
@@ -55,7 +55,7 @@ impl Ngram {
         Self::with(vocabulary, Some(smoothing), view)
     }
 
-    /// A model from a file.
+    /// A model of known probabilities.
     pub(crate) fn with(vocabulary: Vocabulary, smoothing: Option<Smoothing>, view: View) -> Self {
         Self {
             vocabulary,
@@ -68,24 +68,24 @@ impl Ngram {
         &self.view
     }
 
-    /// The length of its longest n-grams.
+    /// The length of the longest n-grams.
     pub fn order(&self) -> usize {
         self.view.order()
     }
 
-    /// The way its probabilities were made of counts; none if another program made them.
+    /// The smoothing that the model was estimated with; none if it is from an ARPA file.
     pub fn smoothing(&self) -> Option<Smoothing> {
         self.smoothing
     }
 
-    /// How many n-grams there are of each length, from 1 on. As in an ARPA file, the start and the
-    /// end token are two, and an unknown character is one.
+    /// The number of n-grams of each length, from 1 on. As in an ARPA file, the start and the end
+    /// token are two, and an unknown character is one.
     pub fn ngrams(&self) -> Vec<u64> {
         let lengths = 1..=self.order();
         lengths.map(|length| self.view.ngrams(length)).collect()
     }
 
-    /// How many numbers it has: a probability for each n-gram but the start token, a backoff for
+    /// The number of parameters: a probability for each n-gram but the start token, a backoff for
     /// each but the longest.
     pub fn parameters(&self) -> u64 {
         let levels = self.view.levels.iter();
@@ -94,13 +94,9 @@ impl Ngram {
             .sum()
     }
 
-    /// Its marginal for pairs: the probability of every character (column) after every one (row) in
-    /// the words that it makes, whatever comes before, `[V, V]`. `on_step` is told the share of the
-    /// work that is done.
-    ///
-    /// # Errors
-    ///
-    /// Only if libtorch fails.
+    /// The marginal distribution of pairs, `[V, V]`: the probability of every character (column)
+    /// after every one (row) in words drawn from the model, whatever comes before. `on_step` is told
+    /// the share of the work that is done.
     pub fn marginal(&self, on_step: &mut dyn FnMut(f64)) -> Result<Table> {
         marginal::of(&self.view, &self.vocabulary, on_step)
     }

@@ -1,4 +1,5 @@
-//! Models of every order from 1 on, beside each other, and the choice of an order by dev data.
+//! The losses of n-gram models of every order from 1 on, and the choice of an order and of the number
+//! to add by dev data.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::sum::Sum;
 
-/// The counts of training and dev data, from which models of all orders follow.
+/// The counts of train and dev data, from which models of all orders are estimated.
 #[derive(Debug)]
 pub struct Orders {
     vocabulary: Vocabulary,
@@ -30,41 +31,41 @@ pub struct Orders {
     dev: Option<NgramCounts>,
 }
 
-/// A model of one order.
+/// The losses of a model of one order: a row of the table of orders.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Order {
-    /// The length of its longest n-grams.
+    /// The order: the length of the longest n-grams.
     pub order: usize,
-    /// The number of these.
+    /// The number of n-grams of that length.
     pub ngrams: u64,
     /// The discounts of n-grams of this length in the model of the highest order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discounts: Option<Discounts>,
-    /// The number that is added to every count.
+    /// The number added to every count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub added: Option<f64>,
-    /// The average NLL of the training data, in nats.
+    /// The train NLL per character, in nats.
     pub train: f64,
-    /// The average NLL of the dev data, in nats.
+    /// The dev NLL per character, in nats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev: Option<f64>,
 }
 
-/// The dev NLLs of one way of smoothing, for every order from 1 on.
+/// The dev NLLs of one kind of smoothing, for every order from 1 on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// The way of smoothing, in words.
+    /// The name of the smoothing, for a legend.
     pub name: String,
-    /// Dev NLL in nats.
+    /// Dev NLLs per character, in nats.
     pub dev: Vec<f64>,
 }
 
-/// A number that was added to every count, and the dev NLL that it led to, in nats.
+/// A number that was tried in additive smoothing, and its dev NLL.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Tried {
-    /// The number.
+    /// The number added to every count.
     pub added: f64,
-    /// The average NLL.
+    /// The dev NLL per character, in nats.
     pub dev: f64,
 }
 
@@ -82,7 +83,7 @@ impl Order {
 }
 
 impl fmt::Display for Order {
-    /// A row of such a table.
+    /// A row under [`heading`](Order::heading).
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{:>5}{:>12}", self.order, self.ngrams)?;
         for discount in self.discounts.iter().flat_map(|discounts| discounts.0) {
@@ -104,9 +105,9 @@ impl Orders {
     ///
     /// # Errors
     ///
-    /// [`Error::Memory`] before more memory is used than there is.
+    /// [`Error::Memory`] if they take more memory than there is.
     pub fn of(train: NgramCounts, dev: Option<NgramCounts>, memory: &Memory) -> Result<Self> {
-        // The counts of one order at a time follow from them, and `DevCounts` from these.
+        // Room for the dev counts of one order at a time, and for its `DevCounts`.
         if let Some(dev) = &dev
             && !memory.reserve(dev.bytes() + dev.len() as u64 * BYTES_IN_DEV)
         {
@@ -121,8 +122,8 @@ impl Orders {
         })
     }
 
-    /// Counts the n-grams of the train part and, if it has words, the dev part. `bigrams` are those of
-    /// the whole list; `on_words` is told of words that were counted, by several threads.
+    /// Counts the n-grams of the train part and, if it has words, of the dev part. `bigrams` are those
+    /// of the whole list; `on_words` is told the number of words counted, from several threads.
     ///
     /// # Errors
     ///
@@ -159,7 +160,7 @@ impl Orders {
         )
     }
 
-    /// Models of all orders with a smoothing; `each` is told of each as it is made.
+    /// The losses of all orders with a smoothing; `each` is given each as it is computed.
     pub fn with(&self, smoothing: Smoothing, mut each: impl FnMut(&Order)) -> Vec<Order> {
         let orders = 1..=self.occurrences.len();
         let mut told = |order: Order| {
@@ -184,8 +185,8 @@ impl Orders {
         }
     }
 
-    /// Additive models of all orders, each with the number that is best on dev; `each` is told of each
-    /// as it is made.
+    /// The losses of additive models of all orders, each with the number that is best on dev; `each` is
+    /// given each as it is computed.
     ///
     /// # Errors
     ///
@@ -200,8 +201,8 @@ impl Orders {
         (1..=self.occurrences.len()).map(best).collect()
     }
 
-    /// Curves to compare some rows with: the best additive models' if wanted, the rows' own, and
-    /// last modified Kneser–Ney's.
+    /// Curves that compare rows with other smoothings: the best additive one if wanted, the rows' own,
+    /// and modified Kneser–Ney.
     ///
     /// # Errors
     ///
@@ -236,7 +237,7 @@ impl Orders {
         Ok(curves)
     }
 
-    /// The model of an order with a number added to every count.
+    /// The losses of an additive model of an order.
     pub fn additive(&self, order: usize, added: f64) -> Order {
         let occurrences = &self.occurrences[..order];
         let view = additive::estimate(Arc::clone(&self.trie), occurrences, added);
@@ -246,7 +247,7 @@ impl Orders {
         }
     }
 
-    /// The model one order above the levels that there are, which then has its level among them.
+    /// The losses of the model one order above the lower levels; its own level is then added to them.
     fn next_of_kneser_ney(&self, lower: &mut Lower) -> Order {
         let estimate = lower.with_top();
         let order = self.order(&estimate.view);
@@ -273,8 +274,8 @@ impl Orders {
         self.dev.as_ref().map(|dev| dev.of_order(order))
     }
 
-    /// The NLL of a model on its training data: the longest n-grams, and the shorter ones that
-    /// begin with the start token.
+    /// The NLL per character of a model on its train data, from the counts of the longest n-grams and
+    /// of shorter ones that begin with the start token.
     fn train_nll(&self, view: &View) -> f64 {
         let (mut sum, mut total) = (Sum::default(), 0);
         for length in 1..=view.order() {
@@ -292,8 +293,8 @@ impl Orders {
         sum.nats() / total as f64
     }
 
-    /// The number that leads to the lowest dev NLL of an order when it is added to every count, with
-    /// all that were tried on the way; none without dev data.
+    /// Searches the number that gives the lowest dev NLL in additive smoothing of an order; returns it
+    /// with all numbers that were tried.
     ///
     /// # Errors
     ///
@@ -309,7 +310,7 @@ impl Orders {
         let counts = DevCounts::of(&self.trie, &self.occurrences[..order], &dev);
         let mut tried: Vec<Tried> = Vec::new();
         let mut attempt = |added: f64| {
-            // Rounds to as few digits as one would type.
+            // Three digits, as a user would type it.
             let added: f64 = format!("{added:.2e}").parse().unwrap_or(added);
             let dev = match tried.iter().find(|tried| tried.added == added) {
                 Some(tried) => tried.dev,
@@ -321,7 +322,7 @@ impl Orders {
             };
             (added, dev)
         };
-        // Tries powers of ten, then golden sections of the logarithm around the best of them.
+        // Powers of ten, then a golden-section search of the logarithm around the best of them.
         let powers = (-6..=4).map(|power| 10.0_f64.powi(power));
         let best = powers
             .map(&mut attempt)
@@ -360,19 +361,20 @@ pub fn better_order(rows: &[Order]) -> Option<usize> {
     (lowest < last - CLEARLY).then_some(order)
 }
 
-/// A difference of dev NLLs that is clear, in nats.
+/// The smallest difference of dev NLLs, in nats, for which another order is advised.
 const CLEARLY: f64 = 0.005;
 
-/// The precision of the search, as a share of the number.
+/// The relative precision of the search.
 const PRECISION: f64 = 0.01;
 
-/// The golden ratio less 1: the same points serve two steps of a search.
+/// The golden ratio less 1: each step of the search uses a point of the step before again.
 const GOLDEN: f64 = 0.618_033_988_749_895;
 
-/// The dev data as additive smoothing needs them.
+/// The counts that the dev NLL of additive smoothing is computed from.
 struct DevCounts {
     v: f64,
-    /// Counts of an n-gram and of its context in the training data, and of the n-gram in the dev data.
+    /// For each n-gram of the dev data: its count and that of its context in the train data, and its
+    /// count in the dev data.
     ngrams: Vec<(f64, f64, f64)>,
     total: f64,
 }
@@ -406,7 +408,7 @@ impl DevCounts {
         }
     }
 
-    /// The average NLL with a number added to every count.
+    /// The dev NLL per character with a number added to every count.
     fn nll(&self, added: f64) -> f64 {
         let nats = |&(count, sum, times): &(f64, f64, f64)| {
             times * ((sum + added * self.v) / (count + added)).ln()
@@ -415,7 +417,7 @@ impl DevCounts {
     }
 }
 
-/// A context that is an n-gram; start tokens that fill it up are left out.
+/// The n-gram that a context is, if the trie has it; padding is left out.
 fn find(trie: &Trie, context: &[usize]) -> Option<Node> {
     let starts = context.iter().take_while(|&&index| index == 0).count();
     let begin = match starts {
@@ -426,7 +428,7 @@ fn find(trie: &Trie, context: &[usize]) -> Option<Node> {
     context[starts..].iter().try_fold(begin, child)
 }
 
-/// The average NLL of counted n-grams under a model of their order.
+/// The NLL per character of counted n-grams under a model of their order.
 fn nll(view: &View, counts: &NgramCounts) -> f64 {
     let (mut sum, mut total) = (Sum::default(), 0);
     for Row { context, next } in counts.contexts() {
@@ -463,7 +465,7 @@ mod tests {
         (parts, orders)
     }
 
-    /// The figures by counts are those of the words, one after the other.
+    /// The NLLs from counts are those of the words, evaluated one by one.
     #[test]
     fn the_highest_order_is_the_model() {
         let (parts, orders) = names(4);
@@ -481,7 +483,7 @@ mod tests {
         }
     }
 
-    /// The error once named no order where the dev part was what memory had no room for.
+    /// The error once named no order where memory was too small for the dev counts.
     #[test]
     fn a_dev_part_that_does_not_fit_is_an_error_with_the_order_that_fits() {
         let all = Words::lecture('.').unwrap();

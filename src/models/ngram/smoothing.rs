@@ -1,4 +1,4 @@
-//! The ways to make probabilities of counts, by name.
+//! The kinds of smoothing, by name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,9 +20,9 @@ pub enum Smoothing {
 }
 
 impl Smoothing {
-    /// The unit of a model's backoffs, for a vocabulary of `v`. Additive models keep the probability
-    /// of a character that never followed a context: its backoff times `1 / V`, the probability of
-    /// every character after a shorter context.
+    /// The unit of a model's stored backoffs, for a vocabulary of `v`. Additive models store the
+    /// probability of a character that never followed a context, which is the backoff times `1 / V`,
+    /// the probability of every character after a shorter context.
     pub(crate) fn backoff_unit(self, v: usize) -> f64 {
         match self {
             Self::Additive(added) if added > 0.0 => f64::from((1.0 / v as f64) as f32),

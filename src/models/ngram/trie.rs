@@ -1,13 +1,13 @@
 //! All n-grams of up to `N` characters as a trie, from the first character to the last.
 //!
-//! Level `k` has the n-grams of `k` characters, sorted; its first one has index 0. What follows an
-//! n-gram are its children, side by side on the next level. Every n-gram knows its suffix: the same
-//! without its first character, one level below, where it always is. So a model goes from character
-//! to character, to a child where there is one and to a suffix where there is none, and never back
-//! to the root.
+//! Level `k` has the n-grams of `k` characters, sorted, with indices from 0. The children of an
+//! n-gram are the n-grams that continue it by a character, side by side on the next level. The
+//! suffix of an n-gram is the same without its first character, one level below; the trie has the
+//! suffix of every n-gram. So a model reads a word character by character without going back to the
+//! root: to a child where there is one, else to the suffix.
 //!
-//! The token at index 0 is at once the start token, which begins n-grams and is never predicted,
-//! and the end token, which ends them and has no children.
+//! Index 0 is the start token, which begins n-grams and is never predicted, and also the end token,
+//! which ends them and has no children.
 
 use std::ops::Range;
 
@@ -21,16 +21,17 @@ use crate::memory::Memory;
 /// The n-grams of one length.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Level {
-    /// The last character of each.
+    /// The last character of each n-gram.
     pub last: Vec<u16>,
-    /// The place of its first child on the next level, and behind the last n-gram their number; empty
-    /// on the last level.
+    /// The index of each n-gram's first child on the next level, and at the end the number of all
+    /// children; empty on the last level.
     pub children: Vec<u32>,
-    /// Its suffix one level below; empty on the first level, where that is the root.
+    /// The index of each n-gram's suffix one level below; empty on the first level, where the suffix
+    /// is the root.
     pub suffix: Vec<u32>,
 }
 
-/// All levels; the first has every character at its index, and `<unk>` behind them.
+/// All levels. The first has every character at its index, then `<unk>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trie {
     pub levels: Vec<Level>,
@@ -41,14 +42,14 @@ pub(crate) struct Trie {
 pub(crate) struct Occurrences {
     /// The number of occurrences of each.
     pub raw: Vec<u64>,
-    /// The number of different characters to the left of each. Of the longest, and of those that begin
-    /// with the start token, which has nothing to its left, the number of occurrences.
+    /// The number of different characters before each n-gram. For the longest, and for those that
+    /// begin with the start token, which has nothing before it, the number of occurrences.
     ///
     /// Source: Chen and Goodman, 1998, section 3; Heafield et al., 2013, "adjusted counts".
     pub adjusted: Vec<u64>,
 }
 
-/// A place in the trie: how many characters, and the index on that level; none is the root.
+/// An n-gram in the trie: its length and its index on that level; the root has length 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Node {
     pub length: usize,
@@ -56,7 +57,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// No characters at all.
+    /// The empty n-gram.
     pub const ROOT: Self = Self {
         length: 0,
         index: 0,
@@ -70,23 +71,22 @@ impl Node {
 }
 
 impl Trie {
-    /// The n-grams that were counted, of the order of the counts and all shorter ones, with how
-    /// often they occur.
+    /// The trie of the n-grams that were counted and all shorter ones, and their counts.
     ///
     /// # Errors
     ///
-    /// [`Error::Memory`] before more memory is used than there is.
+    /// [`Error::Memory`] if the n-grams take more memory than there is.
     pub fn of(counts: &NgramCounts, memory: &Memory) -> Result<(Self, Vec<Occurrences>)> {
         let (packing, v) = (counts.packing(), counts.vocabulary().len());
         for_any_width!(counts.ngrams(), ngrams => of_ngrams(ngrams, packing, v, memory))
     }
 
-    /// The n-grams of a length.
+    /// The level of n-grams of a length.
     pub fn level(&self, length: usize) -> &Level {
         &self.levels[length - 1]
     }
 
-    /// The places of a node's children on the next level.
+    /// The indices of a node's children on the next level.
     pub fn children(&self, node: Node) -> Range<usize> {
         if node.length == 0 {
             return 0..self.levels[0].last.len();
@@ -95,7 +95,7 @@ impl Trie {
         children[node.index] as usize..children[node.index + 1] as usize
     }
 
-    /// The children of a node whose last characters have indices below `v`, with these.
+    /// The children of a node by their last characters, those with an index below `v`.
     pub fn children_by_character(
         &self,
         node: Node,
@@ -109,7 +109,7 @@ impl Trie {
         children.filter(move |&(last, _)| last < v)
     }
 
-    /// The child of a node by its character.
+    /// The child of a node with a last character, if there is one.
     #[inline]
     pub fn child(&self, node: Node, index: usize) -> Option<Node> {
         let range = self.children(node);
@@ -123,7 +123,7 @@ impl Trie {
         Some(Node { length, index })
     }
 
-    /// The same without its first character.
+    /// The n-gram without its first character.
     pub fn suffix(&self, node: Node) -> Node {
         match node.length {
             0 | 1 => Node::ROOT,
@@ -134,8 +134,8 @@ impl Trie {
         }
     }
 
-    /// A trie of levels without suffixes, of a vocabulary of `v`; none if they are not the n-grams of
-    /// words: not sorted, of other characters, or with an n-gram whose suffix is missing.
+    /// Adds the suffixes to levels that lack them, for a vocabulary of `v`. None if the levels are not
+    /// sorted, have other characters, or lack the suffix of an n-gram.
     pub fn with_suffixes(mut levels: Vec<Level>, v: usize) -> Option<Self> {
         for length in 1..levels.len() {
             let (lower, upper) = levels.split_at_mut(length);
@@ -146,7 +146,7 @@ impl Trie {
 }
 
 impl Level {
-    /// Fills in the children, from the places at this level of the longer n-grams' contexts.
+    /// Sets the children, from the indices of the contexts of the n-grams on the next level.
     pub fn set_children(&mut self, contexts: impl Iterator<Item = usize>) {
         self.children = Vec::with_capacity(self.last.len() + 1);
         let mut end = 0;
@@ -160,8 +160,7 @@ impl Level {
     }
 }
 
-/// The suffixes of n-grams with these last characters, whose contexts and suffixes are on the last of
-/// the lower levels.
+/// The suffixes of the n-grams of a level with these last characters; `lower` are the levels below.
 fn suffixes(lower: &[Level], last: &[u16], v: usize) -> Option<Vec<u32>> {
     let (level, below) = lower.split_last()?;
     if *level.children.last()? as usize != last.len() {
@@ -178,7 +177,7 @@ fn suffixes(lower: &[Level], last: &[u16], v: usize) -> Option<Vec<u32>> {
             suffixes.extend(children.iter().map(|&last| u32::from(last)));
             continue;
         };
-        // The context's suffix has these children too, and others between them.
+        // The children of the context's suffix are these and others.
         let suffix = level.suffix[index] as usize;
         let mut place = below.children[suffix] as usize;
         let end = below.children[suffix + 1] as usize;
@@ -195,7 +194,7 @@ fn suffixes(lower: &[Level], last: &[u16], v: usize) -> Option<Vec<u32>> {
     Some(suffixes)
 }
 
-/// A level as it is made of counts: its n-grams, and how often they occur.
+/// A level that is made of counts.
 struct Made<K> {
     ngrams: Vec<K>,
     counts: Occurrences,
@@ -208,15 +207,14 @@ fn of_ngrams<K: Packed>(
     memory: &Memory,
 ) -> Result<(Trie, Vec<Occurrences>)> {
     let order = packing.order();
-    // Memory reserved for other counts than these, such as those of dev.
+    // Memory reserved for other counts, such as those of dev.
     let others = memory.limit() - memory.free();
     let others = others.saturating_sub(size_of_val(counted) as u64);
     let mut levels: Vec<Level> = Vec::new();
     let mut occurrences: Vec<Occurrences> = Vec::new();
     let mut above: Vec<K> = Vec::new();
     for length in (1..=order).rev() {
-        // N-grams that reach back before a word begin with one start token here; those that were
-        // counted have as many as fill them up.
+        // Counted n-grams at the beginning of a word are padded with start tokens; here one is left.
         let begun = with_starts(counted, packing, order - length);
         if !reserve::<K>(begun.len() + above.len(), memory)? {
             let sample = SampledNgrams::all(Part::Train, counted);
@@ -248,7 +246,7 @@ fn of_ngrams<K: Packed>(
     Ok((Trie { levels }, occurrences))
 }
 
-/// Reserves the memory of at most so many n-grams of one length; whether there is so much.
+/// Reserves memory for at most so many n-grams of one length; false if there is too little.
 fn reserve<K: Packed>(ngrams: usize, memory: &Memory) -> Result<bool> {
     if ngrams > u32::MAX as usize {
         return Err(Error::Value {
@@ -260,7 +258,7 @@ fn reserve<K: Packed>(ngrams: usize, memory: &Memory) -> Result<bool> {
     Ok(memory.reserve(ngrams as u64 * (BYTES_IN_A_MODEL + size_of::<K>() as u64)))
 }
 
-/// The places of the contexts of n-grams among those one character shorter.
+/// The indices of the contexts of sorted n-grams among the n-grams one character shorter.
 pub(crate) fn contexts<K: Packed>(
     ngrams: impl Iterator<Item = K>,
     packing: Packing,
@@ -286,7 +284,7 @@ impl<K: Packed> Made<K> {
         }
     }
 
-    /// Every character of the vocabulary, whether it occurs or not, and `<unk>`.
+    /// The first level: every character of the vocabulary, whether it occurs or not, and `<unk>`.
     fn characters(counted: &[(K, u64)], packing: Packing, v: usize) -> Self {
         let mut all: Vec<(K, u64)> = (0..=v as u16).map(|index| (index.into(), 0)).collect();
         for &(ngram, count) in counted {
@@ -295,15 +293,15 @@ impl<K: Packed> Made<K> {
         Self::of(&all)
     }
 
-    /// Adds the suffixes of the n-grams above, none of which is there yet but single characters, and
-    /// returns the place of each. They are sorted behind those that begin with the start token.
+    /// Adds the suffixes of the n-grams above and returns the index of each. Single characters are
+    /// there already; longer suffixes come, sorted, behind the n-grams that begin with the start token.
     fn add_suffixes(&mut self, above: &[K], counts: &Occurrences, packing: Packing) -> Vec<u32> {
         let mask = packing.mask();
         let mut suffixes: Vec<(K, u32)> = (0..)
             .zip(above)
             .map(|(place, &ngram)| (ngram & mask, place))
             .collect();
-        // Not the unstable way: it finds the sorted runs, one for each first character.
+        // A stable sort is faster here: it makes use of the sorted run of each first character.
         suffixes.sort_by_key(|&(suffix, _)| suffix);
         let Occurrences { raw, adjusted } = &mut self.counts;
         let mut places = vec![0; above.len()];
@@ -328,11 +326,11 @@ impl<K: Packed> Made<K> {
     }
 }
 
-/// The n-grams that are filled up with `filling` start tokens before the one that begins them; of
-/// those that are not filled up, also all that begin with another character.
+/// The n-grams that are padded with `filling` start tokens before their own; with a padding of 0 also
+/// those that begin with another character.
 fn with_starts<K: Packed>(ngrams: &[(K, u64)], packing: Packing, filling: usize) -> &[(K, u64)] {
     let starts = |ngram| packing.starts(ngram);
-    // The more start tokens, the earlier.
+    // N-grams with more start tokens are sorted before others.
     let begin = ngrams.partition_point(|&(ngram, _)| starts(ngram) > filling + 1);
     let end = match filling {
         0 => ngrams.len(),

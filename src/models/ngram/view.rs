@@ -1,8 +1,7 @@
-//! Reading the probabilities of a trie.
+//! The probabilities of the n-grams of a trie, and backing off.
 //!
-//! A character that never followed a context is looked for after the context without its first
-//! character, and so on down to the root; its probability there is multiplied by the backoffs of
-//! the longer contexts.
+//! A character that never followed a context has its probability after the shorter context, without
+//! the first character, times the backoff of the longer one; and so on down to the root.
 
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use super::trie::{Node, Trie};
 pub(crate) struct Probabilities {
     /// The probability of the last character after the others.
     pub p: Vec<f32>,
-    /// Backoff weight for characters that never followed, in the view's unit; empty for the
+    /// Backoff weight for characters that never followed, times the view's unit; empty for the
     /// longest n-grams.
     pub backoff: Vec<f32>,
 }
@@ -22,16 +21,17 @@ pub(crate) struct Probabilities {
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     pub trie: Arc<Trie>,
-    /// The first one has probabilities of `V` characters, and of `<unk>` if the model has it.
+    /// A level for each length. The first has probabilities of `V` characters, and of `<unk>` if the
+    /// model has it.
     pub levels: Vec<Arc<Probabilities>>,
-    /// Divisor of the levels' backoffs: `Smoothing::backoff_unit`, or 1.
+    /// Divisor of the stored backoffs: `Smoothing::backoff_unit`, or 1.
     pub unit: f64,
 }
 
-/// A context and the factor of the probabilities of characters after it.
+/// A context, and the product of the backoffs that led to it.
 pub(super) type WeightedNode = (Node, f64);
 
-/// Limits a probability to 1: the backoffs of another program's file may lead to more.
+/// Limits a probability to 1: backoffs from an ARPA file may lead to more.
 #[inline]
 fn probability(p: f64) -> f32 {
     p.min(1.0) as f32
@@ -42,7 +42,7 @@ impl View {
         self.levels.len()
     }
 
-    /// The model of a lower order, where its probabilities do not depend on the order.
+    /// The model of a lower order, for a smoothing whose probabilities do not depend on the order.
     pub fn cut(&self, order: usize) -> Self {
         Self {
             levels: self.levels[..order].to_vec(),
@@ -50,8 +50,8 @@ impl View {
         }
     }
 
-    /// How many n-grams of a length there are. As in an ARPA file, the start and the end token are
-    /// two, and `<unk>` is one.
+    /// The number of n-grams of a length. As in an ARPA file, the start and the end token are two,
+    /// and `<unk>` is one.
     pub fn ngrams(&self, length: usize) -> u64 {
         self.levels[length - 1].p.len() as u64 + u64::from(length == 1)
     }
@@ -64,7 +64,7 @@ impl View {
         f64::from(self.levels[node.length - 1].backoff[node.index]) / self.unit
     }
 
-    /// The context before the first character of a word.
+    /// The context of the first character of a word.
     pub fn start(&self) -> Node {
         match self.order() {
             1 => Node::ROOT,
@@ -72,7 +72,7 @@ impl View {
         }
     }
 
-    /// The context that an n-gram leads to: itself, or its suffix if it is one of the longest.
+    /// The context after an n-gram: itself, or its suffix if it is one of the longest.
     #[inline]
     pub fn context(&self, ngram: Node) -> Node {
         match ngram.length == self.order() {
@@ -81,8 +81,8 @@ impl View {
         }
     }
 
-    /// The longest context that some characters end with. Start tokens that fill up a block of
-    /// characters count as one; without any, the characters are the middle of a word.
+    /// The longest context at the end of some characters. Start tokens that pad them count as one;
+    /// without any, the characters are from the middle of a word.
     pub fn after(&self, characters: &[usize]) -> Node {
         let starts = characters.iter().take_while(|&&index| index == 0).count();
         let begin = match starts {
@@ -93,8 +93,8 @@ impl View {
         characters[starts..].iter().fold(begin, after)
     }
 
-    /// The probability of a character after a context, and the context that it leads to. A character
-    /// that the model does not have has the probability 0.
+    /// The probability of a character after a context, and the context after it. A character that
+    /// the model does not have has the probability 0.
     #[inline]
     pub fn step(&self, context: Node, index: usize) -> (f32, Node) {
         let mut at = (context, 1.0);
@@ -106,7 +106,7 @@ impl View {
         }
     }
 
-    /// A step where the character follows this very context, none where it may follow a shorter one.
+    /// A step without backing off; none if the character never followed this context.
     #[inline]
     pub fn look(&self, (context, weight): WeightedNode, index: usize) -> Option<(f32, Node)> {
         let child = match context {
@@ -118,17 +118,17 @@ impl View {
         Some((p, self.context(child)))
     }
 
-    /// The context that one backs off to.
+    /// Backs off to the context without its first character.
     #[inline]
     pub fn shorter(&self, (context, weight): WeightedNode) -> WeightedNode {
         (self.trie.suffix(context), weight * self.backoff(context))
     }
 
-    /// The distribution of the next character after a context: its first `V` characters, `[V]`.
+    /// Writes the distribution of the next character after a context, `[V]`.
     pub fn fill(&self, context: Node, row: &mut [f32]) {
         let shorter = |at: &WeightedNode| (at.0 != Node::ROOT).then(|| self.shorter(*at));
         let contexts: Vec<_> = std::iter::successors(Some((context, 1.0)), shorter).collect();
-        // Longer contexts overwrite what shorter ones say.
+        // Longer contexts overwrite the probabilities of shorter ones.
         for &(context, weight) in contexts.iter().rev() {
             for (index, child) in self.trie.children_by_character(context, row.len()) {
                 row[index] = probability(weight * self.p(child));

@@ -1,12 +1,12 @@
 //! The probabilities of words, several words at a time.
 //!
-//! A large model does not fit the processor's cache, and a walk through it waits for memory at each
-//! character. Walks side by side wait together.
+//! A large model does not fit the processor's cache, so a walk through the trie waits for memory at
+//! each character. Several walks side by side wait at the same time.
 
 use super::trie::Node;
 use super::view::{View, WeightedNode};
 
-/// The number of walks.
+/// The number of walks side by side.
 const LANES: usize = 8;
 
 /// The probabilities of all characters of words, and of their ends, word after word.
@@ -26,17 +26,17 @@ pub(super) fn probabilities(view: &View, words: &[&[usize]]) -> Vec<f32> {
     p
 }
 
-/// A walk through words one after the other.
+/// A walk, which reads words one after the other.
 struct Lane<'a> {
     word: &'a [usize],
     words: std::slice::Iter<'a, &'a [usize]>,
     p: &'a mut [f32],
-    /// The word's characters so far: their probabilities, and the contexts that they lead to. Words
-    /// that follow each other often begin alike: a common prefix is not looked for again.
+    /// The word's characters so far: their probabilities, and the contexts after them. Neighbouring
+    /// words often begin alike, and the walk begins after their common prefix.
     found: Vec<(f32, Node)>,
-    /// The context that the next character is looked for after.
+    /// The context in which the next character is looked up.
     at: WeightedNode,
-    /// Whether that context's children are on their way from memory.
+    /// Whether that context's children were prefetched.
     is_fetched: bool,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Lane<'a> {
         })
     }
 
-    /// Goes on until it would wait for memory; whether there is more to do.
+    /// Takes a step, up to the next wait for memory; false at the end of the last word.
     fn go_on(&mut self, view: &View) -> bool {
         if !self.is_fetched {
             fetch_children(view, self.at.0);
@@ -77,7 +77,7 @@ impl<'a> Lane<'a> {
         true
     }
 
-    /// Writes down a word's probabilities and goes to the next word, if there is one.
+    /// Stores a word's probabilities and begins the next word; false if there is none.
     fn next_word(&mut self) -> bool {
         let (of_word, rest) = std::mem::take(&mut self.p).split_at_mut(self.found.len());
         self.p = rest;

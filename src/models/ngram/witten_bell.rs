@@ -1,8 +1,8 @@
-//! Witten–Bell smoothing: a character that never followed a context is as probable as a character
-//! that was new there has been.
+//! Witten–Bell smoothing: the weight of the shorter context is the share of characters that were new
+//! after the longer one when they came.
 //!
-//! With `c` how often an n-gram occurs, `s` how often its context does, and `t` how many different
-//! characters follow the context:
+//! With `c` the count of an n-gram, `s` that of its context, and `t` the number of different characters
+//! after the context:
 //!
 //! ```text
 //! p(last | context) = (c + t p(last | context without its first character)) / (s + t)
@@ -43,7 +43,7 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences]) -> View {
 /// The counts after a context.
 struct Followers {
     sum: f64,
-    /// How many different characters there are.
+    /// The number of different characters.
     distinct: f64,
 }
 
