@@ -7,13 +7,13 @@ use crate::counting::MAX_ORDER;
 use crate::data::decompress::decompressed;
 use crate::error::{Error, Result};
 
-/// The most bytes of a line; those of n-grams have some dozen.
+/// The most bytes of a line; usual lines have some dozens.
 const LONGEST_LINE: u64 = 1 << 16;
 
-/// The most lines before the line that begins the data.
+/// The most lines before `\data\`.
 const LONGEST_PREAMBLE: usize = 1000;
 
-/// The most blank lines after each other.
+/// The most blank lines in a row.
 const MOST_BLANK: usize = 1000;
 
 pub(super) struct ArpaLines {
@@ -56,7 +56,7 @@ impl ArpaLines {
         self.line.trim_ascii()
     }
 
-    /// Reads how many n-grams of each length the file says that it has, and the line after that.
+    /// Reads the number of n-grams of each length from the head of the file, and the line after it.
     pub fn counts(&mut self) -> Result<Vec<u64>> {
         let mut preamble = 0;
         while self.line() != "\\data\\" {
@@ -87,8 +87,8 @@ impl ArpaLines {
         }
     }
 
-    /// Reads the n-grams of a length, from the line with their heading to the one after them; `each`
-    /// is told of each.
+    /// Reads the section of n-grams of a length, from its heading to the line after it; `each` is given
+    /// each n-gram.
     pub fn ngrams(
         &mut self,
         length: usize,
@@ -135,7 +135,7 @@ impl ArpaLines {
         }
     }
 
-    /// Refuses another line than this one.
+    /// Checks that the line read last is `line`.
     pub fn require(&self, line: &str) -> Result<()> {
         match self.line() == line {
             true => Ok(()),

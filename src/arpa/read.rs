@@ -1,4 +1,4 @@
-//! Reading ARPA files, whoever wrote them.
+//! Reading ARPA files of any program.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -19,21 +19,21 @@ use crate::models::ngram::Ngram;
 use crate::models::ngram::trie::{Level, Trie, contexts};
 use crate::models::ngram::view::{Probabilities, View};
 
-/// Start/end tokens to choose from, the first one that is no character of the model.
+/// Candidates for the start/end token; the first that is no character of the model is taken.
 const BOUNDARIES: &str = ".$#|^~_@%&*+=/";
 
-/// Reads a model of characters; its start/end token is `boundary` or, if none is chosen, a full stop
-/// or another sign that is no character of the model.
+/// Reads a model of characters. Its start/end token is `boundary` or, if that is none, a full stop or
+/// another sign that is no character of the model.
 ///
 /// # Errors
 ///
-/// [`Error::Arpa`] names the first line that is not as it should be; [`Error::ModelMemory`] before
-/// more memory is used than there is; [`Error::Read`] if the file cannot be read.
+/// [`Error::Arpa`] names the first line that cannot be used; [`Error::ModelMemory`] if the n-grams take
+/// more memory than there is; [`Error::Read`] if the file cannot be read.
 pub fn read(path: &Path, boundary: Option<char>, memory: &Memory) -> Result<Ngram> {
     read_from(path, open(path)?, boundary, memory)
 }
 
-/// Does the same as [`read`], from a file that is open.
+/// [`read`] from an open file.
 pub(crate) fn read_from(
     path: &Path,
     opened: impl Read + Send + 'static,
@@ -51,7 +51,7 @@ pub(crate) fn read_from(
     }
 }
 
-/// The single characters.
+/// The 1-grams: the characters of the model.
 struct Characters {
     vocabulary: Vocabulary,
     probabilities: Probabilities,
@@ -110,7 +110,7 @@ impl Characters {
         })
     }
 
-    /// The index of a token, which may be spelt otherwise than among the 1-grams: `<S>` for `<s>`.
+    /// The index of a token. It may be spelt differently than in the 1-grams: `<S>` for `<s>`.
     fn index(&self, text: &str) -> Option<usize> {
         let other = || match Token::of(text)? {
             Token::Start | Token::End => Some(0),
@@ -120,7 +120,7 @@ impl Characters {
         self.indices.get(text).copied().or_else(other)
     }
 
-    /// The indices of an n-gram's tokens.
+    /// Packs the indices of an n-gram's tokens.
     fn pack<K: Packed>(&self, lines: &ArpaLines, tokens: &[&str], packing: Packing) -> Result<K> {
         let mask = packing.mask();
         let mut ngram = K::default();
@@ -178,20 +178,20 @@ struct ArpaNgram<K> {
     line: u32,
 }
 
-/// The bytes that an n-gram takes in a model: its last character, its children, its suffix, its
-/// probability and its backoff.
+/// The bytes that an n-gram takes in a model: last character, children, suffix, probability and
+/// backoff.
 const BYTES_OF_A_MODEL: u64 = 2 + 4 + 4 + 4 + 4;
 
-/// How many n-grams memory is reserved for at once.
+/// The number of n-grams that memory is reserved for at once.
 const BLOCK: u64 = 1 << 10;
 
 /// The memory that is reserved while a file is read.
 struct Reserved<'a> {
     memory: &'a Memory,
     file: String,
-    /// The bytes of an n-gram in the file, packed for a search, and in the model.
+    /// The bytes of an n-gram while the file is read: as [`ArpaNgram`], packed, and in the model.
     an_ngram: u64,
-    /// How many n-grams the file says that it has.
+    /// The number of n-grams that the head of the file names.
     claimed: u64,
     ngrams: u64,
 }
@@ -212,7 +212,7 @@ impl Reserved<'_> {
         })
     }
 
-    /// Gives back all memory but that of the model.
+    /// Releases all memory but that of the model.
     fn settle(self, model: &View) {
         let levels = 1..=model.order();
         let ngrams: u64 = levels.map(|length| model.ngrams(length)).sum();
@@ -222,7 +222,7 @@ impl Reserved<'_> {
     }
 }
 
-/// A number of two digits and zeros that is not less.
+/// Rounds up to two significant digits.
 fn rounded_up(bytes: u64) -> u64 {
     let unit = 10_u64.pow(bytes.max(100).ilog10() - 1);
     bytes.div_ceil(unit).saturating_mul(unit)
@@ -286,7 +286,8 @@ fn model<K: Packed>(
     Ok(Ngram::with(characters.vocabulary, None, view))
 }
 
-/// The first line whose n-gram is out of place among sorted ones, with the fault.
+/// The first line of a sorted level whose n-gram occurs twice or lacks its context, with the n-gram and
+/// the fault.
 fn first_fault<K: Packed>(
     level: &[ArpaNgram<K>],
     lower: Option<&Vec<ArpaNgram<K>>>,
@@ -312,7 +313,7 @@ fn first_fault<K: Packed>(
     twice.chain(without_context).min_by_key(|&(line, ..)| line)
 }
 
-/// The suffixes of n-grams that are not among those one character shorter, which `shorter` packs.
+/// The suffixes of the n-grams of `upper` that `lower` lacks; `shorter` is the packing of `lower`.
 fn missing_suffixes<K: Packed>(
     upper: &[ArpaNgram<K>],
     lower: &[ArpaNgram<K>],
@@ -378,8 +379,7 @@ fn view<K: Packed>(
     })
 }
 
-/// Gives n-grams of a length that are not in the file the probability that they would have without
-/// being in the trie.
+/// Sets the probabilities of the n-grams of a length that were added to the file's, by backing off.
 fn back_off(trie: &Trie, probabilities: &mut [Probabilities], length: usize) {
     let (lower, upper) = probabilities.split_at_mut(length - 1);
     let (Some(lower), Some(upper)) = (lower.last(), upper.first_mut()) else {

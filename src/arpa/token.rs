@@ -1,8 +1,8 @@
 //! The tokens of an ARPA file.
 //!
-//! A space cannot be a token, since spaces stand between tokens, and other tools take other white
-//! space for the same. So white space is written as its code point: `<U+0020>` is a space. No other
-//! character is written with more than one, so nothing else looks like that.
+//! White space stands between tokens and cannot be one, so white-space characters are written as their
+//! code points: a space is `<U+0020>`. All other characters are written as they are, as one character,
+//! so the code cannot be confused with them.
 
 pub(super) const START: &str = "<s>";
 pub(super) const END: &str = "</s>";
@@ -17,7 +17,7 @@ pub(super) enum Token {
 }
 
 impl Token {
-    /// The token that a text is; none if it is more than one character.
+    /// Parses a token; none if the text is more than one character.
     pub fn of(text: &str) -> Option<Self> {
         match text {
             START | "<S>" => Some(Self::Start),
@@ -28,7 +28,7 @@ impl Token {
     }
 }
 
-/// A character as it stands in a file.
+/// The text of a character in a file.
 pub(super) fn text_of(character: char) -> String {
     match character.is_whitespace() {
         true => format!("<U+{:04X}>", u32::from(character)),

@@ -12,7 +12,7 @@ use crate::models::ngram::view::View;
 /// The logarithm of a probability of 0, as SRILM writes it.
 const IMPOSSIBLE: f32 = -99.0;
 
-/// Writes a model, n-grams in the order of their characters.
+/// Writes a model, with n-grams in the order of their characters.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub fn write(model: &Ngram, to: &mut dyn Write) -> io::Result<()> {
 
 struct Writer<'a> {
     view: &'a View,
-    /// Texts of the characters, from index 1 on.
+    /// The texts of the characters, from index 1 on.
     tokens: Vec<String>,
     line: String,
     to: &'a mut dyn Write,
@@ -55,7 +55,8 @@ impl Writer<'_> {
         if let Some(&p) = p.get(unknown) {
             self.line(p, UNKNOWN, self.backoff(1, unknown))?;
         }
-        // The start token is never predicted, and nothing follows the end token.
+        // The start token is never predicted, so its probability is written as 1; nothing follows the
+        // end token, so its backoff is 1.
         self.line(1.0, START, self.backoff(1, 0))?;
         self.line(p[0], END, self.backoff(1, 0).map(|_| 1.0))?;
         for (token, index) in self.tokens.clone().iter().zip(1..) {
@@ -64,7 +65,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The n-grams of a length that begin with those of a node.
+    /// Writes the n-grams of a length that begin with that of a node.
     fn ngrams(&mut self, node: Node, before: &str, length: usize) -> io::Result<()> {
         let mut tokens = String::new();
         for index in self.view.trie.children(node) {
@@ -92,10 +93,10 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A line, whose backoff is left out where there is none.
+    /// Writes a line, without a backoff where there is none.
     fn line(&mut self, p: f32, tokens: &str, backoff: Option<f32>) -> io::Result<()> {
         self.line.clear();
-        // KenLM writes numbers so: the shortest digits that read back as the same 32 bits.
+        // As in KenLM: the shortest digits that read back as the same f32.
         let _ = write!(self.line, "{}\t{tokens}", log10(p).min(0.0));
         if let Some(backoff) = backoff {
             let _ = write!(self.line, "\t{}", log10(backoff));
@@ -107,7 +108,7 @@ impl Writer<'_> {
     /// The backoff of an n-gram; none if it is one of the longest.
     fn backoff(&self, length: usize, index: usize) -> Option<f32> {
         let backoff = self.view.levels[length - 1].backoff.get(index)?;
-        // `V` of additive models, else 1.
+        // Stored backoffs are in the view's unit, `1 / V` for additive models; those of a file are not.
         let units = (1.0 / self.view.unit).round();
         Some(backoff * units as f32)
     }
