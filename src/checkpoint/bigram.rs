@@ -1,4 +1,4 @@
-//! The lecture's network in a checkpoint: `W`, and how far it was trained.
+//! The lecture's network in a checkpoint: `W`, the number of epochs and the loss.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use crate::models::Bigram;
 
 pub(super) const KIND: &str = "bigram";
 
-/// The lecture's network, and how far it was trained.
+/// The lecture's network with the progress of its training.
 #[derive(Debug)]
 pub struct TrainedBigram {
     /// The network.
     pub network: Bigram,
-    /// How many epochs were made, warm-up not counted.
+    /// The number of epochs, without those of the warm-up.
     pub epochs: u64,
-    /// The last loss on the training data, in nats.
+    /// The last train loss, in nats.
     pub loss: f32,
 }
 

@@ -1,4 +1,4 @@
-//! The format of checkpoints: safetensors with metadata of ours, checked by a SHA-256.
+//! The format of checkpoints: safetensors with our metadata, among them a SHA-256.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
@@ -14,22 +14,22 @@ use crate::files::read_error;
 pub(super) const FORMAT: &str = "makemore-tch";
 pub(super) const FORMAT_VERSION: &str = "2";
 
-/// No header is larger, as in the crate safetensors: the names of all tensors, and the losses of a run
-/// at some tens of bytes an evaluation.
+/// The largest header, as in the crate safetensors. It has the names of all tensors, and the losses of a
+/// run with some tens of bytes for each evaluation.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// A tensor as it is in a file: its type, its shape and its numbers.
+/// A tensor to be written: its type, shape and bytes.
 pub(super) struct Stored {
     pub dtype: Dtype,
     pub shape: Vec<usize>,
     pub bytes: Vec<u8>,
 }
 
-/// The contents of a file with these metadata and tensors.
+/// Encodes a file with metadata and tensors; adds the SHA-256.
 ///
 /// # Errors
 ///
-/// If a tensor's numbers are not as many as its shape says.
+/// [`Error::Encode`] if a tensor has another number of bytes than its shape says.
 pub(super) fn written(
     mut metadata: BTreeMap<String, String>,
     tensors: &BTreeMap<String, Stored>,
@@ -45,14 +45,14 @@ pub(super) fn written(
     sorted(&bytes).ok_or_else(|| Error::Encode("a file without a header".into()))
 }
 
-/// The same file with its header in the order of its keys. The crate writes them in the order of a hash
-/// map, so the files of equal models would differ.
+/// Sorts the header of a file by its keys. The crate safetensors writes them in the order of a hash map,
+/// so that the files of equal models would differ.
 fn sorted(bytes: &[u8]) -> Option<Vec<u8>> {
     let size = usize::try_from(u64::from_le_bytes(*bytes.first_chunk()?)).ok()?;
     let (header, tensors) = bytes.get(8..)?.split_at_checked(size)?;
     let header: serde_json::Value = serde_json::from_slice(header).ok()?;
     let mut header = header.to_string();
-    // Pads as the format wants it, so that the numbers behind begin at an aligned address.
+    // Padding that the format requires, so that the tensors begin at an aligned address.
     while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
@@ -60,7 +60,7 @@ fn sorted(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([&size, header.as_bytes(), tensors].concat())
 }
 
-/// A file of our format whose checksum is right.
+/// The contents of a checkpoint with a correct SHA-256.
 pub(super) struct Contents<'a> {
     pub path: PathBuf,
     pub metadata: BTreeMap<String, String>,
@@ -129,14 +129,14 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// The numbers of a tensor; none if they are no 32-bit floats.
+/// The numbers of a tensor; none if they are not 32-bit floats.
 pub(super) fn floats(view: &TensorView) -> Option<Vec<f32>> {
     let (values, _) = view.data().as_chunks();
     let values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
     (view.dtype() == Dtype::F32).then(|| values.collect())
 }
 
-/// A file of safetensors of which only the header was read.
+/// A safetensors file of which only the header was read.
 pub(super) struct Opened<R> {
     path: PathBuf,
     pub header: Metadata,
@@ -146,7 +146,7 @@ pub(super) struct Opened<R> {
 }
 
 impl<R: Read> Opened<R> {
-    /// Reads the header; none if the file is no safetensors, or has a longer header than ours are.
+    /// Reads the header; none if the file is not safetensors or the header too large.
     pub fn of(path: &Path, mut rest: R) -> Result<Option<Self>> {
         let mut bytes = Vec::new();
         let header = read_header(&mut rest, &mut bytes).map_err(|cause| read_error(path, cause))?;
@@ -158,14 +158,14 @@ impl<R: Read> Opened<R> {
         }))
     }
 
-    /// Whether the header says that the file is a checkpoint of ours.
+    /// Whether the file is a checkpoint of ours, by its header.
     pub fn is_ours(&self) -> bool {
         let metadata = self.header.metadata().as_ref();
         metadata.is_some_and(|metadata| metadata.get("format").is_some_and(|it| it == FORMAT))
     }
 
-    /// The bytes of the file, and one more where it is longer than its header says. Allocates as
-    /// much as is there, whatever the header says.
+    /// Reads the whole file, or up to a byte more than its header says. Allocates no more than there is
+    /// to read, whatever the header says.
     pub fn whole(mut self) -> Result<Vec<u8>> {
         let length = (self.header.data_len() as u64).saturating_add(1);
         let read = self.rest.take(length).read_to_end(&mut self.bytes);
@@ -186,7 +186,7 @@ fn read_header(file: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<Option<M
     Ok(serde_json::from_slice(&bytes[8..]).ok())
 }
 
-/// The SHA-256 of metadata and tensors, in hexadecimal; each part after its length.
+/// The SHA-256 of metadata and tensors, in hexadecimal; each part is hashed after its length.
 pub(super) fn sha256<N: AsRef<str>>(
     metadata: &BTreeMap<String, String>,
     tensors: &BTreeMap<N, TensorView>,

@@ -1,20 +1,26 @@
 //! Checkpoints: a trained model in one safetensors file.
 //!
-//! The file's metadata, all strings, are `format` (`makemore-tch`), `format_version`, `model` (its
-//! kind) and `config` (JSON), `vocabulary` (its characters in the order of their indices, the
-//! start/end token first), `boundary` (that token), `seed`, `libtorch`, `data_crc32`, `data_words`,
-//! `data_characters` (the [`Digest`](crate::data::Digest) of the list that it was trained on), `split`
-//! (JSON, see [`SplitOf`](crate::data::SplitOf)) and `sha256`. Python's `safetensors` loads it.
+//! The metadata of the file, all strings, are:
 //!
-//! The lecture's [bigram] has one tensor, `W`, `[V, V]`, f32, and `epochs` and `loss` besides. A
-//! [network] has its parameters as tensors under their names, the running means and variances of batch
-//! normalisation, and `steps` and `loss`. Where it was saved to go on with its training, `run` (JSON, see
-//! [`RunState`](crate::train::run_state::RunState)) and the tensors of its optimizer, which begin with `optimizer.`,
-//! are there too. The tensors of an [n-gram model](ngram) are its n-grams and their probabilities.
+//! | key | value |
+//! |---|---|
+//! | `format`, `format_version` | `makemore-tch`, and the version |
+//! | `model`, `config` | the kind of model, and its config (JSON) |
+//! | `vocabulary`, `boundary` | the characters in the order of their indices, and the first of them, the start/end token |
+//! | `seed`, `libtorch` | the seed, and the version of libtorch |
+//! | `data_crc32`, `data_words`, `data_characters` | the [`Digest`](crate::data::Digest) of the list of the training |
+//! | `split` | its split (JSON, see [`SplitOf`](crate::data::SplitOf)) |
+//! | `sha256` | the checksum |
 //!
-//! safetensors itself has no checksum. `sha256` is that of all other metadata and of all tensors,
-//! sorted by their names, so that no flipped bit passes, and a file that another program saved
-//! again with the same contents does.
+//! The lecture's [bigram] has one tensor, `W`, `[V, V]`, f32, and in the metadata `epochs` and `loss`. A
+//! [network] has its parameters and buffers as tensors under their names, and `steps` and `loss`. If it
+//! was saved to be resumed, it also has `run` (JSON, see
+//! [`RunState`](crate::train::run_state::RunState)) and the optimizer state, in tensors whose names begin
+//! with `optimizer.`. The tensors of an [n-gram model](ngram) are its n-grams and their probabilities.
+//!
+//! safetensors itself has no checksum. `sha256` covers all other metadata and all tensors, sorted by
+//! their names: a flipped bit is found, and a file that another program saved again with the same
+//! contents is accepted. Python's `safetensors` loads the file.
 
 pub mod bigram;
 mod file;

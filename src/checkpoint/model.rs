@@ -1,4 +1,4 @@
-//! A checkpoint, and the models that it can hold.
+//! A checkpoint, and the kinds of models in it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -19,23 +19,23 @@ use crate::models::{LanguageModel, Ngram, Tokens};
 use crate::train::corpus::Corpus;
 use crate::train::run_state::RunState;
 
-/// A model and where it is from.
+/// A model, and the data and the seed of its training.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// The model; on the CPU after loading.
+    /// The model; loaded onto the CPU.
     pub model: Model,
     /// The seed of its random numbers.
     pub seed: u64,
-    /// The libtorch that it was trained with.
+    /// The version of libtorch that it was trained with.
     pub libtorch: String,
     /// The word list that it was trained on.
     pub data: Digest,
-    /// How that list was split.
+    /// The split of that list.
     pub split: SplitOf,
 }
 
 impl Checkpoint {
-    /// A model as it was just trained on data.
+    /// A checkpoint of a model that was trained on data by this program.
     pub fn new(model: Model, seed: u64, data: &Corpus) -> Self {
         Self {
             model,
@@ -46,7 +46,7 @@ impl Checkpoint {
         }
     }
 
-    /// The state of the run that the model is of, if it was saved to go on.
+    /// The run state, if the model was saved to be resumed.
     pub fn run(&self) -> Option<&RunState> {
         match &self.model {
             Model::Network(trained) => trained.run.as_deref(),
@@ -54,11 +54,11 @@ impl Checkpoint {
         }
     }
 
-    /// The contents of the file.
+    /// Encodes the checkpoint.
     ///
     /// # Errors
     ///
-    /// If a parameter is not finite or too large to be loaded again.
+    /// [`Error::Value`] if a parameter is not finite, or too large to be loaded again.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         file::written(self.metadata()?, &self.model.tensors()?)
     }
@@ -82,11 +82,11 @@ impl Checkpoint {
         Ok(all.map(|(key, value)| (key.to_owned(), value)).collect())
     }
 
-    /// Writes the checkpoint; a file that is there is replaced in one step.
+    /// Writes the checkpoint; replaces an existing file in one step.
     ///
     /// # Errors
     ///
-    /// As [`to_bytes`](Self::to_bytes), or if the file cannot be written.
+    /// As [`to_bytes`](Self::to_bytes); [`Error::Write`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         Output::check(path)?.replace(&self.to_bytes()?)
     }
@@ -95,13 +95,14 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is not a checkpoint of this format, or is not as it was
-    /// written. No file makes it allocate more than a few times its own size.
+    /// [`Error::Read`] if the file cannot be read, [`Error::NotACheckpoint`] if it is something else,
+    /// [`Error::Checkpoint`] if it is damaged or of another version. Allocates no more than a few times
+    /// the size of the file.
     pub fn load(path: &Path) -> Result<Self> {
         Self::read(path, open(path)?)
     }
 
-    /// Does the same as [`load`](Self::load), from a file that is open.
+    /// [`load`](Self::load) from an open file.
     pub(crate) fn read(path: &Path, file: impl Read) -> Result<Self> {
         let opened = Opened::of(path, file)?.filter(Opened::is_ours);
         let foreign = || Error::NotACheckpoint {
@@ -114,7 +115,7 @@ impl Checkpoint {
         let file = Contents::of(path, bytes)?;
         let seed = file.number("seed")?;
         let crc32 = u32::from_str_radix(file.value("data_crc32")?, 16);
-        // Older checkpoints are of whole lists.
+        // Checkpoints from before there was a split are of whole lists.
         let split = match file.metadata.get("split") {
             Some(split) => serde_json::from_str(split).map_err(|_| file.damaged())?,
             None => SplitOf::all(seed),
@@ -133,19 +134,19 @@ impl Checkpoint {
     }
 }
 
-/// A model that was trained or counted.
+/// The kinds of models.
 #[derive(Debug)]
 pub enum Model {
     /// The lecture's network.
     Bigram(TrainedBigram),
     /// A network of makemore.py or lecture 5.
     Network(TrainedNetwork),
-    /// N-grams, counted.
+    /// An n-gram model.
     Ngram(Ngram),
 }
 
 impl Model {
-    /// The model as sampling and scoring see it.
+    /// The model as a language model.
     pub fn language_model(&self) -> &dyn LanguageModel {
         match self {
             Self::Bigram(trained) => &trained.network,
@@ -154,7 +155,7 @@ impl Model {
         }
     }
 
-    /// The name of its kind.
+    /// The name of the kind.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Bigram(_) => bigram::KIND,
@@ -163,8 +164,8 @@ impl Model {
         }
     }
 
-    /// The logits of the character after each single one, `[V, V]`; none of n-grams, and of a
-    /// network that looks at more than a character.
+    /// The logits of the character after each single one, `[V, V]`; none for an n-gram model, and for a
+    /// network with a block of more than one character.
     pub fn bigram_logits(&self) -> Result<Option<Tensor>> {
         if self.language_model().block_size() != 1 {
             return Ok(None);
@@ -185,7 +186,7 @@ impl Model {
         })
     }
 
-    /// Its vocabulary.
+    /// The vocabulary.
     pub fn vocabulary(&self) -> &Vocabulary {
         self.language_model().vocabulary()
     }
@@ -272,8 +273,8 @@ mod tests {
         assert_eq!(loaded.model.vocabulary(), expected.model.vocabulary());
     }
 
-    /// The file of a checkpoint with other metadata or another tensor, but a checksum that is
-    /// right: anyone can compute it.
+    /// A checkpoint with changed metadata or a changed tensor, and a correct checksum, which anyone can
+    /// compute.
     fn hostile(
         change: impl FnOnce(&mut BTreeMap<String, String>),
         tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)],
@@ -337,7 +338,7 @@ mod tests {
         );
     }
 
-    /// Such a file was once called damaged: the checksum was over the bytes of the header.
+    /// Such a file was once called damaged, because the checksum covered the bytes of the header.
     #[test]
     fn a_file_that_was_saved_again_with_the_same_contents_is_loaded() {
         let bytes = checkpoint().to_bytes().unwrap();
@@ -382,7 +383,7 @@ mod tests {
                 "{wrong}: {error}"
             );
         }
-        // Within bounds, but the exponential overflows, or nothing is left of it.
+        // Within bounds, but the exponentials overflow or underflow.
         for wrong in [100.0, -1000.0] {
             let error = with(&[("W", Dtype::F32, vec![5, 5], floats([wrong; 25]))]);
             assert!(error.contains("has no probabilities"), "{wrong}: {error}");

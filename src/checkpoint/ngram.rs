@@ -1,15 +1,16 @@
 //! An n-gram model in a checkpoint.
 //!
-//! Tensors for each length `k` from 1 to `N`, of `n` n-grams in the order of their characters:
+//! Tensors for each length `k` from 1 to `N`, with the `n` n-grams of that length:
 //!
 //! | tensor | shape | contents |
 //! |---|---|---|
-//! | `k.character` | `[n]`, u16 | the last character, by its index (from `k` = 2 on: of single ones there are all, and one more for `<unk>`) |
-//! | `k.followers` | `[n]`, u16 | how many n-grams of `k + 1` characters continue it (below `N`) |
-//! | `k.probability` | `[n]`, f32 | of the last character after the others |
-//! | `k.backoff` | `[n]`, f32 | what is left for others (below `N`) |
+//! | `k.character` | `[n]`, u16 | the index of the last character (not for `k` = 1, where there are all characters and `<unk>`) |
+//! | `k.followers` | `[n]`, u16 | the number of n-grams of `k + 1` characters that continue it (not for `k` = `N`) |
+//! | `k.probability` | `[n]`, f32 | the probability of the last character after the others |
+//! | `k.backoff` | `[n]`, f32 | the backoff (not for `k` = `N`), times `1 / V` for additive smoothing |
 //!
-//! The n-grams that continue the first one come first, then those of the second one, and so on.
+//! The n-grams that continue the first n-gram of the level below come first, then those of the second,
+//! and so on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -150,7 +151,7 @@ pub(super) fn read(file: &Contents) -> Result<Ngram> {
     Ok(Ngram::with(vocabulary, config.smoothing, view))
 }
 
-/// The tensors of a file, and how many of them were read.
+/// The tensors of a file, and the number of them that were read.
 struct Tensors<'a, 'b> {
     file: &'a Contents<'b>,
     read: usize,

@@ -1,7 +1,8 @@
-//! Going on with a training: its state lies beside the checkpoint, in `FILE.last`.
+//! Resuming a training: the run state is in `FILE.last`, beside the checkpoint `FILE`.
 //!
-//! That file is a checkpoint too, of the best parameters so far, with the whole [`RunState`](crate::train::run_state::RunState) besides;
-//! each of the two is enough to score with, and the state alone is enough to go on.
+//! `FILE.last` is itself a checkpoint, with the best parameters so far and the whole
+//! [`RunState`](crate::train::run_state::RunState). Each of the two files is enough to score with, and
+//! `FILE.last` is enough to resume.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,10 @@ use super::{Checkpoint, Model};
 use crate::error::{Error, Result};
 use crate::models::Network;
 
-/// The ending of the file with the state of a run, behind the name of the checkpoint.
+/// The suffix of the file with the run state, behind the name of the checkpoint.
 pub const LAST: &str = ".last";
 
-/// The file with the state of a run, by the name of its checkpoint or its own.
+/// The file with the run state, from the name of its checkpoint or its own name.
 pub fn last_of(checkpoint: &Path) -> PathBuf {
     match base_of(checkpoint) == checkpoint {
         true => {
@@ -28,7 +29,7 @@ pub fn last_of(checkpoint: &Path) -> PathBuf {
     }
 }
 
-/// The checkpoint, by its own name or that of the file with the state of its run.
+/// The checkpoint, from its own name or that of the file with its run state.
 pub fn base_of(last: &Path) -> PathBuf {
     let name = last.as_os_str().as_encoded_bytes();
     match (name.strip_suffix(LAST.as_bytes()), last.file_stem()) {
@@ -37,21 +38,12 @@ pub fn base_of(last: &Path) -> PathBuf {
     }
 }
 
-/// The file that a training goes on from: the state of its run where there is one.
-pub fn file_of(checkpoint: &Path) -> PathBuf {
-    let last = last_of(checkpoint);
-    match last.exists() {
-        true => last,
-        false => checkpoint.to_owned(),
-    }
-}
-
-/// Loads the checkpoint to resume a training from, with the state of its run where there is one.
+/// Loads the checkpoint to resume a training from, with the run state if there is one.
 ///
 /// # Errors
 ///
-/// As [`Checkpoint::load`]; [`Error::Checkpoint`] if the checkpoint that is named and the state beside
-/// it are of different trainings.
+/// As [`Checkpoint::load`]; [`Error::Checkpoint`] if `file` is a checkpoint and the run state beside it is
+/// of another training.
 pub fn load(file: &Path) -> Result<Checkpoint> {
     let (last, base) = (last_of(file), base_of(file));
     if !last.exists() {
@@ -64,7 +56,7 @@ pub fn load(file: &Path) -> Result<Checkpoint> {
         Error::Checkpoint { file, fault } if base.exists() => of_no_use(file, &fault, &base),
         error => error,
     })?;
-    // The state is enough, if the checkpoint is not there or not as it was written.
+    // The run state is enough if the checkpoint is missing or damaged.
     let there = Checkpoint::load(&base).ok();
     let of_others = || Error::Checkpoint {
         file: base.clone(),
@@ -89,14 +81,14 @@ pub fn load(file: &Path) -> Result<Checkpoint> {
     Ok(state)
 }
 
-/// The fault of a state that cannot be read, beside a checkpoint that may be sound.
+/// The error for a run state that cannot be read beside a checkpoint that may be sound.
 fn of_no_use(file: PathBuf, fault: &str, base: &Path) -> Error {
     let base = base.display();
     let fault = format!("{fault}; without this file, a new training would begin with {base}");
     Error::Checkpoint { file, fault }
 }
 
-/// Whether two checkpoints may be of one training.
+/// Whether two checkpoints may be of the same training.
 fn is_alike(one: &Checkpoint, other: &Checkpoint) -> bool {
     let is_alike = match (&one.model, &other.model) {
         (Model::Network(one), Model::Network(other)) => {
@@ -107,12 +99,12 @@ fn is_alike(one: &Checkpoint, other: &Checkpoint) -> bool {
     is_alike && (one.data, one.seed) == (other.data, other.seed) && one.split == other.split
 }
 
-/// The SHA-256 of the best parameters, where the state was saved without them, as it once was.
+/// The SHA-256 of the best parameters, if the run state was saved without them, as older versions did.
 fn best_elsewhere(state: &TrainedNetwork) -> Option<String> {
     state.run.as_ref()?.best.as_ref()?.sha256.clone()
 }
 
-/// Moves the best parameters of a checkpoint into a state that was saved without them.
+/// Moves the best parameters of a checkpoint into a run state that was saved without them.
 fn take_best(state: &mut TrainedNetwork, there: TrainedNetwork) {
     if let Some(run) = &mut state.run
         && let Some(best) = &mut run.best
@@ -140,7 +132,7 @@ mod tests {
     use crate::train::run_state::{Losses, RunState};
     use tch::Device;
 
-    /// It was called no checkpoint, and the one beside it was not told of.
+    /// The error once called it no checkpoint, and did not name the checkpoint beside it.
     #[test]
     fn a_state_that_is_cut_off_says_what_works_without_it() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,13 +1,12 @@
-//! Weights of makemore.py, saved as safetensors: parameters and nothing else.
+//! Weights of makemore.py, saved as safetensors: parameters without metadata.
 //!
 //! ```python
 //! from safetensors.torch import save_model
 //! save_model(model, "weights.safetensors")
 //! ```
 //!
-//! The kind of network and most of its sizes follow from names and shapes. The vocabulary does not,
-//! so it is taken from the list that the weights were trained on; and how many heads a transformer
-//! has is for the user to say.
+//! The kind of network and most of its sizes follow from names and shapes. The vocabulary is taken from
+//! the list that the weights were trained on. The user gives the number of heads of a transformer.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -24,7 +23,7 @@ use crate::files::open;
 use crate::models::kinds::kind::Shapes;
 use crate::models::{Config, KINDS, Kind, Network, Sizes};
 
-/// Whether a tensor is a mask of makemore.py's attention or averages: a buffer, which follows from
+/// Whether a tensor is the mask of makemore.py's attention or bag of words: a buffer that follows from
 /// the block size.
 fn is_mask(name: &str) -> bool {
     name.ends_with(".attn.bias") || name.ends_with(".cbow.bias")
@@ -40,11 +39,12 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads weights; none if the file is something else, by its header.
+    /// Reads weights; none if the header is that of something else.
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`] if a weight is no 32-bit float; if the file cannot be read.
+    /// [`Error::Checkpoint`] if a weight is not a 32-bit float; [`Error::Read`] if the file cannot be
+    /// read.
     pub fn load(path: &Path) -> Result<Option<Self>> {
         // A pipe can be read only once.
         match path.is_file() {
@@ -103,7 +103,7 @@ impl Weights {
         self.kind
     }
 
-    /// The network, for words of a vocabulary that have at most so many characters.
+    /// The network, for words of a vocabulary that have at most `longest` characters.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ mod tests {
         Weights::read(Path::new("model"), Cursor::new(bytes).chain(Unread))
     }
 
-    /// One of 2 GiB took 21 seconds and 6.4 GB of memory.
+    /// A foreign file was once read whole, three times, before it was refused.
     #[test]
     fn a_foreign_file_is_recognised_by_its_header() {
         for (name, dtype, n) in [
