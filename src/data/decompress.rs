@@ -1,14 +1,14 @@
-//! Gzip and zstd, recognised by how a file begins, whatever its name is.
+//! Gzip and zstd, recognised by the first bytes of a file.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// Uncompressed content of a file.
+/// A reader of the uncompressed contents of a file.
 ///
 /// # Errors
 ///
-/// If it cannot be read, or is in a format that is recognised but not read here.
+/// If the file cannot be read, or has a format that is recognised but not supported.
 pub fn decompressed(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut start = Vec::new();
     file.by_ref().take(10).read_to_end(&mut start)?;
@@ -34,7 +34,7 @@ impl Format {
     fn of(start: &[u8]) -> Self {
         match *start {
             [0x1F, 0x8B, ..] => Self::Gzip,
-            // Zstd's own frames, and those that any program may put in between.
+            // Zstd's data frames and skippable frames.
             [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
             [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Self::Refused(
                 "it is compressed by xz; uncompress it first (xz -d), or use gzip or zstd",
@@ -64,7 +64,7 @@ impl Format {
     }
 }
 
-/// A reader that explains the error of a compressed file that ends too soon.
+/// A reader that explains the error at the end of a truncated file.
 struct Whole<R>(R);
 
 impl<R: Read> Read for Whole<R> {
@@ -79,7 +79,7 @@ impl<R: Read> Read for Whole<R> {
     }
 }
 
-/// Uncompresses all members of a gzip file; like the program gzip, it passes over zeros after them.
+/// Uncompresses all members of a gzip file; like the program gzip, it skips zeros after them.
 struct Gzip<R> {
     member: Option<GzDecoder<BufReader<R>>>,
 }
@@ -116,7 +116,7 @@ impl<R: Read> Read for Gzip<R> {
     }
 }
 
-/// Whether anything is left after the zeros.
+/// Skips zeros; false if nothing is left after them.
 fn skip_zeros(rest: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let buffer = rest.fill_buf()?;

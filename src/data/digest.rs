@@ -1,4 +1,4 @@
-//! Digest of a word list: its checksum and sizes, whatever files it is cut into.
+//! The digest of a word list: its checksum and sizes.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::tidy::Tidy;
 
-/// A checksum of the words of a list in their order, each trimmed and followed by a line end.
+/// The checksum of the words of a list in their order, each trimmed and followed by a line end, and
+/// their numbers.
 ///
-/// The digest does not depend on how the list is split into files, compressed, or where its lines
-/// end in CRLF or are blank. It tells apart lists that were mixed up by mistake; it is no
-/// protection against someone who wants two lists to look alike.
+/// The digest does not depend on the division into files, compression, line ends (LF or CRLF) and blank
+/// lines. It detects lists that were confused by mistake, and not forged ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest {
     /// The CRC-32 of the words.
     pub crc32: u32,
-    /// How many words there are.
+    /// The number of words.
     pub words: u64,
-    /// How many characters they have together, start and end tokens not counted.
+    /// The number of their characters, without start and end tokens.
     pub characters: u64,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// The digest of a list as it is read, or of a part of it.
+/// Computes a digest while a list, or a section of it, is read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Digester {
     crc32: Hasher,
@@ -52,19 +52,19 @@ impl Digester {
         self.characters += tidy.characters as u64;
     }
 
-    /// Adds the part that follows this one.
+    /// Appends the section of the list that follows this one.
     pub fn append(&mut self, next: &Self) {
         self.crc32.combine(&next.crc32);
         self.words += next.words;
         self.characters += next.characters;
     }
 
-    /// How many words there were.
+    /// The number of words so far.
     pub fn words(&self) -> u64 {
         self.words
     }
 
-    /// The digest of all parts.
+    /// The digest of all words added.
     pub fn digest(self) -> Digest {
         Digest {
             crc32: self.crc32.finalize(),

@@ -1,10 +1,11 @@
 //! Word lists: the rules for words, the sources of lists, and the index of each character.
 //!
-//! Order of the lecture: [`words`] (one word a line, checked), [`vocabulary`] (`stoi` and
-//! `itos`), [`split`] (which words are for training, dev and test; [`shuffle`] as the lectures do),
-//! [`parts`] (lists with their split) and [`word_list`] (words in memory). Behind them: [`reader`] (files and standard input, as blocks of whole lines),
-//! `decompress` (gzip, zstd), [`digest`] (checksum and sizes of a list), `tidy` (lines to words), `pass` (blocks for several
-//! threads, once a list was checked), [`search`] (which words a list has).
+//! Order of the lecture: [`words`] (one word a line, checked), [`vocabulary`] (`stoi` and `itos`),
+//! [`split`] (train, dev and test; [`shuffle`] as in the lectures), [`parts`] (lists with their split)
+//! and [`word_list`] (words in memory). Behind them: [`reader`] (files and standard input, as blocks of
+//! whole lines), `decompress` (gzip, zstd), `tidy` (the rules of a word), [`digest`] (checksum and
+//! sizes of a list), `pass` (reading a checked list again, on several threads), [`search`] (finding
+//! words in a list).
 
 pub(crate) mod decompress;
 pub mod digest;

@@ -1,4 +1,4 @@
-//! Passes over a list that was checked before: blocks of its words, shared out among threads.
+//! Reading a list again that was checked before: blocks of its words, shared out among threads.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,10 +7,10 @@ use super::reader::{Blocks, Source};
 use super::tidy::Tidier;
 use crate::error::{Error, Result};
 
-/// More threads would only wait for the one that reads, and each has tables of its own.
+/// The most threads: more would wait for the one that reads, and each takes memory.
 const MOST_THREADS: usize = 16;
 
-/// How many threads pass over a list: one for each processor, up to a limit.
+/// The number of threads that read a list: one for each processor, up to a limit.
 pub fn threads() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     processors.min(MOST_THREADS)
@@ -20,12 +20,12 @@ pub fn threads() -> usize {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lines<'a> {
     text: &'a str,
-    /// The place of the first one in the list, from 0.
+    /// The index of the first word in the list.
     first: u64,
 }
 
 impl<'a> Lines<'a> {
-    /// The words, each with its place in the list.
+    /// The words, each with its index in the list.
     #[inline]
     pub fn words(self) -> impl Iterator<Item = (u64, &'a str)> {
         let mut start = 0;
@@ -35,7 +35,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Gives each of some tasks to a thread of its own, and collects their results in order.
+/// Runs each task on a thread of its own, the first on this one, and collects the results in order.
 ///
 /// # Errors
 ///
@@ -63,17 +63,17 @@ pub(crate) fn each_task<T: Send, R: Send>(
     })
 }
 
-/// Locks a mutex; a thread that panicked meanwhile ends the others by itself.
+/// Locks a mutex, also where a thread has panicked: its panic is passed on when it is joined.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives every block of a list to one of the workers, each of which has a thread of its own.
+/// Reads a list on several threads, one for each worker, and gives each block to one of them.
 ///
 /// # Errors
 ///
-/// If the list cannot be read, or is not the one with this digest any more; the first error of a
-/// worker.
+/// [`Error::Changed`] if the list no longer has the digest; if it cannot be read; the first error of
+/// `work`.
 pub(crate) fn each_block<W: Send>(
     source: &Source,
     expected: Digest,
@@ -98,7 +98,7 @@ pub(crate) fn each_block<W: Send>(
     reading.finish(expected)
 }
 
-/// Does the same as [`each_block`] on this thread alone.
+/// [`each_block`] on this thread alone.
 ///
 /// # Errors
 ///

@@ -1,10 +1,11 @@
-//! Where words come from: files, standard input or memory, as blocks of whole lines.
+//! The sources of words (files, standard input, memory), read as blocks of whole lines.
 //!
-//! However long a list or a line of it is, no more than a block of it is in memory for each one
-//! who reads.
+//! A pass over a list holds one block in memory, however long the list is and however long its lines
+//! are.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,26 +13,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::decompress::decompressed;
 use crate::error::{Error, LineFault, Result};
 
-/// The bytes of a block: half of what a processor's cache may have beside the other's, so that
-/// a block just read is still there when it is counted.
+/// The bytes of a block: small enough to be in the processor's cache still when its words are counted.
 const BLOCK: usize = 1 << 19;
 
 /// The most characters that a word may have.
 pub const LONGEST_WORD: usize = 65_536;
 
-/// A line without an end after this many bytes has more characters than a word may have, unless
-/// they are white space at its ends.
+/// A line with more bytes has more characters than a word may have, white space at its ends aside.
 const LONGEST_LINE: usize = 4 * LONGEST_WORD;
 
-/// Byte-order mark, which may begin a text in UTF-8.
+/// The byte-order mark, which may begin a text in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 /// The 32,033 names of the lecture.
 const LECTURE: &str = include_str!("../../assets/names.txt");
 
-/// A word list that can be read; only once where it is standard input.
+/// The source of a word list. Standard input can be read only once.
 ///
-/// Files compressed by gzip or zstd are recognised by their content.
+/// Files compressed by gzip or zstd are recognised by their contents.
 ///
 /// ```no_run
 /// use makemore_tch::{Source, count};
@@ -50,7 +49,7 @@ pub struct Source {
 enum Input {
     File(PathBuf),
     Stdin,
-    /// Input that can be read only once, and is copied then.
+    /// An input that can be read only once, and is copied as it is read.
     Copied(Arc<Copied>),
     Text {
         origin: String,
@@ -88,18 +87,18 @@ impl Source {
         }
     }
 
-    /// The same list in blocks of another size, for tests: the words do not depend on it.
+    /// The same list in blocks of another size, for tests; the words do not depend on it.
     #[doc(hidden)]
     pub fn in_blocks_of(self, block: usize) -> Self {
         Self { block, ..self }
     }
 
-    /// The same list, which can be read more than once: standard input and pipes are copied to a
+    /// Makes the list one that can be read several times: standard input and pipes are copied to a
     /// temporary file as they are read for the first time.
     ///
     /// # Errors
     ///
-    /// If there can be no temporary file.
+    /// [`Error::Write`] if no temporary file can be created.
     pub fn rereadable(mut self) -> Result<Self> {
         for input in &mut self.inputs {
             let only_once = match input {
@@ -129,7 +128,7 @@ impl Source {
         Ok(self)
     }
 
-    /// Name of the list: its first files.
+    /// The name of the list: its first three files.
     pub fn origin(&self) -> String {
         let names: Vec<String> = self.inputs.iter().take(3).map(Input::name).collect();
         let names = names.join(", ");
@@ -165,38 +164,31 @@ impl Input {
     }
 }
 
-/// An input that can be read only once, and its copy.
+/// An input that can be read only once, with its copy.
 #[derive(Debug)]
 struct Copied {
     input: Input,
     copying: Mutex<Copying>,
 }
 
-#[derive(Debug)]
-enum Original {
-    File(File),
-    Stdin(io::Stdin),
-}
-
-/// A copy of the input read so far, in a temporary file.
+/// An input, and a copy of what was read so far in a temporary file.
 #[derive(Debug)]
 struct Copying {
-    original: Option<Original>,
+    original: Option<File>,
     copy: File,
     length: u64,
     has_ended: bool,
 }
 
 impl Copying {
-    /// Reads from the copy, and at its end from the original, which is copied then.
+    /// Reads from the copy or, at its end, from the original, and extends the copy.
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         if offset < self.length || self.has_ended {
             self.copy.seek(SeekFrom::Start(offset))?;
             return self.copy.read(buffer);
         }
         let read = match &mut self.original {
-            Some(Original::File(file)) => file.read(buffer)?,
-            Some(Original::Stdin(stdin)) => stdin.read(buffer)?,
+            Some(original) => original.read(buffer)?,
             None => 0,
         };
         self.has_ended = read == 0 && !buffer.is_empty();
@@ -212,7 +204,7 @@ impl Copying {
     }
 }
 
-/// A pass over a copied input, with a place of its own.
+/// A pass over a copied input, with an offset of its own.
 struct Pass {
     copied: Arc<Copied>,
     offset: u64,
@@ -227,8 +219,8 @@ impl Pass {
         let mut copying = pass.copying();
         if copying.original.is_none() {
             copying.original = Some(match &copied.input {
-                Input::File(path) => Original::File(File::open(path)?),
-                _ => Original::Stdin(io::stdin()),
+                Input::File(path) => File::open(path)?,
+                _ => io::stdin().as_fd().try_clone_to_owned()?.into(),
             });
         }
         drop(copying);
@@ -255,22 +247,22 @@ pub(crate) struct Blocks<'a> {
     inputs: slice::Iter<'a, Input>,
     input: Option<(&'a Input, Box<dyn Read + Send + 'a>)>,
     inputs_opened: usize,
-    /// The beginning of the line in which the last block would have ended.
+    /// The beginning of the next block: the bytes after the last line end that was read.
     carried: Vec<u8>,
-    /// The input of each block, and how many lines it has, as far as that was told.
+    /// The index of each block's input, and its number of lines, once it was set.
     blocks: Vec<(usize, usize)>,
     names: Vec<String>,
-    /// Why there are no more blocks, if not because the inputs end.
+    /// The failure that ended the blocks, if any did.
     failure: Option<Failure>,
 }
 
-/// Shortens the white space of an unfinished line, which may have any amount: all of it at the
-/// beginning goes, and at the end no more stays than is too much inside a word. Returns the bytes
-/// left without white space at the end.
+/// Shortens the white space of an unfinished line, of which there may be any amount. Removes it at the
+/// beginning. At the end, where a word may still go on, keeps so much that the word would be too long.
+/// Returns the number of bytes without the white space at the end.
 fn shorten_white_space(line: &mut Vec<u8>) -> usize {
     let valid = std::str::from_utf8(line).map_or_else(|error| error.valid_up_to(), str::len);
     if line.len() - valid >= '\u{10FFFF}'.len_utf8() {
-        return line.len(); // No line that is unfinished within a character, but no UTF-8.
+        return line.len(); // Not UTF-8: more bytes are invalid than a cut-off character has.
     }
     let unfinished = line.split_off(valid);
     let text = String::from_utf8_lossy(line);
@@ -284,10 +276,10 @@ fn shorten_white_space(line: &mut Vec<u8>) -> usize {
     length
 }
 
-/// Why a list cannot be read to its end.
+/// A failure to read a list to its end.
 enum Failure {
     Read(Error),
-    /// The block after the last one would begin with a line that does not end.
+    /// The next block would begin with a line that is too long for a word.
     LineTooLong,
 }
 
@@ -305,8 +297,8 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Fills a block of whole lines, of which the last of a file may lack its end, and returns its
-    /// number; none at the end of the list or where it cannot be read on.
+    /// Reads the next block of whole lines and returns its number; none at the end of the list or at a
+    /// failure. The last line of a file may lack its line end.
     pub fn next(&mut self, block: &mut Vec<u8>) -> Option<usize> {
         while self.failure.is_none() {
             match self.fill(block) {
@@ -326,18 +318,18 @@ impl<'a> Blocks<'a> {
         self.input.is_none() && self.inputs.len() == 0
     }
 
-    /// Ends the list here: no more blocks follow.
+    /// Ends the reading: no more blocks follow.
     pub fn stop(&mut self) {
         self.input = None;
         self.inputs = [].iter();
     }
 
-    /// Remembers how many lines a block has.
+    /// Sets the number of lines of a block, which line numbers in errors need.
     pub fn set_lines(&mut self, block: usize, lines: usize) {
         self.blocks[block].1 = lines;
     }
 
-    /// The error for a line, counted from 0, of a block; the lines of those before it must be set.
+    /// The error for a line of a block, counted from 0. The lines of the blocks before must be set.
     pub fn fault_at(&self, block: usize, line: usize, fault: LineFault) -> Error {
         let file = match self.blocks.get(block) {
             Some(&(file, _)) => file,
@@ -352,11 +344,11 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Whether the list was read to its end; the lines of all blocks must be set.
+    /// Checks that the list was read to its end. The lines of all blocks must be set.
     ///
     /// # Errors
     ///
-    /// The fault or the failed read at which [`next`](Self::next) ended.
+    /// The failure at which [`next`](Self::next) ended.
     pub fn finish(mut self) -> Result<()> {
         match self.failure.take() {
             None => Ok(()),
@@ -368,7 +360,7 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Fills a block, which is empty at the end of a file; `false` after the last one.
+    /// Fills a block, which may be empty at the end of a file; false after the last file.
     fn fill(&mut self, block: &mut Vec<u8>) -> Result<bool, Failure> {
         block.clear();
         let begins = self.input.is_none();
@@ -419,7 +411,7 @@ impl<'a> Blocks<'a> {
 mod tests {
     use super::*;
 
-    /// Both once had one place in the copy.
+    /// Two passes once shared an offset.
     #[cfg(unix)]
     #[test]
     fn two_passes_at_once_over_a_pipe_read_the_same_list() {

@@ -1,7 +1,8 @@
-//! Finding words in a list without keeping it.
+//! Finding words in a list, without holding the list in memory.
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use strum::VariantArray;
 
 use super::parts::Parts;
@@ -12,40 +13,10 @@ use super::tidy::Tidier;
 use super::words::each_tidy;
 use crate::error::Result;
 
-/// Words to find.
-struct Wanted<'a> {
-    words: HashSet<&'a str>,
-    /// Lengths of the words by their first byte, as bits: they rule most other words out.
-    lengths: [u64; 256],
-}
+/// The words to find, with a hash that is fast: every word of a list is looked up.
+type Wanted<'a> = HashSet<&'a str, RandomState>;
 
-impl<'a> Wanted<'a> {
-    fn of(words: impl IntoIterator<Item = &'a str>) -> Self {
-        let words: HashSet<&str> = words.into_iter().collect();
-        let mut lengths = [0; 256];
-        for word in &words {
-            if let Some(&first) = word.as_bytes().first() {
-                lengths[usize::from(first)] |= bit_of_length(word);
-            }
-        }
-        Self { words, lengths }
-    }
-
-    #[inline]
-    fn find(&self, word: &str) -> Option<&'a str> {
-        let first = usize::from(*word.as_bytes().first()?);
-        let is_likely = self.lengths[first] & bit_of_length(word) != 0;
-        is_likely.then(|| self.words.get(word).copied())?
-    }
-}
-
-/// All long words have the last bit.
-#[inline]
-fn bit_of_length(word: &str) -> u64 {
-    1 << word.len().min(63)
-}
-
-/// Finds which of some words are in a list, in memory that does not grow with the list.
+/// Finds those of some words that are in a list.
 ///
 /// # Errors
 ///
@@ -54,17 +25,16 @@ pub fn known<'a>(
     source: &Source,
     words: impl IntoIterator<Item = &'a str>,
 ) -> Result<HashSet<&'a str>> {
-    let wanted = Wanted::of(words);
+    let wanted: Wanted = words.into_iter().collect();
     let mut found = HashSet::new();
     each_tidy(source, &mut Tidier::of_checked(), |tidy| {
-        found.extend(tidy.text.lines().filter_map(|word| wanted.find(word)));
+        found.extend(tidy.text.lines().filter_map(|word| wanted.get(word)));
         Ok(())
     })?;
     Ok(found)
 }
 
-/// The parts that some words are in, the train part before the others; those that are in none are
-/// left out.
+/// Finds the parts that some words are in: of several parts the first, of no part no entry.
 ///
 /// # Errors
 ///
@@ -73,14 +43,14 @@ pub fn parts_of<'a>(
     parts: &Parts,
     words: impl IntoIterator<Item = &'a str>,
 ) -> Result<HashMap<&'a str, Part>> {
-    let wanted = Wanted::of(words);
+    let wanted: Wanted = words.into_iter().collect();
     let mut workers = vec![HashMap::new(); threads()];
     let keep_first = |found: &mut HashMap<&'a str, Part>, word, part: Part| {
         let first = found.entry(word).or_insert(part);
         *first = part.min(*first);
     };
     parts.each_word(Part::VARIANTS, &mut workers, |found, part, word| {
-        if let Some(word) = wanted.find(word) {
+        if let Some(&word) = wanted.get(word) {
             keep_first(found, word, part);
         }
         Ok(())

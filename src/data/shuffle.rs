@@ -1,4 +1,4 @@
-//! Python's `random.shuffle`, so that a list is split as in the lectures.
+//! Python's `random.shuffle`, to split a list as the lectures do.
 
 use rand_mt::Mt;
 
@@ -13,14 +13,14 @@ use rand_mt::Mt;
 ///
 /// Source: CPython, `Lib/random.py`.
 pub fn shuffle<T>(items: &mut [T], seed: u32) {
-    // Python seeds with a key, and not with a number.
+    // Python seeds its Mersenne Twister by a key.
     let mut generator = Mt::new_with_key([seed]);
     for last in (1..items.len()).rev() {
         items.swap(last, below(&mut generator, last + 1));
     }
 }
 
-/// A number below `end`: random bits, as many as it has, until they are one.
+/// A random number below `end`: draws as many bits as `end` has until they are below it.
 fn below(generator: &mut Mt, end: usize) -> usize {
     let unneeded = end.leading_zeros().saturating_sub(usize::BITS - u32::BITS);
     loop {

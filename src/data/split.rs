@@ -1,5 +1,5 @@
-//! The split of a list into words for training, for choosing between models (dev), and for one
-//! look at the end (test).
+//! The split of a list into train, dev (to choose between models) and test (to look at once, at the
+//! end).
 //!
 //! Source: the lecture's exercise E02, "split up the dataset randomly into 80% train set, 10% dev
 //! set, 10% test set".
@@ -32,27 +32,27 @@ use crate::error::{Error, Result};
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum Part {
-    /// What a model is trained on
+    /// The words that a model is trained on
     Train,
-    /// What settings are chosen by
+    /// The words that settings are chosen by
     Dev,
-    /// What is looked at once, at the end
+    /// The words of a single evaluation, at the end
     Test,
 }
 
-/// How the words are shared out among the parts.
+/// The shares of the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum Shares {
-    /// How many percent of the words each part has.
+    /// The percentages of train, dev and test.
     Percents([u8; 3]),
-    /// The split of makemore.py: the last 1,000 words of a permutation that is always the same are
-    /// for testing, or a tenth where that is less. There is no dev part.
+    /// The split of makemore.py: test has the last 1,000 words of a permutation with a fixed seed, or a
+    /// tenth of all words if that is less. There is no dev part.
     Makemore,
 }
 
 impl Shares {
-    /// Everything is for training, as in the lecture.
+    /// All words are for training, as in the lecture.
     pub const ALL: Self = Self::Percents([100, 0, 0]);
 
     /// The split that the lecture's exercise E02 asks for.
@@ -66,7 +66,7 @@ impl Shares {
         }
     }
 
-    /// The same split with the share of a part given to training.
+    /// The same shares, with that of a part added to train.
     pub fn without(self, part: Part) -> Self {
         match (self, part) {
             (Self::Percents(mut percents), part) => {
@@ -100,7 +100,7 @@ enum Written {
     Name(String),
 }
 
-/// Name of makemore.py's split.
+/// The name of makemore.py's split.
 const MAKEMORE: &str = "makemore";
 
 impl TryFrom<Written> for Shares {
@@ -157,11 +157,11 @@ impl fmt::Display for Shares {
     }
 }
 
-/// How the words of a list are dealt out: in the order of a permutation that follows from a seed,
-/// first those for training, then dev, then test.
+/// The split of a list: a permutation of its words that follows from a seed, of which the first words
+/// are for train, the next for dev, the last for test.
 ///
-/// The permutation is computed for one word at a time, so that it takes no memory; of makemore.py's
-/// the words for testing are kept.
+/// The permutation is computed word by word and takes no memory. For makemore.py's split, the indices
+/// of the test words are kept.
 ///
 /// ```
 /// use makemore_tch::data::split::{Part, Shares, Split};
@@ -182,15 +182,15 @@ pub struct Split {
 enum WordOrder {
     Scrambled {
         permutation: Permutation,
-        /// Where dev begins, and where test.
+        /// The places in the permutation where dev and test begin.
         ends: [u64; 2],
     },
-    /// The places of the words for testing, sorted.
+    /// The indices of the test words, sorted.
     Makemore { test: Arc<[u64]> },
 }
 
 impl Split {
-    /// Splits a list of so many words. makemore.py's split follows from its own seed.
+    /// Splits a list of `words` words. makemore.py's split ignores the seed.
     pub fn new(shares: Shares, seed: u64, words: u64) -> Self {
         let order = match shares {
             Shares::Percents(percents) => {
@@ -213,17 +213,17 @@ impl Split {
         }
     }
 
-    /// How the words are shared out.
+    /// The shares of the parts.
     pub fn shares(&self) -> Shares {
         self.shares
     }
 
-    /// Seed of the permutation.
+    /// The seed of the permutation.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// How many words a part has.
+    /// The number of words of a part.
     pub fn words(&self, part: Part) -> u64 {
         let [dev, test] = match &self.order {
             WordOrder::Scrambled { ends, .. } => *ends,
@@ -260,7 +260,7 @@ impl Split {
         self.shares == Shares::ALL
     }
 
-    /// The part of a word, by its place in the list from 0.
+    /// The part of a word, by its index in the list.
     #[inline]
     pub fn part_of(&self, word: u64) -> Part {
         if self.is_trivial() {
@@ -283,14 +283,15 @@ impl Split {
 /// The seed of makemore.py.
 const MAKEMORE_SEED: u32 = 3407;
 
-/// How many random numbers are drawn again at once.
+/// The number of random numbers that are drawn again at once.
 const DRAWN_AGAIN: u64 = 1 << 18;
 
-/// The places of the words that makemore.py tests with, sorted: the last of `torch.randperm`.
+/// The indices of makemore.py's test words, sorted: the last ones of `torch.randperm`.
 ///
-/// It swaps each place with a random one from there on. The swaps are undone from the last to the
-/// first, which tells where the last places had their words from without a list of all of them; the
-/// random numbers are drawn twice for that.
+/// `randperm` swaps the word at each place, from the first on, with that at a random later place. Going
+/// back through the swaps, from the last to the first, shows which words came to the last places, without
+/// a list of all words. The random numbers are drawn twice: forwards to store states of the generator, and
+/// then in blocks from these states.
 fn makemore_test(words: u64) -> Vec<u64> {
     let swaps = words.saturating_sub(1);
     let mut numbers = Mt::new(MAKEMORE_SEED);
@@ -326,14 +327,14 @@ fn makemore_test(words: u64) -> Vec<u64> {
     test
 }
 
-/// How often the bits are mixed.
+/// The number of times that the bits are mixed.
 const ROUNDS: usize = 4;
 
-/// A permutation of the numbers below a length: an invertible scramble of the next power of two,
-/// repeated until it is below the length.
+/// A permutation of the numbers below a length, computed number by number.
 ///
-/// Each round multiplies by an odd number and adds the upper half of the bits to the lower one,
-/// which both can be undone.
+/// Each round permutes the numbers below the next power of two: it multiplies by an odd number, adds a
+/// number, and mixes the upper half of the bits into the lower one by XOR, all of which can be undone.
+/// The rounds are repeated until the result is below the length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Permutation {
     length: u64,
@@ -343,7 +344,7 @@ pub(crate) struct Permutation {
 }
 
 impl Permutation {
-    /// A permutation of the numbers below a length; it follows from a seed.
+    /// A permutation that follows from a seed.
     pub fn new(length: u64, seed: u64) -> Self {
         let mut numbers = SplitMix(seed);
         Self {
@@ -354,7 +355,7 @@ impl Permutation {
         }
     }
 
-    /// Where a number goes.
+    /// The place of a number in the permutation.
     #[inline]
     pub fn of(&self, number: u64) -> u64 {
         let mask = u64::MAX >> (u64::BITS - self.bits);
@@ -372,15 +373,17 @@ impl Permutation {
     }
 }
 
-/// Random numbers from a seed: <https://prng.di.unimi.it/splitmix64.c>.
+/// SplitMix64, a generator of random numbers.
+///
+/// Source: <https://prng.di.unimi.it/splitmix64.c>.
 #[derive(Debug)]
 pub(crate) struct SplitMix(pub u64);
 
 impl SplitMix {
-    /// How far apart the states of two numbers are.
+    /// The difference between two consecutive states.
     pub const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-    /// A state is mixed with itself shifted by so many bits, then multiplied.
+    /// The mixing of a state: XOR with itself shifted right by the bits, then multiplication.
     pub const ROUNDS: [(u32, u64); 3] = [
         (30, 0xBF58_476D_1CE4_E5B9),
         (27, 0x94D0_49BB_1331_11EB),
@@ -446,7 +449,7 @@ mod tests {
         assert_eq!(of(5000).iter().sum::<u64>(), 1_228_706);
     }
 
-    /// All places were once kept in memory, 8 bytes each.
+    /// The whole permutation was once in memory, 8 bytes a word.
     #[test]
     fn makemores_split_of_many_words_is_that_of_the_whole_permutation() {
         let words = 2 * DRAWN_AGAIN + 1000;

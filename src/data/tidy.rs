@@ -1,25 +1,22 @@
-//! The rules of a word list: lines become words, or the first line that breaks a rule is named.
+//! The rules of a word list: turns lines into words, or names the first line that breaks a rule.
 
 use multiversion::multiversion;
 
 use super::reader::LONGEST_WORD;
 use crate::error::LineFault;
 
-/// Most lines are at most this long.
-const SHORT: usize = 16;
-
-/// Words of some lines, up to the first line that cannot be used.
+/// The words of some lines, up to the first line that breaks a rule.
 #[derive(Debug)]
 pub(crate) struct Tidy<'a> {
     /// The words, each trimmed and followed by a line end; no line is blank.
     pub text: &'a str,
-    /// How many words there are.
+    /// The number of words.
     pub words: usize,
-    /// How many characters they have.
+    /// The number of their characters.
     pub characters: usize,
-    /// The lines, from 0, that were blank.
+    /// The numbers of the blank lines, from 0.
     blank: &'a [usize],
-    /// The first line, from 0, that cannot be used, and why.
+    /// The number of the first line that breaks a rule, from 0, and the fault.
     pub fault: Option<(usize, LineFault)>,
 }
 
@@ -43,22 +40,22 @@ impl<'a> Tidy<'a> {
         self.characters + self.words == self.text.len()
     }
 
-    /// How many lines the words had, blank ones included.
+    /// The number of lines, with blank ones.
     pub fn lines(&self) -> usize {
         self.words + self.blank.len()
     }
 
-    /// The line of a word, both from 0.
+    /// The number of a word's line, from 0, by the index of the word.
     pub fn line_of(&self, word: usize) -> usize {
         let after = |line, &blank: &usize| line + usize::from(blank <= line);
         self.blank.iter().fold(word, after)
     }
 }
 
-/// Makes lines tidy, with buffers that serve again.
+/// Turns lines into words, with buffers that are used again.
 #[derive(Debug, Clone)]
 pub(crate) struct Tidier {
-    /// The start/end token, where words are checked for it.
+    /// The start/end token, which words must not have; none where it is not checked.
     boundary: Option<char>,
     without_cr: Vec<u8>,
     text: String,
@@ -66,7 +63,7 @@ pub(crate) struct Tidier {
 }
 
 impl Tidier {
-    /// Tidies lines whose words must not have the start/end token.
+    /// Checks all rules, with a start/end token.
     pub fn new(boundary: char) -> Self {
         Self {
             boundary: Some(boundary),
@@ -74,7 +71,7 @@ impl Tidier {
         }
     }
 
-    /// Tidies lines that were checked before, with whatever start/end token.
+    /// Checks all rules but the start/end token, for lines that were checked before.
     pub fn of_checked() -> Self {
         Self {
             boundary: None,
@@ -84,8 +81,8 @@ impl Tidier {
         }
     }
 
-    /// Trims whole lines and leaves out the blank ones, up to the first that is not UTF-8, is too
-    /// long, or has a control character or the start/end token. The last may lack its end.
+    /// Trims whole lines and drops blank ones, up to the first that is not UTF-8, is too long, or has a
+    /// control character or the start/end token. The last line may lack its line end.
     pub fn tidy<'a>(&'a mut self, lines: &'a [u8]) -> Tidy<'a> {
         let Self {
             boundary,
@@ -93,7 +90,7 @@ impl Tidier {
             text,
             blank,
         } = self;
-        // Mostly all lines end alike; where they do not, the slower way trims them too.
+        // Usually all lines end alike. If they do not, trimming below removes the CRs.
         let lines = match lines.ends_with(b"\r\n") {
             true => remove_cr(lines, without_cr),
             false => lines,
@@ -129,13 +126,13 @@ impl Tidier {
     }
 }
 
-/// Whether some of the bytes are of a kind, each at another bit.
+/// Kinds of bytes, a bit each, for a quick look at all lines.
 mod kinds {
     pub const NOT_ASCII: u8 = 0x80;
-    /// There may be a character that no word may have.
+    /// A control character or the start/end token, maybe.
     pub const REFUSED: u8 = 1;
     pub const SPACE: u8 = 2;
-    /// How white space beyond U+00FF begins, and some other characters.
+    /// The first bytes of white space beyond U+00FF, with the bit for each.
     pub const SPACES: [(u8, &[u8]); 4] = [
         (4, b"\xE1\x9A\x80"),
         (8, b"\xE2\x80"),
@@ -145,7 +142,7 @@ mod kinds {
 }
 
 /// The [`kinds`] of bytes in some lines.
-// Without an early end, which would keep the processor from taking many bytes at once.
+// The loops have no early exit, which would prevent vectorisation.
 #[multiversion(targets("x86_64+avx2"))]
 fn look(lines: &[u8], first_of_boundary: u8) -> u8 {
     let (mut refused, mut space, mut not_ascii) = (0, 0, 0);
@@ -158,7 +155,7 @@ fn look(lines: &[u8], first_of_boundary: u8) -> u8 {
     let mut kinds = (refused * kinds::REFUSED) | (space * kinds::SPACE) | not_ascii;
     if not_ascii != 0 {
         for &byte in lines {
-            // How U+0080 to U+00BF begin, among them control characters and a white space.
+            // The first byte of U+0080 to U+00BF: control characters, a white space and others.
             kinds |= u8::from(byte == 0xC2) * kinds::REFUSED;
             kinds |= u8::from(byte == 0xE1) << 2 | u8::from(byte == 0xE2) << 3;
             kinds |= u8::from(byte == 0xE3) << 4;
@@ -167,13 +164,13 @@ fn look(lines: &[u8], first_of_boundary: u8) -> u8 {
     kinds
 }
 
-/// Whether lines certainly are words, if they are UTF-8.
+/// Whether lines are certainly words as they stand, if they are UTF-8.
 fn is_tidy(lines: &[u8], kinds: u8) -> bool {
     let find = |needle: &[u8]| memchr::memmem::find(lines, needle).is_some();
     let is_blank = || lines.starts_with(b"\n") || find(b"\n\n");
     let to_trim = || lines.starts_with(b" ") || find(b" \n") || find(b"\n ");
     let mut spaces = kinds::SPACES.iter();
-    // A line that is too long has no line end in one of these.
+    // A line that is too long spans one of these without a line end.
     let mut halves = lines.chunks(LONGEST_WORD / 2);
     kinds & kinds::REFUSED == 0
         && lines.ends_with(b"\n")
@@ -183,7 +180,7 @@ fn is_tidy(lines: &[u8], kinds: u8) -> bool {
         && halves.all(|half| memchr::memchr(b'\n', half).is_some())
 }
 
-/// Fault of a word; its characters are looked at where they may be `refused`.
+/// The fault of a word, if it has one. Its characters are checked only if `refused`, when some may be.
 fn fault_of(word: &str, boundary: Option<char>, refused: bool) -> Option<LineFault> {
     if word.len() > LONGEST_WORD && word.chars().count() > LONGEST_WORD {
         return Some(LineFault::TooLong(LONGEST_WORD));
@@ -222,26 +219,17 @@ fn valid_lines(lines: &[u8]) -> &str {
     std::str::from_utf8(&lines[..end]).unwrap_or_default()
 }
 
-/// Copies lines, those that end in CRLF with LF alone.
+/// Copies lines and replaces CRLF by LF.
 fn remove_cr<'a>(lines: &[u8], copy: &'a mut Vec<u8>) -> &'a [u8] {
     copy.clear();
-    copy.resize(lines.len() + SHORT, 0);
-    let (mut start, mut end) = (0, 0);
-    let mut copy_up_to = |next: usize| {
-        let length = next - start;
-        // A fixed length is copied at once, and what is too much is written over.
-        match lines.get(start..start + SHORT) {
-            Some(short) if length <= SHORT => copy[end..end + SHORT].copy_from_slice(short),
-            _ => copy[end..end + length].copy_from_slice(&lines[start..next]),
-        }
-        start = next + 1;
-        end += length;
-    };
+    let mut start = 0;
     let crs = memchr::memchr_iter(b'\r', lines);
-    crs.filter(|&cr| lines.get(cr + 1) == Some(&b'\n'))
-        .for_each(&mut copy_up_to);
-    copy_up_to(lines.len());
-    &copy[..end]
+    for cr in crs.filter(|&cr| lines.get(cr + 1) == Some(&b'\n')) {
+        copy.extend_from_slice(&lines[start..cr]);
+        start = cr + 1;
+    }
+    copy.extend_from_slice(&lines[start..]);
+    copy
 }
 
 #[cfg(test)]
@@ -249,7 +237,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The words of some lines by the rules, one by one, and the first line that breaks one.
+    /// The words of some lines, by a plain reading of the rules, and the first line that breaks one.
     fn plainly(lines: &[u8]) -> (String, Option<usize>) {
         let mut text = String::new();
         for (number, line) in lines.split(|&byte| byte == b'\n').enumerate() {

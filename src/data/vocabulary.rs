@@ -1,4 +1,4 @@
-//! The vocabulary: which character has which index (`stoi` and `itos` of the notes).
+//! The vocabulary: the indices of characters (`stoi` and `itos` of the notes).
 
 use std::collections::HashMap;
 
@@ -24,13 +24,13 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// The vocabulary of these characters, in whatever order and number they come; `boundary` is
-    /// the start/end token.
+    /// A vocabulary of characters, in any order and with repetitions; `boundary` is the start/end token.
     ///
     /// # Errors
     ///
-    /// [`Error::Token`] if the token is among them, or a control character is; or more than
-    /// [`MAX_CHARACTERS`] are distinct.
+    /// [`Error::Token`] if the token is among the characters or a control character, [`Error::Value`] if
+    /// a control character is among them, [`Error::TooManyCharacters`] if more than [`MAX_CHARACTERS`]
+    /// are distinct.
     pub fn new(boundary: char, characters: impl IntoIterator<Item = char>) -> Result<Self> {
         let mut itos: Vec<char> = characters.into_iter().collect();
         itos.sort_unstable();
@@ -67,7 +67,7 @@ impl Vocabulary {
     ///
     /// # Errors
     ///
-    /// None for a list that was read: it is checked there.
+    /// None for a list that was read, and so checked.
     pub fn of(words: &Words) -> Result<Self> {
         Self::new(words.boundary(), words.characters().iter().copied())
     }
@@ -145,7 +145,7 @@ impl Vocabulary {
         indices.iter().map(|&index| self.itos(index)).collect()
     }
 
-    /// The indices of all characters as a table, for whoever asks for many.
+    /// A table of the indices of all characters, for fast lookups.
     pub(crate) fn encoder(&self) -> Encoder {
         let unknown = self.len() as u16;
         let last = self.itos.iter().map(|&character| character as usize).max();
@@ -162,8 +162,8 @@ impl Vocabulary {
         }
     }
 
-    /// The bigrams of a word between its start and end: one more than it has characters, so the
-    /// empty word, which a model can draw too, has one.
+    /// The bigrams of a word with its start and end tokens: one more than it has characters. The empty
+    /// word, which a model may draw, has one.
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ impl Vocabulary {
     }
 }
 
-/// The index of every character; `V` for those that the vocabulary does not have.
+/// The index of every character; `V` for unknown ones.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     ascii: [u16; 128],
@@ -185,7 +185,7 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// Does the same as [`index`](Self::index), faster.
+    /// [`index`](Self::index) of an ASCII character, faster.
     #[inline(always)]
     pub fn ascii(&self, byte: u8) -> u16 {
         self.ascii[usize::from(byte) % self.ascii.len()]

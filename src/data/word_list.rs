@@ -1,4 +1,4 @@
-//! Words in memory: indices of characters, and a random subset of a list.
+//! Words in memory as indices of characters, and random subsets of lists.
 
 use super::split::Permutation;
 use super::vocabulary::Vocabulary;
@@ -9,7 +9,7 @@ use crate::error::Result;
 pub struct WordList {
     /// The indices of all words, one after the other.
     indices: Vec<u16>,
-    /// Where each word ends in them.
+    /// The end of each word in `indices`.
     ends: Vec<usize>,
 }
 
@@ -27,12 +27,12 @@ impl WordList {
         Ok(())
     }
 
-    /// How many words there are.
+    /// The number of words.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no words.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -42,30 +42,29 @@ impl WordList {
         self.iter().map(<[u16]>::len).max().unwrap_or(0)
     }
 
-    /// The words, by their indices.
+    /// The words, each by its indices.
     pub fn iter(&self) -> impl Iterator<Item = &[u16]> {
         (0..self.len()).map(|place| self.word(place))
     }
 
-    /// The word at a place, by its indices.
+    /// The word at a place in the list, by its indices.
     pub(crate) fn word(&self, place: usize) -> &[u16] {
         let begin = place.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.indices[begin..self.ends[place]]
     }
 }
 
-/// A random subset of the words of a list, which follows from a seed. The words are asked for one
-/// after the other.
+/// A random subset of the words of a list, which follows from a seed. The list is read word by word.
 #[derive(Debug)]
 pub struct Subset {
     order: Permutation,
     most: u64,
-    /// The place of the next word.
+    /// The index of the next word.
     place: u64,
 }
 
 impl Subset {
-    /// `most` of so many words at most.
+    /// A subset of `most` of `words` words, or of all if there are fewer.
     pub fn new(words: u64, most: u64, seed: u64) -> Self {
         Self {
             order: Permutation::new(words, seed),
@@ -74,7 +73,7 @@ impl Subset {
         }
     }
 
-    /// Whether the next word belongs to it.
+    /// Whether the next word of the list is in the subset.
     pub fn takes_next(&mut self) -> bool {
         let place = self.order.of(self.place);
         self.place += 1;

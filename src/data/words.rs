@@ -1,4 +1,4 @@
-//! Word lists in memory: one word a line, checked.
+//! Checked word lists in memory.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ pub const MAX_CHARACTERS: usize = 4096;
 
 /// A checked list of words.
 ///
-/// One word a line in UTF-8. Lines end in LF or CRLF, a byte-order mark may come first, white
-/// space around a word is trimmed and blank lines are skipped. A word is a sequence of at most
-/// [`LONGEST_WORD`] Unicode scalar values without control characters and without the start/end
-/// token; spaces inside are allowed.
+/// The text is UTF-8 with one word a line. Lines end in LF or CRLF, a byte-order mark may come first,
+/// white space around a word is trimmed and blank lines are skipped. A word has at most
+/// [`LONGEST_WORD`] characters (Unicode scalar values), no control characters and no start/end token;
+/// spaces inside are allowed.
 ///
 /// ```
 /// let towns = makemore_tch::Words::parse("towns", "Ulm\nBad Tölz\n", '.')?;
@@ -43,7 +43,7 @@ impl Words {
     ///
     /// # Errors
     ///
-    /// None with the lecture's own start/end token; a letter as such is refused.
+    /// [`Error::Line`] if the start/end token is a letter of the names; none for [`BOUNDARY`].
     pub fn lecture(boundary: char) -> Result<Self> {
         Self::read(&Source::lecture(), boundary)
     }
@@ -106,7 +106,7 @@ impl Words {
         self.text.lines()
     }
 
-    /// How many words there are; at least one.
+    /// The number of words, at least one.
     #[expect(
         clippy::len_without_is_empty,
         reason = "a list without words is an error"
@@ -125,30 +125,30 @@ impl Words {
         self.boundary
     }
 
-    /// Name of the list: its file, or where else it is from.
+    /// The name of the list's source.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// Digest of the list: checksum and sizes.
+    /// The digest of the list.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// The same list, to be read again.
+    /// The list as a source that can be read again.
     pub fn source(&self) -> Source {
         Source::text(self.origin.clone(), Arc::clone(&self.text))
     }
 }
 
-/// Whether a list is the lecture's own, in whatever file.
+/// Whether a list is the lecture's, in any file.
 pub fn is_lecture(list: Digest) -> bool {
     let lecture = Words::lecture(BOUNDARY);
     lecture.is_ok_and(|names| names.digest() == list)
 }
 
-/// Passes the words of a list on, block by block, up to the first line that cannot be used or is
-/// refused by its number in the block.
+/// Reads a list block by block, up to the first line that breaks a rule. `each` may refuse a line too, by
+/// its number in the block.
 pub(super) fn each_tidy(
     source: &Source,
     tidier: &mut Tidier,
