@@ -1,4 +1,4 @@
-//! Words that a model drew after its training, each with the part of its data that has it.
+//! Words that a model drew, each with the part of its data that has the word.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use crate::error::Result;
 pub struct DrawnName {
     /// The word.
     pub name: String,
-    /// How probable it is, where that was asked for.
+    /// The likelihood, if it was computed.
     #[serde(flatten)]
     pub likelihood: Option<Likelihood>,
-    /// The part of the data that has it; none of a new word.
+    /// The part of the data that has the word; none for a new word.
     #[serde(rename = "in", serialize_with = "as_text")]
     pub part: Option<Part>,
 }
@@ -52,11 +52,11 @@ impl fmt::Display for DrawnName {
     }
 }
 
-/// Finds words in the parts of the data.
+/// Finds the parts of the data that drawn words are in.
 ///
 /// # Errors
 ///
-/// The first error among the words; if a list cannot be read or has changed.
+/// The first error among `names`; if a list cannot be read or has changed.
 pub fn found(
     parts: &Parts,
     names: impl IntoIterator<Item = Result<impl Into<DrawnName>>>,

@@ -1,4 +1,4 @@
-//! How well a model fits a list, or a part of the one that it was trained on.
+//! The evaluation of a model on a list, or on a part of the list that it was trained on.
 
 use strum::VariantArray;
 
@@ -12,12 +12,12 @@ use crate::memory::Memory;
 use crate::model_file::TrainedOn;
 use crate::models::LanguageModel;
 
-/// How well a model fits words.
+/// The evaluations of a model on a list or a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fit {
     /// All words.
     pub all: Evaluation,
-    /// Words that training never saw; none where it is not known which these are.
+    /// New words, which training never saw; none where the list of the training is not known.
     pub new: Option<Evaluation>,
 }
 
@@ -29,9 +29,7 @@ impl Fit {
     }
 }
 
-/// Evaluates a list that was counted, or a part of it as the model's training has split it.
-///
-/// The words new to a model are known only where the list is the one that it was trained on.
+/// Evaluates a model on a list that was counted, or on a part of it as the model's training split it.
 ///
 /// # Errors
 ///
@@ -61,7 +59,7 @@ pub fn fit(
         (None, _) => (Parts::whole(list), Part::VARIANTS.to_vec()),
     };
     if parts.is_whole() {
-        // Where the model asks for no more than the bigrams, these are counted already.
+        // A model of bigrams is evaluated by their counts.
         let all = match model.block_size() <= 1 && !model.knows_unknown() {
             true => evaluate::counts(model, &counted.counts)?,
             false => evaluate::parts(model, &parts, &wanted)?,

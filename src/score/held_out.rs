@@ -1,4 +1,4 @@
-//! The losses of a model on the parts of its data that it was not trained on.
+//! The losses of a model on the dev and test parts of its data.
 
 use std::fmt;
 
@@ -10,20 +10,20 @@ use crate::error::Result;
 use crate::memory::Memory;
 use crate::models::LanguageModel;
 
-/// The losses of a model on the dev and test parts in nats, where these have words. Shown, it is a
-/// line for each part.
+/// The losses of a model on the dev and test parts in nats, if these have words. Displayed as a line
+/// for each part.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct HeldOut {
     /// The loss on dev.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev_loss: Option<f64>,
-    /// The same on the words of dev that training never saw.
+    /// The loss on the new words of dev, which training never saw.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev_loss_new: Option<f64>,
     /// The loss on test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_loss: Option<f64>,
-    /// The same on the words of test that training never saw.
+    /// The loss on the new words of test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_loss_new: Option<f64>,
     #[serde(skip)]
@@ -31,7 +31,7 @@ pub struct HeldOut {
 }
 
 impl HeldOut {
-    /// A loss on dev that is known.
+    /// A dev loss that was computed before.
     pub fn dev(dev_loss: Option<f64>) -> Self {
         let line = dev_loss.map(|loss| format!("Dev loss: {loss:.6}"));
         Self {
@@ -41,7 +41,7 @@ impl HeldOut {
         }
     }
 
-    /// Evaluates a model.
+    /// Evaluates a model on dev and test.
     ///
     /// # Errors
     ///
