@@ -1,11 +1,11 @@
 //! The one error type of the library.
 //!
-//! Every message is one line in lower case that says what happened, where (file, line, value)
-//! and, where the library can know it, what would work. The cause of an error is its source, and not
-//! repeated in the message.
+//! Every message is one line in lower case that says what happened, where (file, line, value) and, if the
+//! library can know it, what would work. The cause of an error is its source and is not repeated in the
+//! message.
 //!
 //! Functions that compute with libtorch return [`Error::Libtorch`] if it refuses an operation or the
-//! device has no room. Their `# Errors` do not repeat it.
+//! device has no room. Their `# Errors` sections do not repeat it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Long work that was asked to stop.
+    /// The user interrupted the work.
     #[error("interrupted")]
     Interrupted,
 
@@ -42,7 +42,7 @@ pub enum Error {
         /// The file that was to be replaced.
         file: PathBuf,
     },
-    /// One file under two names, of which one at least would be written.
+    /// An output is also an input or another output.
     #[error("{}", same_file(one, other))]
     SameFile {
         /// The file that would be written.
@@ -66,13 +66,13 @@ pub enum Error {
         /// The fault.
         fault: LineFault,
     },
-    /// A word list without a single word.
+    /// A word list has no words.
     #[error("{file}: no words in it; a word list has one word a line")]
     NoWords {
         /// The word list.
         file: String,
     },
-    /// A part of a model's data, looked for in another list.
+    /// A part of a model's data was looked for in another list.
     #[error("its {part} part is of another list ({wanted}) than {origin} ({found})")]
     OtherList {
         /// The part.
@@ -92,7 +92,7 @@ pub enum Error {
         /// The shares of train, dev and test.
         shares: String,
     },
-    /// A part of a split without words.
+    /// A part of a split has no words.
     #[error("the split {shares} leaves the {part} part of {origin} without words ({words} in all)")]
     EmptyShare {
         /// The shares of train, dev and test.
@@ -104,7 +104,7 @@ pub enum Error {
         /// The words of the list.
         words: u64,
     },
-    /// Another list than that of the training that goes on.
+    /// A training was resumed with another list.
     #[error("trained on another list ({wanted}) than {origin} ({found})")]
     OtherData {
         /// The list of the training, as a [`Digest`](crate::data::Digest) is written.
@@ -114,7 +114,7 @@ pub enum Error {
         /// The other list.
         found: String,
     },
-    /// Another split than that of the training that goes on.
+    /// A training was resumed with another split.
     #[error(
         "its list was split {before}; another split, {now}, would train it on words that were held out"
     )]
@@ -124,15 +124,15 @@ pub enum Error {
         /// The split asked for.
         now: String,
     },
-    /// A part that has both a share of a split and a list of its own.
+    /// A part has both a share of a split and a list of its own.
     #[error("the split {shares} takes the {part} part from the data, and a list is that part too")]
     DoubledPart {
         /// The part.
         part: &'static str,
-        /// How the data are split.
+        /// The shares of train, dev and test.
         shares: String,
     },
-    /// Another list as a part than that of the training that goes on.
+    /// A training was resumed with another list as a part.
     #[error("its {part} part was {}", match was { Some(list) => format!("a list of its own ({list})"), None => "no list of its own".to_owned() })]
     OtherPart {
         /// The part.
@@ -140,7 +140,7 @@ pub enum Error {
         /// The list of its own, as a [`Digest`](crate::data::Digest) is written.
         was: Option<String>,
     },
-    /// A fault of a list that is a part by itself.
+    /// An error in a list that is a part by itself.
     #[error("the {part} part is {origin}")]
     InPart {
         /// The part.
@@ -151,7 +151,7 @@ pub enum Error {
         #[source]
         cause: Box<Error>,
     },
-    /// Words that are longer than a network can read.
+    /// Words are longer than a network can read.
     #[error(
         "a block size of {block_size} is too short for the longest word, which has {longest} characters"
     )]
@@ -161,7 +161,7 @@ pub enum Error {
         /// The characters of the longest word.
         longest: usize,
     },
-    /// A step of training that would fill the memory.
+    /// A step of training takes more memory than there is.
     #[error(
         "a step of {batch_size} words, of which the longest has {longest} characters, takes about {} of memory, and there are {}; fewer words a step or a list without its longest words would work",
         bytesize::ByteSize::b(*bytes).display().si(),
@@ -177,7 +177,7 @@ pub enum Error {
         /// The bytes available.
         limit: u64,
     },
-    /// A start/end token that cannot be one.
+    /// A character cannot be the start/end token.
     #[error("{token:?} cannot mark where words begin and end: {reason}")]
     Token {
         /// The character.
@@ -185,7 +185,7 @@ pub enum Error {
         /// The reason.
         reason: &'static str,
     },
-    /// More distinct characters than a `[V, V]` matrix is made for.
+    /// A list has more distinct characters than a `[V, V]` matrix can have rows.
     #[error("{characters} distinct characters; at most {most} are possible")]
     TooManyCharacters {
         /// The number of characters.
@@ -193,13 +193,13 @@ pub enum Error {
         /// The limit.
         most: usize,
     },
-    /// Models of different characters, which cannot be mixed.
+    /// Models with different vocabularies cannot be mixed.
     #[error("models of different characters, or with different start/end tokens, cannot be mixed")]
     MixedVocabularies {
         /// The index of the first model that differs from model 0.
         model: usize,
     },
-    /// A word cannot be used; the source says why.
+    /// A word cannot be used; the source is the reason.
     #[error("in the word {word:?}")]
     Word {
         /// The word.
@@ -208,19 +208,19 @@ pub enum Error {
         #[source]
         cause: Box<Error>,
     },
-    /// Too many names in a row do not meet the constraints on them.
+    /// Too many drawn names in a row failed the constraints.
     #[error(
         "gave up after {in_vain} words in a row that were not wanted: {found} of {wanted} were found"
     )]
     GaveUp {
-        /// Words in a row that met none of the constraints.
+        /// The number of names in a row that failed.
         in_vain: usize,
-        /// Words found.
+        /// The number of names found.
         found: u64,
-        /// Words wanted.
+        /// The number of names wanted.
         wanted: u64,
     },
-    /// A character that the vocabulary does not have.
+    /// A character is not in the vocabulary.
     #[error(
         "the character {character:?} (U+{:04X}) is not in the vocabulary, which is {vocabulary}",
         *character as u32
@@ -231,13 +231,13 @@ pub enum Error {
         /// The vocabulary, shortened where it is long.
         vocabulary: String,
     },
-    /// The start/end token inside a word.
+    /// The start/end token is inside a word.
     #[error("{token:?} marks where words begin and end, so it cannot stand inside one")]
     TokenInWord {
         /// The start/end token.
         token: char,
     },
-    /// N-grams too long to be packed into integers.
+    /// N-grams are too long to be packed into integers.
     #[error(
         "n-grams of order {order} of {characters} characters are too long; orders of 1 to {fits} would work"
     )]
@@ -249,7 +249,7 @@ pub enum Error {
         /// The highest order that fits.
         fits: usize,
     },
-    /// More different n-grams than there is memory for.
+    /// The n-grams take more memory than there is.
     #[error(
         "n-grams of order {order} take more than the {} of memory that there is for them; {}",
         bytesize::ByteSize::b(*limit).display().si(),
@@ -260,10 +260,10 @@ pub enum Error {
         order: usize,
         /// The bytes available.
         limit: u64,
-        /// The highest order that certainly fits.
+        /// The highest order that fits, if any certainly does.
         fits: Option<usize>,
     },
-    /// A model's file, whose n-grams take more memory than there is.
+    /// The n-grams of a model's file take more memory than there is.
     #[error(
         "{file}: its n-grams take more than the {} of memory that there is for them; {} would work",
         bytesize::ByteSize::b(*limit).display().si(),
@@ -277,7 +277,7 @@ pub enum Error {
         /// The bytes that the n-grams take.
         needed: u64,
     },
-    /// Numbers that are no probability distribution.
+    /// Numbers are no probability distribution.
     #[error("what follows {after:?} has no probabilities: {reason}")]
     NoDistribution {
         /// The context, as text.
@@ -285,7 +285,7 @@ pub enum Error {
         /// The fault of the numbers.
         reason: &'static str,
     },
-    /// A value outside the range of a parameter.
+    /// A value is out of range.
     #[error("{what} is {value}; {expected}")]
     Value {
         /// The name of the quantity.
@@ -325,7 +325,7 @@ pub enum Error {
         /// The file.
         file: PathBuf,
     },
-    /// A checkpoint or weights that are damaged, or cannot be used.
+    /// A checkpoint or weights are damaged or cannot be used.
     #[error("{}: {fault}", file.display())]
     Checkpoint {
         /// The file.
@@ -351,7 +351,7 @@ pub enum Error {
         "libtorch has one random number generator, and this thread is still drawing from it; finish with the first sampler or generator before the second"
     )]
     GeneratorInUse,
-    /// A device that cannot be used.
+    /// A device cannot be used.
     #[error("{device} cannot be used")]
     Device {
         /// The device as [`str::parse`] takes it.
@@ -366,7 +366,7 @@ pub enum Error {
         /// The file.
         file: PathBuf,
     },
-    /// A picture would overwrite a file that is none.
+    /// A picture would overwrite a file that is no picture.
     #[error("{}: there is a file that is no picture, and it is not overwritten", file.display())]
     NotAPicture {
         /// The file.
@@ -409,7 +409,7 @@ pub enum LineFault {
     TooManyCharacters(usize),
 }
 
-/// One file by two names, or by the same name twice.
+/// The message of [`Error::SameFile`].
 fn same_file(one: &Path, other: &Path) -> String {
     match one == other {
         true => format!("{} is given twice", one.display()),
@@ -444,7 +444,7 @@ pub enum DeviceFault {
 }
 
 impl From<tch::TchError> for Error {
-    /// Keeps the first line: the rest is a C++ stack trace.
+    /// Keeps the first line of the message: the others are a C++ stack trace.
     fn from(error: tch::TchError) -> Self {
         let message = match error {
             tch::TchError::Torch(message) => message,

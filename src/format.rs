@@ -1,4 +1,4 @@
-//! Numbers as Python prints them, as in the notes; and text escaped for a terminal.
+//! Numbers as Python prints them in the notes, and text escaped for a terminal.
 
 /// Python's `repr` of a float: the shortest digits that read back as the same number.
 ///
@@ -22,7 +22,7 @@ pub fn float(value: f64) -> String {
     python_exponent(&scientific)
 }
 
-/// Python's `f"{value:.4e}"`, with `digits` digits behind the point.
+/// Python's `f"{value:.4e}"`, with `digits` decimals.
 ///
 /// ```
 /// # use makemore_tch::format::scientific;
@@ -32,7 +32,7 @@ pub fn scientific(value: f64, digits: usize) -> String {
     python_exponent(&format!("{value:.digits$e}"))
 }
 
-/// `exp(ln)`, with four decimals and a power of ten, even if it is outside the range of floats.
+/// `exp(ln)` with four decimals and a power of ten, also outside the range of floats.
 ///
 /// ```
 /// # use makemore_tch::format::exponential;
@@ -41,7 +41,7 @@ pub fn scientific(value: f64, digits: usize) -> String {
 pub fn exponential(ln: f64) -> String {
     let log10 = ln / std::f64::consts::LN_10;
     let digits = format!("{:.4}", 10_f64.powf(log10 - log10.floor()));
-    // Just below the next power of ten, the digits are rounded up to it.
+    // Just below a power of ten, the digits are rounded up to it.
     let (digits, exponent) = match digits.as_str() {
         "10.0000" => ("1.0000", log10.floor() + 1.0),
         digits => (digits, log10.floor()),
@@ -49,7 +49,7 @@ pub fn exponential(ln: f64) -> String {
     python_exponent(&format!("{digits}e{exponent}"))
 }
 
-/// A number above 0 with two digits, rounded down.
+/// A number above 0, rounded down to two digits.
 ///
 /// ```
 /// # use makemore_tch::format::rounded_down;
@@ -59,7 +59,7 @@ pub fn exponential(ln: f64) -> String {
 /// ```
 pub fn rounded_down(value: f64) -> String {
     if !(1e-4..1e6).contains(&value) {
-        // A little less, since this rounds up too.
+        // A little less, because the format may round up.
         return python_exponent(&format!("{:.1e}", 0.95 * value));
     }
     let unit = 10_f64.powf(value.log10().floor() - 1.0);
@@ -86,7 +86,7 @@ pub fn visible(text: &str) -> String {
     visible
 }
 
-/// Escapes in JSON what would steer a terminal; the JSON keeps its meaning.
+/// Escapes the same characters in JSON, which keeps its meaning.
 ///
 /// ```
 /// # use makemore_tch::format::visible_json;
@@ -96,7 +96,7 @@ pub fn visible_json(json: &str) -> String {
     let mut visible = String::with_capacity(json.len());
     for character in json.chars() {
         match steers(character) {
-            // They are below U+10000, so one escape is enough, and JSON has them in strings only.
+            // One escape is enough below U+10000, and JSON has these characters in strings only.
             true => visible.push_str(&format!("\\u{:04x}", u32::from(character))),
             false => visible.push(character),
         }
@@ -110,7 +110,7 @@ fn steers(character: char) -> bool {
         || matches!(character, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{061C}')
 }
 
-/// Writes the exponent with a sign and at least two digits; Rust writes `e-8`.
+/// Writes the exponent as Python does, with a sign and at least two digits; Rust writes `e-8`.
 fn python_exponent(scientific: &str) -> String {
     match scientific.split_once('e') {
         Some((digits, exponent)) => match exponent.strip_prefix('-') {

@@ -1,10 +1,10 @@
-//! A limit of memory: what would take more is refused before the system ends the program.
+//! A limit of memory, so that too large a task is refused before the system ends the program.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sysinfo::{MemoryRefreshKind, System};
 
-/// An amount of memory; parts are reserved before they are allocated.
+/// A limit of memory. Memory is reserved before it is allocated.
 #[derive(Debug)]
 pub struct Memory {
     limit: u64,
@@ -20,7 +20,7 @@ impl Memory {
         }
     }
 
-    /// Half of the machine's memory, or of the container's.
+    /// Half of the memory of the machine, or of the container if that has less.
     pub fn half_of_the_machine() -> Self {
         let mut system = System::new();
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
@@ -34,7 +34,7 @@ impl Memory {
         self.limit
     }
 
-    /// The bytes that are not reserved.
+    /// The bytes that are not reserved yet.
     pub fn free(&self) -> u64 {
         let reserved = self.reserved.load(Ordering::Relaxed);
         self.limit.saturating_sub(reserved)

@@ -1,4 +1,4 @@
-//! Files with a model: checkpoints, ARPA files, and weights that makemore.py has saved.
+//! Files with a model: checkpoints, ARPA files, and weights that makemore.py saved.
 
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::files::{open, read_error};
 use crate::memory::Memory;
 
-/// The bytes of a file that tell its format.
+/// The bytes at the beginning of a file by which its format is recognised.
 const START: u64 = 4096;
 
 /// A model from a file.
@@ -25,22 +25,21 @@ pub struct ModelFile {
     pub path: PathBuf,
     /// The model.
     pub model: Model,
-    /// The list of its training; `None` for an ARPA file or weights of makemore.py, which do not
-    /// name one.
+    /// The list of the training; none for an ARPA file or weights of makemore.py, which do not name one.
     pub trained_on: Option<TrainedOn>,
 }
 
 /// The list that a model was trained on, and its split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrainedOn {
-    /// The list's checksum.
+    /// The digest of the list.
     pub list: Digest,
     /// The split of the list.
     pub split: SplitOf,
 }
 
 impl TrainedOn {
-    /// Splits the list as training did; another list is one part.
+    /// Splits the list of the training as it was split there; another list is not split.
     pub fn parts(&self, list: List) -> Parts {
         match self.list == list.digest {
             true => {
@@ -51,8 +50,8 @@ impl TrainedOn {
         }
     }
 
-    /// Finds a part of the model's data in a list, which is the whole list if the part was a list of
-    /// its own. Returns the list's parts and the one that was asked for.
+    /// Finds a part of the model's data in a list. Returns the parts of the list and the part to take from
+    /// them: train, which is the whole list, if the part was a list of its own.
     ///
     /// # Errors
     ///
@@ -82,7 +81,7 @@ impl TrainedOn {
         }
     }
 
-    /// At most `most` words of a part, always the same ones, read from the list that has it.
+    /// Reads at most `most` words of a part, always the same ones, from the list that has it.
     ///
     /// # Errors
     ///
@@ -110,8 +109,8 @@ impl TrainedOn {
 }
 
 impl ModelFile {
-    /// Weights that makemore.py has saved, with the vocabulary of a list. The weights do not say
-    /// `n_head`, the number of heads of a transformer.
+    /// A model of weights that makemore.py saved, with the vocabulary of a list. `n_head`, the number of
+    /// heads of a transformer, does not follow from the weights.
     ///
     /// # Errors
     ///
@@ -147,7 +146,7 @@ impl ModelFile {
         })
     }
 
-    /// Reads a model. An ARPA file names no start/end token; `boundary` chooses it.
+    /// Reads a model from a file. `boundary` is the start/end token for an ARPA file, which names none.
     ///
     /// # Errors
     ///
@@ -196,7 +195,7 @@ impl ModelFile {
     }
 }
 
-/// The beginning of a file, and the whole of it.
+/// Reads the beginning of a file; returns it and a reader of the whole file.
 fn begin(mut file: impl Read + Send + 'static) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
     let mut start = Vec::new();
     file.by_ref().take(START).read_to_end(&mut start)?;
@@ -214,7 +213,7 @@ fn is_safetensors(start: &[u8]) -> bool {
     start.get(8) == Some(&b'{')
 }
 
-/// Whether the name or the beginning of a file is that of an ARPA file.
+/// Whether a file is an ARPA file, by its name or its beginning.
 fn is_arpa(path: &Path, start: &[u8]) -> bool {
     let name = path.to_string_lossy().to_lowercase();
     name.ends_with(".arpa") || memchr::memmem::find(start, b"\\data\\").is_some()
@@ -247,13 +246,13 @@ mod tests {
             .to_string()
     }
 
-    /// It was told that "the tensor has no 32-bit floats".
+    /// The error was once "the tensor has no 32-bit floats".
     #[test]
     fn a_foreign_file_of_half_precision_is_no_model() {
         assert!(fault(Dtype::BF16, false).contains("neither a checkpoint of makemore-tch nor"));
     }
 
-    /// It was told that it is "not valid UTF-8", as if it were an ARPA file.
+    /// The error was once "not valid UTF-8", as if it were an ARPA file.
     #[test]
     fn a_compressed_checkpoint_is_to_be_uncompressed() {
         assert!(fault(Dtype::BF16, true).contains("uncompressing it first"));

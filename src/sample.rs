@@ -1,4 +1,4 @@
-//! Making more words: drawing one character after the other until the end token comes.
+//! Sampling: drawing words character by character, until the end token.
 //!
 //! ```
 //! use makemore_tch::{NgramCounts, SampleOptions, Sampler, Table, Words};
@@ -24,11 +24,11 @@ use crate::models::{Drawer, LanguageModel, Method, Shaping};
 pub struct SampleOptions {
     /// The way to draw a character.
     pub method: Method,
-    /// How distributions are shaped before.
+    /// Temperature and top-k.
     pub shaping: Shaping,
-    /// The beginning of every name; counts towards `max_length`.
+    /// The beginning of every name, which counts towards `max_length`.
     pub prefix: String,
-    /// The most characters that a name may have; a longer one is cut off there.
+    /// The most characters of a name, which is cut off there.
     pub max_length: usize,
 }
 
@@ -46,7 +46,7 @@ impl Default for SampleOptions {
 
 /// An endless iterator over the names that a seed draws from a model.
 ///
-/// It holds libtorch's generator as long as it lives (see [`crate::libtorch::random`]).
+/// It locks libtorch's generator as long as it lives (see [`crate::libtorch::random`]).
 #[derive(Debug)]
 pub struct Sampler<'m> {
     vocabulary: &'m Vocabulary,
@@ -59,12 +59,13 @@ pub struct Sampler<'m> {
 }
 
 impl<'m> Sampler<'m> {
-    /// Starts to draw from a model with a seed.
+    /// A sampler of a model with a seed.
     ///
     /// # Errors
     ///
-    /// If the prefix has a character that the vocabulary does not have or is longer than a name
-    /// may be, distributions cannot be shaped so, or this thread has another sampler.
+    /// [`Error::Word`] if the prefix has an unknown character; [`Error::Value`] if it is longer than
+    /// `max_length`, or temperature or top-k are out of range; [`Error::GeneratorInUse`] if this thread
+    /// has another sampler.
     pub fn new(model: &'m dyn LanguageModel, seed: u64, options: &SampleOptions) -> Result<Self> {
         let vocabulary = model.vocabulary();
         let prefix = vocabulary.encode(&options.prefix)?;
@@ -86,11 +87,11 @@ impl<'m> Sampler<'m> {
         })
     }
 
-    /// Appends the next name to a text, which is faster than a string for each.
+    /// Appends the next name to a text, which is faster than a string for each name.
     ///
     /// # Errors
     ///
-    /// [`Error::NoDistribution`] if nothing can follow a character.
+    /// [`Error::NoDistribution`] if the model has no distribution after some characters.
     pub fn append_to(&mut self, text: &mut String) -> Result<()> {
         self.word.clear();
         self.word.extend_from_slice(&self.prefix);
@@ -98,21 +99,17 @@ impl<'m> Sampler<'m> {
             self.drawer
                 .complete(&mut self.word, self.max_length, &mut self.generator)?;
         if !is_complete {
-            return Err(self.nothing_follows());
+            let start = self.vocabulary.boundary().to_string();
+            return Err(Error::NoDistribution {
+                after: start + &self.vocabulary.decode(&self.word),
+                reason: "all of them are 0",
+            });
         }
         let itos = self.vocabulary.characters();
         for &index in &self.word {
             text.push(itos[index]);
         }
         Ok(())
-    }
-
-    fn nothing_follows(&self) -> Error {
-        let start = self.vocabulary.boundary().to_string();
-        Error::NoDistribution {
-            after: start + &self.vocabulary.decode(&self.word),
-            reason: "all of them are 0",
-        }
     }
 }
 
@@ -125,39 +122,39 @@ impl Iterator for Sampler<'_> {
     }
 }
 
-/// Constraints on the names that are drawn.
+/// Constraints on drawn names.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Constraints<'a> {
-    /// The list that no name is in.
+    /// A list that no name may be in.
     pub new_to: Option<&'a Source>,
     /// Whether no name comes twice.
     pub unique: bool,
 }
 
-/// After this many names in a row that do not meet the constraints, no more are drawn.
+/// The number of names in a row that may fail the constraints before the sampler gives up.
 const MOST_IN_VAIN: usize = 10_000;
 
-/// At most this many names are looked for in a list at once.
+/// The most names that are looked for in a list at once.
 const MOST_AT_ONCE: usize = 1 << 16;
 
-/// The first names of a [`Sampler`] that meet constraints.
+/// An iterator over the first names of a [`Sampler`] that meet constraints.
 #[derive(Debug)]
 pub struct Constrained<'a> {
     sampler: Sampler<'a>,
     constraints: Constraints<'a>,
     wanted: u64,
     found: u64,
-    /// The names that were found, where none may come twice.
+    /// The names found so far, if none may come twice.
     given: HashSet<String>,
     waiting: VecDeque<String>,
-    /// The number of names that are drawn next and looked for at once.
+    /// The number of names to draw next and to look for at once.
     draws: usize,
     in_vain: usize,
 }
 
 impl<'m> Sampler<'m> {
-    /// The first `wanted` names that meet constraints; fewer, and then [`Error::GaveUp`], where 10,000
-    /// in a row do not meet them.
+    /// The first `wanted` names that meet constraints. Ends with [`Error::GaveUp`] if 10,000 names in a
+    /// row fail them.
     pub fn constrained<'a>(self, wanted: u64, constraints: Constraints<'a>) -> Constrained<'a>
     where
         'm: 'a,
@@ -203,7 +200,7 @@ impl Constrained<'_> {
 impl Iterator for Constrained<'_> {
     type Item = Result<String>;
 
-    /// After an error there are no more names.
+    /// The next name; none after an error.
     fn next(&mut self) -> Option<Self::Item> {
         if self.found == self.wanted {
             return None;
@@ -268,7 +265,7 @@ mod tests {
         );
     }
 
-    /// The notes and PyTorch before 2.0 draw so: one number, one search from the beginning.
+    /// The draw of PyTorch before 2.0: a uniform number, and a search from the first character on.
     #[test]
     fn a_hundred_thousand_names_are_those_of_one_by_one_draws() {
         let p = lecture();

@@ -1,10 +1,10 @@
 //! Devices: the CPU, NVIDIA GPUs (CUDA) and Apple's (MPS); and the version of libtorch.
 //!
-//! The program links only libtorch's CPU parts, and so starts fast. The CUDA parts are a library
-//! beside them, `libtorch_cuda`, which registers the CUDA backend when it is loaded. A linker drops
-//! it because the program uses no symbol of it
-//! ([pytorch/pytorch#36437](https://github.com/pytorch/pytorch/issues/36437)). We load it at the first
-//! use of a CUDA device, before libtorch is asked for one: libtorch remembers its answer.
+//! The program links only libtorch's CPU parts, so that it starts fast. The CUDA parts are a library
+//! beside them, `libtorch_cuda`, which registers the CUDA backend when it is loaded. Linked, it would be
+//! dropped, because the program uses no symbol of it
+//! ([pytorch/pytorch#36437](https://github.com/pytorch/pytorch/issues/36437)). It is loaded before the
+//! first question to libtorch about CUDA devices, because libtorch remembers its answer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -114,7 +114,7 @@ fn open_mps() -> Result<tch::Device, DeviceFault> {
     probe(tch::Device::Mps)
 }
 
-/// Allocates one number on the device, to find out whether it works.
+/// Allocates a number on the device, to find out whether it works.
 fn probe(device: tch::Device) -> Result<tch::Device, DeviceFault> {
     match Tensor::f_zeros([1], (Kind::Float, device)) {
         Ok(_) => Ok(device),

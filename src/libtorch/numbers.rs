@@ -1,4 +1,4 @@
-//! The numbers of tensors, copied or in place.
+//! The numbers of tensors, as copies or in place.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ pub(crate) fn copied(tensor: &Tensor) -> Result<Vec<f32>> {
     Ok(Vec::try_from(tensor.f_contiguous()?.f_view([-1])?)?)
 }
 
-/// A tensor of 32-bit floats on the CPU whose numbers a function writes over zeros.
+/// A tensor of 32-bit floats on the CPU, with numbers that `fill` writes over zeros.
 pub(crate) fn filled(size: &[i64], fill: impl FnOnce(&mut [f32])) -> Result<Tensor> {
     let mut tensor = Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?;
     // SAFETY: the tensor is new, so that nothing shares its numbers.
@@ -22,11 +22,11 @@ pub(crate) fn filled(size: &[i64], fill: impl FnOnce(&mut [f32])) -> Result<Tens
     Ok(tensor)
 }
 
-/// The numbers of a tensor in place where [`of`] has them, else a copy.
+/// The numbers of a tensor, in place if possible, else a copy.
 ///
 /// # Safety
 ///
-/// That of [`of`].
+/// As for [`of`].
 pub(crate) unsafe fn read(tensor: &Tensor) -> Result<Cow<'_, [f32]>> {
     // SAFETY: the caller's.
     match unsafe { of(tensor) } {
@@ -39,7 +39,7 @@ pub(crate) unsafe fn read(tensor: &Tensor) -> Result<Cow<'_, [f32]>> {
 ///
 /// # Safety
 ///
-/// Nothing writes to these numbers as long as the slice lives, neither through a slice nor through a
+/// Nothing may write to these numbers as long as the slice lives, neither through a slice nor through a
 /// tensor that shares them.
 pub(crate) unsafe fn of(tensor: &Tensor) -> Option<&[f32]> {
     // SAFETY: `start` is that of so many floats, which live as long as the tensor; the caller has
@@ -47,17 +47,17 @@ pub(crate) unsafe fn of(tensor: &Tensor) -> Option<&[f32]> {
     start(tensor).map(|start| unsafe { std::slice::from_raw_parts(start, tensor.numel()) })
 }
 
-/// The same to write to; tensors that share the numbers have what is written.
+/// The numbers of a tensor as [`of`], to be written; tensors that share them change too.
 ///
 /// # Safety
 ///
-/// Nothing else reads or writes these numbers as long as the slice lives.
+/// Nothing else may read or write these numbers as long as the slice lives.
 pub(crate) unsafe fn of_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
     // SAFETY: as in `of`; the caller has nothing else read or write them.
     start(tensor).map(|start| unsafe { std::slice::from_raw_parts_mut(start, tensor.numel()) })
 }
 
-/// The first number of a tensor whose numbers are 32-bit floats on the CPU without gaps.
+/// The first number of a tensor, if its numbers are 32-bit floats on the CPU without gaps.
 fn start(tensor: &Tensor) -> Option<*mut f32> {
     let is_plain = tensor.defined()
         && tensor.device() == Device::Cpu

@@ -1,8 +1,8 @@
 //! libtorch's random number generator, one user at a time.
 //!
-//! `tch` draws from libtorch's one default generator for the CPU. Two samplers at once would take
-//! numbers from each other, and neither would draw the numbers of its seed. So a [`Generator`] locks
-//! libtorch's as long as it lives.
+//! `tch` draws from libtorch's one default generator for the CPU. Two samplers at once would take numbers
+//! from each other, and neither would draw the numbers of its seed. So a [`Generator`] locks libtorch's as
+//! long as it lives.
 //!
 //! Numbers are drawn on the CPU and moved to their device afterwards, so that they are the same on
 //! every device.
@@ -14,7 +14,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
 
-/// The uniform numbers drawn at once; a block has the numbers of single draws.
+/// The uniform numbers drawn at once, the same as single draws would give.
 const BLOCK: usize = 1 << 13;
 
 static IN_USE: Mutex<()> = Mutex::new(());
@@ -54,9 +54,10 @@ impl Generator {
         })
     }
 
-    /// A uniform number in `[0, 1)`, 53 bits.
+    /// A uniform number in `[0, 1)`, of 53 bits.
     ///
-    /// A block of them is drawn ahead, so numbers of another kind must not be drawn in between.
+    /// A block of numbers is drawn ahead, so draws of other kinds in between would give other numbers
+    /// than in PyTorch.
     #[inline]
     pub fn uniform(&mut self) -> Result<f64> {
         loop {
@@ -69,7 +70,7 @@ impl Generator {
         }
     }
 
-    /// `count` uniform numbers in `[0, 1)`, 53 bits each.
+    /// `count` uniform numbers in `[0, 1)`, of 53 bits each.
     fn uniforms(&mut self, count: usize) -> Result<Vec<f64>> {
         let block = Tensor::f_rand([count as i64], (Kind::Double, Device::Cpu))?;
         Ok(Vec::try_from(block)?)
@@ -88,13 +89,12 @@ impl Generator {
 
     /// `torch.randint(0, end, (count,))`: whole numbers below `end`, `[count]`, i64.
     ///
-    /// A block has the numbers of single draws.
+    /// The numbers are those of single draws.
     pub fn randint(&mut self, end: i64, count: i64) -> Result<Tensor> {
         Ok(Tensor::f_randint(end, [count], (Kind::Int64, Device::Cpu))?)
     }
 
-    /// One index by `torch.multinomial(p, num_samples=1)`, as PyTorch 2.0 and later draw it; `p` is
-    /// `[V]`, f32.
+    /// An index by `torch.multinomial(p, num_samples=1)`, as in PyTorch 2.0 and later; `p` is `[V]`, f32.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Generator {
         Ok(p.f_multinomial(1, false)?.f_int64_value(&[0])? as usize)
     }
 
-    /// One index by `torch.multinomial(p, num_samples=1, replacement=True)`; `p` is `[V]`, f32.
+    /// An index by `torch.multinomial(p, num_samples=1, replacement=True)`; `p` is `[V]`, f32.
     ///
     /// # Errors
     ///

@@ -1,21 +1,20 @@
-//! The threads that libtorch computes with, and the memory that its allocator keeps.
+//! The number of threads, libtorch's and ours, and the memory that the allocator keeps.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The value of [`drawing`].
 static DRAWING: AtomicUsize = AtomicUsize::new(1);
 
-/// The threads of ours that may draw words of a network, 1 until
+/// The number of our threads that may draw words from a network; 1 until
 /// [`prepare_for_drawing`](Threads::prepare_for_drawing).
 pub fn drawing() -> usize {
     DRAWING.load(Ordering::Relaxed)
 }
 
-/// The most numbers of a matrix for which one thread is faster than several, which wait for each
-/// other.
+/// The most numbers of a matrix for which one thread is faster than several.
 const SMALL: usize = 1 << 20;
 
-/// The most products of a step that ends before a second thread has begun.
+/// The most multiplications of a step for which one thread is faster than several.
 const SHORT: usize = 1 << 22;
 
 /// Numbers of threads, by the size of the matrices.
@@ -30,7 +29,7 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// One thread for small matrices and one a processor for others, or the user's number for both.
+    /// One thread for small matrices and one for each processor for others, or the user's number for both.
     pub fn new(chosen: Option<usize>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -45,17 +44,17 @@ impl Threads {
         tch::set_num_threads(self.small as i32);
     }
 
-    /// Prepares for drawing words of networks: on all processors or the user's number of threads,
-    /// each with one thread of libtorch's.
+    /// Prepares for drawing words from networks with as many of our threads as for large matrices, each
+    /// with one of libtorch's.
     pub fn prepare_for_drawing(self) {
         tch::set_num_threads(1);
         DRAWING.store(self.large, Ordering::Relaxed);
         keep_freed_memory();
     }
 
-    /// Prepares for training on words and returns the number of threads, each with one thread of
-    /// libtorch's: all if a step is long enough. `products` is the number of products with parameters
-    /// in a step for one character of each word.
+    /// Prepares for training on words, and returns the number of our threads, each with one of libtorch's:
+    /// several if a step is long enough. `products` is the number of multiplications by parameters in a
+    /// step with one character of each word.
     pub fn prepare_for_training(self, products: usize) -> usize {
         tch::set_num_threads(1);
         keep_freed_memory();
@@ -74,8 +73,8 @@ impl Threads {
     }
 }
 
-/// Makes the allocator keep what libtorch frees: every step allocates tensors of the same sizes, and
-/// the system would clear their memory each time.
+/// Makes the allocator keep freed memory: every step allocates tensors of the same sizes, and the system
+/// would have to clear their memory each time.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn keep_freed_memory() {
     // SAFETY: sets two options of the allocator, which refuses what it cannot do.
