@@ -171,7 +171,7 @@ mod tests {
         error.split_once("list:").unwrap().1.to_owned()
     }
 
-    /// The bigrams of a text, counted in the plainest way.
+    /// The bigrams of a text, counted one by one.
     fn plainly(text: &str) -> HashMap<String, u64> {
         let mut counts = HashMap::new();
         let words = text.split('\n').map(str::trim);
@@ -276,7 +276,7 @@ mod tests {
         let both = Source::files(vec![one.clone(), two.clone()]);
         let counted = count(&both, '.').unwrap();
         assert_eq!(as_map(&counted.counts), plainly("emma\nava\nanna"));
-        // However it is cut, it is the same list.
+        // One file or two, it is the same list.
         assert_eq!(
             counted.digest,
             count(&Source::files(vec![whole]), '.').unwrap().digest
@@ -294,7 +294,7 @@ mod tests {
             block in 1..100_usize,
             threads in 1..4_usize,
         ) {
-            // The last word has no line end, and makes sure that there is one.
+            // The last word has no line end. Without it the list might have no words.
             let text = lines.join("\n") + "\nend";
             let counted = in_blocks(text.as_bytes(), block, threads).unwrap();
             prop_assert_eq!(as_map(&counted.counts), plainly(&text));
@@ -305,7 +305,7 @@ mod tests {
     }
 
     proptest! {
-        // Each has a text of many blocks.
+        // Fewer than usual: each has a text of many blocks.
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
@@ -321,7 +321,7 @@ mod tests {
                     0 => text.push(' '),
                     1..=4 => text.push('\n'),
                     5 => text.push_str("\r\n"),
-                    // Some texts have an accent somewhere, some have many, some have none.
+                    // Some texts have no accent, some one, some many.
                     6 if accents > 0 && random(1 + 2000 * (2 - accents)) == 0 => text.push('é'),
                     _ => text.push((b'A' + random(50) as u8) as char),
                 }
@@ -338,7 +338,7 @@ mod tests {
     }
 
     proptest! {
-        // Each list is counted four times.
+        // Fewer than usual: each counts four lists.
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]

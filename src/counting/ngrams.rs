@@ -570,7 +570,7 @@ mod tests {
     use crate::data::{List, Shares, Source, Split};
     use proptest::prelude::*;
 
-    /// The n-grams of a list, counted in the plainest way.
+    /// The n-grams of a list, counted one by one.
     fn plainly(words: &[String], order: usize) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for word in words {
@@ -629,7 +629,6 @@ mod tests {
         assert_eq!(sum, as_map(&counts(Source::lecture(), 4, 1 << 30).unwrap()));
     }
 
-    /// Little memory is said, with an order that does fit.
     #[test]
     fn too_little_memory_is_an_error_with_the_order_that_fits() {
         let count = |order, memory| counts(Source::lecture(), order, memory);

@@ -403,7 +403,7 @@ fn first_line(byte: u8, block: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// Some blocks counted by one thread, and their first fault.
+    /// The counts of blocks by one thread, and the first fault.
     fn scan(blocks: &[&str]) -> (Total, Option<Fault>) {
         let total = Total::new();
         let mut scan = Scan::new(&total);
@@ -418,7 +418,7 @@ mod tests {
         (total, first)
     }
 
-    /// Lines with one of the Chinese characters each.
+    /// Lines with a Chinese character each, all different.
     fn chinese(characters: usize) -> String {
         let characters = ('\u{4E00}'..).take(characters);
         characters.flat_map(|character| [character, '\n']).collect()
@@ -458,7 +458,7 @@ mod tests {
         assert_eq!(fault, too_many_at((1, 0)));
     }
 
-    /// The characters of the plain lines before were once not among those that are too many.
+    /// The characters of earlier lines in ASCII were once not counted among those that are too many.
     #[test]
     fn the_line_of_the_character_that_is_one_too_many_is_named_behind_plain_lines() {
         let plain = "abcdefghijklmnopqrstuvwxyz\n\n".repeat(700);
@@ -468,7 +468,7 @@ mod tests {
         assert_eq!(scan(&[&blank]).1, too_many_at((0, 2 * MAX_CHARACTERS)));
     }
 
-    /// The line of a trimmed space was once named, where one inside a word was one too many.
+    /// The line of a space that is trimmed was once named, not that of the first space inside a word.
     #[test]
     fn a_space_is_first_met_inside_a_word() {
         for text in [" \u{3000}\nab cd\n", " a\nab cd\n", "a \r\nab cd\r\n"] {

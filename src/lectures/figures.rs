@@ -283,7 +283,7 @@ mod tests {
         ] {
             assert_eq!(agrees(loss), Some(expected), "{loss}");
         }
-        // A loss without a published one has nothing beside it.
+        // A loss without a published one is left out.
         let two = [(0, 3.3239), (10_000, 2.0)];
         assert_eq!(CPU().losses(&two, "3.3239").len(), 1);
     }
@@ -356,7 +356,7 @@ mod tests {
         assert_eq!((losses[0].agrees, losses.len()), (None, 1));
     }
 
-    /// A reader of the document shall not have to parse texts.
+    /// A program that reads the document does not have to parse texts.
     #[test]
     fn numbers_are_numbers_in_json() {
         let figure = |text: &str| serde_json::to_string(&Figure::same("", text, text)).unwrap();

@@ -79,7 +79,7 @@ pub(super) mod tests {
     use crate::error::Error;
     use crate::train::Rows;
 
-    /// Keeps the sections it is shown, and ends a training after some steps.
+    /// Collects sections and pictures, and can interrupt a training after some steps.
     #[derive(Debug, Default)]
     pub struct Listener {
         pub sections: Vec<Section>,
@@ -119,9 +119,9 @@ pub(super) mod tests {
         pictures: true,
     };
 
-    /// The number of figures in each section of a replay of so many steps, all of which agree.
     #[test]
     fn the_first_steps_of_each_lecture_agree_and_its_pictures_are_drawn() {
+        // The number of figures in each section.
         let sections: [(Lecture, &[usize]); 3] = [
             (Lecture::Mlp, &[3, 1, 0]),
             (Lecture::Backprop, &[5, 2, 26, 2, 2, 2]),

@@ -238,7 +238,7 @@ mod tests {
     use super::*;
     use tch::Device;
 
-    /// Thirty steps down a bowl that is steep in one direction and flat in another.
+    /// The parameters after thirty steps on a loss that is steep in some of them and flat in others.
     fn course(change: impl Fn(&mut AdamW)) -> Vec<f32> {
         let options = (Kind::Float, Device::Cpu);
         let steep = Tensor::full([2, 3], 3.0, options).set_requires_grad(true);
@@ -247,7 +247,7 @@ mod tests {
         let mut optimizer = AdamW::new(parameters, AdamWOptions::default()).unwrap();
         change(&mut optimizer);
         for _ in 0..30 {
-            // The gradient of a transposed tensor does not lie in a row.
+            // The gradient of a transposed tensor is not contiguous.
             let weights = Tensor::arange(6, options).view([3, 2]);
             let loss = (steep.tr() * weights).square().sum(Kind::Float) * 100.0
                 + flat.square().sum(Kind::Float) * 1e-3;

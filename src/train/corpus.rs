@@ -12,13 +12,13 @@ pub struct Corpus {
     pub counted: Counted,
     /// The train, dev and test parts.
     pub parts: Parts,
-    /// Lists of their own for dev or test.
+    /// Lists that are the dev or the test part by themselves.
     own: Vec<(Part, Counted)>,
 }
 
 impl Corpus {
-    /// Reads a list, and in `own` lists of their own for dev or test. `split` splits the first list,
-    /// once its words are counted.
+    /// Reads a list, and the lists in `own`, each of which is a part by itself. `split` splits the first
+    /// list, once its words are counted.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Corpus {
         Ok(counted.into_iter().next().unwrap_or_else(|| counts.clone()))
     }
 
-    /// Refuses lists of their own with characters that are not in the vocabulary of the list.
+    /// Refuses lists that are a part by themselves and have characters that the vocabulary lacks.
     ///
     /// # Errors
     ///

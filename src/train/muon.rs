@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use tch::{Device, Kind};
 
-    /// Numbers of about the size of gradients, without a pattern.
+    /// Irregular numbers, about as large as gradients.
     fn matrices(count: i64, rows: i64, columns: i64) -> Tensor {
         let numbers = Tensor::arange(count * rows * columns, (Kind::Float, Device::Cpu));
         (numbers.square() * 0.37).sin().view([count, rows, columns]) * 1e-3
@@ -189,7 +189,7 @@ mod tests {
                 assert!(large.max().double_value(&[]) < 1.25, "{values}");
                 let smallest = values.get(above.sum(Kind::Int64).int64_value(&[]) - 1);
                 assert!(smallest.double_value(&[]) > 0.65, "{values}");
-                // The singular vectors are those of before: in their bases it is diagonal.
+                // The singular vectors are the same: in their bases the result is diagonal.
                 let inner = u.tr().matmul(&y).matmul(&v);
                 let rest = &inner - inner.diagonal(0, 0, 1).diag_embed(0, 0, 1);
                 assert!(rest.abs().max().double_value(&[]) < 1e-3);
@@ -203,7 +203,8 @@ mod tests {
         assert_eq!(orthogonal(&zeros).unwrap(), zeros);
     }
 
-    /// The first step moves each matrix by the learning rate in all directions, a high one by more.
+    /// The first step updates each matrix by the learning rate in every direction, one with more rows than
+    /// columns by more.
     #[test]
     fn matrices_of_several_shapes_move_against_their_gradients() {
         let options = MuonOptions {

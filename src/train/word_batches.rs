@@ -325,7 +325,7 @@ mod tests {
         threads: 1,
     };
 
-    /// A network that Muon has something of, and its options.
+    /// A network with hidden matrices for Muon, and its options.
     fn with_muon(vocabulary: &Vocabulary) -> (Network, WordOptions) {
         let sizes = Sizes {
             n_embd: 16,
@@ -377,13 +377,13 @@ mod tests {
         assert_ne!(losses, train(2, 0.2, 1));
         assert!(losses[29] < losses[0] - 0.3, "{losses:?}");
         assert_eq!(train(1, 0.2, 3), train(1, 0.2, 3));
-        // Threads add up in another order, and leave out other numbers.
+        // Several threads add in another order. Without dropout, whose numbers differ too.
         for (one, other) in train(1, 0.0, 1).into_iter().zip(train(1, 0.0, 3)) {
             assert!((one - other).abs() < 1e-4, "{one} {other}");
         }
     }
 
-    /// Interrupts a training after 11 of 30 steps, and goes on with another network.
+    /// Interrupts a training after 11 of 30 steps, and resumes it with another network.
     fn goes_on_bit_for_bit(of: impl Fn(&Vocabulary) -> (Network, WordOptions)) {
         let (list, vocabulary) = names(500);
         for threads in [1, 2, 3] {
@@ -435,7 +435,7 @@ mod tests {
         });
     }
 
-    /// Threads add up in another order.
+    /// With a tolerance, since several threads add in another order.
     #[test]
     fn muon_learns_the_same_on_several_threads() {
         let (list, vocabulary) = names(500);

@@ -385,7 +385,7 @@ mod tests {
     use super::*;
     use crate::libtorch::random::Generator;
 
-    /// Bits of output, statistics and gradients of a batch, on a tape or by libtorch's own.
+    /// The bits of a batch's output, statistics and gradients, on a tape or by libtorch's operations.
     fn bits(shape: &[i64], formula: Formula, is_taped: bool) -> Vec<Vec<u32>> {
         let mut generator = Generator::seeded(3).unwrap();
         let columns = *shape.last().unwrap();

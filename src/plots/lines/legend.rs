@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(rows("layer 1", 5, (1500, 940)), 1);
         assert_eq!(rows("layer 1", 9, (1500, 940)), 2);
         assert_eq!(rows("layer 1", 9, (1500, 400)), 1);
-        // However long the texts are, there are two columns.
+        // Long texts are cut, so that there are at least two columns.
         let long = "long ".repeat(50);
         for size in [(1500, 940), (600, 400), (300, 3000)] {
             assert_eq!(rows(&long, 8, size), 4);

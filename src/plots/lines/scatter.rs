@@ -258,7 +258,7 @@ mod tests {
         for label in ["a", "␣", "U+4E00", "first dimension", "second dimension"] {
             assert!(text.contains(&format!(">\n{label}\n</text>")), "{label}");
         }
-        // No circle was moved, so there are only the axes' and the grid's lines.
+        // A blue circle on a white one for each point.
         assert_eq!(text.matches("<circle").count(), 6);
     }
 
@@ -269,7 +269,7 @@ mod tests {
             let points = vec![(0.3, -7.0); number as usize];
             let middles = circles(&svg(&scatter(&characters, &points)));
             assert_eq!(middles.len(), number as usize);
-            // The radius is about half of it.
+            // About the radius of the circles.
             let least = (0.25 * 1375.0 * 770.0 / f64::from(number) / PI)
                 .sqrt()
                 .min(27.0);

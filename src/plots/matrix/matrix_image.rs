@@ -111,7 +111,7 @@ mod tests {
         values[5] = -0.031;
         values[40] = 0.009;
         let svg = svg(&columns, &values);
-        // Beside the bar, whose darkest and lightest pieces are black and white, too.
+        // All cells but two, and one piece of the colour bar.
         let cells = |grey: &str| svg.matches(&format!("fill=\"{grey}\"")).count();
         assert_eq!(cells("#BFBFBF"), 32 * 27 - 2 + 1);
         for label in ["31", "a", ".", "example", "next character", "gradient"] {
