@@ -362,7 +362,8 @@ impl<K: Packed> LastWord<K> {
     /// Replaces the word by the next one, which occurs `count` times.
     #[inline]
     fn replace(&mut self, word: &str, count: u64, encoder: &Encoder, add: impl FnMut(K, u64)) {
-        let mut same = common_prefix(&self.word, word.as_bytes());
+        let both = self.word.iter().zip(word.as_bytes());
+        let mut same = both.take_while(|(one, other)| one == other).count();
         while !word.is_char_boundary(same) {
             same -= 1;
         }
@@ -400,16 +401,6 @@ impl<K: Packed> LastWord<K> {
         }
         self.ngrams.truncate(kept);
     }
-}
-
-/// The number of bytes at the beginning of both words that are the same.
-#[inline]
-fn common_prefix(one: &[u8], other: &[u8]) -> usize {
-    const CHUNK: usize = 8;
-    let chunks = one.chunks_exact(CHUNK).zip(other.chunks_exact(CHUNK));
-    let start = CHUNK * chunks.take_while(|(one, other)| one == other).count();
-    let rest = one[start..].iter().zip(&other[start..]);
-    start + rest.take_while(|(one, other)| one == other).count()
 }
 
 /// N-grams that wait for their tables. A full batch is added at once: the table then comes into the

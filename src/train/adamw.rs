@@ -102,11 +102,7 @@ impl AdamW {
         Ok(())
     }
 
-    /// Updates the parameters by the gradient of a loss, a scalar.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Libtorch`] if the loss does not depend on a parameter.
+    /// Updates the parameters by the gradient of a loss, a scalar, which depends on all of them.
     pub fn step(&mut self, loss: &Tensor, learning_rate: f64) -> Result<()> {
         self.update(&gradient(loss, &self.parameters)?, learning_rate)
     }
@@ -184,11 +180,8 @@ impl UpdateRule {
     }
 }
 
-/// The gradient of a loss with respect to the parameters, flat in their order, `[P]`.
-///
-/// # Errors
-///
-/// [`Error::Libtorch`] if the loss does not depend on a parameter.
+/// The gradient of a loss with respect to the parameters, flat in their order, `[P]`. The loss depends on
+/// all of them.
 pub fn gradient(loss: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
     let gradients = Tensor::f_run_backward(&[loss], parameters, false, false)?;
     tch::no_grad(|| flat(&gradients))

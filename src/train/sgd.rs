@@ -28,11 +28,7 @@ impl Sgd {
         self.w.zero_grad();
     }
 
-    /// Subtracts the gradient, times the learning rate, from the parameter.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Libtorch`](crate::error::Error::Libtorch) without a backward pass before.
+    /// Subtracts the gradient, times the learning rate, from the parameter. A backward pass comes before.
     pub fn step(&mut self, learning_rate: f64) -> Result<()> {
         let mut update = self.w.f_grad()?.f_mul_scalar(learning_rate)?;
         if let Some(factors) = &self.factors {
