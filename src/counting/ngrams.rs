@@ -393,13 +393,13 @@ impl<K: Packed> LastWord<K> {
         self.words += count;
     }
 
-    /// Counts the n-grams of all characters behind the first `kept`, and removes them.
+    /// Counts the n-grams of all characters behind the first `same`, and removes them.
     #[inline]
-    fn leave(&mut self, kept: usize, mut add: impl FnMut(K, u64)) {
-        for &(ngram, before) in &self.ngrams[kept..] {
+    fn leave(&mut self, same: usize, mut add: impl FnMut(K, u64)) {
+        for &(ngram, before) in &self.ngrams[same..] {
             add(ngram, self.words - before);
         }
-        self.ngrams.truncate(kept);
+        self.ngrams.truncate(same);
     }
 }
 

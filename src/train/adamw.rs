@@ -232,7 +232,7 @@ mod tests {
     use tch::Device;
 
     /// The parameters after thirty steps on a loss that is steep in some of them and flat in others.
-    fn course(change: impl Fn(&mut AdamW)) -> Vec<f32> {
+    fn thirty_steps(change: impl Fn(&mut AdamW)) -> Vec<f32> {
         let options = (Kind::Float, Device::Cpu);
         let steep = Tensor::full([2, 3], 3.0, options).set_requires_grad(true);
         let flat = Tensor::full([4], -0.1, options).set_requires_grad(true);
@@ -254,8 +254,8 @@ mod tests {
 
     #[test]
     fn numbers_and_tensors_move_alike() {
-        let numbers = course(|_| {});
-        let tensors = course(|optimizer| {
+        let numbers = thirty_steps(|_| {});
+        let tensors = thirty_steps(|optimizer| {
             // A tensor with gaps between its numbers has no slice.
             optimizer.mean = Tensor::zeros([10, 2], (Kind::Float, Device::Cpu)).select(1, 0);
         });

@@ -34,9 +34,9 @@ pub fn update_running(running: &Tensor, of_batch: &Tensor, momentum: f64) -> Res
         return Ok(());
     };
     // The same, faster:
-    let (kept, new) = ((1.0 - momentum) as f32, momentum as f32);
+    let (old, new) = ((1.0 - momentum) as f32, momentum as f32);
     for (number, of_batch) in numbers.iter_mut().zip(of_batch) {
-        *number = kept * *number + new * of_batch;
+        *number = old * *number + new * of_batch;
     }
     Ok(())
 }

@@ -54,8 +54,8 @@ pub fn draw(
             continue;
         }
         highest = y;
-        let mark = [(right, y), (right + layout.ems(0.25), y)];
-        canvas.line(&mark, BLACK.into());
+        let line = [(right, y), (right + layout.ems(0.25), y)];
+        canvas.line(&line, BLACK.into());
         let label = font.text(&tick.label, (beside, y), tick_em);
         canvas.text(&label.align(HPos::Left));
     }
