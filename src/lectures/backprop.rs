@@ -185,33 +185,40 @@ fn step_by_step(network: &ByHand, xb: &Tensor, ys: &Tensor) -> Result<(Tensor, V
     let counts_sum_inv = counts_sum.f_pow_tensor_scalar(-1.0)?; // [N, 1]
     let probs = counts.f_mul(&counts_sum_inv)?;
     let logprobs = probs.f_log()?;
+    // loss = -logprobs[range(n), Yb].mean()
     let of_targets = logprobs.f_gather(1, ys, false)?;
     let loss = of_targets.f_mean(Kind::Float)?.f_neg()?;
 
     let _by_hand = tch::no_grad_guard();
+    // dlogprobs[range(n), Yb] = -1.0/n
     let ones = ys.f_ones_like()?.f_to_kind(Kind::Float)?;
     let one_hot = logprobs.f_zeros_like()?.f_scatter(1, ys, &ones)?;
     let dlogprobs = one_hot.f_mul_scalar(-1.0 / n)?;
     let dprobs = probs.f_reciprocal()?.f_mul(&dlogprobs)?;
     let dcounts_sum_inv = row_sums(&counts.f_mul(&dprobs)?)?;
+    // dcounts_sum = (-counts_sum**-2) * dcounts_sum_inv
     let inverse = counts_sum.f_pow_tensor_scalar(-2.0)?.f_neg()?;
     let dcounts_sum = inverse.f_mul(&dcounts_sum_inv)?;
     let dcounts = counts_sum_inv.f_mul(&dprobs)?.f_add(&dcounts_sum)?;
     let dnorm_logits = counts.f_mul(&dcounts)?;
     let dlogit_maxes = row_sums(&dnorm_logits.f_neg()?)?;
+    // dlogits += F.one_hot(logits.max(1).indices, num_classes=logits.shape[1]) * dlogit_maxes
     let largest = logits.f_zeros_like()?.f_scatter(1, &places, &ones)?;
     let dlogits = dnorm_logits.f_add(&largest.f_mul(&dlogit_maxes)?)?;
     let dh = dlogits.f_matmul(&w2.f_tr()?)?;
     let dw2 = h.f_tr()?.f_matmul(&dlogits)?;
     let db2 = column_sums(&dlogits)?.f_view([-1])?;
+    // dhpreact = (1.0 - h**2) * dh
     let slope = h.f_square()?.f_neg()?.f_add_scalar(1.0)?;
     let dhpreact = slope.f_mul(&dh)?;
     let dbngain = column_sums(&bnraw.f_mul(&dhpreact)?)?;
     let dbnbias = column_sums(&dhpreact)?;
     let dbnraw = bngain.f_mul(&dhpreact)?;
     let dbnvar_inv = column_sums(&bndiff.f_mul(&dbnraw)?)?;
+    // dbnvar = (-0.5*(bnvar + 1e-5)**-1.5) * dbnvar_inv
     let power = bnvar.f_add_scalar(EPS)?.f_pow_tensor_scalar(-1.5)?;
     let dbnvar = power.f_mul_scalar(-0.5)?.f_mul(&dbnvar_inv)?;
+    // dbndiff2 = (1.0/(n-1))*torch.ones_like(bndiff2) * dbnvar
     let share = bndiff2.f_ones_like()?.f_mul_scalar(1.0 / (n - 1.0))?;
     let dbndiff2 = share.f_mul(&dbnvar)?;
     let dbndiff = bnvar_inv.f_mul(&dbnraw)?;
@@ -350,7 +357,10 @@ fn exercise_2(
 /// The gradient of the embedding `c`, `[27, 10]`, from that of its output at `x`, `[N, 3, 10]`: the
 /// gradients of each character are added.
 fn of_embedding(c: &Tensor, x: &Tensor, demb: &Tensor) -> Result<Tensor> {
-    // for k in range(Xb.shape[0]): for j in range(Xb.shape[1]): dC[Xb[k,j]] += demb[k,j]
+    // for k in range(Xb.shape[0]):
+    //   for j in range(Xb.shape[1]):
+    //     ix = Xb[k,j]
+    //     dC[ix] += demb[k,j]
     // The same, faster:
     let rows = demb.f_view([-1, 10])?;
     Ok(c.f_zeros_like()?
