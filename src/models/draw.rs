@@ -184,10 +184,9 @@ pub fn cumulative_sums(row: &[f32]) -> impl Iterator<Item = f32> {
 /// Shaped distributions, prepared to be drawn from.
 #[derive(Debug)]
 pub(super) struct Distributions {
-    /// `[B, V]`, f32.
-    p: Tensor,
-    /// The same or, of [`Method::Cumulative`], their cumulative sums.
+    /// Probabilities or, for [`Method::Cumulative`], cumulative sums, `[B, V]`.
     numbers: Vec<f32>,
+    v: usize,
     method: Method,
 }
 
@@ -201,22 +200,25 @@ impl Distributions {
             Method::Multinomial => rows,
             Method::Cumulative => rows.chunks_exact(v).flat_map(cumulative_sums).collect(),
         };
-        Ok(Self { p, numbers, method })
+        Ok(Self { numbers, v, method })
     }
 
     /// Draws a character of a row; none where it has no distribution.
     pub fn draw(&self, row: usize, generator: &mut Generator) -> Result<Option<usize>> {
-        let v = self.p.size()[1] as usize;
-        let numbers = &self.numbers[row * v..(row + 1) * v];
+        let numbers = &self.numbers[row * self.v..(row + 1) * self.v];
         // Sums that are divided by 0 are NaN.
         if !numbers.iter().any(|&number| number > 0.0) {
             return Ok(None);
         }
         match self.method {
-            Method::Multinomial => generator.multinomial(&self.p.f_get(row as i64)?).map(Some),
+            Method::Multinomial => {
+                let p = Tensor::f_from_slice(numbers)?;
+                generator.multinomial(&p).map(Some)
+            }
             Method::Cumulative => {
                 let uniform = generator.uniform()?;
-                Ok(numbers.iter().position(|&sum| f64::from(sum) >= uniform))
+                let is_below = |&sum: &f32| f64::from(sum) < uniform;
+                Ok(Some(numbers.partition_point(is_below)))
             }
         }
     }

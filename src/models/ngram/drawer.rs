@@ -13,7 +13,7 @@ use super::trie::Node;
 use super::view::View;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
-use crate::models::draw::{Drawer, Method, Shaping, cumulative_sums};
+use crate::models::draw::{Distributions, Drawer, Method, Shaping};
 
 /// The most numbers in kept distributions, 64 MB; beyond that all are forgotten.
 const MOST: usize = 1 << 24;
@@ -30,7 +30,7 @@ pub(super) fn of(
         v,
         method,
         shaping,
-        rows: HashMap::default(),
+        kept: HashMap::default(),
         word: Vec::new(),
         contexts: vec![view.start()],
     }))
@@ -42,9 +42,8 @@ struct NgramDrawer<'m> {
     v: usize,
     method: Method,
     shaping: Shaping,
-    /// Distributions after contexts, `[V]` each; cumulative sums for [`Method::Cumulative`]. NaN
-    /// where there is no distribution.
-    rows: HashMap<Node, Box<[f32]>, RandomState>,
+    /// Distributions after contexts.
+    kept: HashMap<Node, Distributions, RandomState>,
     /// The word of the last call.
     word: Vec<usize>,
     /// The contexts before each of its characters, and after the last.
@@ -68,48 +67,22 @@ impl NgramDrawer<'_> {
     }
 }
 
-/// The row of a context; see [`NgramDrawer::rows`].
-fn row_of(
-    view: &View,
-    v: usize,
-    method: Method,
-    shaping: Shaping,
-    context: Node,
-) -> Result<Box<[f32]>> {
-    let mut row = vec![0.0; v];
-    view.fill(context, &mut row);
-    if !shaping.is_none() {
-        let p = Tensor::f_from_slice(&row)?.f_view([1, -1])?;
-        row = Vec::try_from(shaping.shape(&p)?.f_view([-1])?)?;
-    }
-    Ok(match method {
-        _ if !row.iter().any(|&p| p > 0.0) => vec![f32::NAN; v].into(),
-        Method::Multinomial => row.into(),
-        Method::Cumulative => cumulative_sums(&row).collect(),
-    })
-}
-
 impl Drawer for NgramDrawer<'_> {
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
         let context = self.after(word);
-        if self.rows.len() * self.v > MOST {
-            self.rows.clear();
+        if self.kept.len() * self.v > MOST {
+            self.kept.clear();
         }
-        let row = match self.rows.entry(context) {
-            Entry::Occupied(row) => row.into_mut(),
+        let distribution = match self.kept.entry(context) {
+            Entry::Occupied(kept) => kept.into_mut(),
             Entry::Vacant(place) => {
-                let row = row_of(self.view, self.v, self.method, self.shaping, context)?;
-                place.insert(row)
+                let mut p = vec![0.0; self.v];
+                self.view.fill(context, &mut p);
+                let p = Tensor::f_from_slice(&p)?.f_view([1, -1])?;
+                place.insert(Distributions::of(&p, self.method, self.shaping)?)
             }
         };
-        match self.method {
-            _ if row[0].is_nan() => Ok(None),
-            Method::Multinomial => generator.multinomial(&Tensor::f_from_slice(row)?).map(Some),
-            Method::Cumulative => {
-                let uniform = generator.uniform()?;
-                Ok(Some(row.partition_point(|&sum| f64::from(sum) < uniform)))
-            }
-        }
+        distribution.draw(0, generator)
     }
 }
 
