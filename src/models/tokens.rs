@@ -270,8 +270,8 @@ impl Tokens {
         })
     }
 
-    /// Lists of numbers on the device, which are moved there together, with the characters before the
-    /// first ones: a device waits for each transfer.
+    /// Moves lists of numbers to the device in one transfer, since the device waits for each. The first
+    /// transfer also moves the characters.
     fn upload<const LISTS: usize>(&self, lists: [&[i64]; LISTS]) -> Result<[Tensor; LISTS]> {
         let characters: &[i64] = match self.characters.get() {
             Some(_) => &[],

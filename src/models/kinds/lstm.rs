@@ -87,7 +87,7 @@ struct LstmLayers {
 }
 
 impl LstmLayers {
-    /// The weights as the device wants them.
+    /// The weights, on CUDA in one chunk.
     fn weights(&self) -> Result<Vec<Tensor>> {
         match self.wte.device() {
             Device::Cuda(_) => in_one_chunk(&self.weights),
@@ -96,8 +96,8 @@ impl LstmLayers {
     }
 }
 
-/// Weights one after the other from the beginning of a piece of memory, as cuDNN takes them. It would
-/// copy others in each call, and warn of that.
+/// Weights in one chunk of memory, one after the other, as cuDNN takes them. It would copy other weights
+/// in each call, with a warning.
 ///
 /// Source: `torch.nn.LSTM.flatten_parameters`.
 fn in_one_chunk(weights: &[Tensor]) -> Result<Vec<Tensor>> {
