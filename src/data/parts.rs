@@ -130,9 +130,16 @@ impl Parts {
         Self { stop, ..self }
     }
 
-    /// Whether that flag is set.
-    pub fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+    /// Finds out whether that flag is set.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] if it is.
+    pub fn check_stopped(&self) -> Result<()> {
+        match self.stop.load(Ordering::Relaxed) {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
     }
 
     /// A list that is all for training.
@@ -264,9 +271,7 @@ impl Parts {
         mut work: impl FnMut(Part, &str) -> Result<()>,
     ) -> Result<()> {
         for (place, word) in lines.words() {
-            if self.is_stopped() {
-                return Err(Error::Interrupted);
-            }
+            self.check_stopped()?;
             let part = own.unwrap_or_else(|| self.split.part_of(place));
             if wanted.contains(&part) {
                 work(part, word)?;

@@ -12,6 +12,9 @@ use crate::libtorch::random::Generator;
 /// How many contexts a model with short ones is asked for at once.
 pub const BATCH: usize = 256;
 
+/// A function that is called between the batches of long work; its error ends the work.
+pub type Between<'a> = &'a mut dyn FnMut() -> Result<()>;
+
 /// Something that says how probable each next character is after a context.
 pub trait LanguageModel: fmt::Debug {
     /// The vocabulary that the indices are of; `V` characters.
@@ -33,9 +36,15 @@ pub trait LanguageModel: fmt::Debug {
     }
 
     /// The natural logarithms of [`probabilities`](Self::probabilities). Those of a network are
-    /// finite where the probabilities are too small for f32.
-    fn log_probabilities(&self, words: &[&[usize]]) -> Result<Vec<f64>> {
+    /// finite where the probabilities are too small for f32. `between` is called after each batch of
+    /// words.
+    ///
+    /// # Errors
+    ///
+    /// The error of `between`.
+    fn log_probabilities(&self, words: &[&[usize]], between: Between) -> Result<Vec<f64>> {
         let p = self.probabilities(words)?;
+        between()?;
         Ok(p.into_iter().map(|p| f64::from(p).ln()).collect())
     }
 

@@ -5,7 +5,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::draw::{Drawer, Method, Shaping};
-use super::language_model::{LanguageModel, Reader};
+use super::language_model::{Between, LanguageModel, Reader};
 use super::rounds;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
@@ -176,10 +176,10 @@ impl LanguageModel for Mixture<'_> {
         Ok(sums.into_iter().map(|sum| sum as f32).collect())
     }
 
-    fn log_probabilities(&self, words: &[&[usize]]) -> Result<Vec<f64>> {
+    fn log_probabilities(&self, words: &[&[usize]], between: Between) -> Result<Vec<f64>> {
         let mut all: Vec<f64> = Vec::new();
         for (model, &weight) in self.models.iter().zip(&self.weights) {
-            let ln = model.log_probabilities(words)?;
+            let ln = model.log_probabilities(words, between)?;
             all.resize(ln.len(), f64::NEG_INFINITY);
             for (sum, ln) in all.iter_mut().zip(ln) {
                 // ln(e^a + e^b), of which the smaller may underflow.
@@ -354,7 +354,7 @@ mod tests {
             let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
             let p = network.probabilities(&words).unwrap();
             assert!(p.contains(&0.0), "{network:?}");
-            let ln = network.log_probabilities(&words).unwrap();
+            let ln = network.log_probabilities(&words, &mut || Ok(())).unwrap();
             for (p, ln) in p.iter().zip(&ln) {
                 let off = (f64::from(*p).ln() - ln).abs();
                 assert!(off < 1e-4 || *p < f32::MIN_POSITIVE, "{p} {ln}");

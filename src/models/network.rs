@@ -14,7 +14,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::config::Config;
 use super::draw::{Drawer, Method, Shaping};
 use super::kinds::kind::Layers;
-use super::language_model::{LanguageModel, Reader};
+use super::language_model::{Between, LanguageModel, Reader};
 use super::parameters::{Parameters, Taken};
 use super::rounds;
 use super::state_reader::{StateReader, after};
@@ -228,7 +228,12 @@ impl Network {
     }
 
     /// The probability of each character of words and of their ends, or its logarithm.
-    fn of_words(&self, words: &[&[usize]], normalise: Normalise) -> Result<Vec<f32>> {
+    fn of_words(
+        &self,
+        words: &[&[usize]],
+        normalise: Normalise,
+        between: Between,
+    ) -> Result<Vec<f32>> {
         let mut pieces = self.pieces(words);
         let last = pieces
             .last()
@@ -252,6 +257,7 @@ impl Network {
                     *p = asked;
                 }
             }
+            between()?;
         }
         Ok(p)
     }
@@ -289,11 +295,11 @@ impl LanguageModel for Network {
     }
 
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
-        self.of_words(words, SOFTMAX)
+        self.of_words(words, SOFTMAX, &mut || Ok(()))
     }
 
-    fn log_probabilities(&self, words: &[&[usize]]) -> Result<Vec<f64>> {
-        let ln = self.of_words(words, LOG_SOFTMAX)?;
+    fn log_probabilities(&self, words: &[&[usize]], between: Between) -> Result<Vec<f64>> {
+        let ln = self.of_words(words, LOG_SOFTMAX, between)?;
         Ok(ln.into_iter().map(f64::from).collect())
     }
 

@@ -19,7 +19,7 @@ use crate::data::word_list::WordList;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::models::LanguageModel;
-use crate::models::language_model::{BATCH as CONTEXTS, contexts};
+use crate::models::language_model::{BATCH as CONTEXTS, Between, contexts};
 use crate::sum::Sum;
 
 /// The bytes that a word takes until it is known whether training has seen it, at most.
@@ -201,7 +201,7 @@ pub fn words<'a>(
     model: &dyn LanguageModel,
     words: impl IntoIterator<Item = &'a str>,
 ) -> Result<Evaluation> {
-    let evaluator = Evaluator::of(model, &|_| false);
+    let evaluator = Evaluator::of(model, &|_| false, &|| Ok(()));
     let mut waiting = WaitingWords::default();
     for word in words {
         waiting.add(Part::Train, word, &evaluator)?;
@@ -209,8 +209,7 @@ pub fn words<'a>(
     Ok(waiting.finish(&evaluator)?.together().all)
 }
 
-/// Evaluates a list. `between` is called between some words and the next ones; its error ends the
-/// evaluation.
+/// Evaluates a list. `between` is called between batches of words.
 ///
 /// # Errors
 ///
@@ -218,7 +217,7 @@ pub fn words<'a>(
 pub fn word_list(
     model: &dyn LanguageModel,
     list: &WordList,
-    between: &mut dyn FnMut() -> Result<()>,
+    between: Between,
 ) -> Result<Evaluation> {
     let mut evaluation = Evaluation::default();
     let mut words = list.iter().peekable();
@@ -233,10 +232,9 @@ pub fn word_list(
         }
         let some: Vec<&[usize]> = some.iter().map(Vec::as_slice).collect();
         evaluation.words += some.len() as u64;
-        for ln in model.log_probabilities(&some)? {
+        for ln in model.log_probabilities(&some, between)? {
             evaluation.add(ln, 1);
         }
-        between()?;
     }
     Ok(evaluation)
 }
@@ -299,8 +297,9 @@ fn pass(
     is_new: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<ByPart> {
     let is_wanted = |word: &str| is_wanted(hash(word));
+    let between = &|| parts.check_stopped();
     let Some(shared) = model.as_shared() else {
-        let evaluator = Evaluator::of(model, is_new);
+        let evaluator = Evaluator::of(model, is_new, between);
         let mut waiting = WaitingWords::default();
         parts.each_word_here(wanted, |part, word| match is_wanted(word) {
             true => waiting.add(part, word, &evaluator),
@@ -308,7 +307,7 @@ fn pass(
         })?;
         return waiting.finish(&evaluator);
     };
-    let evaluator = Evaluator::of(shared, is_new);
+    let evaluator = Evaluator::of(shared, is_new, between);
     let mut workers = Vec::new();
     workers.resize_with(threads(), WaitingWords::default);
     parts.each_word(
@@ -331,14 +330,21 @@ struct Evaluator<'a, M: ?Sized> {
     model: &'a M,
     encoder: Encoder,
     is_new: &'a (dyn Fn(u64) -> bool + Sync),
+    /// Called between batches of words.
+    between: &'a (dyn Fn() -> Result<()> + Sync),
 }
 
 impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
-    fn of(model: &'a M, is_new: &'a (dyn Fn(u64) -> bool + Sync)) -> Self {
+    fn of(
+        model: &'a M,
+        is_new: &'a (dyn Fn(u64) -> bool + Sync),
+        between: &'a (dyn Fn() -> Result<()> + Sync),
+    ) -> Self {
         Self {
             model,
             encoder: model.vocabulary().encoder(),
             is_new,
+            between,
         }
     }
 
@@ -363,7 +369,8 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
         let mut prefixes = Prefixes::default();
         let indices = |of_word: &Range<usize>| &indices[of_word.clone()];
         let of_words: Vec<&[usize]> = encoded.iter().map(|(.., word)| indices(word)).collect();
-        let ln = self.model.log_probabilities(&of_words)?;
+        let between = &mut || (self.between)();
+        let ln = self.model.log_probabilities(&of_words, between)?;
         let mut rest = ln.as_slice();
         for (&(word, times, _), indices) in encoded.iter().zip(of_words) {
             let (ln, others) = rest.split_at(indices.len() + 1);
@@ -526,7 +533,8 @@ mod tests {
     use super::*;
     use crate::counting::count;
     use crate::data::{List, Shares, Source, Split, Vocabulary};
-    use crate::models::Table;
+    use crate::models::kinds::Gru;
+    use crate::models::{Config, Network, Sizes, Table};
     use tch::Tensor;
 
     /// Thousands of words were once widened at once, however long they were.
@@ -550,6 +558,27 @@ mod tests {
         };
         assert_eq!(calls(7, 4097), 2);
         assert_eq!(calls(60_000, 9), 3);
+    }
+
+    /// Ctrl-C waited for thousands of words, with a large network for a minute.
+    #[test]
+    fn a_network_can_be_stopped_between_its_batches() {
+        let vocabulary = Vocabulary::new('.', ['a']).unwrap();
+        let config = Config::new(&Gru, Sizes::default());
+        let network = Network::new(vocabulary.clone(), config, 1, tch::Device::Cpu).unwrap();
+        let mut list = WordList::default();
+        for length in 0..1000 {
+            list.push(&"a".repeat(length % 7), &vocabulary).unwrap();
+        }
+        let mut calls = 0;
+        let stopped = word_list(&network, &list, &mut || {
+            calls += 1;
+            match calls {
+                3 => Err(Error::Interrupted),
+                _ => Ok(()),
+            }
+        });
+        assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
     }
 
     /// There was once a round for each so many words, however often they were repeated.

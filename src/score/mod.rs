@@ -49,7 +49,8 @@ impl Likelihood {
         let mut likelihood = Self::of(&probabilities);
         if likelihood.ln.is_infinite() {
             // A network's probabilities are never 0, but may be too small for f32.
-            likelihood.ln = model.log_probabilities(&[indices])?.iter().sum();
+            let ln = model.log_probabilities(&[indices], &mut || Ok(()))?;
+            likelihood.ln = ln.iter().sum();
         }
         Ok((likelihood, probabilities))
     }

@@ -1,5 +1,7 @@
 //! The words that a network is trained on, and those that it is evaluated on.
 
+use tch::Device;
+
 use crate::data::word_list::{Subset, WordList};
 use crate::data::{Part, Parts, Vocabulary};
 use crate::error::{Error, Result};
@@ -7,6 +9,7 @@ use crate::memory::Memory;
 use crate::models::{LanguageModel, Network};
 use crate::score::evaluate;
 use crate::score::held_out::HeldOut;
+use crate::train::run_state::RunState;
 
 /// At most this many words of a part are evaluated during a training.
 const EVALUATED: u64 = 50_000;
@@ -55,7 +58,8 @@ impl Lists {
         Ok(lists)
     }
 
-    /// Refuses a batch size whose longest words need more memory in a step than `limit` bytes.
+    /// Refuses a batch size whose longest words need more memory in a step than `limit` bytes. A GPU
+    /// has memory of its own.
     ///
     /// # Errors
     ///
@@ -67,7 +71,7 @@ impl Lists {
         let v = network.vocabulary().len();
         let lengths = lengths.into_iter().cycle().take(batch_size);
         let bytes = network.config().step_bytes(v, lengths);
-        if bytes <= limit {
+        if bytes <= limit || network.device() != Device::Cpu {
             return Ok(());
         }
         Err(Error::StepMemory {
@@ -90,11 +94,8 @@ impl Lists {
         parts: &Parts,
         memory: &Memory,
     ) -> Result<Option<(f64, HeldOut)>> {
-        let mut between = || match parts.is_stopped() {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        };
-        let of_train = evaluate::word_list(model, &self.of_train, &mut between);
+        let between = &mut || parts.check_stopped();
+        let of_train = evaluate::word_list(model, &self.of_train, between);
         let losses = of_train.and_then(|of_train| {
             let held_out = HeldOut::of(model, parts, memory)?;
             Ok(Some((of_train.nll(), held_out)))
@@ -103,6 +104,16 @@ impl Lists {
             Err(Error::Interrupted) => Ok(None),
             losses => losses,
         }
+    }
+
+    /// The loss that a run must reach to take the place of a network; `None` where that is the run's
+    /// own from before its first evaluation, or there is no dev part to compare the two on.
+    pub fn loss_to_reach(&self, own: Option<&RunState>, there: &Network) -> Result<Option<f64>> {
+        if own.is_some_and(|own| own.best.is_none() || self.dev.is_empty()) {
+            return Ok(None);
+        }
+        let measured = own.and_then(|own| own.measured(there));
+        measured.map_or_else(|| self.loss(there), Ok).map(Some)
     }
 
     /// The loss that compares models of one list: on dev, or on train if there is no dev part.

@@ -134,6 +134,14 @@ impl RunState {
         self.best.as_ref()?.dev
     }
 
+    /// The dev loss of a network as the run measured it, if it has the best parameters.
+    pub fn measured(&self, network: &Network) -> Option<f64> {
+        let best = self.best.as_ref()?;
+        let mut tensors = network.state_dict().into_iter();
+        let is_best = tensors.all(|(name, tensor)| best.parameters.get(&name) == Some(&tensor));
+        best.dev.filter(|_| is_best)
+    }
+
     /// Whether all steps and the last evaluation are done.
     pub fn is_over(&self) -> bool {
         let plan = self.options.plan();
