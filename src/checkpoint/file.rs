@@ -68,26 +68,24 @@ pub(super) struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
+    /// The contents of a file of ours, as [`Opened::is_ours`] says.
     pub fn of(path: &Path, bytes: &'a [u8]) -> Result<Self> {
-        let foreign = || Error::NotACheckpoint {
-            file: path.to_owned(),
-        };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|_| foreign())?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|_| foreign())?;
-        let metadata = header.metadata().as_ref().ok_or_else(foreign)?;
-        let contents = Self {
+        let mut contents = Self {
             path: path.to_owned(),
-            metadata: metadata.clone().into_iter().collect(),
-            tensors: tensors.tensors().into_iter().collect(),
+            metadata: BTreeMap::new(),
+            tensors: BTreeMap::new(),
         };
-        if metadata.get("format").map(String::as_str) != Some(FORMAT) {
-            return Err(foreign());
-        }
+        let header = SafeTensors::read_metadata(bytes);
+        let (_, header) = header.map_err(|_| contents.damaged())?;
+        let metadata = header.metadata().iter().flatten();
+        contents.metadata = metadata.map(|(k, v)| (k.clone(), v.clone())).collect();
         if contents.value("format_version")? != FORMAT_VERSION {
             return Err(
                 contents.fault("of another version of makemore-tch; train it again with this one")
             );
         }
+        let tensors = SafeTensors::deserialize(bytes).map_err(|_| contents.damaged())?;
+        contents.tensors = tensors.tensors().into_iter().collect();
         let mut signed = contents.metadata.clone();
         if signed.remove("sha256") != Some(sha256(&signed, &contents.tensors)) {
             return Err(contents.damaged());

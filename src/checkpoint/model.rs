@@ -108,11 +108,8 @@ impl Checkpoint {
         let foreign = || Error::NotACheckpoint {
             file: path.to_owned(),
         };
-        Self::from_bytes(path, &opened.ok_or_else(foreign)?.whole()?)
-    }
-
-    fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let file = Contents::of(path, bytes)?;
+        let bytes = opened.ok_or_else(foreign)?.whole()?;
+        let file = Contents::of(path, &bytes)?;
         let seed = file.number("seed")?;
         let crc32 = u32::from_str_radix(file.value("data_crc32")?, 16);
         // Checkpoints from before there was a split are of whole lists.
@@ -255,7 +252,7 @@ mod tests {
     }
 
     fn load(bytes: &[u8]) -> Result<Checkpoint> {
-        Checkpoint::from_bytes(Path::new("model"), bytes)
+        Checkpoint::read(Path::new("model"), bytes)
     }
 
     fn refusal(bytes: &[u8]) -> String {

@@ -33,9 +33,9 @@ pub struct ModelArguments {
     #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = zero_or_more, requires = "models", allow_negative_numbers = true)]
     pub weights: Option<Vec<f64>>,
 
-    /// The number of attention heads of makemore.py's weights, which do not name it
-    #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), requires = "models", default_value_t = Sizes::default().n_head, allow_negative_numbers = true)]
-    pub n_head: usize,
+    /// The number of attention heads of makemore.py's weights, which do not name it [default: 4]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), requires = "models", allow_negative_numbers = true)]
+    pub n_head: Option<usize>,
 }
 
 /// Models from files.
@@ -100,9 +100,9 @@ impl ModelArguments {
         data: &DataArguments,
         remarks: Remarks,
     ) -> makemore_tch::Result<ModelFile> {
-        let n_head = self.n_head;
+        let n_head = self.n_head.unwrap_or(Sizes::default().n_head);
         let has_heads = weights.kind().sizes().contains(&"n_head");
-        if has_heads && n_head == Sizes::default().n_head {
+        if has_heads && self.n_head.is_none() {
             remarks.say(format_args!(
                 "{}: weights do not say how many heads there are; {n_head} are assumed, as makemore.py has by default (--n-head)",
                 path.display()

@@ -125,9 +125,10 @@ fn hint(error: &Error) -> Option<&'static str> {
             (_, Some(_)) => "name that list with --test",
             (_, None) => "leave --test out",
         }),
-        Error::StepMemory { .. } => Some("--memory SIZE sets how much may be used"),
         Error::EmptyPart { .. } => Some("train it with another --split"),
-        Error::Memory { .. } => Some("--memory SIZE sets how much may be used"),
+        Error::Memory { .. } | Error::ModelMemory { .. } | Error::StepMemory { .. } => {
+            Some("--memory SIZE sets how much may be used")
+        }
         Error::SameFile { .. } => Some("name different files"),
         Error::Device { cause, .. } => device_hint(cause),
         _ => None,

@@ -267,9 +267,10 @@ fn shorten_white_space(line: &mut Vec<u8>) -> usize {
     let unfinished = line.split_off(valid);
     let text = String::from_utf8_lossy(line);
     let word = text.trim();
-    let spaces = text.trim_start()[word.len()..].chars().count();
-    let mut shortened = word.as_bytes().to_vec();
-    shortened.resize(word.len() + spaces.min(LONGEST_WORD + 1), b' ');
+    let spaces = text.trim_start()[word.len()..].chars();
+    let mut shortened = word.to_owned();
+    shortened.extend(spaces.take(LONGEST_WORD + 1));
+    let mut shortened = shortened.into_bytes();
     shortened.extend_from_slice(&unfinished);
     let length = word.len() + unfinished.len();
     *line = shortened;
@@ -410,6 +411,14 @@ impl<'a> Blocks<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Blanks of another script became spaces in the middle of words that went on.
+    #[test]
+    fn white_space_at_the_end_of_an_unfinished_line_stays_what_it_is() {
+        let mut line = " \u{3000}a\u{3000}\u{3000}".as_bytes().to_vec();
+        assert_eq!(shorten_white_space(&mut line), 1);
+        assert_eq!(line, "a\u{3000}\u{3000}".as_bytes());
+    }
 
     /// Two passes once shared an offset.
     #[cfg(unix)]
