@@ -267,6 +267,12 @@ pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<()> {
     Ok(())
 }
 
+/// Whether two paths lead to the same file, which need not be there yet.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let location = location_of(one);
+    location.is_some() && location == location_of(other)
+}
+
 /// The device and inode of a file; for a file that is not there yet, those of its folder and its name.
 type Location = (u64, u64, Option<OsString>);
 

@@ -9,6 +9,7 @@ use std::env;
 use std::io::{self, Write};
 
 fn main() {
+    cli::interrupt::survive_file_size_limit();
     let status = match cli::parse(env::args_os()) {
         Ok(arguments) => cli::report::report(cli::run(arguments)),
         Err(error) => cli::report::explain(&error),

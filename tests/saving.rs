@@ -88,6 +88,78 @@ fn a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed() {
     );
 }
 
+/// The network as it was at the interruption was not as overfitted as the one of the end, and stayed in
+/// its place.
+#[test]
+fn an_interruption_before_the_first_evaluation_changes_nothing() {
+    let folder = folder();
+    folder.write(
+        "few.txt",
+        NAMES.lines().take(60).collect::<Vec<_>>().join("\n"),
+    );
+    let train = "train --type mlp --data few.txt --threads 1 --eval-every 600 --max-steps 600";
+    folder.stdout(&format!("{train} --out whole"));
+    let child = start(&folder, &format!("{train} --out m"));
+    wait_until_caught(&child);
+    signal(&child, "-INT");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    folder.stdout("train --resume m --data few.txt");
+    assert_eq!(folder.read("m"), folder.read("whole"));
+}
+
+/// Losses that were ahead of the network kept it from going on, and a long warm-up was not saved.
+#[test]
+fn a_killed_training_of_the_lectures_network_goes_on() {
+    let folder = folder();
+    let train = "train --data list.txt --save-every 1 --metrics m.csv --out m";
+    let kill = |arguments: &str| {
+        let mut child = start(&folder, &format!("{train} {arguments}"));
+        wait_for(&folder, "m", 0);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    kill("--warmup-epochs 100000000");
+    folder.stdout("train --resume m --data list.txt --epochs 2");
+    std::fs::remove_file(folder.path("m")).unwrap();
+    kill("--epochs 100000000");
+    // As if it had been killed a moment later, before the next network was saved.
+    let ahead = String::from_utf8(folder.read("m.csv")).unwrap() + "900000000,2.5\n";
+    folder.write("m.csv", &ahead);
+    let resume = "train --resume m --data list.txt --metrics m.csv --epochs 3";
+    folder.stdout(resume);
+    let losses = || String::from_utf8(folder.read("m.csv")).unwrap();
+    let (before, epochs) = (losses(), losses().lines().count());
+    let last = before.lines().last().unwrap();
+    assert!(last.starts_with(&format!("{},", epochs - 2)), "{last}");
+    assert!(epochs < ahead.lines().count() + 3, "{last}");
+    // Those of another training are neither appended to nor cut.
+    folder.write("m.csv", ahead);
+    let error = folder.error(resume, 1);
+    assert!(error.contains("it ends with epoch 900000000"), "{error}");
+}
+
+/// As a shell asks for that starts the program in the background of a script.
+#[test]
+fn an_ignored_ctrl_c_stays_ignored() {
+    let folder = folder();
+    let command = format!("trap '' INT; exec \"$0\" {TRAIN} --save-every 1 --out m");
+    let program = folder.makemore("").get_program().to_owned();
+    let mut bash = Command::new("bash");
+    let bash = bash
+        .args(["-c", &command])
+        .arg(program)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let child = bash.current_dir(folder.path("")).spawn().unwrap();
+    wait_for(&folder, "m", 0);
+    signal(&child, "-INT");
+    signal(&child, "-TERM");
+    assert_eq!(
+        child.wait_with_output().unwrap().status.code(),
+        Some(128 + 15)
+    );
+}
+
 /// Two files that had to match were written one after the other, and neither was enough.
 #[test]
 fn either_file_of_a_training_is_enough() {
@@ -120,10 +192,7 @@ fn a_state_that_cannot_be_saved_takes_no_results_with_it() {
     let program = folder.makemore("").get_program().to_owned();
     let train = format!("{TRAIN} --max-steps 60 --out m --metrics m.csv -q");
     let output = Command::new("bash")
-        .args([
-            "-c",
-            &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" {train}"),
-        ])
+        .args(["-c", &format!("ulimit -f {blocks}; exec \"$0\" {train}")])
         .arg(program)
         .current_dir(folder.path(""))
         .output()
@@ -152,7 +221,7 @@ fn results_that_cannot_be_saved_are_printed_all_the_same() {
         "train --data list.txt --type ngram".to_owned(),
     ] {
         let program = folder.makemore("").get_program().to_owned();
-        let command = format!("trap '' XFSZ; ulimit -f 0; exec \"$0\" {train} --out m -q");
+        let command = format!("ulimit -f 0; exec \"$0\" {train} --out m -q");
         let output = Command::new("bash")
             .args(["-c", &command])
             .arg(program)
@@ -319,7 +388,10 @@ fn without_a_dev_part_the_state_belongs_to_the_network_beside_it() {
     folder.stdout(&train(50));
     folder.stdout(&train(150));
     assert_eq!(folder.files(), ["list.txt", "m", "m.last"]);
-    let resumed = folder.json("train --json --resume m --data list.txt --max-steps 160");
+    // Another spelling of its name is the same file.
+    let resume = "train --json --resume m --out ./m --data list.txt --max-steps 160";
+    let resumed = folder.json(resume);
+    assert_eq!(folder.files(), ["list.txt", "m", "m.last"]);
     assert_eq!(resumed["losses"][0]["step"], 100, "{resumed}");
     assert_eq!(resumed["steps"], 160);
 }
@@ -335,7 +407,16 @@ fn a_resumed_training_leaves_a_better_checkpoint_alone() {
     folder.stdout("train --resume m --data list.txt --max-steps 400 -q");
     let better = folder.read("m");
     folder.write("m.last", old);
-    folder.stdout("train --resume m --data list.txt --max-steps 150 -q");
+    // It was told that this model is in the file of the better one.
+    let output = folder
+        .makemore("train --resume m --data list.txt --max-steps 150 --json")
+        .output()
+        .unwrap();
+    let document = String::from_utf8(output.stdout).unwrap();
+    assert!(document.contains("\"checkpoint\":\"m.last\""), "{document}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("m has a better model (loss "), "{stderr}");
+    assert!(stderr.contains("saved to m.last until"), "{stderr}");
     assert_eq!(folder.read("m"), better);
     folder.stdout("train --resume m --data list.txt --max-steps 400 -q");
     assert_eq!(folder.read("m"), better);

@@ -50,7 +50,8 @@ impl TrainedNetwork {
         let (parameters, steps, loss) = match &state.best {
             Some(best) => (&best.parameters, best.step, best.train),
             None => {
-                let loss = state.losses.last().map_or(0.0, |losses| losses.train);
+                let (sum, batches) = state.since;
+                let loss = sum / f64::from(batches.max(1));
                 (&state.parameters, state.progress.steps, loss)
             }
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
@@ -31,10 +31,9 @@ impl Interrupt {
             stops: Arc::default(),
             signal: Arc::default(),
         };
-        let mut caught = vec![SIGINT, SIGTERM];
-        if !is_ignored(SIGHUP)? {
-            caught.push(SIGHUP);
-        }
+        let mut caught = vec![SIGINT, SIGTERM, SIGHUP];
+        caught.retain(|&signal| !is_ignored(signal));
+        let is_answered = caught.contains(&SIGINT);
         let mut signals = Signals::new(caught)?;
         let (stops, first) = (Arc::clone(&interrupt.stops), Arc::clone(&interrupt.signal));
         let watch = move || {
@@ -48,6 +47,9 @@ impl Interrupt {
             }
         };
         thread::Builder::new().spawn(watch)?;
+        if !is_answered {
+            return Ok(interrupt);
+        }
         // The handler itself ends the program, whatever its threads wait for. It is registered before
         // the flag, so that the first Ctrl-C finds the flag not set.
         let again = Arc::new(AtomicBool::new(false));
@@ -74,13 +76,18 @@ impl Interrupt {
     }
 }
 
-/// Whether the program was started with a signal ignored, as `nohup` does with SIGHUP.
-fn is_ignored(signal: i32) -> io::Result<bool> {
+/// Makes writing past the file size limit (`ulimit -f`) a fault as any other, where the signal would
+/// end the program.
+pub fn survive_file_size_limit() {
+    let _ = flag::register(SIGXFSZ, Arc::default());
+}
+
+/// Whether the program was started with a signal ignored, as `nohup` does with SIGHUP and shells with
+/// the SIGINT of what a script starts in the background.
+fn is_ignored(signal: i32) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: without a new action, sigaction only writes the current one.
-    if unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
     // SAFETY: sigaction has written it, and zeros are valid too.
-    Ok(unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN)
+    unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }

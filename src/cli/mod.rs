@@ -11,7 +11,7 @@ mod count;
 mod devices;
 mod export;
 mod heatmap;
-mod interrupt;
+pub mod interrupt;
 mod lecture;
 mod models;
 mod output;

@@ -28,8 +28,8 @@ pub struct RunFiles<'a> {
     faults: BTreeMap<&'static str, anyhow::Error>,
     /// The number of steps and the file of the state that was saved last.
     last: Option<(u64, PathBuf)>,
-    /// Whether the user was told of a better model that is there.
-    has_remarked: bool,
+    /// What the user was told of files that are elsewhere than named.
+    told: Vec<String>,
 }
 
 impl<'a> RunFiles<'a> {
@@ -48,7 +48,7 @@ impl<'a> RunFiles<'a> {
             remarks,
             faults: BTreeMap::new(),
             last: None,
-            has_remarked: false,
+            told: Vec::new(),
         }
     }
 
@@ -87,7 +87,7 @@ impl<'a> RunFiles<'a> {
         let best = self.checkpoint(state, None).map_err(anyhow::Error::from);
         let saved = best.and_then(|best| self.save_best(&best, Some(state), state.dev_loss()));
         self.note(saved, NOT_SAVED);
-        self.say_what_is_better();
+        self.say_what_is_elsewhere();
     }
 
     /// The file that a run of so many steps goes on from, and after how many it was saved: the
@@ -120,7 +120,7 @@ impl<'a> RunFiles<'a> {
         let written = self.outputs.write_metrics(&rows);
         self.note(written, "the losses were not saved");
         self.save_whole(state, state.dev_loss());
-        self.say_what_is_better();
+        self.say_what_is_elsewhere();
     }
 
     /// Saves the state of the run, whose best model has a loss, where that is known.
@@ -146,11 +146,26 @@ impl<'a> RunFiles<'a> {
         self.faults.insert(what, fault);
     }
 
-    /// Tells the user once of a better model that stays where ours would be.
-    pub fn say_what_is_better(&mut self) {
-        if let Some(remark) = self.outputs.remark().filter(|_| !self.has_remarked) {
-            self.say(remark);
-            self.has_remarked = true;
+    /// Tells the user once of files that are elsewhere than named: beside a better model, or beside
+    /// what another program has written.
+    pub fn say_what_is_elsewhere(&mut self) {
+        let displaced = self.outputs.check_displaced().err();
+        let displaced = displaced.map(|displaced| displaced.to_string());
+        for remark in self.outputs.remark().into_iter().chain(displaced) {
+            if !self.told.contains(&remark) {
+                self.say(&remark);
+                self.told.push(remark);
+            }
+        }
+    }
+
+    /// What there is of a run whose network was not saved.
+    pub fn without_network(&self) -> String {
+        match &self.last {
+            Some((steps, file)) => {
+                format!("the state after {steps} steps is in {}", file.display())
+            }
+            None => format!("nothing was saved to {}", self.outputs.path().display()),
         }
     }
 

@@ -75,6 +75,8 @@ impl Folder {
         let mut command = std::process::Command::new(self.makemore("").get_program());
         command.current_dir(self.0.path());
         command.args(arguments.split_whitespace());
+        #[cfg(unix)]
+        heeding_ctrl_c(&mut command);
         command
     }
 
@@ -112,6 +114,21 @@ pub fn error_of(output: &Output, status: i32) -> String {
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.starts_with("error: "), "{stderr}");
     stderr.trim_end().to_owned()
+}
+
+/// A process that ends by Ctrl-C also where the tests run in the background of a script, with SIGINT
+/// ignored.
+#[cfg(unix)]
+fn heeding_ctrl_c(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+
+    let heed = || {
+        // SAFETY: the default action is always valid, and signal may be called between fork and exec.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+        Ok(())
+    };
+    // SAFETY: it calls nothing else.
+    unsafe { command.pre_exec(heed) };
 }
 
 /// A terminal, and the end of it that a program has. No other process inherits them.

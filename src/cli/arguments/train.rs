@@ -193,6 +193,7 @@ impl Train {
             resume: self.resume.as_deref(),
             metrics: self.metrics.as_deref(),
             plot: self.plot.as_deref(),
+            events: self.words.tensorboard.as_deref(),
             data: lists.map(PathBuf::as_path).collect(),
         }
     }
@@ -316,6 +317,10 @@ mod tests {
     #[test]
     fn what_does_not_go_together_is_refused_by_name() {
         for (arguments, says) in [
+            (
+                "--type gru --out run --tensorboard run",
+                "run is given twice",
+            ),
             (
                 "--type gru --order 3",
                 "--order is not of --type gru, but of bigram, ngram",

@@ -71,6 +71,16 @@ impl Metrics {
         Ok(())
     }
 
+    /// Drops the lines of before that stand behind an epoch with a loss. Only a network that was saved
+    /// while it trained has the loss of its last line; at the end of a training it has a lower one.
+    pub fn cut_behind(&mut self, epoch: u64, loss: f64) -> anyhow::Result<()> {
+        let line = "\n".to_owned() + &csv_of(&[(epoch, loss)])?;
+        if let Some(place) = self.before.find(&line) {
+            self.before.truncate(place + line.len());
+        }
+        Ok(())
+    }
+
     /// Writes rows behind the lines of before.
     pub fn write(&mut self, rows: &[impl Serialize], force: bool) -> anyhow::Result<()> {
         let csv = self.before.clone() + &csv_of(rows)?;

@@ -31,6 +31,8 @@ pub struct Outputs {
     /// Whether the model that is there is that of the run that goes on: then its checkpoint is left
     /// alone until there is a better one, and nothing is saved beside it.
     is_resumed: bool,
+    /// Whether it was left alone when ours was saved last: then the state alone has ours.
+    is_left_alone: bool,
     /// The checkpoints that are there, unless they may be overwritten whatever they are.
     previous: Vec<(PathBuf, Checkpoint)>,
     force: bool,
@@ -59,6 +61,7 @@ impl Outputs {
             beside: None,
             floor: None,
             is_resumed: false,
+            is_left_alone: false,
             previous,
             force: request.force,
             metrics: metrics.transpose()?,
@@ -75,7 +78,7 @@ impl Outputs {
     }
 
     /// Keeps a model of the same list and split that is there until ours has no higher loss; `loss`
-    /// evaluates the one that is there.
+    /// is the loss of the one that is there, if ours is compared with it.
     pub fn keep_better(
         &mut self,
         split: &SplitOf,
@@ -84,8 +87,8 @@ impl Outputs {
     ) -> anyhow::Result<()> {
         // A state without its checkpoint has a model too, but not one that its own run would replace.
         let named = &self.own.checkpoint.named;
-        for (file, there) in &self.previous {
-            if there.split.is_same(split) && (file == named || !is_resumed) {
+        for (file, there) in std::mem::take(&mut self.previous) {
+            if there.split.is_same(split) && (file == *named || !is_resumed) {
                 let floor = loss(&there.model)?;
                 self.floor = self.floor.into_iter().chain(floor).reduce(f64::min);
             }
@@ -118,11 +121,16 @@ impl Outputs {
     /// the model that is there if that is better.
     pub fn save(&mut self, checkpoint: &Checkpoint, loss: Option<f64>) -> anyhow::Result<PathBuf> {
         let (force, is_worse) = (self.force, self.is_worse(loss));
-        let is_left_alone = is_worse && self.is_resumed;
-        let files = self.files_of(loss)?;
-        if !is_left_alone {
-            files.write(&checkpoint.to_bytes()?, force)?;
+        self.is_left_alone = is_worse && self.is_resumed;
+        if self.is_left_alone {
+            let state = self.own.state.as_ref().filter(|state| state.is_written);
+            return match state {
+                Some(state) => Ok(state.output.path().to_owned()),
+                None => bail!("{} has a better model", self.path().display()),
+            };
         }
+        let files = self.files_of(loss)?;
+        files.write(&checkpoint.to_bytes()?, force)?;
         let saved = files.checkpoint.output.path().to_owned();
         // The files beside hold the state of the run until it has another place.
         let has_state = files.state.as_ref().is_none_or(|state| state.is_written);
@@ -172,12 +180,26 @@ impl Outputs {
 
     /// A remark while a better model is where ours would be.
     pub fn remark(&self) -> Option<String> {
-        let (floor, beside) = (self.floor?, self.beside.as_ref()?);
+        let floor = self.floor?;
+        let ours = match (&self.beside, &self.own.state) {
+            (Some(beside), _) => &beside.checkpoint,
+            (None, Some(state)) if self.is_left_alone => state,
+            _ => return None,
+        };
         Some(format!(
             "{} has a better model (loss {floor:.4}); this one is saved to {} until it is as good (with --force it replaces that one)",
             self.own.checkpoint.named.display(),
-            beside.checkpoint.output.path().display()
+            ours.output.path().display()
         ))
+    }
+
+    /// Drops the losses behind an epoch of a training that was killed before it could save the network
+    /// that they belong to: they are made again.
+    pub fn cut_metrics_behind(&mut self, epoch: Option<u64>, loss: f32) -> anyhow::Result<()> {
+        match (&mut self.metrics, epoch) {
+            (Some(metrics), Some(epoch)) => metrics.cut_behind(epoch, loss.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Writes the losses, each a row, behind those of before, if they are wanted.

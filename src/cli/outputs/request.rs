@@ -18,23 +18,26 @@ pub struct Request<'a> {
     pub columns: &'static str,
     pub metrics: Option<&'a Path>,
     pub plot: Option<&'a Path>,
+    /// The folder of the events for TensorBoard.
+    pub events: Option<&'a Path>,
     pub data: Vec<&'a Path>,
 }
 
 impl Request<'_> {
     /// Refuses outputs that are an input or another output, or have a name for something else.
     pub fn check_names(&self) -> anyhow::Result<()> {
-        let pictures_and_figures: Vec<&Path> = self.plot.into_iter().chain(self.metrics).collect();
+        let further = [self.plot, self.metrics, self.events];
+        let further: Vec<&Path> = further.into_iter().flatten().collect();
         let state = last_of(self.out);
         let mut all = vec![self.out];
         if self.has_state {
             all.push(&state);
         }
-        all.extend(&pictures_and_figures);
+        all.extend(&further);
         check_distinct(&all, &self.data)?;
         // The checkpoint that is resumed may be replaced, but by nothing else.
         let resume: Vec<&Path> = self.resume.into_iter().collect();
-        check_distinct(&pictures_and_figures, &resume)?;
+        check_distinct(&further, &resume)?;
         let name = self.out.to_string_lossy().to_lowercase();
         if name.trim_end_matches(".gz").ends_with(".arpa") {
             let file = self.out.display();

@@ -187,16 +187,12 @@ impl<'a> Log<'a> {
     /// Saves the network after all, its losses and their picture.
     fn finish(&mut self, checkpoint: &Checkpoint) -> Aftermath {
         let loss = self.task.lesson.nll(&checkpoint.model);
-        let saved = self
-            .outputs
-            .save(checkpoint, *loss.as_ref().unwrap_or(&None));
+        let written = self.outputs.write_metrics(&rows(&self.losses));
+        let known = *loss.as_ref().unwrap_or(&None);
+        let saved = self.outputs.save(checkpoint, known);
         let mut after = Aftermath::of("network", saved, None);
         after.note(loss, "it could not be evaluated");
-        // Losses ahead of the network would keep it from going on.
-        if after.path().is_some() {
-            let written = self.outputs.write_metrics(&rows(&self.losses));
-            after.note(written, "the losses were not saved");
-        }
+        after.note(written, "the losses were not saved");
         let plotted = self.outputs.write_plot(&plots::LossCurve {
             losses: &self.losses,
             counting_nll: self.task.lesson.counting_nll,
@@ -205,17 +201,19 @@ impl<'a> Log<'a> {
         after
     }
 
-    /// Saves the network after an epoch. What cannot be saved now is saved, or told, at the end.
+    /// Saves the losses and the network, in this order: losses that are ahead are made again. What
+    /// cannot be saved now is saved, or told, at the end.
     fn save(&mut self, step: Step) {
-        if step.stage != EPOCH {
-            return;
-        }
+        let epochs = match step.stage == EPOCH {
+            true => step.number + 1,
+            false => self.task.options.first_epoch,
+        };
         let mut save = || {
-            let now = self.task.checkpoint(step.number + 1, step.loss)?;
+            self.outputs.write_metrics(&rows(&self.losses))?;
+            let now = self.task.checkpoint(epochs, step.loss)?;
             let loss = self.task.lesson.nll(&now.model)?;
-            let file = self.outputs.save(&now, loss)?;
-            self.last = Some((step.number + 1, file));
-            self.outputs.write_metrics(&rows(&self.losses))
+            self.last = Some((epochs, self.outputs.save(&now, loss)?));
+            anyhow::Ok(())
         };
         self.fault = save().err();
         self.saved = Instant::now();

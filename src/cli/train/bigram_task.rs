@@ -53,8 +53,9 @@ impl Train {
         let seed_before = resumed.map(|resumed| resumed.seed);
         let seed = self.seed.or(seed_before).unwrap_or(SEED);
         let options = self.options(before, &lesson)?;
-        if resumed.is_some() {
+        if let Some(before) = before {
             let made = options.first_epoch.checked_sub(1);
+            outputs.cut_metrics_behind(made, before.loss)?;
             outputs.resume_metrics(made, None::<&[u64]>, "epoch")?;
         }
         let network = match before {

@@ -6,6 +6,7 @@ use anyhow::{Context as _, anyhow, bail};
 use makemore_tch::checkpoint::resume::{self, LAST, base_of};
 use makemore_tch::checkpoint::{Checkpoint, Model, Weights};
 use makemore_tch::data::{Shares, Vocabulary};
+use makemore_tch::files::is_same;
 use makemore_tch::models::{Kind, Network};
 use makemore_tch::train::corpus::Corpus;
 use makemore_tch::train::lists::Lists;
@@ -41,10 +42,10 @@ impl Train {
         let out = self.out_of_words(kind, weights.is_some())?;
         let mut outputs = Outputs::check(self.request(&out, true, COLUMNS))?;
         self.refuse_what_is_known(weights.is_some(), resumed.as_ref(), context)?;
-        let is_run = resumed.as_ref().and_then(Checkpoint::run).is_some();
+        let run = resumed.as_ref().and_then(Checkpoint::run);
         let data = self.read_data(Shares::USUAL, resumed.as_ref(), context)?;
         if let (Some(file), Some(resumed)) = (&self.resume, &resumed) {
-            if is_run {
+            if run.is_some() {
                 let same = data.check_list(resumed.data);
                 same.with_context(|| self.resumed())?;
             }
@@ -54,12 +55,14 @@ impl Train {
         outputs.check_list(&data.counted, kind.name())?;
         let vocabulary = data.counted.counts.vocabulary().clone();
         let lists = Lists::read(&data.parts, &vocabulary)?;
-        let is_same = self.resume.as_deref().map(base_of) == Some(out);
-        // Without a dev part a run that goes on has nothing to compare itself with until its end.
-        if !(is_same && is_run && lists.dev.is_empty()) {
-            let loss = |model: &Model| lists.loss(model.language_model()).map(Some);
-            outputs.keep_better(&data.parts.split_of(), is_same, loss)?;
-        }
+        let resumes = |file| is_same(&base_of(file), &out);
+        let is_same = self.resume.as_deref().is_some_and(resumes);
+        let own = run.filter(|_| is_same);
+        let loss = |model: &Model| match model {
+            Model::Network(there) => lists.loss_to_reach(own, &there.network),
+            _ => Ok(None),
+        };
+        outputs.keep_better(&data.parts.split_of(), is_same, loss)?;
         let seed_before = resumed.as_ref().map(|resumed| resumed.seed);
         let seed = self.seed.or(seed_before).unwrap_or(SEED);
         let device = context.open_device(self.device)?;

@@ -67,11 +67,8 @@ impl Train {
         };
         let dev = &task.lists.dev;
         let mut course = Course::new(network, dev, state, self.save_every(), &mut watcher);
-        let kept = match task.is_trained {
-            true => course.keep_first(),
-            false => Ok(()),
-        };
-        let fault = kept.and_then(|()| course.run(&mut learner)).err();
+        let kept = task.is_trained.then(|| course.keep_first()).transpose();
+        let fault = kept.and_then(|_| course.run(&mut learner)).err();
         let ended = Ended {
             state: course.state,
             curve: course.curve,
@@ -94,9 +91,12 @@ impl Train {
         let (mut files, interrupt) = (watcher.files, watcher.interrupt);
         watcher.bar.finish_and_clear();
         if state.best.is_none() && !(is_sound && state.progress.steps > 0) {
-            let nothing = format!("nothing was saved to {}", files.outputs.path().display());
             let fault = ended.fault.unwrap_or(Error::Interrupted);
-            return Err(explain_fault(fault, &state.options, &nothing));
+            return Err(explain_fault(
+                fault,
+                &state.options,
+                &files.without_network(),
+            ));
         }
         // Saved before it is said that it is, and whatever becomes of what is printed.
         let best = files.checkpoint(state, None)?;
@@ -122,7 +122,7 @@ impl Train {
         document.interrupted = is_cut || interrupt.is_pressed();
         document.seconds = Some(start.elapsed().as_secs_f64());
         after.note(document.print(watcher.printer), "not all could be printed");
-        files.say_what_is_better();
+        files.say_what_is_elsewhere();
         let steps = state.progress.steps;
         if is_cut {
             let saved = files.saved(&after, steps);
