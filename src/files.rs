@@ -1,4 +1,4 @@
-//! Files: opening them, and replacing them in one step, so that a reader never sees half of one.
+//! Opening files, and replacing them in one step, so that a reader never sees half of one.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
@@ -12,27 +12,26 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
 
-/// Prefix and suffix of a temporary file's name, around random letters and digits. A user's file has
-/// no such name by chance.
+/// The prefix and suffix of a temporary file's name, around random letters and digits.
 const TEMPORARY: (&str, &str) = (".makemore-tch-", ".partial");
 
 /// The number of random letters and digits in a temporary file's name.
 const RANDOM: usize = 12;
 
-/// The most links to links that are followed, as in Linux.
+/// The most symbolic links that are followed, as in Linux.
 const MOST_LINKS: usize = 40;
 
 /// A file that is checked before the work and written after it.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
-    /// The file behind symbolic links, so that the links stay.
+    /// The file behind symbolic links: it is replaced, and not the links.
     target: PathBuf,
-    /// The file that was there when it was checked, or that this value has written since.
+    /// The file that existed when it was checked, or that this value has written since.
     before: Option<Identity>,
 }
 
-/// Metadata that change when somebody writes to a file.
+/// The metadata of a file that change when a program writes to it.
 #[derive(Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -53,8 +52,8 @@ impl Identity {
 }
 
 impl Output {
-    /// Checks before any work that a file can be written. Removes the temporary files that killed
-    /// runs left in its folder.
+    /// Checks, before the work, that a file can be written. Removes temporary files that killed runs left
+    /// in the folder.
     ///
     /// # Errors
     ///
@@ -72,7 +71,7 @@ impl Output {
                         let reason = "the file is read-only";
                         return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
                     }
-                    // In our own folder we could replace another user's file, which we may not write.
+                    // Replacing needs no permission to write the file: it may be another user's.
                     File::options().write(true).open(&target)?;
                     Some(Identity::of(&metadata))
                 }
@@ -94,14 +93,14 @@ impl Output {
         &self.path
     }
 
-    /// Whether there is a file: when it was checked, or written since.
+    /// Whether the file existed when it was checked, or was written since.
     pub fn exists(&self) -> bool {
         self.before.is_some()
     }
 
-    /// Writes the file in one step: to a temporary file in the same folder, synced, then renamed,
-    /// and the folder synced. A kill or a power cut during the call leaves the old file or the new
-    /// one, after the call the new one. The new file has the old one's owner and permissions.
+    /// Replaces the file in one step: writes a temporary file in the same folder, syncs it, renames it and
+    /// syncs the folder. A kill or a power cut during the call leaves the old file or the new one, after
+    /// the call the new one. The new file has the old one's owner and permissions.
     ///
     /// # Errors
     ///
@@ -110,7 +109,7 @@ impl Output {
         self.replace_by(|file| file.write_all(contents))
     }
 
-    /// Replaces the file by what `write` writes, as [`replace`](Self::replace) does.
+    /// Replaces the file as [`replace`](Self::replace) does, with contents that `write` writes.
     ///
     /// # Errors
     ///
@@ -151,7 +150,7 @@ impl Output {
         Ok(())
     }
 
-    /// The identity of the file that is there now.
+    /// The current identity of the file.
     fn now(&self) -> Option<Identity> {
         let metadata = fs::metadata(&self.target).ok()?;
         Some(Identity::of(&metadata))
@@ -167,13 +166,13 @@ impl Output {
     pub fn remove_unchanged(&self) {
         let now = self.now();
         if now.is_some() && now == self.before {
-            // What cannot be removed does no harm.
+            // A file that cannot be removed does no harm.
             let _ = fs::remove_file(&self.target);
         }
     }
 
-    /// Writes a new file beside this one, with a number in its name, and returns its path. If that
-    /// is impossible, the file is in the current folder or the one for temporary files.
+    /// Writes a new file beside this one, with a number in its name, and returns its path. If that is
+    /// impossible, tries a short name, the current folder and the folder for temporary files.
     ///
     /// # Errors
     ///
@@ -210,7 +209,7 @@ impl Output {
         }
     }
 
-    /// Creates a file and returns its identity; `None` if there is a file already.
+    /// Creates a file and returns its identity; none if the file exists.
     fn create(&self, target: &Path, contents: &[u8]) -> Result<Option<Identity>> {
         let filled = || filled(target, |file| file.write_all(contents));
         let create = || match filled()?.persist_noclobber(target) {
@@ -245,8 +244,8 @@ pub(crate) fn read_error(path: &Path, cause: io::Error) -> Error {
     }
 }
 
-/// Refuses an output that is also an input or another output: through links too, under another
-/// spelling of its path, or before there is a file.
+/// Refuses an output that is also an input or another output, also through links, under another path,
+/// and if the file does not exist yet.
 ///
 /// # Errors
 ///
@@ -273,10 +272,10 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
     location.is_some() && location == location_of(other)
 }
 
-/// The device and inode of a file; for a file that is not there yet, those of its folder and its name.
+/// The device and inode of a file; for a file that does not exist yet, those of its folder, and its name.
 type Location = (u64, u64, Option<OsString>);
 
-/// The location of a file, `None` if no file can be there; `-` is the file behind standard input.
+/// The location of a file, none if no file can be there; `-` is the file behind standard input.
 fn location_of(path: &Path) -> Option<Location> {
     let there = match path == Path::new("-") {
         true => metadata_of(io::stdin().as_fd()),
@@ -298,7 +297,7 @@ fn write_error(path: &Path, cause: io::Error) -> Error {
     }
 }
 
-/// The path to rename to: the file behind symbolic links, even if there is none yet.
+/// The path of the file behind symbolic links, even if it does not exist yet.
 fn target(path: &Path) -> io::Result<PathBuf> {
     if path.as_os_str().as_bytes().ends_with(b"/") {
         return Err(refused("the name of a file does not end in a slash"));
@@ -347,18 +346,18 @@ fn folder_of(file: &Path) -> &Path {
     }
 }
 
-/// A temporary file beside `target` with what `write` writes, and with the owner and permissions of
-/// the old file.
+/// A temporary file beside `target`, with contents that `write` writes, and with the owner and permissions
+/// of the old file.
 fn filled(
     target: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<NamedTempFile> {
     let mut file = temporary(target)?;
-    // Before the contents, so that a private file is never open to others.
+    // Set before the contents are written, so that others can never read a private file.
     if let Ok(old) = fs::metadata(target) {
         let new = file.as_file().metadata()?;
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-            // Only root can give files away; other users own the new file.
+            // Only root can change the owner; for other users the new file is theirs.
             let _ = fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
         }
         file.as_file().set_permissions(old.permissions())?;
@@ -372,7 +371,7 @@ fn filled(
 fn sync_folder_of(target: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     match File::open(folder_of(target)).and_then(|folder| folder.sync_all()) {
-        // A folder may be writable but not readable, and some file systems sync no folders.
+        // A folder may be writable but not readable, and some file systems cannot sync folders.
         Err(error) if matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => {
             Ok(())
         }
@@ -380,8 +379,8 @@ fn sync_folder_of(target: &Path) -> io::Result<()> {
     }
 }
 
-/// A temporary file beside `target`, with the permissions of a usual new file. The lock on it, held
-/// as long as the program runs, keeps it from [`remove_leftovers`].
+/// A temporary file beside `target`, with the permissions of a usual new file. It is locked as long as the
+/// program runs, so that [`remove_leftovers`] of another run does not remove it.
 fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     let folder = folder_of(target);
     if !folder.is_dir() {
@@ -397,21 +396,21 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
             .rand_bytes(RANDOM)
             .permissions(usual.clone())
             .tempfile_in(folder);
-        // tempfile's own message names the temporary file, which means nothing to the user.
+        // The crate's message names the temporary file, which means nothing to the user.
         let file = file.map_err(|error| match error.raw_os_error() {
             Some(code) => io::Error::from_raw_os_error(code),
             None => error.kind().into(),
         })?;
         // Some file systems have no locks; their leftovers are never removed.
         let _ = file.as_file().lock();
-        // Another run may have taken it for a leftover before it was locked.
+        // Another run may have removed it as a leftover before it was locked.
         if file.as_file().metadata()?.nlink() > 0 {
             return Ok(file);
         }
     }
 }
 
-/// Whether a name is one of our temporary files.
+/// Whether a name is that of one of our temporary files.
 fn is_temporary(name: &str) -> bool {
     let random = name.strip_prefix(TEMPORARY.0);
     let random = random.and_then(|rest| rest.strip_suffix(TEMPORARY.1));
@@ -420,7 +419,7 @@ fn is_temporary(name: &str) -> bool {
     })
 }
 
-/// Removes the temporary files in a folder that no living run has locked.
+/// Removes our temporary files in a folder that no running program has locked.
 fn remove_leftovers(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let ours = entries.filter(|entry| {
@@ -431,7 +430,7 @@ fn remove_leftovers(folder: &Path) {
         if let Ok(file) = File::open(entry.path())
             && file.try_lock().is_ok()
         {
-            // What cannot be removed does no harm.
+            // A file that cannot be removed does no harm.
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -473,7 +472,7 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
-    /// A name of 300 characters and one with a slash at its end were noticed after the work.
+    /// A name of 300 characters and one with a slash at its end were once refused only after the work.
     #[test]
     fn names_that_no_file_can_have_are_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
@@ -554,7 +553,7 @@ mod tests {
     fn leftovers_of_killed_runs_are_removed_and_files_of_living_ones_kept() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        // As of a run that was killed: there is a file, but nobody who locks it.
+        // A leftover of a killed run: a file without a lock.
         let (_, killed) = temporary(&at("out")).unwrap().keep().unwrap();
         let living = temporary(&at("out")).unwrap();
         let of_users = [

@@ -1,5 +1,5 @@
-//! The program: parses the command line, runs a command, reports its error. Everything that a
-//! second program would want is in the library.
+//! The program: parses the command line, runs a command, reports its error. Everything else that
+//! another program could use is in the library.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -15,7 +15,6 @@ fn main() {
         Err(error) => cli::report::explain(&error),
     };
     let _ = io::stdout().flush();
-    // A usual exit would spend a tenth of a second on libtorch's destructors. Our files are written
-    // and closed.
+    // Skips libtorch's destructors, which take a tenth of a second. Our files are written and closed.
     signal_hook::low_level::exit(status.into())
 }

@@ -1,12 +1,12 @@
 //! Exact sums of negative logarithms, the same in every order.
 
-/// A unit is 2^-56 nats.
+/// The units in a nat: a unit is 2^-56 nats.
 const UNITS: f64 = (1_u64 << 56) as f64;
 
-/// The units of fewer nats fit into an i64; the smallest f32 has 104.
+/// Below so many nats, the units fit into an i64. The smallest f32 has 104 nats.
 const I64_NATS: f64 = 127.0;
 
-/// The largest summand: a trillion of them fit.
+/// The largest summand: the sum has room for a trillion of them.
 const MOST_NATS: f64 = 1e9;
 
 /// A sum of negative logarithms of probabilities, in nats, each exact to 2^-56.
@@ -16,7 +16,7 @@ const MOST_NATS: f64 = 1e9;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
     units: i128,
-    /// Whether a probability was 0.
+    /// Whether one of the probabilities was 0.
     is_infinite: bool,
 }
 
@@ -58,18 +58,6 @@ impl std::ops::AddAssign for Sum {
     }
 }
 
-impl std::ops::Mul<u64> for Sum {
-    type Output = Self;
-
-    /// Multiplies the sum by how often its probabilities occur.
-    fn mul(self, times: u64) -> Self {
-        Self {
-            units: self.units * i128::from(times),
-            is_infinite: self.is_infinite && times > 0,
-        }
-    }
-}
-
 impl std::ops::Add for Sum {
     type Output = Self;
 
@@ -100,7 +88,7 @@ mod tests {
         sum.add_ln(-126.5, 2);
         sum.add_ln(-1e6, 3);
         assert_eq!(sum.nats(), 253.0 + 3e6);
-        // It does not wrap around, however much there is of it.
+        // The sum does not overflow.
         sum.add_ln(-1e30, 1 << 40);
         assert!(sum.nats() > 1e21 && sum.nats().is_finite());
     }

@@ -1,4 +1,4 @@
-//! A network in a checkpoint: its parameters and buffers, by their names.
+//! A network in a checkpoint: parameters and buffers by their names, and maybe the state of its run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,43 +9,44 @@ use tch::{Device, Tensor};
 
 use super::file::{Contents, Stored, floats};
 use crate::error::{Error, Result};
+use crate::libtorch::numbers::copied;
 use crate::models::{Config, LanguageModel, Network};
 use crate::train::run_state::RunState;
 
-/// No training takes so many: the largest number that JSON's readers keep exactly.
+/// The most epochs or steps: the largest number that all readers of JSON keep exactly.
 pub const MAX_EPOCHS: u64 = 1 << 53;
 
-/// No training takes longer: a thousand years.
+/// The longest training that is believed: some thousand years.
 const MOST_SECONDS: f64 = 1e11;
 
-/// No training leaves a larger weight: the exponential overflows long before.
+/// The largest weight: in training, exponentials overflow long before.
 const MAX_WEIGHT: f32 = 1e6;
 
-/// Prefix of the names of an optimizer's tensors.
+/// Prefix of the names of the optimizer state's tensors.
 const OPTIMIZER: &str = "optimizer.";
 
-/// Prefix of the names of parameters after the last step, beside the best ones.
+/// Prefix of the names of the parameters after the last step, where the best ones are there too.
 const LAST: &str = "last.";
 
 /// Tensors by their names.
 type Named = BTreeMap<String, Tensor>;
 
-/// A network, and how far it was trained.
+/// A network with the progress of its training.
 #[derive(Debug)]
 pub struct TrainedNetwork {
     /// The network.
     pub network: Network,
-    /// How many steps were made.
+    /// The number of steps.
     pub steps: u64,
-    /// The last loss on the training data, in nats.
+    /// The last train loss, in nats.
     pub loss: f32,
-    /// The state of its training, to go on from.
+    /// The run state, to resume the training from.
     pub run: Option<Box<RunState>>,
 }
 
 impl TrainedNetwork {
-    /// A network with the best parameters of a run or, where none were evaluated, those after its
-    /// last step. `run` is the state that is saved with it.
+    /// A network with the best parameters of a run or, where none were evaluated, those after the last
+    /// step. `run` is the run state to save with it.
     pub fn of(network: &Network, state: &RunState, run: Option<RunState>) -> Result<Self> {
         let (parameters, steps, loss) = match &state.best {
             Some(best) => (&best.parameters, best.step, best.train),
@@ -64,7 +65,7 @@ impl TrainedNetwork {
         })
     }
 
-    /// The network as its training goes on, on a device, and the state of its run.
+    /// Prepares to resume: the network after its last step, on a device, and the run state.
     pub fn go_on(self, device: Device) -> Result<(Network, Option<RunState>)> {
         let best = self.network.state_dict().into_iter().collect();
         let parameters = self.run.as_ref().map_or(&best, |run| &run.parameters);
@@ -86,7 +87,7 @@ pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Store
                 stored_as(tensor, f32::is_finite)?,
             );
         }
-        // The network itself is the one after the last step where there is no best one.
+        // Without best parameters, the network itself has those after the last step.
         for (name, tensor) in run.parameters.iter().filter(|_| run.best.is_some()) {
             tensors.insert(LAST.to_owned() + name, stored(tensor)?);
         }
@@ -98,7 +99,7 @@ pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Store
 ///
 /// # Errors
 ///
-/// If a weight is not finite, or far too large.
+/// [`Error::Value`] if a weight is not finite, or far too large.
 pub fn sha256_of(parameters: &BTreeMap<String, Tensor>) -> Result<String> {
     let mut hasher = Sha256::new();
     for (name, parameter) in parameters {
@@ -109,15 +110,14 @@ pub fn sha256_of(parameters: &BTreeMap<String, Tensor>) -> Result<String> {
     Ok(base16ct::lower::encode_string(&hasher.finalize()))
 }
 
-/// Weights as they are stored.
+/// Encodes weights.
 pub(super) fn stored(tensor: &Tensor) -> Result<Stored> {
     stored_as(tensor, is_possible)
 }
 
 fn stored_as(tensor: &Tensor, is_possible: impl Fn(f32) -> bool) -> Result<Stored> {
-    let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?;
     let shape: Vec<usize> = tensor.size().iter().map(|&size| size as usize).collect();
-    let values: Vec<f32> = Vec::try_from(tensor.f_contiguous()?.f_view([-1])?)?;
+    let values = copied(tensor)?;
     if !values.iter().copied().all(is_possible) {
         return Err(Error::Value {
             what: "a weight of the network",
@@ -194,7 +194,7 @@ pub(super) fn read(file: &Contents) -> Result<TrainedNetwork> {
     })
 }
 
-/// Refuses a number of epochs or steps that could not be read again.
+/// Refuses a number of epochs or steps that could not be loaded again.
 pub(super) fn check_updates(updates: u64) -> Result<()> {
     if updates <= MAX_EPOCHS {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The data of a model: a list that is split into parts, or lists that are parts of their own.
+//! The data of a model: a list that is split into train, dev and test, or a list for each part.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +11,12 @@ use super::reader::Source;
 use super::split::{Part, Shares, Split};
 use crate::error::{Error, Result};
 
-/// A list that was read once, and can be read again.
+/// A list that was read and can be read again.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// Where its words are.
+    /// The source of its words.
     pub source: Source,
-    /// Its digest, which tells whether it is the same list.
+    /// Its digest, by which it is recognised.
     pub digest: Digest,
 }
 
@@ -24,21 +24,21 @@ pub struct List {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitOf {
-    /// How the list was shared out.
+    /// The shares of the parts.
     #[serde(rename = "percents")]
     pub shares: Shares,
-    /// Seed of its permutation.
+    /// The seed of the permutation.
     pub seed: u64,
-    /// The list that is the dev part, if it has one of its own.
+    /// The digest of the dev list, if dev is a list of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dev: Option<Digest>,
-    /// The list that is the test part, if it has one of its own.
+    /// The digest of the test list, if test is a list of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<Digest>,
 }
 
 impl SplitOf {
-    /// The split of a list that is all for training.
+    /// The split of a list that is all train data.
     pub fn all(seed: u64) -> Self {
         Self {
             shares: Shares::ALL,
@@ -48,7 +48,7 @@ impl SplitOf {
         }
     }
 
-    /// Whether the same words are in the same parts.
+    /// Whether both splits put the same words into the same parts.
     pub fn is_same(&self, other: &Self) -> bool {
         let is_seeded = matches!(self.shares, Shares::Percents(_)) && self.shares != Shares::ALL;
         let other = Self {
@@ -75,7 +75,7 @@ impl SplitOf {
         Err(Error::OtherSplit { before, now })
     }
 
-    /// Refuses lists of their own for other parts than those that had one.
+    /// Checks that lists are given for those parts that were lists of their own, and no others.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl SplitOf {
         }
     }
 
-    /// The list that is a part by itself, if it is one.
+    /// The digest of a part's own list, if it has one.
     pub fn own(&self, part: Part) -> Option<Digest> {
         match part {
             Part::Train => None,
@@ -102,14 +102,14 @@ impl SplitOf {
     }
 }
 
-/// A list with its split, and lists that serve as dev or test part instead of a share of it.
+/// A list with its split, and maybe lists that are the dev or test part instead of a share of it.
 #[derive(Debug, Clone)]
 pub struct Parts {
     list: List,
     split: Split,
     dev: Option<List>,
     test: Option<List>,
-    /// Set where reading is to end.
+    /// Ends all reading once it is set.
     stop: Arc<AtomicBool>,
 }
 
@@ -125,12 +125,12 @@ impl Parts {
         }
     }
 
-    /// The same parts, of which reading ends with [`Error::Interrupted`] where a flag is set.
+    /// The same parts, whose reading ends with [`Error::Interrupted`] once a flag is set.
     pub fn stopped_by(self, stop: Arc<AtomicBool>) -> Self {
         Self { stop, ..self }
     }
 
-    /// Finds out whether that flag is set.
+    /// Checks that the flag that ends reading is not set.
     ///
     /// # Errors
     ///
@@ -142,17 +142,17 @@ impl Parts {
         }
     }
 
-    /// A list that is all for training.
+    /// A list that is all train data.
     pub fn whole(list: List) -> Self {
         let split = Split::new(Shares::ALL, 0, list.digest.words);
         Self::new(list, split)
     }
 
-    /// The same with a list of its own as dev or test part.
+    /// Takes a list of its own as the dev or test part.
     ///
     /// # Errors
     ///
-    /// [`Error::DoubledPart`] if the split gives that part a share too, or it is the train part.
+    /// [`Error::DoubledPart`] if the split gives the part a share, as always to the train part.
     pub fn with(mut self, part: Part, list: List) -> Result<Self> {
         if self.split.words(part) > 0 {
             return Err(Error::DoubledPart {
@@ -168,7 +168,7 @@ impl Parts {
         Ok(self)
     }
 
-    /// The split, as it is saved with a model.
+    /// The split as saved with a model.
     pub fn split_of(&self) -> SplitOf {
         SplitOf {
             shares: self.split.shares(),
@@ -183,12 +183,12 @@ impl Parts {
         &self.list
     }
 
-    /// How it is split.
+    /// The split of that list.
     pub fn split(&self) -> &Split {
         &self.split
     }
 
-    /// The list that is a part by itself, if it is one.
+    /// A part's own list, if it has one.
     pub fn own(&self, part: Part) -> Option<&List> {
         match part {
             Part::Train => None,
@@ -197,23 +197,22 @@ impl Parts {
         }
     }
 
-    /// How many words a part has.
+    /// The number of words of a part.
     pub fn words(&self, part: Part) -> u64 {
         let own = self.own(part).map(|list| list.digest.words);
         own.unwrap_or_else(|| self.split.words(part))
     }
 
-    /// The whole list in one part.
+    /// Whether all words of the list are in the train part.
     pub fn is_whole(&self) -> bool {
         self.split.is_trivial()
     }
 
-    /// Passes every word of some parts to one of the workers, each of which has a thread of its
-    /// own.
+    /// Reads some parts on several threads, one for each worker, and gives each word to one of them.
     ///
     /// # Errors
     ///
-    /// If a list cannot be read or has changed; the first error of a worker.
+    /// If a list cannot be read or has changed; the first error of `work`.
     pub(crate) fn each_word<W: Send>(
         &self,
         wanted: &[Part],
@@ -228,11 +227,11 @@ impl Parts {
         Ok(())
     }
 
-    /// Passes every word of some parts on, in the order of the lists, on this thread.
+    /// Reads some parts on this thread, list after list in their order.
     ///
     /// # Errors
     ///
-    /// If a list cannot be read or has changed; the first error of the work.
+    /// If a list cannot be read or has changed; the first error of `work`.
     pub fn each_word_here(
         &self,
         wanted: &[Part],
@@ -246,7 +245,7 @@ impl Parts {
         Ok(())
     }
 
-    /// The lists that have some parts.
+    /// The lists to read for some parts.
     fn readings(&self, wanted: &[Part]) -> impl Iterator<Item = ListForParts<'_>> {
         let shared = wanted.iter().any(|&part| self.split.words(part) > 0);
         let shared = shared.then_some(ListForParts {
@@ -284,6 +283,6 @@ impl Parts {
 /// A list that is read for some parts.
 struct ListForParts<'a> {
     list: &'a List,
-    /// The part that all of it is; none where it is split.
+    /// The part that the whole list is; none for the one that is split.
     own: Option<Part>,
 }

@@ -9,18 +9,18 @@ use crate::data::Vocabulary;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
-/// How many contexts a model with short ones is asked for at once.
+/// The number of contexts in a batch, for models that are asked context by context.
 pub const BATCH: usize = 256;
 
 /// A function that is called between the batches of long work; its error ends the work.
 pub type Between<'a> = &'a mut dyn FnMut() -> Result<()>;
 
-/// Something that says how probable each next character is after a context.
+/// A language model: the probability of each next character after a context.
 pub trait LanguageModel: fmt::Debug {
-    /// The vocabulary that the indices are of; `V` characters.
+    /// The vocabulary, of `V` characters.
     fn vocabulary(&self) -> &Vocabulary;
 
-    /// How many characters back the model looks: `T`.
+    /// The block size: the number of characters that the model looks back, `T`.
     fn block_size(&self) -> usize;
 
     /// The distribution of the next character after each of `B` contexts, `[B, V]`, f32, on the
@@ -29,15 +29,14 @@ pub trait LanguageModel: fmt::Debug {
     /// `contexts` are `[B, T]`, i64, on the CPU, padded on the left with the start token, 0.
     fn distributions(&self, contexts: &Tensor) -> Result<Tensor>;
 
-    /// How probable each character of each word is after those before it, and then its end: one
-    /// more than the word has indices, word after word; f32.
+    /// The probability of each character of each word after those before it, and of its end; f32, one
+    /// more than the word has indices, word after word.
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
         by_contexts(self, words)
     }
 
-    /// The natural logarithms of [`probabilities`](Self::probabilities). Those of a network are
-    /// finite where the probabilities are too small for f32. `between` is called after each batch of
-    /// words.
+    /// The natural logarithms of [`probabilities`](Self::probabilities); of a network finite also where
+    /// a probability is too small for f32. `between` is called after each batch of words.
     ///
     /// # Errors
     ///
@@ -48,12 +47,12 @@ pub trait LanguageModel: fmt::Debug {
         Ok(p.into_iter().map(|p| f64::from(p).ln()).collect())
     }
 
-    /// Whether characters that the vocabulary does not have, with index `V`, have a probability.
+    /// Whether unknown characters, which have the index `V`, have a probability.
     fn knows_unknown(&self) -> bool {
         false
     }
 
-    /// The indices of a word's characters; `V` for each that the vocabulary does not have.
+    /// The indices of a word's characters; `V` for unknown ones.
     ///
     /// # Errors
     ///
@@ -67,41 +66,34 @@ pub trait LanguageModel: fmt::Debug {
         Ok(word.chars().map(index).collect())
     }
 
-    /// The model where several threads may ask it at once; none where it computes with libtorch,
-    /// which has threads of its own.
+    /// The model as one that several threads share; none for a model that computes with libtorch, which
+    /// has threads of its own.
     fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {
         None
     }
 
-    /// Reads many words side by side.
+    /// A reader of many words side by side.
     fn reader(&self) -> Result<Box<dyn Reader + '_>> {
-        Ok(Box::new(ContextReader::of(self)))
+        Ok(Box::new(ContextReader(self)))
     }
 
-    /// Draws one character after the other, from shaped distributions.
-    ///
-    /// A model that has a faster way than one call of [`distributions`](Self::distributions) for
-    /// each character has its own drawer, which draws the same characters.
+    /// A drawer of words. The default calls [`distributions`](Self::distributions) once a character.
     ///
     /// # Errors
     ///
-    /// If distributions cannot be shaped so.
+    /// As [`Shaping::check`].
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         stepwise(self, method, shaping)
     }
 }
 
-/// A reader of words for a model: each call reads one character more of them.
+/// A reader of words for a model, character by character.
 pub trait Reader: fmt::Debug {
-    /// The distributions of the character after `B` words of one length, `[B, V]`, f32, on the CPU;
-    /// `B` may be 0.
+    /// The distributions of the next character after `B` words of one length, `[B, V]`, f32, on the
+    /// CPU; `B` may be 0.
     ///
-    /// `parents` are places of words in the call before: each word is its parent and one character
-    /// more. Without `parents`, words are read from their beginnings.
-    ///
-    /// # Errors
-    ///
-    /// Errors of the model.
+    /// `parents` are indices into the words of the call before: each word is its parent and one more
+    /// character. Without `parents`, words are read from their beginnings.
     fn read(&mut self, words: &[&[usize]], parents: Option<&[i64]>) -> Result<Tensor>;
 
     /// The most words that may be read side by side.
@@ -110,18 +102,12 @@ pub trait Reader: fmt::Debug {
     }
 }
 
-/// More words side by side bring nothing.
+/// The most words side by side: more are no faster.
 pub(super) const MOST_WORDS: usize = 1 << 14;
 
 /// The reader of a model that is asked context by context.
 #[derive(Debug)]
-pub(super) struct ContextReader<'m, M: ?Sized>(&'m M);
-
-impl<'m, M: LanguageModel + ?Sized> ContextReader<'m, M> {
-    pub fn of(model: &'m M) -> Self {
-        Self(model)
-    }
-}
+pub(super) struct ContextReader<'m, M: ?Sized>(pub &'m M);
 
 impl<M: LanguageModel + ?Sized> Reader for ContextReader<'_, M> {
     fn read(&mut self, words: &[&[usize]], _parents: Option<&[i64]>) -> Result<Tensor> {
@@ -141,7 +127,7 @@ pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
     words: &[&[usize]],
 ) -> Result<Vec<f32>> {
     let v = model.vocabulary().len();
-    // Each character with those before it.
+    // The characters before each one, and its index.
     let places = words.iter().flat_map(|word| {
         let next = |length: usize| word.get(length).copied().unwrap_or(0);
         (0..=word.len()).map(move |length| (&word[..length], next(length)))
@@ -158,8 +144,8 @@ pub(super) fn by_contexts<M: LanguageModel + ?Sized>(
     Ok(probabilities)
 }
 
-/// The distributions along a word: of its first character, of each next one after those before it,
-/// and of what comes after the last; `[R, V]`, f32, with one more row than the word has indices.
+/// The distributions of a word's characters, each after those before it, and of its end: `[R, V]`,
+/// f32, with one more row than the word has indices.
 pub fn along(model: &dyn LanguageModel, word: &[usize]) -> Result<Vec<f32>> {
     let mut reader = model.reader()?;
     let mut rows = Vec::new();
@@ -201,13 +187,13 @@ impl<M: LanguageModel + ?Sized> Drawer for Stepwise<'_, M> {
     }
 }
 
-/// The contexts that are single characters, all `V` of them in their order, `[V, 1]`.
+/// The contexts of a single character, all `V` of them in their order, `[V, 1]`.
 pub fn single_characters(vocabulary: &Vocabulary) -> Result<Tensor> {
     let every = Tensor::f_arange(vocabulary.len() as i64, (Kind::Int64, tch::Device::Cpu))?;
     Ok(every.f_view([-1, 1])?)
 }
 
-/// `[B, T]` contexts, of which each is a slice of indices, padded or cut on the left to length `T`.
+/// Contexts as a tensor, `[B, T]`, each padded with 0 or cut on the left to length `T`.
 pub fn contexts<'a>(
     contexts: impl IntoIterator<Item = &'a [usize]>,
     block_size: usize,

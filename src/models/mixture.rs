@@ -1,6 +1,6 @@
 //! Several models as one: the weighted average of their probabilities.
 //!
-//! Models that are wrong in different places are better together: a network and n-grams most of all.
+//! Models with different errors are better together, a network and n-grams most of all.
 
 use tch::{Device, Kind, Tensor};
 
@@ -10,7 +10,7 @@ use super::rounds;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
 
-/// Models of one vocabulary, and the weight of each; they add up to 1.
+/// Models of one vocabulary and their weights, which add up to 1.
 #[derive(Debug)]
 pub struct Mixture<'m> {
     models: Vec<&'m dyn LanguageModel>,
@@ -79,11 +79,11 @@ impl<'m> Mixture<'m> {
         &self.weights
     }
 
-    /// The sum of the models' probabilities, each times its weight; `[.., V]`.
-    fn mix(&self, said: impl Iterator<Item = Result<Tensor>>) -> Result<Tensor> {
+    /// The weighted sum of the models' probabilities, `[.., V]`.
+    fn mix(&self, p: impl Iterator<Item = Result<Tensor>>) -> Result<Tensor> {
         let mut sum = Tensor::f_zeros([1, 1], (Kind::Double, Device::Cpu))?;
-        for (said, &weight) in said.zip(&self.weights) {
-            sum = sum.f_add(&said?.f_to_kind(Kind::Double)?.f_mul_scalar(weight)?)?;
+        for (p, &weight) in p.zip(&self.weights) {
+            sum = sum.f_add(&p?.f_to_kind(Kind::Double)?.f_mul_scalar(weight)?)?;
         }
         Ok(sum.f_to_kind(Kind::Float)?)
     }
@@ -100,8 +100,8 @@ fn check_same_vocabulary(models: &[&dyn LanguageModel]) -> Result<()> {
     }
 }
 
-/// The weights under which the data are most probable, by expectation maximisation. `p` are the
-/// probabilities that each model gives to each of the same characters.
+/// The weights under which the data are most probable, by expectation maximisation. `p` has for each
+/// model the probabilities of the same characters.
 ///
 /// Source: Dempster, Laird and Rubin, *Maximum likelihood from incomplete data via the EM
 /// algorithm*, 1977.
@@ -117,7 +117,7 @@ fn fit(p: &[Vec<f32>]) -> Vec<f64> {
                 .map(|(weight, p)| weight * f64::from(p[place]))
                 .collect();
             let sum: f64 = parts.iter().sum();
-            // Characters that no model holds for possible say nothing of the weights.
+            // A character that is impossible in all models has no part in the weights.
             if sum > 0.0 {
                 counted += 1.0;
                 for (share, part) in shares.iter_mut().zip(parts) {
@@ -140,10 +140,10 @@ fn fit(p: &[Vec<f32>]) -> Vec<f64> {
     weights
 }
 
-/// Weights that move by less are found.
+/// The iteration ends when no weight moves by more.
 const STILL: f64 = 1e-7;
 
-/// The weights are updated at most this often.
+/// The most iterations.
 const MOST_ROUNDS: usize = 1000;
 
 impl LanguageModel for Mixture<'_> {
@@ -182,7 +182,7 @@ impl LanguageModel for Mixture<'_> {
             let ln = model.log_probabilities(words, between)?;
             all.resize(ln.len(), f64::NEG_INFINITY);
             for (sum, ln) in all.iter_mut().zip(ln) {
-                // ln(e^a + e^b), of which the smaller may underflow.
+                // ln(e^a + e^b), where the smaller exponential may underflow.
                 let (small, large) = match (*sum, weight.ln() + ln) {
                     (one, other) if one < other => (one, other),
                     (one, other) => (other, one),
@@ -335,7 +335,7 @@ mod tests {
         assert!(Mixture::fitted(models, std::iter::empty()).is_err());
     }
 
-    /// A dev loss was infinite, and its training called diverged, as soon as one character was less
+    /// The dev loss was once infinite, and the training called diverged, when one character was less
     /// probable than the smallest f32.
     #[test]
     fn a_probability_too_small_for_f32_has_a_finite_loss() {

@@ -1,8 +1,8 @@
 //! The networks of makemore.py and lecture 5, which read words from their first character on.
 //!
-//! A [`Network`] has the parts common to all: a vocabulary, a config, parameters under
-//! makemore.py's own names, and probabilities from logits. The layers of each are in a file of its
-//! own.
+//! A [`Network`] holds what is common to all kinds: a vocabulary, a config, parameters under
+//! makemore.py's names, and probabilities from logits. The layers of each kind are in a file of its
+//! own in [`kinds`](super::kinds).
 //!
 //! Source: <https://github.com/karpathy/makemore>, makemore.py; lecture 5.
 
@@ -26,10 +26,10 @@ use crate::libtorch::random::Generator;
 /// A function from logits to probabilities or their logarithms, over the last dimension.
 type Normalise = fn(&Tensor) -> std::result::Result<Tensor, TchError>;
 
-/// The probabilities.
+/// Probabilities.
 const SOFTMAX: Normalise = |logits| logits.f_softmax(-1, Kind::Float);
 
-/// Their natural logarithms, which do not underflow.
+/// Natural logarithms of probabilities, which do not underflow.
 const LOG_SOFTMAX: Normalise = |logits| logits.f_log_softmax(-1, Kind::Float);
 
 /// A network of makemore.py or lecture 5: a language model whose parameters gradient descent moves.
@@ -94,34 +94,34 @@ impl Network {
         })
     }
 
-    /// The architecture and its sizes.
+    /// The kind of network and its sizes.
     pub fn config(&self) -> Config {
         self.config
     }
 
-    /// The number of all parameters' numbers.
+    /// The number of parameters, counted number by number.
     pub fn parameter_count(&self) -> usize {
         let parameters = self.tensors.parameters.iter();
         parameters.map(|(_, parameter)| parameter.numel()).sum()
     }
 
-    /// The device that its parameters are on.
+    /// The device of the parameters.
     pub fn device(&self) -> Device {
         self.device
     }
 
-    /// The parameters with their names, on the device that they are trained on.
+    /// The parameters, by their names, on the network's device.
     pub fn parameters(&self) -> Vec<(String, Tensor)> {
         shared(&self.tensors.parameters)
     }
 
-    /// Tensors learned without gradients, with names: the running means and variances of batch
-    /// normalisation, which follow from all words of a batch together.
+    /// Tensors that are learned without gradients, by their names: the running means and variances of
+    /// batch normalisation.
     pub fn buffers(&self) -> Vec<(String, Tensor)> {
         shared(&self.tensors.buffers)
     }
 
-    /// Parameters and buffers: the numbers that make another network of its config the same.
+    /// Parameters and buffers: with the config, all that the network is made of.
     pub fn state_dict(&self) -> Vec<(String, Tensor)> {
         let mut all = self.parameters();
         all.extend(self.buffers());
@@ -141,14 +141,14 @@ impl Network {
         StateReader::of(&*self.layers, self.config, v, tensors, self.device)
     }
 
-    /// Another network with the same numbers, for another thread.
+    /// A copy for another thread.
     pub(crate) fn copy(&self) -> Result<Self> {
         let tensors = self.state_dict().into_iter().collect();
         let given = Parameters::given(&tensors, self.device);
         Self::with(self.vocabulary.clone(), self.config, given, self.device)
     }
 
-    /// Finds out whether parameters overflow where every character is read once.
+    /// Checks that no logit overflows where every character is read once.
     fn check_logits(&self) -> Result<()> {
         let every: Vec<i64> = (0..self.vocabulary.len() as i64).collect();
         let words: Vec<&[i64]> = every.chunks(self.block_size).collect();
@@ -165,7 +165,7 @@ impl Network {
         }
     }
 
-    /// The probabilities of the character after each asked token of pieces, piece after piece.
+    /// The probabilities of the words' characters after each asked token of pieces, piece after piece.
     fn of_pieces(&self, pieces: &[Piece], normalise: Normalise) -> Result<Vec<f32>> {
         let (mut tokens, mut lengths) = (Vec::new(), Vec::new());
         let (mut asked, mut next) = (Vec::new(), Vec::new());
@@ -194,10 +194,10 @@ impl Network {
         Ok(Vec::try_from(p.f_to_device(Device::Cpu)?.f_view([-1])?)?)
     }
 
-    /// Words in pieces that the network can read, and that memory can hold.
+    /// Cuts words into pieces that fit a block and memory.
     ///
-    /// A word that fits a block is one piece. In a longer one, the character after a token is
-    /// predicted from the block that ends with the token.
+    /// A word that fits a block is one piece. In a longer one, each further character is predicted from
+    /// a piece of its own: the block before it.
     fn pieces<'w>(&self, words: &[&'w [usize]]) -> Vec<Piece<'w>> {
         let block = self.block_size;
         let (first, further) = match self.config.kind().takes_longer_words() {
@@ -227,7 +227,7 @@ impl Network {
         pieces
     }
 
-    /// The probability of each character of words and of their ends, or its logarithm.
+    /// The probabilities of the characters of words and of their ends, or the logarithms.
     fn of_words(
         &self,
         words: &[&[usize]],
@@ -239,7 +239,7 @@ impl Network {
             .last()
             .map_or(0, |piece| piece.place + piece.read.end - piece.from);
         let mut p = vec![0.0; last];
-        // Pieces of about one length leave little to pad.
+        // Pieces of about one length need little padding.
         pieces.sort_by_key(|piece| piece.read.len());
         let mut rest = pieces.as_slice();
         while !rest.is_empty() {
@@ -263,15 +263,15 @@ impl Network {
     }
 }
 
-/// Tokens of a word that are read together, to predict the characters after the last ones.
+/// Tokens of a word that are read at once, to predict the characters after the last ones.
 struct Piece<'w> {
-    /// The characters of the word; its tokens are the start token and these.
+    /// The indices of the word; its tokens are the start token and these.
     word: &'w [usize],
     /// The tokens that are read.
     read: Range<usize>,
-    /// The first token that is asked about.
+    /// The first token whose next character is predicted.
     from: usize,
-    /// The place of the first prediction among those of all words.
+    /// The index of the first prediction among those of all words.
     place: usize,
 }
 
@@ -303,8 +303,7 @@ impl LanguageModel for Network {
         Ok(ln.into_iter().map(f64::from).collect())
     }
 
-    /// Draws many words side by side, and so not in the order of a drawer that asks for one
-    /// character after the other.
+    /// Draws many words side by side, so a seed draws other words than the default drawer would.
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         rounds::of(self, method, shaping)
     }
@@ -319,8 +318,8 @@ fn shared(tensors: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
     tensors.iter().map(shared).collect()
 }
 
-/// A context as a word is read: the filling on the left becomes one start token, or none if the
-/// context does not reach back to the beginning of its word.
+/// The tokens of a context: its padding becomes one start token, and a context without padding, from
+/// the middle of a word, has none.
 fn started(context: &[i64]) -> &[i64] {
     let filling = context.iter().take_while(|&&index| index == 0).count();
     &context[filling.saturating_sub(1)..]

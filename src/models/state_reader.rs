@@ -1,4 +1,4 @@
-//! Reading many words side by side, character by character, with a state of each word.
+//! Reading words character by character, many side by side, with the network's state of each.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -19,17 +19,17 @@ const MOST_NUMBERS: usize = 1 << 26;
 /// The fewest words that are worth a thread.
 const WORDS_A_THREAD: usize = 128;
 
-/// The reader of a network: only the last character of each word is new.
+/// The reader of a network: a call reads one character of each word, and takes the rest from the state.
 #[derive(Debug)]
 pub(super) struct StateReader<'m> {
     layers: &'m dyn Layers,
     /// Tensors of [`Layers::prepare`].
     prepared: Option<Vec<Tensor>>,
     config: Config,
-    /// Makes the same layers for further threads.
+    /// The same layers for further threads.
     copies: Copies,
     device: Device,
-    /// The states of the words of the last call; none where they did not fit a block.
+    /// The states of the words of the last call; none if they did not fit a block.
     state: Option<Vec<Tensor>>,
 }
 
@@ -43,7 +43,8 @@ struct Copies {
 }
 
 impl<'m> StateReader<'m> {
-    /// A reader of layers of a config, for `v` characters, with these parameters and buffers.
+    /// A reader with some layers; `tensors` are their parameters and buffers, `v` the number of
+    /// characters.
     pub fn of(
         layers: &'m dyn Layers,
         config: Config,
@@ -65,7 +66,7 @@ impl<'m> StateReader<'m> {
         }
     }
 
-    /// One more character of each word.
+    /// Reads one more character of each word.
     fn step(&mut self, state: Option<&[Tensor]>, characters: &[i64]) -> Result<Advanced> {
         let threads = match self.device {
             Device::Cpu => threads::drawing().min(characters.len() / WORDS_A_THREAD),
@@ -109,7 +110,7 @@ impl<'m> StateReader<'m> {
 }
 
 impl Copies {
-    /// Makes more layers, until there are so many.
+    /// Makes copies until there are `number`.
     fn make(&mut self, number: usize, config: Config, device: Device) -> Result<()> {
         while self.made.len() < number {
             let mut given = Parameters::given(&self.tensors, device);
@@ -121,7 +122,7 @@ impl Copies {
     }
 }
 
-/// The steps of several threads as one.
+/// Concatenates the steps of several threads.
 fn joined(mut steps: Vec<Advanced>) -> Result<Advanced> {
     if steps.len() == 1 {
         return Ok(steps.remove(0));
@@ -147,7 +148,7 @@ impl Reader for StateReader<'_> {
         };
         let (last, block_size) = (first.len(), config.sizes().block_size);
         if last >= block_size && !config.kind().takes_longer_words() {
-            // Without their start token they do not fit a block: as much is read again as does.
+            // The words do not fit a block: the last block of each is read from its beginning.
             let ends = words.iter().map(|word| &word[last - block_size..]);
             let ends = ends.map(|end| end.iter().map(|&index| index as i64).collect());
             let ends: Vec<Vec<i64>> = ends.collect();
@@ -161,7 +162,7 @@ impl Reader for StateReader<'_> {
                 let state: std::result::Result<Vec<Tensor>, _> = state.collect();
                 (Some(state?), last)
             }
-            // Only the last characters of longer words matter.
+            // Of longer words only the last block is read.
             _ => (None, (last + 1).saturating_sub(block_size)),
         };
         let at = |position: usize| -> Vec<i64> {
@@ -184,7 +185,7 @@ impl Reader for StateReader<'_> {
     }
 }
 
-/// The distributions of the character after the last token of each word, `[B, V]`, on the CPU.
+/// The distributions of the next character after the tokens of each word, `[B, V]`, on the CPU.
 pub(super) fn after(
     layers: &dyn Layers,
     words: &[&[i64]],
@@ -250,7 +251,7 @@ pub(crate) mod tests {
             .collect()
     }
 
-    /// Reading character by character, branches and leaves, gives the same as reading whole words.
+    /// Reading character by character, where words part and end, gives the same as whole words.
     #[test]
     fn a_state_says_what_the_whole_words_say() {
         type Call<'a> = (&'a [&'a [usize]], Option<&'a [i64]>);
@@ -267,7 +268,7 @@ pub(crate) mod tests {
             let mut reader = network.reader().unwrap();
             for (words, parents) in calls {
                 let p = reader.read(words, parents).unwrap();
-                let whole = ContextReader::of(&network).read(words, None).unwrap();
+                let whole = ContextReader(&network).read(words, None).unwrap();
                 let off = (p - whole).abs().max().double_value(&[]);
                 assert!(off < 1e-6, "{:?}: {off}", network.config());
             }
@@ -298,7 +299,7 @@ pub(crate) mod tests {
             for parents in [None, Some([].as_slice())] {
                 assert_eq!(reader.read(&[], parents).unwrap().size(), [0, 27]);
             }
-            let by_context = ContextReader::of(&network).read(&[], None).unwrap();
+            let by_context = ContextReader(&network).read(&[], None).unwrap();
             assert_eq!(by_context.size(), [0, 27]);
         }
     }

@@ -1,4 +1,5 @@
-//! How well a model fits words: all of some parts, and those of them that training never saw.
+//! The average NLL of a model on words: on all words of some parts, and on new words, which training
+//! never saw.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
@@ -22,44 +23,43 @@ use crate::models::LanguageModel;
 use crate::models::language_model::{BATCH as CONTEXTS, Between, contexts};
 use crate::sum::Sum;
 
-/// The bytes that a word takes until it is known whether training has seen it, at most.
+/// The most bytes that a word takes while it is looked for in the train part.
 const BYTES_A_WORD: u64 = 64;
 
-/// Memory for such words, however little is free, since each round reads the lists again.
+/// The least memory for such words, however little is free, because each round reads the lists again.
 const LEAST_BYTES: u64 = 16 << 20;
 
-/// How many words are evaluated at once, unless they are long.
+/// The most words that are evaluated at once.
 const WORDS: usize = 1 << 12;
 
-/// At most this many characters of several words are evaluated at once.
+/// The most characters of several words that are evaluated at once.
 const CHARACTERS: usize = 1 << 18;
 
-/// How well a model fits words.
+/// The average NLL of a model on words, as exact sums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evaluation {
-    /// How many words there are.
+    /// The number of words.
     pub words: u64,
-    /// How many characters they have, each with an end.
+    /// The number of their characters, with an end token for each word.
     pub characters: u64,
-    /// How many of them the vocabulary does not have.
+    /// The number of unknown characters among these.
     pub unknown: u64,
     known_sum: Sum,
     unknown_sum: Sum,
 }
 
 impl Evaluation {
-    /// The average negative log-likelihood, in nats for each character; infinite where one is
-    /// impossible, NaN without words.
+    /// The average NLL, in nats per character; infinite if one is impossible, NaN without words.
     pub fn nll(&self) -> f64 {
         (self.known_sum + self.unknown_sum).nats() / self.characters as f64
     }
 
-    /// The same without the characters that the vocabulary does not have.
+    /// The average NLL without unknown characters.
     pub fn known_nll(&self) -> f64 {
         self.known_sum.nats() / (self.characters - self.unknown) as f64
     }
 
-    /// Adds a character by the logarithm of its probability.
+    /// Adds a character that occurs `times`, by the logarithm of its probability.
     fn add(&mut self, ln: f64, times: u64) {
         self.characters += times;
         self.known_sum.add_ln(ln, times);
@@ -69,17 +69,6 @@ impl Evaluation {
         self.characters += times;
         self.unknown += times;
         self.unknown_sum.add_ln(ln, times);
-    }
-
-    /// The same evaluation, `times` over.
-    fn times(self, times: u64) -> Self {
-        Self {
-            words: self.words * times,
-            characters: self.characters * times,
-            unknown: self.unknown * times,
-            known_sum: self.known_sum * times,
-            unknown_sum: self.unknown_sum * times,
-        }
     }
 }
 
@@ -93,12 +82,12 @@ impl std::ops::AddAssign for Evaluation {
     }
 }
 
-/// All words of a part, and those of them that training never saw.
+/// The evaluations of all words of a part, and of the new ones among them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OldAndNew {
     /// All words.
     pub all: Evaluation,
-    /// Words that are not in the train part.
+    /// New words: those that are not in the train part.
     pub new: Evaluation,
 }
 
@@ -109,7 +98,7 @@ impl std::ops::AddAssign for OldAndNew {
     }
 }
 
-/// The evaluations of the parts of data; without words where a part was not wanted.
+/// The evaluations of the parts; without words for a part that was not wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ByPart([OldAndNew; 3]);
 
@@ -141,8 +130,8 @@ impl std::ops::AddAssign for ByPart {
 ///
 /// # Errors
 ///
-/// [`Error::UnknownCharacter`] if the model gives one of their characters no probability,
-/// [`Error::Value`] if it looks at longer contexts than were counted; if libtorch fails.
+/// [`Error::UnknownCharacter`] if the model's vocabulary lacks a character, [`Error::Value`] if the model's
+/// block is longer than the contexts that were counted.
 pub fn counts(model: &dyn LanguageModel, counts: &NgramCounts) -> Result<Evaluation> {
     if model.block_size() >= counts.order() {
         return Err(Error::Value {
@@ -152,7 +141,7 @@ pub fn counts(model: &dyn LanguageModel, counts: &NgramCounts) -> Result<Evaluat
         });
     }
     let (vocabulary, v) = (model.vocabulary(), model.vocabulary().len());
-    // The list may have fewer characters than the model knows.
+    // The vocabulary of the list may be a part of the model's.
     let index_of = |index| match index {
         0 => Ok(0),
         index => vocabulary.stoi(counts.vocabulary().itos(index)),
@@ -196,7 +185,7 @@ pub fn counts(model: &dyn LanguageModel, counts: &NgramCounts) -> Result<Evaluat
 ///
 /// # Errors
 ///
-/// [`Error::Word`] if a word has a character that the model gives no probability.
+/// [`Error::Word`] if a word has a character that has no probability in the model.
 pub fn words<'a>(
     model: &dyn LanguageModel,
     words: impl IntoIterator<Item = &'a str>,
@@ -243,15 +232,15 @@ pub fn word_list(
 ///
 /// # Errors
 ///
-/// [`Error::Word`] if a word has a character that the model gives no probability; if a list cannot
-/// be read or has changed.
+/// [`Error::Word`] if a word has a character that has no probability in the model; if a list cannot be
+/// read or has changed.
 pub fn parts(model: &dyn LanguageModel, parts: &Parts, wanted: &[Part]) -> Result<Evaluation> {
     let evaluation = pass(model, parts, wanted, &|_| true, &|_| false)?;
     Ok(evaluation.together().all)
 }
 
-/// Evaluates all words of some parts, and those of them that are not in the train part, in memory
-/// that does not grow with the lists: where they have too many words, they are read several times.
+/// Evaluates all words of some parts, and the new ones among them. Memory does not grow with the lists:
+/// lists with too many words are read in several rounds.
 ///
 /// # Errors
 ///
@@ -268,15 +257,16 @@ pub fn parts_and_new(
     let rounds = rounds(parts, &held_out, memory)?;
     for round in 0..rounds {
         let is_in_round = |hash: u64| hash % rounds == round;
-        let seen = Seen::of(parts, &held_out, &is_in_round)?;
-        let is_new = |hash| !seen.has(hash);
+        let seen = seen(parts, &held_out, &is_in_round)?;
+        let has = |seen: &AtomicBool| seen.load(Ordering::Relaxed);
+        let is_new = |hash| !seen.get(&hash).is_some_and(has);
         evaluation += pass(model, parts, &held_out, &is_in_round, &is_new)?;
     }
     Ok(evaluation)
 }
 
-/// The number of rounds in which the words of some parts are looked for in the train part: the
-/// fewer different words there are, the fewer rounds.
+/// The number of rounds in which the words of some parts are looked for in the train part, from an
+/// estimate of the number of different words.
 fn rounds(parts: &Parts, held_out: &[Part], memory: &Memory) -> Result<u64> {
     let bytes = (memory.free() / 2).max(LEAST_BYTES);
     let rounds_for = |words: u64| (BYTES_A_WORD * words).div_ceil(bytes);
@@ -288,13 +278,13 @@ fn rounds(parts: &Parts, held_out: &[Part], memory: &Memory) -> Result<u64> {
     Ok(rounds_for(sample.len() as u64 * most).clamp(1, most))
 }
 
-/// Evaluates the words whose hashes are wanted.
+/// Evaluates the words of some parts whose hashes are wanted.
 fn pass(
     model: &dyn LanguageModel,
     parts: &Parts,
     wanted: &[Part],
-    is_wanted: &(dyn Fn(u64) -> bool + Sync),
-    is_new: &(dyn Fn(u64) -> bool + Sync),
+    is_wanted: &IsWanted,
+    is_new: &IsWanted,
 ) -> Result<ByPart> {
     let is_wanted = |word: &str| is_wanted(hash(word));
     let between = &|| parts.check_stopped();
@@ -325,7 +315,7 @@ fn pass(
     Ok(evaluation)
 }
 
-/// Evaluates words that were read.
+/// An evaluator of words.
 struct Evaluator<'a, M: ?Sized> {
     model: &'a M,
     encoder: Encoder,
@@ -358,15 +348,14 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
             indices.extend(of_word.map(usize::from));
             let of_word = begin..indices.len();
             if indices[begin..].iter().any(|index| [0, v].contains(index)) {
-                // The text may be no word of the model.
+                // An unknown character, or the start/end token: an error in most models.
                 self.model.indices(word)?;
             }
             encoded.push((word, times, of_word));
         }
-        // Words that begin alike follow each other then, and what they share is evaluated once.
+        // Neighbours among sorted words begin alike, which makes an n-gram model faster.
         encoded.sort_unstable_by_key(|&(word, ..)| word);
         let mut evaluation = OldAndNew::default();
-        let mut prefixes = Prefixes::default();
         let indices = |of_word: &Range<usize>| &indices[of_word.clone()];
         let of_words: Vec<&[usize]> = encoded.iter().map(|(.., word)| indices(word)).collect();
         let between = &mut || (self.between)();
@@ -375,7 +364,17 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
         for (&(word, times, _), indices) in encoded.iter().zip(of_words) {
             let (ln, others) = rest.split_at(indices.len() + 1);
             rest = others;
-            let of_word = prefixes.evaluate(indices, ln, v).times(times);
+            let mut of_word = Evaluation {
+                words: times,
+                ..Evaluation::default()
+            };
+            // The end token comes after the last index.
+            for (place, &ln) in ln.iter().enumerate() {
+                match indices.get(place) == Some(&v) {
+                    true => of_word.add_unknown(ln, times),
+                    false => of_word.add(ln, times),
+                }
+            }
             evaluation.all += of_word;
             if (self.is_new)(hash(word)) {
                 evaluation.new += of_word;
@@ -385,38 +384,7 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
     }
 }
 
-/// The evaluations of all prefixes of a word, for those that the next word has too: each with its
-/// last index and the log-probability of that index.
-#[derive(Default)]
-struct Prefixes(Vec<(usize, f64, Evaluation)>);
-
-impl Prefixes {
-    /// Evaluates a word with its end; `ln` are the logarithms of its characters' probabilities.
-    fn evaluate(&mut self, word: &[usize], ln: &[f64], v: usize) -> Evaluation {
-        let places = self.0.iter().zip(word.iter().zip(ln));
-        let same = places.take_while(|&((index, ln, _), place)| (index, ln) == place);
-        let same = same.count();
-        self.0.truncate(same);
-        let mut evaluation = match self.0.last() {
-            Some(&(.., evaluation)) => evaluation,
-            None => Evaluation {
-                words: 1,
-                ..Evaluation::default()
-            },
-        };
-        for (&index, &ln) in word[same..].iter().zip(&ln[same..]) {
-            match index == v {
-                true => evaluation.add_unknown(ln, 1),
-                false => evaluation.add(ln, 1),
-            }
-            self.0.push((index, ln, evaluation));
-        }
-        evaluation.add(ln[word.len()], 1);
-        evaluation
-    }
-}
-
-/// Words of each part that wait to be evaluated, and the evaluations of those before them.
+/// Words of each part that wait to be evaluated in a batch, and the evaluations of earlier ones.
 #[derive(Default)]
 struct WaitingWords {
     words: [RepeatedWords; 3],
@@ -462,7 +430,7 @@ fn hash(word: &str) -> u64 {
     FixedState::default().hash_one(word)
 }
 
-/// The different words of some parts by their hashes, those that are wanted.
+/// The hashes of the different words of some parts, as far as they are wanted.
 fn different(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<Hashes> {
     let all = Mutex::new(Hashes::default());
     let mut workers = vec![HashSet::<u64, BuildHasherDefault<Hashed>>::default(); threads()];
@@ -483,32 +451,23 @@ fn different(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<H
 
 type IsWanted<'a> = dyn Fn(u64) -> bool + Sync + 'a;
 
-/// Hashes of words, each with whether the train part has the word.
+/// Hashes of words, and whether the train part has the word.
 type Hashes = HashMap<u64, AtomicBool, BuildHasherDefault<Hashed>>;
 
-/// The words of some parts that are words of the train part too.
-struct Seen(Hashes);
-
-impl Seen {
-    fn of(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<Self> {
-        let words = different(parts, held_out, is_wanted)?;
-        let mut workers = vec![(); threads()];
-        parts.each_word(&[Part::Train], &mut workers, |(), _, word| {
-            if let Some(seen) = words.get(&hash(word)) {
-                seen.store(true, Ordering::Relaxed);
-            }
-            Ok(())
-        })?;
-        Ok(Self(words))
-    }
-
-    fn has(&self, hash: u64) -> bool {
-        let seen = self.0.get(&hash);
-        seen.is_some_and(|seen| seen.load(Ordering::Relaxed))
-    }
+/// The different words of some parts, as far as they are wanted, and whether the train part has them.
+fn seen(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<Hashes> {
+    let words = different(parts, held_out, is_wanted)?;
+    let mut workers = vec![(); threads()];
+    parts.each_word(&[Part::Train], &mut workers, |(), _, word| {
+        if let Some(seen) = words.get(&hash(word)) {
+            seen.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    })?;
+    Ok(words)
 }
 
-/// A hasher that takes hashes as they are.
+/// A hasher of hashes, which returns them as they are.
 #[derive(Default)]
 struct Hashed(u64);
 
@@ -537,7 +496,7 @@ mod tests {
     use crate::models::{Config, Network, Sizes, Table};
     use tch::Tensor;
 
-    /// Thousands of words were once widened at once, however long they were.
+    /// Thousands of words were once evaluated at once, however long they were.
     #[test]
     fn long_words_are_evaluated_a_few_at_once() {
         let vocabulary = Vocabulary::new('.', ['a']).unwrap();
@@ -581,7 +540,7 @@ mod tests {
         assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
     }
 
-    /// There was once a round for each so many words, however often they were repeated.
+    /// The number of rounds once grew with the number of words, also of repeated ones.
     #[test]
     fn a_list_that_repeats_its_words_is_read_in_one_round() {
         let rounds = |text: String| {

@@ -1,7 +1,7 @@
-//! Likelihoods of words under any model, and how well a model fits a list.
+//! Likelihoods of words under any model, and the average NLL of lists.
 //!
-//! Words are scored here, one by one, lists and their parts by [`fit`] and [`evaluate`], whose
-//! logarithms [`sum`](crate::sum) adds up.
+//! This file scores single words; [`fit`] and [`evaluate`] evaluate lists and their parts, whose
+//! logarithms [`sum`](crate::sum) adds exactly.
 //!
 //! ```
 //! use makemore_tch::{NgramCounts, Table, Words, score};
@@ -31,19 +31,19 @@ use crate::error::Result;
 use crate::format;
 use crate::models::LanguageModel;
 
-/// The product of the probabilities of a word's characters and of its end.
+/// The likelihood of a word: the product of the probabilities of its characters and of its end.
 ///
-/// An f32 as in the notes where that is a normal number; else an f64. Below the smallest normal f64
-/// only the logarithm is known, and printed as a power of ten.
+/// It is computed in f32 as in the notes or, where that is not a normal number, in f64. Below the
+/// smallest normal f64 there is only its logarithm, and it is printed as a power of ten.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Likelihood {
-    /// 0 where it is too small for f64.
+    /// 0 if too small for f64.
     product: f64,
     ln: f64,
 }
 
 impl Likelihood {
-    /// The likelihood of a word by its indices, and the probabilities of its characters.
+    /// The likelihood of a word, given by its indices, and the probabilities of its characters.
     fn of_word(model: &dyn LanguageModel, indices: &[usize]) -> Result<(Self, Vec<f32>)> {
         let probabilities = model.probabilities(&[indices])?;
         let mut likelihood = Self::of(&probabilities);
@@ -69,12 +69,12 @@ impl Likelihood {
         }
     }
 
-    /// Its natural logarithm, summed in f64; negative infinity where a probability is 0.
+    /// The natural logarithm, summed in f64; negative infinity if a probability is 0.
     pub fn ln(self) -> f64 {
         self.ln
     }
 
-    /// Written with four decimals, as Python's `f"{likelihood:.4e}"`.
+    /// The likelihood with four decimals, as Python's `f"{likelihood:.4e}"`.
     pub fn scientific(self) -> String {
         match self.is_too_small() {
             true => format::exponential(self.ln),
@@ -82,7 +82,7 @@ impl Likelihood {
         }
     }
 
-    /// Whether only the logarithm is known.
+    /// Whether the likelihood is above 0 but too small for f64.
     fn is_too_small(self) -> bool {
         self.product == 0.0 && self.ln.is_finite()
     }
@@ -107,8 +107,8 @@ impl fmt::Display for Likelihood {
 }
 
 impl Serialize for Likelihood {
-    /// The fields `likelihood` and `log_likelihood`. A likelihood that is too small for f64 is 0 to
-    /// most readers, its logarithm is not.
+    /// The fields `likelihood` and `log_likelihood`. Most readers of JSON turn a likelihood that is too
+    /// small for f64 into 0, but not its logarithm.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Likelihood", 2)?;
         if self.is_too_small() {
@@ -123,32 +123,31 @@ impl Serialize for Likelihood {
     }
 }
 
-/// A word and how probable each of its characters is.
+/// A word with the probability of each of its characters.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WordScore {
     /// The word.
     pub word: String,
-    /// Its characters, and its end.
+    /// The bigrams, one for each character and one for the end.
     pub bigrams: Vec<BigramScore>,
-    /// How probable the whole word is.
+    /// The likelihood of the word.
     #[serde(flatten)]
     pub likelihood: Likelihood,
-    /// The average negative log-likelihood of its characters, in nats; infinite where one is
-    /// impossible.
+    /// The average NLL of the characters and the end, in nats; infinite if one is impossible.
     pub nll: f64,
 }
 
-/// A character of a word, or its end, with the character before it.
+/// A character of a word, or its end, after the character before it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BigramScore {
     /// The two characters.
     pub bigram: String,
-    /// The whole context of the second one, with the start token; empty for a model of bigrams.
+    /// The whole context of the second character, with the start token; empty for a model of bigrams.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub context: String,
-    /// How probable the second one is.
+    /// The probability of the second character.
     pub probability: f64,
-    /// Whether the second one is a character that the vocabulary does not have.
+    /// Whether the second character is unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unknown: bool,
 }
@@ -159,7 +158,7 @@ pub struct BigramScore {
 ///
 /// # Errors
 ///
-/// [`Error::Word`](crate::Error::Word) if it has a character that the model gives no probability.
+/// [`Error::Word`](crate::Error::Word) if a character has no probability in the model.
 pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
     let vocabulary = model.vocabulary();
     let indices = model.indices(word)?;
@@ -185,16 +184,16 @@ pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
         word: word.to_owned(),
         bigrams: bigrams.collect(),
         likelihood,
-        // Not its negative, which is -0 for a certain word.
+        // A subtraction: the negative would be -0 for a word of probability 1.
         nll: (0.0 - likelihood.ln) / probabilities.len() as f64,
     })
 }
 
-/// The average negative log-likelihood of counted n-grams under a model, in nats, summed exactly;
-/// infinite where the model holds one for impossible.
+/// The average NLL of counted n-grams under a model, in nats per character, summed exactly; infinite if
+/// one is impossible.
 ///
-/// Source: the notes, "Average negative log-likelihood"; they add in f32, and print 2.454579 where
-/// the sum is 2.454577.
+/// Source: the notes, "Average negative log-likelihood". They add in f32 and print 2.454579, where the
+/// exact sum gives 2.454577.
 ///
 /// # Errors
 ///
@@ -203,8 +202,8 @@ pub fn average_nll(model: &dyn LanguageModel, counts: &NgramCounts) -> Result<f6
     Ok(evaluate::counts(model, counts)?.nll())
 }
 
-/// The average negative log-likelihood that counting without smoothing reaches, in nats: no model
-/// that sees the same contexts has a lower one on these data.
+/// The average NLL of counting without smoothing, in nats: the lowest on these data for models with the
+/// same contexts.
 pub fn lowest_nll(counts: &NgramCounts) -> f64 {
     let of_context = |row: Row| -> f64 {
         let total = row.total() as f64;
@@ -220,7 +219,7 @@ pub fn lowest_nll(counts: &NgramCounts) -> f64 {
 pub struct ScoredName {
     /// The name.
     pub name: String,
-    /// How probable it is.
+    /// The likelihood.
     #[serde(flatten)]
     pub likelihood: Likelihood,
 }
@@ -236,7 +235,7 @@ impl fmt::Display for ScoredName {
     }
 }
 
-/// A word as a person sees it, also where it has no characters.
+/// A word as text for the user; the empty word in quotes.
 pub fn shown(word: &str) -> &str {
     if word.is_empty() { "\"\"" } else { word }
 }
@@ -305,7 +304,7 @@ mod tests {
 
     #[test]
     fn the_lowest_nll_is_that_of_the_shares() {
-        // After '.' comes a or b, after a always '.', after b always '.'.
+        // After '.' comes a or b, after each of them '.'.
         let counts = NgramCounts::of(&Words::parse("list", "a\nb", '.').unwrap()).unwrap();
         let nll = lowest_nll(&counts);
         assert!((nll - 0.5 * 2.0_f64.ln()).abs() < 1e-12, "{nll}");
