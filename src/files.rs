@@ -266,7 +266,7 @@ pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<()> {
     Ok(())
 }
 
-/// Whether two paths lead to the same file, which need not be there yet.
+/// Whether two paths lead to the same file, which need not exist yet.
 pub fn is_same(one: &Path, other: &Path) -> bool {
     let location = location_of(one);
     location.is_some() && location == location_of(other)

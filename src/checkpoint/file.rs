@@ -68,7 +68,7 @@ pub(super) struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// The contents of a file of ours, as [`Opened::is_ours`] says.
+    /// The contents of a checkpoint of ours, by [`Opened::is_ours`].
     pub fn of(path: &Path, bytes: &'a [u8]) -> Result<Self> {
         let mut contents = Self {
             path: path.to_owned(),

@@ -257,7 +257,7 @@ pub(crate) struct Blocks<'a> {
 }
 
 /// Shortens the white space of an unfinished line, of which there may be any amount. Removes it at the
-/// beginning. At the end, where a word may still go on, keeps so much that the word would be too long.
+/// beginning. At the end, where a word may still go on, keeps no more than makes the word too long.
 /// Returns the number of bytes without the white space at the end.
 fn shorten_white_space(line: &mut Vec<u8>) -> usize {
     let valid = std::str::from_utf8(line).map_or_else(|error| error.valid_up_to(), str::len);
@@ -412,7 +412,7 @@ impl<'a> Blocks<'a> {
 mod tests {
     use super::*;
 
-    /// Blanks of another script became spaces in the middle of words that went on.
+    /// White space of another script, in the middle of a word, once became spaces.
     #[test]
     fn white_space_at_the_end_of_an_unfinished_line_stays_what_it_is() {
         let mut line = " \u{3000}a\u{3000}\u{3000}".as_bytes().to_vec();

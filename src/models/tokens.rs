@@ -433,7 +433,7 @@ fn lanes(numbers: &mut SplitMix, count: i64, device: Device) -> Result<Tensor> {
 mod tests {
     use super::*;
 
-    /// A step of the training waited for a GPU twice.
+    /// A step of training once waited for a GPU twice.
     #[test]
     fn the_characters_are_moved_to_the_device_with_the_first_layout() {
         let tokens = Tokens::of(&[&[0, 5], &[0, 7, 8]], Device::Cpu);

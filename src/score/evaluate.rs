@@ -519,7 +519,7 @@ mod tests {
         assert_eq!(calls(60_000, 9), 3);
     }
 
-    /// Ctrl-C waited for thousands of words, with a large network for a minute.
+    /// Ctrl-C once waited for thousands of words, with a large network for a minute.
     #[test]
     fn a_network_can_be_stopped_between_its_batches() {
         let vocabulary = Vocabulary::new('.', ['a']).unwrap();
