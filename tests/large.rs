@@ -382,3 +382,40 @@ fn one_word_of_ten_thousand_characters_takes_an_mlp_little_memory() {
         assert!(more < 250, "{kind}: {more} MB");
     }
 }
+
+/// A sum was added to in place, word by word and distance by distance: the backward pass copied the
+/// gradient of all tokens for each, and 718 MB were taken where 64 were estimated.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_mlp_of_words_of_hundreds_of_letters_takes_the_memory_that_is_estimated() {
+    use makemore_tch::models::Config;
+    use makemore_tch::models::kinds::{Mlp, Sizes};
+
+    let folder = Folder::new();
+    let lengths: Vec<usize> = (0..32).map(|word| 200 + word * 800 / 31).collect();
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut word = |&length: &usize| (0..length).map(|_| random.char('a'..='j')).collect();
+    let words: Vec<String> = lengths.iter().map(&mut word).collect();
+    folder.write("list.txt", words.join("\n"));
+    let peak = |batch: usize| {
+        let train = format!("train -q --type mlp --n-embd 4 --n-embd2 64 --batch-size {batch}");
+        let more = "--max-steps 1 --split 100,0,0 --threads 1 --force --data list.txt --out m";
+        peak_memory(&folder, &format!("{train} {more}"), false) as f64
+    };
+    let sizes = Sizes {
+        block_size: 1001,
+        n_embd: 4,
+        n_embd2: 64,
+        ..Sizes::default()
+    };
+    let estimated = |words: &[usize]| {
+        let lengths = words.iter().map(|length| length + 1);
+        Config::new(&Mlp, sizes).step_bytes(11, lengths) as f64 / f64::from(1 << 20)
+    };
+    let (measured, estimated) = (peak(32) - peak(1), estimated(&lengths) - estimated(&[600]));
+    let factor = estimated / measured;
+    assert!(
+        (0.5..2.0).contains(&factor),
+        "{estimated} MB estimated, {measured} measured"
+    );
+}

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use makemore_tch::checkpoint::Weights;
 use makemore_tch::models::kinds::{Bow, Gru, Lookup, Lstm, Mlp, Rnn, Transformer, Wavenet};
+use makemore_tch::models::language_model::along;
 use makemore_tch::models::{Config, KINDS, LanguageModel, Network, Norm, Positions, Sizes, Tokens};
 use makemore_tch::train::adamw::{AdamW, AdamWOptions};
 use makemore_tch::train::word_batches::nll;
@@ -178,6 +179,32 @@ fn words_do_not_see_their_neighbours_nor_what_comes() {
         for ((one, other), third) in together.iter().zip(alone).zip(by_contexts) {
             assert!((one - other).abs() < 1e-5, "{config:?}: {one} {other}");
             assert!((one - third).abs() < 1e-5, "{config:?}: {one} {third}");
+        }
+    }
+}
+
+/// Words of more than 64 tokens have terms that are looked up in several tables.
+#[test]
+fn an_mlp_reads_long_words_at_once_as_it_reads_them_character_by_character() {
+    let sizes = Sizes {
+        block_size: 300,
+        n_embd: 3,
+        n_embd2: 5,
+        ..Sizes::default()
+    };
+    let network = Network::new(vocabulary(), Config::new(&Mlp, sizes), 3, Device::Cpu).unwrap();
+    let words = [130, 299, 0, 63, 64, 3, 299, 200].map(|length| {
+        let letters = (length..2 * length).map(|place| 1 + place * place % 23);
+        letters.collect::<Vec<usize>>()
+    });
+    let words = words.each_ref().map(Vec::as_slice);
+    let mut together = network.probabilities(&words).unwrap().into_iter();
+    for word in words {
+        let rows = along(&network, word).unwrap();
+        let next = word.iter().chain([&0]);
+        for (row, &index) in rows.chunks_exact(27).zip(next) {
+            let (one, other) = (together.next().unwrap(), row[index]);
+            assert!((one / other - 1.0).abs() < 1e-4, "{one} {other}");
         }
     }
 }

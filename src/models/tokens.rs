@@ -3,7 +3,6 @@
 use std::cell::{OnceCell, RefCell};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
@@ -140,8 +139,7 @@ impl Tokens {
             for position in 0..word.len() {
                 begins.push(pairs.len() as i64);
                 positions.push(position as i64);
-                let back = word[..=position].iter().rev().zip(0..).take(most);
-                pairs.extend(back.map(|(character, distance)| distance * v + character));
+                pairs.extend(last_pairs(&word[..=position], most, v));
             }
         }
         let [pairs, begins, positions] = self.upload([&pairs, &begins, &positions])?;
@@ -152,10 +150,34 @@ impl Tokens {
         })
     }
 
-    /// The indices of each word's tokens.
-    pub fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
-        let words = self.begins().zip(&self.lengths);
-        words.map(|(begin, length)| begin..begin + length)
+    /// The pairs of [`nearest`](Self::nearest), of tokens with `most` or more tokens after them in their
+    /// word, those with the most after them first.
+    pub fn early(&self, most: usize, v: i64) -> Result<Early> {
+        let mut tokens = Vec::new();
+        for (begin, length) in self.begins().zip(&self.lengths) {
+            tokens.extend((most..*length).map(|after| (after, begin, begin + length - 1 - after)));
+        }
+        tokens.sort_by_key(|&(after, ..)| Reverse(after));
+        let (mut pairs, mut begins, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for &(_, begin, place) in &tokens {
+            begins.push(pairs.len() as i64);
+            places.push(place as i64);
+            pairs.extend(last_pairs(&self.numbers[begin..=place], most, v));
+        }
+        let shifts =
+            (1..).map(|shift| tokens.partition_point(|&(after, ..)| after >= shift * most));
+        let counts = shifts.take_while(|&count| count > 0).map(|count| {
+            let end = begins.get(count).copied();
+            [count as i64, end.unwrap_or(pairs.len() as i64)]
+        });
+        let counts = counts.collect();
+        let [pairs, begins, places] = self.upload([&pairs, &begins, &places])?;
+        Ok(Early {
+            pairs,
+            begins,
+            places,
+            counts,
+        })
     }
 
     /// A row for each word, of `T` places.
@@ -299,6 +321,13 @@ fn mask(words: &Tensor) -> Result<Tensor> {
     Ok(mask.f_masked_fill(&is_seen.f_logical_not()?, f64::NEG_INFINITY)?)
 }
 
+/// The last `most` tokens of the beginning of a word, from the last one on: the distance back times `v`,
+/// plus the character.
+fn last_pairs(word: &[i64], most: usize, v: i64) -> impl Iterator<Item = i64> {
+    let back = word.iter().rev().zip(0..).take(most);
+    back.map(move |(character, distance)| distance * v + character)
+}
+
 /// Each token and some before it in its word.
 #[derive(Debug)]
 pub struct Nearest {
@@ -309,6 +338,20 @@ pub struct Nearest {
     pub begins: Tensor,
     /// The position of each token in its word, from 0, `[N]`, i64.
     pub positions: Tensor,
+}
+
+/// Tokens with some after them in their word, and some before each, as [`Tokens::early`] gives them.
+#[derive(Debug)]
+pub struct Early {
+    /// As in [`Nearest`].
+    pub pairs: Tensor,
+    /// The index of the first pair of each token, i64.
+    pub begins: Tensor,
+    /// The index of each token, i64.
+    pub places: Tensor,
+    /// The number of tokens with `most` after them, with twice `most`, and so on, and the number of pairs
+    /// of these tokens.
+    pub counts: Vec<[i64; 2]>,
 }
 
 /// Words in `R` rows of `L` places, padded at their ends.

@@ -13,7 +13,7 @@ use super::sizes::{Sizes, check_numbers};
 use crate::error::Result;
 use crate::models::layers::{BatchNorm1d, Linear};
 use crate::models::parameters::Parameters;
-use crate::models::tokens::Tokens;
+use crate::models::tokens::{Nearest, Tokens};
 
 /// makemore.py's multilayer perceptron.
 #[derive(Debug)]
@@ -91,8 +91,7 @@ impl Kind for Mlp {
     }
 }
 
-/// Tokens up to this distance are looked up by pairs of character and distance, which is fast for short
-/// words.
+/// The number of distances that are looked up at a time.
 const NEAR: usize = 64;
 
 /// `C` is the size of an embedding, `H` of the hidden layer, `K` the block size.
@@ -112,20 +111,23 @@ struct MlpLayers {
 }
 
 impl MlpLayers {
-    /// Adds the terms of tokens further back than [`NEAR`] to sums, `[N, H]`.
-    ///
-    /// At each distance, the word is added to itself, shifted by the distance: a list of all pairs would
-    /// grow with the square of the word's length.
-    fn add_distant(&self, sums: Tensor, tokens: &Tokens, table: &Tensor) -> Result<Tensor> {
-        let tables = table.f_unbind(0)?;
-        for word in tokens.ranges() {
-            let (begin, length) = (word.start as i64, word.len() as i64);
-            for (table, distance) in tables.iter().zip(0..length).skip(NEAR) {
-                let (words, rest) = (begin + distance, length - distance);
-                let before = tokens.characters()?.f_narrow(0, begin, rest)?;
-                let terms = table.f_index_select(0, &before)?; // [rest, H]
-                let _added = sums.f_narrow(0, words, rest)?.f_add_(&terms)?;
-            }
+    /// The sums over each token and those before it in its word, `[N, H]`, of their terms in a table,
+    /// `[K * (V + 1), H]`.
+    fn sums(&self, tokens: &Tokens, nearest: &Nearest, table: &Tensor) -> Result<Tensor> {
+        let v = self.v + 1;
+        let tables = table.f_split(NEAR as i64 * v, 0)?; // [NEAR * (V + 1), H], but for the last.
+        let mut sums = sums_of(&tables[0], &nearest.pairs, &nearest.begins)?;
+        if tokens.length as usize <= NEAR {
+            return Ok(sums);
+        }
+        // What is before a token by NEAR and more is near to one of the tokens before it, so that the
+        // same pairs serve for all distances: memory does not grow with the square of the length.
+        let early = tokens.early(NEAR, v)?;
+        for ((shift, table), &[tokens, pairs]) in (1..).zip(&tables[1..]).zip(&early.counts) {
+            let pairs = early.pairs.f_narrow(0, 0, pairs)?;
+            let terms = sums_of(table, &pairs, &early.begins.f_narrow(0, 0, tokens)?)?;
+            let places = early.places.f_narrow(0, 0, tokens)?;
+            sums = sums.f_index_add_(0, &places.f_add_scalar(shift * NEAR as i64)?, &terms)?;
         }
         Ok(sums)
     }
@@ -137,6 +139,21 @@ impl MlpLayers {
             None => x.f_tanh()?,
         })
     }
+}
+
+/// The sum of the rows of a table, `[.., H]`, that belong to each token, `[N, H]`.
+fn sums_of(table: &Tensor, rows: &Tensor, begins: &Tensor) -> Result<Tensor> {
+    let (sums, ..) = Tensor::f_embedding_bag(
+        table,
+        rows,
+        begins,
+        false,
+        0, // The sum.
+        false,
+        None::<&Tensor>,
+        false,
+    )?;
+    Ok(sums)
 }
 
 impl Layers for MlpLayers {
@@ -151,21 +168,7 @@ impl Layers for MlpLayers {
         let table = self.wte.f_linear(&weight, None::<&Tensor>)?; // [V + 1, H * K]
         let table = table.f_view([-1, h, k])?.f_permute([2, 0, 1])?; // [K, V + 1, H]
         let nearest = tokens.nearest(NEAR, self.v + 1)?;
-        // The sum of the terms of a token and of those before it in its word.
-        let (x, ..) = Tensor::f_embedding_bag(
-            &table.f_reshape([-1, h])?,
-            &nearest.pairs,
-            &nearest.begins,
-            false,
-            0, // The sum.
-            false,
-            None::<&Tensor>,
-            false,
-        )?; // [N, H]
-        let x = match tokens.length as usize > NEAR {
-            true => self.add_distant(x, tokens, &table)?,
-            false => x,
-        };
+        let x = self.sums(tokens, &nearest, &table.f_reshape([-1, h])?)?; // [N, H]
         // A token at an early position has blanks before its word in the block. Their terms and the bias
         // are the same for all tokens at a position.
         let blank = table.f_select(1, self.v)?; // [K, H]
