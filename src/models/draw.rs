@@ -13,6 +13,7 @@
 //! random numbers; [`Method::Multinomial`] draws the names that the notes' code prints today.
 
 use std::fmt;
+use std::ops::Range;
 
 use tch::{Kind, Tensor};
 
@@ -76,7 +77,7 @@ impl Shaping {
             true => p.shallow_clone(),
             false => at_temperature(p, self.temperature)?,
         };
-        match self.top_k.filter(|&k| (k as i64) < p.size()[1]) {
+        match self.top_k.filter(|&k| k < p.size()[1] as usize) {
             Some(k) => top_k(&p, k as i64),
             None => Ok(p),
         }
@@ -184,30 +185,69 @@ pub fn cumulative_sums(row: &[f32]) -> impl Iterator<Item = f32> {
 /// Shaped distributions, prepared to be drawn from.
 #[derive(Debug)]
 pub(super) struct Distributions {
-    /// Probabilities or, for [`Method::Cumulative`], cumulative sums, `[B, V]`.
+    /// Probabilities or, for [`Method::Cumulative`], cumulative sums, `[B, V]`; NaN in rows without a
+    /// distribution.
     numbers: Vec<f32>,
     v: usize,
     method: Method,
+    shaping: Shaping,
 }
 
 impl Distributions {
+    /// No distributions yet, over `v` characters.
+    pub fn new(v: usize, method: Method, shaping: Shaping) -> Self {
+        Self {
+            numbers: Vec::new(),
+            v,
+            method,
+            shaping,
+        }
+    }
+
     /// Shapes distributions, `[B, V]`, f32.
     pub fn of(p: &Tensor, method: Method, shaping: Shaping) -> Result<Self> {
-        let p = shaping.shape(p)?;
+        let mut all = Self::new(p.size()[1] as usize, method, shaping);
+        all.push(p)?;
+        Ok(all)
+    }
+
+    /// Shapes more distributions, `[B, V]`, f32.
+    pub fn push(&mut self, p: &Tensor) -> Result<()> {
+        let p = self.shaping.shape(p)?;
         let rows: Vec<f32> = Vec::try_from(p.f_contiguous()?.f_view([-1])?)?;
-        let v = p.size()[1] as usize;
-        let numbers = match method {
-            Method::Multinomial => rows,
-            Method::Cumulative => rows.chunks_exact(v).flat_map(cumulative_sums).collect(),
-        };
-        Ok(Self { numbers, v, method })
+        for row in rows.chunks_exact(self.v) {
+            match self.method {
+                _ if !row.iter().any(|&p| p > 0.0) => {
+                    self.numbers.extend(std::iter::repeat_n(f32::NAN, self.v));
+                }
+                Method::Multinomial => self.numbers.extend_from_slice(row),
+                Method::Cumulative => self.numbers.extend(cumulative_sums(row)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.numbers.clear();
     }
 
     /// Draws a character of a row; none where it has no distribution.
     pub fn draw(&self, row: usize, generator: &mut Generator) -> Result<Option<usize>> {
-        let numbers = &self.numbers[row * self.v..(row + 1) * self.v];
-        // Sums that are divided by 0 are NaN.
-        if !numbers.iter().any(|&number| number > 0.0) {
+        self.draw_among(row, |_| 0..self.v, generator)
+    }
+
+    /// The same where, for [`Method::Cumulative`], it is known for the uniform number that the character
+    /// is one of a range or the next one behind it.
+    #[inline(always)]
+    pub fn draw_among(
+        &self,
+        row: usize,
+        range: impl FnOnce(f64) -> Range<usize>,
+        generator: &mut Generator,
+    ) -> Result<Option<usize>> {
+        let numbers = self.row(row);
+        if numbers[0].is_nan() {
             return Ok(None);
         }
         match self.method {
@@ -217,10 +257,16 @@ impl Distributions {
             }
             Method::Cumulative => {
                 let uniform = generator.uniform()?;
+                let range = range(uniform);
                 let is_below = |&sum: &f32| f64::from(sum) < uniform;
-                Ok(Some(numbers.partition_point(is_below)))
+                Ok(Some(range.start + numbers[range].partition_point(is_below)))
             }
         }
+    }
+
+    /// The numbers of a row, `[V]`.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.numbers[row * self.v..(row + 1) * self.v]
     }
 }
 
@@ -277,6 +323,19 @@ mod tests {
             ..Shaping::default()
         };
         assert!(none.check().is_err());
+    }
+
+    /// It was once an error of libtorch, which counts up to 2^63 - 1.
+    #[test]
+    fn a_top_k_beyond_what_libtorch_counts_is_no_limit() {
+        for top_k in [1 << 63, usize::MAX] {
+            let shaping = Shaping {
+                top_k: Some(top_k),
+                ..Shaping::default()
+            };
+            let p = Tensor::from_slice(&[0.75_f32, 0.25]).view([1, 2]);
+            assert_eq!(shaping.shape(&p).unwrap(), p);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::draw::{Distributions, Drawer, Method, Shaping, cumulative_sums};
+use super::draw::{Distributions, Drawer, Method, Shaping};
 use super::language_model::LanguageModel;
 use crate::counting::NgramCounts;
 use crate::data::Vocabulary;
@@ -115,18 +115,14 @@ impl Table {
     ///
     /// As [`Shaping::check`].
     pub fn into_drawer(self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer>> {
-        Ok(match method {
-            Method::Multinomial => Box::new(Multinomial(Distributions::of(
-                &self.tensor()?,
-                method,
-                shaping,
-            )?)),
-            Method::Cumulative if shaping.is_none() => Box::new(CumulativeRows::of(&self)),
-            Method::Cumulative => {
-                let p = shaping.shape(&self.tensor()?)?;
-                Box::new(CumulativeRows::of(&Self::new(self.vocabulary, &p)?))
-            }
-        })
+        let p = Distributions::of(&self.tensor()?, method, shaping)?;
+        let starts = match method {
+            Method::Multinomial => Vec::new(),
+            Method::Cumulative => (0..self.vocabulary.len())
+                .flat_map(|i| starts(p.row(i)))
+                .collect(),
+        };
+        Ok(Box::new(TableDrawer { p, starts }))
     }
 }
 
@@ -163,56 +159,30 @@ impl LanguageModel for Table {
     }
 }
 
-/// Drawing by [`Method::Multinomial`].
+/// A drawer with a table for the lookup of cumulative sums.
 #[derive(Debug)]
-struct Multinomial(Distributions);
-
-impl Drawer for Multinomial {
-    fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
-        self.0.draw(word.last().copied().unwrap_or(0), generator)
-    }
-}
-
-/// Drawing by [`Method::Cumulative`], with a table for the lookup.
-#[derive(Debug)]
-struct CumulativeRows {
-    /// The cumulative sums of the rows, `[V, V]`.
-    rows: Vec<f32>,
-    /// The first index of each part of each row, `[V, PARTS]`.
+struct TableDrawer {
+    p: Distributions,
+    /// For [`Method::Cumulative`], the first index of each part of each row, and of what is behind the
+    /// last part, `[V, PARTS + 1]`.
     starts: Vec<u16>,
-    v: usize,
 }
 
-impl CumulativeRows {
-    fn of(table: &Table) -> Self {
-        let v = table.vocabulary.len();
-        let mut rows = Vec::with_capacity(v * v);
-        let mut starts = Vec::with_capacity(v * PARTS);
-        for row in table.rows() {
-            rows.extend(cumulative_sums(row));
-            let sums = &rows[rows.len() - v..];
-            let start = |part| sums.partition_point(|&sum| sum < part as f32 / PARTS as f32);
-            starts.extend((0..PARTS).map(|part| start(part) as u16));
-        }
-        Self { rows, starts, v }
-    }
+/// The first index of each part of cumulative sums, `[PARTS + 1]`: all sums before it are below the part.
+fn starts(sums: &[f32]) -> impl Iterator<Item = u16> {
+    let start = |part| sums.partition_point(|&sum| sum < part as f32 / PARTS as f32);
+    (0..=PARTS).map(move |part| start(part) as u16)
 }
 
-impl Drawer for CumulativeRows {
-    /// The first index whose sum is not below the next uniform number.
+impl Drawer for TableDrawer {
     #[inline(always)]
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
         let i = word.last().copied().unwrap_or(0);
-        let uniform = generator.uniform()?;
-        let row = &self.rows[i * self.v..(i + 1) * self.v];
-        let part = (uniform * PARTS as f64) as usize;
-        // All sums before this index are below the part, and so below the uniform number.
-        let mut j = usize::from(self.starts[i * PARTS + part]);
-        // Ends: the last sum is 1, and the uniform number is below 1.
-        while f64::from(row[j]) < uniform {
-            j += 1;
-        }
-        Ok((!row[j].is_nan()).then_some(j))
+        let range = |uniform| {
+            let part = i * (PARTS + 1) + (uniform * PARTS as f64) as usize;
+            self.starts[part].into()..self.starts[part + 1].into()
+        };
+        self.p.draw_among(i, range, generator)
     }
 }
 
@@ -220,6 +190,7 @@ impl Drawer for CumulativeRows {
 mod tests {
     use super::*;
     use crate::data::Words;
+    use crate::models::language_model::stepwise;
     use proptest::prelude::*;
 
     fn table(text: &str, smoothing: f64) -> Result<Table> {
@@ -262,7 +233,7 @@ mod tests {
     #[test]
     fn temperature_1_changes_not_a_bit() {
         let p = table("emma\nolivia", 1.0).unwrap();
-        let drawn = |mut drawer: Box<dyn Drawer>| {
+        let drawn = |mut drawer: Box<dyn Drawer + '_>| {
             let mut generator = Generator::seeded(1).unwrap();
             let next = |_| drawer.next(&[], &mut generator).unwrap();
             (0..100).map(next).collect::<Vec<_>>()
@@ -274,7 +245,8 @@ mod tests {
             };
             drawn(p.clone().into_drawer(Method::Cumulative, shaping).unwrap())
         };
-        assert_eq!(at(1.0), drawn(Box::new(CumulativeRows::of(&p))));
+        let plain = stepwise(&p, Method::Cumulative, Shaping::default()).unwrap();
+        assert_eq!(at(1.0), drawn(plain));
         assert_ne!(at(1.0), at(0.1));
     }
 
