@@ -21,8 +21,15 @@ const NEGLIGIBLE: f64 = 1e-9;
 /// The part of the mass that may still move when the masses of two steps count as proportional.
 const STILL: f64 = 1e-9;
 
-/// The most steps.
-const LONGEST: usize = 1000;
+/// The share of the mass that stays at its context in a step. Without it, the mass of words that alternate
+/// between contexts never settles; it multiplies all visits alike.
+const RESTING: f64 = 0.1;
+
+/// The number of n-grams times the number of steps, at most: some ten seconds.
+const MOST_PASSED: usize = 1_000_000_000;
+
+/// The smallest and the largest limit of the number of steps.
+const STEPS: (usize, usize) = (1000, 1_000_000);
 
 /// A number for each context, by its length and index.
 type Places = Vec<Vec<f64>>;
@@ -33,12 +40,17 @@ pub(super) fn of(
     view: &View,
     vocabulary: &Vocabulary,
     on_step: &mut dyn FnMut(f64),
-) -> Result<Table> {
+) -> Result<Marginal> {
     let v = vocabulary.len();
     let mut expected = vec![0.0; v * v];
+    let mut cut = None;
     if view.order() > 1 {
         let flow = Flow { view, v };
-        flow.pairs(&flow.visits(on_step), &mut expected);
+        let ngrams = flow.none().iter().map(Vec::len).sum::<usize>();
+        let steps = (MOST_PASSED / ngrams).clamp(STEPS.0, STEPS.1);
+        let visits = flow.visits(steps, on_step);
+        flow.pairs(&visits.0, &mut expected);
+        cut = visits.1;
     }
     let mut p = vec![0.0; v];
     for (before, row) in expected.chunks_exact_mut(v).enumerate() {
@@ -55,7 +67,33 @@ pub(super) fn of(
     }
     let p: Vec<f32> = expected.iter().map(|&p| p as f32).collect();
     let p = Tensor::f_from_slice(&p)?.f_view([v as i64, v as i64])?;
-    Table::new(vocabulary.clone(), &p)
+    let p = Table::new(vocabulary.clone(), &p)?;
+    Ok(Marginal { p, cut })
+}
+
+/// The distribution of pairs of characters in the words of a model.
+#[derive(Debug)]
+pub struct Marginal {
+    /// `[V, V]`: the probability of every character (column) after every one (row).
+    pub p: Table,
+    /// The end of words that were not followed to their ends, if there are such.
+    pub cut: Option<Cut>,
+}
+
+impl Marginal {
+    /// The probabilities as a tensor, `[V, V]`, f32.
+    pub fn tensor(&self) -> Result<Tensor> {
+        self.p.tensor()
+    }
+}
+
+/// Where words are followed no further.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cut {
+    /// About how many characters of a word are followed.
+    pub characters: usize,
+    /// The share of words that are longer.
+    pub longer: f64,
 }
 
 struct Flow<'m> {
@@ -64,18 +102,18 @@ struct Flow<'m> {
 }
 
 impl Flow<'_> {
-    /// The expected number of times that a word comes to each context, divided by the sum of its
-    /// probabilities.
+    /// A number in proportion to the expected number of times that a word comes to each context, divided
+    /// by the sum of its probabilities; and where words were cut after so many steps.
     ///
     /// After some steps the mass is spread over the contexts as in the step before, and only its sum
     /// shrinks: the rest is a geometric series.
-    fn visits(&self, on_step: &mut dyn FnMut(f64)) -> Places {
+    fn visits(&self, steps: usize, on_step: &mut dyn FnMut(f64)) -> (Places, Option<Cut>) {
         let sums = self.sums();
         let (mut visits, mut last) = (self.none(), self.none());
         let mut here = self.none();
         here[1][0] = 1.0; // The start token.
         let mut of_last = 0.0;
-        for left in (0..LONGEST).rev() {
+        for _ in 0..steps {
             let pairs = here.iter_mut().flatten().zip(sums.iter().flatten());
             for (here, &sum) in pairs {
                 *here = if sum > 0.0 { here.max(0.0) / sum } else { 0.0 };
@@ -88,27 +126,33 @@ impl Flow<'_> {
                 .sum();
             let is_still = moved <= STILL * words;
             let times = match is_still {
-                true => (0..=left as i32).map(|step| staying.powi(step)).sum(),
+                true => 1.0 / (1.0 - staying).max(f64::EPSILON),
                 false => 1.0,
             };
             let pairs = visits.iter_mut().flatten().zip(here.iter().flatten());
             pairs.for_each(|(visits, here)| *visits += times * here);
             if is_still || words < NEGLIGIBLE {
-                break;
+                return (visits, None);
             }
             let is_done = |rest: f64, none: f64| rest.ln() / none.ln();
             on_step(is_done(words.min(1.0), NEGLIGIBLE).max(is_done(moved / words, STILL)));
-            last.iter_mut().flatten().for_each(|share| *share = 0.0);
+            let pairs = here.iter().flatten().zip(sums.iter().flatten());
+            let rest = last.iter_mut().flatten().zip(pairs);
+            rest.for_each(|(last, (here, sum))| *last = RESTING * here * sum);
             self.pass_on(&here, |_, index, child, share| {
                 if index != 0 {
                     let after = self.view.context(child);
-                    last[after.length][after.index] += share;
+                    last[after.length][after.index] += (1.0 - RESTING) * share;
                 }
             });
             std::mem::swap(&mut here, &mut last);
             of_last = words;
         }
-        visits
+        let cut = Cut {
+            characters: ((1.0 - RESTING) * steps as f64) as usize,
+            longer: of_last.min(1.0),
+        };
+        (visits, Some(cut))
     }
 
     /// Adds up the expected number of occurrences of each pair.
@@ -219,7 +263,10 @@ mod tests {
         let mut expected = vec![0.0; v * v];
         let mut places = BTreeMap::from([(view.start(), 1.0)]);
         let mut row = vec![0.0; v];
-        for _ in 0..super::LONGEST {
+        for _ in 0..100_000 {
+            if places.is_empty() {
+                break;
+            }
             let mut next: BTreeMap<Node, f64> = BTreeMap::new();
             for (node, words) in places {
                 view.fill(node, &mut row);
@@ -251,7 +298,7 @@ mod tests {
             Smoothing::Additive(0.0),
         ] {
             let model = model(3, smoothing);
-            let marginal = model.marginal(&mut |_| ()).unwrap();
+            let marginal = model.marginal(&mut |_| ()).unwrap().p;
             let p = marginal.rows().flatten();
             for (p, expected) in p.zip(plainly(&model)) {
                 let off = (f64::from(*p) - expected).abs();
@@ -277,7 +324,7 @@ mod tests {
         let memory = Memory::new(1 << 30);
         let model = Ngram::of(&ngrams_of(&words, 3), Smoothing::KneserNey, &memory).unwrap();
         let mut done = Vec::new();
-        let marginal = model.marginal(&mut |share| done.push(share)).unwrap();
+        let marginal = model.marginal(&mut |share| done.push(share)).unwrap().p;
         assert!(done.len() < 60, "{} steps", done.len());
         assert!(
             done.iter().all(|share| (0.0..=1.0).contains(share)),
@@ -288,13 +335,58 @@ mod tests {
         }
     }
 
+    fn of_one_long_word() -> Ngram {
+        let word = "ab".repeat(600) + &"ac".repeat(600);
+        let words = Words::parse("list", word, '.').unwrap();
+        let memory = Memory::new(1 << 30);
+        Ngram::of(&ngrams_of(&words, 6), Smoothing::KneserNey, &memory).unwrap()
+    }
+
+    /// What came after a thousand characters was once left out, and so that P(b|a) was 0.544 in the picture and 0.445 in words.
+    #[test]
+    fn words_of_thousands_of_characters_are_followed_to_their_ends() {
+        let model = of_one_long_word();
+        let marginal = model.marginal(&mut |_| ()).unwrap();
+        assert_eq!(marginal.cut, None);
+        for (p, expected) in marginal.p.rows().flatten().zip(plainly(&model)) {
+            assert!((f64::from(*p) - expected).abs() < 1e-5, "{p} {expected}");
+        }
+        let (after_a, b) = (marginal.p.row(1), 2);
+        assert!((0.44..0.45).contains(&after_a[b]), "{after_a:?}");
+    }
+
+    #[test]
+    fn words_that_are_cut_are_told() {
+        let model = of_one_long_word();
+        let v = model.vocabulary().len();
+        let flow = super::Flow {
+            view: model.view(),
+            v,
+        };
+        let cut = flow.visits(1000, &mut |_| ()).1.unwrap();
+        assert_eq!(cut.characters, 900);
+        assert!((0.30..0.34).contains(&cut.longer), "{cut:?}");
+    }
+
+    /// Words that alternate never came to rest.
+    #[test]
+    fn words_that_alternate_come_to_rest() {
+        let words = Words::parse("list", "ab".repeat(30_000), '.').unwrap();
+        let memory = Memory::new(1 << 30);
+        let model = Ngram::of(&ngrams_of(&words, 3), Smoothing::KneserNey, &memory).unwrap();
+        let mut steps = 0;
+        let marginal = model.marginal(&mut |_| steps += 1).unwrap();
+        assert_eq!(marginal.cut, None);
+        assert!(steps < 1000, "{steps}");
+    }
+
     /// Pairs of 100,000 words: with n occurrences of the first character, the share of the second
     /// has a standard error below 0.5 / sqrt(n).
     #[test]
     fn the_words_of_a_model_have_its_marginal() {
         let model = model(4, Smoothing::KneserNey);
         let (marginal, v) = (
-            model.marginal(&mut |_| ()).unwrap(),
+            model.marginal(&mut |_| ()).unwrap().p,
             model.vocabulary().len(),
         );
         let mut counts = vec![0.0_f64; v * v];

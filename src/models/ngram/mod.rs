@@ -39,5 +39,6 @@ pub(crate) mod view;
 mod walk;
 pub mod witten_bell;
 
+pub use marginal::{Cut, Marginal};
 pub use model::Ngram;
 pub use smoothing::Smoothing;

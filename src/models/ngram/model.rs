@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
+use super::marginal::{self, Marginal};
 use super::smoothing::Smoothing;
 use super::trie::{Occurrences, Trie};
 use super::view::View;
-use super::{additive, drawer, kneser_ney, marginal, walk, witten_bell};
+use super::{additive, drawer, kneser_ney, walk, witten_bell};
 use crate::counting::NgramCounts;
 use crate::data::Vocabulary;
 use crate::error::Result;
 use crate::memory::Memory;
 use crate::models::draw::{Drawer, Method, Shaping};
 use crate::models::language_model::LanguageModel;
-use crate::models::table::Table;
 
 /// An n-gram model.
 #[derive(Debug, Clone)]
@@ -94,10 +94,9 @@ impl Ngram {
             .sum()
     }
 
-    /// The marginal distribution of pairs, `[V, V]`: the probability of every character (column)
-    /// after every one (row) in words drawn from the model, whatever comes before. `on_step` is told
-    /// the share of the work that is done.
-    pub fn marginal(&self, on_step: &mut dyn FnMut(f64)) -> Result<Table> {
+    /// The marginal distribution of pairs in words drawn from the model, whatever comes before.
+    /// `on_step` is told the share of the work that is done.
+    pub fn marginal(&self, on_step: &mut dyn FnMut(f64)) -> Result<Marginal> {
         marginal::of(&self.view, &self.vocabulary, on_step)
     }
 }
