@@ -375,6 +375,7 @@ fn ctrl_c_ends_a_long_evaluation() {
     wait_until_caught(&child);
     signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("nothing was saved to other"), "{stderr}");
     assert!(!folder.path("other").exists());
@@ -419,5 +420,13 @@ fn a_resumed_training_leaves_a_better_checkpoint_alone() {
     assert!(stderr.contains("saved to m.last until"), "{stderr}");
     assert_eq!(folder.read("m"), better);
     folder.stdout("train --resume m --data list.txt --max-steps 400 -q");
+    assert_eq!(folder.read("m"), better);
+    // Nor does a run take its place that was killed before its first evaluation.
+    let late = "--lr 0.00001 --eval-every 1000000 --max-steps 1000000 --save-every 1";
+    let mut child = start(&folder, &format!("{TRAIN} {late} --force --out m"));
+    wait_for(&folder, "m.last", 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    folder.stdout("train --resume m --data list.txt --minutes 0.04 -q");
     assert_eq!(folder.read("m"), better);
 }

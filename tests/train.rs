@@ -843,11 +843,17 @@ fn a_resumed_training_appends_its_metrics_and_keeps_a_seed() {
     let checkpoint = makemore_tch::Checkpoint::load(&folder.path("parts.safetensors")).unwrap();
     assert_eq!(checkpoint.seed, 7);
 
-    // The whole run's losses end with epoch 19, and so would be torn apart by epoch 8.
+    // Losses that are ahead of the network, as a kill leaves them, are made again.
     folder.stdout("train --epochs 8 --out other.safetensors");
-    let error = folder.error("train --resume other.safetensors --metrics whole.csv", 1);
+    let resume = "train --resume other.safetensors --epochs 12 --metrics";
+    folder.stdout(&format!("{resume} parts.csv --out again.safetensors"));
+    assert_eq!(folder.read("parts.csv"), folder.read("whole.csv"));
+    // Those of another training are not.
+    folder.write("foreign.csv", "epoch,loss\n8,2.5\n19,2.5\n");
+    let error = folder.error(&format!("{resume} foreign.csv"), 1);
     assert!(
-        error.contains("whole.csv: it ends with epoch 19, but the training goes on after epoch 7"),
+        error
+            .contains("foreign.csv: it ends with epoch 19, but the training goes on after epoch 7"),
         "{error}"
     );
     folder.write("notes.txt", "do not lose me");
@@ -863,7 +869,7 @@ fn a_resumed_training_appends_its_metrics_and_keeps_a_seed() {
     let error = folder.error("train --resume parts.safetensors --metrics notes.txt", 1);
     assert!(
         error.contains(
-            "notes.txt: not a list of losses, so it is neither overwritten nor appended to"
+            "notes.txt: not a list of losses with the columns epoch,loss, so it is neither"
         ),
         "{error}"
     );

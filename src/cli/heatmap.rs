@@ -23,13 +23,16 @@ use super::progress;
 /// the model's probabilities or, of the lecture's network, its logits; an n-gram model is drawn by how
 /// often each character follows each other one in the words that it makes.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "makemore-tch heatmap [OPTIONS] <OUT>",
+    after_help = "\
 Examples:
   makemore-tch heatmap out.png             the counts, as in the lecture
   makemore-tch heatmap out.svg --of probabilities
   makemore-tch heatmap out.png --scale log --data towns.txt
   makemore-tch heatmap out.png --of logits --model makemore.safetensors
-  makemore-tch heatmap out.png --word emma --model makemore-gru.safetensors")]
+  makemore-tch heatmap out.png --word emma --model makemore-gru.safetensors"
+)]
 pub struct DrawHeatmap {
     /// The picture, ending in .png or .svg
     #[arg(value_name = "OUT", required_unless_present = "data")]

@@ -116,9 +116,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The one line of error of a command that is refused with a status before it does anything.
+/// The one line of error of a command that is refused with a status before it writes anything, in an
+/// empty folder.
 #[cfg(test)]
 fn refusal(arguments: &str, status: u8) -> String {
+    use std::sync::{Mutex, PoisonError};
+
+    /// Held while the process is in the folder.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    std::env::set_current_dir(&folder).unwrap();
     let words = ["makemore-tch"].into_iter();
     let (line, its) = match parse(words.chain(arguments.split_whitespace())) {
         Ok(parsed) => match run(parsed) {
@@ -127,6 +135,11 @@ fn refusal(arguments: &str, status: u8) -> String {
         },
         Err(fault) => (report::usage_line(&fault), 2),
     };
+    assert_eq!(
+        std::fs::read_dir(&folder).unwrap().count(),
+        0,
+        "{arguments}"
+    );
     assert_eq!(its, status, "{arguments}: {line}");
     assert!(line.starts_with("error: "), "{line}");
     assert_eq!(line.lines().count(), 1, "{line}");

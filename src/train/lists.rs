@@ -107,9 +107,10 @@ impl Lists {
     }
 
     /// The loss that a run must reach to take the place of a network; `None` where that is the run's
-    /// own from before its first evaluation, or there is no dev part to compare the two on.
+    /// own as it was interrupted before its first evaluation, or there is no dev part to compare the
+    /// two on.
     pub fn loss_to_reach(&self, own: Option<&RunState>, there: &Network) -> Result<Option<f64>> {
-        if own.is_some_and(|own| own.best.is_none() || self.dev.is_empty()) {
+        if own.is_some_and(|own| self.dev.is_empty() || own.is_now(there)) {
             return Ok(None);
         }
         let measured = own.and_then(|own| own.measured(there));

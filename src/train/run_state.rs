@@ -137,9 +137,12 @@ impl RunState {
     /// The dev loss of a network as the run measured it, if it has the best parameters.
     pub fn measured(&self, network: &Network) -> Option<f64> {
         let best = self.best.as_ref()?;
-        let mut tensors = network.state_dict().into_iter();
-        let is_best = tensors.all(|(name, tensor)| best.parameters.get(&name) == Some(&tensor));
-        best.dev.filter(|_| is_best)
+        best.dev.filter(|_| are_of(&best.parameters, network))
+    }
+
+    /// Whether a network has the parameters after the last step of a run that was not evaluated yet.
+    pub fn is_now(&self, network: &Network) -> bool {
+        self.best.is_none() && are_of(&self.parameters, network)
     }
 
     /// Whether all steps and the last evaluation are done.
@@ -149,6 +152,12 @@ impl RunState {
         let is_due = plan.evaluates(progress.steps, fraction) && self.evaluated < progress.steps;
         fraction >= 1.0 && !is_due
     }
+}
+
+/// Whether tensors are the parameters and buffers of a network.
+fn are_of(tensors: &BTreeMap<String, Tensor>, network: &Network) -> bool {
+    let mut all = network.state_dict().into_iter();
+    all.all(|(name, tensor)| tensors.get(&name) == Some(&tensor))
 }
 
 fn shared(tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {

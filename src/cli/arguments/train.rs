@@ -184,6 +184,7 @@ impl Train {
         has_state: bool,
         columns: &'static str,
     ) -> Request<'a> {
+        let events = self.words.tensorboard.as_deref();
         let lists = self.data.data.iter().chain(&self.dev).chain(&self.test);
         Request {
             out,
@@ -193,7 +194,8 @@ impl Train {
             resume: self.resume.as_deref(),
             metrics: self.metrics.as_deref(),
             plot: self.plot.as_deref(),
-            events: self.words.tensorboard.as_deref(),
+            // Without a slash at the end, which would hide that a file is named.
+            events: events.map(|folder| folder.components().as_path()),
             data: lists.map(PathBuf::as_path).collect(),
         }
     }
@@ -318,7 +320,7 @@ mod tests {
     fn what_does_not_go_together_is_refused_by_name() {
         for (arguments, says) in [
             (
-                "--type gru --out run --tensorboard run",
+                "--type gru --out run --tensorboard run/",
                 "run is given twice",
             ),
             (

@@ -71,12 +71,16 @@ impl Metrics {
         Ok(())
     }
 
-    /// Drops the lines of before that stand behind an epoch with a loss. Only a network that was saved
-    /// while it trained has the loss of its last line; at the end of a training it has a lower one.
+    /// Drops the lines of before that stand behind an epoch. Its loss shows that they are of this
+    /// training: a network that is saved while it trains has the loss before its last update, at the
+    /// end the one after it, which the next line has.
     pub fn cut_behind(&mut self, epoch: u64, loss: f64) -> anyhow::Result<()> {
-        let line = "\n".to_owned() + &csv_of(&[(epoch, loss)])?;
-        if let Some(place) = self.before.find(&line) {
-            self.before.truncate(place + line.len());
+        for (epoch, is_next) in [(epoch, false), (epoch + 1, true)] {
+            let line = "\n".to_owned() + &csv_of(&[(epoch, loss)])?;
+            if let Some(place) = self.before.find(&line) {
+                let end = if is_next { 1 } else { line.len() };
+                self.before.truncate(place + end);
+            }
         }
         Ok(())
     }
@@ -109,8 +113,9 @@ fn read_metrics(file: &Path, columns: &str) -> anyhow::Result<String> {
     }
     if !before.starts_with(columns) {
         bail!(
-            "{}: not a list of losses, so it is neither overwritten nor appended to; name another file with --metrics",
-            file.display()
+            "{}: not a list of losses with the columns {}, so it is neither overwritten nor appended to; name another file with --metrics",
+            file.display(),
+            columns.trim_end()
         );
     }
     if !before.ends_with('\n') {

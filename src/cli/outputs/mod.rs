@@ -117,6 +117,15 @@ impl Outputs {
         }
     }
 
+    /// The same for a training that goes on after an epoch with a network of a loss. Losses of this
+    /// training that are ahead of the network are made again.
+    pub fn resume_metrics_of_epochs(&mut self, made: Option<u64>, loss: f32) -> anyhow::Result<()> {
+        if let (Some(metrics), Some(made)) = (&mut self.metrics, made) {
+            metrics.cut_behind(made, loss.into())?;
+        }
+        self.resume_metrics(made, None::<&[u64]>, "epoch")
+    }
+
     /// Saves the checkpoint of a model with a loss, where that is known, and returns where: beside
     /// the model that is there if that is better.
     pub fn save(&mut self, checkpoint: &Checkpoint, loss: Option<f64>) -> anyhow::Result<PathBuf> {
@@ -191,15 +200,6 @@ impl Outputs {
             self.own.checkpoint.named.display(),
             ours.output.path().display()
         ))
-    }
-
-    /// Drops the losses behind an epoch of a training that was killed before it could save the network
-    /// that they belong to: they are made again.
-    pub fn cut_metrics_behind(&mut self, epoch: Option<u64>, loss: f32) -> anyhow::Result<()> {
-        match (&mut self.metrics, epoch) {
-            (Some(metrics), Some(epoch)) => metrics.cut_behind(epoch, loss.into()),
-            _ => Ok(()),
-        }
     }
 
     /// Writes the losses, each a row, behind those of before, if they are wanted.

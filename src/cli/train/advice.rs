@@ -52,8 +52,7 @@ impl Train {
                 format!("nothing was saved to {}", out.display())
             }
         };
-        let fault = fault.map(|fault| format!(": {fault:#}"));
-        let saved = saved + &fault.unwrap_or_default();
+        let saved = saved + &fault.map_or_else(String::new, |fault| format!(": {fault:#}"));
         let Error::Diverged { stage, number, .. } = error else {
             return anyhow::Error::from(error).context(saved);
         };

@@ -55,8 +55,7 @@ impl Train {
         let options = self.options(before, &lesson)?;
         if let Some(before) = before {
             let made = options.first_epoch.checked_sub(1);
-            outputs.cut_metrics_behind(made, before.loss)?;
-            outputs.resume_metrics(made, None::<&[u64]>, "epoch")?;
+            outputs.resume_metrics_of_epochs(made, before.loss)?;
         }
         let network = match before {
             Some(before) => before.network.copied_to(device)?,

@@ -91,12 +91,14 @@ impl Train {
         let (mut files, interrupt) = (watcher.files, watcher.interrupt);
         watcher.bar.finish_and_clear();
         if state.best.is_none() && !(is_sound && state.progress.steps > 0) {
-            let fault = ended.fault.unwrap_or(Error::Interrupted);
-            return Err(explain_fault(
-                fault,
-                &state.options,
-                &files.without_network(),
-            ));
+            let told = files.without_network();
+            return match ended.fault.unwrap_or(Error::Interrupted) {
+                Error::Interrupted => {
+                    files.say(format_args!("interrupted before the first step; {told}"));
+                    Ok(interrupt.status())
+                }
+                fault => Err(explain_fault(fault, &state.options, &told)),
+            };
         }
         // Saved before it is said that it is, and whatever becomes of what is printed.
         let best = files.checkpoint(state, None)?;
