@@ -8,6 +8,7 @@ use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::language_model::{along, single_characters};
+use makemore_tch::models::ngram::Cut;
 use makemore_tch::plots::{self, Scale};
 use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, Vocabulary, count};
 
@@ -264,8 +265,15 @@ impl DrawHeatmap {
             }
             (Model::Ngram(ngram), _) => {
                 let title = format!("Bigram probabilities of the {}-gram model", ngram.order());
-                let p = progress::share_of(context.remarks.quiet, |done| ngram.marginal(done))?;
-                (p.tensor()?, 3, title, "probability")
+                let quiet = context.remarks.quiet;
+                let marginal = progress::share_of(quiet, |done| ngram.marginal(done))?;
+                if let Some(Cut { characters, longer }) = marginal.cut {
+                    context.remarks.say(format_args!(
+                        "the picture is of about the first {characters} characters of words; {:.3}% of them are longer",
+                        100.0 * longer
+                    ));
+                }
+                (marginal.tensor()?, 3, title, "probability")
             }
             (network, _) => {
                 let every = single_characters(model.vocabulary())?;
