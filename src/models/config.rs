@@ -70,14 +70,16 @@ impl Config {
     /// The bytes that a step of training takes, about, for a batch of words with `lengths` tokens each
     /// and a vocabulary of `v` characters.
     pub fn step_bytes(&self, v: usize, lengths: impl Iterator<Item = usize>) -> u64 {
-        let (words, sum, longest) = lengths.fold((0, 0, 0), |(words, sum, longest), length| {
-            (words + 1, sum + length, longest.max(length))
-        });
+        let (mut words, mut sum, mut longest, mut pairs) = (0, 0, 0, 0);
+        for length in lengths {
+            (words, sum, longest) = (words + 1, sum + length, longest.max(length));
+            pairs += length * length / 2;
+        }
         let per_token = self.kind.numbers_of_a_step(&self.sizes, longest);
         let tokens = per_token.tokens(words, sum, longest) as u64;
-        let tables = self.kind.numbers_of_tables(v, &self.sizes);
+        let others = self.kind.numbers_of_tables(v, &self.sizes) + per_token.of_pair * pairs;
         // 4 V: the logits, their log-softmax, and the gradients of both.
-        4 * (tokens * (per_token.numbers + 4 * v) as u64 + tables as u64)
+        4 * (tokens * (per_token.numbers + 4 * v) as u64 + others as u64)
     }
 
     /// The numbers that a token takes at inference at most, about, in words of up to `longest` tokens

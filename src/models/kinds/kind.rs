@@ -134,6 +134,8 @@ pub struct Advanced {
 pub struct PerToken {
     /// The numbers kept, 4 bytes each.
     pub numbers: usize,
+    /// The further numbers for each token before it in its word.
+    pub of_pair: usize,
     /// Whether words are padded to the longest, so that padding counts.
     pub is_padded: bool,
 }
@@ -143,6 +145,7 @@ impl PerToken {
     pub fn packed(numbers: usize) -> Self {
         Self {
             numbers,
+            of_pair: 0,
             is_padded: false,
         }
     }
@@ -150,8 +153,8 @@ impl PerToken {
     /// Numbers per token, of words padded to the longest.
     pub fn padded(numbers: usize) -> Self {
         Self {
-            numbers,
             is_padded: true,
+            ..Self::packed(numbers)
         }
     }
 

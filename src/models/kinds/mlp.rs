@@ -55,9 +55,11 @@ impl Kind for Mlp {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken {
-        PerToken::packed(
-            (if sizes.batchnorm { 5 } else { 3 }) * sizes.n_embd2 + 10 * longest.min(NEAR),
-        )
+        let of_hidden = (if sizes.batchnorm { 5 } else { 3 }) * sizes.n_embd2;
+        PerToken {
+            of_pair: 2,
+            ..PerToken::packed(of_hidden + 10 * longest.min(NEAR))
+        }
     }
 
     /// A row of the hidden layer for each character at each distance, and its gradient, each in two
@@ -121,7 +123,8 @@ impl MlpLayers {
             return Ok(sums);
         }
         // What is before a token by NEAR and more is near to one of the tokens before it, so that the
-        // same pairs serve for all distances: memory does not grow with the square of the length.
+        // same pairs serve for all distances. Only libtorch's number of each pair's token grows with the
+        // square of the length.
         let early = tokens.early(NEAR, v)?;
         for ((shift, table), &[tokens, pairs]) in (1..).zip(&tables[1..]).zip(&early.counts) {
             let pairs = early.pairs.f_narrow(0, 0, pairs)?;
