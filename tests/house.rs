@@ -436,7 +436,7 @@ fn the_diff_of_a_new_network_is_the_one_that_is_tested() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |name| fs::read_to_string(root.join(name)).unwrap();
     let toy = read("src/models/kinds/toy.rs");
-    let (toy, _) = toy.split_once("\nmod tests {").unwrap();
+    let (toy, _) = toy.split_once("\n#[cfg(test)]\n").unwrap();
     let diff: String = toy
         .trim_end()
         .lines()

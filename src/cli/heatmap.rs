@@ -289,20 +289,21 @@ impl DrawHeatmap {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::refusal;
+    use crate::cli::{check_refusals, refusal};
 
     #[test]
     fn what_cannot_be_drawn_is_said_before_any_work() {
-        for (arguments, expected) in [
-            ("heatmap out.jpg", "out.jpg: a picture ends in .png or .svg"),
-            ("heatmap out", "out: a picture ends in .png or .svg"),
-            ("heatmap missing/out.png", "there is no folder missing"),
-            ("heatmap out.png --of logits", "--model FILE"),
-            ("heatmap out.png --of logits --data missing", "--model FILE"),
-        ] {
-            let error = refusal(arguments, 1);
-            assert!(error.contains(expected), "{arguments}: {error}");
-        }
+        check_refusals(
+            "",
+            1,
+            &[
+                ("heatmap out.jpg", "out.jpg: a picture ends in .png or .svg"),
+                ("heatmap out", "out: a picture ends in .png or .svg"),
+                ("heatmap missing/out.png", "there is no folder missing"),
+                ("heatmap out.png --of logits", "--model FILE"),
+                ("heatmap out.png --of logits --data missing", "--model FILE"),
+            ],
+        );
         let error = refusal("heatmap out.png --size 5", 2);
         assert!(
             error.contains("a whole number from 200 to 8000 would work"),
@@ -312,17 +313,18 @@ mod tests {
 
     #[test]
     fn what_is_no_word_or_has_no_probabilities_is_refused() {
-        for (arguments, expected) in [
-            ("--word emma --of counts", "--word draws probabilities"),
-            ("--word emma --of logits", "--word draws probabilities"),
-            (
-                "--word éñ",
-                "in the word \"éñ\": the character 'é' (U+00E9)",
-            ),
-            ("--word em.ma", "'.' marks where words begin and end"),
-        ] {
-            let error = refusal(&format!("heatmap out.png {arguments}"), 1);
-            assert!(error.contains(expected), "{arguments}: {error}");
-        }
+        check_refusals(
+            "heatmap out.png",
+            1,
+            &[
+                ("--word emma --of counts", "--word draws probabilities"),
+                ("--word emma --of logits", "--word draws probabilities"),
+                (
+                    "--word éñ",
+                    "in the word \"éñ\": the character 'é' (U+00E9)",
+                ),
+                ("--word em.ma", "'.' marks where words begin and end"),
+            ],
+        );
     }
 }

@@ -146,6 +146,15 @@ fn refusal(arguments: &str, status: u8) -> String {
     line
 }
 
+/// Finds out whether commands that begin alike are refused with a status, each with its words.
+#[cfg(test)]
+fn check_refusals(begin: &str, status: u8, cases: &[(&str, &str)]) {
+    for (arguments, says) in cases {
+        let error = refusal(&format!("{begin} {arguments}"), status);
+        assert!(error.contains(says), "{arguments}: {error}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -117,6 +117,11 @@ pub trait Drawer: fmt::Debug {
     /// distribution after these characters.
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>>;
 
+    /// The same for the word of the last call, which has one more character since.
+    fn next_longer(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
+        self.next(word, generator)
+    }
+
     /// Draws characters until the word ends or has `max_length` of them; false if the model has no
     /// distribution before that.
     fn complete(
@@ -125,8 +130,13 @@ pub trait Drawer: fmt::Debug {
         max_length: usize,
         generator: &mut Generator,
     ) -> Result<bool> {
+        let begin = word.len();
         while word.len() < max_length {
-            match self.next(word, generator)? {
+            let next = match word.len() == begin {
+                true => self.next(word, generator)?,
+                false => self.next_longer(word, generator)?,
+            };
+            match next {
                 Some(0) => break,
                 Some(index) => word.push(index),
                 None => return Ok(false),

@@ -245,48 +245,51 @@ impl Train {
 mod tests {
     use std::fs;
 
-    use crate::cli::refusal;
+    use crate::cli::{check_refusals, refusal};
 
     #[test]
     fn numbers_that_make_no_sense_are_named() {
-        for (arguments, value) in [
-            ("train --lr nan", "'nan'"),
-            ("train --lr -1", "'-1'"),
-            ("train --epochs -1", "'-1'"),
-            ("train --seed -1", "'-1'"),
-            ("train --regularization inf", "'inf'"),
-            ("train --log-every 0", "'0'"),
-            ("train --threads 0", "'0'"),
-            ("train --device gpu", "'gpu'"),
-            ("train --rows some", "'some'"),
-        ] {
-            let error = refusal(arguments, 2);
-            assert!(error.contains(value), "{arguments}: {error}");
-        }
+        check_refusals(
+            "",
+            2,
+            &[
+                ("train --lr nan", "'nan'"),
+                ("train --lr -1", "'-1'"),
+                ("train --epochs -1", "'-1'"),
+                ("train --seed -1", "'-1'"),
+                ("train --regularization inf", "'inf'"),
+                ("train --log-every 0", "'0'"),
+                ("train --threads 0", "'0'"),
+                ("train --device gpu", "'gpu'"),
+                ("train --rows some", "'some'"),
+            ],
+        );
     }
 
     #[test]
     fn values_out_of_range_are_refused_by_name() {
-        for (arguments, says) in [
-            ("--order 0", "--order"),
-            ("--order 17", "--order"),
-            ("--smoothing good-turing", "kneser-ney, witten-bell"),
-            ("--smoothing -1", "--smoothing"),
-            ("--memory much", "--memory"),
-        ] {
-            let error = refusal(&format!("train --type ngram {arguments}"), 2);
-            assert!(error.contains(says), "{arguments}: {error}");
-        }
-        for (arguments, says) in [
-            ("--resume makemore.safetensors", "is counted"),
-            ("--epochs 3", "--epochs"),
-            ("--lr 1", "--lr"),
-            ("--metrics losses.csv", "--metrics"),
-            ("--out names.arpa", "export names.arpa"),
-        ] {
-            let error = refusal(&format!("train --type ngram {arguments}"), 1);
-            assert!(error.contains(says), "{arguments}: {error}");
-        }
+        check_refusals(
+            "train --type ngram",
+            2,
+            &[
+                ("--order 0", "--order"),
+                ("--order 17", "--order"),
+                ("--smoothing good-turing", "kneser-ney, witten-bell"),
+                ("--smoothing -1", "--smoothing"),
+                ("--memory much", "--memory"),
+            ],
+        );
+        check_refusals(
+            "train --type ngram",
+            1,
+            &[
+                ("--resume makemore.safetensors", "is counted"),
+                ("--epochs 3", "--epochs"),
+                ("--lr 1", "--lr"),
+                ("--metrics losses.csv", "--metrics"),
+                ("--out names.arpa", "export names.arpa"),
+            ],
+        );
     }
 
     #[test]
@@ -305,68 +308,70 @@ mod tests {
             )),
             "{error}"
         );
-        for (split, says) in [
-            ("50,60,10", "add up to 100"),
-            ("0,50,50", "above 0"),
-            ("80,20", "three whole percentages"),
-            ("a,b,c", "three whole percentages"),
-        ] {
-            let error = refusal(&format!("train --type ngram --split {split}"), 2);
-            assert!(error.contains(says), "{error}");
-        }
+        check_refusals(
+            "train --type ngram --split",
+            2,
+            &[
+                ("50,60,10", "add up to 100"),
+                ("0,50,50", "above 0"),
+                ("80,20", "three whole percentages"),
+                ("a,b,c", "three whole percentages"),
+            ],
+        );
     }
 
     #[test]
     fn what_does_not_go_together_is_refused_by_name() {
-        for (arguments, says) in [
-            (
-                "--type gru --out run --tensorboard run/",
-                "run is given twice",
-            ),
-            (
-                "--type gru --order 3",
-                "--order is not of --type gru, but of bigram, ngram",
-            ),
-            (
-                "--type gru --resume none.safetensors",
-                "cannot read none.safetensors",
-            ),
-            (
-                "--minutes 1",
-                "--minutes is not of --type bigram, but of lookup, mlp",
-            ),
-            (
-                "--type ngram --tensorboard runs",
-                "--tensorboard is not of --type ngram",
-            ),
-            (
-                "--type gru --block-size 3",
-                "too short for the longest word",
-            ),
-            ("--type transformer --n-head 3", "64, for 3 heads"),
-            ("--n-embd 8", "--n-embd is not of --type bigram"),
-            (
-                "--type ngram --preset makemore",
-                "--preset is not of --type ngram",
-            ),
-            (
-                "--batchnorm",
-                "--batchnorm is not of --type bigram, but of mlp",
-            ),
-            (
-                "--type wavenet --batchnorm",
-                "--batchnorm is not of --type wavenet, but of mlp",
-            ),
-            (
-                "--type wavenet --block-size 12",
-                "the block size is 12, whose characters are joined two by two; 2, 4, 8, 16, 32 or 64",
-            ),
-            ("--type wavenet --block-size 1", "the block size is 1, "),
-            ("--type wavenet --block-size 128", "the block size is 128, "),
-        ] {
-            let error = refusal(&format!("train {arguments}"), 1);
-            assert!(error.contains(says), "{arguments}: {error}");
-        }
+        check_refusals(
+            "train",
+            1,
+            &[
+                (
+                    "--type gru --out run --tensorboard run/",
+                    "run is given twice",
+                ),
+                (
+                    "--type gru --order 3",
+                    "--order is not of --type gru, but of bigram, ngram",
+                ),
+                (
+                    "--type gru --resume none.safetensors",
+                    "cannot read none.safetensors",
+                ),
+                (
+                    "--minutes 1",
+                    "--minutes is not of --type bigram, but of lookup, mlp",
+                ),
+                (
+                    "--type ngram --tensorboard runs",
+                    "--tensorboard is not of --type ngram",
+                ),
+                (
+                    "--type gru --block-size 3",
+                    "too short for the longest word",
+                ),
+                ("--type transformer --n-head 3", "64, for 3 heads"),
+                ("--n-embd 8", "--n-embd is not of --type bigram"),
+                (
+                    "--type ngram --preset makemore",
+                    "--preset is not of --type ngram",
+                ),
+                (
+                    "--batchnorm",
+                    "--batchnorm is not of --type bigram, but of mlp",
+                ),
+                (
+                    "--type wavenet --batchnorm",
+                    "--batchnorm is not of --type wavenet, but of mlp",
+                ),
+                (
+                    "--type wavenet --block-size 12",
+                    "the block size is 12, whose characters are joined two by two; 2, 4, 8, 16, 32 or 64",
+                ),
+                ("--type wavenet --block-size 1", "the block size is 1, "),
+                ("--type wavenet --block-size 128", "the block size is 128, "),
+            ],
+        );
         let error = refusal("train --type gru --n-embd2 99999999", 2);
         assert!(error.contains("--n-embd2"), "{error}");
     }

@@ -77,6 +77,7 @@ impl Layers for ToyLayers {
     }
 }
 
+#[cfg(test)]
 mod tests {
     use std::path::Path;
 

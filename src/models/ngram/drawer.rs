@@ -36,6 +36,7 @@ pub(super) fn of(
         contexts: Vec::new(),
         distributions: Distributions::new(v, method, shaping),
         next: Vec::new(),
+        last: 0,
     }))
 }
 
@@ -52,6 +53,8 @@ struct NgramDrawer<'m> {
     distributions: Distributions,
     /// The number of the context after a context and a character, `[contexts, V]`.
     next: Vec<u32>,
+    /// The number of the context of the last word.
+    last: usize,
 }
 
 impl NgramDrawer<'_> {
@@ -100,29 +103,15 @@ impl NgramDrawer<'_> {
 
 impl Drawer for NgramDrawer<'_> {
     fn next(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
-        let number = self.after(word)?;
-        self.distributions.draw(number, generator)
+        self.last = self.after(word)?;
+        self.distributions.draw(self.last, generator)
     }
 
-    /// Goes on from the last context, while [`next`](Self::next) reads the word from its beginning.
-    fn complete(
-        &mut self,
-        word: &mut Vec<usize>,
-        max_length: usize,
-        generator: &mut Generator,
-    ) -> Result<bool> {
-        let mut number = self.after(word)?;
-        while word.len() < max_length {
-            match self.distributions.draw(number, generator)? {
-                Some(0) => break,
-                Some(index) => {
-                    word.push(index);
-                    number = self.follow(number, index)?;
-                }
-                None => return Ok(false),
-            }
+    fn next_longer(&mut self, word: &[usize], generator: &mut Generator) -> Result<Option<usize>> {
+        if let Some(&index) = word.last() {
+            self.last = self.follow(self.last, index)?;
         }
-        Ok(true)
+        self.distributions.draw(self.last, generator)
     }
 }
 
