@@ -1,4 +1,4 @@
-//! Faults from the moment when a model is saved.
+//! Errors of saving a model and of the work after it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use anyhow::anyhow;
 use super::outputs::Outputs;
 use super::report::is_closed_pipe;
 
-/// Faults of saving a model and of all that follows. They are told at the end, and keep nothing from
-/// being done.
+/// Collects the errors of saving a model and of the work after it. None of them stops that work; all
+/// are reported at the end.
 pub struct Aftermath {
     what: &'static str,
     /// The file of the model, if it could be saved.
@@ -17,8 +17,8 @@ pub struct Aftermath {
 }
 
 impl Aftermath {
-    /// A network or another model was saved to a file, or could not be. `other` is a file that has it
-    /// all the same.
+    /// Begins with the result of saving a model, which messages call `what`. `other` is another file
+    /// that has the model, if this one could not be written.
     pub fn of(what: &'static str, saved: anyhow::Result<PathBuf>, other: Option<PathBuf>) -> Self {
         let (saved, fault) = match saved {
             Ok(saved) => (Some(saved), None),
@@ -31,7 +31,8 @@ impl Aftermath {
         }
     }
 
-    /// Keeps a fault, with what it left out. A closed pipe is none: whoever reads wants no more.
+    /// Returns a value, or records its error and returns a default. `left_out` tells the user what is
+    /// missing. A closed pipe (`… | head`) is no error.
     pub fn note<T: Default>(
         &mut self,
         result: Result<T, impl Into<anyhow::Error>>,
@@ -55,7 +56,7 @@ impl Aftermath {
         T::default()
     }
 
-    /// The model was saved again, or could not be.
+    /// Adds the result of saving the model again.
     pub fn saved_again(&mut self, saved: anyhow::Result<PathBuf>) {
         match saved {
             Ok(saved) => self.saved = Some(saved),
@@ -68,13 +69,13 @@ impl Aftermath {
         self.saved.as_deref()
     }
 
-    /// The name of that file, as the document has it.
+    /// The name of the model's file, for the document.
     pub fn saved(&self) -> Option<String> {
         let saved = self.path()?.to_string_lossy();
         Some(saved.into_owned())
     }
 
-    /// The file that something was saved to, or that there is none, and all faults.
+    /// A clause for an error: the file that `what` was saved to, if there is one, and all errors.
     pub fn told(self, what: &str, outputs: &Outputs) -> String {
         let told = match &self.saved {
             Some(saved) => format!("{what} was saved to {}", saved.display()),
@@ -86,7 +87,7 @@ impl Aftermath {
         }
     }
 
-    /// All faults in one, and files that could not be written where they belong.
+    /// One error of all that were recorded and of files that were written elsewhere than named.
     pub fn finish(mut self, outputs: &Outputs) -> anyhow::Result<()> {
         self.faults.extend(outputs.check_displaced().err());
         let told = self.faults.iter().map(|fault| format!("{fault:#}"));

@@ -18,7 +18,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens the requested device, by default the CPU; says which one `auto` is.
+    /// Opens the requested device, by default the CPU; with `auto`, tells the user which one it is.
     pub fn open_device(self, request: Option<DeviceRequest>) -> makemore_tch::Result<Device> {
         let request = request.unwrap_or(DeviceRequest::Cpu);
         let device = request.open()?;
@@ -33,7 +33,7 @@ impl Context {
     }
 }
 
-/// Refuses data of other characters than the model's.
+/// Refuses data whose characters differ from the model's.
 pub fn check_same_vocabulary(
     file: &Path,
     learned: &Vocabulary,

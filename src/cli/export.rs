@@ -32,7 +32,7 @@ pub struct Export {
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
 
-    /// Overwrite a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
 }

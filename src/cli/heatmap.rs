@@ -20,9 +20,10 @@ use super::progress;
 /// Draw which character follows which
 ///
 /// A PNG or SVG picture of the matrix: the first character is the row, the next one the column. With
-/// --word, each row is a place in the word, and the characters before it. With --model, the values are
-/// the model's probabilities or, of the lecture's network, its logits; an n-gram model is drawn by how
-/// often each character follows each other one in the words that it makes.
+/// --word, each row is a place in the word, named by the characters before it. With --model, the values
+/// are the model's probabilities or, with --of logits, its logits. An n-gram model looks at more than
+/// one character, so its picture shows how often each character follows each other one in the words
+/// that it makes.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "makemore-tch heatmap [OPTIONS] <OUT>",
@@ -52,8 +53,8 @@ pub struct DrawHeatmap {
     word: Option<String>,
 
     /// Width and height in pixels; from 700 on, the lecture's cells have room for both the bigram
-    /// and its count; in smaller ones the count goes first, then the bigram.
-    /// The picture of a word is as wide, and only as high as it needs to be
+    /// and its count. In smaller cells the count is left out, in still smaller ones the bigram too.
+    /// The picture of a word has this width, and only the height that it needs
     #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = whole(plots::SIZES), allow_negative_numbers = true)]
     size: u32,
 
@@ -93,7 +94,7 @@ impl DrawHeatmap {
         Ok(())
     }
 
-    /// The picture's file: OUT, or the last file behind `--data`.
+    /// The picture's file: OUT. After `--data`, which takes several files, it is the last of them.
     fn out(&mut self) -> anyhow::Result<PathBuf> {
         if self.out.is_none() && self.data.data.len() > 1 {
             self.out = self.data.data.pop();
@@ -139,7 +140,7 @@ impl DrawHeatmap {
         if matches!(self.of, Some(Matrix::Counts | Matrix::Logits)) {
             bail!("--word draws probabilities; leave --of out, or pass --of probabilities");
         }
-        // The start token and the characters.
+        // After the start token, and after each character.
         let contexts = word.chars().count() + 1;
         let most = plots::ContextRow::most;
         if contexts > most(self.size) {
@@ -160,7 +161,7 @@ impl DrawHeatmap {
         Ok(())
     }
 
-    /// The picture of a word; the title calls its probabilities those of `of`.
+    /// The picture of a word; `of` names the model in the title.
     fn of_word(
         &self,
         word: &str,

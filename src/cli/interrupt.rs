@@ -76,8 +76,8 @@ impl Interrupt {
     }
 }
 
-/// Makes writing past the file size limit (`ulimit -f`) a fault as any other, where the signal would
-/// end the program.
+/// Handles SIGXFSZ, so that writing past the file size limit (`ulimit -f`) is an error. By default the
+/// signal ends the program.
 pub fn survive_file_size_limit() {
     let _ = flag::register(SIGXFSZ, Arc::default());
 }

@@ -56,7 +56,7 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 
-    /// Say nothing on standard error but errors
+    /// Print nothing but errors on standard error
     #[arg(short, long, global = true, display_order = 920)]
     quiet: bool,
 
@@ -116,13 +116,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The one line of error of a command that is refused with a status before it writes anything, in an
-/// empty folder.
+/// Runs a command in an empty folder and returns its error. Asserts that it ends with `status`, prints
+/// one line and writes no file.
 #[cfg(test)]
 fn refusal(arguments: &str, status: u8) -> String {
     use std::sync::{Mutex, PoisonError};
 
-    /// Held while the process is in the folder.
+    /// The working folder is that of the whole process, so tests take turns.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
@@ -146,7 +146,8 @@ fn refusal(arguments: &str, status: u8) -> String {
     line
 }
 
-/// Finds out whether commands that begin alike are refused with a status, each with its words.
+/// Asserts that commands, each `begin` and further arguments, are refused with a status and an error
+/// that contains the given words.
 #[cfg(test)]
 fn check_refusals(begin: &str, status: u8, cases: &[(&str, &str)]) {
     for (arguments, says) in cases {
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
     use makemore_tch::models::KINDS;
 
-    /// The help of a command.
+    /// The help of a command; of the whole program for "".
     fn help(command: &str) -> String {
         let words = ["makemore-tch", command, "--help"];
         let words = words.into_iter().filter(|word| !word.is_empty());
@@ -174,7 +175,7 @@ mod tests {
                 "count towns",
                 "unexpected argument 'towns' found; --help shows how it is used",
             ),
-            // Tips once followed without a sign between.
+            // The tip once followed the message without a separator.
             (
                 "train --splt 80,10,10",
                 "found; a similar argument exists: '--split'; --help shows how it is used",

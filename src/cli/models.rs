@@ -23,8 +23,8 @@ const DEV_WORDS: u64 = 50_000;
 /// Arguments that name models.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
-    /// Use a trained model, an ARPA file or weights of makemore.py instead of the counts of the data;
-    /// given several times, the average of all
+    /// Use a trained model, an ARPA file or weights of makemore.py instead of the counts of the data.
+    /// The probabilities of several models are averaged
     #[arg(long = "model", value_name = "FILE")]
     pub models: Vec<PathBuf>,
 
@@ -33,7 +33,7 @@ pub struct ModelArguments {
     #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = zero_or_more, requires = "models", allow_negative_numbers = true)]
     pub weights: Option<Vec<f64>>,
 
-    /// The number of attention heads of makemore.py's weights, which do not name it [default: 4]
+    /// The number of attention heads of makemore.py's weights, whose file does not have it [default: 4]
     #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), requires = "models", allow_negative_numbers = true)]
     pub n_head: Option<usize>,
 }
@@ -41,7 +41,7 @@ pub struct ModelArguments {
 /// Models from files.
 pub struct Models {
     files: Vec<ModelFile>,
-    /// The memory; the models have reserved theirs.
+    /// The memory limit; what the models take is already reserved.
     pub memory: Memory,
     /// The list, which can be read again.
     pub source: Source,

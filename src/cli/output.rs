@@ -18,7 +18,7 @@ pub fn results() -> Box<dyn Write> {
     }
 }
 
-/// Escapes what would steer a terminal.
+/// Escapes characters that would control a terminal.
 struct Visible<W>(W);
 
 impl<W: Write> Write for Visible<W> {
@@ -34,7 +34,7 @@ impl<W: Write> Write for Visible<W> {
     }
 }
 
-/// Prints one JSON document; escapes what would steer a terminal if it is printed to one.
+/// Prints one JSON document. On a terminal, characters that would control it are escaped.
 pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
     let stdout = io::stdout();
     let is_terminal = stdout.is_terminal();
@@ -49,8 +49,9 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
     Ok(results.flush()?)
 }
 
-/// Lines while work goes on, before one document. A line that cannot be printed is told at the end, and
-/// ends neither the work nor the printing, unless nobody reads any more.
+/// Prints lines while a command works; with JSON none, as one document follows at the end. A line that
+/// cannot be printed does not end the work, and [`finish`](Self::finish) returns its error. After a
+/// closed pipe no more lines are printed.
 #[derive(Debug)]
 pub struct Printer {
     json: bool,
@@ -91,7 +92,7 @@ impl Printer {
         self.printed.is_err()
     }
 
-    /// The first fault of a line, if there was one.
+    /// Returns the error of the first line that could not be printed.
     pub fn finish(self) -> io::Result<()> {
         self.printed
     }

@@ -31,7 +31,7 @@ pub fn report(result: anyhow::Result<u8>) -> u8 {
 pub fn line(error: &anyhow::Error) -> String {
     let hint = error.downcast_ref().and_then(hint);
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-    // Only standard output is not named where writing fails.
+    // An I/O error alone is that of standard output; those of files have the file's name before them.
     let is_results = error.chain().count() == 1 && error.is::<io::Error>();
     let written = if is_results {
         "cannot write to standard output: "
@@ -49,7 +49,7 @@ pub fn explain(error: &clap::Error) -> u8 {
         let printed = error.print().and_then(|()| io::stdout().flush());
         return report(printed.map(|()| 0).map_err(anyhow::Error::from));
     }
-    // No command is named, and the help lists them.
+    // Without a command, the whole help is printed, since it lists the commands.
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
     } else {

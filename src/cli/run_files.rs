@@ -1,4 +1,4 @@
-//! The files of a run of a network: the best checkpoint, the state of the run, its losses.
+//! The files of a run of a network: the best checkpoint, the run state, the losses.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -13,22 +13,22 @@ use super::aftermath::Aftermath;
 use super::output::Remarks;
 use super::outputs::Outputs;
 
-/// A fault of the best network.
+/// The remark if the best checkpoint cannot be written.
 const NOT_SAVED: &str = "the network was not saved";
 
-/// The files of a run, and what of them could not be written.
+/// The files of a run, and the errors of writing them.
 pub struct RunFiles<'a> {
     pub outputs: Outputs,
     network: &'a Network,
     data: &'a Corpus,
     seed: u64,
     remarks: Remarks,
-    /// The faults that did not end the training, by what they left out; a later success takes one
-    /// away.
+    /// Errors that did not end the training, by the remark on what is missing. A later success removes
+    /// one.
     faults: BTreeMap<&'static str, anyhow::Error>,
-    /// The number of steps and the file of the state that was saved last.
+    /// The number of steps and the file of the last run state that was saved.
     last: Option<(u64, PathBuf)>,
-    /// What the user was told of files that are elsewhere than named.
+    /// The remarks that were printed on files written elsewhere than named.
     told: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> RunFiles<'a> {
         }
     }
 
-    /// The network with the best parameters of a run, and with the run where it is given.
+    /// The checkpoint of the best parameters of a run, and of the run state `run` if it is given.
     pub fn checkpoint(
         &self,
         state: &RunState,
@@ -66,16 +66,16 @@ impl<'a> RunFiles<'a> {
         ))
     }
 
-    /// Saves the results of a run that has ended. A fault of the training leaves the state as it was
-    /// saved before it.
+    /// Saves the results of a run that has ended. If it ended with an error (not `is_sound`), the run
+    /// state in the file stays that of the last save.
     pub fn finish(&mut self, best: &Checkpoint, state: &RunState, is_sound: bool) -> Aftermath {
         let loss = state.dev_loss();
         let saved = self.save_best(best, Some(state).filter(|_| is_sound), loss);
-        // Also where the checkpoint could not be saved: the state has its parameters too.
+        // Even if the checkpoint could not be saved, since the run state has its parameters too.
         if is_sound {
             self.save_state(state);
         }
-        // The end tells the same fault again.
+        // `saved` has the error of the checkpoint, which would be told twice.
         self.faults.remove(NOT_SAVED);
         let last = self.last.as_ref();
         let now = last.filter(|(steps, _)| is_sound && *steps == state.progress.steps);
@@ -90,15 +90,16 @@ impl<'a> RunFiles<'a> {
         self.say_what_is_elsewhere();
     }
 
-    /// The file that a run of so many steps goes on from, and after how many it was saved: the
-    /// checkpoint, if the state beside it is of now, or the state that was saved last.
+    /// The steps of the last run state that was saved, and the file to resume from: the checkpoint if
+    /// these are all `steps` that were made, else the file of the run state.
     pub fn saved<'s>(&'s self, after: &'s Aftermath, steps: u64) -> Option<(u64, &'s Path)> {
         let (saved, file) = self.last.as_ref()?;
         let now = after.path().filter(|_| *saved == steps);
         Some((*saved, now.unwrap_or(file)))
     }
 
-    /// Saves a model, after the state of its run where none is there yet, and returns where it is.
+    /// Saves the best checkpoint and returns its file. If no run state is beside it yet, that is saved
+    /// first.
     pub fn save_best(
         &mut self,
         best: &Checkpoint,
@@ -113,8 +114,8 @@ impl<'a> RunFiles<'a> {
         self.outputs.save(best, loss)
     }
 
-    /// Saves the losses and the state of the run, in this order: losses that are ahead of the state
-    /// are made again by whoever goes on from it, but those behind a finished run would be lost.
+    /// Saves the losses, then the run state. Losses that are ahead of the run state are computed again
+    /// on resume, but losses missing at the end of a finished run would be lost.
     pub fn save_state(&mut self, state: &RunState) {
         let rows: Vec<_> = state.losses.iter().map(Losses::row).collect();
         let written = self.outputs.write_metrics(&rows);
@@ -123,7 +124,7 @@ impl<'a> RunFiles<'a> {
         self.say_what_is_elsewhere();
     }
 
-    /// Saves the state of the run, whose best model has a loss, where that is known.
+    /// Saves the run state. `loss` is that of the run's best model, if known.
     fn save_whole(&mut self, state: &RunState, loss: Option<f64>) {
         let whole = self.checkpoint(state, Some(state.shallow_clone()));
         let saved = whole.map_err(anyhow::Error::from);
@@ -134,7 +135,8 @@ impl<'a> RunFiles<'a> {
         self.note(saved, "the state of the training was not saved");
     }
 
-    /// Keeps a fault for the end of the training, and tells the user of a new one.
+    /// Records an error for the end of the training, and tells the user if it is new. A success removes
+    /// the error.
     pub fn note<T>(&mut self, result: anyhow::Result<T>, what: &'static str) {
         let Err(fault) = result else {
             self.faults.remove(what);
@@ -146,8 +148,8 @@ impl<'a> RunFiles<'a> {
         self.faults.insert(what, fault);
     }
 
-    /// Tells the user once of files that are elsewhere than named: beside a better model, or beside
-    /// what another program has written.
+    /// Tells the user once of files that were written elsewhere than named, because a better model is
+    /// there or another program has changed the file.
     pub fn say_what_is_elsewhere(&mut self) {
         let displaced = self.outputs.check_displaced().err();
         let displaced = displaced.map(|displaced| displaced.to_string());
@@ -159,7 +161,7 @@ impl<'a> RunFiles<'a> {
         }
     }
 
-    /// What there is of a run whose network was not saved.
+    /// A clause for a run without a saved network: the file of its run state, if there is one.
     pub fn without_network(&self) -> String {
         match &self.last {
             Some((steps, file)) => {
@@ -173,7 +175,7 @@ impl<'a> RunFiles<'a> {
         self.remarks.say(remark);
     }
 
-    /// Adds the faults that did not end the training to those of its end.
+    /// Adds the errors that did not end the training to those of its end.
     pub fn tell_faults(&mut self, after: &mut Aftermath) {
         for (what, fault) in std::mem::take(&mut self.faults) {
             after.note::<()>(Err(fault), what);

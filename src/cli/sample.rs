@@ -22,9 +22,9 @@ use super::output;
 
 /// Make more words
 ///
-/// They are drawn from the counts of the data or, with --model, from a trained model, or from
-/// several that are mixed. The likelihoods are those of the counts, also where the lecture's network
-/// drew; of other models they are their own.
+/// They are drawn from the counts of the data or, with --model, from a trained model or a mixture of
+/// several. Each word has its likelihood beside it, by the model that drew it; words of the lecture's
+/// bigram network have their likelihood by the counts of the data.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -53,11 +53,11 @@ pub struct Sample {
     #[command(flatten)]
     models: ModelArguments,
 
-    /// Way in which a character is drawn
+    /// The sampler, which draws a character by its probability
     #[arg(long, value_parser = one_of::<Method>(), default_value = "cumulative")]
     sampler: Method,
 
-    /// Below 1: closer to what is common; above 1: more surprising
+    /// The temperature: below 1, probable characters are drawn more often; above 1, improbable ones
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = above_zero, allow_negative_numbers = true)]
     temperature: f64,
 
@@ -159,7 +159,7 @@ impl Sample {
         }
     }
 
-    /// Draws from a model, whose likelihoods are printed; the list only tells which words are new.
+    /// Draws from a model and prints its own likelihoods. The list only tells which words are new.
     fn of_model(
         &self,
         models: &Models,

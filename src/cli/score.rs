@@ -16,9 +16,10 @@ use super::output;
 /// Score words, or all words of the data, by their probabilities
 ///
 /// Without words: the average negative log-likelihood of the data in nats, the same in bits, and the
-/// perplexity; and separately for the words that training never saw, where the data are what the
-/// model was trained on. With --json, an average that is infinite, because something is impossible,
-/// is null.
+/// perplexity. If the data are the list that the model was trained on, also the average of the words
+/// that were not in its train part.
+///
+/// With --json, an average that is infinite, because something is impossible, is null.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +37,7 @@ pub struct Score {
     #[command(flatten)]
     models: ModelArguments,
 
-    /// Score one part of the data as the model's training has split it
+    /// Score only one part of the data, as it was split to train the model
     #[arg(long, value_parser = one_of::<Part>(), requires = "models", conflicts_with = "words")]
     part: Option<Part>,
 
@@ -73,7 +74,7 @@ struct DataDocument {
     nll: f64,
     bits: f64,
     perplexity: f64,
-    /// `None` if the words of training are not known.
+    /// `None` if it is not known which words the model was trained on.
     words_new: Option<u64>,
     /// `None` also if there are no new words.
     nll_new: Option<f64>,
@@ -114,7 +115,7 @@ impl Score {
         }
         let fit = Fit {
             all: evaluate::counts(&p, &data.counts)?,
-            // The data are what was counted.
+            // The table was counted from the data, so no word is new.
             new: Some(Evaluation::default()),
         };
         let published = published_average_nll(data.digest, self.smoothing.value());

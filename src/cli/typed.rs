@@ -1,9 +1,9 @@
-//! The arguments that the user typed, to be refused or to be typed again.
+//! The arguments that the user typed: to refuse them, or to repeat them in a suggested command.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-/// The arguments of a command, by their names in the code.
+/// The arguments of a command, by the names of their fields.
 #[derive(Debug, Clone, Default)]
 pub struct Typed(pub ArgMatches);
 
@@ -13,12 +13,12 @@ impl Typed {
         self.0.value_source(id) == Some(ValueSource::CommandLine)
     }
 
-    /// An argument as it was typed, for a shell.
+    /// An argument with its values as typed, quoted for a shell.
     pub fn again(&self, id: &str) -> String {
         let values = self.0.get_raw(id).into_iter().flatten();
         let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
         match values.as_slice() {
-            // Behind a blank it would be a flag.
+            // After a space, the value would be read as a flag.
             [value] if value.starts_with('-') && value != "-" => {
                 format!("{}={}", flag(id), quoted(value))
             }
@@ -39,7 +39,7 @@ pub fn flag(id: &str) -> String {
     format!("--{}", id.replace('_', "-"))
 }
 
-/// The name of a file as a shell takes it, and we do not take for a flag.
+/// Quotes the name of a file for a shell; `./` before a hyphen, so that it is not read as a flag.
 pub fn file_name(name: &str) -> String {
     match name.starts_with('-') && name != "-" {
         true => quoted(&format!("./{name}")),

@@ -27,13 +27,14 @@ pub struct DataArguments {
     #[arg(long, value_name = "FILE", num_args = 1.., display_order = 900)]
     pub data: Vec<PathBuf>,
 
-    /// The start/end token, with which words begin and end; no word may have it [default: .]
+    /// The start/end token, which stands before and after each word; no word may contain it
+    /// [default: .]
     #[arg(long, value_name = "CHAR", value_parser = boundary, display_order = 901)]
     pub boundary: Option<char>,
 }
 
 impl DataArguments {
-    /// The list. A command makes one source and keeps it: it copies standard input at the first
+    /// The list of words. A command makes one source only: it copies standard input at the first
     /// reading, and a second source would find nothing left there.
     pub fn source(&self) -> anyhow::Result<Source> {
         check_standard_input(&self.data)?;
@@ -49,7 +50,7 @@ impl DataArguments {
         self.boundary.or(learned).unwrap_or(BOUNDARY)
     }
 
-    /// The files to read.
+    /// The files of `--data`.
     pub fn files(&self) -> Vec<&Path> {
         self.data.iter().map(PathBuf::as_path).collect()
     }
@@ -69,8 +70,8 @@ pub fn check_standard_input<'a>(
 /// The argument that smooths counts.
 #[derive(Debug, Args)]
 pub struct SmoothingArguments {
-    /// Count added to every bigram before normalising; with 0 what was never seen is impossible
-    /// [default: 1]
+    /// The number added to the count of every bigram; with 0, bigrams that the data does not have get
+    /// probability 0 [default: 1]
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true, display_order = 902)]
     pub smoothing: Option<f64>,
 }
@@ -85,14 +86,15 @@ impl SmoothingArguments {
 /// The argument that limits memory.
 #[derive(Debug, Args)]
 pub struct MemoryArguments {
-    /// The most memory for n-grams, such as 4GB; one takes up to 64 bytes while it is counted, more
-    /// if it has 16 characters or the list thousands of different ones [default: half of the machine's]
+    /// The most memory for n-grams or for a training step, such as 4GB. An n-gram takes up to 64 bytes
+    /// while it is counted, more if it has 16 characters or the list has thousands of different
+    /// characters [default: half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = size, display_order = 903)]
     pub memory: Option<ByteSize>,
 }
 
 impl MemoryArguments {
-    /// The memory for n-grams.
+    /// The limit of `--memory`.
     pub fn memory(&self) -> Memory {
         match self.memory {
             Some(size) => Memory::new(size.as_u64()),
@@ -153,7 +155,7 @@ pub fn zero_or_more(text: &str) -> Result<f64, String> {
     number(text, 0.0.., "from 0")
 }
 
-/// Parses a share from 0 to below 1.
+/// Parses a number from 0 to below 1.
 pub fn below_one(text: &str) -> Result<f64, String> {
     number(text, 0.0..1.0, "from 0 to below 1")
 }

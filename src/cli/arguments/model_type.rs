@@ -39,14 +39,14 @@ impl ModelType {
     pub fn about(self) -> &'static str {
         match self {
             Self::Bigram => {
-                "The lecture's network, by gradient descent; with --preset makemore makemore.py's, which is the same model trained by batches"
+                "The lecture's network, by gradient descent on all the data at once; with --preset makemore the same as lookup"
             }
             Self::Ngram => "N-grams, by counting",
             Self::Network(kind) => kind.about(),
         }
     }
 
-    /// Where a model is saved, if the user does not say.
+    /// The default file of a model.
     pub fn out(self) -> PathBuf {
         match self {
             Self::Bigram => "makemore.safetensors".into(),
@@ -55,17 +55,17 @@ impl ModelType {
     }
 }
 
-/// Reads the name of a type.
+/// Parses the name of a type.
 pub fn model_type() -> impl TypedValueParser<Value = ModelType> {
     let values = ModelType::all().map(|of| PossibleValue::new(of.name()).help(of.about()));
     PossibleValuesParser::new(values)
         .try_map(|name| ModelType::named(&name).ok_or("one of the types would work"))
 }
 
-/// How probabilities are made of counts.
+/// The smoothing of counts, as the user chooses it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Choice {
-    /// The number that is best on dev is added to every count.
+    /// The number with the lowest dev loss is added to every count.
     Auto,
     Smoothing(Smoothing),
 }
@@ -78,30 +78,32 @@ pub fn choice(text: &str) -> Result<Choice, String> {
     smoothing.map_err(|_| "kneser-ney, witten-bell, auto or a number from 0 would work".to_owned())
 }
 
-/// The trainings that take an argument.
+/// The types of models that an argument of `train` belongs to, and whether it may change when a run of
+/// a network trained on batches is resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
     /// The lecture's network and n-grams.
     Ngrams,
     /// The lecture's network.
     Lecture,
-    /// All networks.
+    /// All networks; may change.
     Networks,
-    /// All networks; it cannot change in a run of those that learn from batches.
+    /// All networks; fixed in a run.
     Rate,
-    /// All models; it cannot change in such a run.
+    /// All models; fixed in a run.
     Run,
-    /// Networks that learn from batches and have this size.
+    /// The networks trained on batches that have this size; fixed in a run.
     Size,
-    /// Networks that learn from batches; it cannot change in a run.
+    /// All networks trained on batches; fixed in a run.
     Recipe,
-    /// The same, if they have a layer before the last one.
+    /// The networks trained on batches that have a layer before the last one; fixed in a run.
     Dropout,
-    /// Networks that learn from batches; it can change when a run goes on.
+    /// All networks trained on batches; may change.
     Course,
 }
 
-/// The arguments that not every training takes, by their names in the code.
+/// The arguments of `train` that some types do not take or that are fixed in a run, by the names of
+/// their fields.
 pub const OF: [(&str, Of); 28] = [
     ("order", Of::Ngrams),
     ("smoothing", Of::Ngrams),
@@ -134,7 +136,7 @@ pub const OF: [(&str, Of); 28] = [
 ];
 
 impl Of {
-    /// Whether a training takes an argument, by its name in the code.
+    /// Whether a type of model takes an argument, given by the name of its field.
     pub fn is_of(self, id: &str, kind: ModelType) -> bool {
         match (self, kind) {
             (Self::Run, _) => true,
@@ -148,7 +150,7 @@ impl Of {
         }
     }
 
-    /// Whether it cannot change in a run.
+    /// Whether the argument is refused when a run is resumed, because it is fixed in a run.
     pub fn is_of_a_run(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! The arguments of `train`, and which of them make no sense together.
+//! The arguments of `train`. Those that the type of model does not take are refused.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,16 +20,16 @@ use super::{
 use crate::cli::outputs::Request;
 use crate::cli::typed::{Typed, flag};
 
-/// The lecture's.
+/// The lecture's seed.
 pub const SEED: u64 = 420;
 
 /// Train a model: the lecture's network, n-grams by counting, or one of makemore.py or lecture 5
 ///
-/// For the lecture's names, the defaults are the lecture's run: one step at 0.1, then 301 epochs at
-/// 50; for another list, the learning rate is as high as the list allows. --type ngram counts and
-/// smooths instead, and prints the loss of each order. The networks of makemore.py and lecture 5 are
-/// trained on batches of words, and the best one on dev is kept. Ctrl-C finishes the epoch or step and
-/// saves; a second Ctrl-C ends at once.
+/// For the lecture's names, the defaults are the lecture's run: one epoch at a learning rate of 0.1,
+/// then 301 epochs at 50. For another list, the learning rate is as high as it can be without diverging.
+/// --type ngram counts and smooths instead, and prints the loss of each order. The networks of
+/// makemore.py and lecture 5 are trained on batches of words, and the one with the lowest dev loss is
+/// saved. Ctrl-C finishes the epoch or step and saves; a second Ctrl-C ends at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -43,110 +43,118 @@ Examples:
   makemore-tch train --type mlp --preset makemore --split makemore    as makemore.py does it
   makemore-tch train --type mlp --batchnorm    with lecture 3's batch normalisation
   makemore-tch train --type wavenet        lecture 5's network
-  makemore-tch train --resume makemore-gru.safetensors    go on where Ctrl-C was
+  makemore-tch train --resume makemore-gru.safetensors    go on after Ctrl-C
   makemore-tch train --type ngram          six characters by counting, smoothed as KenLM does it
   makemore-tch train --type ngram --order 4 --smoothing auto --plot orders.png")]
 pub struct Train {
-    /// What is trained [default: bigram, or what --resume has]
+    /// The type of the model [default: that of --resume, else bigram]
     #[arg(long = "type", value_parser = model_type())]
     pub kind: Option<ModelType>,
 
-    /// How many characters are looked at together, 1 to 16 [default: 2; of n-grams 6]
+    /// The length of the n-grams, 1 to 16: the next character and those that it is predicted from
+    /// [default: bigram 2, ngram 6]
     #[arg(long, value_name = "N", value_parser = whole(1..=MAX_ORDER), allow_negative_numbers = true)]
     pub order: Option<usize>,
 
-    /// How probabilities are made of counts: kneser-ney, witten-bell, a number that is added to every
-    /// count, or auto, the number that is best on dev [default: 1, with which a network is compared;
-    /// of n-grams kneser-ney]
+    /// How counts become probabilities: kneser-ney, witten-bell, a number that is added to every count,
+    /// or auto, the number with the lowest dev loss. Of a bigram network only a number, for the counting
+    /// model that the network is compared with [default: ngram kneser-ney, bigram 1]
     #[arg(long, value_name = "WAY", value_parser = choice, allow_negative_numbers = true)]
     pub smoothing: Option<Choice>,
 
-    /// How many percent of the words are for training, for choosing between models (dev), and for
-    /// one look at the end (test), or makemore: the 1,000 words that makemore.py tests with, and no
-    /// dev part [default: 100,0,0; of other types 80,10,10]
+    /// The percentages of words for training, for choosing between models (dev), and for one look at the
+    /// end (test); or makemore: makemore.py's 1,000 test words, and no dev part [default: bigram
+    /// 100,0,0; other types 80,10,10]
     #[arg(long, value_name = "TRAIN,DEV,TEST", allow_hyphen_values = true)]
     pub split: Option<Shares>,
 
-    /// A list that is the dev part, instead of a share of the data
+    /// A list to use as the dev part, instead of words of --data
     #[arg(long, value_name = "FILE")]
     pub dev: Option<PathBuf>,
 
-    /// A list that is the test part, instead of a share of the data
+    /// A list to use as the test part, instead of words of --data
     #[arg(long, value_name = "FILE")]
     pub test: Option<PathBuf>,
 
-    /// cpu, cuda, cuda:N, mps or auto, which is the first that can be used [default: cpu]
+    /// The device: cpu, cuda, cuda:N, mps, or auto for the first usable one of cuda, mps and cpu
+    /// [default: cpu]
     #[arg(long)]
     pub device: Option<DeviceRequest>,
 
-    /// Seed of all random numbers, of the split too [default: 420, or that of --resume]
+    /// The seed of all random numbers, also of the split unless --split-seed is given [default: that of
+    /// --resume, else 420]
     #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub seed: Option<u64>,
 
-    /// Seed of the split, so that models of several seeds hold out the same words [default: that of
-    /// --seed]
+    /// The seed of the split alone, so that models with different --seed hold out the same words
+    /// [default: that of --seed]
     #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub split_seed: Option<u64>,
 
-    /// Steps at the learning rate; with --resume further ones [default: 301]
+    /// The number of epochs after the warm-up, each one step on all the data. With --resume it counts
+    /// further epochs, while --max-steps of other networks counts all steps [default: 301]
     #[arg(long, value_name = "N", value_parser = whole(0..=MAX_EPOCHS / 2), allow_negative_numbers = true)]
     pub epochs: Option<u64>,
 
-    /// The learning rate [default: 50 for the lecture's names, else as high as the list allows; of
-    /// networks of makemore.py at its highest 0.005, times 5 for the matrices that Muon moves, of a
-    /// wavenet and with --batchnorm 0.01, with --preset makemore 0.0005]
+    /// The learning rate; of networks trained on batches the highest, between warm-up and fall
+    /// [default: bigram 50 for the lecture's names at order 2, else as high as possible without
+    /// diverging; wavenet and --batchnorm 0.01; other networks 0.005; with --preset makemore a constant
+    /// 0.0005]
+    ///
+    /// The hidden layers of a transformer, which the optimizer Muon updates, get 5 times this rate, but
+    /// not with --preset makemore.
     #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
     pub lr: Option<f64>,
 
-    /// Steps at the warm-up rate before the first epoch [default: 1, with --resume 0]
+    /// The number of epochs at --warmup-lr before the others [default: 1, with --resume 0]
     #[arg(long, value_name = "N", value_parser = whole(0..=MAX_EPOCHS / 2), allow_negative_numbers = true)]
     pub warmup_epochs: Option<u64>,
 
-    /// The warm-up rate [default: 0.1]
+    /// The learning rate of the warm-up epochs [default: 0.1]
     #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
     pub warmup_lr: Option<f64>,
 
-    /// The factor of mean(W²) in the loss [default: 0]
+    /// The factor of mean(W²), which is added to the loss [default: 0]
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
     pub regularization: Option<f64>,
 
-    /// How the data is laid out: the same loss and gradient, but not the same time [default:
-    /// distinct]
+    /// The layout of the training data: loss and gradient are the same, an epoch takes more or less
+    /// time [default: distinct]
     #[arg(long, value_parser = one_of::<Rows>())]
     pub rows: Option<Rows>,
 
-    /// Print the loss of every so many epochs [default: 50]
+    /// Print the loss every N epochs [default: 50]
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
     pub log_every: Option<u64>,
 
-    /// Where to save the model [default: makemore.safetensors, or the file of --resume; of other
-    /// types makemore-TYPE.safetensors]
+    /// The file to save the model to [default: the checkpoint of --resume, else makemore.safetensors or,
+    /// of other types than bigram, makemore-TYPE.safetensors]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
-    /// Overwrite files that are no checkpoint or losses of makemore-tch, those of another list or kind
-    /// of model, or a better model of the same list
+    /// Overwrite also files that are neither a checkpoint nor losses of makemore-tch, a model of another
+    /// list or type, and a better model of the same list
     #[arg(long)]
     pub force: bool,
 
-    /// Go on from a checkpoint of a network; of those of makemore.py as if the training had not been
-    /// interrupted, from the state in FILE.last, or if that is not there with a new training of that
-    /// network
+    /// Train the network of a checkpoint, or weights of makemore.py, further. The lecture's network is
+    /// trained for --epochs more. A network trained on batches goes on from the run state in FILE.last,
+    /// as if it had not been interrupted, to --max-steps in all; without FILE.last, a new training
+    /// begins with that network
     #[arg(long, value_name = "FILE")]
     pub resume: Option<PathBuf>,
 
-    /// Draw the losses into a picture, ending in .png or .svg: of a network in the course of its
-    /// training, of n-grams those of every order on dev
+    /// Draw the losses into a picture, ending in .png or .svg: of a network those during training, of
+    /// n-grams the dev loss of each order
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
 
-    /// Save what is trained every so many seconds, so that no more than that is lost
-    /// [default: 60]
+    /// Save the training every so many seconds; a crash loses no more than that [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
     pub save_every: Option<u64>,
 
-    /// Write the loss of every epoch as CSV, of networks of makemore.py those of every evaluation;
-    /// with --resume, append them
+    /// Write the losses as CSV: of the lecture's network those of every epoch, of other networks those
+    /// of every evaluation; with --resume, append them
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
 
@@ -194,24 +202,24 @@ impl Train {
             resume: self.resume.as_deref(),
             metrics: self.metrics.as_deref(),
             plot: self.plot.as_deref(),
-            // Without a slash at the end, which would hide that a file is named.
+            // Without a slash at the end: `run/` and `run` are the same path.
             events: events.map(|folder| folder.components().as_path()),
             data: lists.map(PathBuf::as_path).collect(),
         }
     }
 
-    /// The file that is resumed, for messages.
+    /// The file of `--resume`, for messages.
     pub fn resumed(&self) -> String {
         let file = self.resume.as_deref();
         file.map_or_else(String::new, |file| file.display().to_string())
     }
 
-    /// How often what is trained is saved.
+    /// The time from one save to the next.
     pub fn save_every(&self) -> Duration {
         Duration::from_secs(self.save_every.unwrap_or(60))
     }
 
-    /// Refuses arguments that the user typed and that are of other types of models.
+    /// Refuses typed arguments that only other types of models take.
     pub fn refuse_others(&self, kind: ModelType) -> anyhow::Result<()> {
         let mut typed = OF.iter().filter(|(id, _)| self.typed.has(id));
         let Some((id, of)) = typed.find(|(id, of)| !of.is_of(id, kind)) else {
@@ -231,7 +239,7 @@ impl Train {
         )
     }
 
-    /// Refuses arguments that the user typed and that are wrong here.
+    /// Refuses a typed argument of the table [`OF`] if `is_wrong`, with a reason for the user.
     pub fn refuse(&self, is_wrong: impl Fn(&str, Of) -> bool, reason: &str) -> anyhow::Result<()> {
         let mut typed = OF.iter().filter(|(id, _)| self.typed.has(id));
         match typed.find(|&&(id, of)| is_wrong(id, of)) {

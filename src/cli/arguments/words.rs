@@ -6,68 +6,72 @@ use makemore_tch::sample::SampleOptions;
 
 use super::{above_zero, below_one, whole, zero_or_more};
 
-/// The largest size that may be asked for.
+/// The largest size that the user may choose.
 const MOST: usize = 1 << 14;
 
-/// Arguments of networks that learn from batches of words.
+/// Arguments of networks trained on batches of words.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Networks of makemore.py and lecture 5")]
 pub struct WordArguments {
-    /// How many layers a transformer has [default: 4]
+    /// The number of layers of a transformer [default: 4]
     #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), allow_negative_numbers = true)]
     pub n_layer: Option<usize>,
 
-    /// How many heads its attention has [default: 4]
+    /// The number of attention heads of a transformer [default: 4]
     #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), allow_negative_numbers = true)]
     pub n_head: Option<usize>,
 
-    /// The size of an embedding [default: 64, of a wavenet 24]
+    /// The size of an embedding [default: 64; wavenet 24]
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     pub n_embd: Option<usize>,
 
-    /// The size of a hidden layer or a state [default: 64, of a wavenet 128; without --preset, of a gru
-    /// 384 and of an lstm 256]
+    /// The size of a hidden layer or a state [default: 64; wavenet 128; without --preset, gru 384 and
+    /// lstm 256]
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     pub n_embd2: Option<usize>,
 
-    /// How many characters back a network looks, the start token among them; of a wavenet 2, 4, 8, 16,
-    /// 32 or 64, however long words are [default: as many as the longest word has, and one; of a
-    /// wavenet 8]
+    /// The block size: the number of characters that a network looks back, the start token included. It
+    /// must be above the length of the longest word, except for a wavenet, which takes 2, 4, 8, 16, 32
+    /// or 64 and words of any length [default: the length of the longest word plus one; wavenet 8]
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     pub block_size: Option<usize>,
 
-    /// Normalise the hidden layer of an mlp over each batch, as in lecture 3. With it training takes one
-    /// thread, as that of a wavenet does, which has it in any case
+    /// Normalise the hidden layer of an mlp over each batch, as in lecture 3. A wavenet always has batch
+    /// normalisation. Networks that have it are trained on one thread
     #[arg(long)]
     pub batchnorm: bool,
 
-    /// How many words a step learns from [default: 128; with --preset makemore 32]
+    /// The number of words in a batch [default: 128; with --preset makemore 32]
     #[arg(long, value_name = "N", value_parser = whole(1..=1_usize << 20), allow_negative_numbers = true)]
     pub batch_size: Option<usize>,
 
-    /// What share of its numbers a network leaves out in each step: before the last layer, of a
-    /// transformer in every block [default: 0.35 of a gru or lstm, 0.1 of a transformer; of others
-    /// and with --preset makemore 0]
+    /// The probability that dropout sets a number to 0 in training: before the last layer, or in a
+    /// transformer in every block [default: gru and lstm 0.35, transformer 0.1; other types, and with
+    /// --preset makemore, 0]
     #[arg(long, value_name = "X", value_parser = below_one, allow_negative_numbers = true)]
     pub dropout: Option<f64>,
 
-    /// What weights lose at each step, times the learning rate [default: 0.05, of a transformer
-    /// 0.1; with --preset makemore 0.01]
+    /// The weight decay: each step subtracts this share of the weights, times the learning rate
+    /// [default: 0.05; transformer 0.1; with --preset makemore 0.01]
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
     pub weight_decay: Option<f64>,
 
-    /// How many steps, with --resume those before included; a falling learning rate falls to its end
-    /// in these steps, so that a finished training that is prolonged is not that of more steps from
-    /// the beginning [default: 2000, of a gru 1400, of a
-    /// transformer 4000; with --preset makemore 10000; with --minutes as many as there is time for]
+    /// The number of steps in all; with --resume, it includes those already made [default: 2000; gru
+    /// 1400; transformer 4000; with --preset makemore 10000; with --minutes not limited]
+    ///
+    /// The learning rate falls to 0 over these steps, unless --preset makemore keeps it constant. A
+    /// finished training that is resumed with a larger --max-steps therefore gives another network than
+    /// one that has the larger number from the start.
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX / 2), allow_negative_numbers = true)]
     pub max_steps: Option<u64>,
 
-    /// Train for so long; the learning rate comes down in that time
+    /// Train for so many minutes in all; with --resume, they include the time already taken. A falling
+    /// learning rate falls to 0 in this time
     #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
     pub minutes: Option<f64>,
 
-    /// Evaluate on dev every so many steps; the best is kept [default: 100]
+    /// Evaluate on dev every N steps, and save the network if it has the lowest loss so far
+    /// [default: 100]
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
     pub eval_every: Option<u64>,
 
@@ -76,7 +80,7 @@ pub struct WordArguments {
     #[arg(long, value_parser = ["makemore"])]
     pub preset: Option<String>,
 
-    /// Draw the names at the end only from so many of the most probable characters
+    /// For the names that are printed at the end, draw only from the N most probable characters
     #[arg(long, value_name = "N", value_parser = whole(1..=usize::MAX), allow_negative_numbers = true)]
     pub top_k: Option<usize>,
 
@@ -86,7 +90,7 @@ pub struct WordArguments {
 }
 
 impl WordArguments {
-    /// How the names at the end are drawn.
+    /// The options for drawing the names that are printed at the end.
     pub fn of_names(&self) -> SampleOptions {
         SampleOptions {
             shaping: Shaping {
@@ -97,12 +101,12 @@ impl WordArguments {
         }
     }
 
-    /// How long training takes, in seconds.
+    /// The limit of `--minutes`, in seconds.
     pub fn seconds(&self) -> Option<f64> {
         self.minutes.map(|minutes| 60.0 * minutes)
     }
 
-    /// Whether makemore.py's settings are taken.
+    /// Whether training has makemore.py's settings.
     pub fn has_preset(&self) -> bool {
         self.preset.is_some()
     }

@@ -13,7 +13,7 @@ use super::request::Request;
 #[derive(Debug)]
 pub struct Metrics {
     pub place: Place,
-    /// The lines before this training, with the names of the columns.
+    /// The names of the columns, and the lines of the resumed training.
     before: String,
 }
 
@@ -30,7 +30,7 @@ impl Metrics {
         Ok(Self { place, before })
     }
 
-    /// Writes losses behind those before, see `Outputs::resume_metrics`.
+    /// Prepares to append losses to those in the file, see `Outputs::resume_metrics`.
     pub fn resume(
         &mut self,
         made: Option<u64>,
@@ -71,9 +71,9 @@ impl Metrics {
         Ok(())
     }
 
-    /// Drops the lines of before that stand behind an epoch. Its loss shows that they are of this
-    /// training: a network that is saved while it trains has the loss before its last update, at the
-    /// end the one after it, which the next line has.
+    /// Drops the lines after an epoch, if the loss of the checkpoint shows that they are of the same
+    /// training. A checkpoint that was saved during training has the loss before its last update, which
+    /// is in the line of `epoch`; one saved at the end has the loss after it, which is in the next line.
     pub fn cut_behind(&mut self, epoch: u64, loss: f64) -> anyhow::Result<()> {
         for (epoch, is_next) in [(epoch, false), (epoch + 1, true)] {
             let line = "\n".to_owned() + &csv_of(&[(epoch, loss)])?;
@@ -85,7 +85,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// Writes rows behind the lines of before.
+    /// Writes the earlier lines, then the rows.
     pub fn write(&mut self, rows: &[impl Serialize], force: bool) -> anyhow::Result<()> {
         let csv = self.before.clone() + &csv_of(rows)?;
         Ok(self.place.write(csv.as_bytes(), force)?)

@@ -1,5 +1,5 @@
-//! The files that a training writes: what must not be overwritten, found out before any work, and
-//! how they are written while it goes on and after it.
+//! The files that a training writes, during its work and at the end. Before any work, a training is
+//! refused if it would overwrite what it must not.
 
 mod metrics;
 mod place;
@@ -24,16 +24,16 @@ pub use request::Request;
 #[derive(Debug)]
 pub struct Outputs {
     own: Files,
-    /// Where the model is saved while a better one of the same list is in its place.
+    /// The files that the model is saved to while `own` has a better one of the same list.
     beside: Option<Files>,
-    /// The loss of the model that is there, which no worse one replaces.
+    /// The loss of the model in `own`; one with a higher loss does not replace it.
     floor: Option<f64>,
-    /// Whether the model that is there is that of the run that goes on: then its checkpoint is left
-    /// alone until there is a better one, and nothing is saved beside it.
+    /// Whether `own` has the model of the resumed run. Its checkpoint then stays until ours is as good;
+    /// before that, only the run state has our model.
     is_resumed: bool,
-    /// Whether it was left alone when ours was saved last: then the state alone has ours.
+    /// Whether that checkpoint stayed at the last save, so that only the run state has our model.
     is_left_alone: bool,
-    /// The checkpoints that are there, unless they may be overwritten whatever they are.
+    /// The checkpoints that are already there; empty with `--force`, which overwrites any.
     previous: Vec<(PathBuf, Checkpoint)>,
     force: bool,
     metrics: Option<Metrics>,
@@ -41,7 +41,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Finds out what cannot be written or must not be overwritten.
+    /// Refuses files that cannot be written or must not be overwritten.
     pub fn check(request: Request) -> anyhow::Result<Self> {
         request.check_names()?;
         let own = Files::check(request.out, request.has_state)?;
@@ -51,7 +51,7 @@ impl Outputs {
         let metrics = request.metrics.map(|path| Metrics::check(path, &request));
         let mut previous = Vec::new();
         if !request.force {
-            // A stray file of the second name is not overwritten either.
+            // FILE.last is refused too if it is no checkpoint.
             for place in own.places().filter(|place| place.output.exists()) {
                 previous.push((place.named.clone(), load_previous(&place.named)?));
             }
@@ -77,15 +77,15 @@ impl Outputs {
         Ok(())
     }
 
-    /// Keeps a model of the same list and split that is there until ours has no higher loss; `loss`
-    /// is the loss of the one that is there, if ours is compared with it.
+    /// Protects a model of the same list and split that is already there until ours is as good. `loss`
+    /// computes its loss; `None` if it cannot be compared with ours.
     pub fn keep_better(
         &mut self,
         split: &SplitOf,
         is_resumed: bool,
         loss: impl Fn(&Model) -> makemore_tch::Result<Option<f64>>,
     ) -> anyhow::Result<()> {
-        // A state without its checkpoint has a model too, but not one that its own run would replace.
+        // FILE.last has a model too. On resume it is the run's own and is not compared.
         let named = &self.own.checkpoint.named;
         for (file, there) in std::mem::take(&mut self.previous) {
             if there.split.is_same(split) && (file == *named || !is_resumed) {
@@ -102,9 +102,9 @@ impl Outputs {
         &self.own.checkpoint.named
     }
 
-    /// Writes losses behind those before this training, which goes on after a step or epoch.
-    /// Where the state of the run has them, as `rows`, they are all written again, and the file may
-    /// be ahead of them: what is made again is the same. Refuses a file of other losses.
+    /// Prepares to append losses to those of the resumed training, which goes on after step or epoch
+    /// `made`. If the run state has the losses so far, as `rows`, all are written again; the file may
+    /// have more, which the training computes again. Refuses a file with losses of another training.
     pub fn resume_metrics(
         &mut self,
         made: Option<u64>,
@@ -117,8 +117,8 @@ impl Outputs {
         }
     }
 
-    /// The same for a training that goes on after an epoch with a network of a loss. Losses of this
-    /// training that are ahead of the network are made again.
+    /// The same for the lecture's network, whose checkpoint has epoch `made` and a loss. Losses of later
+    /// epochs are dropped, since the training computes them again.
     pub fn resume_metrics_of_epochs(&mut self, made: Option<u64>, loss: f32) -> anyhow::Result<()> {
         if let (Some(metrics), Some(made)) = (&mut self.metrics, made) {
             metrics.cut_behind(made, loss.into())?;
@@ -126,8 +126,8 @@ impl Outputs {
         self.resume_metrics(made, None::<&[u64]>, "epoch")
     }
 
-    /// Saves the checkpoint of a model with a loss, where that is known, and returns where: beside
-    /// the model that is there if that is better.
+    /// Saves a checkpoint and returns its file: another than the user named while that has a better
+    /// model. `loss` is the loss of the model, if it is known.
     pub fn save(&mut self, checkpoint: &Checkpoint, loss: Option<f64>) -> anyhow::Result<PathBuf> {
         let (force, is_worse) = (self.force, self.is_worse(loss));
         self.is_left_alone = is_worse && self.is_resumed;
@@ -141,7 +141,7 @@ impl Outputs {
         let files = self.files_of(loss)?;
         files.write(&checkpoint.to_bytes()?, force)?;
         let saved = files.checkpoint.output.path().to_owned();
-        // The files beside hold the state of the run until it has another place.
+        // The files beside are removed only after the run state was saved elsewhere.
         let has_state = files.state.as_ref().is_none_or(|state| state.is_written);
         if !is_worse
             && has_state
@@ -152,14 +152,14 @@ impl Outputs {
         Ok(saved)
     }
 
-    /// Whether the state of this run is saved where a model with a loss would be. It comes first, so
-    /// that a checkpoint is never beside the state of another run.
+    /// Whether the run state was already saved beside the file for a model with this loss. It is saved
+    /// before the checkpoint, so that a checkpoint is never beside the state of another run.
     pub fn has_state(&mut self, loss: Option<f64>) -> anyhow::Result<bool> {
         let state = self.files_of(loss)?.state.as_ref();
         Ok(state.is_none_or(|state| state.is_written))
     }
 
-    /// Saves the state of a run whose best model has a loss, where that is known, and returns where.
+    /// Saves the run state and returns its file. `loss` is that of the run's best model, if known.
     pub fn save_state(
         &mut self,
         state: &Checkpoint,
@@ -187,7 +187,7 @@ impl Outputs {
         Ok(self.beside.insert(beside))
     }
 
-    /// A remark while a better model is where ours would be.
+    /// A remark if ours was saved elsewhere because a better model is there.
     pub fn remark(&self) -> Option<String> {
         let floor = self.floor?;
         let ours = match (&self.beside, &self.own.state) {
@@ -202,7 +202,7 @@ impl Outputs {
         ))
     }
 
-    /// Writes the losses, each a row, behind those of before, if they are wanted.
+    /// Writes the losses, each a row, after the earlier ones, if the user wants a file of them.
     pub fn write_metrics(&mut self, rows: &[impl Serialize]) -> anyhow::Result<()> {
         match &mut self.metrics {
             Some(metrics) => metrics.write(rows, self.force),
@@ -219,7 +219,7 @@ impl Outputs {
         Ok(plot.write(&picture, self.force)?)
     }
 
-    /// Says where files are that could not be written where they belong.
+    /// An error that names the files that were written elsewhere than the user wanted.
     pub fn check_displaced(&self) -> anyhow::Result<()> {
         let files = [Some(&self.own), self.beside.as_ref()];
         let others = self.metrics.iter().map(|metrics| &metrics.place);

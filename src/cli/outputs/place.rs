@@ -1,4 +1,4 @@
-//! Files that a training writes again and again, and those that belong together.
+//! Files that a training writes several times, and the pair of a checkpoint and its run state.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use makemore_tch::checkpoint::resume::last_of;
 use makemore_tch::error::Error;
 use makemore_tch::files::Output;
 
-/// The files of a model: its checkpoint, and the state of its run.
+/// The files of a model: its checkpoint, and the run state if it has one.
 #[derive(Debug)]
 pub struct Files {
     pub checkpoint: Place,
@@ -18,7 +18,7 @@ pub struct Files {
 pub struct Place {
     /// The file that the user named.
     pub named: PathBuf,
-    /// Where it is written: beside that, if another program has written there in the meantime.
+    /// The file that is written: another one beside `named`, if another program has changed that.
     pub output: Output,
     pub is_written: bool,
 }
@@ -57,7 +57,7 @@ impl Place {
         self.is_written = false;
     }
 
-    /// A remark if the file is not where it belongs.
+    /// A remark if the file was written elsewhere than the user named.
     pub fn displaced(&self) -> Option<String> {
         let is = self.output.path();
         (self.is_written && is != self.named).then(|| {
@@ -82,7 +82,7 @@ impl Files {
         [&self.checkpoint].into_iter().chain(&self.state)
     }
 
-    /// The files of the first name with a number behind it that are not there.
+    /// Files that do not exist yet, with the first free number at the end of the name.
     pub fn beside(&self) -> makemore_tch::Result<Self> {
         let named = &self.checkpoint.named;
         let stem = named.file_stem().unwrap_or_default();
@@ -132,7 +132,7 @@ impl Files {
         Ok(())
     }
 
-    /// Removes what was written, unless another program has written there too.
+    /// Removes the files that were written, unless another program has changed them.
     pub fn remove(self) {
         for place in self.places().filter(|place| place.is_written) {
             place.output.remove_unchanged();

@@ -1,4 +1,4 @@
-//! The checkpoints that are where a training will save: what must not be overwritten.
+//! Checkpoints that are already where a training will save, and must not be overwritten.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::counting::Counted;
 use makemore_tch::error::Error;
 
-/// Advice where a file is in the way.
+/// Advice if a file must not be overwritten.
 const CHOOSE: &str =
     "not overwritten; choose another file with --out, or overwrite it with --force";
 

@@ -24,7 +24,8 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Refuses outputs that are an input or another output, or have a name for something else.
+    /// Refuses an output that is also an input or another output, and a checkpoint named like an ARPA
+    /// file.
     pub fn check_names(&self) -> anyhow::Result<()> {
         let further = [self.plot, self.metrics, self.events];
         let further: Vec<&Path> = further.into_iter().flatten().collect();
@@ -35,7 +36,7 @@ impl Request<'_> {
         }
         all.extend(&further);
         check_distinct(&all, &self.data)?;
-        // The checkpoint that is resumed may be replaced, but by nothing else.
+        // Only the new checkpoint may replace the resumed one.
         let resume: Vec<&Path> = self.resume.into_iter().collect();
         check_distinct(&further, &resume)?;
         let name = self.out.to_string_lossy().to_lowercase();

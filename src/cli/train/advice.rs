@@ -1,5 +1,5 @@
-//! Advice after a training that diverged, ended too high or was interrupted: the cause, and the
-//! arguments that help.
+//! Advice after a training that diverged, ended with a high loss or was interrupted: the cause, and
+//! the arguments that help.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::cli::arguments::model_type::ModelType;
 use crate::cli::arguments::train::Train;
 use crate::cli::typed::{file_name, flag};
 
-/// The arguments that a training goes on with, by their names in the code.
+/// The typed arguments that a suggested command with `--resume` repeats, by their fields' names.
 const AGAIN: [&str; 15] = [
     "plot",
     "lr",
@@ -35,7 +35,7 @@ const AGAIN: [&str; 15] = [
 ];
 
 impl Train {
-    /// An error of a training of the lecture's network, with advice for this list.
+    /// An error of a training of the lecture's network, with what was saved and, if it diverged, advice.
     pub(super) fn explain(
         &self,
         error: Error,
@@ -86,9 +86,9 @@ impl Train {
         ))
     }
 
-    /// A remark on a training that was interrupted after some steps, `done` in words, with the command
-    /// that goes on from the file that it was saved to, after as many steps or before. `left_out` is an
-    /// argument that the command does not take again, `own` are those that differ from what was typed.
+    /// A remark on an interrupted training, with the command that resumes it. `done` tells the user how
+    /// many `steps` were made; `saved` are the steps and the file of the last save. The command does not
+    /// repeat the argument `left_out`, and has the arguments `own` with values that were not typed.
     pub(super) fn how_to_go_on(
         &self,
         done: &str,
@@ -119,7 +119,7 @@ impl Train {
         )
     }
 
-    /// The same for the lecture's network, with the epochs that are left.
+    /// The remark for the lecture's network; the command has the number of epochs that are left.
     pub(super) fn how_to_go_on_with_epochs(
         &self,
         trained: &Trained,
@@ -136,7 +136,7 @@ impl Train {
             ("warmup_epochs", warmup.map(|epochs| epochs.to_string())),
             ("warmup_lr", rate),
         ];
-        // A picture would show the epochs that are left, in the place of those before.
+        // Without --plot: a new picture would show only the epochs that are left.
         self.how_to_go_on(
             &format!("{done} of {all} epochs"),
             done,
@@ -147,7 +147,7 @@ impl Train {
     }
 }
 
-/// A fault of a training on words, what would work, and what was saved.
+/// An error of a training on batches, with what was saved and, if it diverged, a lower learning rate.
 pub fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow::Error {
     match fault {
         Error::Diverged { number, loss, .. } => {

@@ -57,7 +57,7 @@ impl Train {
         log.bar.finish_and_clear();
         let (last, fault) = (log.last(), log.fault.as_ref());
         let trained = trained.map_err(|error| self.explain(error, &task, last, fault))?;
-        // Saved before anything is printed, and whatever becomes of what is printed.
+        // Saved before anything is printed, since printing may fail.
         let checkpoint = task.checkpoint(trained.epochs_done, trained.final_loss)?;
         let mut after = log.finish(&checkpoint);
         let is_cut = task.is_cut(&trained);
@@ -70,7 +70,7 @@ impl Train {
         };
         let document = self.document(&log, &checkpoint, trained, &interrupt, &mut after)?;
         after.note(document.print(log.printer), "not all could be printed");
-        // All this is said even if nobody reads the results any more.
+        // Remarks go to standard error, even if standard output is closed.
         for remark in remark.into_iter().chain(log.outputs.remark()) {
             context.remarks.say(remark);
         }
@@ -97,7 +97,7 @@ impl Train {
             let sampler = Sampler::new(model, task.seed, &SampleOptions::default())?;
             let names = score::ranked(&*task.lesson.p, sampler.take(NAMES))?.into_iter();
             if !self.json.json {
-                // The lines do not say where a name is, and the list may be long.
+                // Only JSON says which part has a name; a long list takes time to search.
                 return Ok(names.map(drawn::DrawnName::from).collect());
             }
             drawn::found(&task.lesson.data.parts, names.map(Ok))
@@ -141,10 +141,11 @@ struct Log<'a> {
     bar: ProgressBar,
     log_every: u64,
     losses: Vec<(u64, f32)>,
-    /// When the network was saved last, after how many epochs, and where.
+    /// The time of the last save, or of the start.
     saved: Instant,
+    /// The number of epochs and the file of the last save that succeeded.
     last: Option<(u64, PathBuf)>,
-    /// The fault of saving it, if it could not be saved since.
+    /// The error of the last save, if it failed.
     fault: Option<anyhow::Error>,
 }
 
@@ -178,13 +179,12 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// After how many epochs the network was saved last, and where.
     fn last(&self) -> Option<(u64, &Path)> {
         let (epochs, file) = self.last.as_ref()?;
         Some((*epochs, file))
     }
 
-    /// Saves the network after all, its losses and their picture.
+    /// Saves the trained network, its losses and their picture.
     fn finish(&mut self, checkpoint: &Checkpoint) -> Aftermath {
         let loss = self.task.lesson.nll(&checkpoint.model);
         let written = self.outputs.write_metrics(&rows(&self.losses));
@@ -201,8 +201,8 @@ impl<'a> Log<'a> {
         after
     }
 
-    /// Saves the losses and the network, in this order: losses that are ahead are made again. What
-    /// cannot be saved now is saved, or told, at the end.
+    /// Saves the losses, then the network: on resume, losses of epochs after the network's are dropped.
+    /// An error does not end the training, since the next save tries again.
     fn save(&mut self, step: Step) {
         let epochs = match step.stage == EPOCH {
             true => step.number + 1,

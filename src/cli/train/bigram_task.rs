@@ -1,4 +1,4 @@
-//! The lists and the network of a training of the lecture's network: read, made or resumed.
+//! The data and the network, new or resumed, for a training of the lecture's network.
 
 use anyhow::bail;
 use makemore_tch::checkpoint::{Checkpoint, MAX_EPOCHS, Model, TrainedBigram};
@@ -22,7 +22,7 @@ pub struct BigramTask {
 }
 
 impl Train {
-    /// Reads the lists, and makes the network or finds the one that is resumed.
+    /// Reads the lists, and makes a new network or takes the resumed one.
     pub(super) fn task(
         &self,
         resumed: Option<&Checkpoint>,
@@ -118,7 +118,7 @@ impl Train {
 }
 
 impl BigramTask {
-    /// The network after some epochs as it is saved.
+    /// The checkpoint of the network after some epochs.
     pub fn checkpoint(&self, epochs: u64, loss: f32) -> makemore_tch::Result<Checkpoint> {
         let trained = TrainedBigram::of(&self.network, epochs, loss)?;
         Ok(Checkpoint::new(
@@ -128,12 +128,12 @@ impl BigramTask {
         ))
     }
 
-    /// Whether epochs are left.
+    /// Whether the training ended before its last epoch.
     pub fn is_cut(&self, trained: &Trained) -> bool {
         trained.epochs_done < self.options.first_epoch + self.options.epochs
     }
 
-    /// How far a training is, as the bar shows it.
+    /// The progress after a step, for the bar: the step, the fraction that is done, and the loss.
     pub fn progress(&self, step: Step) -> (String, f64, String) {
         let options = &self.options;
         let (first, count, rate) = match step.stage == EPOCH {

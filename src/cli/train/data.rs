@@ -11,8 +11,8 @@ use crate::cli::arguments::train::{SEED, Train};
 use crate::cli::context::Context;
 
 impl Train {
-    /// Reads the lists; `default` is how the data is split if the user does not say. What a training
-    /// that goes on held out stays so.
+    /// Reads the lists; `default` is the split if the user names none. A resumed training has the split
+    /// of its checkpoint, so that held-out words stay held out.
     pub(super) fn read_data(
         &self,
         default: Shares,

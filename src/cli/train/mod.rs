@@ -1,10 +1,10 @@
-//! `makemore-tch train`: what a model is trained on, by the kind of model.
+//! `makemore-tch train`, with a file for each way of training.
 //!
-//! `bigram` is the lecture's gradient descent, `ngram` is counting, `words` are the networks that
-//! learn from batches of words; `bigram_task` and `word_task` make the network, or find the one that
-//! is resumed. Around them: `recipe` has the defaults of networks, `data` names and splits the lists,
-//! `print` shows the results, `advice` tells the user what helps. The arguments are in
-//! `arguments::train`.
+//! `bigram` is the lecture's gradient descent, `ngram` is counting, `words` is training on batches of
+//! words; `bigram_task` and `word_task` read the data and make the network, or take the resumed one.
+//! They share `data`, which reads and splits the lists, `print` for the results, and `advice` for what
+//! helps after a failure; `recipe` has the defaults of networks trained on batches. The arguments are
+//! in `arguments::train`.
 
 mod advice;
 mod bigram;
@@ -24,9 +24,9 @@ use super::arguments::model_type::ModelType;
 use super::arguments::train::Train;
 use super::context::Context;
 
-/// The model that a training goes on with.
+/// The model of `--resume`.
 enum Resumed {
-    /// Weights of makemore.py, which are no checkpoint.
+    /// Weights that makemore.py saved: tensors only, without vocabulary and run state.
     Weights(Weights),
     Checkpoint(Box<Checkpoint>),
 }
@@ -60,7 +60,7 @@ impl Train {
         if let Some(weights) = Weights::load(file)? {
             return Ok(Some(Resumed::Weights(weights)));
         }
-        // The lecture's network has no state beside it; there may be one of another training.
+        // The lecture's network has no run state; a FILE.last beside it is of another training.
         let checkpoint = match self.kind {
             Some(ModelType::Bigram) if !self.words.has_preset() => Checkpoint::load(file)?,
             _ => resume::load(file)?,

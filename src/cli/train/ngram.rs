@@ -20,7 +20,7 @@ use crate::cli::output::Printer;
 use crate::cli::outputs::Outputs;
 use crate::cli::progress;
 
-/// The default order: as many characters as say most about the next one in names.
+/// The default order: on the lecture's names, the one with the lowest dev loss.
 const ORDER: usize = 6;
 
 impl Train {
@@ -82,8 +82,8 @@ impl Train {
         Ok(orders?)
     }
 
-    /// Smooths the counts, and prints what each order has as dev loss; the document is still without
-    /// what is known later.
+    /// Smooths the counts and prints the losses of each order. The caller adds the remaining results to
+    /// the document.
     fn smooth(
         &self,
         orders: &Orders,
@@ -143,7 +143,7 @@ impl Train {
         if self.plot.is_none() {
             return Ok(());
         }
-        // Additive smoothing gives unknown characters no probability, so there is no such line.
+        // No curve of additive smoothing if dev has unknown characters: their probability is 0.
         let with_additive = data.check_characters().is_ok();
         let curves = orders.curves(smoothing, rows, with_additive)?.into_iter();
         let lines = curves.map(|Curve { name, dev }| plots::DevLosses { name, losses: dev });

@@ -17,14 +17,14 @@ use crate::cli::output::{self, Printer};
 /// The number of words that are drawn after a training.
 const NAMES: usize = 10;
 
-/// The results, of which each kind of model has its own.
+/// The results. Fields that a kind of model does not have are left out.
 #[derive(Debug, Default, Serialize)]
 pub struct Document {
     #[serde(rename = "type")]
     pub kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<u64>,
-    /// Whether the training was interrupted, so that a part of the results is left out.
+    /// Whether the training was interrupted; some results may be missing then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
     /// The number of steps made.
@@ -42,10 +42,10 @@ pub struct Document {
     pub losses: Option<Vec<Losses>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smoothing: Option<String>,
-    /// The n-grams of every order.
+    /// The number of n-grams and the losses of every order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<Order>,
-    /// The numbers that were tried to be added to every count.
+    /// The numbers that `--smoothing auto` tried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<Tried>,
     /// The loss at the end with regularization, as the notes print it.
@@ -58,7 +58,7 @@ pub struct Document {
     pub train_loss: Option<f64>,
     #[serde(flatten)]
     pub held_out: HeldOut,
-    /// Where the model is, unless it could not be saved.
+    /// The file of the model, if it was saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
     pub names: Vec<DrawnName>,
@@ -68,7 +68,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// Prints the document, as JSON or as lines behind those that were printed.
+    /// Prints the document, as JSON or as lines after those printed during the training.
     pub fn print(&self, printer: Printer) -> anyhow::Result<()> {
         if printer.is_json() {
             return output::json(self);

@@ -1,4 +1,4 @@
-//! How makemore.py's networks and lecture 5's are built and trained, where the user says nothing.
+//! Sizes and training options of networks trained on batches: the user's, else the defaults.
 
 use anyhow::anyhow;
 use makemore_tch::models::kinds::kind::Preset;
@@ -8,7 +8,7 @@ use makemore_tch::train::options::WordOptions;
 use crate::cli::arguments::train::Train;
 
 impl Train {
-    /// A network for words of up to so many characters.
+    /// The config of a network for words of at most `longest` characters.
     pub(super) fn config(&self, kind: &'static dyn Kind, longest: usize) -> anyhow::Result<Config> {
         let preset = match self.words.has_preset() {
             true => Preset::Makemore,
@@ -34,7 +34,7 @@ impl Train {
         self.words.n_head.unwrap_or(Sizes::default().n_head)
     }
 
-    /// How a network is trained.
+    /// The options to train a network with.
     pub(super) fn word_options(&self, config: Config, seed: u64) -> WordOptions {
         let words = &self.words;
         let mut options = match words.has_preset() {

@@ -1,4 +1,4 @@
-//! The lists and the network of a training on batches of words: read, made or resumed.
+//! The data and the network, new or resumed, for a training on batches of words.
 
 use std::path::PathBuf;
 
@@ -31,7 +31,7 @@ pub struct WordTask {
 }
 
 impl Train {
-    /// Reads the lists, and makes the network or finds the one that is resumed.
+    /// Reads the lists, and makes a new network or takes the resumed one.
     pub(super) fn task_on_words(
         &self,
         kind: &'static dyn Kind,
@@ -93,7 +93,7 @@ impl Train {
         Ok((task, state, outputs))
     }
 
-    /// The state of a run, new or as it goes on.
+    /// The run state, new or resumed.
     fn state(
         &self,
         run: Option<RunState>,
@@ -115,7 +115,7 @@ impl Train {
         Ok(state)
     }
 
-    /// A new network, or that of weights.
+    /// A new network, or one with weights of makemore.py.
     fn new_network(
         &self,
         kind: &'static dyn Kind,
@@ -146,7 +146,7 @@ impl Train {
         Ok(out)
     }
 
-    /// Refuses what is resumed to be said again.
+    /// Refuses arguments whose values follow from the resumed file.
     fn refuse_what_is_known(
         &self,
         has_weights: bool,
@@ -181,7 +181,7 @@ impl Train {
         }
     }
 
-    /// The state of a run as it goes on: as it was, but for where it ends.
+    /// A resumed run state, with the user's new limits and evaluation interval.
     fn resumed_state(
         &self,
         mut state: RunState,
@@ -205,15 +205,15 @@ impl Train {
         }
         let rows: Vec<_> = state.losses.iter().map(Losses::row).collect();
         let evaluated = Some(state.evaluated).filter(|&step| step > 0);
-        // Older states do not have the losses.
+        // Run states of older versions have no losses.
         let rows = Some(rows.as_slice()).filter(|rows| !rows.is_empty() || evaluated.is_none());
         outputs.resume_metrics(evaluated, rows, "step")?;
         Ok(state)
     }
 }
 
-/// Chooses as many threads as a step is long enough for; a run goes on with as many as it
-/// had, unless the user says otherwise.
+/// Chooses the number of threads by the length of a step. A resumed run has the same number as before
+/// unless the user chooses one, since the last digits of the losses depend on it.
 fn choose_threads(state: &mut RunState, network: &Network, context: Context) {
     let numbers = state.options.batch_size * network.parameter_count();
     let fitting = match network.device() {

@@ -29,9 +29,9 @@ use crate::cli::run_files::RunFiles;
 /// A training that has ended.
 struct Ended {
     state: RunState,
-    /// Steps, and the means of some batch losses up to them.
+    /// The curve of train losses: steps, each with the mean loss of the batches before it.
     curve: Vec<(u64, f64)>,
-    /// The number of the first step.
+    /// The number of steps before this start of the program; above 0 for a resumed run.
     first: u64,
     /// The time that the steps took, without evaluations.
     stepping: Duration,
@@ -100,7 +100,7 @@ impl Train {
                 fault => Err(explain_fault(fault, &state.options, &told)),
             };
         }
-        // Saved before it is said that it is, and whatever becomes of what is printed.
+        // Saved before anything is printed, since printing may fail.
         let best = files.checkpoint(state, None)?;
         let mut after = files.finish(&best, state, is_sound);
         let plotted = files.outputs.write_plot(&plots::TrainingCurves {
@@ -143,7 +143,7 @@ impl Train {
 }
 
 impl Ended {
-    /// The results, as far as they are known without another evaluation.
+    /// The results that need no further evaluation.
     fn document(
         &self,
         best: &Checkpoint,
@@ -178,7 +178,7 @@ struct Watcher<'a> {
     bar: ProgressBar,
     printer: Printer,
     events: Option<EventFile>,
-    /// The number of the first step, from which the bar counts.
+    /// The number of steps before this start of the program, which the steps per second leave out.
     first: u64,
     /// The dev loss of the last evaluation.
     dev: Option<f64>,
