@@ -57,7 +57,7 @@ impl Kind for Mlp {
     fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken {
         let of_hidden = (if sizes.batchnorm { 5 } else { 3 }) * sizes.n_embd2;
         PerToken {
-            of_pair: 2,
+            of_pair: 1,
             ..PerToken::packed(of_hidden + 10 * longest.min(NEAR))
         }
     }
@@ -124,11 +124,14 @@ impl MlpLayers {
         }
         // What is before a token by NEAR and more is near to one of the tokens before it, so that the
         // same pairs serve for all distances. Only libtorch's number of each pair's token grows with the
-        // square of the length.
+        // square of the length, and takes half as much in 32 bits.
         let early = tokens.early(NEAR, v)?;
+        let [all, begins] =
+            [&early.pairs, &early.begins].map(|list| list.f_to_kind(tch::Kind::Int));
+        let (all, begins) = (all?, begins?);
         for ((shift, table), &[tokens, pairs]) in (1..).zip(&tables[1..]).zip(&early.counts) {
-            let pairs = early.pairs.f_narrow(0, 0, pairs)?;
-            let terms = sums_of(table, &pairs, &early.begins.f_narrow(0, 0, tokens)?)?;
+            let pairs = all.f_narrow(0, 0, pairs)?;
+            let terms = sums_of(table, &pairs, &begins.f_narrow(0, 0, tokens)?)?;
             let places = early.places.f_narrow(0, 0, tokens)?;
             sums = sums.f_index_add_(0, &places.f_add_scalar(shift * NEAR as i64)?, &terms)?;
         }
