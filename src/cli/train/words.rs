@@ -111,7 +111,7 @@ impl Train {
         let parts = task.data.parts.clone().stopped_by(interrupt.flag());
         let model = best.model.language_model();
         let evaluated = task.lists.losses(model, &parts, &self.memory.memory());
-        if let (None, Ok(Some((loss, _)))) = (state.dev_loss(), &evaluated) {
+        if let (true, Ok(Some((loss, _)))) = (task.lists.dev.is_empty(), &evaluated) {
             let state = Some(state).filter(|_| is_sound);
             after.saved_again(files.save_best(&best, state, Some(*loss)));
         }
