@@ -39,11 +39,15 @@ fn number(value: &Value) -> f64 {
 fn every_type_is_trained_saved_scored_and_drawn_from() {
     let folder = folder();
     let steps = SMALL.replace("--n-embd 8 ", "");
+    let mut trained = Vec::new();
     for arguments in types() {
         let kind = arguments.split(' ').next().unwrap();
-        let document = folder.json(&format!("train --type {arguments} --json --force {steps}"));
+        let document = folder.json(&format!(
+            "train --type {arguments} --json --out {}.safetensors {steps}",
+            trained.len()
+        ));
         assert_eq!(document["type"], kind);
-        let file = format!("makemore-{kind}.safetensors");
+        let file = format!("{}.safetensors", trained.len());
         assert_eq!(document["checkpoint"], *file);
         let losses = document["losses"].as_array().unwrap();
         let steps: Vec<_> = losses
@@ -56,12 +60,6 @@ fn every_type_is_trained_saved_scored_and_drawn_from() {
             "{kind}"
         );
         assert_eq!(document["names"].as_array().unwrap().len(), 10);
-        // The figures of training are those of scoring.
-        let scored = folder.json(&format!(
-            "score --json --model {file} --part test --data list.txt"
-        ));
-        let off = number(&scored["nll"]) - number(&document["test_loss"]);
-        assert!(off.abs() < 1e-6, "{kind}: {off}");
         // Those that were drawn after training, and ten more.
         let names = folder.stdout(&format!("sample --plain -n 20 --model {file}"));
         let names: Vec<&str> = names.lines().collect();
@@ -70,6 +68,17 @@ fn every_type_is_trained_saved_scored_and_drawn_from() {
         for (name, drawn) in names.iter().zip(drawn) {
             assert_eq!(drawn["name"], *name, "{kind}");
         }
+        trained.push(document);
+    }
+    // The figures of training are those of scoring.
+    let models = (0..trained.len()).map(|model| format!(" --model {model}.safetensors"));
+    let models = models.collect::<String>();
+    let scored = folder.json(&format!("score --json --part test --data list.txt{models}"));
+    let scored = scored["models"].as_array().unwrap();
+    assert_eq!(scored.len(), trained.len());
+    for (scored, trained) in scored.iter().zip(&trained) {
+        let off = number(&scored["nll"]) - number(&trained["test_loss"]);
+        assert!(off.abs() < 1e-6, "{}: {off}", trained["type"]);
     }
 }
 

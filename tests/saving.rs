@@ -71,7 +71,7 @@ fn dev_loss(folder: &Folder, model: &str) -> f64 {
 #[test]
 fn a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed() {
     let folder = folder();
-    let steps = "--max-steps 3000 --eval-every 50 --save-every 1";
+    let steps = "--max-steps 1200 --eval-every 50 --save-every 0.1";
     folder.stdout(&format!("{TRAIN} {steps} --out whole --metrics whole.csv"));
     let mut child = start(&folder, &format!("{TRAIN} {steps} --out m --metrics m.csv"));
     wait_for(&folder, "m.csv", 0);
@@ -97,7 +97,7 @@ fn an_interruption_before_the_first_evaluation_changes_nothing() {
         "few.txt",
         NAMES.lines().take(60).collect::<Vec<_>>().join("\n"),
     );
-    let train = "train --type mlp --data few.txt --threads 1 --eval-every 600 --max-steps 600";
+    let train = "train --type mlp --data few.txt --threads 1 --eval-every 400 --max-steps 400";
     folder.stdout(&format!("{train} --out whole"));
     let child = start(&folder, &format!("{train} --out m"));
     wait_until_caught(&child);
@@ -111,7 +111,7 @@ fn an_interruption_before_the_first_evaluation_changes_nothing() {
 #[test]
 fn a_killed_training_of_the_lectures_network_goes_on() {
     let folder = folder();
-    let train = "train --data list.txt --save-every 1 --metrics m.csv --out m";
+    let train = "train --data list.txt --save-every 0.1 --metrics m.csv --out m";
     let kill = |arguments: &str| {
         let mut child = start(&folder, &format!("{train} {arguments}"));
         wait_for(&folder, "m", 0);
@@ -142,7 +142,7 @@ fn a_killed_training_of_the_lectures_network_goes_on() {
 #[test]
 fn an_ignored_ctrl_c_stays_ignored() {
     let folder = folder();
-    let command = format!("trap '' INT; exec \"$0\" {TRAIN} --save-every 1 --out m");
+    let command = format!("trap '' INT; exec \"$0\" {TRAIN} --save-every 0.1 --out m");
     let program = folder.makemore("").get_program().to_owned();
     let mut bash = Command::new("bash");
     let bash = bash
@@ -313,7 +313,7 @@ fn a_worse_network_of_the_lecture_is_saved_beside_a_better_one() {
 #[test]
 fn an_interruption_changes_nothing_of_what_follows() {
     let folder = folder();
-    let train = format!("{TRAIN} --eval-every 200 --max-steps 800");
+    let train = format!("{TRAIN} --eval-every 100 --max-steps 300");
     folder.stdout(&format!("{train} --out whole --metrics whole.csv"));
     for wait in [0, 20, 45] {
         let child = start(
@@ -344,7 +344,7 @@ fn an_interruption_changes_nothing_of_what_follows() {
 #[test]
 fn ctrl_c_ends_a_long_evaluation() {
     let folder = folder();
-    let long: Vec<&str> = NAMES.lines().cycle().take(400_000).collect();
+    let long: Vec<&str> = NAMES.lines().cycle().take(150_000).collect();
     folder.write("dev.txt", long.join("\n"));
     let lists = "--data list.txt --dev dev.txt --max-steps 100";
     let train = format!("train --type mlp --n-embd2 512 {lists} --split 90,0,10 --out m");
@@ -402,15 +402,15 @@ fn without_a_dev_part_the_state_belongs_to_the_network_beside_it() {
 fn a_resumed_training_leaves_a_better_checkpoint_alone() {
     let folder = folder();
     folder.stdout(&format!(
-        "{TRAIN} --preset makemore --eval-every 50 --max-steps 100 --out m"
+        "{TRAIN} --preset makemore --eval-every 50 --max-steps 50 --out m"
     ));
     let old = folder.read("m.last");
-    folder.stdout("train --resume m --data list.txt --max-steps 400 -q");
+    folder.stdout("train --resume m --data list.txt --max-steps 200 -q");
     let better = folder.read("m");
     folder.write("m.last", old);
     // It was told that this model is in the file of the better one.
     let output = folder
-        .makemore("train --resume m --data list.txt --max-steps 150 --json")
+        .makemore("train --resume m --data list.txt --max-steps 100 --json")
         .output()
         .unwrap();
     let document = String::from_utf8(output.stdout).unwrap();
@@ -419,14 +419,14 @@ fn a_resumed_training_leaves_a_better_checkpoint_alone() {
     assert!(stderr.contains("m has a better model (loss "), "{stderr}");
     assert!(stderr.contains("saved to m.last until"), "{stderr}");
     assert_eq!(folder.read("m"), better);
-    folder.stdout("train --resume m --data list.txt --max-steps 400 -q");
+    folder.stdout("train --resume m --data list.txt --max-steps 200 -q");
     assert_eq!(folder.read("m"), better);
     // Nor does a run take its place that was killed before its first evaluation.
-    let late = "--lr 0.00001 --eval-every 1000000 --max-steps 1000000 --save-every 1";
+    let late = "--lr 0.00001 --eval-every 1000000 --max-steps 1000000 --save-every 0.1";
     let mut child = start(&folder, &format!("{TRAIN} {late} --force --out m"));
     wait_for(&folder, "m.last", 1);
     child.kill().unwrap();
     child.wait().unwrap();
-    folder.stdout("train --resume m --data list.txt --minutes 0.04 -q");
+    folder.stdout("train --resume m --data list.txt --minutes 0.01 -q");
     assert_eq!(folder.read("m"), better);
 }

@@ -150,8 +150,8 @@ pub struct Train {
     pub plot: Option<PathBuf>,
 
     /// Save the training every so many seconds; a crash loses no more than that [default: 60]
-    #[arg(long, value_name = "SECONDS", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
-    pub save_every: Option<u64>,
+    #[arg(long, value_name = "SECONDS", value_parser = above_zero, allow_negative_numbers = true)]
+    pub save_every: Option<f64>,
 
     /// Write the losses as CSV: of the lecture's network those of every epoch, of other networks those
     /// of every evaluation; with --resume, append them
@@ -216,7 +216,7 @@ impl Train {
 
     /// The time from one save to the next.
     pub fn save_every(&self) -> Duration {
-        Duration::from_secs(self.save_every.unwrap_or(60))
+        Duration::try_from_secs_f64(self.save_every.unwrap_or(60.0)).unwrap_or(Duration::MAX)
     }
 
     /// Refuses typed arguments that only other types of models take.
