@@ -389,15 +389,18 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LineFault {
     /// Bytes that are not UTF-8.
-    #[error("not valid UTF-8; save the list as UTF-8")]
+    #[error("not valid UTF-8; saving the list as UTF-8 would work")]
     Utf8,
+    /// Bytes that are none of the list's encoding.
+    #[error("not valid in the encoding of the list; another encoding would work")]
+    Encoding,
     /// The start/end token inside a word.
     #[error(
         "the word has a {0:?} in it, which marks where words begin and end; another start/end token would work"
     )]
     Token(char),
     /// A control character inside a word.
-    #[error("a control character ({}) in the word; remove it", named(*.0))]
+    #[error("a control character ({}) in the word", named(*.0))]
     Control(char),
     /// A word that is too long.
     #[error("the word is too long; {0} characters at most would work, one word a line")]
@@ -425,7 +428,6 @@ fn same_file(one: &Path, other: &Path) -> String {
 fn named(control: char) -> String {
     let name = match control {
         '\t' => ", a tab",
-        '\r' => ", a line end of old Macs",
         '\0' => ", a zero byte",
         _ => "",
     };

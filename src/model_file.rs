@@ -10,7 +10,7 @@ use crate::data::decompress::decompressed;
 use crate::data::parts::{List, Parts, SplitOf};
 use crate::data::reader::Source;
 use crate::data::split::{Part, Split};
-use crate::data::{Digest, Subset, Vocabulary, WordList};
+use crate::data::{Digest, ListFiles, Subset, Vocabulary, WordList};
 use crate::error::{Error, Result};
 use crate::files::{open, read_error};
 use crate::memory::Memory;
@@ -27,6 +27,8 @@ pub struct ModelFile {
     pub model: Model,
     /// The list of the training; none for an ARPA file or weights of makemore.py, which do not name one.
     pub trained_on: Option<TrainedOn>,
+    /// The files of that list, if the model names them.
+    pub list: Option<ListFiles>,
 }
 
 /// The list that a model was trained on, and its split.
@@ -119,7 +121,7 @@ impl ModelFile {
         path: &Path,
         weights: &Weights,
         source: &Source,
-        boundary: char,
+        boundary: Option<char>,
         n_head: usize,
     ) -> Result<Self> {
         let counted = count(source, boundary)?;
@@ -143,6 +145,7 @@ impl ModelFile {
                 run: None,
             }),
             trained_on: None,
+            list: None,
         })
     }
 
@@ -169,7 +172,11 @@ impl ModelFile {
             return Self::arpa(path, whole, boundary, memory);
         }
         let Checkpoint {
-            model, data, split, ..
+            model,
+            data,
+            split,
+            list,
+            ..
         } = Checkpoint::read(path, whole).map_err(|error| match error {
             Error::NotACheckpoint { file } => Error::NotAModel { file },
             error => error,
@@ -178,6 +185,7 @@ impl ModelFile {
             path: path.to_owned(),
             model,
             trained_on: Some(TrainedOn { list: data, split }),
+            list,
         })
     }
 
@@ -191,6 +199,7 @@ impl ModelFile {
             path: path.to_owned(),
             model: Model::Ngram(arpa::read_from(path, file, boundary, memory)?),
             trained_on: None,
+            list: None,
         })
     }
 }

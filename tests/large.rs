@@ -302,7 +302,12 @@ fn memory_stays_flat() {
     for _ in 0..=200_000_000 / block.len() {
         large.write_all(&block).unwrap();
     }
-    for command in ["count", "score", "train -q --epochs 10 --force", "sample --json"] {
+    for command in [
+        "count",
+        "score",
+        "train -q --epochs 10 --force",
+        "sample --json",
+    ] {
         let built_in = peak_memory(&folder, command, false);
         assert!(
             built_in < 180,

@@ -107,7 +107,8 @@ fn a_checkpoint_of_other_characters_is_not_resumed() {
     folder.write("list.txt", "ab\n");
     folder.stdout("train --data list.txt --out ab.safetensors");
     let before = folder.read("ab.safetensors");
-    let error = folder.error("train --resume ab.safetensors", 1);
+    folder.write("other.txt", "abc\n");
+    let error = folder.error("train --resume ab.safetensors --data other.txt", 1);
     assert!(
         error.contains("ab.safetensors: its vocabulary (3 characters"),
         "{error}"

@@ -10,6 +10,7 @@
 //! | `seed`, `libtorch` | the seed, and the version of libtorch |
 //! | `data_crc32`, `data_words`, `data_characters` | the [`Digest`](crate::data::Digest) of the list of the training |
 //! | `split` | its split (JSON, see [`SplitOf`](crate::data::SplitOf)) |
+//! | `list` | its files and format (JSON, see [`ListFiles`](crate::data::ListFiles)), if it was in files |
 //! | `sha256` | the checksum |
 //!
 //! The lecture's [bigram] has one tensor, `W`, `[V, V]`, f32, and in the metadata `epochs` and `loss`. A

@@ -10,7 +10,7 @@ use super::bigram::{self, TrainedBigram};
 use super::file::{self, Contents, FORMAT, FORMAT_VERSION, Opened, Stored};
 use super::network::{self, TrainedNetwork};
 use super::ngram;
-use crate::data::{Digest, SplitOf, Vocabulary};
+use crate::data::{Digest, ListFiles, SplitOf, Vocabulary};
 use crate::error::{Error, Result};
 use crate::files::{Output, open};
 use crate::libtorch::device::libtorch_version;
@@ -32,6 +32,8 @@ pub struct Checkpoint {
     pub data: Digest,
     /// The split of that list.
     pub split: SplitOf,
+    /// The files of that list; `None` where it was in no file, and in older checkpoints.
+    pub list: Option<ListFiles>,
 }
 
 impl Checkpoint {
@@ -43,6 +45,7 @@ impl Checkpoint {
             libtorch: libtorch_version(),
             data: data.counted.digest,
             split: data.parts.split_of(),
+            list: data.parts.list().source.list_files(),
         }
     }
 
@@ -78,7 +81,9 @@ impl Checkpoint {
             ("data_characters", self.data.characters.to_string()),
             ("split", split),
         ];
-        let all = common.into_iter().chain(self.model.metadata()?);
+        let list = self.list.as_ref().map(serde_json::to_string).transpose()?;
+        let list = list.map(|list| ("list", list));
+        let all = common.into_iter().chain(list).chain(self.model.metadata()?);
         Ok(all.map(|(key, value)| (key.to_owned(), value)).collect())
     }
 
@@ -117,6 +122,10 @@ impl Checkpoint {
             Some(split) => serde_json::from_str(split).map_err(|_| file.damaged())?,
             None => SplitOf::all(seed),
         };
+        let list = file
+            .metadata
+            .get("list")
+            .map(|list| serde_json::from_str(list));
         Ok(Self {
             model: Model::read(&file)?,
             seed,
@@ -127,6 +136,7 @@ impl Checkpoint {
                 characters: file.number("data_characters")?,
             },
             split,
+            list: list.transpose().map_err(|_| file.damaged())?,
         })
     }
 }
@@ -220,7 +230,7 @@ mod tests {
     use super::file::sha256;
     use super::*;
     use crate::counting::tests::ngrams_of;
-    use crate::data::{Vocabulary, Words};
+    use crate::data::{ListFormat, Vocabulary, Words};
     use crate::memory::Memory;
     use crate::models::{Bigram, Ngram, Smoothing};
     use proptest::prelude::*;
@@ -234,6 +244,10 @@ mod tests {
             model: of_network(Bigram::new(vocabulary, 2, 7, Device::Cpu).unwrap()),
             seed: u64::MAX,
             split: SplitOf::all(3),
+            list: Some(ListFiles {
+                files: vec!["/lists/日.txt".to_owned()],
+                format: ListFormat::default(),
+            }),
             libtorch: "2.13.0".to_owned(),
             data: Digest {
                 crc32: 0x00ab_cdef,

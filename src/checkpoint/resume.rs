@@ -185,6 +185,7 @@ mod tests {
                 characters: 4,
             },
             split: SplitOf::all(1),
+            list: None,
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m.last");

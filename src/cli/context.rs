@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use anyhow::bail;
+use makemore_tch::counting::LinesLeftOut;
+use makemore_tch::data::list_format::{in_two_forms, unseen};
+use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::libtorch::threads::Threads;
-use makemore_tch::{Counted, Vocabulary};
+use makemore_tch::{Counted, Source, Vocabulary, count};
 use tch::Device;
 
+use super::arguments::DataArguments;
 use super::output::Remarks;
 
 /// The options of every command.
@@ -30,6 +34,55 @@ impl Context {
             });
         }
         Ok(device)
+    }
+}
+
+impl Context {
+    /// Counts a list, and tells the user of what was left out or chosen while it was read.
+    pub fn count(
+        self,
+        arguments: &DataArguments,
+        source: &Source,
+        model: Option<&Vocabulary>,
+    ) -> makemore_tch::Result<Counted> {
+        let boundary = arguments.boundary(model);
+        let list = count(source, boundary)?;
+        self.remark_on(&list, boundary);
+        Ok(list)
+    }
+
+    /// Tells the user of what was left out or chosen while a list was read.
+    pub fn remark_on(self, list: &Counted, boundary: Option<char>) {
+        if let Some(LinesLeftOut { lines, first }) = &list.left_out {
+            self.remarks.say(format_args!(
+                "{}: {lines} lines were left out; the first is {first}",
+                list.origin
+            ));
+        }
+        let characters = list.counts.vocabulary().characters();
+        let (token, characters) = (characters[0], &characters[1..]);
+        if boundary.is_none() && token != BOUNDARY {
+            self.remarks.say(format_args!(
+                "{}: words have {BOUNDARY:?}, so {token:?} is the start/end token (--boundary)",
+                list.origin
+            ));
+        }
+        let unseen: Vec<String> = unseen(characters)
+            .map(|character| format!("U+{:04X}", u32::from(character)))
+            .collect();
+        if !unseen.is_empty() {
+            self.remarks.say(format_args!(
+                "{}: words have characters that are not seen: {}",
+                list.origin,
+                unseen.join(", ")
+            ));
+        }
+        if let Some(character) = in_two_forms(characters) {
+            self.remarks.say(format_args!(
+                "{}: words may have {character:?} as one character and as two; --normalize nfc makes them alike",
+                list.origin
+            ));
+        }
     }
 }
 

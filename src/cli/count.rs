@@ -1,10 +1,10 @@
 //! `makemore-tch count`: the counts `N` of a list, the most common first.
 
 use clap::Args;
-use makemore_tch::count;
 use serde::Serialize;
 
 use super::arguments::{DataArguments, JsonArguments, whole};
+use super::context::Context;
 use super::output;
 
 /// Count which character follows which
@@ -42,8 +42,10 @@ struct Frequency {
 }
 
 impl Count {
-    pub fn run(self) -> anyhow::Result<()> {
-        let counts = count(&self.data.source()?, self.data.boundary(None))?.counts;
+    pub fn run(self, context: Context) -> anyhow::Result<()> {
+        let counts = context
+            .count(&self.data, &self.data.source(None)?, None)?
+            .counts;
         let vocabulary = counts.vocabulary();
         let top = counts.most_common(self.top as usize).into_iter();
         let top = top.map(|(context, next, count)| Frequency {

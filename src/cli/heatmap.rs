@@ -10,7 +10,7 @@ use makemore_tch::memory::Memory;
 use makemore_tch::models::language_model::{along, single_characters};
 use makemore_tch::models::ngram::Cut;
 use makemore_tch::plots::{self, Scale};
-use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, Vocabulary, count};
+use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, Vocabulary};
 
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
 use super::context::Context;
@@ -86,8 +86,11 @@ impl DrawHeatmap {
         let output = self.check(&out)?;
         let memory = Memory::half_of_the_machine();
         let drawing = match self.models.load(&self.data, memory, context.remarks)? {
-            Some(models) => self.of_models(&models, context)?,
-            None => self.of_data(count(&self.data.source()?, self.data.boundary(None))?)?,
+            Some(models) => {
+                self.word = self.word.map(|word| models.word(&word));
+                self.of_models(&models, context)?
+            }
+            None => self.of_data(context.count(&self.data, &self.data.source(None)?, None)?)?,
         };
         output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));

@@ -107,7 +107,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Lecture(lecture) => return lecture.run(context),
         Command::Sample(sample) => sample.run(context)?,
         Command::Score(score) => score.run(context)?,
-        Command::Count(count) => count.run()?,
+        Command::Count(count) => count.run(context)?,
         Command::Heatmap(heatmap) => heatmap.run(context)?,
         Command::Export(export) => export.run(context)?,
         Command::Devices(devices) => devices.run(context)?,

@@ -43,8 +43,10 @@ pub struct Models {
     files: Vec<ModelFile>,
     /// The memory limit; what the models take is already reserved.
     pub memory: Memory,
-    /// The list, which can be read again.
+    /// The list, which can be read again: the user's, else that of the models, else the lecture's names.
     pub source: Source,
+    /// Whether the list of a model was found where it names it.
+    pub found_list: bool,
     /// Whether the models need the list: for the vocabulary of makemore.py's weights, or to fit the
     /// weights of a mixture.
     reads_list: bool,
@@ -61,21 +63,24 @@ impl ModelArguments {
         if self.models.is_empty() {
             return Ok(None);
         }
-        let mut models = Models {
-            files: Vec::new(),
-            memory,
-            source: data.source()?.rereadable()?,
-            reads_list: self.models.len() > 1 && self.weights.is_none(),
-        };
+        let (mut files, mut weights) = (Vec::new(), Vec::new());
         for path in &self.models {
-            let file = match Weights::load(path)? {
-                Some(weights) => {
-                    models.reads_list = true;
-                    self.of_weights(path, &weights, &models.source, data, remarks)?
-                }
-                None => ModelFile::load(path, data.boundary, &models.memory)?,
-            };
-            models.files.push(file);
+            match Weights::load(path)? {
+                Some(of_path) => weights.push((files.len() + weights.len(), path, of_path)),
+                None => files.push(ModelFile::load(path, data.boundary, &memory)?),
+            }
+        }
+        let list = files.iter().find_map(|file| file.list.as_ref());
+        let mut models = Models {
+            source: data.source(list)?.rereadable()?,
+            found_list: list.and_then(Source::of_model).is_some(),
+            memory,
+            reads_list: self.models.len() > 1 && self.weights.is_none() || !weights.is_empty(),
+            files,
+        };
+        for (place, path, weights) in weights {
+            let file = self.of_weights(path, &weights, &models.source, data, remarks)?;
+            models.files.insert(place, file);
         }
         if let Some(weights) = &self.weights
             && (weights.len() != models.files.len() || weights.len() == 1)
@@ -108,7 +113,7 @@ impl ModelArguments {
                 path.display()
             ));
         }
-        ModelFile::of_weights(path, weights, source, data.boundary(None), n_head)
+        ModelFile::of_weights(path, weights, source, data.boundary, n_head)
     }
 }
 
@@ -119,6 +124,11 @@ impl Models {
             [file] => Some(file),
             _ => None,
         }
+    }
+
+    /// A word of the user's as the models learned words: in lower case or normalized.
+    pub fn word(&self, word: &str) -> String {
+        self.source.format().word(word)
     }
 
     pub fn files(&self) -> &[ModelFile] {

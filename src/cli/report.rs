@@ -100,10 +100,8 @@ fn hint(error: &Error) -> Option<&'static str> {
         lecture.is_ok_and(|names| names.digest().to_string() == list)
     };
     match error {
-        Error::Line {
-            fault: LineFault::Token(_),
-            ..
-        } => Some("choose it with --boundary CHAR"),
+        Error::Line { fault, .. } => line_hint(fault),
+        Error::Token { .. } => Some("choose another with --boundary CHAR"),
         Error::NotACheckpoint { .. } | Error::NotAModel { .. } => {
             Some("`makemore-tch train` writes one")
         }
@@ -133,6 +131,20 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::Device { cause, .. } => device_hint(cause),
         _ => None,
     }
+}
+
+/// A hint for a line that is no word.
+fn line_hint(fault: &LineFault) -> Option<&'static str> {
+    Some(match fault {
+        LineFault::Token(_) => {
+            "choose it with --boundary CHAR, or leave such lines out with --skip-bad-lines"
+        }
+        LineFault::Utf8 | LineFault::Encoding => {
+            "--encoding latin1 (or its own) reads it, --skip-bad-lines leaves such lines out"
+        }
+        LineFault::Control(_) | LineFault::TooLong(_) => "--skip-bad-lines leaves such lines out",
+        LineFault::TooManyCharacters(_) => return None,
+    })
 }
 
 /// A hint for a device that cannot be used.

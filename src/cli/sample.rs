@@ -9,7 +9,7 @@ use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Shaping;
 use makemore_tch::{
     Constraints, Counted, Error, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler,
-    ScoredName, Source, Table, Words, count, score,
+    ScoredName, Source, Table, Words, score,
 };
 use serde::Serialize;
 
@@ -111,26 +111,29 @@ struct SampledWord<'a> {
 }
 
 impl Sample {
-    pub fn run(self, context: Context) -> anyhow::Result<()> {
+    pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         context.threads.prepare_for_drawing();
         match self
             .models
             .load(&self.data, Memory::half_of_the_machine(), context.remarks)?
         {
-            Some(models) => self.of_models(&models, context),
-            None => self.of_counts(),
+            Some(models) => {
+                self.prefix = models.word(&self.prefix);
+                self.of_models(&models, context)
+            }
+            None => self.of_counts(context),
         }
     }
 
     /// Draws from the counts of the data.
-    fn of_counts(&self) -> anyhow::Result<()> {
-        let source = self.data.source()?;
+    fn of_counts(&self, context: Context) -> anyhow::Result<()> {
+        let source = self.data.source(None)?;
         // The list is read a second time to search the words in it.
         let source = match self.json.json || self.new {
             true => source.rereadable()?,
             false => source,
         };
-        let data = count(&source, self.data.boundary(None))?;
+        let data = context.count(&self.data, &source, None)?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
         self.print(&p, &p, Some(&source))
     }
@@ -144,18 +147,18 @@ impl Sample {
             let mixture = models.mixture(self.models.weights.as_deref())?;
             // The user's weights may mix models of different lists.
             let trained_on = models.trained_on().ok().flatten();
-            return self.of_model(models, &mixture, trained_on);
+            return self.of_model(models, &mixture, trained_on, context);
         };
         let model = file.model.language_model();
         match &file.model {
             // The lecture's network is compared with the counts of its list.
             Model::Bigram(trained) if trained.network.order() == 2 && !self.plain => {
-                let data = count(&models.source, self.data.boundary(Some(model.vocabulary())))?;
+                let data = context.count(&self.data, &models.source, Some(model.vocabulary()))?;
                 let p = Table::of(&data.counts, self.smoothing.value())?;
                 check_model(file, &data, context)?;
                 self.print(model, &p, Some(&models.source))
             }
-            _ => self.of_model(models, model, file.trained_on),
+            _ => self.of_model(models, model, file.trained_on, context),
         }
     }
 
@@ -165,6 +168,7 @@ impl Sample {
         models: &Models,
         model: &dyn LanguageModel,
         trained_on: Option<TrainedOn>,
+        context: Context,
     ) -> anyhow::Result<()> {
         if self.smoothing.smoothing.is_some() {
             bail!("--smoothing is of counts, and --model draws; leave one of them out");
@@ -172,18 +176,18 @@ impl Sample {
         let has_data = !self.data.data.is_empty();
         let lecture = Words::lecture(BOUNDARY)?.digest();
         let is_of_the_lecture = trained_on.is_some_and(|data| data.list == lecture);
-        if self.new && !has_data && !is_of_the_lecture {
+        let has_list = has_data || models.found_list || is_of_the_lecture;
+        if self.new && !has_list {
             bail!(
-                "{}: not trained on the lecture's names; name the list that words shall be new to with --data FILE",
+                "{}: the list that it was trained on is not known, or not where it was; name the list that words shall be new to with --data FILE",
                 models.path().display()
             );
         }
         if has_data {
-            let boundary = self.data.boundary(Some(model.vocabulary()));
-            let data = count(&models.source, boundary)?;
+            let data = context.count(&self.data, &models.source, Some(model.vocabulary()))?;
             check_same_boundary(models.path(), model.vocabulary(), data.counts.vocabulary())?;
         }
-        let source = (has_data || is_of_the_lecture).then_some(&models.source);
+        let source = has_list.then_some(&models.source);
         self.print(model, model, source)
     }
 

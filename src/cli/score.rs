@@ -5,7 +5,7 @@ use clap::Args;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::score::evaluate::{self, Evaluation};
 use makemore_tch::score::{self, BigramScore, Fit, WordScore};
-use makemore_tch::{Counted, Error, LanguageModel, Part, Source, Table, count, format};
+use makemore_tch::{Error, LanguageModel, Part, Table, format};
 use serde::Serialize;
 
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
@@ -84,18 +84,19 @@ struct DataDocument {
 }
 
 impl Score {
-    pub fn run(self, context: Context) -> anyhow::Result<()> {
+    pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         let models = self
             .models
             .load(&self.data, self.memory.memory(), context.remarks)?;
         let Some(models) = models else {
-            return self.score_with_counts();
+            return self.score_with_counts(context);
         };
         if self.smoothing.smoothing.is_some() {
             bail!("--smoothing is of counts, and --model scores; leave one of them out");
         }
         if !self.words.is_empty() {
             models.check_alone(&self.data, "words are scored")?;
+            self.words = self.words.iter().map(|word| models.word(word)).collect();
         }
         if let Some(file) = models.single() {
             return self.score(&models, file.model.language_model(), &[], context);
@@ -107,8 +108,9 @@ impl Score {
     }
 
     /// Scores with the counts of the data.
-    fn score_with_counts(&self) -> anyhow::Result<()> {
-        let data = self.count(&self.data.source()?, self.data.boundary(None))?;
+    fn score_with_counts(&self, context: Context) -> anyhow::Result<()> {
+        let data = context.count(&self.data, &self.data.source(None)?, None);
+        let data = data.map_err(|error| self.explain(error))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
         if !self.words.is_empty() {
             return self.score_words(&p, &[]);
@@ -144,7 +146,8 @@ impl Score {
         context: Context,
     ) -> anyhow::Result<()> {
         let vocabulary = model.vocabulary();
-        let data = self.count(&models.source, self.data.boundary(Some(vocabulary)))?;
+        let data = context.count(&self.data, &models.source, Some(vocabulary));
+        let data = data.map_err(|error| self.explain(error))?;
         let path = models.path().display();
         check_same_boundary(models.path(), vocabulary, data.counts.vocabulary())?;
         // The user's weights may mix models of different lists.
@@ -187,14 +190,14 @@ impl Score {
         self.print(&fitted, alone, ngrams, None)
     }
 
-    /// Counts the list. Of several files, a missing one may be meant as a word to score.
-    fn count(&self, source: &Source, boundary: char) -> anyhow::Result<Counted> {
-        count(source, boundary).map_err(|error| match (error, self.data.data.len()) {
+    /// Of several files, a missing one may be meant as a word to score.
+    fn explain(&self, error: Error) -> anyhow::Error {
+        match (error, self.data.data.len()) {
             (error @ Error::Read { .. }, 2..) => {
                 anyhow::Error::from(error).context("words to score stand before --data or after --")
             }
             (error, _) => error.into(),
-        })
+        }
     }
 
     fn print(

@@ -15,6 +15,9 @@ impl Typed {
 
     /// An argument with its values as typed, quoted for a shell.
     pub fn again(&self, id: &str) -> String {
+        if let Ok(Some(true)) = self.0.try_get_one(id) {
+            return flag(id);
+        }
         let values = self.0.get_raw(id).into_iter().flatten();
         let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
         match values.as_slice() {

@@ -3,14 +3,17 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::counts::NgramCounts;
-use super::scan::{Fault, Scan, Scanned, Total};
+use super::scan::{Fault, LinePlace, Scan, Scanned, Total};
 use crate::data::digest::{Digest, Digester};
 use crate::data::pass::{each_task, lock, threads};
 use crate::data::reader::{Blocks, Source};
-use crate::data::tidy::Tidier;
+use crate::data::tidy::{LeftOut, Tidier};
 use crate::data::vocabulary::Vocabulary;
-use crate::data::words::Words;
+use crate::data::words::{BOUNDARY, Words};
 use crate::error::{Error, Result};
+
+/// The start/end tokens to choose from, the lecture's first.
+pub const TOKENS: [char; 6] = [BOUNDARY, '$', '|', '^', '¶', '␂'];
 
 /// A counted list.
 #[derive(Debug, Clone)]
@@ -21,16 +24,27 @@ pub struct Counted {
     pub counts: NgramCounts,
     /// Its digest.
     pub digest: Digest,
+    /// The lines that were left out, since they cannot be words; none if its format does not say so.
+    pub left_out: Option<LinesLeftOut>,
+}
+
+/// Lines of a list that were left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinesLeftOut {
+    /// The number of lines.
+    pub lines: u64,
+    /// The first one, and the reason.
+    pub first: String,
 }
 
 /// Counts the bigrams of a list, in memory that does not depend on its length; `boundary` is the
-/// start/end token.
+/// start/end token. If there is none, it is the first of [`TOKENS`] that the list does not have.
 ///
 /// # Errors
 ///
-/// [`Error::Line`] names the first line that is no word, [`Error::NoWords`] a list without words; if a
-/// file cannot be read.
-pub fn count(source: &Source, boundary: char) -> Result<Counted> {
+/// [`Error::Line`] names the first line that is no word, [`Error::NoWords`] a list without words,
+/// [`Error::Token`] if the list has all tokens; if a file cannot be read.
+pub fn count(source: &Source, boundary: impl Into<Option<char>>) -> Result<Counted> {
     count_with(source, boundary, threads())
 }
 
@@ -51,23 +65,35 @@ impl NgramCounts {
 ///
 /// As [`count`].
 #[doc(hidden)]
-pub fn count_with(source: &Source, boundary: char, threads: usize) -> Result<Counted> {
-    let (total, digest) = scan(source, boundary, threads)?;
+pub fn count_with(
+    source: &Source,
+    boundary: impl Into<Option<char>>,
+    threads: usize,
+) -> Result<Counted> {
+    let boundary = boundary.into();
+    let (total, digest, left_out) = scan(source, boundary, threads)?;
     let origin = source.origin();
     if digest.words == 0 {
         return Err(Error::NoWords { file: origin });
     }
     let (characters, counts) = total.into_counts();
-    let vocabulary = Vocabulary::new(boundary, characters)?;
+    let is_free = |token: &char| characters.binary_search(token).is_err();
+    let chosen = TOKENS.into_iter().find(is_free).unwrap_or(BOUNDARY);
+    let vocabulary = Vocabulary::new(boundary.unwrap_or(chosen), characters)?;
     Ok(Counted {
         origin,
         counts: NgramCounts::bigrams(vocabulary, counts),
         digest,
+        left_out,
     })
 }
 
 /// Scans a list. The error is that of the first bad line, whichever thread finds it.
-fn scan(source: &Source, boundary: char, threads: usize) -> Result<(Total, Digest)> {
+fn scan(
+    source: &Source,
+    boundary: Option<char>,
+    threads: usize,
+) -> Result<(Total, Digest, Option<LinesLeftOut>)> {
     let total = Total::new();
     let progress = BlocksLeft::of(Blocks::of(source));
     let threads = match progress.blocks.is_at_end() {
@@ -77,7 +103,7 @@ fn scan(source: &Source, boundary: char, threads: usize) -> Result<(Total, Diges
     let progress = Mutex::new(progress);
     each_task(0..threads, |_| {
         let mut scan = Scan::new(&total);
-        let mut tidier = Tidier::new(boundary);
+        let mut tidier = Tidier::of(source.format(), boundary);
         let mut block = Vec::new();
         let mut index = lock(&progress).next(&mut block);
         while let Some(scanning) = index {
@@ -96,9 +122,14 @@ fn scan(source: &Source, boundary: char, threads: usize) -> Result<(Total, Diges
     if let Some(Fault { place, fault }) = faults.min_by_key(|fault| fault.place) {
         return Err(progress.blocks.fault_at(place.0, place.1, fault));
     }
+    let LeftOut { lines, first } = progress.left_out;
+    let left_out = first.map(|((block, line), fault)| LinesLeftOut {
+        lines,
+        first: progress.blocks.fault_at(block, line, fault).to_string(),
+    });
     // An error while reading stands behind all lines that were read.
     progress.blocks.finish()?;
-    Ok((total, progress.digester.digest()))
+    Ok((total, progress.digester.digest(), left_out))
 }
 
 /// The blocks that are left, and the digest of those that are counted.
@@ -112,6 +143,7 @@ struct BlocksLeft<'a> {
     /// The numbers and digests of later blocks, until those before them are done.
     waiting: Vec<(usize, Digester)>,
     faults: Vec<Fault>,
+    left_out: LeftOut<LinePlace>,
 }
 
 impl<'a> BlocksLeft<'a> {
@@ -125,6 +157,7 @@ impl<'a> BlocksLeft<'a> {
             done: 0,
             waiting: Vec::new(),
             faults: Vec::new(),
+            left_out: LeftOut::default(),
         }
     }
 
@@ -141,6 +174,8 @@ impl<'a> BlocksLeft<'a> {
             self.blocks.stop();
         }
         self.faults.extend(scanned.fault);
+        self.left_out
+            .add(scanned.left_out.lines, scanned.left_out.first);
         self.blocks.set_lines(index, scanned.lines);
         self.waiting.push((index, scanned.digester));
         while let Some(place) = self.waiting.iter().position(|next| next.0 == self.done) {
@@ -189,6 +224,22 @@ mod tests {
         ngrams
             .map(|(context, next, count)| (counts.ngram(&context, next), count))
             .collect()
+    }
+
+    /// A list with full stops was refused, and then the one with the token that was advised.
+    #[test]
+    fn the_start_end_token_is_the_first_that_the_list_lacks() {
+        let token = |list: &'static str| {
+            let counted = count(&Source::text("list", list), None);
+            counted.map(|list| list.counts.vocabulary().boundary())
+        };
+        assert_eq!(token("emma\n").unwrap(), '.');
+        assert_eq!(token("st. ives\n").unwrap(), '$');
+        assert_eq!(token("st. ives\n5 $\na|b\n").unwrap(), '^');
+        let all: String = TOKENS.into_iter().collect();
+        let error = count(&Source::text("list", all), None).unwrap_err();
+        assert!(matches!(error, Error::Token { .. }), "{error}");
+        assert!(count(&Source::text("list", "st. ives\n"), '.').is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::data::digest::Digester;
 use crate::data::pass::lock;
-use crate::data::tidy::{Tidier, Tidy};
+use crate::data::tidy::{LeftOut, Tidier, Tidy};
 use crate::data::words::MAX_CHARACTERS;
 use crate::error::LineFault;
 
@@ -71,6 +71,7 @@ pub(crate) struct Scanned {
     pub lines: usize,
     pub digester: Digester,
     pub fault: Option<Fault>,
+    pub left_out: LeftOut<LinePlace>,
 }
 
 /// The counts of all threads.
@@ -202,6 +203,9 @@ impl<'a> Scan<'a> {
             }
             scanned.digester.add(&tidy);
             let lines = tidy.lines();
+            let LeftOut { lines: bad, first } = tidy.left_out;
+            let first = first.map(|(line, fault)| ((index, scanned.lines + line), fault));
+            scanned.left_out.add(bad, first);
             scanned.fault = tidy.fault.map(|(line, fault)| Fault {
                 place: (index, scanned.lines + line),
                 fault,

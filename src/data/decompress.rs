@@ -56,9 +56,6 @@ impl Format {
             [b'P', b'K', 3, 4, ..] => {
                 Self::Refused("it is a zip archive; unpack it first (unzip), or use gzip or zstd")
             }
-            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
-                Self::Refused("it is in UTF-16; save the list as UTF-8")
-            }
             _ => Self::Plain,
         }
     }
@@ -210,8 +207,6 @@ mod tests {
             (&b"\xFD7zXZ\0\0\x04"[..], "xz"),
             (b"BZh91AY&SY\x01", "bzip2"),
             (b"PK\x03\x04\x14", "zip"),
-            (b"\xFF\xFEe\0m\0", "UTF-16"),
-            (b"\xFE\xFF\0e\0m", "UTF-16"),
         ] {
             let error = read(bytes.to_vec()).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");

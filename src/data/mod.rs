@@ -3,12 +3,13 @@
 //! Order of the lecture: [`words`] (one word a line, checked), [`vocabulary`] (`stoi` and `itos`),
 //! [`split`] (train, dev and test; [`shuffle`] as in the lectures), [`parts`] (lists with their split)
 //! and [`word_list`] (words in memory). Behind them: [`reader`] (files and standard input, as blocks of
-//! whole lines), `decompress` (gzip, zstd), `tidy` (the rules of a word), [`digest`] (checksum and
+//! whole lines), `decompress` (gzip, zstd), [`list_format`] (encodings), `tidy` (the rules of a word), [`digest`] (checksum and
 //! sizes of a list), `pass` (reading a checked list again, on several threads), [`search`] (finding
 //! words in a list).
 
 pub(crate) mod decompress;
 pub mod digest;
+pub mod list_format;
 pub mod parts;
 pub(crate) mod pass;
 pub mod reader;
@@ -21,8 +22,9 @@ pub mod word_list;
 pub mod words;
 
 pub use digest::Digest;
+pub use list_format::ListFormat;
 pub use parts::{List, Parts, SplitOf};
-pub use reader::Source;
+pub use reader::{ListFiles, Source};
 pub use split::{Part, Shares, Split};
 pub use vocabulary::Vocabulary;
 pub use word_list::{Subset, WordList};

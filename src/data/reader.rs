@@ -10,7 +10,13 @@ use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use encoding_rs::Encoding;
+use encoding_rs_io::DecodeReaderBytesBuilder;
+
+use serde::{Deserialize, Serialize};
+
 use super::decompress::decompressed;
+use super::list_format::ListFormat;
 use crate::error::{Error, LineFault, Result};
 
 /// The bytes of a block: small enough to be in the processor's cache still when its words are counted.
@@ -22,15 +28,13 @@ pub const LONGEST_WORD: usize = 65_536;
 /// A line with more bytes has more characters than a word may have, white space at its ends aside.
 const LONGEST_LINE: usize = 4 * LONGEST_WORD;
 
-/// The byte-order mark, which may begin a text in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
-
 /// The 32,033 names of the lecture.
 const LECTURE: &str = include_str!("../../assets/names.txt");
 
 /// The source of a word list. Standard input can be read only once.
 ///
-/// Files compressed by gzip or zstd are recognised by their contents.
+/// Files compressed by gzip or zstd are recognised by their contents, those in UTF-16 by their byte-order
+/// mark.
 ///
 /// ```no_run
 /// use makemore_tch::{Source, count};
@@ -43,6 +47,18 @@ const LECTURE: &str = include_str!("../../assets/names.txt");
 pub struct Source {
     inputs: Vec<Input>,
     block: usize,
+    format: ListFormat,
+}
+
+/// The files of a list and its format, as saved with a model that was trained on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListFiles {
+    /// The absolute paths of the files; none for the lecture's names.
+    pub files: Vec<String>,
+    /// Their format.
+    #[serde(default)]
+    pub format: ListFormat,
 }
 
 #[derive(Debug, Clone)]
@@ -84,7 +100,50 @@ impl Source {
         Self {
             inputs,
             block: BLOCK,
+            format: ListFormat::default(),
         }
+    }
+
+    /// The list that a model names; `None` if it is no longer where it was.
+    pub fn of_model(list: &ListFiles) -> Option<Self> {
+        let files: Vec<PathBuf> = list.files.iter().map(PathBuf::from).collect();
+        let source = match files.is_empty() {
+            true => Self::lecture(),
+            false => Self::files(files.iter().all(|file| file.exists()).then_some(files)?),
+        };
+        Some(source.in_format(list.format))
+    }
+
+    /// The list as a model names it, so that it is found again; `None` for a list that was in no file.
+    pub fn list_files(&self) -> Option<ListFiles> {
+        let is_lecture =
+            |input: &Input| matches!(input, Input::Text { text, .. } if **text == *LECTURE);
+        let file = |input: &Input| match input {
+            Input::File(path) => std::path::absolute(path)
+                .ok()?
+                .into_os_string()
+                .into_string()
+                .ok(),
+            Input::Stdin | Input::Copied(_) | Input::Text { .. } => None,
+        };
+        let files = match self.inputs.as_slice() {
+            [input] if is_lecture(input) => Some(Vec::new()),
+            inputs => inputs.iter().map(file).collect(),
+        };
+        Some(ListFiles {
+            files: files?,
+            format: self.format,
+        })
+    }
+
+    /// The same list read in another format.
+    pub fn in_format(self, format: ListFormat) -> Self {
+        Self { format, ..self }
+    }
+
+    /// The format of the list.
+    pub fn format(&self) -> ListFormat {
+        self.format
     }
 
     /// The same list in blocks of another size, for tests; the words do not depend on it.
@@ -149,19 +208,42 @@ impl Input {
         }
     }
 
-    fn open(&self) -> Result<Box<dyn Read + Send + '_>> {
+    fn open(&self, encoding: Option<&'static Encoding>) -> Result<Box<dyn Read + Send + '_>> {
         let opened: io::Result<Box<dyn Read + Send>> = match self {
             Self::Text { text, .. } => return Ok(Box::new(text.as_bytes())),
-            Self::File(path) if path.is_dir() => return Err(Error::Folder { file: self.name() }),
+            Self::File(path) if path.is_dir() => {
+                return Err(Error::Folder { file: self.name() });
+            }
             Self::File(path) => File::open(path).and_then(decompressed),
             Self::Stdin => decompressed(io::stdin()),
             Self::Copied(copied) => Pass::over(copied).and_then(decompressed),
         };
-        opened.map_err(|cause| Error::Read {
+        let decoded = opened.and_then(|opened| decoded(opened, encoding));
+        decoded.map_err(|cause| Error::Read {
             file: self.name(),
             cause,
         })
     }
+}
+
+/// A reader of a text in UTF-8. The encoding is that of the byte-order mark, else the one given, else
+/// UTF-8, whose bytes are passed on as they are.
+fn decoded(
+    mut text: Box<dyn Read + Send>,
+    encoding: Option<&'static Encoding>,
+) -> io::Result<Box<dyn Read + Send>> {
+    let mut start = Vec::new();
+    text.by_ref().take(3).read_to_end(&mut start)?;
+    let marked = Encoding::for_bom(&start).map(|(encoding, _)| encoding);
+    let whole = io::Cursor::new(start).chain(text);
+    Ok(match marked.or(encoding) {
+        None => Box::new(whole),
+        Some(encoding) if encoding == encoding_rs::UTF_8 => Box::new(whole),
+        encoding => {
+            let mut decoder = DecodeReaderBytesBuilder::new();
+            Box::new(decoder.encoding(encoding).bom_override(true).build(whole))
+        }
+    })
 }
 
 /// An input that can be read only once, with its copy.
@@ -244,6 +326,7 @@ impl Read for Pass {
 /// The blocks of all inputs, one after the other.
 pub(crate) struct Blocks<'a> {
     size: usize,
+    format: ListFormat,
     inputs: slice::Iter<'a, Input>,
     input: Option<(&'a Input, Box<dyn Read + Send + 'a>)>,
     inputs_opened: usize,
@@ -277,6 +360,14 @@ fn shorten_white_space(line: &mut Vec<u8>) -> usize {
     length
 }
 
+/// The end of the last whole line of a block.
+fn end_of_lines(block: &[u8]) -> Option<usize> {
+    // A CR at the end may be the first half of a CRLF.
+    let end_of_cr = || memchr::memrchr(b'\r', block.split_last()?.1);
+    let end = memchr::memrchr(b'\n', block).or_else(end_of_cr);
+    end.map(|end| end + 1)
+}
+
 /// A failure to read a list to its end.
 enum Failure {
     Read(Error),
@@ -288,6 +379,7 @@ impl<'a> Blocks<'a> {
     pub fn of(source: &'a Source) -> Self {
         Self {
             size: source.block,
+            format: source.format,
             inputs: source.inputs.iter(),
             input: None,
             inputs_opened: 0,
@@ -364,13 +456,13 @@ impl<'a> Blocks<'a> {
     /// Fills a block, which may be empty at the end of a file; false after the last file.
     fn fill(&mut self, block: &mut Vec<u8>) -> Result<bool, Failure> {
         block.clear();
-        let begins = self.input.is_none();
-        if begins {
+        if self.input.is_none() {
             let Some(input) = self.inputs.next() else {
                 return Ok(false);
             };
             self.inputs_opened += 1;
-            self.input = Some((input, input.open().map_err(Failure::Read)?));
+            let opened = input.open(self.format.encoding);
+            self.input = Some((input, opened.map_err(Failure::Read)?));
         }
         let Some((input, reader)) = &mut self.input else {
             return Ok(false);
@@ -391,18 +483,20 @@ impl<'a> Blocks<'a> {
                 self.input = None;
                 break;
             }
-            if let Some(end) = memchr::memrchr(b'\n', block) {
-                self.carried.extend_from_slice(&block[end + 1..]);
-                block.truncate(end + 1);
+            if let Some(end) = end_of_lines(block) {
+                self.carried.extend_from_slice(&block[end..]);
+                block.truncate(end);
                 break;
             }
             if block.len() > LONGEST_LINE && shorten_white_space(block) > LONGEST_LINE {
-                return Err(Failure::LineTooLong);
+                if !self.format.skip_bad_lines {
+                    return Err(Failure::LineTooLong);
+                }
+                // Stands for the beginning of the line, and is too long as well.
+                block.clear();
+                block.resize(LONGEST_WORD + 1, b'x');
             }
             wanted = 2 * block.len().max(self.size);
-        }
-        if begins && block.starts_with(BYTE_ORDER_MARK) {
-            block.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(true)
     }
@@ -418,6 +512,54 @@ mod tests {
         let mut line = " \u{3000}a\u{3000}\u{3000}".as_bytes().to_vec();
         assert_eq!(shorten_white_space(&mut line), 1);
         assert_eq!(line, "a\u{3000}\u{3000}".as_bytes());
+    }
+
+    fn words(bytes: &[u8], format: ListFormat) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list");
+        std::fs::write(&file, bytes).unwrap();
+        let source = Source::files(vec![file]).in_format(format).in_blocks_of(7);
+        let words = crate::data::Words::read(&source, '.').unwrap();
+        words.iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn encodings_are_followed_and_a_byte_order_mark_by_itself() {
+        let of = |label: &str| ListFormat {
+            encoding: Encoding::for_label(label.as_bytes()),
+            ..ListFormat::default()
+        };
+        let expected = ["zoë", "emma"];
+        assert_eq!(words(b"zo\xEB\nemma", of("latin1")), expected);
+        let utf_16: Vec<u8> = "\u{FEFF}zoë\r\nemma"
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        assert_eq!(words(&utf_16, ListFormat::default()), expected);
+        assert_eq!(words(&utf_16, of("latin1")), expected);
+        assert_eq!(words(&utf_16[2..], of("utf-16be")), expected);
+        assert_eq!(
+            words("\u{FEFF}zoë\nemma".as_bytes(), of("latin1")),
+            expected
+        );
+    }
+
+    /// A list of an old Mac was one line that is too long.
+    #[test]
+    fn lines_that_end_in_cr_alone_are_read_in_blocks() {
+        let lines = "emma\rolivia\r".repeat(40_000);
+        assert_eq!(words(lines.as_bytes(), ListFormat::default()).len(), 80_000);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_left_out() {
+        let skip = ListFormat {
+            skip_bad_lines: true,
+            ..ListFormat::default()
+        };
+        let long = "ab ".repeat(LONGEST_LINE);
+        let list = format!("emma\n{long}\nava\n{long}");
+        assert_eq!(words(list.as_bytes(), skip), ["emma", "ava"]);
     }
 
     /// Two passes once shared an offset.

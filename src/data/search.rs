@@ -9,7 +9,6 @@ use super::parts::Parts;
 use super::pass::threads;
 use super::reader::Source;
 use super::split::Part;
-use super::tidy::Tidier;
 use super::words::each_tidy;
 use crate::error::Result;
 
@@ -27,7 +26,7 @@ pub fn known<'a>(
 ) -> Result<HashSet<&'a str>> {
     let wanted: Wanted = words.into_iter().collect();
     let mut found = HashSet::new();
-    each_tidy(source, &mut Tidier::of_checked(), |tidy| {
+    each_tidy(source, None, |tidy| {
         found.extend(tidy.text.lines().filter_map(|word| wanted.get(word)));
         Ok(())
     })?;

@@ -1,9 +1,15 @@
 //! The rules of a word list: turns lines into words, or names the first line that breaks a rule.
 
+use std::borrow::Cow;
+
 use multiversion::multiversion;
 
+use super::list_format::ListFormat;
 use super::reader::LONGEST_WORD;
 use crate::error::LineFault;
+
+/// The byte-order mark, with which programs on Windows begin a text in UTF-8.
+const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
 /// The words of some lines, up to the first line that breaks a rule.
 #[derive(Debug)]
@@ -14,14 +20,48 @@ pub(crate) struct Tidy<'a> {
     pub words: usize,
     /// The number of their characters.
     pub characters: usize,
-    /// The numbers of the blank lines, from 0.
+    /// The numbers of the blank lines and of those left out, from 0.
     blank: &'a [usize],
     /// The number of the first line that breaks a rule, from 0, and the fault.
     pub fault: Option<(usize, LineFault)>,
+    /// The lines that break a rule and were left out.
+    pub left_out: LeftOut<usize>,
+}
+
+/// Lines that were left out of a list, since they cannot be words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeftOut<P> {
+    /// The number of lines.
+    pub lines: u64,
+    /// The place of the first one, and its fault.
+    pub first: Option<(P, LineFault)>,
+}
+
+impl<P: PartialOrd> LeftOut<P> {
+    /// Adds lines, of which the first stands at a place.
+    pub fn add(&mut self, lines: u64, first: Option<(P, LineFault)>) {
+        self.lines += lines;
+        let is_before = |(place, _): &(P, LineFault)| match &self.first {
+            Some((first, _)) => place < first,
+            None => true,
+        };
+        if let Some(first) = first.filter(is_before) {
+            self.first = Some(first);
+        }
+    }
+}
+
+impl<P> Default for LeftOut<P> {
+    fn default() -> Self {
+        Self {
+            lines: 0,
+            first: None,
+        }
+    }
 }
 
 impl<'a> Tidy<'a> {
-    fn of(text: &'a str, kinds: u8, blank: &'a [usize], fault: Option<LineFault>) -> Self {
+    fn of(text: &'a str, kinds: u8) -> Self {
         let words = memchr::memchr_iter(b'\n', text.as_bytes()).count();
         let length = match kinds & kinds::NOT_ASCII {
             0 => text.len(),
@@ -31,8 +71,9 @@ impl<'a> Tidy<'a> {
             text,
             words,
             characters: length - words,
-            blank,
-            fault: fault.map(|fault| (words + blank.len(), fault)),
+            blank: &[],
+            fault: None,
+            left_out: LeftOut::default(),
         }
     }
 
@@ -57,6 +98,7 @@ impl<'a> Tidy<'a> {
 pub(crate) struct Tidier {
     /// The start/end token, which words must not have; none where it is not checked.
     boundary: Option<char>,
+    format: ListFormat,
     without_cr: Vec<u8>,
     text: String,
     blank: Vec<usize>,
@@ -64,17 +106,19 @@ pub(crate) struct Tidier {
 
 impl Tidier {
     /// Checks all rules, with a start/end token.
+    #[cfg(test)]
     pub fn new(boundary: char) -> Self {
-        Self {
-            boundary: Some(boundary),
-            ..Self::of_checked()
-        }
+        Self::of(ListFormat::default(), Some(boundary))
     }
 
-    /// Checks all rules but the start/end token, for lines that were checked before.
-    pub fn of_checked() -> Self {
+    /// Reads lines of a format. Words must not have the start/end token; `None` is for lists that were
+    /// checked before.
+    pub fn of(format: ListFormat, boundary: Option<char>) -> Self {
+        // Whichever lines are left out once are left out each time.
+        let always = format.boundary.filter(|_| format.skip_bad_lines);
         Self {
-            boundary: None,
+            boundary: boundary.or(always),
+            format,
             without_cr: Vec::new(),
             text: String::new(),
             blank: Vec::new(),
@@ -82,10 +126,12 @@ impl Tidier {
     }
 
     /// Trims whole lines and drops blank ones, up to the first that is not UTF-8, is too long, or has a
-    /// control character or the start/end token. The last line may lack its line end.
+    /// control character or the start/end token; where the format says so, such lines are left out. The
+    /// last line may lack its line end.
     pub fn tidy<'a>(&'a mut self, lines: &'a [u8]) -> Tidy<'a> {
         let Self {
             boundary,
+            format,
             without_cr,
             text,
             blank,
@@ -100,29 +146,46 @@ impl Tidier {
             boundary.encode_utf8(&mut first_of_boundary);
         }
         let kinds = look(lines, first_of_boundary[0]);
-        if is_tidy(lines, kinds)
+        if !format.changes_words()
+            && is_tidy(lines, kinds)
             && let Ok(text) = simdutf8::basic::from_utf8(lines)
         {
-            return Tidy::of(text, kinds, &[], None);
+            return Tidy::of(text, kinds);
         }
         text.clear();
         blank.clear();
-        let valid = valid_lines(lines);
-        for (number, line) in lines_of(valid).enumerate() {
-            let word = trimmed(line);
-            if word.is_empty() {
-                blank.push(number);
-                continue;
+        let refused = kinds & kinds::REFUSED != 0 || format.changes_words();
+        // Where the start/end token is not given, words may have any character.
+        let is_left_out = |bad: &LineFault| {
+            let is_given = format.boundary.is_some() || !matches!(bad, LineFault::Token(_));
+            format.skip_bad_lines && is_given
+        };
+        let (mut fault, mut left_out, mut number) = (None, LeftOut::default(), 0);
+        for line in valid_and_other_lines(lines) {
+            let word = line.and_then(|line| word_of(line, *format, *boundary, refused));
+            match word {
+                Ok(word) if !word.is_empty() => {
+                    text.push_str(&word);
+                    text.push('\n');
+                }
+                Ok(_) => blank.push(number),
+                Err(bad) if is_left_out(&bad) => {
+                    left_out.add(1, Some((number, bad)));
+                    blank.push(number);
+                }
+                Err(bad) => {
+                    fault = Some((number, bad));
+                    break;
+                }
             }
-            let fault = fault_of(word, *boundary, kinds & kinds::REFUSED != 0);
-            if fault.is_some() {
-                return Tidy::of(text, kinds, blank, fault);
-            }
-            text.push_str(word);
-            text.push('\n');
+            number += 1;
         }
-        let fault = (valid.len() < lines.len()).then_some(LineFault::Utf8);
-        Tidy::of(text, kinds, blank, fault)
+        Tidy {
+            blank,
+            fault,
+            left_out,
+            ..Tidy::of(text, kinds)
+        }
     }
 }
 
@@ -132,12 +195,13 @@ mod kinds {
     /// A control character or the start/end token, maybe.
     pub const REFUSED: u8 = 1;
     pub const SPACE: u8 = 2;
-    /// The first bytes of white space beyond U+00FF, with the bit for each.
-    pub const SPACES: [(u8, &[u8]); 4] = [
+    /// The first bytes of white space beyond U+00FF and of the byte-order mark, with the bit for each.
+    pub const SPACES: [(u8, &[u8]); 5] = [
         (4, b"\xE1\x9A\x80"),
         (8, b"\xE2\x80"),
         (8, b"\xE2\x81"),
         (16, b"\xE3\x80\x80"),
+        (32, b"\xEF\xBB\xBF"),
     ];
 }
 
@@ -158,7 +222,7 @@ fn look(lines: &[u8], first_of_boundary: u8) -> u8 {
             // The first byte of U+0080 to U+00BF: control characters, a white space and others.
             kinds |= u8::from(byte == 0xC2) * kinds::REFUSED;
             kinds |= u8::from(byte == 0xE1) << 2 | u8::from(byte == 0xE2) << 3;
-            kinds |= u8::from(byte == 0xE3) << 4;
+            kinds |= u8::from(byte == 0xE3) << 4 | u8::from(byte == 0xEF) << 5;
         }
     }
     kinds
@@ -180,33 +244,74 @@ fn is_tidy(lines: &[u8], kinds: u8) -> bool {
         && halves.all(|half| memchr::memchr(b'\n', half).is_some())
 }
 
-/// The fault of a word, if it has one. Its characters are checked only if `refused`, when some may be.
-fn fault_of(word: &str, boundary: Option<char>, refused: bool) -> Option<LineFault> {
+/// The word of a line, which is empty for a blank line. Its characters are checked only if `refused`,
+/// when some may be.
+fn word_of(
+    line: &str,
+    format: ListFormat,
+    boundary: Option<char>,
+    refused: bool,
+) -> Result<Cow<'_, str>, LineFault> {
+    if format.encoding.is_some() && line.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(LineFault::Encoding);
+    }
+    let word = match format.changes_words() {
+        true => Cow::from(format.word(trimmed(line))),
+        false => trimmed(line).into(),
+    };
     if word.len() > LONGEST_WORD && word.chars().count() > LONGEST_WORD {
-        return Some(LineFault::TooLong(LONGEST_WORD));
+        return Err(LineFault::TooLong(LONGEST_WORD));
     }
     let mut characters = word.chars().filter(|_| refused);
-    characters.find_map(|character| match character {
+    let fault = characters.find_map(|character| match character {
         control if control.is_control() => Some(LineFault::Control(control)),
         token if Some(token) == boundary => Some(LineFault::Token(token)),
         _ => None,
-    })
+    });
+    fault.map_or(Ok(word), Err)
 }
 
-/// A line without the white space at its ends.
+/// A line without the white space at its ends, and without a byte-order mark at its begin, as it is left
+/// where files were joined.
 fn trimmed(line: &str) -> &str {
     let is_graphic = |end: Option<&u8>| end.is_some_and(u8::is_ascii_graphic);
     match is_graphic(line.as_bytes().first()) && is_graphic(line.as_bytes().last()) {
         true => line,
-        false => line.trim(),
+        false => line.trim_start_matches(is_space_or_mark).trim_end(),
     }
 }
 
+fn is_space_or_mark(character: char) -> bool {
+    character.is_whitespace() || character == BYTE_ORDER_MARK
+}
+
+/// Lines of text, each ended by LF, CRLF or CR.
 fn lines_of(text: &str) -> impl Iterator<Item = &str> {
-    let end = (!text.is_empty() && !text.ends_with('\n')).then_some(text.len());
+    let end = (!text.is_empty() && !text.ends_with(['\n', '\r'])).then_some(text.len());
     let mut start = 0;
-    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).chain(end);
-    ends.map(move |end| &text[std::mem::replace(&mut start, end + 1)..end])
+    let bytes = text.as_bytes();
+    let ends = memchr::memchr2_iter(b'\n', b'\r', bytes);
+    // Trimming removes the CR of a CRLF.
+    let ends = ends.filter(|&end| bytes[end] == b'\n' || bytes.get(end + 1) != Some(&b'\n'));
+    ends.chain(end)
+        .map(move |end| &text[std::mem::replace(&mut start, end + 1)..end])
+}
+
+/// All lines; for each that is not UTF-8 its fault.
+fn valid_and_other_lines(lines: &[u8]) -> impl Iterator<Item = Result<&str, LineFault>> {
+    let mut rest = lines;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let valid = valid_lines(rest);
+        rest = &rest[valid.len()..];
+        let end = memchr::memchr2(b'\n', b'\r', rest).map_or(rest.len(), |end| end + 1);
+        let other = (!rest.is_empty()).then_some(Err(LineFault::Utf8));
+        rest = &rest[end..];
+        Some(lines_of(valid).map(Ok).chain(other))
+    })
+    .flatten()
 }
 
 /// The lines before the first that is not UTF-8.
@@ -215,7 +320,7 @@ fn valid_lines(lines: &[u8]) -> &str {
         return text;
     }
     let valid = std::str::from_utf8(lines).map_or_else(|error| error.valid_up_to(), str::len);
-    let end = memchr::memrchr(b'\n', &lines[..valid]).map_or(0, |end| end + 1);
+    let end = memchr::memrchr2(b'\n', b'\r', &lines[..valid]).map_or(0, |end| end + 1);
     std::str::from_utf8(&lines[..end]).unwrap_or_default()
 }
 
@@ -235,20 +340,75 @@ fn remove_cr<'a>(lines: &[u8], copy: &'a mut Vec<u8>) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::list_format::Normalization;
     use proptest::prelude::*;
 
     /// The words of some lines, by a plain reading of the rules, and the first line that breaks one.
     fn plainly(lines: &[u8]) -> (String, Option<usize>) {
         let mut text = String::new();
+        let lines = plain_ends(lines);
         for (number, line) in lines.split(|&byte| byte == b'\n').enumerate() {
             let refused = |character: char| character.is_control() || character == '.';
-            match std::str::from_utf8(line).map(str::trim) {
+            let trimmed =
+                |line: &'_ str| line.trim().trim_start_matches('\u{FEFF}').trim().to_owned();
+            match std::str::from_utf8(line).map(trimmed).as_deref() {
                 Ok("") => {}
                 Ok(word) if !word.contains(refused) => text += &format!("{word}\n"),
                 _ => return (text, Some(number)),
             }
         }
         (text, None)
+    }
+
+    /// The same lines, all ended by LF.
+    fn plain_ends(lines: &[u8]) -> Vec<u8> {
+        let mut plain = Vec::new();
+        for (place, &byte) in lines.iter().enumerate() {
+            match byte {
+                b'\r' if lines.get(place + 1) == Some(&b'\n') => {}
+                b'\r' => plain.push(b'\n'),
+                byte => plain.push(byte),
+            }
+        }
+        plain
+    }
+
+    /// The words of a list in a format, and the number and first of the lines left out.
+    fn read(list: &[u8], format: ListFormat) -> (Vec<String>, LeftOut<usize>) {
+        let mut tidier = Tidier::of(format, format.boundary);
+        let tidy = tidier.tidy(list);
+        assert_eq!(tidy.fault, None);
+        let words = tidy.text.lines().map(str::to_owned).collect();
+        (words, tidy.left_out)
+    }
+
+    #[test]
+    fn bad_lines_are_left_out_and_the_first_is_known() {
+        let list = b"emma\nan\tna\nzo\xEB\n\n st. ives \nava\n\xFF";
+        let skip = ListFormat {
+            skip_bad_lines: true,
+            ..ListFormat::default()
+        };
+        let (words, left_out) = read(list, skip);
+        // No start/end token is given, so that words may have it.
+        assert_eq!(words, ["emma", "st. ives", "ava"]);
+        assert_eq!(left_out.lines, 3);
+        assert_eq!(left_out.first, Some((1, LineFault::Control('\t'))));
+        let boundary = Some('.');
+        let (words, left_out) = read(list, ListFormat { boundary, ..skip });
+        assert_eq!((words.len(), left_out.lines), (2, 4));
+    }
+
+    #[test]
+    fn lower_case_and_normal_forms_are_words_of_their_own() {
+        let format = ListFormat {
+            lowercase: true,
+            normalization: Some(Normalization::Nfc),
+            ..ListFormat::default()
+        };
+        let list = " Zoe\u{308} \nEMMA\n\u{FEFF}Ava\n";
+        let (words, _) = read(list.as_bytes(), format);
+        assert_eq!(words, ["zo\u{EB}", "emma", "ava"]);
     }
 
     #[test]
@@ -279,6 +439,7 @@ mod tests {
             lines in prop::collection::vec(
                 prop_oneof![
                     8 => "[ \u{3000}]{0,2}[a-d ]{0,6}[äßた日🦀’]{0,2}[ \u{A0}\u{2003}]?\r?",
+                    1 => "\u{FEFF}?[a-d]{0,3}\r[a-d\u{FEFF}]{0,3}",
                     1 => "[a-d.\u{7F}\u{85}\t]{0,3}",
                 ],
                 0..20,
@@ -296,9 +457,11 @@ mod tests {
             prop_assert_eq!(tidy.fault.as_ref().map(|&(line, _)| line), fault);
             prop_assert_eq!(tidy.words, text.lines().count());
             prop_assert_eq!(tidy.characters, text.chars().count() - tidy.words);
+            let list = plain_ends(&list);
             let list = String::from_utf8_lossy(&list);
             for (word, expected) in text.lines().enumerate() {
-                prop_assert_eq!(list.split('\n').nth(tidy.line_of(word)).unwrap().trim(), expected);
+                let line = list.split('\n').nth(tidy.line_of(word)).unwrap();
+                prop_assert_eq!(line.trim().trim_start_matches('\u{FEFF}').trim(), expected);
             }
         }
     }

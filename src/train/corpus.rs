@@ -26,11 +26,12 @@ impl Corpus {
     pub fn read(
         source: Source,
         own: Vec<(Part, Source)>,
-        boundary: char,
+        boundary: Option<char>,
         split: impl FnOnce(&Counted) -> Result<Split>,
     ) -> Result<Self> {
         let (list, counted) = read(source, boundary)?;
         let split = split(&counted)?;
+        let boundary = counted.counts.vocabulary().boundary();
         let mut corpus = Self {
             parts: Parts::new(list, split),
             counted,
@@ -121,7 +122,7 @@ impl Corpus {
     }
 }
 
-fn read(source: Source, boundary: char) -> Result<(List, Counted)> {
+fn read(source: Source, boundary: impl Into<Option<char>>) -> Result<(List, Counted)> {
     let source = source.rereadable()?;
     let counted = count(&source, boundary)?;
     let list = List {

@@ -14,7 +14,9 @@ use anyhow::bail;
 use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use makemore_tch::data::words::BOUNDARY;
+use encoding_rs::Encoding;
+use makemore_tch::data::list_format::Normalization;
+use makemore_tch::data::{ListFiles, ListFormat};
 use makemore_tch::memory::Memory;
 use makemore_tch::{Source, Vocabulary};
 use strum::{EnumMessage, VariantArray};
@@ -28,26 +30,72 @@ pub struct DataArguments {
     pub data: Vec<PathBuf>,
 
     /// The start/end token, which stands before and after each word; no word may contain it
-    /// [default: .]
+    /// [default: that of the model, else . or, if words have it, the first of $ | ^ ¶ ␂ that none has]
     #[arg(long, value_name = "CHAR", value_parser = boundary, display_order = 901)]
     pub boundary: Option<char>,
+
+    /// The encoding of the lists, such as latin1, windows-1252, utf-16 or shift_jis; a byte-order mark is
+    /// followed by itself [default: utf-8]
+    #[arg(long, value_name = "NAME", value_parser = encoding, display_order = 901)]
+    pub encoding: Option<&'static Encoding>,
+
+    /// Leave out lines that cannot be words, which are too long, have control characters, the --boundary
+    /// given or bytes that are none of the encoding, instead of refusing the list
+    #[arg(long, display_order = 901)]
+    pub skip_bad_lines: bool,
+
+    /// Read the lists in lower case
+    #[arg(long, display_order = 901)]
+    pub lowercase: bool,
+
+    /// Normalize the characters of the lists, so that words that look alike are alike
+    #[arg(long, value_name = "FORM", value_parser = one_of::<Normalization>(), display_order = 901)]
+    pub normalize: Option<Normalization>,
 }
 
 impl DataArguments {
-    /// The list of words. A command makes one source only: it copies standard input at the first
-    /// reading, and a second source would find nothing left there.
-    pub fn source(&self) -> anyhow::Result<Source> {
+    /// The list of words: the user's, else that of a model, else the lecture's names. A command makes one
+    /// source only: it copies standard input at the first reading, and a second source would find nothing
+    /// left there.
+    pub fn source(&self, of_model: Option<&ListFiles>) -> anyhow::Result<Source> {
         check_standard_input(&self.data)?;
-        Ok(match self.data.is_empty() {
-            true => Source::lecture(),
-            false => Source::files(self.data.clone()),
-        })
+        let source = match self.data.as_slice() {
+            [] => match of_model.and_then(Source::of_model) {
+                Some(source) => return Ok(source),
+                None => Source::lecture(),
+            },
+            files => Source::files(files.to_vec()),
+        };
+        Ok(source.in_format(self.format(of_model)))
     }
 
-    /// The start/end token: the user's, else the model's, else the lecture's.
-    pub fn boundary(&self, model: Option<&Vocabulary>) -> char {
-        let learned = model.map(Vocabulary::boundary);
-        self.boundary.or(learned).unwrap_or(BOUNDARY)
+    /// The format of the lists. What a model learned in lower case or normalized is read so again, and the
+    /// same files in the same format.
+    pub fn format(&self, of_model: Option<&ListFiles>) -> ListFormat {
+        let typed = ListFormat {
+            boundary: self.boundary,
+            encoding: self.encoding,
+            lowercase: self.lowercase,
+            normalization: self.normalize,
+            skip_bad_lines: self.skip_bad_lines,
+        };
+        let Some(list) = of_model else {
+            return typed;
+        };
+        let files = Source::files(self.data.clone()).list_files();
+        if typed == ListFormat::default() && files.is_some_and(|files| files.files == list.files) {
+            return list.format;
+        }
+        ListFormat {
+            lowercase: typed.lowercase || list.format.lowercase,
+            normalization: typed.normalization.or(list.format.normalization),
+            ..typed
+        }
+    }
+
+    /// The start/end token: the user's, else the model's; `None` if the list chooses it.
+    pub fn boundary(&self, model: Option<&Vocabulary>) -> Option<char> {
+        self.boundary.or(model.map(Vocabulary::boundary))
     }
 
     /// The files of `--data`.
@@ -116,6 +164,12 @@ fn boundary(text: &str) -> Result<char, String> {
         Ok(boundary) if !boundary.is_control() => Ok(boundary),
         _ => Err("one character that is no control character would work, such as $".to_owned()),
     }
+}
+
+fn encoding(text: &str) -> Result<&'static Encoding, String> {
+    Encoding::for_label_no_replacement(text.as_bytes()).ok_or_else(|| {
+        "the name of an encoding would work, such as latin1, utf-16 or shift_jis".to_owned()
+    })
 }
 
 fn size(text: &str) -> Result<ByteSize, String> {

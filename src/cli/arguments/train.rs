@@ -20,6 +20,29 @@ use super::{
 use crate::cli::outputs::Request;
 use crate::cli::typed::{Typed, flag};
 
+/// The typed arguments that a suggested command with `--resume` repeats, by their fields' names.
+pub const AGAIN: [&str; 19] = [
+    "plot",
+    "lr",
+    "regularization",
+    "rows",
+    "smoothing",
+    "log_every",
+    "device",
+    "save_every",
+    "metrics",
+    "tensorboard",
+    "dev",
+    "test",
+    "memory",
+    "top_k",
+    "data",
+    "encoding",
+    "skip_bad_lines",
+    "lowercase",
+    "normalize",
+];
+
 /// The lecture's seed.
 pub const SEED: u64 = 420;
 

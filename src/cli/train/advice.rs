@@ -12,27 +12,8 @@ use makemore_tch::train::options::WordOptions;
 
 use super::bigram_task::BigramTask;
 use crate::cli::arguments::model_type::ModelType;
-use crate::cli::arguments::train::Train;
+use crate::cli::arguments::train::{AGAIN, Train};
 use crate::cli::typed::{file_name, flag};
-
-/// The typed arguments that a suggested command with `--resume` repeats, by their fields' names.
-const AGAIN: [&str; 15] = [
-    "plot",
-    "lr",
-    "regularization",
-    "rows",
-    "smoothing",
-    "log_every",
-    "device",
-    "save_every",
-    "metrics",
-    "tensorboard",
-    "dev",
-    "test",
-    "memory",
-    "top_k",
-    "data",
-];
 
 impl Train {
     /// An error of a training of the lecture's network, with what was saved and, if it diverged, advice.

@@ -42,10 +42,17 @@ impl Train {
             None => self.new_split(default, list, context),
         };
         let own = own.iter();
-        let own = own.map(|&(part, file)| (part, Source::files(vec![file.clone()])));
-        let learned = resumed.map(|resumed| resumed.model.vocabulary());
-        let boundary = self.data.boundary(learned);
-        let data = Corpus::read(self.data.source()?, own.collect(), boundary, split)?;
+        let list = resumed.and_then(|resumed| resumed.list.as_ref());
+        let source = self.data.source(list)?;
+        let own = own.map(|&(part, file)| {
+            let own = Source::files(vec![file.clone()]);
+            (part, own.in_format(source.format()))
+        });
+        let boundary = self
+            .data
+            .boundary(resumed.map(|resumed| resumed.model.vocabulary()));
+        let data = Corpus::read(source.clone(), own.collect(), boundary, split)?;
+        context.remark_on(&data.counted, boundary);
         if let Some(before) = &before {
             data.check_parts(before).with_context(named)?;
         }

@@ -137,6 +137,7 @@ mod tests {
             libtorch: "2.13.0".to_owned(),
             data: words.digest(),
             split: SplitOf::all(1),
+            list: None,
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("toy.safetensors");

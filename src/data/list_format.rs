@@ -1,0 +1,116 @@
+//! The format of a list: its encoding, and what becomes of its lines.
+
+use encoding_rs::Encoding;
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+/// How the lines of a list are read as words. The default is a word a line in UTF-8, kept as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListFormat {
+    /// The start/end token, which no word has; if there is none, one is chosen that no word has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<char>,
+    /// The encoding; UTF-8 if there is none. A byte-order mark goes before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<&'static Encoding>,
+    /// Reads words in lower case.
+    #[serde(skip_serializing_if = "is_false")]
+    pub lowercase: bool,
+    /// Normalizes words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalization: Option<Normalization>,
+    /// Leaves out lines that cannot be words, instead of refusing the list.
+    #[serde(skip_serializing_if = "is_false")]
+    pub skip_bad_lines: bool,
+}
+
+/// A normal form of Unicode, in which equal texts have equal characters.
+///
+/// Source: <https://www.unicode.org/reports/tr15/>.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::EnumMessage,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Normalization {
+    /// Letters with their accents in one character
+    Nfc,
+    /// Letters and accents apart
+    Nfd,
+    /// As nfc, and variants of a character, such as ﬁ or full-width letters, as the usual ones
+    Nfkc,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl ListFormat {
+    /// Whether words differ from the text of their lines.
+    pub(super) fn changes_words(self) -> bool {
+        self.lowercase || self.normalization.is_some()
+    }
+
+    /// A word as the list's format has it.
+    ///
+    /// ```
+    /// use makemore_tch::data::list_format::{ListFormat, Normalization};
+    ///
+    /// let format = ListFormat {
+    ///     lowercase: true,
+    ///     normalization: Some(Normalization::Nfc),
+    ///     ..ListFormat::default()
+    /// };
+    /// assert_eq!(format.word("Zoe\u{308}"), "zoë");
+    /// ```
+    pub fn word(self, word: &str) -> String {
+        let word = match self.lowercase {
+            true => word.to_lowercase(),
+            false => word.to_owned(),
+        };
+        match self.normalization {
+            None => word,
+            Some(Normalization::Nfc) => word.nfc().collect(),
+            Some(Normalization::Nfd) => word.nfd().collect(),
+            Some(Normalization::Nfkc) => word.nfkc().collect(),
+        }
+    }
+}
+
+/// The characters that are not seen, or stand for what was lost when a text was converted.
+pub fn unseen(characters: &[char]) -> impl Iterator<Item = char> {
+    let is_unseen = |character: &char| {
+        matches!(
+            character,
+            '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{FFFD}'
+        )
+    };
+    characters.iter().copied().filter(is_unseen)
+}
+
+/// A character that a list has in one piece and, maybe, also as a letter with a mark of its own.
+///
+/// ```
+/// use makemore_tch::data::list_format::in_two_forms;
+///
+/// assert_eq!(in_two_forms(&['e', 'z', 'ë', '\u{308}']), Some('ë'));
+/// assert_eq!(in_two_forms(&['e', 'z', 'ë']), None);
+/// ```
+pub fn in_two_forms(characters: &[char]) -> Option<char> {
+    let has_pieces = |character: &&char| {
+        let mut pieces = std::iter::once(**character).nfd();
+        pieces.clone().count() > 1 && pieces.all(|piece| characters.contains(&piece))
+    };
+    characters.iter().find(has_pieces).copied()
+}
