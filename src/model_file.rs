@@ -3,7 +3,7 @@
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use crate::arpa;
+use crate::arpa::{self, ReadOptions};
 use crate::checkpoint::{Checkpoint, Model, TrainedNetwork, Weights};
 use crate::counting::count;
 use crate::data::decompress::decompressed;
@@ -17,6 +17,24 @@ use crate::memory::Memory;
 
 /// The bytes at the beginning of a file by which its format is recognised.
 const START: u64 = 4096;
+
+/// Binary formats of other programs: how a file begins, and what it is.
+///
+/// Source: KenLM's `lm/binary_format.cc` and `lm/read_arpa.cc`; pocketsphinx's `ngram_model_trie.c`.
+const BINARY: [(&[u8], &str); 3] = [
+    (
+        b"mmap lm http://kheafield.com/code",
+        "a binary file of KenLM; the ARPA file that it was built from would work",
+    ),
+    (
+        b"blmt",
+        "a binary file of IRSTLM; the ARPA file that compile-lm --text yes makes of it would work",
+    ),
+    (
+        b"Trie Language Model",
+        "a binary file of CMU Sphinx; the ARPA file that sphinx_lm_convert makes of it would work",
+    ),
+];
 
 /// A model from a file.
 #[derive(Debug)]
@@ -149,27 +167,35 @@ impl ModelFile {
         })
     }
 
-    /// Reads a model from a file. `boundary` is the start/end token for an ARPA file, which names none.
+    /// Reads a model from a file. `options` are for an ARPA file.
     ///
     /// # Errors
     ///
     /// As [`Checkpoint::load`] or [`arpa::read`]; [`Error::NotAModel`] if the file is neither.
-    pub fn load(path: &Path, boundary: Option<char>, memory: &Memory) -> Result<Self> {
+    pub fn load(path: &Path, options: &ReadOptions, memory: &Memory) -> Result<Self> {
         let failed = |cause| read_error(path, cause);
-        let (start, whole) = begin(open(path)?).map_err(failed)?;
-        if is_compressed(&start) {
-            let (start, whole) = decompressed(whole).and_then(begin).map_err(failed)?;
-            if is_safetensors(&start) {
-                return Err(Error::Checkpoint {
-                    file: path.to_owned(),
-                    fault: "compressed safetensors; uncompressing it first (gunzip, zstd -d) would work"
-                        .to_owned(),
-                });
-            }
-            return Self::arpa(path, whole, boundary, memory);
+        let fault = |fault: &str| Error::Checkpoint {
+            file: path.to_owned(),
+            fault: fault.to_owned(),
+        };
+        let (mut start, mut whole) = begin(open(path)?).map_err(failed)?;
+        let is_compressed = is_compressed(&start);
+        if is_compressed {
+            (start, whole) = decompressed(whole).and_then(begin).map_err(failed)?;
         }
-        if !is_safetensors(&start) && is_arpa(path, &start) {
-            return Self::arpa(path, whole, boundary, memory);
+        if let Some((_, what)) = BINARY.iter().find(|(begin, _)| start.starts_with(begin)) {
+            return Err(fault(what));
+        }
+        match is_safetensors(&start) {
+            true if is_compressed => {
+                return Err(fault(
+                    "compressed safetensors; uncompressing it first (gunzip, zstd -d) would work",
+                ));
+            }
+            false if is_compressed || is_arpa(path, &start) => {
+                return Self::arpa(path, whole, options, memory);
+            }
+            _ => {}
         }
         let Checkpoint {
             model,
@@ -192,15 +218,20 @@ impl ModelFile {
     fn arpa(
         path: &Path,
         file: impl Read + Send + 'static,
-        boundary: Option<char>,
+        options: &ReadOptions,
         memory: &Memory,
     ) -> Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            model: Model::Ngram(arpa::read_from(path, file, boundary, memory)?),
+            model: Model::Ngram(arpa::read_from(path, file, options, memory)?),
             trained_on: None,
             list: None,
         })
+    }
+
+    /// Whether the file is an ARPA file.
+    pub fn is_arpa(&self) -> bool {
+        matches!(self.model, Model::Ngram(_)) && self.trained_on.is_none()
     }
 }
 
@@ -212,9 +243,15 @@ fn begin(mut file: impl Read + Send + 'static) -> io::Result<(Vec<u8>, Box<dyn R
     Ok((start, Box::new(whole)))
 }
 
-/// Whether a file is compressed by gzip or zstd.
+/// Whether a file is compressed by gzip or zstd, which are read, or by bzip2 or xz, which are not.
 fn is_compressed(start: &[u8]) -> bool {
-    start.starts_with(&[0x1F, 0x8B]) || start.starts_with(&[0x28, 0xB5, 0x2F, 0xFD])
+    let begins: [&[u8]; 4] = [
+        &[0x1F, 0x8B],
+        &[0x28, 0xB5, 0x2F, 0xFD],
+        b"BZh",
+        b"\xFD7zXZ",
+    ];
+    begins.iter().any(|begin| start.starts_with(begin))
 }
 
 /// Whether a file begins with the length of a header and a header in JSON.
@@ -250,7 +287,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
         let memory = Memory::new(1 << 30);
-        ModelFile::load(file.path(), None, &memory)
+        ModelFile::load(file.path(), &ReadOptions::default(), &memory)
             .unwrap_err()
             .to_string()
     }
@@ -259,6 +296,31 @@ mod tests {
     #[test]
     fn a_foreign_file_of_half_precision_is_no_model() {
         assert!(fault(Dtype::BF16, false).contains("neither a checkpoint of makemore-tch nor"));
+    }
+
+    /// They were once neither a checkpoint nor an ARPA file.
+    #[test]
+    fn models_in_binary_and_in_bzip2_say_what_would_work() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (bytes, says) in [
+            (
+                &b"mmap lm http://kheafield.com/code format version 5\n\0\0"[..],
+                "a binary file of KenLM; the ARPA file",
+            ),
+            (b"blmt 3 12 9", "IRSTLM"),
+            (b"Trie Language Model\x03", "sphinx_lm_convert"),
+            (b"BZh91AY&SY[%\x89\xF3", "bzip2 -d"),
+            (b"\xFD7zXZ\0\0\x04", "xz -d"),
+            (&zstd::encode_all(&b"blmt 3"[..], 1).unwrap(), "IRSTLM"),
+        ] {
+            std::fs::write(file.path(), bytes).unwrap();
+            let memory = Memory::new(1 << 30);
+            let error = ModelFile::load(file.path(), &ReadOptions::default(), &memory);
+            let error = error.unwrap_err();
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            let error = format!("{error}: {}", cause.unwrap_or_default());
+            assert!(error.contains(says), "{error}");
+        }
     }
 
     /// The error was once "not valid UTF-8", as if it were an ARPA file.

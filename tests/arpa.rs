@@ -9,7 +9,10 @@ use std::path::Path;
 
 use crate::common::Folder;
 use flate2::read::GzDecoder;
+use makemore_tch::Ngram;
+use makemore_tch::arpa::ReadOptions;
 use makemore_tch::memory::Memory;
+use makemore_tch::score::{self, evaluate};
 use proptest::prelude::*;
 
 const NAMES: &str = include_str!("../assets/names.txt");
@@ -245,14 +248,23 @@ ngram 2=2
             "-0.3\ta b",
             "\"b\" is not among the 1-grams",
         ),
-        ("-0.3\ta </s>", "-0.3\t</s> a", "in the middle of an n-gram"),
         ("-0.3\ta </s>", "-0.3\t<s> a", "is there twice"),
-        ("-0.3\ta </s>", "-0.3\ta </s>\t-0.5", "a backoff of -0.5"),
+        (
+            "-0.3\ta </s>",
+            "-0.3\ta </s>\t-0.5",
+            "a backoff of -0.5 where no n-grams are longer: this was cut from a model of longer n-grams",
+        ),
         (
             "-0.3\ta </s>",
             "0.3\ta </s>",
             "0.3 as the logarithm of a probability",
         ),
+        (
+            "-0.3\ta </s>",
+            "0.00001\ta </s>",
+            "0.00001 as the logarithm of a probability",
+        ),
+        ("\\data\\", "iARPA\n\n\\data\\", "compile-lm"),
         (
             "-0.3\ta </s>",
             "nan\ta </s>",
@@ -330,8 +342,224 @@ fn files_of_other_writers_are_read() {
     assert!(error.contains("'b' (U+0062)"), "{error}");
 }
 
-fn read(file: &Path) -> makemore_tch::Result<makemore_tch::Ngram> {
-    makemore_tch::arpa::read(file, None, &Memory::new(1 << 30))
+fn read(file: &Path) -> makemore_tch::Result<Ngram> {
+    read_with(file, None)
+}
+
+fn read_with(file: &Path, space: Option<&str>) -> makemore_tch::Result<Ngram> {
+    let options = ReadOptions {
+        space: space.map(str::to_owned),
+        ..ReadOptions::default()
+    };
+    makemore_tch::arpa::read(file, &options, &Memory::new(1 << 30))
+}
+
+/// The logarithm of a word's likelihood to base 10, as a network or KenLM gives it.
+fn log10(model: &Ngram, word: &str) -> f64 {
+    let likelihood = score::word(model, word).unwrap().likelihood;
+    likelihood.ln() / std::f64::consts::LN_10
+}
+
+/// A file with tabs where KenLM wants them, without what comes before `\data\`.
+fn for_kenlm(text: &str) -> String {
+    let (_, text) = text.split_once("\n\\data\\").unwrap();
+    let (mut length, mut out) = (0, String::from("\\data\\"));
+    for line in text.lines() {
+        if let Some(heading) = line.strip_suffix("-grams:") {
+            length = heading[1..].parse().unwrap();
+        }
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        match line.starts_with(['-', '0']) {
+            true => {
+                let (ngram, backoff) = fields[1..].split_at(length);
+                write!(out, "{}\t{}", fields[0], ngram.join(" ")).unwrap();
+                backoff
+                    .iter()
+                    .for_each(|backoff| write!(out, "\t{backoff}").unwrap());
+            }
+            false => out += line,
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Our likelihoods of words are those of KenLM, which reads `for_kenlm` of the same file.
+fn assert_is_as_kenlm(text: &str, words: &[(&str, f64)]) {
+    let folder = Folder::new();
+    folder.write("ours.arpa", text);
+    folder.write("kenlm.arpa", for_kenlm(text));
+    let (ours, kenlm) = (
+        read(&folder.path("ours.arpa")).unwrap(),
+        kenlm(&folder, "kenlm.arpa"),
+    );
+    for &(word, expected) in words {
+        let tokens: Vec<String> = word
+            .chars()
+            .map(|character| match character {
+                ' ' => "<space>".to_owned(),
+                character => character.to_string(),
+            })
+            .collect();
+        let theirs: f64 = kenlm.score(&tokens.join(" "), true, true).unwrap().into();
+        let ours = log10(&ours, word);
+        assert!(
+            (theirs - expected).abs() < 1e-5 * expected.abs(),
+            "{word}: {theirs}"
+        );
+        assert!(
+            (ours - theirs).abs() < 1e-6 * theirs.abs(),
+            "{word}: {ours} {theirs}"
+        );
+    }
+}
+
+/// The error was once "</s> in the middle of an n-gram". CMU's toolkit counts over the ends of words, has
+/// blanks between fields and explains the format before `\data\`.
+#[test]
+fn ngrams_over_the_end_of_a_word_are_skipped() {
+    assert_is_as_kenlm(
+        "##### a header\nThe data begin here: \\data\\\nngram 1=n  # 1-grams\n\n\\1-grams:\n\
+         p_1 wd_1 bo_1\n\n\\data\\\nngram 1=5\nngram 2=5\nngram 3=4\n\n\\1-grams:\n\
+         -99.9990 <UNK>\t0.0000\n-1.1 </s>\t-2.5\n-98.9 <s>\t-0.5\n-0.4 n -0.25\n-0.6 o -0.75\n\n\
+         \\2-grams:\n-0.0009 </s> <s> 0.02\n-0.3 <s> n -0.2\n-0.45 n </s> 1.5\n-0.7 n o -0.125\n\
+         -0.9 o <s> 0.0\n\n\\3-grams:\n-0.5 </s> <s> n \n-0.8 <s> n o \n-0.02 n </s> <s> \n\
+         -0.03 o <s> n \n\n\\end\\\n",
+        &[
+            // Of <s> n, and after it of </s>, o, and the end after o, by backing off where there is none.
+            ("n", -0.3 - 0.2 - 0.45),
+            ("no", -0.3 - 0.8 - 0.125 - 0.75 - 1.1),
+            ("nö", -0.3 - 0.2 - 0.25 - 99.999 - 1.1),
+        ],
+    );
+}
+
+/// -99 was once 0, so that a word, a list and `<unk>` were impossible.
+#[test]
+fn ninety_nine_below_zero_is_a_small_probability() {
+    let text = "\n\\data\\\nngram 1=7\nngram 2=3\nngram 3=2\nngram 4=1\n\n\\1-grams:\n-99 <s> -99\n\
+        -0.7 </s>\n-100 <unk>\n-0.7 a -99\n-0.7 b -99\n-0.7 c -99\n-99 d -7.083871\n\n\\2-grams:\n\
+        -0.1 <s> a -99\n0 a b -99\n0 b c -99\n\n\\3-grams:\n0 <s> a b -99\n0 a b c -99\n\n\
+        \\4-grams:\n0 <s> a b c\n\n\\end\\\n";
+    assert_is_as_kenlm(
+        text,
+        &[
+            ("b", -99.7 - 99.7),
+            ("aö", -0.1 - 99.0 - 99.0 - 100.0 - 0.7),
+            // Four numbers whose product is less than any f64.
+            ("abcd", -0.1 - 3.0 * 99.0 - 99.0 - 7.083871 - 0.7),
+        ],
+    );
+    let folder = Folder::new();
+    folder.write("small.arpa", text);
+    let model = read(&folder.path("small.arpa")).unwrap();
+    let nll = evaluate::words(&model, ["b"]).unwrap().nll();
+    assert!((nll - 99.7 * std::f64::consts::LN_10).abs() < 1e-3, "{nll}");
+    let of_b = score::word(&model, "b").unwrap().bigrams[0].probability;
+    assert!((of_b.log10() - -99.7).abs() < 1e-4, "{of_b}");
+    // It is written as it was read.
+    let mut written = Vec::new();
+    makemore_tch::arpa::write(&model, &mut written).unwrap();
+    let written = String::from_utf8(written).unwrap();
+    for line in ["-100\t<unk>\t0", "-99\td\t-7.083871", "-0.7\ta\t-99"] {
+        assert!(
+            written.lines().any(|other| other == line),
+            "{line}: {written}"
+        );
+    }
+}
+
+/// `<space>` was once "more than one character: this is a model of words".
+#[test]
+fn a_token_for_the_space_is_the_space() {
+    let text = "\n\\data\\\nngram 1=5\nngram 2=3\n\n\\1-grams:\n-99 <s> -0.5\n-0.7 </s>\n\
+        -2.5 <space> -0.3\n-0.7 a -0.75\n-0.9 b -0.25\n\n\\2-grams:\n-0.2 <s> a\n-0.35 a <space>\n\
+        -0.1 <space> b\n\n\\end\\\n";
+    assert_is_as_kenlm(text, &[("a b", -0.2 - 0.35 - 0.1 - 0.25 - 0.7)]);
+    let folder = Folder::new();
+    let expected = -1.6;
+    for (token, named) in [
+        ("<space>", None),
+        ("<SPACE>", None),
+        ("<sp>", None),
+        ("<U+0020>", None),
+        ("|", Some("|")),
+        ("\u{2581}", Some("\u{2581}")),
+        ("[word]", Some("[word]")),
+        ("<sp>", Some("|")),
+    ] {
+        folder.write("space.arpa", text.replace("<space>", token));
+        let model = read_with(&folder.path("space.arpa"), named).unwrap();
+        let log10 = log10(&model, "a b");
+        assert!(
+            (log10 - expected).abs() < 1e-5,
+            "{token} {named:?}: {log10}"
+        );
+    }
+    // Where a file has two, or not the one that was named.
+    let both = text
+        .replace("1=5", "1=6")
+        .replace("-0.9 b", "-3 <U+0020>\n-0.9 b");
+    for (text, named, says) in [
+        (
+            both.as_str(),
+            None,
+            "\"<U+0020>\" stands for the same as \"<space>\"",
+        ),
+        (
+            &text.replace("<space>", "c"),
+            Some("|"),
+            "there is no | among the 1-grams",
+        ),
+        (
+            &text.replace("<space>", "[word]"),
+            None,
+            "naming it as the space token would work",
+        ),
+    ] {
+        folder.write("space.arpa", text);
+        let error = read_with(&folder.path("space.arpa"), named)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("space.arpa:") && error.contains(says),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_space_token_is_named_on_the_command_line() {
+    let folder = Folder::new();
+    let bar = "-0.9\t|\t-0.1\n-0.5\ta\t";
+    let text = SMALL.replace("ngram 1=4", "ngram 1=5");
+    folder.write("bar.arpa", text.replace("-0.5\ta\t", bar));
+    folder.write("list.txt", "a a\n");
+    let scored = folder.json("score --json --model bar.arpa --space-token | --data list.txt");
+    assert_eq!(scored["unknown"], 0, "{scored}");
+    folder.stdout("train --type ngram --order 2 --split 100,0,0 --data list.txt");
+    let model = "--model makemore-ngram.safetensors";
+    let error = folder.error(&format!("score {model} --space-token | a"), 1);
+    assert!(
+        error.contains("--space-token is of those; leave it out"),
+        "{error}"
+    );
+}
+
+/// A byte-order mark hid `\data\`; a logarithm just above 0, from rounding, was refused.
+#[test]
+fn a_byte_order_mark_and_rounding_above_zero_change_nothing() {
+    let folder = Folder::new();
+    folder.write("plain.arpa", SMALL.replace("-0.2\ta a", "0\ta a"));
+    let plain = log10(&read(&folder.path("plain.arpa")).unwrap(), "aaa");
+    for rounded in ["0.0000001", "1e-7", "1.1920929e-07", "2.3841858e-07"] {
+        let text = SMALL.replace("-0.2\ta a", &format!("{rounded}\ta a"));
+        folder.write("bom.arpa", format!("\u{FEFF}{text}"));
+        assert_eq!(
+            log10(&read(&folder.path("bom.arpa")).unwrap(), "aaa"),
+            plain
+        );
+    }
 }
 
 /// It once was on the line behind the section, 16.

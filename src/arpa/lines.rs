@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::counting::MAX_ORDER;
 use crate::data::decompress::decompressed;
 use crate::error::{Error, Result};
+use crate::models::ngram::small;
 
 /// The most bytes of a line; usual lines have some dozens.
 const LONGEST_LINE: u64 = 1 << 16;
@@ -13,8 +14,14 @@ const LONGEST_LINE: u64 = 1 << 16;
 /// The most lines before `\data\`.
 const LONGEST_PREAMBLE: usize = 1000;
 
+/// Logarithms up to this are 0: rounding of f32 leaves small multiples of 2^-23 above it, and IRSTLM
+/// writes them. KenLM reads those with `build_binary -i`.
+const ROUNDING: f32 = 1e-6;
+
 /// The most blank lines in a row.
 const MOST_BLANK: usize = 1000;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 pub(super) struct ArpaLines {
     file: String,
@@ -25,6 +32,8 @@ pub(super) struct ArpaLines {
 }
 
 /// The n-gram of a line.
+///
+/// Probability and backoff are stored as [`small`] says.
 pub(super) struct ArpaLine<'a> {
     pub p: f32,
     pub tokens: &'a [&'a str],
@@ -61,6 +70,11 @@ impl ArpaLines {
         let mut preamble = 0;
         while self.line() != "\\data\\" {
             preamble += 1;
+            if self.line() == "iARPA" {
+                return Err(self.fault(
+                    "a file of IRSTLM on the way to ARPA; the ARPA file that compile-lm --text yes makes of it would work",
+                ));
+            }
             if preamble > LONGEST_PREAMBLE || !self.next()? {
                 return Err(self.fault("no ARPA file: there is no line \\data\\ at its beginning"));
             }
@@ -155,6 +169,9 @@ impl ArpaLines {
                 cause,
             })?;
         self.number += 1;
+        if self.number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
         if read as u64 == LONGEST_LINE {
             return Err(self.fault(format!("a line of more than {LONGEST_LINE} bytes")));
         }
@@ -194,21 +211,21 @@ impl ArpaLines {
     /// A probability from its logarithm.
     fn probability(&self, field: Option<&str>) -> Result<f32> {
         let log10 = self.logarithm(field.unwrap_or_default())?;
-        match log10 > 0.0 {
+        match log10 > ROUNDING {
             true => Err(self.fault(format!(
                 "{log10} as the logarithm of a probability; none is above 0"
             ))),
-            false => Ok(power_of_ten(log10)),
+            false => Ok(small::of_log10(log10.min(0.0))),
         }
     }
 
     /// A backoff from its logarithm.
     fn backoff(&self, field: Option<&str>, is_longest: bool) -> Result<f32> {
         let log10 = field.map_or(Ok(0.0), |field| self.logarithm(field))?;
-        let backoff = power_of_ten(log10);
+        let backoff = small::of_log10(log10);
         if is_longest && log10 != 0.0 {
             return Err(self.fault(format!(
-                "a backoff of {log10} where nothing is to back off from: no n-grams are longer"
+                "a backoff of {log10} where no n-grams are longer: this was cut from a model of longer n-grams; the whole model, or one that was trained without them, would work"
             )));
         }
         match backoff.is_finite() {
@@ -223,8 +240,4 @@ impl ArpaLines {
             _ => Err(self.fault(format!("{field:?} where a logarithm is expected"))),
         }
     }
-}
-
-fn power_of_ten(log10: f32) -> f32 {
-    (f64::from(log10) * std::f64::consts::LN_10).exp() as f32
 }

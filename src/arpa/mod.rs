@@ -15,6 +15,6 @@ mod read;
 mod token;
 mod write;
 
-pub use read::read;
 pub(crate) use read::read_from;
+pub use read::{ReadOptions, read};
 pub use write::write;

@@ -15,34 +15,45 @@ use crate::data::words::MAX_CHARACTERS;
 use crate::error::{Error, Result};
 use crate::files::open;
 use crate::memory::Memory;
-use crate::models::ngram::Ngram;
 use crate::models::ngram::trie::{Level, Trie, contexts};
 use crate::models::ngram::view::{Probabilities, View};
+use crate::models::ngram::{Ngram, small};
 
 /// Candidates for the start/end token; the first that is no character of the model is taken.
 const BOUNDARIES: &str = ".$#|^~_@%&*+=/";
 
-/// Reads a model of characters. Its start/end token is `boundary` or, if that is none, a full stop or
-/// another sign that is no character of the model.
+/// What an ARPA file does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The start/end token; if it is none, a full stop or another sign that is no character of the model.
+    pub boundary: Option<char>,
+    /// A token that stands for the space, beside `<space>`, `<SPACE>`, `<sp>` and `<U+0020>`, which always do.
+    pub space: Option<String>,
+}
+
+/// Reads a model of characters.
+///
+/// N-grams that no word has, with `</s>` before their end or `<s>` after their beginning, are left out.
+/// A probability of 10^-99 is one; KenLM takes it so too.
 ///
 /// # Errors
 ///
 /// [`Error::Arpa`] names the first line that cannot be used; [`Error::ModelMemory`] if the n-grams take
 /// more memory than there is; [`Error::Read`] if the file cannot be read.
-pub fn read(path: &Path, boundary: Option<char>, memory: &Memory) -> Result<Ngram> {
-    read_from(path, open(path)?, boundary, memory)
+pub fn read(path: &Path, options: &ReadOptions, memory: &Memory) -> Result<Ngram> {
+    read_from(path, open(path)?, options, memory)
 }
 
 /// [`read`] from an open file.
 pub(crate) fn read_from(
     path: &Path,
     opened: impl Read + Send + 'static,
-    boundary: Option<char>,
+    options: &ReadOptions,
     memory: &Memory,
 ) -> Result<Ngram> {
     let mut lines = ArpaLines::of(path, opened)?;
     let counts = lines.counts()?;
-    let characters = Characters::read(&mut lines, &counts, boundary)?;
+    let characters = Characters::read(&mut lines, &counts, options)?;
     let packing = Packing::checked(characters.vocabulary.len() + 1, counts.len());
     let packing = packing.map_err(|error| lines.fault(error.to_string()))?;
     match packing.bits() {
@@ -61,30 +72,62 @@ struct Characters {
     indices: HashMap<String, usize, RandomState>,
 }
 
-impl Characters {
-    fn read(lines: &mut ArpaLines, counts: &[u64], boundary: Option<char>) -> Result<Self> {
-        let mut found: HashMap<Token, (f32, f32)> = HashMap::new();
-        let mut tokens: HashMap<String, Token> = HashMap::new();
-        lines.ngrams(1, counts, |lines, ArpaLine { p, tokens: token, backoff }| {
-            let text = token[0];
-            let token = Token::of(text).ok_or_else(|| {
-                lines.fault(format!(
-                    "{text:?} is more than one character: this is a model of words, and only models of characters can be read"
-                ))
-            })?;
-            if found.insert(token, (p, backoff)).is_some() {
-                return Err(lines.fault(format!("{text:?} is there twice")));
+/// The 1-grams of a file.
+#[derive(Default)]
+struct Unigrams {
+    /// The probability and the backoff of each token.
+    found: HashMap<Token, (f32, f32)>,
+    /// The tokens by their texts.
+    tokens: HashMap<String, Token>,
+}
+
+impl Unigrams {
+    fn read(lines: &mut ArpaLines, counts: &[u64], space: Option<&str>) -> Result<Self> {
+        let mut unigrams = Self::default();
+        lines.ngrams(1, counts, |lines, line| {
+            let fault = |fault| Err(lines.fault(fault));
+            let text = line.tokens[0];
+            let token = match Some(text) == space {
+                true => Some(Token::Character(' ')),
+                false => Token::of(text),
+            };
+            let Some(token) = token else {
+                return fault(format!(
+                    "{text:?} is more than one character: this is a model of words, and only models of characters can be read; if it stands for the space, naming it as the space token would work"
+                ));
+            };
+            if unigrams.found.insert(token, (line.p, line.backoff)).is_some() {
+                let is_same = |other: &&String| unigrams.tokens[*other] == token;
+                return fault(match unigrams.tokens.keys().find(is_same) {
+                    Some(other) if other != text => format!(
+                        "{text:?} stands for the same as {other:?}; a file with one of them would work"
+                    ),
+                    _ => format!("{text:?} is there twice"),
+                });
             }
-            if found.len() > MAX_CHARACTERS + 3 {
-                return Err(lines.fault(format!("more than {MAX_CHARACTERS} characters")));
+            if unigrams.found.len() > MAX_CHARACTERS + 3 {
+                return fault(format!("more than {MAX_CHARACTERS} characters"));
             }
-            tokens.insert(text.to_owned(), token);
+            unigrams.tokens.insert(text.to_owned(), token);
             Ok(())
         })?;
+        Ok(unigrams)
+    }
+}
+
+impl Characters {
+    fn read(lines: &mut ArpaLines, counts: &[u64], options: &ReadOptions) -> Result<Self> {
+        let space = options.space.as_deref();
+        let Unigrams { found, tokens } = Unigrams::read(lines, counts, space)?;
         let missing = |token| lines.fault(format!("there is no {token} among the 1-grams"));
         let (_, of_start) = *found.get(&Token::Start).ok_or_else(|| missing("<s>"))?;
         let (end, _) = *found.get(&Token::End).ok_or_else(|| missing("</s>"))?;
-        let vocabulary = vocabulary(&found, boundary, lines)?;
+        if let Some(space) = space
+            && !found.contains_key(&Token::Character(' '))
+        {
+            return Err(missing(space));
+        }
+        let vocabulary = vocabulary(&found, options.boundary, lines)?;
         let (mut p, mut backoff) = (vec![end], vec![of_start]);
         for &character in &vocabulary.characters()[1..] {
             let (of_p, of_backoff) = found[&Token::Character(character)];
@@ -120,24 +163,29 @@ impl Characters {
         self.indices.get(text).copied().or_else(other)
     }
 
-    /// Packs the indices of an n-gram's tokens.
-    fn pack<K: Packed>(&self, lines: &ArpaLines, tokens: &[&str], packing: Packing) -> Result<K> {
+    /// Packs the indices of an n-gram's tokens; none if no word has it.
+    fn pack<K: Packed>(
+        &self,
+        lines: &ArpaLines,
+        tokens: &[&str],
+        packing: Packing,
+    ) -> Result<Option<K>> {
         let mask = packing.mask();
         let mut ngram = K::default();
         for (place, &token) in tokens.iter().enumerate() {
             let unknown = || lines.fault(format!("{token:?} is not among the 1-grams"));
             let index = self.index(token).ok_or_else(unknown)?;
-            let allowed = match Token::of(token) {
-                Some(Token::Start) => place == 0,
-                Some(Token::End) => place + 1 == tokens.len(),
+            let is_in_words = match index {
+                0 if Token::of(token) == Some(Token::Start) => place == 0,
+                0 => place + 1 == tokens.len(),
                 _ => true,
             };
-            if !allowed {
-                return Err(lines.fault(format!("{token} in the middle of an n-gram")));
+            if !is_in_words {
+                return Ok(None);
             }
             ngram = packing.push(ngram, index as u16, mask);
         }
-        Ok(ngram)
+        Ok(Some(ngram))
     }
 
     /// An n-gram as text, for errors.
@@ -249,11 +297,14 @@ fn model<K: Packed>(
         let packing = packing.of_order(length);
         let mut level: Vec<ArpaNgram<K>> = Vec::new();
         lines.ngrams(length, counts, |lines, ArpaLine { p, tokens, backoff }| {
+            let Some(ngram) = characters.pack(lines, tokens, packing)? else {
+                return Ok(());
+            };
             if (level.len() as u64).is_multiple_of(BLOCK) {
                 reserved.add(BLOCK)?;
             }
             level.push(ArpaNgram {
-                ngram: characters.pack(lines, tokens, packing)?,
+                ngram,
                 p,
                 backoff,
                 line: lines.number as u32,
@@ -389,7 +440,8 @@ fn back_off(trie: &Trie, probabilities: &mut [Probabilities], length: usize) {
         for child in ends[0] as usize..ends[1] as usize {
             if upper.p[child].is_nan() {
                 let suffix = trie.level(length).suffix[child] as usize;
-                upper.p[child] = lower.backoff[context] * lower.p[suffix];
+                let (backoff, p) = (lower.backoff[context].into(), lower.p[suffix].into());
+                upper.p[child] = small::stored(small::product(backoff, p));
             }
         }
     }

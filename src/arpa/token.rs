@@ -2,7 +2,7 @@
 //!
 //! White space stands between tokens and cannot be one, so white-space characters are written as their
 //! code points: a space is `<U+0020>`. All other characters are written as they are, as one character,
-//! so the code cannot be confused with them.
+//! so the code cannot be confused with them. Other programs have other tokens for the space.
 
 pub(super) const START: &str = "<s>";
 pub(super) const END: &str = "</s>";
@@ -23,6 +23,7 @@ impl Token {
             START | "<S>" => Some(Self::Start),
             END | "</S>" => Some(Self::End),
             UNKNOWN | "<UNK>" => Some(Self::Unknown),
+            "<space>" | "<SPACE>" | "<sp>" => Some(Self::Character(' ')),
             text => character_of(text).map(Self::Character),
         }
     }
@@ -64,5 +65,8 @@ mod tests {
             assert_eq!(Token::of(word), None, "{word}");
         }
         assert_eq!(Token::of("<s>"), Some(Token::Start));
+        for space in ["<space>", "<SPACE>", "<sp>"] {
+            assert_eq!(Token::of(space), Some(Token::Character(' ')));
+        }
     }
 }

@@ -114,10 +114,12 @@ impl Writer<'_> {
     }
 }
 
-fn log10(value: f32) -> f32 {
-    match value {
+/// The logarithm of a number that is stored as [`small`](crate::models::ngram::small) says.
+fn log10(stored: f32) -> f32 {
+    match stored {
         0.0 => IMPOSSIBLE,
-        value => value.log10(),
+        log10 if log10 < 0.0 => log10,
+        number => number.log10(),
     }
 }
 

@@ -229,6 +229,7 @@ mod tests {
 
     use super::file::sha256;
     use super::*;
+    use crate::arpa::{self, ReadOptions};
     use crate::counting::tests::ngrams_of;
     use crate::data::{ListFormat, Vocabulary, Words};
     use crate::memory::Memory;
@@ -522,6 +523,29 @@ mod tests {
                 assert_eq!(p(&loaded), p(&written));
             }
         }
+    }
+
+    /// Probabilities of an ARPA file that no f32 has.
+    #[test]
+    fn an_ngram_model_with_small_probabilities_survives_a_round_trip() {
+        let text = "\\data\\\nngram 1=4\nngram 2=1\n\n\\1-grams:\n-99\t<s>\t-99\n-0.3\t</s>\n-99.5\t<unk>\n\
+            -0.3\ta\t0.5\n\n\\2-grams:\n-100\ta a\n\n\\end\\\n";
+        let memory = Memory::new(1 << 30);
+        let (path, options) = (Path::new("small.arpa"), ReadOptions::default());
+        let ngram = arpa::read_from(path, text.as_bytes(), &options, &memory).unwrap();
+        let written = Checkpoint {
+            model: Model::Ngram(ngram),
+            ..checkpoint()
+        };
+        let loaded = load(&written.to_bytes().unwrap()).unwrap();
+        let ln = |checkpoint: &Checkpoint| {
+            let words: [&[usize]; 2] = [&[1, 1], &[2]];
+            let model = checkpoint.model.language_model();
+            let ln = model.log_probabilities(&words, &mut || Ok(()));
+            ln.unwrap()
+        };
+        assert_eq!(ln(&loaded), ln(&written));
+        assert!(ln(&loaded).iter().all(|ln| ln.is_finite()));
     }
 
     #[test]

@@ -10,7 +10,8 @@
 //! | `k.backoff` | `[n]`, f32 | the backoff (not for `k` = `N`), times `1 / V` for additive smoothing |
 //!
 //! The n-grams that continue the first n-gram of the level below come first, then those of the second,
-//! and so on.
+//! and so on. A probability or backoff that is too small for f32, from an ARPA file, is stored as its
+//! logarithm to base 10, which is below 0.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::file::{Contents, Stored};
 use crate::counting::MAX_ORDER;
 use crate::error::Result;
+use crate::models::ngram::small;
 use crate::models::ngram::trie::{Level, Trie};
 use crate::models::ngram::view::{Probabilities, View};
 use crate::models::{Ngram, Smoothing};
@@ -115,7 +117,7 @@ pub(super) fn read(file: &Contents) -> Result<Ngram> {
         };
         let n = level.last.len();
         let is_complete = of_level.p.len() == n || (length == 1 && of_level.p.len() == v);
-        let mut fits = is_complete && of_level.p.iter().all(|p| (0.0..=1.0).contains(p));
+        let mut fits = is_complete && of_level.p.iter().all(|&p| p <= 1.0 && small::is_stored(p));
         if length < order {
             let mut end = 0_u32;
             level.children.push(end);
@@ -124,9 +126,8 @@ pub(super) fn read(file: &Contents) -> Result<Ngram> {
                 level.children.push(end);
             }
             of_level.backoff = stored.f32s(length, "backoff")?;
-            let is_possible = |backoff: &f32| backoff.is_finite() && *backoff >= 0.0;
             fits &= level.children.len() == n + 1 && of_level.backoff.len() == n;
-            fits &= of_level.backoff.iter().all(is_possible);
+            fits &= of_level.backoff.iter().all(|&b| small::is_stored(b));
         }
         if !fits {
             return Err(file.fault(format!(

@@ -8,9 +8,10 @@ use anyhow::bail;
 use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use makemore_tch::arpa::{self, ReadOptions};
 use makemore_tch::files::{Output, check_distinct};
 use makemore_tch::memory::Memory;
-use makemore_tch::{Model, ModelFile, Ngram, arpa};
+use makemore_tch::{Model, ModelFile, Ngram};
 
 use super::context::Context;
 
@@ -55,7 +56,11 @@ impl Export {
                 self.out.display()
             );
         }
-        let file = ModelFile::load(&self.model, None, &Memory::half_of_the_machine())?;
+        let file = ModelFile::load(
+            &self.model,
+            &ReadOptions::default(),
+            &Memory::half_of_the_machine(),
+        )?;
         let Model::Ngram(ngram) = &file.model else {
             bail!(
                 "{}: a network, which an ARPA file cannot hold; `makemore-tch train --type ngram` makes a model that it can",

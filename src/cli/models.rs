@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use makemore_tch::arpa::ReadOptions;
 use makemore_tch::checkpoint::Weights;
 use makemore_tch::data::WordList;
 use makemore_tch::format::visible;
@@ -32,6 +33,16 @@ pub struct ModelArguments {
     /// list that they were trained on]
     #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = zero_or_more, requires = "models", allow_negative_numbers = true)]
     pub weights: Option<Vec<f64>>,
+
+    /// The token that stands for the space in an ARPA file, such as | or ▁; <space>, <SPACE>, <sp> and
+    /// <U+0020> always do
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        requires = "models",
+        allow_hyphen_values = true
+    )]
+    pub space_token: Option<String>,
 
     /// The number of attention heads of makemore.py's weights, whose file does not have it [default: 4]
     #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), requires = "models", allow_negative_numbers = true)]
@@ -63,11 +74,15 @@ impl ModelArguments {
         if self.models.is_empty() {
             return Ok(None);
         }
+        let options = ReadOptions {
+            boundary: data.boundary,
+            space: self.space_token.clone(),
+        };
         let (mut files, mut weights) = (Vec::new(), Vec::new());
         for path in &self.models {
             match Weights::load(path)? {
                 Some(of_path) => weights.push((files.len() + weights.len(), path, of_path)),
-                None => files.push(ModelFile::load(path, data.boundary, &memory)?),
+                None => files.push(ModelFile::load(path, &options, &memory)?),
             }
         }
         let list = files.iter().find_map(|file| file.list.as_ref());
@@ -82,6 +97,18 @@ impl ModelArguments {
             let file = self.of_weights(path, &weights, &models.source, data, remarks)?;
             models.files.insert(place, file);
         }
+        self.check(&models)?;
+        Ok(Some(models))
+    }
+
+    /// Refuses options that do not fit the models.
+    fn check(&self, models: &Models) -> anyhow::Result<()> {
+        if self.space_token.is_some() && !models.files.iter().any(ModelFile::is_arpa) {
+            bail!(
+                "{}: not an ARPA file, and --space-token is of those; leave it out",
+                models.path().display()
+            );
+        }
         if let Some(weights) = &self.weights
             && (weights.len() != models.files.len() || weights.len() == 1)
         {
@@ -94,7 +121,7 @@ impl ModelArguments {
                 models.files.len()
             );
         }
-        Ok(Some(models))
+        Ok(())
     }
 
     fn of_weights(

@@ -35,8 +35,8 @@ pub trait LanguageModel: fmt::Debug {
         by_contexts(self, words)
     }
 
-    /// The natural logarithms of [`probabilities`](Self::probabilities); of a network finite also where
-    /// a probability is too small for f32. `between` is called after each batch of words.
+    /// The natural logarithms of [`probabilities`](Self::probabilities); of a network and of n-grams finite
+    /// also where a probability is too small for f32. `between` is called after each batch of words.
     ///
     /// # Errors
     ///

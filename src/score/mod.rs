@@ -44,13 +44,18 @@ pub struct Likelihood {
 
 impl Likelihood {
     /// The likelihood of a word, given by its indices, and the probabilities of its characters.
-    fn of_word(model: &dyn LanguageModel, indices: &[usize]) -> Result<(Self, Vec<f32>)> {
-        let probabilities = model.probabilities(&[indices])?;
-        let mut likelihood = Self::of(&probabilities);
-        if likelihood.ln.is_infinite() {
-            // A network's probabilities are never 0, but may be too small for f32.
+    fn of_word(model: &dyn LanguageModel, indices: &[usize]) -> Result<(Self, Vec<f64>)> {
+        let in_f32 = model.probabilities(&[indices])?;
+        let mut likelihood = Self::of(&in_f32);
+        let mut probabilities: Vec<f64> = in_f32.iter().map(|&p| p.into()).collect();
+        let is_small = |p: f64| p < f32::MIN_POSITIVE.into();
+        if probabilities.iter().any(|&p| is_small(p)) {
+            // Those of a network or an ARPA file may be above 0 and too small for f32.
             let ln = model.log_probabilities(&[indices], &mut || Ok(()))?;
             likelihood.ln = ln.iter().sum();
+            let pairs = probabilities.iter_mut().zip(ln);
+            let small = pairs.filter(|(p, _)| is_small(**p));
+            small.for_each(|(p, ln)| *p = ln.exp());
         }
         Ok((likelihood, probabilities))
     }
@@ -177,7 +182,7 @@ pub fn word(model: &dyn LanguageModel, word: &str) -> Result<WordScore> {
     let bigrams = bigrams.map(|(place, &probability)| BigramScore {
         bigram: tokens[place..place + 2].iter().collect(),
         context: context(place),
-        probability: probability.into(),
+        probability,
         unknown: indices.get(place) == Some(&vocabulary.len()),
     });
     Ok(WordScore {

@@ -180,7 +180,7 @@ impl Flow<'_> {
                     continue;
                 }
                 let node = Node { length, index };
-                let (suffix, for_others) = view.shorter((node, here));
+                let (suffix, for_others) = (view.trie.suffix(node), here * view.backoff(node));
                 for (index, child) in view.trie.children_by_character(node, self.v) {
                     to(before, index, child, here * view.p(child));
                     let lower = view.trie.suffix(child);
@@ -214,7 +214,7 @@ impl Flow<'_> {
                     of_children += self.view.p(child);
                     of_lower += self.view.p(self.view.trie.suffix(child));
                 }
-                let (suffix, backoff) = self.view.shorter((node, 1.0));
+                let (suffix, backoff) = (self.view.trie.suffix(node), self.view.backoff(node));
                 let of_others = (sums[suffix.length][suffix.index] - of_lower).max(0.0);
                 sums[length][index] = of_children + of_others * backoff;
             }

@@ -1,6 +1,7 @@
 //! N-gram models of any order `N`: the probability of a character after up to `N - 1` others.
 //!
-//! Reading order: `trie` holds all n-grams of up to `N` characters, `view` their probabilities.
+//! Reading order: `trie` holds all n-grams of up to `N` characters, `view` their probabilities, `small`
+//! those that no float has.
 //! [`kneser_ney`] (as in KenLM) and [`witten_bell`], both by `interpolation`, and [`additive`] (as in
 //! the lecture) estimate these from counts. `model` is the language model: `walk` computes the
 //! probabilities of words, `drawer` draws words, `marginal` computes the distribution of pairs.
@@ -33,6 +34,7 @@ pub mod kneser_ney;
 mod marginal;
 mod model;
 pub mod orders;
+pub(crate) mod small;
 mod smoothing;
 pub(crate) mod trie;
 pub(crate) mod view;

@@ -8,13 +8,13 @@ use super::marginal::{self, Marginal};
 use super::smoothing::Smoothing;
 use super::trie::{Occurrences, Trie};
 use super::view::View;
-use super::{additive, drawer, kneser_ney, walk, witten_bell};
+use super::{additive, drawer, kneser_ney, small, walk, witten_bell};
 use crate::counting::NgramCounts;
 use crate::data::Vocabulary;
 use crate::error::Result;
 use crate::memory::Memory;
 use crate::models::draw::{Drawer, Method, Shaping};
-use crate::models::language_model::LanguageModel;
+use crate::models::language_model::{Between, LanguageModel};
 
 /// An n-gram model.
 #[derive(Debug, Clone)]
@@ -124,12 +124,19 @@ impl LanguageModel for Ngram {
     }
 
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
-        Ok(walk::probabilities(&self.view, words))
+        let p = walk::probabilities(&self.view, words).into_iter();
+        Ok(p.map(|p| small::value(p.into()) as f32).collect())
+    }
+
+    fn log_probabilities(&self, words: &[&[usize]], between: Between) -> Result<Vec<f64>> {
+        let p = walk::probabilities(&self.view, words);
+        between()?;
+        Ok(p.into_iter().map(small::ln).collect())
     }
 
     fn knows_unknown(&self) -> bool {
         let unknown = self.view.levels[0].p.get(self.vocabulary.len());
-        unknown.is_some_and(|&p| p > 0.0)
+        unknown.is_some_and(|&p| p != 0.0)
     }
 
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {

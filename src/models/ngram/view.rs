@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use super::small::{product, stored, value};
 use super::trie::{Node, Trie};
 
-/// The probabilities of the n-grams of one length.
+/// The probabilities of the n-grams of one length, stored as [`small`](super::small) says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Probabilities {
     /// The probability of the last character after the others.
@@ -28,13 +29,13 @@ pub(crate) struct View {
     pub unit: f64,
 }
 
-/// A context, and the product of the backoffs that led to it.
+/// A context, and the product of the backoffs that led to it, stored as [`small`](super::small) says.
 pub(super) type WeightedNode = (Node, f64);
 
 /// Limits a probability to 1: backoffs from an ARPA file may lead to more.
 #[inline]
 fn probability(p: f64) -> f32 {
-    p.min(1.0) as f32
+    stored(p.min(1.0))
 }
 
 impl View {
@@ -56,11 +57,23 @@ impl View {
         self.levels[length - 1].p.len() as u64 + u64::from(length == 1)
     }
 
+    /// The probability of an n-gram's last character after the others.
     pub fn p(&self, node: Node) -> f64 {
+        value(self.stored_p(node))
+    }
+
+    /// The backoff of a context.
+    pub fn backoff(&self, node: Node) -> f64 {
+        value(self.stored_backoff(node))
+    }
+
+    #[inline]
+    fn stored_p(&self, node: Node) -> f64 {
         self.levels[node.length - 1].p[node.index].into()
     }
 
-    pub fn backoff(&self, node: Node) -> f64 {
+    #[inline]
+    fn stored_backoff(&self, node: Node) -> f64 {
         f64::from(self.levels[node.length - 1].backoff[node.index]) / self.unit
     }
 
@@ -100,13 +113,14 @@ impl View {
         let mut at = (context, 1.0);
         loop {
             match self.look(at, index) {
-                Some(found) => return found,
+                Some((p, after)) => return (value(p.into()) as f32, after),
                 None => at = self.shorter(at),
             }
         }
     }
 
-    /// A step without backing off; none if the character never followed this context.
+    /// A step without backing off; none if the character never followed this context. The probability is
+    /// stored as [`small`](super::small) says.
     #[inline]
     pub fn look(&self, (context, weight): WeightedNode, index: usize) -> Option<(f32, Node)> {
         let child = match context {
@@ -114,14 +128,15 @@ impl View {
             Node::ROOT => return Some((0.0, Node::ROOT)),
             context => self.trie.child(context, index)?,
         };
-        let p = probability(weight * self.p(child));
+        let p = probability(product(weight, self.stored_p(child)));
         Some((p, self.context(child)))
     }
 
     /// Backs off to the context without its first character.
     #[inline]
     pub fn shorter(&self, (context, weight): WeightedNode) -> WeightedNode {
-        (self.trie.suffix(context), weight * self.backoff(context))
+        let weight = product(weight, self.stored_backoff(context));
+        (self.trie.suffix(context), weight)
     }
 
     /// Writes the distribution of the next character after a context, `[V]`.
@@ -131,7 +146,8 @@ impl View {
         // Longer contexts overwrite the probabilities of shorter ones.
         for &(context, weight) in contexts.iter().rev() {
             for (index, child) in self.trie.children_by_character(context, row.len()) {
-                row[index] = probability(weight * self.p(child));
+                let p = probability(product(weight, self.stored_p(child)));
+                row[index] = value(p.into()) as f32;
             }
         }
     }

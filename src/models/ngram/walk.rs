@@ -9,7 +9,8 @@ use super::view::{View, WeightedNode};
 /// The number of walks side by side.
 const LANES: usize = 8;
 
-/// The probabilities of all characters of words, and of their ends, word after word.
+/// The probabilities of all characters of words, and of their ends, word after word, stored as
+/// [`small`](super::small) says.
 pub(super) fn probabilities(view: &View, words: &[&[usize]]) -> Vec<f32> {
     let characters = |words: &[&[usize]]| words.iter().map(|word| word.len() + 1).sum();
     let mut p = vec![0.0; characters(words)];

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
+use makemore_tch::arpa::{self, ReadOptions};
 use makemore_tch::memory::Memory;
-use makemore_tch::{LanguageModel, Ngram, SampleOptions, Sampler, arpa};
+use makemore_tch::{LanguageModel, Ngram, SampleOptions, Sampler};
 use tempfile::TempDir;
 
 /// Inputs have some kilobytes: only counts that a file claims can make an allocation this large.
@@ -47,14 +48,14 @@ fn probabilities(model: &Ngram) -> Vec<f32> {
 }
 
 fn read_and_write(file: &Path, copy: &Path) {
-    let Ok(model) = arpa::read(file, None, &Memory::new(1 << 30)) else {
+    let Ok(model) = arpa::read(file, &ReadOptions::default(), &Memory::new(1 << 30)) else {
         return;
     };
     if let Ok(mut sampler) = Sampler::new(&model, 420, &SampleOptions::default()) {
         let _ = sampler.append_to(&mut String::new());
     }
     arpa::write(&model, &mut fs::File::create(copy).unwrap()).unwrap();
-    let again = arpa::read(copy, None, &Memory::new(1 << 30)).unwrap();
+    let again = arpa::read(copy, &ReadOptions::default(), &Memory::new(1 << 30)).unwrap();
     assert_eq!(again.vocabulary(), model.vocabulary());
     for (one, other) in probabilities(&model).into_iter().zip(probabilities(&again)) {
         // Of smaller floats there are few.
