@@ -74,8 +74,9 @@ fn a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed() {
     let steps = "--max-steps 1200 --eval-every 50 --save-every 0.1";
     folder.stdout(&format!("{TRAIN} {steps} --out whole --metrics whole.csv"));
     let mut child = start(&folder, &format!("{TRAIN} {steps} --out m --metrics m.csv"));
-    // The losses are saved before it.
-    wait_for(&folder, "m", 0);
+    for file in ["m", "m.csv"] {
+        wait_for(&folder, file, 0);
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     let at_kill = folder.read("m.csv");
@@ -104,6 +105,10 @@ fn an_interruption_before_the_first_evaluation_changes_nothing() {
     wait_until_caught(&child);
     signal(&child, "-INT");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    // The losses of another training gave way to those of this one, which had none yet.
+    folder.write("foreign.csv", "step,train,dev\n300,2.5,2.5\n");
+    let error = folder.error("train --resume m --data few.txt --metrics foreign.csv", 1);
+    assert!(error.contains("step 300 of another training"), "{error}");
     folder.stdout("train --resume m --data few.txt");
     assert_eq!(folder.read("m"), folder.read("whole"));
 }

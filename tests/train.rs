@@ -179,6 +179,7 @@ fn damaged_checkpoints_are_refused_by_every_command_that_reads_one() {
         ("sample --model", "missing", "cannot read missing"),
         ("score --model", cut, "damaged"),
         ("heatmap out.png --model", flipped, "damaged"),
+        ("export out.arpa --model", cut, "damaged"),
         // What is resumed is also what is overwritten, and refused for that first.
         ("train --out new --resume", cut, "damaged"),
         ("train --out new --resume", "missing", "cannot read missing"),

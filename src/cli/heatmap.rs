@@ -273,7 +273,7 @@ impl DrawHeatmap {
                 let marginal = progress::share_of(quiet, |done| ngram.marginal(done))?;
                 if let Some(Cut { characters, longer }) = marginal.cut {
                     context.remarks.say(format_args!(
-                        "the picture is of about the first {characters} characters of words; {:.3}% of them are longer",
+                        "the picture is of about the first {characters} characters of words; {:.3}% of the words are longer",
                         100.0 * longer
                     ));
                 }

@@ -53,7 +53,7 @@ pub struct Sample {
     #[command(flatten)]
     models: ModelArguments,
 
-    /// The sampler, which draws a character by its probability
+    /// How a character is drawn by its probability
     #[arg(long, value_parser = one_of::<Method>(), default_value = "cumulative")]
     sampler: Method,
 

@@ -46,13 +46,13 @@ pub const AGAIN: [&str; 19] = [
 /// The lecture's seed.
 pub const SEED: u64 = 420;
 
-/// Train a model: the lecture's network, n-grams by counting, or one of makemore.py or lecture 5
+/// Train a model: the lecture's network, n-grams by counting, or a network of makemore.py or lecture 5
 ///
 /// For the lecture's names, the defaults are the lecture's run: one epoch at a learning rate of 0.1,
 /// then 301 epochs at 50. For another list, the learning rate is as high as it can be without diverging.
 /// --type ngram counts and smooths instead, and prints the loss of each order. The networks of
 /// makemore.py and lecture 5 are trained on batches of words, and the one with the lowest dev loss is
-/// saved. Ctrl-C finishes the epoch or step and saves; a second Ctrl-C ends at once.
+/// saved or, without a dev part, the last one. Ctrl-C finishes the epoch or step and saves; a second Ctrl-C ends at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -86,8 +86,8 @@ pub struct Train {
     pub smoothing: Option<Choice>,
 
     /// The percentages of words for training, for choosing between models (dev), and for one look at the
-    /// end (test); or makemore: makemore.py's 1,000 test words, and no dev part [default: bigram
-    /// 100,0,0; other types 80,10,10]
+    /// end (test); or makemore: makemore.py's 1,000 test words, and no dev part [default: that of
+    /// --resume, else bigram 100,0,0; other types 80,10,10]
     #[arg(long, value_name = "TRAIN,DEV,TEST", allow_hyphen_values = true)]
     pub split: Option<Shares>,
 
@@ -177,7 +177,7 @@ pub struct Train {
     pub save_every: Option<f64>,
 
     /// Write the losses as CSV: of the lecture's network those of every epoch, of other networks those
-    /// of every evaluation; with --resume, append them
+    /// of every evaluation; with --resume, the file has those before too
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
 

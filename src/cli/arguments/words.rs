@@ -70,8 +70,8 @@ pub struct WordArguments {
     #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
     pub minutes: Option<f64>,
 
-    /// Evaluate on dev every N steps, and save the network if it has the lowest loss so far
-    /// [default: 100]
+    /// Evaluate on dev every N steps, and save the network if it has the lowest loss so far; without a dev
+    /// part, save it each time [default: 100]
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
     pub eval_every: Option<u64>,
 

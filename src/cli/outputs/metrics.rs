@@ -34,7 +34,7 @@ impl Metrics {
     pub fn resume(
         &mut self,
         made: Option<u64>,
-        rows: Option<&[impl Serialize]>,
+        rows: Option<(&[impl Serialize], u64)>,
         unit: &str,
     ) -> anyhow::Result<()> {
         let number = |line: &str| line.split(',').next()?.parse().ok();
@@ -43,9 +43,13 @@ impl Metrics {
         let last: Option<u64> = lines.clone().last().and_then(number);
         let is_ours = match rows {
             None => last == made,
-            Some(rows) => {
+            Some((rows, first)) => {
                 let ours = csv_of(rows)?;
-                lines.zip(ours.lines()).all(|(there, ours)| there == ours)
+                let begins = lines
+                    .clone()
+                    .next()
+                    .is_none_or(|line| number(line) == Some(first));
+                begins && lines.zip(ours.lines()).all(|(there, ours)| there == ours)
             }
         };
         if self.place.output.exists() && !is_ours {

@@ -103,12 +103,13 @@ impl Outputs {
     }
 
     /// Prepares to append losses to those of the resumed training, which goes on after step or epoch
-    /// `made`. If the run state has the losses so far, as `rows`, all are written again; the file may
-    /// have more, which the training computes again. Refuses a file with losses of another training.
+    /// `made`. If the run state has the losses so far, as `rows`, the first of which is or will be of the
+    /// step beside them, all are written again; the file may have more, which the training computes
+    /// again. Refuses a file with losses of another training.
     pub fn resume_metrics(
         &mut self,
         made: Option<u64>,
-        rows: Option<&[impl Serialize]>,
+        rows: Option<(&[impl Serialize], u64)>,
         unit: &str,
     ) -> anyhow::Result<()> {
         match &mut self.metrics {
@@ -123,7 +124,7 @@ impl Outputs {
         if let (Some(metrics), Some(made)) = (&mut self.metrics, made) {
             metrics.cut_behind(made, loss.into())?;
         }
-        self.resume_metrics(made, None::<&[u64]>, "epoch")
+        self.resume_metrics(made, None::<(&[u64], u64)>, "epoch")
     }
 
     /// Saves a checkpoint and returns its file: another than the user named while that has a better

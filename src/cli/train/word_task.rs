@@ -106,7 +106,7 @@ impl Train {
             Some(run) => self.resumed_state(run, outputs)?,
             None => {
                 if self.resume.is_some() {
-                    outputs.resume_metrics(None, None::<&[u64]>, "step")?;
+                    outputs.resume_metrics(None, None::<(&[u64], u64)>, "step")?;
                 }
                 RunState::new(self.word_options(network.config(), seed))
             }
@@ -207,7 +207,9 @@ impl Train {
         let evaluated = Some(state.evaluated).filter(|&step| step > 0);
         // Run states of older versions have no losses.
         let rows = Some(rows.as_slice()).filter(|rows| !rows.is_empty() || evaluated.is_none());
-        outputs.resume_metrics(evaluated, rows, "step")?;
+        let first = state.losses.first().map(|losses| losses.step);
+        let first = first.unwrap_or(state.options.eval_every);
+        outputs.resume_metrics(evaluated, rows.map(|rows| (rows, first)), "step")?;
         Ok(state)
     }
 }

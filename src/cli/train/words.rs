@@ -47,6 +47,9 @@ impl Train {
         context: Context,
     ) -> anyhow::Result<u8> {
         let start = Instant::now();
+        // Networks are compared with as many of libtorch's threads as in training, on which the last
+        // digits depend.
+        context.threads.prepare_for_training(0);
         let (task, state, outputs) = self.task_on_words(kind, weights, resumed, context)?;
         let interrupt = Interrupt::catch(context.remarks)?;
         let first = state.progress.steps;

@@ -126,8 +126,11 @@ impl MlpLayers {
         // same pairs serve for all distances. Only libtorch's number of each pair's token grows with the
         // square of the length, and takes half as much in 32 bits.
         let early = tokens.early(NEAR, v)?;
-        let [all, begins] =
-            [&early.pairs, &early.begins].map(|list| list.f_to_kind(tch::Kind::Int));
+        let kind = match i32::try_from(early.pairs.numel()) {
+            Ok(_) => tch::Kind::Int,
+            Err(_) => tch::Kind::Int64,
+        };
+        let [all, begins] = [&early.pairs, &early.begins].map(|list| list.f_to_kind(kind));
         let (all, begins) = (all?, begins?);
         for ((shift, table), &[tokens, pairs]) in (1..).zip(&tables[1..]).zip(&early.counts) {
             let pairs = all.f_narrow(0, 0, pairs)?;

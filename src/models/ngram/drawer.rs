@@ -15,8 +15,8 @@ use crate::error::Result;
 use crate::libtorch::random::Generator;
 use crate::models::draw::{Distributions, Drawer, Method, Shaping};
 
-/// The most numbers in kept distributions, 128 MB with those of the contexts that follow; beyond that all
-/// are forgotten.
+/// The most numbers in kept distributions, beyond which all are forgotten: 128 MB with those of the
+/// contexts that follow, and with few characters as much again for the contexts.
 const MOST: usize = 1 << 24;
 
 /// A context that is not known yet.
