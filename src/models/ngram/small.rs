@@ -22,8 +22,16 @@ pub(crate) fn of_log10(log10: f32) -> f32 {
 #[inline]
 pub(crate) fn stored(number: f64) -> f32 {
     match number as f32 {
-        itself if itself >= f32::MIN_POSITIVE || number <= 0.0 => itself,
-        _ => number.log10() as f32,
+        itself if itself >= f32::MIN_POSITIVE => itself,
+        _ => small_stored(number),
+    }
+}
+
+#[cold]
+fn small_stored(number: f64) -> f32 {
+    match number <= 0.0 {
+        true => number as f32,
+        false => number.log10() as f32,
     }
 }
 
@@ -36,9 +44,14 @@ pub(crate) fn is_stored(number: f32) -> bool {
 #[inline]
 pub(crate) fn value(stored: f64) -> f64 {
     match stored < 0.0 {
-        true => 10_f64.powf(stored),
+        true => power_of_ten(stored),
         false => stored,
     }
+}
+
+#[cold]
+fn power_of_ten(log10: f64) -> f64 {
+    10_f64.powf(log10)
 }
 
 /// The natural logarithm of a number.
@@ -64,7 +77,7 @@ fn small_product(one: f64, other: f64) -> f64 {
     let log10 = |stored: f64| if stored < 0.0 { stored } else { stored.log10() };
     match log10(one) + log10(other) {
         f64::NEG_INFINITY => 0.0,
-        sum if sum > SMALL => 10_f64.powf(sum),
+        sum if sum > SMALL => power_of_ten(sum),
         sum => sum,
     }
 }
