@@ -1,10 +1,10 @@
-//! Files with a model: checkpoints, ARPA files, and weights that makemore.py saved.
+//! Files with a model: checkpoints, ARPA files, and weights that PyTorch saved.
 
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use crate::arpa::{self, ReadOptions};
-use crate::checkpoint::{Checkpoint, Model, TrainedNetwork, Weights};
+use crate::checkpoint::{Checkpoint, Model, Weights};
 use crate::counting::count;
 use crate::data::decompress::decompressed;
 use crate::data::parts::{List, Parts, SplitOf};
@@ -43,7 +43,7 @@ pub struct ModelFile {
     pub path: PathBuf,
     /// The model.
     pub model: Model,
-    /// The list of the training; none for an ARPA file or weights of makemore.py, which do not name one.
+    /// The list of the training; none for an ARPA file or weights of PyTorch, which do not name one.
     pub trained_on: Option<TrainedOn>,
     /// The files of that list, if the model names them.
     pub list: Option<ListFiles>,
@@ -129,7 +129,7 @@ impl TrainedOn {
 }
 
 impl ModelFile {
-    /// A model of weights that makemore.py saved, with the vocabulary of a list. `n_head`, the number of
+    /// A model of weights that PyTorch saved, with the vocabulary of a list. `n_head`, the number of
     /// heads of a transformer, does not follow from the weights.
     ///
     /// # Errors
@@ -153,15 +153,9 @@ impl ModelFile {
             Ok(())
         })?;
         let vocabulary = counted.counts.vocabulary().clone();
-        let network = weights.network(vocabulary, longest, n_head, tch::Device::Cpu)?;
         Ok(Self {
             path: path.to_owned(),
-            model: Model::Network(TrainedNetwork {
-                network,
-                steps: 0,
-                loss: 0.0,
-                run: None,
-            }),
+            model: weights.model(vocabulary, longest, n_head)?,
             trained_on: None,
             list: None,
         })

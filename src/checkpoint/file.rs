@@ -1,9 +1,16 @@
 //! The format of checkpoints: safetensors with our metadata, among them a SHA-256.
+//!
+//! Other programs save checkpoints again: PyTorch's libraries put their own `format` into the metadata,
+//! people add an author, and weights are rounded to half the size. The SHA-256 is then that of what was
+//! ours, as far as it is still there.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use half::{bf16, f16};
+use memchr::memmem;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +20,30 @@ use crate::files::read_error;
 
 pub(super) const FORMAT: &str = "makemore-tch";
 pub(super) const FORMAT_VERSION: &str = "2";
+
+/// The format that PyTorch's libraries name in the metadata of any file that they save.
+const PYTORCH: &str = "pt";
+
+/// The keys of our metadata that the SHA-256 covers.
+pub(super) const KEYS: [&str; 17] = [
+    "format",
+    "format_version",
+    "vocabulary",
+    "boundary",
+    "seed",
+    "libtorch",
+    "data_crc32",
+    "data_words",
+    "data_characters",
+    "split",
+    "list",
+    "model",
+    "config",
+    "epochs",
+    "steps",
+    "loss",
+    "run",
+];
 
 /// The largest header, as in the crate safetensors. It has the names of all tensors, and the losses of a
 /// run with some tens of bytes for each evaluation.
@@ -60,7 +91,7 @@ fn sorted(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([&size, header.as_bytes(), tensors].concat())
 }
 
-/// The contents of a checkpoint with a correct SHA-256.
+/// The contents of a checkpoint with a correct SHA-256, or with weights that were rounded after it.
 pub(super) struct Contents<'a> {
     pub path: PathBuf,
     pub metadata: BTreeMap<String, String>,
@@ -86,11 +117,27 @@ impl<'a> Contents<'a> {
         }
         let tensors = SafeTensors::deserialize(bytes).map_err(|_| contents.damaged())?;
         contents.tensors = tensors.tensors().into_iter().collect();
-        let mut signed = contents.metadata.clone();
-        if signed.remove("sha256") != Some(sha256(&signed, &contents.tensors)) {
-            return Err(contents.damaged());
+        match contents.is_rounded() || contents.is_signed() {
+            true => Ok(contents),
+            false => Err(contents.damaged()),
         }
-        Ok(contents)
+    }
+
+    /// Whether another program changed the precision of tensors, so that the SHA-256 cannot be theirs.
+    fn is_rounded(&self) -> bool {
+        let mut types = self.tensors.values().map(TensorView::dtype);
+        types.any(|dtype| dtype != Dtype::F32 && is_float(dtype))
+    }
+
+    /// Whether the SHA-256 is that of the tensors and of the metadata, without what others added.
+    fn is_signed(&self) -> bool {
+        let mut signed = self.metadata.clone();
+        let wanted = signed.remove("sha256");
+        signed.insert("format".to_owned(), FORMAT.to_owned());
+        let is_of = |signed: &_| wanted.as_deref() == Some(&sha256(signed, &self.tensors));
+        let is_whole = is_of(&signed);
+        signed.retain(|key, _| KEYS.contains(&key.as_str()));
+        is_whole || is_of(&signed)
     }
 
     pub fn fault(&self, fault: impl Into<String>) -> Error {
@@ -127,11 +174,34 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// The numbers of a tensor; none if they are not 32-bit floats.
+/// The numbers of a tensor in 32 bits; none if they are no [floats](is_float).
 pub(super) fn floats(view: &TensorView) -> Option<Vec<f32>> {
-    let (values, _) = view.data().as_chunks();
-    let values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
-    (view.dtype() == Dtype::F32).then(|| values.collect())
+    fn read<const BYTES: usize>(view: &TensorView, value: fn([u8; BYTES]) -> f32) -> Vec<f32> {
+        let (values, _) = view.data().as_chunks();
+        values.iter().map(|&bytes| value(bytes)).collect()
+    }
+    match view.dtype() {
+        Dtype::F16 => Some(read(view, |bytes| f16::from_le_bytes(bytes).to_f32())),
+        Dtype::BF16 => Some(read(view, |bytes| bf16::from_le_bytes(bytes).to_f32())),
+        Dtype::F32 => Some(read(view, f32::from_le_bytes)),
+        Dtype::F64 => Some(read(view, |bytes| f64::from_le_bytes(bytes) as f32)),
+        _ => None,
+    }
+}
+
+/// Whether numbers of a type can be weights.
+pub(super) fn is_float(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64)
+}
+
+/// The error of a tensor that has no [floats](is_float).
+pub(super) fn no_floats(path: &Path, name: &str, dtype: Dtype) -> Error {
+    Error::Checkpoint {
+        file: path.to_owned(),
+        fault: format!(
+            "the tensor {name:?} is of {dtype}; weights as floats would work, which model.float() makes"
+        ),
+    }
 }
 
 /// A safetensors file of which only the header was read.
@@ -145,21 +215,39 @@ pub(super) struct Opened<R> {
 
 impl<R: Read> Opened<R> {
     /// Reads the header; none if the file is not safetensors or the header too large.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] if the file is a pickle of PyTorch, with the command that converts it.
     pub fn of(path: &Path, mut rest: R) -> Result<Option<Self>> {
+        let failed = |cause| read_error(path, cause);
         let mut bytes = Vec::new();
-        let header = read_header(&mut rest, &mut bytes).map_err(|cause| read_error(path, cause))?;
-        Ok(header.map(|header| Self {
-            path: path.to_owned(),
-            header,
-            bytes,
-            rest,
-        }))
+        if let Some(header) = read_header(&mut rest, &mut bytes).map_err(failed)? {
+            return Ok(Some(Self {
+                path: path.to_owned(),
+                header,
+                bytes,
+                rest,
+            }));
+        }
+        let start = rest.take(START).read_to_end(&mut bytes);
+        start.map_err(failed)?;
+        match is_pickle(&bytes) {
+            true => Err(pickle(path)),
+            false => Ok(None),
+        }
     }
 
     /// Whether the file is a checkpoint of ours, by its header.
     pub fn is_ours(&self) -> bool {
-        let metadata = self.header.metadata().as_ref();
-        metadata.is_some_and(|metadata| metadata.get("format").is_some_and(|it| it == FORMAT))
+        let Some(metadata) = self.header.metadata() else {
+            return false;
+        };
+        match metadata.get("format").map(String::as_str) {
+            Some(FORMAT) => true,
+            Some(PYTORCH) => metadata.contains_key("vocabulary"),
+            _ => false,
+        }
     }
 
     /// Reads the whole file, or up to a byte more than its header says. Allocates no more than there is
@@ -182,6 +270,31 @@ fn read_header(file: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<Option<M
     };
     file.take(length).read_to_end(bytes)?;
     Ok(serde_json::from_slice(&bytes[8..]).ok())
+}
+
+/// The bytes after which a pickle is recognised.
+const START: u64 = 4096;
+
+/// Whether a file that is not safetensors begins as a pickle, or as the zip that PyTorch puts it into.
+fn is_pickle(start: &[u8]) -> bool {
+    // The first instruction, whose operand is the protocol; or the length of a header that is damaged.
+    let is_bare = matches!(start, [0x80, 2..=5, ..]) && start.get(8) != Some(&b'{');
+    let is_zip = start.starts_with(b"PK\x03\x04");
+    is_bare || (is_zip && memmem::find(start, b"/data.pkl").is_some())
+}
+
+/// The error of a pickle, with the command that converts it.
+fn pickle(path: &Path) -> Error {
+    let name = path.to_string_lossy();
+    let quoted =
+        |name: &str| shlex::try_quote(name).map_or_else(|_| name.to_owned(), Cow::into_owned);
+    let (from, to) = (quoted(&name), quoted(&format!("{name}.safetensors")));
+    Error::Checkpoint {
+        file: path.to_owned(),
+        fault: format!(
+            r#"a pickle, as torch.save writes it; its weights as safetensors would work: python -c 'import sys, torch, safetensors.torch as s; s.save_file(torch.load(sys.argv[1], map_location="cpu", weights_only=True), sys.argv[2])' {from} {to}"#
+        ),
+    }
 }
 
 /// The SHA-256 of metadata and tensors, in hexadecimal; each part is hashed after its length.
@@ -219,5 +332,28 @@ mod tests {
         };
         let fault = written(BTreeMap::new(), &BTreeMap::from([("W".to_owned(), stored)]));
         assert!(matches!(fault, Err(Error::Encode(_))), "{fault:?}");
+    }
+
+    fn opened(start: &[u8]) -> Result<Option<Opened<&[u8]>>> {
+        Opened::of(Path::new("it's a model.pt"), start)
+    }
+
+    /// It was once neither a checkpoint nor an ARPA file, and no way to use it was said.
+    #[test]
+    fn a_pickle_of_pytorch_is_told_how_to_become_safetensors() {
+        let zip = b"PK\x03\x04\x14\0\0\0\0\0\xfai|]\xf2\x91\x02\xc5model/data.pkl\x80\x02}q\0.";
+        let old = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.";
+        for pickle in [zip.as_slice(), old] {
+            let error = opened(pickle).err().unwrap().to_string();
+            let end = r#"sys.argv[2])' "it's a model.pt" "it's a model.pt.safetensors""#;
+            assert!(error.ends_with(end), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+        let other_zip = b"PK\x03\x04\x14\0\0\0\0\0\xfai|]\xf2\x91\x02\xc5names.txt";
+        // A header of 640 bytes that is cut off.
+        let cut_off = b"\x80\x02\0\0\0\0\0\0{\"W\":";
+        for other in [other_zip.as_slice(), cut_off, b"", b"\x80"] {
+            assert!(opened(other).unwrap().is_none());
+        }
     }
 }

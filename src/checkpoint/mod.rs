@@ -21,7 +21,8 @@
 //!
 //! safetensors itself has no checksum. `sha256` covers all other metadata and all tensors, sorted by
 //! their names: a flipped bit is found, and a file that another program saved again with the same
-//! contents is accepted. Python's `safetensors` loads the file.
+//! contents is accepted, also with metadata of its own and `pt` as its format. Tensors that were rounded
+//! to another precision have no checksum. Python's `safetensors` loads the file.
 
 pub mod bigram;
 mod file;

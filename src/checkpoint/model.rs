@@ -233,7 +233,9 @@ mod tests {
     use crate::counting::tests::ngrams_of;
     use crate::data::{ListFormat, Vocabulary, Words};
     use crate::memory::Memory;
-    use crate::models::{Bigram, Ngram, Smoothing};
+    use crate::models::kinds::{Kind as _, Lookup, kind::Preset};
+    use crate::models::{Bigram, Config, Network, Ngram, Smoothing};
+    use crate::train::options::WordOptions;
     use proptest::prelude::*;
     use safetensors::tensor::{Dtype, SafeTensors, TensorView};
     use tch::{Device, Kind, Tensor};
@@ -381,6 +383,98 @@ mod tests {
         assert_is_the_checkpoint(&load(&again).unwrap());
     }
 
+    /// The checkpoint as another program saves it: with changed metadata and its tensor of another type.
+    fn saved_again(changed: &[(&str, &str)], dtype: Dtype, w: &[u8]) -> Result<Checkpoint> {
+        let bytes = checkpoint().to_bytes().unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let mut metadata = header.metadata().clone().unwrap();
+        let changed = changed.iter();
+        metadata.extend(changed.map(|&(key, value)| (key.to_owned(), value.to_owned())));
+        let view = TensorView::new(dtype, vec![5, 5], w).unwrap();
+        load(&safetensors::serialize([("W", view)], Some(metadata)).unwrap())
+    }
+
+    fn w() -> Vec<f32> {
+        match checkpoint().model {
+            Model::Bigram(trained) => Vec::try_from(trained.network.weights().view([-1])).unwrap(),
+            _ => panic!("not the lecture's network"),
+        }
+    }
+
+    /// PyTorch's libraries name themselves as the format of each file, and people name themselves.
+    /// Such a file once was no checkpoint, or a damaged one.
+    #[test]
+    fn metadata_of_others_hide_nothing() {
+        let w: Vec<u8> = w().into_iter().flat_map(f32::to_le_bytes).collect();
+        let load = |changed: &[_]| saved_again(changed, Dtype::F32, &w);
+        for changed in [
+            [("format", "pt"), ("author", "me")].as_slice(),
+            &[("format", "pt")],
+            &[("author", "me")],
+        ] {
+            assert_is_the_checkpoint(&load(changed).unwrap());
+        }
+        let refused = load(&[("author", "me"), ("loss", "1")]).unwrap_err();
+        assert!(refused.to_string().contains("damaged"), "{refused}");
+    }
+
+    /// It was once called damaged.
+    #[test]
+    fn a_checkpoint_of_another_precision_is_read() {
+        let w = w();
+        for (dtype, bytes, precision) in [
+            (
+                Dtype::BF16,
+                w.iter()
+                    .flat_map(|&x| half::bf16::from_f32(x).to_le_bytes())
+                    .collect::<Vec<u8>>(),
+                1.0 / 256.0,
+            ),
+            (
+                Dtype::F64,
+                w.iter().flat_map(|&x| f64::from(x).to_le_bytes()).collect(),
+                0.0,
+            ),
+        ] {
+            let loaded = saved_again(&[], dtype, &bytes).unwrap();
+            let Model::Bigram(trained) = loaded.model else {
+                panic!("not the lecture's network");
+            };
+            let read: Vec<f32> = Vec::try_from(trained.network.weights().view([-1])).unwrap();
+            for (read, weight) in read.iter().zip(&w) {
+                assert!(
+                    (read - weight).abs() <= precision * weight.abs(),
+                    "{read} {weight}"
+                );
+            }
+        }
+    }
+
+    /// A key that is not known would be taken for one that others added.
+    #[test]
+    fn every_key_is_known_as_ours() {
+        let network = |steps| {
+            let vocabulary = Vocabulary::new('.', "ab".chars()).unwrap();
+            let config = Config::new(&Lookup, Lookup.default_sizes(1, Preset::Ours));
+            TrainedNetwork {
+                network: Network::new(vocabulary, config, 1, Device::Cpu).unwrap(),
+                steps,
+                loss: 1.0,
+                run: Some(Box::new(RunState::new(WordOptions::default()))),
+            }
+        };
+        let network = Checkpoint {
+            model: Model::Network(network(3)),
+            ..checkpoint()
+        };
+        let ngrams = of_ngrams(Smoothing::KneserNey, 2);
+        for checkpoint in [checkpoint(), network, ngrams] {
+            for key in checkpoint.metadata().unwrap().keys() {
+                assert!(file::KEYS.contains(&key.as_str()), "{key}");
+            }
+        }
+    }
+
     #[test]
     fn a_signed_file_with_wrong_tensors_is_refused() {
         let w = || floats([0.5; 25]);
@@ -401,7 +495,7 @@ mod tests {
             assert!(error.contains("has no probabilities"), "{wrong}: {error}");
         }
         assert!(with(&[("W", Dtype::F32, vec![25], w())]).contains("shape [25]"));
-        assert!(with(&[("W", Dtype::I32, vec![5, 5], w())]).contains("no 32-bit floats"));
+        assert!(with(&[("W", Dtype::I32, vec![5, 5], w())]).contains("is of I32"));
         assert!(with(&[("U", Dtype::F32, vec![5, 5], w())]).contains("[\"U\"]"));
         assert!(with(&[]).contains("the list of parameters is []"));
         let two = [

@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest as _, Sha256};
 use tch::{Device, Tensor};
 
-use super::file::{Contents, Stored, floats};
+use super::file::{Contents, Stored, floats, no_floats};
 use crate::error::{Error, Result};
 use crate::libtorch::numbers::copied;
 use crate::models::{Config, LanguageModel, Network};
@@ -247,8 +247,7 @@ fn read_as(
         file: path.to_owned(),
         fault,
     };
-    let values =
-        floats(view).ok_or_else(|| fault(format!("the tensor {name:?} has no 32-bit floats")))?;
+    let values = floats(view).ok_or_else(|| no_floats(path, name, view.dtype()))?;
     if !values.iter().copied().all(is_possible) {
         return Err(fault(format!(
             "the tensor {name:?} has weights that are not finite or far too large; train it again at a lower learning rate"

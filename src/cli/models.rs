@@ -133,8 +133,7 @@ impl ModelArguments {
         remarks: Remarks,
     ) -> makemore_tch::Result<ModelFile> {
         let n_head = self.n_head.unwrap_or(Sizes::default().n_head);
-        let has_heads = weights.kind().sizes().contains(&"n_head");
-        if has_heads && self.n_head.is_none() {
+        if weights.has_heads() && self.n_head.is_none() {
             remarks.say(format_args!(
                 "{}: weights do not say how many heads there are; {n_head} are assumed, as makemore.py has by default (--n-head)",
                 path.display()

@@ -77,7 +77,7 @@ impl Train {
     fn kind(&self, resumed: Option<&Resumed>) -> anyhow::Result<ModelType> {
         let there = match resumed {
             None => None,
-            Some(Resumed::Weights(weights)) => Some(weights.kind().name()),
+            Some(Resumed::Weights(weights)) => Some(weights.kind()?.name()),
             Some(Resumed::Checkpoint(checkpoint)) => Some(checkpoint.model.kind()),
         };
         let Some(there) = there else {
