@@ -13,8 +13,9 @@ Frequency of an: 5438
 Frequency of .a: 4410
 Frequency of e.: 3983
 Words: 32033
+Words that occur more than once: 2539
 Bigrams: 228146
-Vocabulary: 27 characters
+Vocabulary: 27 characters: .abcdefghijklmnopqrstuvwxyz
 "
     );
 }
@@ -159,7 +160,7 @@ fn a_list_as_people_have_it_is_read_and_what_was_done_is_said() {
     assert_eq!(
         told,
         [
-            "list.txt: 3 lines were left out; the first is list.txt:3: not valid UTF-8; saving the list as UTF-8 would work",
+            "list.txt: lines left out: 3; the first is list.txt:3: not valid UTF-8; saving the list as UTF-8 would work",
             "list.txt: words have '.', so '$' is the start/end token (--boundary)",
         ]
     );

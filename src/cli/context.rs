@@ -55,7 +55,7 @@ impl Context {
     pub fn remark_on(self, list: &Counted, boundary: Option<char>) {
         if let Some(LinesLeftOut { lines, first }) = &list.left_out {
             self.remarks.say(format_args!(
-                "{}: {lines} lines were left out; the first is {first}",
+                "{}: lines left out: {lines}; the first is {first}",
                 list.origin
             ));
         }

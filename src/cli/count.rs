@@ -1,11 +1,18 @@
 //! `makemore-tch count`: the counts `N` of a list, the most common first.
 
 use clap::Args;
+use makemore_tch::Counted;
+use makemore_tch::data::search;
+use makemore_tch::format::visible;
 use serde::Serialize;
 
 use super::arguments::{DataArguments, JsonArguments, whole};
 use super::context::Context;
 use super::output;
+
+/// Words of lists up to this length are looked for several times: in longer ones that would take longer
+/// than counting.
+const MOST_WORDS: u64 = 200_000;
 
 /// Count which character follows which
 #[derive(Debug, Args)]
@@ -29,6 +36,8 @@ pub struct Count {
 #[derive(Serialize)]
 struct CountDocument<'a> {
     words: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words_repeated: Option<usize>,
     ngrams: u64,
     vocabulary: &'a [char],
     top: Vec<Frequency>,
@@ -43,9 +52,10 @@ struct Frequency {
 
 impl Count {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
-        let counts = context
-            .count(&self.data, &self.data.source(None)?, None)?
-            .counts;
+        let source = self.data.source(None)?;
+        let Counted { counts, digest, .. } = context.count(&self.data, &source, None)?;
+        let is_short = digest.words <= MOST_WORDS && source.is_rereadable();
+        let repeated = is_short.then(|| search::repeated(&source)).transpose()?;
         let vocabulary = counts.vocabulary();
         let top = counts.most_common(self.top as usize).into_iter();
         let top = top.map(|(context, next, count)| Frequency {
@@ -55,6 +65,7 @@ impl Count {
         if self.json.json {
             return output::json(&CountDocument {
                 words: counts.words(),
+                words_repeated: repeated,
                 ngrams: counts.total(),
                 vocabulary: vocabulary.characters(),
                 top: top.collect(),
@@ -66,8 +77,17 @@ impl Count {
             writeln!(results, "Frequency of {bigram}: {count}")?;
         }
         writeln!(results, "Words: {}", counts.words())?;
+        if let Some(repeated) = repeated {
+            writeln!(results, "Words that occur more than once: {repeated}")?;
+        }
         writeln!(results, "Bigrams: {}", counts.total())?;
-        writeln!(results, "Vocabulary: {} characters", vocabulary.len())?;
+        let characters: String = vocabulary.characters().iter().collect();
+        writeln!(
+            results,
+            "Vocabulary: {} characters: {}",
+            vocabulary.len(),
+            visible(&characters)
+        )?;
         Ok(results.flush()?)
     }
 }

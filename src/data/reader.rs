@@ -160,14 +160,7 @@ impl Source {
     /// [`Error::Write`] if no temporary file can be created.
     pub fn rereadable(mut self) -> Result<Self> {
         for input in &mut self.inputs {
-            let only_once = match input {
-                Input::Stdin => true,
-                Input::File(path) => path
-                    .metadata()
-                    .is_ok_and(|there| !there.is_file() && !there.is_dir()),
-                Input::Copied(_) | Input::Text { .. } => false,
-            };
-            if only_once {
+            if input.is_read_once() {
                 let copy = tempfile::tempfile().map_err(|cause| Error::Write {
                     file: std::env::temp_dir(),
                     cause,
@@ -187,6 +180,11 @@ impl Source {
         Ok(self)
     }
 
+    /// Whether the list can be read several times as it is.
+    pub fn is_rereadable(&self) -> bool {
+        !self.inputs.iter().any(Input::is_read_once)
+    }
+
     /// The name of the list: its first three files.
     pub fn origin(&self) -> String {
         let names: Vec<String> = self.inputs.iter().take(3).map(Input::name).collect();
@@ -199,6 +197,17 @@ impl Source {
 }
 
 impl Input {
+    /// Whether it is standard input or a pipe, and is not copied.
+    fn is_read_once(&self) -> bool {
+        match self {
+            Self::Stdin => true,
+            Self::File(path) => path
+                .metadata()
+                .is_ok_and(|there| !there.is_file() && !there.is_dir()),
+            Self::Copied(_) | Self::Text { .. } => false,
+        }
+    }
+
     fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),

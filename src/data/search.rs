@@ -33,6 +33,25 @@ pub fn known<'a>(
     Ok(found)
 }
 
+/// The number of distinct words that a list has more than once. All words are kept in memory.
+///
+/// # Errors
+///
+/// If the list cannot be read.
+pub fn repeated(source: &Source) -> Result<usize> {
+    let mut times: HashMap<String, usize, RandomState> = HashMap::default();
+    each_tidy(source, None, |tidy| {
+        for word in tidy.text.lines() {
+            match times.get_mut(word) {
+                Some(times) => *times += 1,
+                None => drop(times.insert(word.to_owned(), 1)),
+            }
+        }
+        Ok(())
+    })?;
+    Ok(times.into_values().filter(|&times| times > 1).count())
+}
+
 /// Finds the parts that some words are in: of several parts the first, of no part no entry.
 ///
 /// # Errors
@@ -70,5 +89,8 @@ mod tests {
         let list = Source::text("list", "emma\n  zo\u{EB}\t\r\n\nNew York\nolivia");
         let found = known(&list, ["zo\u{EB}", "York", "New York", "olivia", "em", ""]).unwrap();
         assert_eq!(found, HashSet::from(["zo\u{EB}", "New York", "olivia"]));
+        assert_eq!(repeated(&list).unwrap(), 0);
+        let list = Source::text("list", "emma\nava\n emma\nmia\nemma\nava\n");
+        assert_eq!(repeated(&list).unwrap(), 2);
     }
 }
