@@ -7,6 +7,7 @@
 //! Functions that compute with libtorch return [`Error::Libtorch`] if it refuses an operation or the
 //! device has no room. Their `# Errors` sections do not repeat it.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -140,17 +141,11 @@ pub enum Error {
         /// The list of its own, as a [`Digest`](crate::data::Digest) is written.
         was: Option<String>,
     },
-    /// An error in a list that is a part by itself.
-    #[error("the {part} part is {origin}")]
-    InPart {
-        /// The part.
-        part: &'static str,
-        /// The name of the list.
-        origin: String,
-        /// The fault.
-        #[source]
-        cause: Box<Error>,
-    },
+    /// Every word has characters that a model gives no probability.
+    #[error(
+        "no word is left: {0}; a list of words in the characters that the model was trained on would work"
+    )]
+    NoWordsLeft(UnknownWords),
     /// Words are longer than a network can read.
     #[error(
         "a block size of {block_size} is too short for the longest word, which has {longest} characters"
@@ -410,6 +405,35 @@ pub enum LineFault {
         "more than {0} distinct characters up to here; a list of words in one or a few scripts would work"
     )]
     TooManyCharacters(usize),
+    /// A word with a character that a vocabulary lacks.
+    #[error("{0:?} has characters that the model does not know")]
+    Unknown(String),
+}
+
+/// Words that are left out, since they have characters that a model gives no probability. Displayed as
+/// their number and the first of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownWords {
+    /// The number of words.
+    pub words: u64,
+    /// The first of them.
+    pub first: String,
+    /// The list that the first is in and its line, counted from 1; none for a word that is in no list.
+    pub line: Option<(String, usize)>,
+}
+
+impl fmt::Display for UnknownWords {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { words, first, line } = self;
+        write!(
+            f,
+            "{words}, which have characters that the model does not know; the first is {first:?}"
+        )?;
+        match line {
+            Some((file, line)) => write!(f, " ({file}:{line})"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The message of [`Error::SameFile`].
@@ -443,6 +467,16 @@ pub enum DeviceFault {
     /// Any other reason.
     #[error("{0}")]
     Other(String),
+}
+
+impl Error {
+    /// Whether a word has a character that the vocabulary lacks.
+    pub fn is_unknown_character(&self) -> bool {
+        match self {
+            Self::Word { cause, .. } => matches!(**cause, Self::UnknownCharacter { .. }),
+            _ => false,
+        }
+    }
 }
 
 impl From<tch::TchError> for Error {

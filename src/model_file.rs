@@ -101,11 +101,12 @@ impl TrainedOn {
         }
     }
 
-    /// Reads at most `most` words of a part, always the same ones, from the list that has it.
+    /// Reads at most `most` words of a part, always the same ones, from the list that has it. Words
+    /// with characters that the vocabulary lacks are left out.
     ///
     /// # Errors
     ///
-    /// As [`part`](Self::part); [`Error::Word`] if the vocabulary lacks a character of a word.
+    /// As [`part`](Self::part) and [`Parts::leave_out_unknown`].
     pub fn some_words(
         &self,
         part: Part,
@@ -113,11 +114,13 @@ impl TrainedOn {
         vocabulary: &Vocabulary,
         most: u64,
     ) -> Result<WordList> {
+        let counted = count(source, vocabulary.boundary())?;
         let list = List {
-            digest: count(source, vocabulary.boundary())?.digest,
+            digest: counted.digest,
             source: source.clone(),
         };
-        let (parts, part) = self.part(part, list)?;
+        let (mut parts, part) = self.part(part, list)?;
+        parts.leave_out_unknown(&[part], counted.counts.vocabulary(), vocabulary)?;
         let mut subset = Subset::new(parts.words(part), most, parts.split().seed());
         let mut words = WordList::default();
         parts.each_word_here(&[part], |_, word| match subset.takes_next() {

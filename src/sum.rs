@@ -16,8 +16,8 @@ const MOST_NATS: f64 = 1e9;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
     units: i128,
-    /// Whether one of the probabilities was 0.
-    is_infinite: bool,
+    /// The number of probabilities that were 0, which are not in the units.
+    impossible: u64,
 }
 
 impl Sum {
@@ -35,26 +35,36 @@ impl Sum {
             ..I64_NATS => i128::from((nats * UNITS) as i64),
             _ if nats.is_finite() => (nats.min(MOST_NATS) * UNITS) as i128,
             _ => {
-                self.is_infinite |= times > 0;
+                self.impossible += times;
                 return;
             }
         };
         self.units += units * i128::from(times);
     }
 
-    /// The sum in nats.
+    /// The sum in nats; infinite if one of the probabilities was 0.
     pub fn nats(self) -> f64 {
-        match self.is_infinite {
-            true => f64::INFINITY,
-            false => self.units as f64 / UNITS,
+        match self.impossible {
+            0 => self.possible_nats(),
+            _ => f64::INFINITY,
         }
+    }
+
+    /// The sum in nats without the probabilities that were 0.
+    pub fn possible_nats(self) -> f64 {
+        self.units as f64 / UNITS
+    }
+
+    /// The number of probabilities that were 0.
+    pub fn impossible(self) -> u64 {
+        self.impossible
     }
 }
 
 impl std::ops::AddAssign for Sum {
     fn add_assign(&mut self, other: Self) {
         self.units += other.units;
-        self.is_infinite |= other.is_infinite;
+        self.impossible += other.impossible;
     }
 }
 
@@ -77,9 +87,10 @@ mod tests {
         let mut sum = Sum::default();
         sum.add(0.0, 0);
         assert_eq!(sum.nats(), 0.0);
-        sum.add(0.0, 1);
+        sum.add(0.0, 3);
         sum.add(0.5, 1);
-        assert_eq!(sum.nats(), f64::INFINITY);
+        assert_eq!((sum.nats(), sum.impossible()), (f64::INFINITY, 3));
+        assert_eq!(sum.possible_nats(), 2.0_f64.ln());
     }
 
     #[test]

@@ -71,9 +71,43 @@ fn a_network_scores_close_to_the_counts_it_was_trained_on() {
     assert!(word["words"][0]["likelihood"].as_f64().unwrap() > 0.0);
 }
 
+/// One such word once ended the work.
+#[test]
+fn words_with_unknown_characters_are_left_out_and_the_others_are_scored() {
+    let folder = Folder::new();
+    let output = folder
+        .makemore("score anna zo\u{EB} bob \u{E9}va")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let (printed, said) = [output.stdout, output.stderr]
+        .map(|text| String::from_utf8(text).unwrap())
+        .into();
+    assert!(printed.contains("Likelihood for anna") && printed.contains("Likelihood for bob"));
+    assert_eq!(
+        said,
+        "words left out: 2, which have characters that the model does not know; the first is \"zo\u{EB}\"\n"
+    );
+    folder.write("train.txt", "alda\nbran\n");
+    folder.write("dev.txt", "ada\nquinn\nzo\u{EB}\n");
+    let trained = folder.json("train --epochs 2 --data train.txt --dev dev.txt --out m --json -q");
+    assert_eq!(trained["dev_left_out"], 2);
+    let scored = folder.json("score --model m --data dev.txt --json -q");
+    assert_eq!(
+        (&scored["words"], &scored["left_out"]),
+        (&1.into(), &2.into())
+    );
+    assert_eq!(scored["nll"], trained["dev_loss"]);
+    let printed = folder.stdout("score --model m --data dev.txt -q");
+    assert!(
+        printed.ends_with("the first is \"quinn\" (dev.txt:2)\n"),
+        "{printed}"
+    );
+}
+
 #[test]
 fn an_unknown_character_is_named_with_its_code_point() {
-    let error = Folder::new().error("score emma zoë", 1);
+    let error = Folder::new().error("score zoë", 1);
     assert!(
         error.contains("in the word \"zoë\": the character 'ë' (U+00EB)"),
         "{error}"

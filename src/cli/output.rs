@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 
+use makemore_tch::error::UnknownWords;
 use makemore_tch::format::{visible, visible_json};
 use serde::Serialize;
 
@@ -112,6 +113,10 @@ impl Remarks {
                 let _ = writeln!(io::stderr(), "{}", visible(&remark.to_string()));
             });
         }
+    }
+
+    pub fn unknown_words(self, words: &UnknownWords) {
+        self.say(format_args!("words left out: {words}"));
     }
 }
 

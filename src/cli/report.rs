@@ -143,7 +143,7 @@ fn line_hint(fault: &LineFault) -> Option<&'static str> {
             "--encoding latin1 (or its own) reads it, --skip-bad-lines leaves such lines out"
         }
         LineFault::Control(_) | LineFault::TooLong(_) => "--skip-bad-lines leaves such lines out",
-        LineFault::TooManyCharacters(_) => return None,
+        LineFault::TooManyCharacters(_) | LineFault::Unknown(_) => return None,
     })
 }
 

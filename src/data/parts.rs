@@ -9,7 +9,9 @@ use super::digest::Digest;
 use super::pass::{Lines, each_block, each_block_here};
 use super::reader::Source;
 use super::split::{Part, Shares, Split};
-use crate::error::{Error, Result};
+use super::vocabulary::{Encoder, Vocabulary};
+use super::words::each_tidy;
+use crate::error::{Error, LineFault, Result, UnknownWords};
 
 /// A list that was read and can be read again.
 #[derive(Debug, Clone)]
@@ -109,6 +111,10 @@ pub struct Parts {
     split: Split,
     dev: Option<List>,
     test: Option<List>,
+    /// The number of words of each part that are left out.
+    left_out: [u64; 3],
+    /// The characters that words which are not left out consist of; none where all words are read.
+    known: Option<Arc<Encoder>>,
     /// Ends all reading once it is set.
     stop: Arc<AtomicBool>,
 }
@@ -121,6 +127,8 @@ impl Parts {
             split,
             dev: None,
             test: None,
+            left_out: [0; 3],
+            known: None,
             stop: Arc::default(),
         }
     }
@@ -168,6 +176,74 @@ impl Parts {
         Ok(self)
     }
 
+    /// Leaves the words out of some parts that have characters which the vocabulary `known` lacks, if
+    /// their list, whose vocabulary is `found`, has such characters. Returns what was left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoWordsLeft`] if that is all; if a list cannot be read or has changed.
+    pub fn leave_out_unknown(
+        &mut self,
+        wanted: &[Part],
+        found: &Vocabulary,
+        known: &Vocabulary,
+    ) -> Result<Option<UnknownWords>> {
+        if known.includes(found) {
+            return Ok(None);
+        }
+        let (encoder, mut left_out) = (known.encoder(), self.left_out);
+        self.each_word_here(wanted, |part, word| {
+            left_out[part as usize] += u64::from(!encoder.knows(word));
+            Ok(())
+        })?;
+        let words = |parts: &Self| wanted.iter().map(|&part| parts.words(part)).sum::<u64>();
+        let before = words(self);
+        let Some((first, file, line)) = self.first_unknown(wanted, &encoder)? else {
+            return Ok(None);
+        };
+        (self.left_out, self.known) = (left_out, Some(encoder.into()));
+        let left_out = UnknownWords {
+            words: before - words(self),
+            first,
+            line: Some((file, line)),
+        };
+        match words(self) {
+            0 => Err(Error::NoWordsLeft(left_out)),
+            _ => Ok(Some(left_out)),
+        }
+    }
+
+    /// The first word of some parts with an unknown character, its list and its line.
+    fn first_unknown(
+        &self,
+        wanted: &[Part],
+        known: &Encoder,
+    ) -> Result<Option<(String, String, usize)>> {
+        for ListForParts { list, own } in self.readings(wanted) {
+            let mut places = 0..;
+            let read = each_tidy(&list.source, None, |tidy| {
+                let mut words = tidy.text.lines().zip(&mut places).enumerate();
+                let unknown = words.find(|&(_, (word, place))| {
+                    let part = own.unwrap_or_else(|| self.split.part_of(place));
+                    wanted.contains(&part) && !known.knows(word)
+                });
+                unknown.map_or(Ok(()), |(index, (word, _))| {
+                    Err((tidy.line_of(index), LineFault::Unknown(word.to_owned())))
+                })
+            });
+            match read {
+                Ok(()) => {}
+                Err(Error::Line {
+                    file,
+                    line,
+                    fault: LineFault::Unknown(word),
+                }) => return Ok(Some((word, file, line))),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
     /// The split as saved with a model.
     pub fn split_of(&self) -> SplitOf {
         SplitOf {
@@ -197,10 +273,16 @@ impl Parts {
         }
     }
 
-    /// The number of words of a part.
+    /// The number of words of a part, without those that are left out.
     pub fn words(&self, part: Part) -> u64 {
         let own = self.own(part).map(|list| list.digest.words);
-        own.unwrap_or_else(|| self.split.words(part))
+        own.unwrap_or_else(|| self.split.words(part)) - self.left_out(part)
+    }
+
+    /// The number of words of a part that are left out, as
+    /// [`leave_out_unknown`](Self::leave_out_unknown) does it.
+    pub fn left_out(&self, part: Part) -> u64 {
+        self.left_out[part as usize]
     }
 
     /// Whether all words of the list are in the train part.
@@ -272,11 +354,17 @@ impl Parts {
         for (place, word) in lines.words() {
             self.check_stopped()?;
             let part = own.unwrap_or_else(|| self.split.part_of(place));
-            if wanted.contains(&part) {
+            if wanted.contains(&part) && !self.leaves_out(part, word) {
                 work(part, word)?;
             }
         }
         Ok(())
+    }
+
+    #[inline]
+    fn leaves_out(&self, part: Part, word: &str) -> bool {
+        let known = self.known.as_ref();
+        self.left_out(part) > 0 && known.is_some_and(|known| !known.knows(word))
     }
 }
 

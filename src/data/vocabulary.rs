@@ -109,6 +109,12 @@ impl Vocabulary {
         })
     }
 
+    /// Whether it has all characters of another vocabulary. The start/end tokens are not looked at.
+    pub fn includes(&self, other: &Self) -> bool {
+        let mut characters = other.itos[1..].iter();
+        characters.all(|character| self.stoi.contains_key(character))
+    }
+
     /// The character at an index.
     ///
     /// # Panics
@@ -195,6 +201,13 @@ impl Encoder {
     pub fn index(&self, character: char) -> u16 {
         let index = self.all.get(character as usize);
         index.copied().unwrap_or(self.unknown)
+    }
+
+    /// Whether all characters of a word are known.
+    #[inline]
+    pub fn knows(&self, word: &str) -> bool {
+        word.chars()
+            .all(|character| self.index(character) != self.unknown)
     }
 }
 

@@ -59,6 +59,18 @@ impl Evaluation {
         self.known_sum.nats() / (self.characters - self.unknown) as f64
     }
 
+    /// The number of characters with probability 0.
+    pub fn impossible(&self) -> u64 {
+        self.known_sum.impossible() + self.unknown_sum.impossible()
+    }
+
+    /// The average NLL without characters of probability 0, if there are others.
+    pub fn possible_nll(&self) -> Option<f64> {
+        let sum = (self.known_sum + self.unknown_sum).possible_nats();
+        let possible = self.characters - self.impossible();
+        (possible > 0).then(|| sum / possible as f64)
+    }
+
     /// Adds a character that occurs `times`, by the logarithm of its probability.
     fn add(&mut self, ln: f64, times: u64) {
         self.characters += times;
@@ -538,6 +550,25 @@ mod tests {
             }
         });
         assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+    }
+
+    /// A list of thousands of words once had no average but an infinite one.
+    #[test]
+    fn one_impossible_character_does_not_hide_the_average_of_the_others() {
+        let vocabulary = Vocabulary::new('.', ['a', 'b']).unwrap();
+        let p = Tensor::from_slice(&[0.0_f32, 0.5, 0.5, 0.5, 0.5, 0.0, 1.0, 0.0, 0.0]);
+        let table = Table::new(vocabulary, &p.view([3, 3])).unwrap();
+        // After a, b is impossible.
+        let evaluation = words(&table, ["a", "ab", "a"]).unwrap();
+        assert_eq!(evaluation.nll(), f64::INFINITY);
+        assert_eq!(evaluation.impossible(), 1);
+        let others = evaluation.possible_nll().unwrap();
+        assert!((others - 5.0 * 2.0_f64.ln() / 6.0).abs() < 1e-12);
+        assert_eq!(
+            words(&table, ["a"]).unwrap().possible_nll(),
+            Some(2.0_f64.ln())
+        );
+        assert_eq!(words(&table, []).unwrap().possible_nll(), None);
     }
 
     /// The number of rounds once grew with the number of words, also of repeated ones.

@@ -26,6 +26,12 @@ pub struct HeldOut {
     /// The loss on the new words of test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_loss_new: Option<f64>,
+    /// The number of words of dev that the losses leave out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev_left_out: Option<u64>,
+    /// The number of words of test that the losses leave out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_left_out: Option<u64>,
     #[serde(skip)]
     lines: Vec<String>,
 }
@@ -52,7 +58,10 @@ impl HeldOut {
         let evaluation = evaluate::parts_and_new(model, parts, &wanted, memory)?;
         let (dev, test) = (evaluation.of(Part::Dev), evaluation.of(Part::Test));
         let lines = [line("Dev", dev), line("Test", test)];
+        let left_out = |part| Some(parts.left_out(part)).filter(|&words| words > 0);
         Ok(Self {
+            dev_left_out: left_out(Part::Dev),
+            test_left_out: left_out(Part::Test),
             dev_loss: nll(dev.all),
             dev_loss_new: nll(dev.new),
             test_loss: nll(test.all),
@@ -85,7 +94,14 @@ fn line(part: &str, OldAndNew { all, new }: OldAndNew) -> Option<String> {
             all.known_nll()
         ),
     };
-    nll(all).map(|nll| format!("{part} loss: {nll:.6}{of_new}{of_unknown}"))
+    let of_impossible = match all.possible_nll() {
+        Some(nll) if all.impossible() > 0 => format!(
+            "; characters with probability 0: {}, without them {nll:.6}",
+            all.impossible()
+        ),
+        _ => String::new(),
+    };
+    nll(all).map(|nll| format!("{part} loss: {nll:.6}{of_new}{of_unknown}{of_impossible}"))
 }
 
 /// The loss, if there are words.

@@ -1,6 +1,6 @@
 //! Likelihoods of words under any model, and the average NLL of lists.
 //!
-//! This file scores single words; [`fit`] and [`evaluate`] evaluate lists and their parts, whose
+//! This file scores single words; [`ListToScore`] and [`evaluate`] evaluate lists and their parts, whose
 //! logarithms [`sum`](crate::sum) adds exactly.
 //!
 //! ```
@@ -18,7 +18,7 @@ pub mod evaluate;
 mod fit;
 pub mod held_out;
 
-pub use fit::{Fit, fit};
+pub use fit::{Fit, ListToScore};
 
 use std::fmt;
 

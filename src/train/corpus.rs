@@ -2,7 +2,7 @@
 
 use crate::counting::{Counted, NgramCounts, count, count_parts};
 use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UnknownWords};
 use crate::memory::Memory;
 
 /// The word lists that a model is trained on and evaluated on.
@@ -65,24 +65,28 @@ impl Corpus {
         Ok(counted.into_iter().next().unwrap_or_else(|| counts.clone()))
     }
 
-    /// Refuses lists that are a part by themselves and have characters that the vocabulary lacks.
+    /// Leaves words out of the lists that are a part by themselves, if they have characters that the
+    /// vocabulary lacks. Returns what was left out of each list.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownCharacter`] in an [`Error::InPart`].
-    pub fn check_characters(&self) -> Result<()> {
+    /// [`Error::NoWordsLeft`] if that is a whole list; if a list cannot be read or has changed.
+    pub fn leave_out_unknown(&mut self) -> Result<Vec<UnknownWords>> {
+        let (parts, known) = (&mut self.parts, self.counted.counts.vocabulary());
+        let left_out = self
+            .own
+            .iter()
+            .map(|(part, list)| parts.leave_out_unknown(&[*part], list.counts.vocabulary(), known));
+        left_out.filter_map(Result::transpose).collect()
+    }
+
+    /// Whether a list that is a part by itself has characters that the vocabulary lacks, in words that
+    /// are not left out.
+    pub fn has_unknown(&self) -> bool {
         let known = self.counted.counts.vocabulary();
-        for (part, list) in &self.own {
-            let mut characters = list.counts.vocabulary().characters()[1..].iter();
-            characters
-                .try_for_each(|&character| known.stoi(character).map(drop))
-                .map_err(|cause| Error::InPart {
-                    part: part.into(),
-                    origin: list.origin.clone(),
-                    cause: Box::new(cause),
-                })?;
-        }
-        Ok(())
+        self.own.iter().any(|(part, list)| {
+            self.parts.left_out(*part) == 0 && !known.includes(list.counts.vocabulary())
+        })
     }
 
     /// Refuses to resume a training on another list than `before`.
@@ -130,4 +134,72 @@ fn read(source: Source, boundary: impl Into<Option<char>>) -> Result<(List, Coun
         digest: counted.digest,
     };
     Ok((list, counted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Shares;
+    use crate::error::Error;
+    use crate::models::ngram::orders::Orders;
+    use crate::models::{LanguageModel, Smoothing};
+    use crate::score::held_out::HeldOut;
+    use crate::train::lists::Lists;
+
+    fn corpus(dev: &'static str) -> Corpus {
+        let text = |name: &str, text: &'static str| Source::text(name, text);
+        let own = vec![
+            (Part::Dev, text("dev.txt", dev)),
+            (Part::Test, text("test.txt", "ab\nb\n")),
+        ];
+        let all = |list: &Counted| Ok(Split::new(Shares::ALL, 1, list.digest.words));
+        Corpus::read(text("list.txt", "ab\nba\nbab\n"), own, Some('.'), all).unwrap()
+    }
+
+    /// A training once ended because of it: "the character 'q' is not in the vocabulary".
+    #[test]
+    fn a_character_that_only_dev_has_does_not_end_a_training() {
+        let (mut data, memory) = (corpus("ab\nqab\nba\nbq\nb\n"), Memory::new(1 << 30));
+        assert!(data.has_unknown());
+        let left_out = data.leave_out_unknown().unwrap();
+        let said: Vec<String> = left_out.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "2, which have characters that the model does not know; the first is \"qab\" (dev.txt:2)"
+            ]
+        );
+        assert!(!data.has_unknown());
+        assert_eq!(data.parts.words(Part::Dev), 3);
+        let vocabulary = data.counted.counts.vocabulary();
+        let lists = Lists::read(&data.parts, vocabulary).unwrap();
+        let dev: Vec<&[u16]> = lists.dev.iter().collect();
+        assert_eq!(dev, [&[1, 2][..], &[2, 1], &[2]]);
+
+        // The losses of n-grams are those of the same words.
+        let orders = Orders::count(&data.parts, &data.counted.counts, 3, &memory, &|_| ()).unwrap();
+        let (added, tried) = orders.search(3).unwrap();
+        let lowest = tried
+            .iter()
+            .map(|tried| tried.dev)
+            .fold(f64::INFINITY, f64::min);
+        let model = orders.model(Smoothing::Additive(added));
+        let losses = HeldOut::of(&model, &data.parts, &memory).unwrap();
+        assert!((losses.dev_loss.unwrap() - lowest).abs() < 1e-6);
+        assert_eq!((losses.dev_left_out, losses.test_left_out), (Some(2), None));
+        let of_words = crate::score::evaluate::words(&model, ["ab", "ba", "b"]).unwrap();
+        assert_eq!(losses.dev_loss, Some(of_words.nll()));
+        assert!(!model.knows_unknown());
+    }
+
+    #[test]
+    fn a_dev_list_without_a_word_in_the_characters_of_train_is_refused() {
+        let error = corpus("qa\nq\n").leave_out_unknown().unwrap_err();
+        assert!(matches!(error, Error::NoWordsLeft(_)), "{error}");
+        let error = error.to_string();
+        assert!(
+            error.contains("no word is left: 2, ") && error.contains("\"qa\" (dev.txt:1)"),
+            "{error}"
+        );
+    }
 }

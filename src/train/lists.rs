@@ -32,8 +32,8 @@ impl Lists {
     ///
     /// # Errors
     ///
-    /// [`Error::Word`] if a word has a character that the vocabulary does not have; if a list cannot
-    /// be read or has changed.
+    /// [`Error::Word`] if a word that is not left out has a character that the vocabulary does not have;
+    /// if a list cannot be read or has changed.
     pub fn read(parts: &Parts, vocabulary: &Vocabulary) -> Result<Self> {
         let mut lists = Self::default();
         let [mut of_train, mut of_dev] = [Part::Train, Part::Dev].map(|part| {

@@ -242,6 +242,16 @@ impl Train {
         Duration::try_from_secs_f64(self.save_every.unwrap_or(60.0)).unwrap_or(Duration::MAX)
     }
 
+    /// Whether the model will give unknown characters a probability.
+    pub fn knows_unknown(&self) -> bool {
+        self.kind == Some(ModelType::Ngram)
+            && match self.smoothing {
+                None => true,
+                Some(Choice::Smoothing(smoothing)) => smoothing.knows_unknown(),
+                Some(Choice::Auto) => false,
+            }
+    }
+
     /// Refuses typed arguments that only other types of models take.
     pub fn refuse_others(&self, kind: ModelType) -> anyhow::Result<()> {
         let mut typed = OF.iter().filter(|(id, _)| self.typed.has(id));

@@ -38,7 +38,6 @@ impl Train {
         if let (Some(file), Some(resumed)) = (&self.resume, resumed) {
             check_same_vocabulary(file, resumed.model.vocabulary(), &data.counted)?;
         }
-        data.check_characters()?;
         outputs.check_list(&data.counted, ModelType::Bigram.name())?;
         let order = self.network_order(before.map(|before| &before.network))?;
         let rows = self.rows.unwrap_or(Rows::Distinct);

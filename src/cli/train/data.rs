@@ -51,10 +51,15 @@ impl Train {
         let boundary = self
             .data
             .boundary(resumed.map(|resumed| resumed.model.vocabulary()));
-        let data = Corpus::read(source.clone(), own.collect(), boundary, split)?;
+        let mut data = Corpus::read(source.clone(), own.collect(), boundary, split)?;
         context.remark_on(&data.counted, boundary);
         if let Some(before) = &before {
             data.check_parts(before).with_context(named)?;
+        }
+        if !self.knows_unknown() {
+            for words in data.leave_out_unknown()? {
+                context.remarks.unknown_words(&words);
+            }
         }
         Ok(data)
     }

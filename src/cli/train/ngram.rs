@@ -7,9 +7,7 @@ use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, better_order};
 use makemore_tch::score::{evaluate, held_out::HeldOut};
 use makemore_tch::train::corpus::Corpus;
-use makemore_tch::{
-    Checkpoint, LanguageModel, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots,
-};
+use makemore_tch::{Checkpoint, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots};
 
 use super::print::{Document, draw};
 use crate::cli::aftermath::Aftermath;
@@ -38,6 +36,9 @@ impl Train {
         if data.has(Part::Dev) {
             outputs.keep_better(&data.parts.split_of(), false, |there| {
                 let model = there.language_model();
+                if data.has_unknown() && !model.knows_unknown() {
+                    return Ok(None);
+                }
                 let evaluation = evaluate::parts(model, &data.parts, &[Part::Dev])?;
                 Ok(Some(evaluation.nll()))
             })?;
@@ -97,15 +98,11 @@ impl Train {
                 "--smoothing auto chooses by the loss on dev, which is empty; give it words with --split or --dev FILE"
             ),
             Some(Choice::Auto) => {
-                data.check_characters()?;
                 let (added, tried) = orders.search(self.order.unwrap_or(ORDER))?;
                 (Smoothing::Additive(added), tried)
             }
         };
         let model = orders.model(smoothing);
-        if !model.knows_unknown() {
-            data.check_characters()?;
-        }
         for Tried { added, dev } in &tried {
             printer.line(format_args!(
                 "{added} added to every count: dev loss {dev:.6}"
@@ -144,8 +141,8 @@ impl Train {
             return Ok(());
         }
         // No curve of additive smoothing if dev has unknown characters: their probability is 0.
-        let with_additive = data.check_characters().is_ok();
-        let curves = orders.curves(smoothing, rows, with_additive)?.into_iter();
+        let curves = orders.curves(smoothing, rows, !data.has_unknown())?;
+        let curves = curves.into_iter();
         let lines = curves.map(|Curve { name, dev }| plots::DevLosses { name, losses: dev });
         outputs.write_plot(&plots::ByOrder {
             lines: lines.collect(),

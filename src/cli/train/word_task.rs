@@ -51,7 +51,6 @@ impl Train {
             }
             check_same_vocabulary(file, resumed.model.vocabulary(), &data.counted)?;
         }
-        data.check_characters()?;
         outputs.check_list(&data.counted, kind.name())?;
         let vocabulary = data.counted.counts.vocabulary().clone();
         let lists = Lists::read(&data.parts, &vocabulary)?;

@@ -20,6 +20,11 @@ pub enum Smoothing {
 }
 
 impl Smoothing {
+    /// Whether models give unknown characters a probability.
+    pub fn knows_unknown(self) -> bool {
+        self == Self::KneserNey
+    }
+
     /// The unit of a model's stored backoffs, for a vocabulary of `v`. Additive models store the
     /// probability of a character that never followed a context, which is the backoff times `1 / V`,
     /// the probability of every character after a shorter context.

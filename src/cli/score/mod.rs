@@ -1,23 +1,29 @@
 //! `makemore-tch score`: likelihoods of words, and the NLL of a whole list or a part of it.
 
+mod print;
+
 use anyhow::{Context as _, bail};
 use clap::Args;
+use makemore_tch::error::UnknownWords;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::score::evaluate::{self, Evaluation};
-use makemore_tch::score::{self, BigramScore, Fit, WordScore};
-use makemore_tch::{Error, LanguageModel, Part, Table, format};
-use serde::Serialize;
+use makemore_tch::score::{self, Fit, ListToScore};
+use makemore_tch::{Error, LanguageModel, Part, Table};
 
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
 use super::context::{Context, check_same_boundary};
-use super::models::{self, ModelArguments, ModelScore, Models, Weighted};
+use super::models::{ModelArguments, ModelScore, Models, Weighted};
 use super::output;
+use print::{DataDocument, WordDocument, WordsDocument};
 
 /// Score words, or all words of the data, by their probabilities
 ///
 /// Without words: the average negative log-likelihood of the data in nats, the same in bits, and the
 /// perplexity. If the data are the list that the model was trained on, also the average of the words
 /// that were not in its train part.
+///
+/// Words with characters that the model gives no probability are left out and counted. Where a character
+/// has the probability 0, the average is infinite, and that of the other characters is printed too.
 ///
 /// With --json, an average that is infinite, because something is impossible, is null.
 #[derive(Debug, Args)]
@@ -54,35 +60,6 @@ pub struct Score {
     json: JsonArguments,
 }
 
-#[derive(Serialize)]
-struct WordsDocument {
-    words: Vec<WordDocument>,
-}
-
-#[derive(Serialize)]
-struct WordDocument {
-    #[serde(flatten)]
-    scored: WordScore,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    models: Vec<ModelScore>,
-}
-
-#[derive(Serialize)]
-struct DataDocument {
-    words: u64,
-    ngrams: u64,
-    nll: f64,
-    bits: f64,
-    perplexity: f64,
-    /// `None` if it is not known which words the model was trained on.
-    words_new: Option<u64>,
-    /// `None` also if there are no new words.
-    nll_new: Option<f64>,
-    unknown: u64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    models: Vec<ModelScore>,
-}
-
 impl Score {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         let models = self
@@ -113,7 +90,7 @@ impl Score {
         let data = data.map_err(|error| self.explain(error))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
         if !self.words.is_empty() {
-            return self.score_words(&p, &[]);
+            return self.score_words(&p, &[], context);
         }
         let fit = Fit {
             all: evaluate::counts(&p, &data.counts)?,
@@ -121,7 +98,8 @@ impl Score {
             new: Some(Evaluation::default()),
         };
         let published = published_average_nll(data.digest, self.smoothing.value());
-        self.print(&fit, Vec::new(), "Bigrams", published)
+        let document = DataDocument::of(&fit, None, Vec::new());
+        self.print(&document, "Bigrams", published)
     }
 
     /// Scores with a model, or with a mixture and the models in it.
@@ -134,7 +112,7 @@ impl Score {
     ) -> anyhow::Result<()> {
         match self.words.is_empty() {
             true => self.score_data(models, model, weighted, context),
-            false => self.score_words(model, weighted),
+            false => self.score_words(model, weighted, context),
         }
     }
 
@@ -160,17 +138,10 @@ impl Score {
                 "{path}: it does not say what it was trained on, so it has no parts; leave --part out"
             );
         }
-        let fit = |model: &dyn LanguageModel| {
-            let fit = score::fit(
-                model,
-                trained_on,
-                self.part,
-                &models.source,
-                &data,
-                &models.memory,
-            );
-            fit.with_context(|| format!("{path} cannot score {}", data.origin))
-        };
+        let cannot = || format!("{path} cannot score {}", data.origin);
+        let list = ListToScore::of(model, trained_on, self.part, &models.source, &data);
+        let list = list.with_context(cannot)?;
+        let fit = |model| list.fit(model, &models.memory).with_context(cannot);
         let fitted = fit(model)?;
         if fitted.new.is_none() && self.part.is_none() && trained_on.is_some() {
             context.remarks.say(format_args!(
@@ -187,7 +158,23 @@ impl Score {
             Ok(ModelScore::new(one, fit.all.nll(), fit.nll_new()))
         });
         let alone = alone.collect::<anyhow::Result<_>>()?;
-        self.print(&fitted, alone, ngrams, None)
+        if let (true, Some(left_out)) = (self.json.json, &list.left_out) {
+            context.remarks.unknown_words(left_out);
+        }
+        let document = DataDocument::of(&fitted, list.left_out, alone);
+        self.print(&document, ngrams, None)
+    }
+
+    fn print(
+        &self,
+        document: &DataDocument,
+        ngrams: &str,
+        published: Option<&str>,
+    ) -> anyhow::Result<()> {
+        match self.json.json {
+            true => output::json(document),
+            false => document.print(ngrams, published),
+        }
     }
 
     /// Of several files, a missing one may be meant as a word to score.
@@ -200,100 +187,45 @@ impl Score {
         }
     }
 
-    fn print(
+    /// Scores words one by one. Those with characters that the model gives no probability are left out,
+    /// unless all are.
+    fn score_words(
         &self,
-        fit: &Fit,
-        models: Vec<ModelScore>,
-        ngrams: &str,
-        published: Option<&str>,
+        p: &dyn LanguageModel,
+        weighted: &[Weighted],
+        context: Context,
     ) -> anyhow::Result<()> {
-        let (all, nll) = (fit.all, fit.all.nll());
-        let document = DataDocument {
-            words: all.words,
-            ngrams: all.characters,
-            nll,
-            bits: nll / std::f64::consts::LN_2,
-            perplexity: nll.exp(),
-            words_new: fit.new.map(|new| new.words),
-            nll_new: fit.nll_new(),
-            unknown: all.unknown,
-            models,
-        };
-        if self.json.json {
-            return output::json(&document);
-        }
-        let mut results = output::results();
-        writeln!(results, "Words: {}", document.words)?;
-        writeln!(results, "{ngrams}: {}", document.ngrams)?;
-        let average = output::average_nll(nll, published);
-        writeln!(results, "Average negative log-likelihood: {average}")?;
-        writeln!(results, "Bits per character: {:.6}", document.bits)?;
-        writeln!(results, "Perplexity: {:.6}", document.perplexity)?;
-        if let (Some(words), Some(nll)) = (document.words_new, document.nll_new) {
-            writeln!(
-                results,
-                "Words that training never saw: {words}, average negative log-likelihood {nll:.6}"
-            )?;
-        }
-        models::print_table(&mut results, &document.models, nll, document.nll_new)?;
-        if all.unknown > 0 {
-            writeln!(
-                results,
-                "Unknown characters: {}; without them the average is {:.6}",
-                all.unknown,
-                all.known_nll()
-            )?;
-        }
-        Ok(results.flush()?)
-    }
-
-    fn score_words(&self, p: &dyn LanguageModel, weighted: &[Weighted]) -> anyhow::Result<()> {
-        let scored = self.words.iter().map(|word| {
+        let (mut words, mut unknown) = (Vec::new(), Vec::new());
+        for word in &self.words {
+            let scored = match score::word(p, word) {
+                Err(error) if error.is_unknown_character() => {
+                    unknown.push((word, error));
+                    continue;
+                }
+                scored => scored?,
+            };
             let alone = weighted.iter().map(|&one| {
                 let nll = score::word(one.0.model.language_model(), word)?.nll;
                 Ok(ModelScore::new(one, nll, None))
             });
-            Ok(WordDocument {
-                models: alone.collect::<makemore_tch::Result<_>>()?,
-                scored: score::word(p, word)?,
-            })
-        });
-        let words = scored.collect::<makemore_tch::Result<Vec<WordDocument>>>()?;
-        if self.json.json {
-            return output::json(&WordsDocument { words });
+            let models = alone.collect::<makemore_tch::Result<_>>()?;
+            words.push(WordDocument { models, scored });
         }
-        let mut results = output::results();
-        for WordDocument { scored, models } in words {
-            for bigram in &scored.bigrams {
-                writeln!(results, "{}", line_of(bigram))?;
+        let left_out = unknown.len() as u64;
+        if let Some((first, error)) = unknown.into_iter().next() {
+            if words.is_empty() {
+                return Err(error.into());
             }
-            let (word, nll) = (format::visible(score::shown(&scored.word)), scored.nll);
-            let likelihood = scored.likelihood.scientific();
-            writeln!(results, "Likelihood for {word} is: {likelihood}")?;
-            writeln!(
-                results,
-                "Average negative log-likelihood for {word} is: {nll:.6}"
-            )?;
-            models::print_table(&mut results, &models, nll, None)?;
+            context.remarks.unknown_words(&UnknownWords {
+                words: left_out,
+                first: first.clone(),
+                line: None,
+            });
         }
-        Ok(results.flush()?)
+        let document = WordsDocument { words, left_out };
+        match self.json.json {
+            true => output::json(&document),
+            false => document.print(),
+        }
     }
-}
-
-/// The printed line for a character of a word.
-fn line_of(bigram: &BigramScore) -> String {
-    let pair = match (bigram.context.as_str(), bigram.bigram.chars().last()) {
-        ("", _) | (_, None) => bigram.bigram.clone(),
-        (context, Some(next)) => format!("{next} after {context}"),
-    };
-    let pair = format::visible(&pair);
-    let probability = match bigram.probability {
-        p if p > 0.0 && p < 0.00005 => format::scientific(p, 4),
-        p => format!("{p:.4}"),
-    };
-    let unknown = match bigram.unknown {
-        true => ", as of any unknown character",
-        false => "",
-    };
-    format!("probability for {pair}: {probability}{unknown}")
 }

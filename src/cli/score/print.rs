@@ -1,0 +1,156 @@
+//! What `score` prints, as JSON or as lines.
+
+use std::io::Write;
+
+use makemore_tch::error::UnknownWords;
+use makemore_tch::format;
+use makemore_tch::score::{self, BigramScore, Fit, WordScore};
+use serde::Serialize;
+
+use crate::cli::models::{self, ModelScore};
+use crate::cli::output;
+
+/// Words that were scored one by one.
+#[derive(Serialize)]
+pub struct WordsDocument {
+    pub words: Vec<WordDocument>,
+    /// The number of words that were not scored.
+    pub left_out: u64,
+}
+
+#[derive(Serialize)]
+pub struct WordDocument {
+    #[serde(flatten)]
+    pub scored: WordScore,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelScore>,
+}
+
+impl WordsDocument {
+    pub fn print(&self) -> anyhow::Result<()> {
+        let mut results = output::results();
+        for WordDocument { scored, models } in &self.words {
+            for bigram in &scored.bigrams {
+                writeln!(results, "{}", line_of(bigram))?;
+            }
+            let (word, nll) = (format::visible(score::shown(&scored.word)), scored.nll);
+            let likelihood = scored.likelihood.scientific();
+            writeln!(results, "Likelihood for {word} is: {likelihood}")?;
+            writeln!(
+                results,
+                "Average negative log-likelihood for {word} is: {nll:.6}"
+            )?;
+            models::print_table(&mut results, models, nll, None)?;
+        }
+        Ok(results.flush()?)
+    }
+}
+
+/// The printed line for a character of a word.
+fn line_of(bigram: &BigramScore) -> String {
+    let pair = match (bigram.context.as_str(), bigram.bigram.chars().last()) {
+        ("", _) | (_, None) => bigram.bigram.clone(),
+        (context, Some(next)) => format!("{next} after {context}"),
+    };
+    let pair = format::visible(&pair);
+    let probability = match bigram.probability {
+        p if p > 0.0 && p < 0.00005 => format::scientific(p, 4),
+        p => format!("{p:.4}"),
+    };
+    let unknown = match bigram.unknown {
+        true => ", as of any unknown character",
+        false => "",
+    };
+    format!("probability for {pair}: {probability}{unknown}")
+}
+
+/// A list, or a part of one, that was scored.
+#[derive(Serialize)]
+pub struct DataDocument {
+    words: u64,
+    ngrams: u64,
+    nll: f64,
+    bits: f64,
+    perplexity: f64,
+    /// `None` if it is not known which words the model was trained on.
+    words_new: Option<u64>,
+    /// `None` also if there are no new words.
+    nll_new: Option<f64>,
+    unknown: u64,
+    /// The average without unknown characters.
+    #[serde(skip)]
+    nll_known: f64,
+    /// The number of characters with probability 0.
+    impossible: u64,
+    /// The average without these, if there are others.
+    nll_possible: Option<f64>,
+    #[serde(serialize_with = "number")]
+    left_out: Option<UnknownWords>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    models: Vec<ModelScore>,
+}
+
+impl DataDocument {
+    pub fn of(fit: &Fit, left_out: Option<UnknownWords>, models: Vec<ModelScore>) -> Self {
+        let (all, nll) = (fit.all, fit.all.nll());
+        Self {
+            words: all.words,
+            ngrams: all.characters,
+            nll,
+            bits: nll / std::f64::consts::LN_2,
+            perplexity: nll.exp(),
+            words_new: fit.new.map(|new| new.words),
+            nll_new: fit.nll_new(),
+            unknown: all.unknown,
+            nll_known: all.known_nll(),
+            impossible: all.impossible(),
+            nll_possible: all.possible_nll(),
+            left_out,
+            models,
+        }
+    }
+
+    pub fn print(&self, ngrams: &str, published: Option<&str>) -> anyhow::Result<()> {
+        let mut results = output::results();
+        writeln!(results, "Words: {}", self.words)?;
+        writeln!(results, "{ngrams}: {}", self.ngrams)?;
+        let average = output::average_nll(self.nll, published);
+        writeln!(results, "Average negative log-likelihood: {average}")?;
+        writeln!(results, "Bits per character: {:.6}", self.bits)?;
+        writeln!(results, "Perplexity: {:.6}", self.perplexity)?;
+        if let (Some(words), Some(nll)) = (self.words_new, self.nll_new) {
+            writeln!(
+                results,
+                "Words that training never saw: {words}, average negative log-likelihood {nll:.6}"
+            )?;
+        }
+        models::print_table(&mut results, &self.models, self.nll, self.nll_new)?;
+        if self.unknown > 0 {
+            writeln!(
+                results,
+                "Unknown characters: {}; without them the average is {:.6}",
+                self.unknown, self.nll_known
+            )?;
+        }
+        if let (1.., Some(nll)) = (self.impossible, self.nll_possible) {
+            writeln!(
+                results,
+                "Characters with probability 0: {}; without them the average is {nll:.6}",
+                self.impossible
+            )?;
+        }
+        if let Some(left_out) = &self.left_out {
+            let left_out = format::visible(&left_out.to_string());
+            writeln!(results, "Words left out: {left_out}")?;
+        }
+        Ok(results.flush()?)
+    }
+}
+
+fn number<S: serde::Serializer>(
+    left_out: &Option<UnknownWords>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let words = left_out.as_ref().map_or(0, |left_out| left_out.words);
+    serializer.serialize_u64(words)
+}
