@@ -30,7 +30,7 @@ pub(crate) fn stored(number: f64) -> f32 {
 #[cold]
 fn small_stored(number: f64) -> f32 {
     match number <= 0.0 {
-        true => number as f32,
+        true => (number as f32).max(f32::MIN),
         false => number.log10() as f32,
     }
 }
@@ -102,6 +102,8 @@ mod tests {
         // Back among the numbers that floats have.
         assert!((product(product(small, 1e60), 1e30) / 1e-9 - 1.0).abs() < 1e-9);
         assert_eq!(product(1e-200, 1e-200), -400.0);
+        let smallest = f64::from(of_log10(f32::MIN));
+        assert!(is_stored(stored(product(smallest, smallest))));
     }
 
     #[test]
