@@ -146,16 +146,6 @@ pub enum Error {
         "no word is left: {0}; a list of words in the characters that the model was trained on would work"
     )]
     NoWordsLeft(UnknownWords),
-    /// Words are longer than a network can read.
-    #[error(
-        "a block size of {block_size} is too short for the longest word, which has {longest} characters"
-    )]
-    BlockSize {
-        /// The block size of the network.
-        block_size: usize,
-        /// The characters of the longest word.
-        longest: usize,
-    },
     /// A step of training takes more memory than there is.
     #[error(
         "a step of {batch_size} words, of which the longest has {longest} characters, takes about {} of memory, and there are {}; fewer words a step or a list without its longest words would work",

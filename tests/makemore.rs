@@ -80,7 +80,7 @@ fn follows_makemore(name: &str, config: Config) {
     let tokens = &tokens(&batches[0]);
     let ours = tch::no_grad(|| network.logits(tokens)).unwrap(); // [N, V]
     let cropped = logits.narrow(1, 0, tokens.length);
-    let theirs = tokens.grid().unwrap().tokens(&cropped).unwrap();
+    let theirs = tokens.grid(16).unwrap().tokens(&cropped).unwrap();
     let off = (ours - theirs).abs().max().double_value(&[]);
     assert!(off < 1e-4, "{name}: logits differ by {off}");
 }
@@ -183,30 +183,90 @@ fn words_do_not_see_their_neighbours_nor_what_comes() {
     }
 }
 
-/// Words of more than 64 tokens have terms that are looked up in several tables.
+/// Words of more than 64 tokens have terms that are looked up in several tables; of the last one, a block
+/// may have a part.
 #[test]
 fn an_mlp_reads_long_words_at_once_as_it_reads_them_character_by_character() {
-    let sizes = Sizes {
-        block_size: 300,
-        n_embd: 3,
-        n_embd2: 5,
-        ..Sizes::default()
-    };
-    let network = Network::new(vocabulary(), Config::new(&Mlp, sizes), 3, Device::Cpu).unwrap();
-    let words = [130, 299, 0, 63, 64, 3, 299, 200].map(|length| {
-        let letters = (length..2 * length).map(|place| 1 + place * place % 23);
-        letters.collect::<Vec<usize>>()
-    });
-    let words = words.each_ref().map(Vec::as_slice);
-    let mut together = network.probabilities(&words).unwrap().into_iter();
-    for word in words {
-        let rows = along(&network, word).unwrap();
-        let next = word.iter().chain([&0]);
-        for (row, &index) in rows.chunks_exact(27).zip(next) {
-            let (one, other) = (together.next().unwrap(), row[index]);
-            assert!((one / other - 1.0).abs() < 1e-4, "{one} {other}");
+    for block_size in [1, 3, 64, 100, 300] {
+        let sizes = Sizes {
+            block_size,
+            n_embd: 3,
+            n_embd2: 5,
+            ..Sizes::default()
+        };
+        let config = Config::new(&Mlp, sizes);
+        let network = Network::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        let words = [130, 299, 0, 63, 64, 3, 299, 200].map(|length| {
+            let letters = (length..2 * length).map(|place| 1 + place * place % 23);
+            letters.collect::<Vec<usize>>()
+        });
+        let words = words.each_ref().map(Vec::as_slice);
+        let mut together = network.probabilities(&words).unwrap().into_iter();
+        for word in words {
+            let rows = along(&network, word).unwrap();
+            let next = word.iter().chain([&0]);
+            for (row, &index) in rows.chunks_exact(27).zip(next) {
+                let (one, other) = (together.next().unwrap(), row[index]);
+                assert!(
+                    (one / other - 1.0).abs() < 1e-4,
+                    "{block_size}: {one} {other}"
+                );
+            }
         }
     }
+}
+
+/// Lecture 2's network is makemore.py's MLP of three characters, except that it has the start token where
+/// makemore.py has a blank, and the first character first. Once words could have two letters at most.
+#[test]
+fn an_mlp_of_three_characters_is_that_of_lecture_2() {
+    let sizes = Sizes {
+        block_size: 3,
+        n_embd: 10,
+        n_embd2: 200,
+        ..Sizes::default()
+    };
+    let config = Config::new(&Mlp, sizes);
+    let network = Network::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+    let mut tensors: BTreeMap<String, Tensor> = network.state_dict().into_iter().collect();
+    let c = tensors["wte.weight"].detach().narrow(0, 0, 27);
+    tensors.insert(
+        "wte.weight".to_owned(),
+        Tensor::cat(&[&c, &c.narrow(0, 0, 1)], 0),
+    );
+    let network = Network::of(vocabulary(), config, &tensors, Device::Cpu).unwrap();
+
+    let words = &batches()[0];
+    // for w in words:
+    //   context = [0] * block_size
+    //   for ch in w + '.':
+    //     X.append(context)
+    //     Y.append(ix)
+    //     context = context[1:] + [ix]
+    let (mut xs, mut ys) = (Vec::new(), Vec::new());
+    for word in words {
+        let mut context = [0; 3];
+        for &ix in word.iter().chain([&0]) {
+            xs.extend(context);
+            ys.push(ix as i64);
+            context = [context[1], context[2], ix as i64];
+        }
+    }
+    let tokens = tokens(words);
+    assert!(tokens.length > 3);
+    assert_eq!(Vec::<i64>::try_from(tokens.targets().unwrap()).unwrap(), ys);
+    let w1 = tensors["mlp.0.weight"]
+        .view([200, 3, 10])
+        .flip([1])
+        .view([200, 30]);
+    // emb = C[X]
+    let emb = Tensor::embedding(&c, &Tensor::from_slice(&xs).view([-1, 3]), -1, false, false);
+    // h = torch.tanh(emb.view(-1, 30) @ W1 + b1)
+    let h = (emb.view([-1, 30]).matmul(&w1.tr()) + &tensors["mlp.0.bias"]).tanh();
+    // logits = h @ W2 + b2
+    let logits = h.matmul(&tensors["mlp.2.weight"].tr()) + &tensors["mlp.2.bias"];
+    let off = (network.logits(&tokens).unwrap() - logits).abs().max();
+    assert!(off.double_value(&[]) < 1e-5, "{off:?}");
 }
 
 /// A word that is longer than the block has probabilities all the same: the network sees its last

@@ -1,13 +1,53 @@
 //! The architecture of a network and its sizes.
 
-use super::kinds::{self, Kind, Sizes, kind::Preset};
-use crate::error::{Error, Result};
+use super::kinds::kind::{PerToken, Preset};
+use super::kinds::{self, Kind, Sizes};
+use crate::error::Result;
 
 /// The numbers that a network computes at once at inference, about; a single word may take more.
 const AT_ONCE: usize = 1 << 25;
 
 /// The most words at once: more are no faster.
 const WORDS_AT_ONCE: usize = 256;
+
+/// The numbers that a token takes at inference for each character: logits and probabilities.
+const OF_LOGITS: usize = 3;
+
+/// What a network reads of some words.
+#[derive(Debug, Default)]
+struct Reading {
+    /// The words, and a block for each further token of longer ones, if the kind has a state.
+    rows: usize,
+    /// The tokens of all rows.
+    tokens: usize,
+    /// The tokens of the longest row.
+    longest: usize,
+    /// The tokens without logits, which are there for the last one of their block.
+    context: usize,
+    /// The pairs of a token and one before it in its word.
+    pairs: usize,
+}
+
+impl Reading {
+    fn add(&mut self, length: usize, config: &Config) {
+        let block_size = config.sizes.block_size;
+        let further = match config.kind.has_state() {
+            true => length.saturating_sub(block_size),
+            false => 0,
+        };
+        self.rows += 1 + further;
+        self.tokens += length - further + further * block_size;
+        self.longest = self.longest.max(length - further);
+        self.context += further * block_size.saturating_sub(1);
+        self.pairs += length * length / 2;
+    }
+
+    /// The numbers that are kept, with some for the logits of a token.
+    fn numbers(&self, per_token: PerToken, of_logits: usize) -> usize {
+        let tokens = per_token.tokens(self.rows, self.tokens, self.longest);
+        tokens * (per_token.numbers + of_logits) - self.context * of_logits
+    }
+}
 
 /// A kind of network and its sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,22 +81,6 @@ impl Config {
         self.kind.has_batchnorm(&self.sizes)
     }
 
-    /// Refuses words of up to `longest` characters if they do not fit the block.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::BlockSize`].
-    pub fn check_longest(&self, longest: usize) -> Result<()> {
-        let block_size = self.sizes.block_size;
-        match longest < block_size || self.kind.takes_longer_words() {
-            true => Ok(()),
-            false => Err(Error::BlockSize {
-                block_size,
-                longest,
-            }),
-        }
-    }
-
     /// Checks the sizes, for a vocabulary of `v` characters.
     ///
     /// # Errors
@@ -70,37 +94,31 @@ impl Config {
     /// The bytes that a step of training takes, about, for a batch of words with `lengths` tokens each
     /// and a vocabulary of `v` characters.
     pub fn step_bytes(&self, v: usize, lengths: impl Iterator<Item = usize>) -> u64 {
-        let (mut words, mut sum, mut longest, mut pairs) = (0, 0, 0, 0);
-        for length in lengths {
-            (words, sum, longest) = (words + 1, sum + length, longest.max(length));
-            pairs += length * length / 2;
-        }
-        let per_token = self.kind.numbers_of_a_step(&self.sizes, longest);
-        let tokens = per_token.tokens(words, sum, longest) as u64;
-        let others = self.kind.numbers_of_tables(v, &self.sizes) + per_token.of_pair * pairs;
+        let mut reading = Reading::default();
+        lengths.for_each(|length| reading.add(length, self));
+        let per_token = self.kind.numbers_of_a_step(&self.sizes, reading.longest);
+        let others =
+            self.kind.numbers_of_tables(v, &self.sizes) + per_token.of_pair * reading.pairs;
         // 4 V: the logits, their log-softmax, and the gradients of both.
-        4 * (tokens * (per_token.numbers + 4 * v) as u64 + others as u64)
+        4 * (reading.numbers(per_token, 4 * v) + others) as u64
     }
 
-    /// The numbers that a token takes at inference at most, about, in words of up to `longest` tokens
-    /// with a vocabulary of `v` characters: those of training, logits and probabilities.
-    fn numbers_of_inference(&self, v: usize, longest: usize) -> usize {
-        self.kind.numbers_of_a_step(&self.sizes, longest).numbers + 3 * v
-    }
-
-    /// The most tokens of a word that are read at once, where words may be longer than the block.
+    /// The most tokens of a word that are read at once: those of a block, or more where memory has room.
     pub(super) fn most_tokens(&self, v: usize) -> usize {
-        (AT_ONCE / self.numbers_of_inference(v, self.sizes.block_size)).max(1)
+        let block_size = self.sizes.block_size;
+        let numbers = self.kind.numbers_of_a_step(&self.sizes, block_size).numbers;
+        let read = if self.kind.has_state() { block_size } else { 1 };
+        (AT_ONCE / (read * numbers + OF_LOGITS * v)).max(block_size)
     }
 
     /// The number of words to read at once, of the next ones with `tokens` tokens each: at least one,
     /// and no more than memory has room for.
     pub(super) fn words_at_once(&self, v: usize, tokens: impl Iterator<Item = usize>) -> usize {
-        let (mut words, mut sum, mut longest) = (0, 0, 0);
+        let mut reading = Reading::default();
         let fitting = tokens.take(WORDS_AT_ONCE).take_while(|&tokens| {
-            (words, sum, longest) = (words + 1, sum + tokens, longest.max(tokens));
-            let per_token = self.kind.numbers_of_a_step(&self.sizes, longest);
-            per_token.tokens(words, sum, longest) * self.numbers_of_inference(v, longest) <= AT_ONCE
+            reading.add(tokens, self);
+            let per_token = self.kind.numbers_of_a_step(&self.sizes, reading.longest);
+            reading.numbers(per_token, OF_LOGITS * v) <= AT_ONCE
         });
         fitting.count().max(1)
     }
@@ -171,6 +189,25 @@ mod tests {
                 assert!(numbers <= AT_ONCE, "{kind:?}: {numbers}");
             }
             assert_eq!(words(1 << 16, 4000), 1, "{kind:?}");
+        }
+    }
+
+    /// Ten times the characters take ten times the memory, in training and in pieces.
+    #[test]
+    fn a_word_longer_than_the_block_takes_no_more_for_each_character() {
+        for &kind in KINDS {
+            let sizes = Sizes {
+                block_size: 4,
+                ..Sizes::default()
+            };
+            let config = Config::new(kind, sizes);
+            let tables = 4 * kind.numbers_of_tables(27, config.sizes()) as u64;
+            let bytes = |length: usize| config.step_bytes(27, [length].into_iter()) - tables;
+            let (short, long) = (bytes(60), bytes(600));
+            assert!(long <= 11 * short, "{kind:?}: {short} {long}");
+            // A token beyond the block takes a block of those within it at most.
+            assert!(short <= 61 * bytes(4), "{kind:?}: {short} {}", bytes(4));
+            assert!(config.most_tokens(27) > 600, "{kind:?}");
         }
     }
 

@@ -194,26 +194,16 @@ impl Network {
         Ok(Vec::try_from(p.f_to_device(Device::Cpu)?.f_view([-1])?)?)
     }
 
-    /// Cuts words into pieces that fit a block and memory.
-    ///
-    /// A word that fits a block is one piece. In a longer one, each further character is predicted from
-    /// a piece of its own: the block before it.
+    /// Cuts words into pieces that fit memory. A word that fits a block is one piece. Each further piece
+    /// begins with the rest of the block of its first prediction.
     fn pieces<'w>(&self, words: &[&'w [usize]]) -> Vec<Piece<'w>> {
-        let block = self.block_size;
-        let (first, further) = match self.config.kind().takes_longer_words() {
-            true => {
-                let most = self.config.most_tokens(self.vocabulary.len());
-                (most, most)
-            }
-            false => (block, 1),
-        };
+        let most = self.config.most_tokens(self.vocabulary.len());
         let (mut pieces, mut place) = (Vec::new(), 0);
         for &word in words {
             let mut from = 0;
             while from <= word.len() {
-                let end = from + if from == 0 { first } else { further };
-                let end = end.min(word.len() + 1);
-                let read = (from + 1).saturating_sub(block)..end;
+                let end = (from + most).min(word.len() + 1);
+                let read = (from + 1).saturating_sub(self.block_size)..end;
                 pieces.push(Piece {
                     word,
                     read,

@@ -13,7 +13,7 @@ use crate::error::Result;
 ///
 /// Words have different lengths. Layers that work on each token by itself take the `N` tokens one after
 /// the other. Layers that combine tokens take a layout: a [`Grid`] with a row for each word or for
-/// several, or [`Columns`].
+/// several, or [`Columns`]. A layout has words of any length as pieces that fit a block.
 #[derive(Debug)]
 pub struct Tokens {
     /// `B`.
@@ -180,59 +180,87 @@ impl Tokens {
         })
     }
 
-    /// A row for each word, of `T` places.
-    pub fn grid(&self) -> Result<Grid> {
-        let begins: Vec<(usize, usize)> = (0..self.lengths.len()).map(|row| (row, 0)).collect();
-        self.grid_of(&begins, self.lengths.len())
+    /// A row for each word, of `T` places, or for each piece of a word that is longer than the block.
+    pub fn grid(&self, block_size: usize) -> Result<Grid> {
+        let pieces = self.pieces(block_size);
+        self.rows_of(&pieces)
     }
 
     /// Rows that several words share, one after the other: few rows, about as long as the longest word
-    /// and with little padding.
-    pub fn shared_rows(&self) -> Result<Grid> {
-        let length = Self::SHARED_ROW.max(self.length as usize);
-        let rows = self.numbers.len().div_ceil(length);
-        // Each word, the longest first, goes to the shortest row so far.
+    /// and with little padding. Of a word that is longer than the block, its pieces take part.
+    pub fn shared_rows(&self, block_size: usize) -> Result<Grid> {
+        let pieces = self.pieces(block_size);
+        let most = block_size.min(self.length as usize);
+        let length = Self::SHARED_ROW.max(most);
+        let all: usize = pieces.iter().map(|piece| piece.tokens.len()).sum();
+        let rows = all.div_ceil(length);
+        // Each piece, the longest first, goes to the shortest row so far.
         let mut shortest: BinaryHeap<_> = (0..rows).map(|row| Reverse((0, row))).collect();
-        let mut begins = vec![(0, 0); self.lengths.len()];
-        for word in self.longest_first() {
+        let mut begins = vec![(0, 0); pieces.len()];
+        for piece in longest_first(&pieces) {
             if let Some(Reverse((length, row))) = shortest.pop() {
-                begins[word] = (row, length);
-                shortest.push(Reverse((length + self.lengths[word], row)));
+                begins[piece] = (row, length);
+                shortest.push(Reverse((length + pieces[piece].tokens.len(), row)));
             }
         }
         // With a row each, long words of about one length need fewer places.
-        let ends = begins.iter().zip(&self.lengths);
-        let longest = ends.map(|((_, begin), length)| begin + length).max();
-        let are_alike = rows * longest.unwrap_or(0) >= self.lengths.len() * self.length as usize;
+        let longest = shortest.iter().map(|Reverse((length, _))| *length).max();
+        let are_alike = rows * longest.unwrap_or(0) >= pieces.len() * most;
         match are_alike && length > Self::SHARED_ROW {
-            true => self.grid(),
-            false => self.grid_of(&begins, rows),
+            true => self.rows_of(&pieces),
+            false => self.grid_of(&pieces, &begins, rows),
         }
     }
 
-    /// The grid where each word begins at a row and a place in it.
-    fn grid_of(&self, begins: &[(usize, usize)], rows: usize) -> Result<Grid> {
-        let ends = begins.iter().zip(&self.lengths);
-        let length = ends.map(|((_, begin), length)| begin + length).max();
-        let length = length.unwrap_or(0);
+    /// The words as pieces that fit a block. A longer one is its first block and, for each further token,
+    /// the block that ends with it, which is read as a word of its own.
+    fn pieces(&self, block_size: usize) -> Vec<Piece<'_>> {
+        let mut pieces = Vec::with_capacity(self.lengths.len());
+        for word in self.each() {
+            let first = &word[..word.len().min(block_size)];
+            pieces.push(Piece {
+                tokens: first,
+                from: 0,
+            });
+            let further = word.windows(block_size).skip(1);
+            pieces.extend(further.map(|tokens| Piece {
+                tokens,
+                from: tokens.len() - 1,
+            }));
+        }
+        pieces
+    }
+
+    /// The grid with a row for each piece.
+    fn rows_of(&self, pieces: &[Piece]) -> Result<Grid> {
+        let begins: Vec<(usize, usize)> = (0..pieces.len()).map(|row| (row, 0)).collect();
+        self.grid_of(pieces, &begins, pieces.len())
+    }
+
+    /// The grid where each piece begins at a row and a place in it.
+    fn grid_of(&self, pieces: &[Piece], begins: &[(usize, usize)], rows: usize) -> Result<Grid> {
+        let ends = begins.iter().zip(pieces);
+        let length = ends.map(|((_, begin), piece)| begin + piece.tokens.len());
+        let length = length.max().unwrap_or(0);
         let mut characters = vec![0; rows * length];
         let mut positions = vec![0; rows * length];
         // Padding attends to itself: attention to nothing would be NaN.
         let mut words: Vec<i64> = (1..=(rows * length) as i64).map(|place| -place).collect();
         let mut places = Vec::with_capacity(self.numbers.len());
-        for ((number, &(row, begin)), word) in (0..).zip(begins).zip(self.each()) {
+        for ((number, &(row, begin)), piece) in (0..).zip(begins).zip(pieces) {
             let begin = row * length + begin;
-            characters[begin..begin + word.len()].copy_from_slice(word);
-            words[begin..begin + word.len()].fill(number);
-            for position in 0..word.len() {
-                positions[begin + position] = position as i64;
-                places.push((begin + position) as i64);
+            let range = begin..begin + piece.tokens.len();
+            characters[range.clone()].copy_from_slice(piece.tokens);
+            words[range.clone()].fill(number);
+            for (position, place) in range.clone().enumerate() {
+                positions[place] = position as i64;
             }
+            places.extend(range.skip(piece.from).map(|place| place as i64));
         }
         let uploaded = self.upload([&characters, &positions, &words, &places])?;
         let [characters, positions, words, places] = uploaded;
         let shape = [rows as i64, length as i64];
-        let mask = match rows < self.lengths.len() {
+        let mask = match rows < pieces.len() {
             true => Some(mask(&words.f_view(shape)?)?),
             false => None,
         };
@@ -244,21 +272,25 @@ impl Tokens {
         })
     }
 
-    /// The words position by position.
-    pub fn columns(&self) -> Result<Columns> {
-        let words: Vec<&[i64]> = self.each().collect();
-        let begins: Vec<usize> = self.begins().collect();
-        let order = self.longest_first();
+    /// The words position by position, or their pieces where they are longer than the block.
+    pub fn columns(&self, block_size: usize) -> Result<Columns> {
+        let pieces = self.pieces(block_size);
+        let begins = begins(pieces.iter().map(|piece| piece.tokens.len() - piece.from));
+        let begins: Vec<usize> = begins.collect();
+        let order = longest_first(&pieces);
         let mut open = order.len();
         let (mut characters, mut counts) = (Vec::new(), Vec::new());
         let mut places = vec![0; self.numbers.len()];
-        for position in 0..self.length as usize {
-            while open > 0 && words[order[open - 1]].len() <= position {
+        for position in 0..block_size.min(self.length as usize) {
+            while open > 0 && pieces[order[open - 1]].tokens.len() <= position {
                 open -= 1;
             }
-            for &word in &order[..open] {
-                places[begins[word] + position] = characters.len() as i64;
-                characters.push(words[word][position]);
+            for &piece in &order[..open] {
+                let Piece { tokens, from } = pieces[piece];
+                if position >= from {
+                    places[begins[piece] + position - from] = characters.len() as i64;
+                }
+                characters.push(tokens[position]);
             }
             counts.push(open as i64);
         }
@@ -270,13 +302,6 @@ impl Tokens {
         })
     }
 
-    /// The indices of the words, the longest first.
-    fn longest_first(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.lengths.len()).collect();
-        order.sort_by_key(|&word| Reverse(self.lengths[word]));
-        order
-    }
-
     /// The tokens of each word.
     fn each(&self) -> impl Iterator<Item = &[i64]> {
         let words = self.begins().zip(&self.lengths);
@@ -285,11 +310,7 @@ impl Tokens {
 
     /// The index of each word's first token.
     fn begins(&self) -> impl Iterator<Item = usize> {
-        self.lengths.iter().scan(0, |end, length| {
-            let begin = *end;
-            *end += length;
-            Some(begin)
-        })
+        begins(self.lengths.iter().copied())
     }
 
     /// Moves lists of numbers to the device in one transfer, since the device waits for each. The first
@@ -311,6 +332,30 @@ impl Tokens {
         }
         Ok(parts)
     }
+}
+
+/// Tokens that a layout has one after the other.
+#[derive(Debug, Clone, Copy)]
+struct Piece<'a> {
+    tokens: &'a [i64],
+    /// The first token that is wanted; those before it are its context.
+    from: usize,
+}
+
+/// The indices of pieces, the longest first.
+fn longest_first(pieces: &[Piece]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..pieces.len()).collect();
+    order.sort_by_key(|&piece| Reverse(pieces[piece].tokens.len()));
+    order
+}
+
+/// Where each of some parts begins that have these lengths and lie one after the other.
+fn begins(lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
+    lengths.scan(0, |end, length| {
+        let begin = *end;
+        *end += length;
+        Some(begin)
+    })
 }
 
 /// [`Grid::mask`], from the number of the word at each place, `[R, L]`, i64.
@@ -354,15 +399,15 @@ pub struct Early {
     pub counts: Vec<[i64; 2]>,
 }
 
-/// Words in `R` rows of `L` places, padded at their ends.
+/// Words, or pieces of them, in `R` rows of `L` places, padded at their ends.
 #[derive(Debug)]
 pub struct Grid {
     /// The characters, `[R, L]`, i64; 0 for padding.
     pub characters: Tensor,
-    /// The position of each token in its word, from 0, `[R, L]`, i64; 0 for padding.
+    /// The position of each token in its piece, from 0, `[R, L]`, i64; 0 for padding.
     pub positions: Tensor,
-    /// The attention mask, `[R, L, L]`, where words share rows: 0 for a token itself and those before it
-    /// in its word, minus infinity for others. None where each word has a row of its own.
+    /// The attention mask, `[R, L, L]`, where pieces share rows: 0 for a token itself and those before it
+    /// in its piece, minus infinity for others. None where each piece has a row of its own.
     pub mask: Option<Tensor>,
     /// The place of each token, `[N]`, i64.
     places: Tensor,
@@ -375,20 +420,21 @@ impl Grid {
     }
 }
 
-/// Words position by position: at each position, the tokens of all words that have it. The longest words
-/// come first, so that the words of a position are the first ones of the position before.
+/// Words, or pieces of them, position by position: at each position, the tokens of all that have it, `M`
+/// tokens in all. The longest come first, so that those of a position are the first ones of the position
+/// before.
 #[derive(Debug)]
 pub struct Columns {
-    /// The characters, `[N]`, i64.
+    /// The characters, `[M]`, i64.
     pub characters: Tensor,
-    /// The number of words that have each position, `[T]`.
+    /// The number of pieces that have each position.
     pub counts: Vec<i64>,
     /// The place of each token, `[N]`, i64.
     places: Tensor,
 }
 
 impl Columns {
-    /// The tokens, `[N, C]`, word after word, of columns, `[N, C]`.
+    /// The tokens, `[N, C]`, word after word, of columns, `[M, C]`.
     pub fn tokens(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_index_select(0, &self.places)?)
     }
@@ -480,7 +526,7 @@ mod tests {
     #[test]
     fn the_characters_are_moved_to_the_device_with_the_first_layout() {
         let tokens = Tokens::of(&[&[0, 5], &[0, 7, 8]], Device::Cpu);
-        let columns = tokens.columns().unwrap();
+        let columns = tokens.columns(16).unwrap();
         let characters = tokens.characters().unwrap();
         let bytes = characters.numel() * size_of::<i64>();
         let after = characters.data_ptr() as usize + bytes;
@@ -533,7 +579,7 @@ mod tests {
         let tokens = three();
         assert_eq!((tokens.words, tokens.length), (3, 3));
         assert_eq!(numbers(tokens.characters().unwrap()), [0, 5, 0, 0, 7, 8]);
-        let grid = tokens.grid().unwrap();
+        let grid = tokens.grid(16).unwrap();
         assert_eq!(numbers(&grid.characters), [0, 5, 0, 0, 0, 0, 0, 7, 8]);
         assert_eq!(numbers(&grid.positions), [0, 1, 0, 0, 0, 0, 0, 1, 2]);
         assert!(grid.mask.is_none());
@@ -546,7 +592,7 @@ mod tests {
     #[test]
     fn columns_begin_with_the_longest_words() {
         let tokens = three();
-        let columns = tokens.columns().unwrap();
+        let columns = tokens.columns(16).unwrap();
         assert_eq!(columns.counts, [3, 2, 1]);
         assert_eq!(numbers(&columns.characters), [0, 0, 0, 7, 5, 8]);
         let x = columns.characters.unsqueeze(1);
@@ -556,7 +602,7 @@ mod tests {
     #[test]
     fn in_a_shared_row_a_token_sees_those_before_it_in_its_word() {
         let tokens = three();
-        let grid = tokens.shared_rows().unwrap();
+        let grid = tokens.shared_rows(200).unwrap();
         assert_eq!(numbers(&grid.characters), [0, 7, 8, 0, 5, 0]);
         assert_eq!(numbers(&grid.positions), [0, 1, 2, 0, 1, 0]);
         let mask = grid.mask.as_ref().unwrap();
@@ -575,12 +621,45 @@ mod tests {
         assert_eq!(numbers(&grid.tokens(&x).unwrap()), [0, 5, 0, 0, 7, 8]);
     }
 
+    /// The word of tokens 0, 7, 8, 9 and 6 is 0 7 8, 7 8 9, and 8 9 6, of which the last ones are its own.
+    #[test]
+    fn a_long_word_is_laid_out_in_blocks() {
+        let tokens = Tokens::of(&[&[0, 5], &[0, 7, 8, 9, 6], &[0]], Device::Cpu);
+        let grid = tokens.grid(3).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            0, 5, 0,
+            0, 7, 8,
+            7, 8, 9,
+            8, 9, 6,
+            0, 0, 0,
+        ];
+        assert_eq!(numbers(&grid.characters), expected);
+        assert_eq!(numbers(&grid.positions)[3..12], [0, 1, 2].repeat(3));
+        let columns = tokens.columns(3).unwrap();
+        assert_eq!(columns.counts, [5, 4, 3]);
+        assert_eq!(
+            numbers(&columns.characters),
+            [0, 7, 8, 0, 0, 7, 8, 9, 5, 8, 9, 6]
+        );
+        let rows = tokens.shared_rows(3).unwrap();
+        assert_eq!(rows.characters.size(), [1, 12]);
+        let of = |characters: &Tensor| characters.unsqueeze(-1);
+        let every = numbers(tokens.characters().unwrap());
+        assert_eq!(numbers(&grid.tokens(&of(&grid.characters)).unwrap()), every);
+        assert_eq!(
+            numbers(&columns.tokens(&of(&columns.characters)).unwrap()),
+            every
+        );
+        assert_eq!(numbers(&rows.tokens(&of(&rows.characters)).unwrap()), every);
+    }
+
     #[test]
     fn shared_rows_are_of_about_the_same_length() {
         let words: Vec<Vec<i64>> = (0..100).map(|word| vec![1; 2 + word % 11]).collect();
         let words: Vec<&[i64]> = words.iter().map(Vec::as_slice).collect();
         let tokens = Tokens::of(&words, Device::Cpu);
-        let grid = tokens.shared_rows().unwrap();
+        let grid = tokens.shared_rows(200).unwrap();
         let [rows, length] = grid.characters.size()[..] else {
             panic!("not two dimensions");
         };
@@ -596,7 +675,7 @@ mod tests {
         assert_eq!(diagonal.abs().max().double_value(&[]), 0.0);
         // A long word has a row of its own.
         let tokens = Tokens::of(&[&[1; 40], &[2]], Device::Cpu);
-        assert_eq!(tokens.shared_rows().unwrap().characters.size(), [2, 40]);
+        assert_eq!(tokens.shared_rows(200).unwrap().characters.size(), [2, 40]);
     }
 
     /// Each word of a batch once had a row of the length of the longest one.
@@ -607,7 +686,7 @@ mod tests {
             words.extend(vec![vec![2; longest]; 5]);
             let words: Vec<&[i64]> = words.iter().map(Vec::as_slice).collect();
             let tokens = Tokens::of(&words, Device::Cpu);
-            let places = tokens.shared_rows().unwrap().characters.numel();
+            let places = tokens.shared_rows(200).unwrap().characters.numel();
             let most = tokens.numbers.len() * 5 / 4;
             assert!(places <= most, "{longest}: {places} for {most}");
         }
@@ -618,7 +697,10 @@ mod tests {
         let words: Vec<Vec<i64>> = (0..100).map(|word| vec![1; 60 + word % 3]).collect();
         let words: Vec<&[i64]> = words.iter().map(Vec::as_slice).collect();
         let tokens = Tokens::of(&words, Device::Cpu);
-        assert_eq!(tokens.shared_rows().unwrap().characters.size(), [100, 62]);
+        assert_eq!(
+            tokens.shared_rows(200).unwrap().characters.size(),
+            [100, 62]
+        );
     }
 
     #[test]

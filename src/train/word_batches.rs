@@ -263,7 +263,7 @@ mod tests {
     use super::*;
     use crate::data::{Vocabulary, Words};
     use crate::models::Config;
-    use crate::models::kinds::{Gru, Norm, Positions, Sizes, Transformer, Wavenet};
+    use crate::models::kinds::{Gru, KINDS, Norm, Positions, Sizes, Transformer, Wavenet};
     use crate::train::adamw::AdamWOptions;
     use crate::train::muon::MuonOptions;
     use crate::train::rate::LearningRate;
@@ -380,6 +380,32 @@ mod tests {
         // Several threads add in another order. Without dropout, whose numbers differ too.
         for (one, other) in train(1, 0.0, 1).into_iter().zip(train(1, 0.0, 3)) {
             assert!((one - other).abs() < 1e-4, "{one} {other}");
+        }
+    }
+
+    /// Those of a kind that is not lecture 5's once had to read whole words.
+    #[test]
+    fn every_kind_learns_from_words_longer_than_its_block() {
+        let (list, vocabulary) = names(100);
+        let sizes = Sizes {
+            block_size: 4,
+            n_embd: 16,
+            n_embd2: 16,
+            n_layer: 1,
+            ..Sizes::default()
+        };
+        for &kind in KINDS {
+            let config = Config::new(kind, sizes);
+            let network = Network::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
+            let options = WordOptions {
+                dropout: 0.0,
+                ..OPTIONS
+            };
+            let losses = run(
+                &mut WordBatches::new(&network, &list, options).unwrap(),
+                0..30,
+            );
+            assert!(losses[29] < losses[0] - 0.1, "{kind:?}: {losses:?}");
         }
     }
 

@@ -387,10 +387,6 @@ mod tests {
                     "--type ngram --tensorboard runs",
                     "--tensorboard is not of --type ngram",
                 ),
-                (
-                    "--type gru --block-size 3",
-                    "too short for the longest word",
-                ),
                 ("--type transformer --n-head 3", "64, for 3 heads"),
                 ("--n-embd 8", "--n-embd is not of --type bigram"),
                 (

@@ -30,9 +30,9 @@ pub struct WordArguments {
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     pub n_embd2: Option<usize>,
 
-    /// The block size: the number of characters that a network looks back, the start token included. It
-    /// must be above the length of the longest word, except for a wavenet, which takes 2, 4, 8, 16, 32
-    /// or 64 and words of any length [default: the length of the longest word plus one; wavenet 8]
+    /// The block size: the number of characters that a network looks back, the start token included; 3 in
+    /// lecture 2. Of a longer word it sees the last ones. A wavenet takes 2, 4, 8, 16, 32 or 64
+    /// [default: the length of the longest word plus one; wavenet 8]
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     pub block_size: Option<usize>,
 

@@ -1,6 +1,5 @@
 //! Sizes and training options of networks trained on batches: the user's, else the defaults.
 
-use anyhow::anyhow;
 use makemore_tch::models::kinds::kind::Preset;
 use makemore_tch::models::{Config, Kind, Sizes};
 use makemore_tch::train::options::WordOptions;
@@ -9,7 +8,7 @@ use crate::cli::arguments::train::Train;
 
 impl Train {
     /// The config of a network for words of at most `longest` characters.
-    pub(super) fn config(&self, kind: &'static dyn Kind, longest: usize) -> anyhow::Result<Config> {
+    pub(super) fn config(&self, kind: &'static dyn Kind, longest: usize) -> Config {
         let preset = match self.words.has_preset() {
             true => Preset::Makemore,
             false => Preset::Ours,
@@ -24,10 +23,7 @@ impl Train {
             batchnorm: words.batchnorm,
             ..default
         };
-        let config = Config::new(kind, sizes);
-        let checked = config.check_longest(longest);
-        checked.map_err(|error| anyhow!("{error}; --block-size {} would work", longest + 1))?;
-        Ok(config)
+        Config::new(kind, sizes)
     }
 
     pub(super) fn n_head(&self) -> usize {

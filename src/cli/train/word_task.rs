@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use makemore_tch::checkpoint::resume::{self, LAST, base_of};
 use makemore_tch::checkpoint::{Checkpoint, Model, Weights};
 use makemore_tch::data::{Shares, Vocabulary};
@@ -73,11 +73,6 @@ impl Train {
                 (made?, None)
             }
         };
-        let reads_all = network.config().check_longest(lists.longest);
-        reads_all.map_err(|error| {
-            let (file, list) = (self.resumed(), &data.counted.origin);
-            anyhow!("{file}: {error}; leave the words of {list} out that are too long")
-        })?;
         let is_trained = self.resume.is_some() && run.is_none();
         let state = self.state(run, &network, seed, &mut outputs, context)?;
         let (batch, limit) = (state.options.batch_size, self.memory.memory().limit());
@@ -125,7 +120,7 @@ impl Train {
     ) -> anyhow::Result<Network> {
         Ok(match weights {
             Some(weights) => weights.network(vocabulary, longest, self.n_head(), device)?,
-            None => Network::new(vocabulary, self.config(kind, longest)?, seed, device)?,
+            None => Network::new(vocabulary, self.config(kind, longest), seed, device)?,
         })
     }
 

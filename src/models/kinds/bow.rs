@@ -74,8 +74,8 @@ struct BowLayers {
 
 impl Layers for BowLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let (t, device) = (tokens.length, self.wte.device());
-        let grid = tokens.grid()?;
+        let grid = tokens.grid(self.wpe.size()[0] as usize)?;
+        let (t, device) = (grid.characters.size()[1], self.wte.device());
         let tok_emb = Tensor::f_embedding(&self.wte, &grid.characters, -1, false, false)?; // [B, T, C]
         let x = tok_emb.f_add(&self.wpe.f_narrow(0, 0, t)?)?; // [B, T, C]
         let counts =

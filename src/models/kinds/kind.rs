@@ -62,10 +62,13 @@ pub trait Kind: fmt::Debug + Sync {
         0
     }
 
-    /// Whether words may be longer than the block, because the next character depends on the last
-    /// ones alone and not on their positions.
-    fn takes_longer_words(&self) -> bool {
-        false
+    /// Whether a token is computed from what was computed of those before it. If not, it is computed from
+    /// the characters of its block alone.
+    ///
+    /// With a state, a token of a word that is longer than the block is computed from the beginning of its
+    /// block on, since the state knows more than that.
+    fn has_state(&self) -> bool {
+        true
     }
 
     /// Whether the network has batch normalisation, so that a batch cannot be divided.
@@ -97,7 +100,8 @@ impl Eq for dyn Kind {}
 
 /// The forward pass of a network.
 pub trait Layers: fmt::Debug + Send {
-    /// The logits of the character after each token, `[N, V]`.
+    /// The logits of the character after each token, `[N, V]`, of which each is that of the block that
+    /// ends with it.
     fn logits(&self, tokens: &Tokens) -> Result<Tensor>;
 
     /// Computes tensors that [`step`](Self::step) needs, and that are the same until the parameters
@@ -108,7 +112,7 @@ pub trait Layers: fmt::Debug + Send {
 
     /// Reads one more character, `[B]`, i64, of each of `B` words with their state, or the first one
     /// without; `prepared` are the tensors of [`prepare`](Self::prepare). A word has at most as many
-    /// tokens as the block, unless the kind [takes longer words](Kind::takes_longer_words).
+    /// tokens as the block, if the kind [has a state](Kind::has_state).
     fn step(
         &self,
         prepared: &[Tensor],

@@ -42,8 +42,8 @@ impl Kind for Lookup {
         PerToken::packed(0)
     }
 
-    fn takes_longer_words(&self) -> bool {
-        true
+    fn has_state(&self) -> bool {
+        false
     }
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {

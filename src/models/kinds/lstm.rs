@@ -113,10 +113,10 @@ fn in_one_chunk(weights: &[Tensor]) -> Result<Vec<Tensor>> {
 
 impl Layers for LstmLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let grid = tokens.grid()?;
+        let grid = tokens.grid(self.sizes.block_size)?;
         let columns = grid.characters.f_tr()?;
         let x = Tensor::f_embedding(&self.wte, &columns, -1, false, false)?; // [T, B, C]
-        let shape = [1, tokens.words, self.sizes.n_embd2()];
+        let shape = [1, columns.size()[1], self.sizes.n_embd2()];
         let state = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
         let states = [state.shallow_clone(), state];
         let weights = self.weights()?;

@@ -57,8 +57,8 @@ impl Kind for Mlp {
     fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken {
         let of_hidden = (if sizes.batchnorm { 5 } else { 3 }) * sizes.n_embd2;
         PerToken {
-            of_pair: 1,
-            ..PerToken::packed(of_hidden + 10 * longest.min(NEAR))
+            of_pair: usize::from(sizes.block_size > NEAR),
+            ..PerToken::packed(of_hidden + 10 * longest.min(near(sizes)))
         }
     }
 
@@ -73,6 +73,10 @@ impl Kind for Mlp {
             learning_rate: if sizes.batchnorm { 1e-2 } else { 5e-3 },
             ..Recipe::default()
         }
+    }
+
+    fn has_state(&self) -> bool {
+        false
     }
 
     fn has_batchnorm(&self, sizes: &Sizes) -> bool {
@@ -93,8 +97,13 @@ impl Kind for Mlp {
     }
 }
 
-/// The number of distances that are looked up at a time.
+/// The most distances that are looked up at a time.
 const NEAR: usize = 64;
+
+/// The number of distances that are looked up at a time.
+fn near(sizes: &Sizes) -> usize {
+    sizes.block_size.min(NEAR)
+}
 
 /// `C` is the size of an embedding, `H` of the hidden layer, `K` the block size.
 #[derive(Debug)]
@@ -117,9 +126,16 @@ impl MlpLayers {
     /// `[K * (V + 1), H]`.
     fn sums(&self, tokens: &Tokens, nearest: &Nearest, table: &Tensor) -> Result<Tensor> {
         let v = self.v + 1;
-        let tables = table.f_split(NEAR as i64 * v, 0)?; // [NEAR * (V + 1), H], but for the last.
+        let of_near = near(&self.sizes) as i64 * v;
+        let of_last = table.size()[0] % of_near;
+        let tables = match of_last > 0 && tokens.length > self.sizes.block_size() {
+            // Tokens of a longer word that are near, but beyond the block, have terms of 0.
+            true => table.f_constant_pad_nd([0, 0, 0, of_near - of_last])?,
+            false => table.shallow_clone(),
+        };
+        let tables = tables.f_split(of_near, 0)?; // [NEAR * (V + 1), H], but for the last.
         let mut sums = sums_of(&tables[0], &nearest.pairs, &nearest.begins)?;
-        if tokens.length as usize <= NEAR {
+        if tables.len() == 1 || tokens.length as usize <= NEAR {
             return Ok(sums);
         }
         // What is before a token by NEAR and more is near to one of the tokens before it, so that the
@@ -176,10 +192,10 @@ impl Layers for MlpLayers {
         let weight = self.hidden.weight.f_view([h * k, c])?;
         let table = self.wte.f_linear(&weight, None::<&Tensor>)?; // [V + 1, H * K]
         let table = table.f_view([-1, h, k])?.f_permute([2, 0, 1])?; // [K, V + 1, H]
-        let nearest = tokens.nearest(NEAR, self.v + 1)?;
+        let nearest = tokens.nearest(near(&self.sizes), self.v + 1)?;
         let x = self.sums(tokens, &nearest, &table.f_reshape([-1, h])?)?; // [N, H]
         // A token at an early position has blanks before its word in the block. Their terms and the bias
-        // are the same for all tokens at a position.
+        // are the same for all tokens at a position, and from the last position of the block on.
         let blank = table.f_select(1, self.v)?; // [K, H]
         let from_there_on = blank
             .f_flip([0])?
@@ -189,7 +205,8 @@ impl Layers for MlpLayers {
         if let Some(bias) = &self.hidden.bias {
             blanks = blanks.f_add(bias)?;
         }
-        let x = x.f_add(&blanks.f_index_select(0, &nearest.positions)?)?;
+        let positions = nearest.positions.f_clamp_max(k - 1)?;
+        let x = x.f_add(&blanks.f_index_select(0, &positions)?)?;
         let x = self.activated(x, tokens.is_training())?;
         self.head.forward(&tokens.drop_out(x)?) // [N, V]
     }

@@ -207,7 +207,7 @@ impl Recurrent {
 
 impl Layers for Recurrent {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let columns = tokens.columns()?;
+        let columns = tokens.columns(self.sizes.block_size)?;
         let counts = columns.counts.as_slice();
         // With fewer characters in the vocabulary than tokens, each is computed once and looked up.
         let terms = match self.wte.size()[0] < columns.characters.size()[0] {
@@ -219,7 +219,8 @@ impl Layers for Recurrent {
             .map(|(x, _)| Ok(x.f_split_with_sizes(counts, 0)?));
         let of_position: Vec<Vec<Tensor>> = of_position.collect::<Result<_>>()?;
         let h = self.sizes.n_embd2();
-        let mut state = self.start.f_expand([tokens.words, h], false)?; // [B, H]
+        let words = counts.first().copied().unwrap_or(0);
+        let mut state = self.start.f_expand([words, h], false)?; // [B, H]
         let mut states = Vec::new();
         for (position, &count) in counts.iter().enumerate() {
             // The longest words come first: those that have ended are at the end.

@@ -180,7 +180,7 @@ impl TransformerLayers {
 
 impl Layers for TransformerLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let rows = tokens.shared_rows()?;
+        let rows = tokens.shared_rows(self.sizes.block_size)?;
         let rotation = self.rotation(&rows.positions)?;
         let mut x = tokens.drop_out(self.embedding(&rows.characters, &rows.positions)?)?; // [R, L, C]
         for block in &self.h {

@@ -95,8 +95,8 @@ impl Kind for Wavenet {
         }
     }
 
-    fn takes_longer_words(&self) -> bool {
-        true
+    fn has_state(&self) -> bool {
+        false
     }
 
     fn has_batchnorm(&self, _sizes: &Sizes) -> bool {

@@ -172,13 +172,13 @@ fn changed(input: &[u8]) -> Vec<u8> {
         ..Sizes::default()
     };
     let kind = KINDS[byte(0) % KINDS.len()];
-    let sizes = match kind.takes_longer_words() {
+    let sizes = match kind.check(4, &sizes) {
+        Ok(()) => sizes,
         // Characters that are joined two by two.
-        true => Sizes {
+        Err(_) => Sizes {
             block_size: 2 << (byte(1) % 3),
             ..sizes
         },
-        false => sizes,
     };
     let vocabulary = Vocabulary::new('.', "abc".chars()).unwrap();
     let config = Config::new(kind, sizes);
