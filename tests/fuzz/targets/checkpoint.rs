@@ -58,7 +58,7 @@ unsafe impl GlobalAlloc for Bounded {
 fn load(file: &Path, copy: &Path) {
     if let Ok(Some(weights)) = Weights::load(file) {
         let vocabulary = Vocabulary::new('.', "abc".chars()).unwrap();
-        let _ = weights.network(vocabulary, 9, 2, tch::Device::Cpu);
+        let _ = weights.model(vocabulary, 9, 2);
     }
     let Ok(loaded) = Checkpoint::load(file) else {
         return;
@@ -198,6 +198,7 @@ fn changed(input: &[u8]) -> Vec<u8> {
             characters: 12,
         },
         split: SplitOf::all(1),
+        list: None,
     };
     let file = checkpoint.to_bytes().unwrap();
     let size = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
