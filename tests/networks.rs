@@ -163,7 +163,9 @@ fn a_network_of_another_type_is_not_overwritten() {
     );
     let error = folder.error(&format!("{resume} --max-steps 50 --lr 1"), 1);
     assert!(error.contains("--lr stays what it was"), "{error}");
-    let error = folder.error("train --resume m.safetensors --max-steps 50", 1);
+    folder.write("other.txt", "emma\nolivia\n");
+    let other = "train --resume m.safetensors --max-steps 50 --data other.txt";
+    let error = folder.error(other, 1);
     assert!(error.contains("m.safetensors"), "{error}");
     let error = folder.error("heatmap out.png --model m.safetensors", 1);
     assert!(error.contains("m.safetensors"), "{error}");
