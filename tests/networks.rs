@@ -399,6 +399,7 @@ fn models_are_mixed() {
         let error = folder.error(&format!("score emma {both} --weights {weights}"), 1);
         assert!(error.contains(says), "{error}");
     }
+    std::fs::remove_file(folder.path("list.txt")).unwrap();
     let error = folder.error(&format!("score emma {both}"), 1);
     assert!(error.contains("pass that list with --data FILE"), "{error}");
 }
