@@ -57,6 +57,14 @@ pub enum Error {
         /// The folder as the user named it.
         file: String,
     },
+    /// A list does not have the columns that are named.
+    #[error("the columns {columns}: {reason}")]
+    Columns {
+        /// The columns as they were named.
+        columns: String,
+        /// The reason.
+        reason: String,
+    },
     /// A line of a word list cannot be used.
     #[error("{file}:{line}: {fault}")]
     Line {
@@ -379,6 +387,17 @@ pub enum LineFault {
     /// Bytes that are none of the list's encoding.
     #[error("not valid in the encoding of the list; another encoding would work")]
     Encoding,
+    /// A line with too few columns.
+    #[error("the line has {found} columns, and column {wanted} is wanted")]
+    Column {
+        /// The number of the column.
+        wanted: usize,
+        /// The columns of the line.
+        found: usize,
+    },
+    /// A count that is no whole number.
+    #[error("the count {0:?} is no whole number")]
+    Count(String),
     /// The start/end token inside a word.
     #[error(
         "the word has a {0:?} in it, which marks where words begin and end; another start/end token would work"

@@ -123,8 +123,8 @@ impl TrainedOn {
         parts.leave_out_unknown(&[part], counted.counts.vocabulary(), vocabulary)?;
         let mut subset = Subset::new(parts.words(part), most, parts.split().seed());
         let mut words = WordList::default();
-        parts.each_word_here(&[part], |_, word| match subset.takes_next() {
-            true => words.push(word, vocabulary),
+        parts.each_word_here(&[part], |_, word, times| match subset.takes_next() {
+            true => words.push(word, times, vocabulary),
             false => Ok(()),
         })?;
         Ok(words)
@@ -151,7 +151,7 @@ impl ModelFile {
             digest: counted.digest,
         };
         let mut longest = 0;
-        Parts::whole(list).each_word_here(&[Part::Train], |_, word| {
+        Parts::whole(list).each_word_here(&[Part::Train], |_, word, _| {
             longest = longest.max(word.chars().count());
             Ok(())
         })?;

@@ -144,6 +144,30 @@ fn every_command_reads_lists_alike_and_leaves_nothing_behind_on_a_bad_one() {
     assert_eq!(folder.files(), ["list.txt"]);
 }
 
+/// A list with counts was learned with its commas and digits.
+#[test]
+fn columns_are_named_where_a_list_looks_like_them_and_read_once_they_are_named() {
+    let folder = Folder::new();
+    folder.write("yob.txt", "Brand,M,193\nHoud,M,37\nEdvin,M,1\nBrand,F,7\n");
+    let told = folder.makemore("count --data yob.txt").output().unwrap();
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(told.contains("--columns 1,3 would read them"), "{told}");
+    let document = folder.json("count --json --data yob.txt --columns 1,3");
+    assert_eq!(document["words"], 238);
+    assert_eq!(document["vocabulary"].as_array().unwrap().len(), 12);
+    folder.write("top.csv", "name;share\nBrand;3.318\n");
+    let error = folder.error("count --data top.csv --columns name,share", 1);
+    assert!(
+        error.contains("top.csv:2: the count \"3.318\" is no whole number"),
+        "{error}"
+    );
+    // A model knows the columns of its list.
+    folder.stdout(
+        "train --type ngram --order 2 --data yob.txt --columns 1,3 --split 100,0,0 --out m",
+    );
+    folder.json("score --json --model m --part train");
+}
+
 /// One bad byte, one tab or one full stop ended the work.
 #[test]
 fn a_list_as_people_have_it_is_read_and_what_was_done_is_said() {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::bail;
-use makemore_tch::counting::LinesLeftOut;
-use makemore_tch::data::list_format::{in_two_forms, unseen};
+use makemore_tch::data::columns;
+use makemore_tch::data::list_format::{LinesLeftOut, in_two_forms, unseen};
 use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::libtorch::threads::Threads;
@@ -47,12 +47,27 @@ impl Context {
     ) -> makemore_tch::Result<Counted> {
         let boundary = arguments.boundary(model);
         let list = count(source, boundary)?;
-        self.remark_on(&list, boundary);
+        self.remark_on(&list, source, boundary)?;
         Ok(list)
     }
 
     /// Tells the user of what was left out or chosen while a list was read.
-    pub fn remark_on(self, list: &Counted, boundary: Option<char>) {
+    pub fn remark_on(
+        self,
+        list: &Counted,
+        source: &Source,
+        boundary: Option<char>,
+    ) -> makemore_tch::Result<()> {
+        let is_plain = source.format().columns.is_none() && source.counts().is_none();
+        if is_plain
+            && source.is_rereadable()
+            && let Some(columns) = columns::guess(&source.first_lines()?)
+        {
+            self.remarks.say(format_args!(
+                "{}: its lines look as if they had columns; --columns {columns} would read them",
+                list.origin
+            ));
+        }
         if let Some(LinesLeftOut { lines, first }) = &list.left_out {
             self.remarks.say(format_args!(
                 "{}: lines left out: {lines}; the first is {first}",
@@ -83,6 +98,7 @@ impl Context {
                 list.origin
             ));
         }
+        Ok(())
     }
 }
 

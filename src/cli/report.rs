@@ -142,7 +142,15 @@ fn line_hint(fault: &LineFault) -> Option<&'static str> {
         LineFault::Utf8 | LineFault::Encoding => {
             "--encoding latin1 (or its own) reads it, --skip-bad-lines leaves such lines out"
         }
-        LineFault::Control(_) | LineFault::TooLong(_) => "--skip-bad-lines leaves such lines out",
+        LineFault::Count(_) => {
+            "a first line with names is read by --columns NAME,COUNT, other lines are left out by --skip-bad-lines"
+        }
+        LineFault::Control('\t') => {
+            "--columns 1 reads the first of several columns, --skip-bad-lines leaves such lines out"
+        }
+        LineFault::Control(_) | LineFault::TooLong(_) | LineFault::Column { .. } => {
+            "--skip-bad-lines leaves such lines out"
+        }
         LineFault::TooManyCharacters(_) | LineFault::Unknown(_) => return None,
     })
 }

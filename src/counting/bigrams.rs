@@ -1,15 +1,19 @@
 //! Bigrams of a whole list, counted by several threads, each of which takes the next block.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+
+use foldhash::fast::RandomState;
 
 use super::counts::NgramCounts;
 use super::scan::{Fault, LinePlace, Scan, Scanned, Total};
 use crate::data::digest::{Digest, Digester};
+use crate::data::list_format::LinesLeftOut;
 use crate::data::pass::{each_task, lock, threads};
 use crate::data::reader::{Blocks, Source};
 use crate::data::tidy::{LeftOut, Tidier};
 use crate::data::vocabulary::Vocabulary;
-use crate::data::words::{BOUNDARY, Words};
+use crate::data::words::{BOUNDARY, Words, each_tidy};
 use crate::error::{Error, Result};
 
 /// The start/end tokens to choose from, the lecture's first.
@@ -26,15 +30,6 @@ pub struct Counted {
     pub digest: Digest,
     /// The lines that were left out, since they cannot be words; none if its format does not say so.
     pub left_out: Option<LinesLeftOut>,
-}
-
-/// Lines of a list that were left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinesLeftOut {
-    /// The number of lines.
-    pub lines: u64,
-    /// The first one, and the reason.
-    pub first: String,
 }
 
 /// Counts the bigrams of a list, in memory that does not depend on its length; `boundary` is the
@@ -71,7 +66,17 @@ pub fn count_with(
     threads: usize,
 ) -> Result<Counted> {
     let boundary = boundary.into();
-    let (total, digest, left_out) = scan(source, boundary, threads)?;
+    let (total, digest, left_out) = match source.counts() {
+        None => scan(source, boundary, threads)?,
+        Some(_) => {
+            let (total, digest) = counted_once(source, boundary)?;
+            (
+                total,
+                digest.with_counts(source.counts()),
+                source.left_out().cloned(),
+            )
+        }
+    };
     let origin = source.origin();
     if digest.words == 0 {
         return Err(Error::NoWords { file: origin });
@@ -86,6 +91,28 @@ pub fn count_with(
         digest,
         left_out,
     })
+}
+
+/// Counts a list that has each word once, with how often it occurs.
+fn counted_once(source: &Source, boundary: Option<char>) -> Result<(Total, Digest)> {
+    let (total, mut digester, mut place) = (Total::new(), Digester::default(), 0);
+    let mut numbers = HashMap::<char, usize, RandomState>::default();
+    each_tidy(source, boundary, |tidy| {
+        for (line, word) in tidy.text.lines().enumerate() {
+            let (times, mut i) = (source.times(place), 0);
+            for character in word.chars() {
+                let number = || total.number(character, (0, line));
+                let j = *numbers.entry(character).or_insert_with(number);
+                total.add(i, j, times);
+                i = j;
+            }
+            total.add(i, 0, times);
+            place += 1;
+        }
+        digester.add(tidy);
+        Ok(())
+    })?;
+    Ok((total, digester.digest()))
 }
 
 /// Scans a list. The error is that of the first bad line, whichever thread finds it.
@@ -192,6 +219,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::counting::count_parts;
+    use crate::data::words::with_counts;
+    use crate::data::{Columns, List, ListFormat, Part, Parts};
+    use crate::memory::Memory;
+    use crate::models::{Ngram, Smoothing};
+    use crate::score::evaluate;
+    use crate::train::lists::Lists;
 
     fn in_blocks(text: &[u8], block: usize, threads: usize) -> Result<Counted> {
         let folder = tempfile::tempdir().unwrap();
@@ -224,6 +258,58 @@ mod tests {
         ngrams
             .map(|(context, next, count)| (counts.ngram(&context, next), count))
             .collect()
+    }
+
+    /// A list with counts, and the same list written out.
+    fn with_counts_and_written_out() -> [Source; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list.csv");
+        let lines = "zoë,3\nava,2\nzoe,70000\nava,5\nanna,0\nann,1\n";
+        std::fs::write(&file, lines).unwrap();
+        let source = Source::files(vec![file]);
+        let columns = Some(Columns::find("1,2", &source.first_lines().unwrap()).unwrap());
+        let format = ListFormat {
+            columns,
+            ..ListFormat::default()
+        };
+        let counted = with_counts(source.in_format(format), None).unwrap();
+        let written = [("zoë", 3), ("ava", 7), ("zoe", 70_000), ("ann", 1)];
+        let written = written.map(|(word, times)| format!("{word}\n").repeat(times));
+        [counted, Source::text("list", written.concat())]
+    }
+
+    #[test]
+    fn a_list_with_counts_is_the_list_written_out() {
+        let memory = Memory::new(1 << 30);
+        let figures = |source: &Source| {
+            let counted = count(source, '.').unwrap();
+            let list = List {
+                source: source.clone(),
+                digest: counted.digest,
+            };
+            let parts = Parts::whole(list);
+            let (train, vocabulary) = ([Part::Train], counted.counts.vocabulary());
+            let trigrams = count_parts(&parts, &train, vocabulary, 3, &memory, &|_| ()).unwrap();
+            let model = Ngram::of(&trigrams[0], Smoothing::KneserNey, &memory).unwrap();
+            let evaluation = evaluate::parts(&model, &parts, &train).unwrap();
+            let lists = Lists::read(&parts, vocabulary).unwrap();
+            let by_list = evaluate::word_list(&model, &lists.train, &mut || Ok(())).unwrap();
+            assert_eq!(by_list.words, counted.counts.words());
+            let drawn =
+                (0..lists.train.total()).map(|place| lists.train.written_out(place).to_vec());
+            (
+                as_map(&counted.counts),
+                as_map(&trigrams[0]),
+                (evaluation, by_list),
+                drawn.collect::<Vec<_>>(),
+            )
+        };
+        let [counted, written] = with_counts_and_written_out();
+        assert!(figures(&counted) == figures(&written));
+        // All of a word is in one part, and other counts are another list.
+        let digests = [&counted, &written].map(|source| count(source, '.').unwrap().digest);
+        assert_eq!(digests.map(|digest| digest.words), [4, 70_011]);
+        assert_ne!(digests[0], digests[0].with_counts(Some(&[1])));
     }
 
     /// A list with full stops was refused, and then the one with the token that was advised.

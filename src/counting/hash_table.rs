@@ -111,6 +111,11 @@ impl<K: Packed> HashTable<K> {
         }
     }
 
+    /// Adds to the count of an n-gram what no slot holds. The n-gram itself must be added too.
+    pub fn add_above(&mut self, ngram: K, count: u64) {
+        *self.above.entry(ngram).or_default() += count;
+    }
+
     /// The first slot in which an n-gram may be.
     #[inline(always)]
     fn place(&self, ngram: K) -> usize {

@@ -127,10 +127,10 @@ impl Counting<'_> {
             std::iter::repeat_with(counters).take(threads).collect();
         let encoder = self.vocabulary.encoder();
         self.parts
-            .each_word(self.wanted, &mut workers, |worker, part, word| {
+            .each_word(self.wanted, &mut workers, |worker, part, word, times| {
                 let place = self.wanted.iter().position(|&wanted| wanted == part);
                 let place = place.unwrap_or_default();
-                match worker[place].add(word, &encoder, self, &tables[place]) {
+                match worker[place].add((word, times), &encoder, self, &tables[place]) {
                     true => Ok(()),
                     false => Err(self.no_memory(&tables, waiting)),
                 }
@@ -295,17 +295,17 @@ impl<K: Packed> PartCounter<K> {
         }
     }
 
-    /// Adds a word; false if there is no memory for n-grams.
+    /// Adds a word and how often it occurs; false if there is no memory for n-grams.
     #[inline]
     #[must_use]
     fn add(
         &mut self,
-        word: &str,
+        (word, times): (&str, u64),
         encoder: &Encoder,
         counting: &Counting,
         tables: &Tables<K>,
     ) -> bool {
-        self.words.add(word);
+        self.words.add(word, times);
         self.read += 1;
         !self.words.is_full() || self.count(encoder, counting, tables)
     }
@@ -442,23 +442,18 @@ impl<K: Packed> WaitingNgrams<K> {
     #[inline(always)]
     #[must_use]
     fn add(&mut self, ngram: K, mut count: u64, tables: &Tables<K>, memory: &Memory) -> bool {
-        let place = (ngram.scattered() >> (u64::BITS - RECENT_BITS)) as usize;
-        loop {
-            let recent = &mut self.recent[place];
-            if recent.ngram() == ngram && recent.count() + count <= Slot::<K>::MOST {
-                *recent = Slot::new(ngram, recent.count() + count);
-                return true;
-            }
-            let part = count.min(Slot::<K>::MOST);
-            let before = std::mem::replace(recent, Slot::new(ngram, part));
-            if !before.is_free() && !self.wait(before, tables, memory) {
-                return false;
-            }
-            count -= part;
-            if count == 0 {
-                return true;
-            }
+        if count > Slot::<K>::MOST {
+            tables.add_above(ngram, count - 1);
+            count = 1;
         }
+        let place = (ngram.scattered() >> (u64::BITS - RECENT_BITS)) as usize;
+        let recent = &mut self.recent[place];
+        if recent.ngram() == ngram && recent.count() + count <= Slot::<K>::MOST {
+            *recent = Slot::new(ngram, recent.count() + count);
+            return true;
+        }
+        let before = std::mem::replace(recent, Slot::new(ngram, count));
+        before.is_free() || self.wait(before, tables, memory)
     }
 
     /// Has a count wait for its table; false if there is no memory to empty a full batch.
@@ -520,6 +515,13 @@ impl<K: Packed> Tables<K> {
         table.add_all(counts);
         counts.clear();
         true
+    }
+
+    /// Adds to the count of an n-gram what no slot holds. The n-gram itself must be added too.
+    #[cold]
+    fn add_above(&self, ngram: K, count: u64) {
+        let table = (ngram.scattered() >> (u64::BITS - TABLES_BITS)) as usize;
+        lock(&self.tables[table]).add_above(ngram, count);
     }
 
     /// The number of distinct n-grams.

@@ -46,9 +46,9 @@ impl RepeatedWords {
         self.words.len() >= MOST || self.text.len() >= MOST_BYTES
     }
 
-    /// Adds a word.
+    /// Adds a word that occurs `count` times.
     #[inline]
-    pub fn add(&mut self, word: &str) {
+    pub fn add(&mut self, word: &str, count: u64) {
         let Self {
             words,
             text,
@@ -58,7 +58,7 @@ impl RepeatedWords {
         } = self;
         if *distinct > 0 {
             text.push_str(word);
-            let (hash, end, count) = (0, text.len(), 1);
+            let (hash, end) = (0, text.len());
             return words.push(Word { hash, end, count });
         }
         let hash = hasher.hash_one(word);
@@ -67,16 +67,12 @@ impl RepeatedWords {
             words[place].hash == hash && &text[start(words, place)..words[place].end] == word
         };
         match places.entry(hash, is_same, |&place| words[place as usize].hash) {
-            Entry::Occupied(place) => words[*place.get() as usize].count += 1,
+            Entry::Occupied(place) => words[*place.get() as usize].count += count,
             Entry::Vacant(vacant) => {
                 vacant.insert(words.len() as u32);
                 text.push_str(word);
                 let end = text.len();
-                words.push(Word {
-                    hash,
-                    end,
-                    count: 1,
-                });
+                words.push(Word { hash, end, count });
             }
         }
     }
@@ -117,14 +113,14 @@ mod tests {
     fn each_word_is_kept_once_with_its_count() {
         let mut words = RepeatedWords::default();
         for word in ["emma", "zoë", "emma", "em", "zoë", "emma"] {
-            words.add(word);
+            words.add(word, 1);
         }
         let counted: Vec<(&str, u64)> = words.iter().collect();
         assert_eq!(counted, [("emma", 3), ("zoë", 2), ("em", 1)]);
         words.clear();
         assert_eq!(words.iter().next(), None);
         assert!(!words.is_full());
-        (0..MOST).for_each(|word| words.add(&word.to_string()));
+        (0..MOST).for_each(|word| words.add(&word.to_string(), 1));
         assert!(words.is_full());
     }
 }

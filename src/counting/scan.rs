@@ -92,7 +92,7 @@ impl Total {
 
     /// The number of a character that occurs at a line. If there are too many, the last ones share a
     /// number: the list is refused then, and the counts are not used.
-    fn number(&self, character: char, place: LinePlace) -> usize {
+    pub fn number(&self, character: char, place: LinePlace) -> usize {
         let mut characters = lock(&self.characters);
         let next = characters.len() + 1;
         let (number, first) = characters.entry(character).or_insert((next, place));
@@ -105,7 +105,7 @@ impl Total {
         &self.rows[i].get_or_init(zeros)[j]
     }
 
-    fn add(&self, i: usize, j: usize, count: u32) {
+    pub fn add(&self, i: usize, j: usize, count: impl Into<u64>) {
         self.cell(i, j).fetch_add(count.into(), Ordering::Relaxed);
     }
 
@@ -270,7 +270,7 @@ impl<'a> Scan<'a> {
             };
             let j = self.number(new, (index, line));
             match self.side {
-                0 => self.total.add(i, j, 1),
+                0 => self.total.add(i, j, 1_u64),
                 side => self.pairs[i * side + j] += 1,
             }
             i = j;

@@ -22,6 +22,20 @@ pub struct Digest {
     pub characters: u64,
 }
 
+impl Digest {
+    /// The digest of a list in which words occur several times.
+    pub(crate) fn with_counts(self, counts: Option<&[u64]>) -> Self {
+        let mut crc32 = Hasher::new_with_initial(self.crc32);
+        for count in counts.unwrap_or_default() {
+            crc32.update(&count.to_le_bytes());
+        }
+        Self {
+            crc32: crc32.finalize(),
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self {

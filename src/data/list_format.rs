@@ -4,6 +4,8 @@ use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use super::columns::Columns;
+
 /// How the lines of a list are read as words. The default is a word a line in UTF-8, kept as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -14,6 +16,9 @@ pub struct ListFormat {
     /// The encoding; UTF-8 if there is none. A byte-order mark goes before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<&'static Encoding>,
+    /// The columns; the whole line is the word if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Columns>,
     /// Reads words in lower case.
     #[serde(skip_serializing_if = "is_false")]
     pub lowercase: bool,
@@ -23,6 +28,15 @@ pub struct ListFormat {
     /// Leaves out lines that cannot be words, instead of refusing the list.
     #[serde(skip_serializing_if = "is_false")]
     pub skip_bad_lines: bool,
+}
+
+/// Lines of a list that were left out, since they cannot be words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinesLeftOut {
+    /// The number of lines.
+    pub lines: u64,
+    /// The first one, and the reason.
+    pub first: String,
 }
 
 /// A normal form of Unicode, in which equal texts have equal characters.
@@ -59,7 +73,7 @@ fn is_false(value: &bool) -> bool {
 impl ListFormat {
     /// Whether words differ from the text of their lines.
     pub(super) fn changes_words(self) -> bool {
-        self.lowercase || self.normalization.is_some()
+        self.lowercase || self.normalization.is_some() || self.columns.is_some()
     }
 
     /// A word as the list's format has it.

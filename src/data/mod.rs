@@ -3,10 +3,11 @@
 //! Order of the lecture: [`words`] (one word a line, checked), [`vocabulary`] (`stoi` and `itos`),
 //! [`split`] (train, dev and test; [`shuffle`] as in the lectures), [`parts`] (lists with their split)
 //! and [`word_list`] (words in memory). Behind them: [`reader`] (files and standard input, as blocks of
-//! whole lines), `decompress` (gzip, zstd), [`list_format`] (encodings), `tidy` (the rules of a word), [`digest`] (checksum and
+//! whole lines), `decompress` (gzip, zstd), [`list_format`] (encodings), [`columns`] (words among other columns, with counts), `tidy` (the rules of a word), [`digest`] (checksum and
 //! sizes of a list), `pass` (reading a checked list again, on several threads), [`search`] (finding
 //! words in a list).
 
+pub mod columns;
 pub(crate) mod decompress;
 pub mod digest;
 pub mod list_format;
@@ -21,6 +22,7 @@ pub mod vocabulary;
 pub mod word_list;
 pub mod words;
 
+pub use columns::Columns;
 pub use digest::Digest;
 pub use list_format::ListFormat;
 pub use parts::{List, Parts, SplitOf};

@@ -192,7 +192,7 @@ impl Parts {
             return Ok(None);
         }
         let (encoder, mut left_out) = (known.encoder(), self.left_out);
-        self.each_word_here(wanted, |part, word| {
+        self.each_word_here(wanted, |part, word, _| {
             left_out[part as usize] += u64::from(!encoder.knows(word));
             Ok(())
         })?;
@@ -232,7 +232,7 @@ impl Parts {
                 })
             });
             match read {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(Error::Line {
                     file,
                     line,
@@ -290,7 +290,8 @@ impl Parts {
         self.split.is_trivial()
     }
 
-    /// Reads some parts on several threads, one for each worker, and gives each word to one of them.
+    /// Reads some parts on several threads, one for each worker, and gives each word to one of them, with
+    /// how often it occurs.
     ///
     /// # Errors
     ///
@@ -299,17 +300,20 @@ impl Parts {
         &self,
         wanted: &[Part],
         workers: &mut [W],
-        work: impl Fn(&mut W, Part, &str) -> Result<()> + Sync,
+        work: impl Fn(&mut W, Part, &str, u64) -> Result<()> + Sync,
     ) -> Result<()> {
         for ListForParts { list, own } in self.readings(wanted) {
             each_block(&list.source, list.digest, workers, |worker, lines| {
-                self.of_lines(lines, own, wanted, |part, word| work(worker, part, word))
+                self.of_lines(lines, (list, own), wanted, |part, word, times| {
+                    work(worker, part, word, times)
+                })
             })?;
         }
         Ok(())
     }
 
-    /// Reads some parts on this thread, list after list in their order.
+    /// Reads some parts on this thread, list after list in their order; each word with how often it
+    /// occurs.
     ///
     /// # Errors
     ///
@@ -317,11 +321,11 @@ impl Parts {
     pub fn each_word_here(
         &self,
         wanted: &[Part],
-        mut work: impl FnMut(Part, &str) -> Result<()>,
+        mut work: impl FnMut(Part, &str, u64) -> Result<()>,
     ) -> Result<()> {
         for ListForParts { list, own } in self.readings(wanted) {
             each_block_here(&list.source, list.digest, |lines| {
-                self.of_lines(lines, own, wanted, &mut work)
+                self.of_lines(lines, (list, own), wanted, &mut work)
             })?;
         }
         Ok(())
@@ -347,15 +351,15 @@ impl Parts {
     fn of_lines(
         &self,
         lines: Lines,
-        own: Option<Part>,
+        (list, own): (&List, Option<Part>),
         wanted: &[Part],
-        mut work: impl FnMut(Part, &str) -> Result<()>,
+        mut work: impl FnMut(Part, &str, u64) -> Result<()>,
     ) -> Result<()> {
         for (place, word) in lines.words() {
             self.check_stopped()?;
             let part = own.unwrap_or_else(|| self.split.part_of(place));
             if wanted.contains(&part) && !self.leaves_out(part, word) {
-                work(part, word)?;
+                work(part, word, list.source.times(place))?;
             }
         }
         Ok(())

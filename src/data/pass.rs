@@ -150,7 +150,8 @@ impl<'a> ListAgain<'a> {
 
     fn finish(self, expected: Digest) -> Result<()> {
         self.blocks.finish()?;
-        match !self.has_fault && self.digester.digest() == expected {
+        let digest = self.digester.digest().with_counts(self.source.counts());
+        match !self.has_fault && digest == expected {
             true => Ok(()),
             false => Err(Error::Changed {
                 file: self.source.origin().into(),

@@ -16,7 +16,7 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::decompress::decompressed;
-use super::list_format::ListFormat;
+use super::list_format::{LinesLeftOut, ListFormat};
 use crate::error::{Error, LineFault, Result};
 
 /// The bytes of a block: small enough to be in the processor's cache still when its words are counted.
@@ -27,6 +27,9 @@ pub const LONGEST_WORD: usize = 65_536;
 
 /// A line with more bytes has more characters than a word may have, white space at its ends aside.
 const LONGEST_LINE: usize = 4 * LONGEST_WORD;
+
+/// The bytes of the first lines of a list.
+const FIRST: usize = 1 << 16;
 
 /// The 32,033 names of the lecture.
 const LECTURE: &str = include_str!("../../assets/names.txt");
@@ -48,6 +51,12 @@ pub struct Source {
     inputs: Vec<Input>,
     block: usize,
     format: ListFormat,
+    /// How often each word occurs, for a list in memory that was read from columns.
+    counts: Option<Arc<[u64]>>,
+    /// The files of such a list.
+    files: Option<ListFiles>,
+    /// The lines that were left out of it.
+    left_out: Option<LinesLeftOut>,
 }
 
 /// The files of a list and its format, as saved with a model that was trained on it.
@@ -101,6 +110,9 @@ impl Source {
             inputs,
             block: BLOCK,
             format: ListFormat::default(),
+            counts: None,
+            files: None,
+            left_out: None,
         }
     }
 
@@ -116,6 +128,9 @@ impl Source {
 
     /// The list as a model names it, so that it is found again; `None` for a list that was in no file.
     pub fn list_files(&self) -> Option<ListFiles> {
+        if self.counts.is_some() {
+            return self.files.clone();
+        }
         let is_lecture =
             |input: &Input| matches!(input, Input::Text { text, .. } if **text == *LECTURE);
         let file = |input: &Input| match input {
@@ -144,6 +159,66 @@ impl Source {
     /// The format of the list.
     pub fn format(&self) -> ListFormat {
         self.format
+    }
+
+    /// A list in memory with how often each of its words occurs, in place of one whose columns say it.
+    pub(super) fn with_counts(
+        self,
+        text: String,
+        counts: Vec<u64>,
+        left_out: Option<LinesLeftOut>,
+    ) -> Self {
+        Self {
+            left_out,
+            files: self.list_files(),
+            counts: Some(counts.into()),
+            format: ListFormat {
+                columns: None,
+                ..self.format
+            },
+            ..Self::text(self.origin(), text)
+        }
+    }
+
+    /// How often the word at a place in the list occurs: once, but for lists with a column of counts.
+    #[inline]
+    pub fn times(&self, place: u64) -> u64 {
+        let times = |counts: &Arc<[u64]>| counts.get(place as usize).copied();
+        self.counts.as_ref().and_then(times).unwrap_or(1)
+    }
+
+    /// The lines that were left out of such a list when its counts were read.
+    pub fn left_out(&self) -> Option<&LinesLeftOut> {
+        self.left_out.as_ref()
+    }
+
+    /// How often each word occurs, for a list that has a column of counts.
+    pub fn counts(&self) -> Option<&[u64]> {
+        self.counts.as_deref()
+    }
+
+    /// The first lines of the list, of which the columns are found.
+    ///
+    /// # Errors
+    ///
+    /// If the list cannot be read.
+    pub fn first_lines(&self) -> Result<String> {
+        let Some(input) = self.inputs.first() else {
+            return Ok(String::new());
+        };
+        let mut start = Vec::new();
+        let opened = input.open(self.format.encoding)?;
+        let read = opened.take(FIRST as u64).read_to_end(&mut start);
+        read.map_err(|cause| Error::Read {
+            file: input.name(),
+            cause,
+        })?;
+        if start.len() == FIRST {
+            start.truncate(end_of_lines(&start).unwrap_or(FIRST));
+        }
+        let text = String::from_utf8_lossy(&start);
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        Ok(text.trim_start_matches('\u{FEFF}').to_owned())
     }
 
     /// The same list in blocks of another size, for tests; the words do not depend on it.
@@ -465,7 +540,8 @@ impl<'a> Blocks<'a> {
     /// Fills a block, which may be empty at the end of a file; false after the last file.
     fn fill(&mut self, block: &mut Vec<u8>) -> Result<bool, Failure> {
         block.clear();
-        if self.input.is_none() {
+        let begins = self.input.is_none();
+        if begins {
             let Some(input) = self.inputs.next() else {
                 return Ok(false);
             };
@@ -506,6 +582,16 @@ impl<'a> Blocks<'a> {
                 block.resize(LONGEST_WORD + 1, b'x');
             }
             wanted = 2 * block.len().max(self.size);
+        }
+        if begins
+            && self
+                .format
+                .columns
+                .is_some_and(|columns| columns.has_header)
+        {
+            // A blank line stays, so that lines have their numbers.
+            let end = memchr::memchr2(b'\n', b'\r', block).unwrap_or(block.len());
+            block.drain(..end);
         }
         Ok(true)
     }

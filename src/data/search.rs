@@ -39,6 +39,9 @@ pub fn known<'a>(
 ///
 /// If the list cannot be read.
 pub fn repeated(source: &Source) -> Result<usize> {
+    if let Some(counts) = source.counts() {
+        return Ok(counts.iter().filter(|&&count| count > 1).count());
+    }
     let mut times: HashMap<String, usize, RandomState> = HashMap::default();
     each_tidy(source, None, |tidy| {
         for word in tidy.text.lines() {
@@ -67,7 +70,7 @@ pub fn parts_of<'a>(
         let first = found.entry(word).or_insert(part);
         *first = part.min(*first);
     };
-    parts.each_word(Part::VARIANTS, &mut workers, |found, part, word| {
+    parts.each_word(Part::VARIANTS, &mut workers, |found, part, word, _| {
         if let Some(&word) = wanted.get(word) {
             keep_first(found, word, part);
         }

@@ -20,6 +20,8 @@ pub(crate) struct Tidy<'a> {
     pub words: usize,
     /// The number of their characters.
     pub characters: usize,
+    /// How often each word occurs; none if a column does not say it.
+    pub counts: &'a [u64],
     /// The numbers of the blank lines and of those left out, from 0.
     blank: &'a [usize],
     /// The number of the first line that breaks a rule, from 0, and the fault.
@@ -71,6 +73,7 @@ impl<'a> Tidy<'a> {
             text,
             words,
             characters: length - words,
+            counts: &[],
             blank: &[],
             fault: None,
             left_out: LeftOut::default(),
@@ -101,6 +104,7 @@ pub(crate) struct Tidier {
     format: ListFormat,
     without_cr: Vec<u8>,
     text: String,
+    counts: Vec<u64>,
     blank: Vec<usize>,
 }
 
@@ -121,6 +125,7 @@ impl Tidier {
             format,
             without_cr: Vec::new(),
             text: String::new(),
+            counts: Vec::new(),
             blank: Vec::new(),
         }
     }
@@ -134,6 +139,7 @@ impl Tidier {
             format,
             without_cr,
             text,
+            counts,
             blank,
         } = self;
         // Usually all lines end alike. If they do not, trimming below removes the CRs.
@@ -153,6 +159,7 @@ impl Tidier {
             return Tidy::of(text, kinds);
         }
         text.clear();
+        counts.clear();
         blank.clear();
         let refused = kinds & kinds::REFUSED != 0 || format.changes_words();
         // Where the start/end token is not given, words may have any character.
@@ -164,9 +171,15 @@ impl Tidier {
         for line in valid_and_other_lines(lines) {
             let word = line.and_then(|line| word_of(line, *format, *boundary, refused));
             match word {
-                Ok(word) if !word.is_empty() => {
+                Ok((word, count)) if !word.is_empty() && count > 0 => {
                     text.push_str(&word);
                     text.push('\n');
+                    if format
+                        .columns
+                        .is_some_and(|columns| columns.count.is_some())
+                    {
+                        counts.push(count);
+                    }
                 }
                 Ok(_) => blank.push(number),
                 Err(bad) if is_left_out(&bad) => {
@@ -181,6 +194,7 @@ impl Tidier {
             number += 1;
         }
         Tidy {
+            counts,
             blank,
             fault,
             left_out,
@@ -244,20 +258,24 @@ fn is_tidy(lines: &[u8], kinds: u8) -> bool {
         && halves.all(|half| memchr::memchr(b'\n', half).is_some())
 }
 
-/// The word of a line, which is empty for a blank line. Its characters are checked only if `refused`,
-/// when some may be.
+/// The word of a line, which is empty for a blank line, and how often it occurs. Its characters are
+/// checked only if `refused`, when some may be.
 fn word_of(
     line: &str,
     format: ListFormat,
     boundary: Option<char>,
     refused: bool,
-) -> Result<Cow<'_, str>, LineFault> {
+) -> Result<(Cow<'_, str>, u64), LineFault> {
     if format.encoding.is_some() && line.contains(char::REPLACEMENT_CHARACTER) {
         return Err(LineFault::Encoding);
     }
+    let (word, count) = match format.columns {
+        Some(columns) => columns.of_line(trimmed(line))?,
+        None => (trimmed(line).into(), 1),
+    };
     let word = match format.changes_words() {
-        true => Cow::from(format.word(trimmed(line))),
-        false => trimmed(line).into(),
+        true => Cow::from(format.word(&word)),
+        false => word,
     };
     if word.len() > LONGEST_WORD && word.chars().count() > LONGEST_WORD {
         return Err(LineFault::TooLong(LONGEST_WORD));
@@ -268,7 +286,7 @@ fn word_of(
         token if Some(token) == boundary => Some(LineFault::Token(token)),
         _ => None,
     });
-    fault.map_or(Ok(word), Err)
+    fault.map_or(Ok((word, count)), Err)
 }
 
 /// A line without the white space at its ends, and without a byte-order mark at its begin, as it is left

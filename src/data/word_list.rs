@@ -11,19 +11,28 @@ pub struct WordList {
     indices: Vec<u16>,
     /// The end of each word in `indices`.
     ends: Vec<usize>,
+    /// How often the words up to each one occur together; none if each occurs once.
+    times: Vec<u64>,
 }
 
 impl WordList {
-    /// Appends a word.
+    /// Appends a word that occurs `times` times.
     ///
     /// # Errors
     ///
     /// [`Error::Word`](crate::error::Error::Word) if it has a character that the vocabulary does not have.
-    pub fn push(&mut self, word: &str, vocabulary: &Vocabulary) -> Result<()> {
+    pub fn push(&mut self, word: &str, times: u64, vocabulary: &Vocabulary) -> Result<()> {
         let indices = vocabulary.encode(word)?;
         self.indices
             .extend(indices.into_iter().map(|index| index as u16));
+        if times != 1 && self.times.is_empty() {
+            self.times = (1..=self.ends.len() as u64).collect();
+        }
         self.ends.push(self.indices.len());
+        if times != 1 || !self.times.is_empty() {
+            let before = self.times.last().unwrap_or(&0);
+            self.times.push(before + times);
+        }
         Ok(())
     }
 
@@ -45,6 +54,26 @@ impl WordList {
     /// The words, each by its indices.
     pub fn iter(&self) -> impl Iterator<Item = &[u16]> {
         (0..self.len()).map(|place| self.word(place))
+    }
+
+    /// How many words there are, each as often as it occurs.
+    pub fn total(&self) -> u64 {
+        self.times.last().copied().unwrap_or(self.len() as u64)
+    }
+
+    /// How often the word at a place occurs.
+    pub fn times(&self, place: usize) -> u64 {
+        let up_to = |place: usize| self.times.get(place);
+        let before = place.checked_sub(1).and_then(up_to).unwrap_or(&0);
+        up_to(place).map_or(1, |up_to| up_to - before)
+    }
+
+    /// The word at a place in the list written out, in which each is as often as it occurs.
+    pub(crate) fn written_out(&self, place: u64) -> &[u16] {
+        match self.times.is_empty() {
+            true => self.word(place as usize),
+            false => self.word(self.times.partition_point(|&up_to| up_to <= place)),
+        }
     }
 
     /// The word at a place in the list, by its indices.

@@ -1,11 +1,14 @@
 //! Checked word lists in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::digest::{Digest, Digester};
+use super::list_format::LinesLeftOut;
 use super::reader::{Blocks, Source};
-use super::tidy::{Tidier, Tidy};
+use super::tidy::{LeftOut, Tidier, Tidy};
 use crate::error::{Error, LineFault, Result};
 
 pub use super::reader::LONGEST_WORD;
@@ -15,6 +18,9 @@ pub const BOUNDARY: char = '.';
 
 /// The most distinct characters that a word list may have, the start/end token not counted.
 pub const MAX_CHARACTERS: usize = 4096;
+
+/// The largest sum of counts: above it, 64-bit floats leave numbers out.
+const MOST_COUNTED: u64 = 1 << 53;
 
 /// A checked list of words.
 ///
@@ -147,13 +153,55 @@ pub fn is_lecture(list: Digest) -> bool {
     lecture.is_ok_and(|names| names.digest() == list)
 }
 
+/// A list in memory that has each word of another list once, with the sum of its counts, if a column of
+/// that list says how often words occur; else the same list.
+///
+/// # Errors
+///
+/// As [`Words::read`]; [`Error::Value`] if the counts add up to more than a 64-bit float can count.
+pub fn with_counts(source: Source, boundary: Option<char>) -> Result<Source> {
+    if source
+        .format()
+        .columns
+        .is_none_or(|columns| columns.count.is_none())
+    {
+        return Ok(source);
+    }
+    let (mut text, mut counts, mut total) = (String::new(), Vec::<u64>::new(), 0);
+    let mut places = HashMap::<String, usize, RandomState>::default();
+    let left_out = each_tidy(&source, boundary, |tidy| {
+        for (word, &count) in tidy.text.lines().zip(tidy.counts) {
+            total = count.saturating_add(total);
+            match places.get(word) {
+                Some(&place) => counts[place] = counts[place].saturating_add(count),
+                None => {
+                    places.insert(word.to_owned(), counts.len());
+                    counts.push(count);
+                    text.push_str(word);
+                    text.push('\n');
+                }
+            }
+        }
+        Ok(())
+    })?;
+    if total > MOST_COUNTED {
+        return Err(Error::Value {
+            what: "the sum of the counts",
+            value: total.to_string(),
+            expected: "at most 2^53, which is 9,007,199,254,740,992, would work",
+        });
+    }
+    Ok(source.with_counts(text, counts, left_out))
+}
+
 /// Reads a list block by block, up to the first line that breaks a rule. `each` may refuse a line too, by
 /// its number in the block.
-pub(super) fn each_tidy(
+pub(crate) fn each_tidy(
     source: &Source,
     boundary: Option<char>,
     mut each: impl FnMut(&Tidy) -> Result<(), (usize, LineFault)>,
-) -> Result<()> {
+) -> Result<Option<LinesLeftOut>> {
+    let mut left_out: Option<LinesLeftOut> = None;
     let (mut blocks, mut tidier) = (Blocks::of(source), Tidier::of(source.format(), boundary));
     let mut block = Vec::new();
     while let Some(index) = blocks.next(&mut block) {
@@ -162,9 +210,21 @@ pub(super) fn each_tidy(
         if let Some((line, fault)) = fault {
             return Err(blocks.fault_at(index, line, fault));
         }
+        if let LeftOut {
+            lines,
+            first: Some((line, fault)),
+        } = std::mem::take(&mut tidy.left_out)
+        {
+            let first = || LinesLeftOut {
+                lines: 0,
+                first: blocks.fault_at(index, line, fault).to_string(),
+            };
+            left_out.get_or_insert_with(first).lines += lines;
+        }
         blocks.set_lines(index, tidy.lines());
     }
-    blocks.finish()
+    blocks.finish()?;
+    Ok(left_out)
 }
 
 #[cfg(test)]

@@ -296,7 +296,7 @@ mod tests {
         let models: Vec<&dyn LanguageModel> = vec![&table, &ngram];
         let mut held_out = WordList::default();
         for word in ["mirabella", "qzx", "jon", "vwq", "xzz"] {
-            held_out.push(word, ngram.vocabulary()).unwrap();
+            held_out.push(word, 1, ngram.vocabulary()).unwrap();
         }
         let nll = |mixture: &Mixture| {
             let nll = word_list(mixture, &held_out, &mut || Ok(()));
@@ -347,7 +347,7 @@ mod tests {
             }
             let mut list = WordList::default();
             for word in ["mirabella", "qzx", "jon", "vwqqqqqqqqqqqqqqqqqqq", "xzz"] {
-                list.push(word, network.vocabulary()).unwrap();
+                list.push(word, 1, network.vocabulary()).unwrap();
             }
             let indices = |word: &[u16]| word.iter().map(|&index| index.into()).collect();
             let words: Vec<Vec<usize>> = list.iter().map(indices).collect();

@@ -205,7 +205,7 @@ pub fn words<'a>(
     let evaluator = Evaluator::of(model, &|_| false, &|| Ok(()));
     let mut waiting = WaitingWords::default();
     for word in words {
-        waiting.add(Part::Train, word, &evaluator)?;
+        waiting.add(Part::Train, (word, 1), &evaluator)?;
     }
     Ok(waiting.finish(&evaluator)?.together().all)
 }
@@ -221,6 +221,7 @@ pub fn word_list(
     between: Between,
 ) -> Result<Evaluation> {
     let mut evaluation = Evaluation::default();
+    let mut times = (0..list.len()).map(|place| list.times(place));
     let mut words = list.iter().peekable();
     while words.peek().is_some() {
         let (mut some, mut characters) = (Vec::<Vec<usize>>::new(), 0);
@@ -232,9 +233,12 @@ pub fn word_list(
             some.push(word.iter().map(|&index| index.into()).collect());
         }
         let some: Vec<&[usize]> = some.iter().map(Vec::as_slice).collect();
-        evaluation.words += some.len() as u64;
-        for ln in model.log_probabilities(&some, between)? {
-            evaluation.add(ln, 1);
+        let mut ln = model.log_probabilities(&some, between)?.into_iter();
+        for (word, times) in some.iter().zip(times.by_ref()) {
+            evaluation.words += times;
+            for ln in ln.by_ref().take(word.len() + 1) {
+                evaluation.add(ln, times);
+            }
         }
     }
     Ok(evaluation)
@@ -303,8 +307,8 @@ fn pass(
     let Some(shared) = model.as_shared() else {
         let evaluator = Evaluator::of(model, is_new, between);
         let mut waiting = WaitingWords::default();
-        parts.each_word_here(wanted, |part, word| match is_wanted(word) {
-            true => waiting.add(part, word, &evaluator),
+        parts.each_word_here(wanted, |part, word, times| match is_wanted(word) {
+            true => waiting.add(part, (word, times), &evaluator),
             false => Ok(()),
         })?;
         return waiting.finish(&evaluator);
@@ -315,8 +319,8 @@ fn pass(
     parts.each_word(
         wanted,
         &mut workers,
-        |waiting, part, word| match is_wanted(word) {
-            true => waiting.add(part, word, &evaluator),
+        |waiting, part, word, times| match is_wanted(word) {
+            true => waiting.add(part, (word, times), &evaluator),
             false => Ok(()),
         },
     )?;
@@ -408,11 +412,11 @@ impl WaitingWords {
     fn add<M: LanguageModel + ?Sized>(
         &mut self,
         part: Part,
-        word: &str,
+        (word, times): (&str, u64),
         evaluator: &Evaluator<M>,
     ) -> Result<()> {
         let words = &mut self.words[part as usize];
-        words.add(word);
+        words.add(word, times);
         match words.is_full() {
             true => self.evaluate(part, evaluator),
             false => Ok(()),
@@ -450,7 +454,7 @@ fn different(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<H
         let found = found.drain().map(|hash| (hash, AtomicBool::new(false)));
         lock(&all).extend(found);
     };
-    parts.each_word(held_out, &mut workers, |found, _, word| {
+    parts.each_word(held_out, &mut workers, |found, _, word, _| {
         let hash = hash(word);
         if is_wanted(hash) && found.insert(hash) && found.len() >= WORDS {
             hand_over(found);
@@ -470,7 +474,7 @@ type Hashes = HashMap<u64, AtomicBool, BuildHasherDefault<Hashed>>;
 fn seen(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<Hashes> {
     let words = different(parts, held_out, is_wanted)?;
     let mut workers = vec![(); threads()];
-    parts.each_word(&[Part::Train], &mut workers, |(), _, word| {
+    parts.each_word(&[Part::Train], &mut workers, |(), _, word, _| {
         if let Some(seen) = words.get(&hash(word)) {
             seen.store(true, Ordering::Relaxed);
         }
@@ -517,7 +521,7 @@ mod tests {
         let calls = |length: usize, words: usize| {
             let mut list = WordList::default();
             for _ in 0..words {
-                list.push(&"a".repeat(length), &vocabulary).unwrap();
+                list.push(&"a".repeat(length), 1, &vocabulary).unwrap();
             }
             let mut calls = 0;
             let evaluation = word_list(&table, &list, &mut || {
@@ -539,7 +543,7 @@ mod tests {
         let network = Network::new(vocabulary.clone(), config, 1, tch::Device::Cpu).unwrap();
         let mut list = WordList::default();
         for length in 0..1000 {
-            list.push(&"a".repeat(length % 7), &vocabulary).unwrap();
+            list.push(&"a".repeat(length % 7), 1, &vocabulary).unwrap();
         }
         let mut calls = 0;
         let stopped = word_list(&network, &list, &mut || {

@@ -61,9 +61,11 @@ impl Examples {
             return Self::distinct(counts, device);
         }
         let mut words = String::new();
-        parts.each_word_here(&[Part::Train], |_, word| {
-            words.push_str(word);
-            words.push('\n');
+        parts.each_word_here(&[Part::Train], |_, word, times| {
+            for _ in 0..times {
+                words.push_str(word);
+                words.push('\n');
+            }
             Ok(())
         })?;
         Self::all(words.lines(), counts, device)

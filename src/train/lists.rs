@@ -41,16 +41,16 @@ impl Lists {
             Subset::new(words, EVALUATED, seed)
         });
         let wanted = [Part::Train, Part::Dev, Part::Test];
-        parts.each_word_here(&wanted, |part, word| {
+        parts.each_word_here(&wanted, |part, word, times| {
             lists.longest = lists.longest.max(word.chars().count());
             match part {
                 Part::Train => {
-                    lists.train.push(word, vocabulary)?;
+                    lists.train.push(word, times, vocabulary)?;
                     if of_train.takes_next() {
-                        lists.of_train.push(word, vocabulary)?;
+                        lists.of_train.push(word, times, vocabulary)?;
                     }
                 }
-                Part::Dev if of_dev.takes_next() => lists.dev.push(word, vocabulary)?,
+                Part::Dev if of_dev.takes_next() => lists.dev.push(word, times, vocabulary)?,
                 Part::Dev | Part::Test => {}
             }
             Ok(())

@@ -126,11 +126,11 @@ impl<'a> WordBatches<'a> {
 /// The batch of a step. Each epoch has all words once, in an order of its own, and a batch may span
 /// two epochs. It depends on the seed and the step alone, so that a resumed run has the same batches.
 fn batch(list: &WordList, step: u64, size: usize, seed: u64) -> Vec<&[u16]> {
-    let words = list.len() as u64;
+    let words = list.total();
     let first = step.wrapping_mul(size as u64);
     let word = |place: u64| {
         let order = Permutation::new(words, seed.wrapping_add(place / words));
-        list.word(order.of(place % words) as usize)
+        list.written_out(order.of(place % words))
     };
     let places = (0..size as u64).map(|place| first.wrapping_add(place));
     places.map(word).collect()
@@ -275,7 +275,7 @@ mod tests {
         let vocabulary = Vocabulary::of(&words).unwrap();
         let mut list = WordList::default();
         for word in words.iter().take(count) {
-            list.push(word, &vocabulary).unwrap();
+            list.push(word, 1, &vocabulary).unwrap();
         }
         (list, vocabulary)
     }

@@ -16,7 +16,8 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use encoding_rs::Encoding;
 use makemore_tch::data::list_format::Normalization;
-use makemore_tch::data::{ListFiles, ListFormat};
+use makemore_tch::data::words::with_counts;
+use makemore_tch::data::{Columns, ListFiles, ListFormat};
 use makemore_tch::memory::Memory;
 use makemore_tch::{Source, Vocabulary};
 use strum::{EnumMessage, VariantArray};
@@ -38,6 +39,11 @@ pub struct DataArguments {
     /// followed by itself [default: utf-8]
     #[arg(long, value_name = "NAME", value_parser = encoding, display_order = 901)]
     pub encoding: Option<&'static Encoding>,
+
+    /// The column of the words and, if there is one, that of how often each occurs: numbers from 1, or names
+    /// in the first line. Columns are separated by commas, tabs, semicolons, | or white space
+    #[arg(long, value_name = "WORD[,COUNT]", display_order = 901)]
+    pub columns: Option<String>,
 
     /// Leave out lines that cannot be words, which are too long, have control characters, the --boundary
     /// given or bytes that are none of the encoding, instead of refusing the list
@@ -61,12 +67,23 @@ impl DataArguments {
         check_standard_input(&self.data)?;
         let source = match self.data.as_slice() {
             [] => match of_model.and_then(Source::of_model) {
-                Some(source) => return Ok(source),
+                Some(source) => return Ok(with_counts(source, self.boundary)?),
                 None => Source::lecture(),
             },
             files => Source::files(files.to_vec()),
         };
-        Ok(source.in_format(self.format(of_model)))
+        let format = self.format(of_model);
+        Ok(match &self.columns {
+            None => with_counts(source.in_format(format), self.boundary)?,
+            Some(columns) => {
+                let source = source.in_format(format).rereadable()?;
+                let columns = Some(Columns::find(columns, &source.first_lines()?)?);
+                with_counts(
+                    source.in_format(ListFormat { columns, ..format }),
+                    self.boundary,
+                )?
+            }
+        })
     }
 
     /// The format of the lists. What a model learned in lower case or normalized is read so again, and the
@@ -75,6 +92,7 @@ impl DataArguments {
         let typed = ListFormat {
             boundary: self.boundary,
             encoding: self.encoding,
+            columns: None,
             lowercase: self.lowercase,
             normalization: self.normalize,
             skip_bad_lines: self.skip_bad_lines,
@@ -83,7 +101,8 @@ impl DataArguments {
             return typed;
         };
         let files = Source::files(self.data.clone()).list_files();
-        if typed == ListFormat::default() && files.is_some_and(|files| files.files == list.files) {
+        let is_typed = typed != ListFormat::default() || self.columns.is_some();
+        if !is_typed && files.is_some_and(|files| files.files == list.files) {
             return list.format;
         }
         ListFormat {

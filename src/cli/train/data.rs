@@ -52,7 +52,7 @@ impl Train {
             .data
             .boundary(resumed.map(|resumed| resumed.model.vocabulary()));
         let mut data = Corpus::read(source.clone(), own.collect(), boundary, split)?;
-        context.remark_on(&data.counted, boundary);
+        context.remark_on(&data.counted, &data.parts.list().source, boundary)?;
         if let Some(before) = &before {
             data.check_parts(before).with_context(named)?;
         }

@@ -110,7 +110,7 @@ mod tests {
         let vocabulary = Vocabulary::of(&words).unwrap();
         let mut list = WordList::default();
         for word in words.iter().step_by(50) {
-            list.push(word, &vocabulary).unwrap();
+            list.push(word, 1, &vocabulary).unwrap();
         }
         let kind = kinds::named("toy").unwrap();
         let sizes = kind.default_sizes(list.longest(), kinds::kind::Preset::Ours);
