@@ -170,19 +170,15 @@ pub fn guess(lines: &str) -> Option<String> {
         name(columns.word) + &count.unwrap_or_default()
     };
     let has_counts = |columns: &Columns| columns.count.is_some();
-    let (all, below) = (look(&lines), look(others).filter(has_counts));
-    match (all, below) {
-        (Some(columns), None) => Some(named(columns, &|column| column.to_string())),
-        (Some(columns), Some(_)) if columns.count.is_some() => {
-            Some(named(columns, &|column| column.to_string()))
-        }
-        (_, Some(columns)) => {
-            let header = fields(first, columns.separator);
-            let name = |column: usize| header.get(column - 1).map(ToString::to_string);
-            Some(named(columns, &|column| name(column).unwrap_or_default()))
-        }
-        (None, None) => None,
+    let below = look(others).filter(has_counts);
+    let all = look(&lines).filter(|columns| has_counts(columns) || below.is_none());
+    if let Some(columns) = all {
+        return Some(named(columns, &|column| column.to_string()));
     }
+    let columns = below?;
+    let header = fields(first, columns.separator);
+    let name = |column: usize| header.get(column - 1).map(ToString::to_string);
+    Some(named(columns, &|column| name(column).unwrap_or_default()))
 }
 
 /// Columns of lines that end or begin with a number, or have the same number of separators.
