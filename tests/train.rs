@@ -729,7 +729,7 @@ fn the_checkpoint_of_another_list_is_not_replaced_without_force() {
     for list in ["other.txt", "letters.txt"] {
         let error = folder.error(&format!("train --data {list} --out m.safetensors"), 1);
         assert!(
-            error.contains("m.safetensors: trained on another list (2 words, 4 characters"),
+            error.contains("m.safetensors: trained on another list (2 words with 4 characters)"),
             "{error}"
         );
         assert!(error.contains("--force"), "{error}");

@@ -215,7 +215,7 @@ impl Models {
             Some(weights) => Mixture::new(models, weights),
             None => {
                 let dev = self.dev()?;
-                Mixture::fitted(models, dev.iter())
+                Mixture::fitted(models, &dev)
             }
         };
         mixture.map_err(|error| match error {

@@ -38,14 +38,10 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self {
-            crc32,
-            words,
-            characters,
-        } = self;
         write!(
             f,
-            "{words} words, {characters} characters, CRC-32 {crc32:08x}"
+            "{} words with {} characters",
+            self.words, self.characters
         )
     }
 }

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::draw::{Drawer, Method, Shaping};
 use super::language_model::{Between, LanguageModel, Reader};
 use super::rounds;
-use crate::data::Vocabulary;
+use crate::data::{Vocabulary, WordList};
 use crate::error::{Error, Result};
 
 /// Models of one vocabulary and their weights, which add up to 1.
@@ -52,13 +52,14 @@ impl<'m> Mixture<'m> {
     /// # Errors
     ///
     /// As [`new`](Self::new); [`Error::Value`] if there are no words.
-    pub fn fitted<'w>(
-        models: Vec<&'m dyn LanguageModel>,
-        words: impl IntoIterator<Item = &'w [u16]>,
-    ) -> Result<Self> {
+    pub fn fitted(models: Vec<&'m dyn LanguageModel>, words: &WordList) -> Result<Self> {
         check_same_vocabulary(&models)?;
-        let words = words.into_iter();
+        let times = words.iter().enumerate().flat_map(|(place, word)| {
+            std::iter::repeat_n(words.times(place) as f64, word.len() + 1)
+        });
+        let times: Vec<f64> = times.collect();
         let words: Vec<Vec<usize>> = words
+            .iter()
             .map(|word| word.iter().map(|&index| index.into()).collect())
             .collect();
         let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
@@ -71,7 +72,7 @@ impl<'m> Mixture<'m> {
                 expected: "at least one word would work",
             });
         }
-        Self::new(models, &fit(&p))
+        Self::new(models, &fit(&p, &times))
     }
 
     /// The weight of each model.
@@ -101,17 +102,16 @@ fn check_same_vocabulary(models: &[&dyn LanguageModel]) -> Result<()> {
 }
 
 /// The weights under which the data are most probable, by expectation maximisation. `p` has for each
-/// model the probabilities of the same characters.
+/// model the probabilities of the same characters, of which each occurs some times.
 ///
 /// Source: Dempster, Laird and Rubin, *Maximum likelihood from incomplete data via the EM
 /// algorithm*, 1977.
-fn fit(p: &[Vec<f32>]) -> Vec<f64> {
-    let characters = p.first().map_or(0, Vec::len);
+fn fit(p: &[Vec<f32>], times: &[f64]) -> Vec<f64> {
     let mut weights = vec![1.0 / p.len() as f64; p.len()];
     for _ in 0..MOST_ROUNDS {
         let mut shares = vec![0.0; p.len()];
         let mut counted = 0.0;
-        for place in 0..characters {
+        for (place, times) in times.iter().enumerate() {
             let parts = weights.iter().zip(p);
             let parts: Vec<f64> = parts
                 .map(|(weight, p)| weight * f64::from(p[place]))
@@ -119,9 +119,9 @@ fn fit(p: &[Vec<f32>]) -> Vec<f64> {
             let sum: f64 = parts.iter().sum();
             // A character that is impossible in all models has no part in the weights.
             if sum > 0.0 {
-                counted += 1.0;
+                counted += times;
                 for (share, part) in shares.iter_mut().zip(parts) {
-                    *share += part / sum;
+                    *share += times * part / sum;
                 }
             }
         }
@@ -302,7 +302,7 @@ mod tests {
             let nll = word_list(mixture, &held_out, &mut || Ok(()));
             nll.unwrap().nll()
         };
-        let fitted = Mixture::fitted(models.clone(), held_out.iter()).unwrap();
+        let fitted = Mixture::fitted(models.clone(), &held_out).unwrap();
         let best = nll(&fitted);
         for percent in 0..=100 {
             let weight = f64::from(percent) / 100.0;
@@ -332,7 +332,7 @@ mod tests {
         let other = Table::of(&ngrams_of(&words, 2), 1.0).unwrap();
         let error = Mixture::new(vec![&ngram, &other], &[1.0, 1.0]).unwrap_err();
         assert!(matches!(error, Error::MixedVocabularies { model: 1 }));
-        assert!(Mixture::fitted(models, std::iter::empty()).is_err());
+        assert!(Mixture::fitted(models, &WordList::default()).is_err());
     }
 
     /// The dev loss was once infinite, and the training called diverged, when one character was less

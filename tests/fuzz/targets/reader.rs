@@ -48,10 +48,11 @@ fn read(file: PathBuf, block: usize, threads: usize) -> Option<(Counts, Vec<Stri
 /// The same by the rules; nothing where they are broken.
 fn plainly(list: &[u8]) -> Option<(Counts, Vec<String>)> {
     let list = std::str::from_utf8(list).ok()?;
-    let list = list.strip_prefix('\u{FEFF}').unwrap_or(list);
+    let list = list.replace("\r\n", "\n").replace('\r', "\n");
+    let begin = |character: char| character.is_whitespace() || character == '\u{FEFF}';
     let words = list
         .split('\n')
-        .map(|line| line.trim_matches(char::is_whitespace));
+        .map(|line| line.trim_start_matches(begin).trim_end());
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let mut characters = HashSet::new();
     let mut counts = Counts::new();
@@ -132,6 +133,9 @@ fuzz_target!(|data: &[u8]| {
     let threads = 1 + usize::from(threads % 4);
     let ours = read(FILE.1.clone(), block, threads);
     let compressed = [&[0x1F, 0x8B][..], &[0x28, 0xB5, 0x2F, 0xFD], b"BZh"];
+    if list.starts_with(&[0xFF, 0xFE]) || list.starts_with(&[0xFE, 0xFF]) {
+        return; // UTF-16.
+    }
     if form & 3 == 0 && compressed.iter().any(|start| list.starts_with(start)) {
         return; // A compressed list, or what claims to be one.
     }
