@@ -167,17 +167,18 @@ impl Tidier {
             let is_given = format.boundary.is_some() || !matches!(bad, LineFault::Token(_));
             format.skip_bad_lines && is_given
         };
-        let (mut fault, mut left_out, mut number) = (None, LeftOut::default(), 0);
-        for line in valid_and_other_lines(lines) {
+        let has_counts = format
+            .columns
+            .is_some_and(|columns| columns.count.is_some());
+        let (mut left_out, mut number) = (LeftOut::default(), 0);
+        // Not a `for` loop, which is slower over lines that are chained.
+        let read = valid_and_other_lines(lines).try_for_each(|line| {
             let word = line.and_then(|line| word_of(line, *format, *boundary, refused));
             match word {
                 Ok((word, count)) if !word.is_empty() && count > 0 => {
                     text.push_str(&word);
                     text.push('\n');
-                    if format
-                        .columns
-                        .is_some_and(|columns| columns.count.is_some())
-                    {
+                    if has_counts {
                         counts.push(count);
                     }
                 }
@@ -186,17 +187,15 @@ impl Tidier {
                     left_out.add(1, Some((number, bad)));
                     blank.push(number);
                 }
-                Err(bad) => {
-                    fault = Some((number, bad));
-                    break;
-                }
+                Err(bad) => return Err((number, bad)),
             }
             number += 1;
-        }
+            Ok(())
+        });
         Tidy {
             counts,
             blank,
-            fault,
+            fault: read.err(),
             left_out,
             ..Tidy::of(text, kinds)
         }
@@ -280,8 +279,10 @@ fn word_of(
     if word.len() > LONGEST_WORD && word.chars().count() > LONGEST_WORD {
         return Err(LineFault::TooLong(LONGEST_WORD));
     }
-    let mut characters = word.chars().filter(|_| refused);
-    let fault = characters.find_map(|character| match character {
+    if !refused {
+        return Ok((word, count));
+    }
+    let fault = word.chars().find_map(|character| match character {
         control if control.is_control() => Some(LineFault::Control(control)),
         token if Some(token) == boundary => Some(LineFault::Token(token)),
         _ => None,
