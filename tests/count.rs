@@ -161,11 +161,18 @@ fn columns_are_named_where_a_list_looks_like_them_and_read_once_they_are_named()
         error.contains("top.csv:2: the count \"3.318\" is no whole number"),
         "{error}"
     );
-    // A model knows the columns of its list.
-    folder.stdout(
-        "train --type ngram --order 2 --data yob.txt --columns 1,3 --split 100,0,0 --out m",
+    // A model knows the columns of its list, and its dev list has them too.
+    folder.write("dev.csv", "Brand,M,3\nEdvin,F,1\n");
+    folder.write("dev.txt", "Brand\nBrand\nEdvin\nBrand\n");
+    let train = "train --json --type ngram --order 2 --data yob.txt --columns 1,3 --dev dev.csv --split 100,0,0";
+    let trained = folder.json(&format!("{train} --out m"));
+    let scored = folder.json("score --json --model m --data dev.txt");
+    let off = trained["dev_loss"].as_f64().unwrap() - scored["nll"].as_f64().unwrap();
+    assert!(off.abs() < 1e-12, "{off}");
+    assert_eq!(
+        folder.json("score --json --model m --part train")["words"],
+        238
     );
-    folder.json("score --json --model m --part train");
 }
 
 /// One bad byte, one tab or one full stop ended the work.

@@ -13,6 +13,7 @@ use tch::Device;
 
 use super::arguments::DataArguments;
 use super::output::Remarks;
+use super::typed::file_name;
 
 /// The options of every command.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +64,11 @@ impl Context {
             && source.is_rereadable()
             && let Some(columns) = columns::guess(&source.first_lines()?)
         {
+            let is_plain = |character: char| character.is_alphanumeric() || character == ',';
+            let columns = match columns.chars().all(is_plain) {
+                true => columns,
+                false => file_name(&columns),
+            };
             self.remarks.say(format_args!(
                 "{}: its lines look as if they had columns; --columns {columns} would read them",
                 list.origin

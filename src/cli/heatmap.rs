@@ -90,7 +90,9 @@ impl DrawHeatmap {
                 self.word = self.word.map(|word| models.word(&word));
                 self.of_models(&models, context)?
             }
-            None => self.of_data(context.count(&self.data, &self.data.source(None)?, None)?)?,
+            None => {
+                self.of_data(context.count(&self.data, &self.data.source(None, None)?, None)?)?
+            }
         };
         output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));

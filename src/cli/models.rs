@@ -86,9 +86,12 @@ impl ModelArguments {
             }
         }
         let list = files.iter().find_map(|file| file.list.as_ref());
+        let boundary = files.first().map(|file| file.model.vocabulary().boundary());
+        let source = data.source(list, boundary)?.rereadable()?;
+        let found = list.zip(source.list_files());
         let mut models = Models {
-            source: data.source(list)?.rereadable()?,
-            found_list: list.and_then(Source::of_model).is_some(),
+            found_list: found.is_some_and(|(list, found)| list.files == found.files),
+            source,
             memory,
             reads_list: self.models.len() > 1 && self.weights.is_none() || !weights.is_empty(),
             files,

@@ -130,7 +130,7 @@ fn scan(
     let progress = Mutex::new(progress);
     each_task(0..threads, |_| {
         let mut scan = Scan::new(&total);
-        let mut tidier = Tidier::of(source.format(), boundary);
+        let mut tidier = Tidier::of(source.format_of_lines(), boundary);
         let mut block = Vec::new();
         let mut index = lock(&progress).next(&mut block);
         while let Some(scanning) = index {

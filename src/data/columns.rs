@@ -1,6 +1,8 @@
 //! Columns of a list: which one has the words, and which one says how often each occurs.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
 
 use csv::{ReaderBuilder, Terminator, Trim};
 use serde::{Deserialize, Serialize};
@@ -19,14 +21,14 @@ const GUESSED: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub struct Columns {
     /// The column of words, from 1.
-    pub word: usize,
+    pub word: NonZeroUsize,
     /// The column of counts, from 1, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<usize>,
+    pub count: Option<NonZeroUsize>,
     /// The character between columns; `None` if it is white space.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub separator: Option<u8>,
-    /// Whether words go to the end of the line, with white space in them.
+    /// Whether words go to the end of the line, with white space in them, as after the counts of `uniq -c`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub to_end: bool,
     /// Whether the first line of each file names the columns.
@@ -36,31 +38,27 @@ pub struct Columns {
 
 impl Columns {
     /// Finds columns that are named `WORD` or `WORD,COUNT`, by their numbers from 1 or by the names in
-    /// the first of some lines. The separator is the first one that all lines have equally often.
+    /// the first of some lines. The separator is the one that most lines have equally often.
     ///
     /// ```
     /// use makemore_tch::data::Columns;
     ///
     /// let lines = "name;sex;count\nMary;F;7065\n\"Anna\";F;2604\n";
     /// let columns = Columns::find("name,count", lines)?;
-    /// assert_eq!((columns.word, columns.count), (1, Some(3)));
+    /// assert_eq!((columns.word.get(), columns.count), (1, 3.try_into().ok()));
     /// assert_eq!(columns.separator, Some(b';'));
     /// # Ok::<(), makemore_tch::Error>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::Columns`] if there are no such columns.
+    /// [`Error::Columns`] if the names are none, or the first line lacks them.
     pub fn find(names: &str, lines: &str) -> Result<Self> {
         let lines: Vec<&str> = lines
             .lines()
             .filter(|line| !line.trim().is_empty())
             .collect();
-        let separator = SEPARATORS.into_iter().find(|&separator| {
-            let fields = |line: &&str| fields(line, Some(separator)).len();
-            let first = lines.first().map_or(1, fields);
-            first > 1 && lines.iter().all(|line| fields(line) == first)
-        });
+        let separator = separator_of(&lines);
         let first = lines
             .first()
             .map_or_else(Vec::new, |line| fields(line, separator));
@@ -69,16 +67,15 @@ impl Columns {
             reason,
         };
         let names_of = names.split(',').map(str::trim).collect::<Vec<_>>();
-        let number = |name: &str| name.parse().ok().filter(|&number: &usize| number > 0);
+        let number = |name: &str| name.parse::<NonZeroUsize>().ok();
+        let has_header = names_of.iter().any(|name| number(name).is_none());
         let place = |name: &str| {
-            let named = first
-                .iter()
-                .position(|field| field == name)
-                .map(|place| place + 1);
-            number(name).or(named).ok_or_else(|| {
-                let there: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            let named = first.iter().position(|field| has_header && field == name);
+            let named = named.and_then(|place| NonZeroUsize::new(place + 1));
+            named.or(number(name)).ok_or_else(|| {
+                let there: Vec<&str> = first.iter().take(10).map(AsRef::as_ref).collect();
                 refused(format!(
-                    "there is no column {name:?}; the first line has {}",
+                    "there is no column {name:?} in the first line ({})",
                     there.join(", ")
                 ))
             })
@@ -88,17 +85,18 @@ impl Columns {
             [word, count] => (place(word)?, Some(place(count)?)),
             _ => return Err(refused("WORD or WORD,COUNT would work".to_owned())),
         };
-        let fewest = lines.iter().map(|line| fields(line, separator).len()).min();
-        if fewest.is_some_and(|fewest| fewest < word.max(count.unwrap_or(1))) {
-            let there = fewest.unwrap_or_default();
-            return Err(refused(format!("there are lines with {there} columns")));
+        if count == Some(word) {
+            return Err(refused(
+                "words and counts are in different columns".to_owned(),
+            ));
         }
+        let is_after = count.is_some_and(|count| word.get() == count.get() + 1);
         Ok(Self {
             word,
             count,
             separator,
-            to_end: separator.is_none() && word > 1 && fewest == Some(word),
-            has_header: names_of.iter().any(|name| number(name).is_none()),
+            to_end: separator.is_none() && is_after,
+            has_header,
         })
     }
 
@@ -106,7 +104,10 @@ impl Columns {
     pub(super) fn of_line(self, line: &str) -> Result<(Cow<'_, str>, u64), LineFault> {
         let mut fields = fields(line, self.separator);
         let found = fields.len();
-        let last = self.word.max(self.count.unwrap_or(1));
+        let last = self
+            .count
+            .map_or(self.word, |count| count.max(self.word))
+            .get();
         if found == 1 && fields[0].is_empty() {
             return Ok(("".into(), 0));
         }
@@ -116,18 +117,36 @@ impl Columns {
                 found,
             });
         }
-        let count = self.count.map(|count| &fields[count - 1]);
+        let count = self.count.map(|count| &fields[count.get() - 1]);
         let count = count.map_or(Ok(1), |count| {
             count
                 .parse()
                 .map_err(|_| LineFault::Count(count.clone().into_owned()))
         })?;
         let word = match self.to_end {
-            true => rest_after(line, self.word - 1).into(),
-            false => fields.swap_remove(self.word - 1),
+            true => rest_after(line, self.word.get() - 1).into(),
+            false => fields.swap_remove(self.word.get() - 1),
         };
         Ok((word, count))
     }
+}
+
+/// The separator that most lines have equally often; `None` if most have none.
+fn separator_of(lines: &[&str]) -> Option<u8> {
+    let even = |separator: u8| {
+        let mut widths = HashMap::<usize, usize>::new();
+        for line in lines {
+            let width = fields(line, Some(separator)).len();
+            *widths.entry(width).or_default() += 1;
+        }
+        let widths = widths.into_iter().filter(|&(width, _)| width > 1);
+        widths.map(|(_, lines)| lines).max().unwrap_or(0)
+    };
+    let best = SEPARATORS
+        .into_iter()
+        .rev()
+        .max_by_key(|&separator| even(separator));
+    best.filter(|&separator| 2 * even(separator) > lines.len())
 }
 
 /// The columns of a line, without white space around them and without quotes.
@@ -166,8 +185,8 @@ pub fn guess(lines: &str) -> Option<String> {
     let lines: Vec<&str> = lines.take(GUESSED).collect();
     let (first, others) = lines.split_first()?;
     let named = |columns: Columns, name: &dyn Fn(usize) -> String| {
-        let count = columns.count.map(|count| format!(",{}", name(count)));
-        name(columns.word) + &count.unwrap_or_default()
+        let count = columns.count.map(|count| format!(",{}", name(count.get())));
+        name(columns.word.get()) + &count.unwrap_or_default()
     };
     let has_counts = |columns: &Columns| columns.count.is_some();
     let below = look(others).filter(has_counts);
@@ -183,8 +202,9 @@ pub fn guess(lines: &str) -> Option<String> {
 
 /// Columns of lines that end or begin with a number, or have the same number of separators.
 fn look(lines: &[&str]) -> Option<Columns> {
-    let is_number =
-        |field: Option<&Cow<str>>| field.is_some_and(|field| field.parse::<f64>().is_ok());
+    let is_count =
+        |field: &Cow<str>| !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |field: Option<&Cow<str>>| field.is_some_and(is_count);
     let separators = SEPARATORS.into_iter().map(Some).chain([None]);
     separators.into_iter().find_map(|separator| {
         let width = lines
@@ -206,8 +226,8 @@ fn look(lines: &[&str]) -> Option<Columns> {
             _ => return None,
         };
         Some(Columns {
-            word,
-            count,
+            word: NonZeroUsize::new(word)?,
+            count: count.and_then(NonZeroUsize::new),
             separator,
             to_end: false,
             has_header: false,
@@ -253,6 +273,16 @@ mod tests {
         assert_eq!(read("1,2", "\"New York\",2\nUlm,12\n"), towns);
     }
 
+    /// One line with a tab too many made white space the separator of all.
+    #[test]
+    fn one_odd_line_does_not_change_the_separator() {
+        let lines = "New York\t5\nBad Ems\t4\nUlm\t3\t\n";
+        let expected = counted(&[("New York", 5), ("Bad Ems", 4), ("Ulm", 3)]);
+        assert_eq!(read("1,2", lines), expected);
+        let towns = counted(&[("New York", 2), ("Bad Ems", 12)]);
+        assert_eq!(read("2,1", "   2 New York\n  12 Bad Ems\n"), towns);
+    }
+
     #[test]
     fn what_is_no_count_and_no_column_is_named() {
         let columns = Columns::find("1,2", "Mary,3.318\n").unwrap();
@@ -267,7 +297,7 @@ mod tests {
             }
         );
         for (names, says) in [
-            ("1,3", "lines with 2 columns"),
+            ("2,2", "different columns"),
             ("name", "no column \"name\""),
             ("1,2,3", "WORD or WORD,COUNT would work"),
         ] {
@@ -289,6 +319,7 @@ mod tests {
         }
         assert_eq!(guess("New York\nBad Ems\n"), None);
         assert_eq!(guess("emma\nolivia\n"), None);
+        assert_eq!(guess("Mary,F,5\nNan,F,3\n").as_deref(), Some("1,3"));
         assert_eq!(guess("route 66\nhighway\n"), None);
     }
 }

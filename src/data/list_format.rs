@@ -93,11 +93,16 @@ impl ListFormat {
             true => word.to_lowercase(),
             false => word.to_owned(),
         };
-        match self.normalization {
-            None => word,
+        let word: String = match self.normalization {
+            None => return word,
             Some(Normalization::Nfc) => word.nfc().collect(),
             Some(Normalization::Nfd) => word.nfd().collect(),
             Some(Normalization::Nfkc) => word.nfkc().collect(),
+        };
+        // Characters such as ℃ have capitals only once they are normalized.
+        match self.lowercase {
+            true => word.to_lowercase(),
+            false => word,
         }
     }
 }

@@ -82,7 +82,7 @@ pub(crate) fn each_block<W: Send>(
 ) -> Result<()> {
     let reading = Mutex::new(ListAgain::of(source));
     each_task(workers, |worker| {
-        let (mut block, mut tidier) = (Vec::new(), Tidier::of(source.format(), None));
+        let (mut block, mut tidier) = (Vec::new(), Tidier::of(source.format_of_lines(), None));
         loop {
             let Some(lines) = lock(&reading).next(&mut block, &mut tidier) else {
                 return Ok(());
@@ -109,7 +109,7 @@ pub(crate) fn each_block_here(
     mut work: impl FnMut(Lines) -> Result<()>,
 ) -> Result<()> {
     let mut reading = ListAgain::of(source);
-    let (mut block, mut tidier) = (Vec::new(), Tidier::of(source.format(), None));
+    let (mut block, mut tidier) = (Vec::new(), Tidier::of(source.format_of_lines(), None));
     while let Some(lines) = reading.next(&mut block, &mut tidier) {
         work(lines)?;
     }

@@ -121,7 +121,7 @@ impl Source {
         let files: Vec<PathBuf> = list.files.iter().map(PathBuf::from).collect();
         let source = match files.is_empty() {
             true => Self::lecture(),
-            false => Self::files(files.iter().all(|file| file.exists()).then_some(files)?),
+            false => Self::files(files.iter().all(|file| file.is_file()).then_some(files)?),
         };
         Some(source.in_format(list.format))
     }
@@ -161,6 +161,14 @@ impl Source {
         self.format
     }
 
+    /// The format in which the lines are to be read: words that were taken from columns are lines now.
+    pub(crate) fn format_of_lines(&self) -> ListFormat {
+        match self.counts {
+            None => self.format,
+            Some(_) => ListFormat::default(),
+        }
+    }
+
     /// A list in memory with how often each of its words occurs, in place of one whose columns say it.
     pub(super) fn with_counts(
         self,
@@ -172,10 +180,7 @@ impl Source {
             left_out,
             files: self.list_files(),
             counts: Some(counts.into()),
-            format: ListFormat {
-                columns: None,
-                ..self.format
-            },
+            format: self.format,
             ..Self::text(self.origin(), text)
         }
     }
@@ -444,6 +449,14 @@ fn shorten_white_space(line: &mut Vec<u8>) -> usize {
     length
 }
 
+/// Empties the first line that is not blank. A blank line stays, so that lines have their numbers.
+fn blank_first_line(block: &mut Vec<u8>) {
+    let is_graphic = |byte: &u8| !byte.is_ascii_whitespace();
+    let begin = block.iter().position(is_graphic).unwrap_or(0);
+    let end = memchr::memchr2(b'\n', b'\r', &block[begin..]);
+    block.drain(begin..end.map_or(block.len(), |end| begin + end));
+}
+
 /// The end of the last whole line of a block.
 fn end_of_lines(block: &[u8]) -> Option<usize> {
     // A CR at the end may be the first half of a CRLF.
@@ -463,7 +476,7 @@ impl<'a> Blocks<'a> {
     pub fn of(source: &'a Source) -> Self {
         Self {
             size: source.block,
-            format: source.format,
+            format: source.format_of_lines(),
             inputs: source.inputs.iter(),
             input: None,
             inputs_opened: 0,
@@ -580,6 +593,10 @@ impl<'a> Blocks<'a> {
                 // Stands for the beginning of the line, and is too long as well.
                 block.clear();
                 block.resize(LONGEST_WORD + 1, b'x');
+                if self.format.columns.is_some() {
+                    // The word may be in another column.
+                    block.push(0xFF);
+                }
             }
             wanted = 2 * block.len().max(self.size);
         }
@@ -589,9 +606,7 @@ impl<'a> Blocks<'a> {
                 .columns
                 .is_some_and(|columns| columns.has_header)
         {
-            // A blank line stays, so that lines have their numbers.
-            let end = memchr::memchr2(b'\n', b'\r', block).unwrap_or(block.len());
-            block.drain(..end);
+            blank_first_line(block);
         }
         Ok(true)
     }

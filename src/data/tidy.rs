@@ -162,11 +162,6 @@ impl Tidier {
         counts.clear();
         blank.clear();
         let refused = kinds & kinds::REFUSED != 0 || format.changes_words();
-        // Where the start/end token is not given, words may have any character.
-        let is_left_out = |bad: &LineFault| {
-            let is_given = format.boundary.is_some() || !matches!(bad, LineFault::Token(_));
-            format.skip_bad_lines && is_given
-        };
         let has_counts = format
             .columns
             .is_some_and(|columns| columns.count.is_some());
@@ -183,7 +178,7 @@ impl Tidier {
                     }
                 }
                 Ok(_) => blank.push(number),
-                Err(bad) if is_left_out(&bad) => {
+                Err(bad) if format.skip_bad_lines => {
                     left_out.add(1, Some((number, bad)));
                     blank.push(number);
                 }
@@ -273,7 +268,7 @@ fn word_of(
         None => (trimmed(line).into(), 1),
     };
     let word = match format.changes_words() {
-        true => Cow::from(format.word(&word)),
+        true => Cow::from(format.word(trimmed(&word))),
         false => word,
     };
     if word.len() > LONGEST_WORD && word.chars().count() > LONGEST_WORD {

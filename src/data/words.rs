@@ -171,7 +171,8 @@ pub fn with_counts(source: Source, boundary: Option<char>) -> Result<Source> {
     let mut places = HashMap::<String, usize, RandomState>::default();
     let left_out = each_tidy(&source, boundary, |tidy| {
         for (word, &count) in tidy.text.lines().zip(tidy.counts) {
-            total = count.saturating_add(total);
+            let ngrams = count.saturating_mul(word.chars().count() as u64 + 1);
+            total = ngrams.saturating_add(total);
             match places.get(word) {
                 Some(&place) => counts[place] = counts[place].saturating_add(count),
                 None => {
@@ -186,7 +187,7 @@ pub fn with_counts(source: Source, boundary: Option<char>) -> Result<Source> {
     })?;
     if total > MOST_COUNTED {
         return Err(Error::Value {
-            what: "the sum of the counts",
+            what: "the number of n-grams, by the counts of the words,",
             value: total.to_string(),
             expected: "at most 2^53, which is 9,007,199,254,740,992, would work",
         });
@@ -202,7 +203,10 @@ pub(crate) fn each_tidy(
     mut each: impl FnMut(&Tidy) -> Result<(), (usize, LineFault)>,
 ) -> Result<Option<LinesLeftOut>> {
     let mut left_out: Option<LinesLeftOut> = None;
-    let (mut blocks, mut tidier) = (Blocks::of(source), Tidier::of(source.format(), boundary));
+    let (mut blocks, mut tidier) = (
+        Blocks::of(source),
+        Tidier::of(source.format_of_lines(), boundary),
+    );
     let mut block = Vec::new();
     while let Some(index) = blocks.next(&mut block) {
         let mut tidy = tidier.tidy(&block);
@@ -230,6 +234,7 @@ pub(crate) fn each_tidy(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Columns, ListFormat};
     use proptest::prelude::*;
 
     fn words(text: &'static str) -> Vec<String> {
@@ -265,6 +270,53 @@ mod tests {
             words("\u{FEFF}emma\r\n\n  \t\r\n New York \nzoë\n\u{FEFF}ava\rmia"),
             ["emma", "New York", "zoë", "ava", "mia"]
         );
+    }
+
+    fn in_columns(names: &str, list: &str, format: ListFormat) -> Vec<(String, u64)> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list");
+        std::fs::write(&file, list).unwrap();
+        let source = Source::files(vec![file]).in_format(format);
+        let columns = Columns::find(names, &source.first_lines().unwrap()).unwrap();
+        let format = ListFormat {
+            columns: Some(columns),
+            ..format
+        };
+        let source = with_counts(source.in_format(format), None).unwrap();
+        let words = Words::read(&source, '.').unwrap();
+        let words = words.iter().map(str::to_owned);
+        (0..)
+            .zip(words)
+            .map(|(place, word)| (word, source.times(place)))
+            .collect()
+    }
+
+    /// The second reading of words that were taken from columns changed them again, and all counts after
+    /// a word that it dropped were those of their neighbours.
+    #[test]
+    fn words_of_columns_keep_their_counts() {
+        let format = ListFormat {
+            skip_bad_lines: true,
+            ..ListFormat::default()
+        };
+        let read = |names, list| in_columns(names, list, format);
+        let of = |words: &[(&str, u64)]| -> Vec<(String, u64)> {
+            words
+                .iter()
+                .map(|&(word, times)| (word.to_owned(), times))
+                .collect()
+        };
+        assert_eq!(
+            read("2,1", "1,a\n5,\u{FEFF}\n7,b\n"),
+            of(&[("a", 1), ("b", 7)])
+        );
+        assert_eq!(
+            read("name,n", "\nname,n\nMary,5\nbad\n"),
+            of(&[("Mary", 5)])
+        );
+        let long = "y".repeat(1 << 20);
+        let list = format!("x,bob,1\nx,{long},carl\nx,ava,2\n");
+        assert_eq!(read("2,3", &list), of(&[("bob", 1), ("ava", 2)]));
     }
 
     #[test]

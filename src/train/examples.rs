@@ -4,7 +4,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::counting::NgramCounts;
 use crate::data::{Part, Parts};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The layout of the examples in rows.
 #[derive(
@@ -50,6 +50,9 @@ pub struct Examples {
     shares: Tensor,
 }
 
+/// The most rows of a list with counts, which is written out for [`Rows::All`].
+const MOST_ROWS: u64 = 1 << 27;
+
 impl Examples {
     /// The examples of a train part, whose n-grams are `counts`.
     ///
@@ -59,6 +62,14 @@ impl Examples {
     pub fn of(rows: Rows, parts: &Parts, counts: &NgramCounts, device: Device) -> Result<Self> {
         if rows == Rows::Distinct {
             return Self::distinct(counts, device);
+        }
+        let has_counts = parts.list().source.counts().is_some();
+        if has_counts && counts.total() > MOST_ROWS {
+            return Err(Error::Value {
+                what: "the number of rows",
+                value: counts.total().to_string(),
+                expected: "at most 134,217,728 for a list with counts, or distinct rows, would work",
+            });
         }
         let mut words = String::new();
         parts.each_word_here(&[Part::Train], |_, word, times| {

@@ -60,30 +60,36 @@ pub struct DataArguments {
 }
 
 impl DataArguments {
-    /// The list of words: the user's, else that of a model, else the lecture's names. A command makes one
-    /// source only: it copies standard input at the first reading, and a second source would find nothing
-    /// left there.
-    pub fn source(&self, of_model: Option<&ListFiles>) -> anyhow::Result<Source> {
+    /// The list of words: the user's, else that of a model, else the lecture's names; `learned` is the
+    /// start/end token of a model. A command makes one source only: it copies standard input at the first
+    /// reading, and a second source would find nothing left there.
+    pub fn source(
+        &self,
+        of_model: Option<&ListFiles>,
+        learned: Option<char>,
+    ) -> anyhow::Result<Source> {
         check_standard_input(&self.data)?;
+        let mut format = self.format(of_model);
+        if format.skip_bad_lines {
+            format.boundary = format.boundary.or(learned);
+        }
         let source = match self.data.as_slice() {
-            [] => match of_model.and_then(Source::of_model) {
-                Some(source) => return Ok(with_counts(source, self.boundary)?),
-                None => Source::lecture(),
+            [] => match of_model
+                .and_then(Source::of_model)
+                .map(|list| with_counts(list, None))
+            {
+                Some(Ok(source)) => return Ok(source),
+                // A list that cannot be read any more is as good as gone.
+                Some(Err(_)) | None => Source::lecture(),
             },
             files => Source::files(files.to_vec()),
         };
-        let format = self.format(of_model);
-        Ok(match &self.columns {
-            None => with_counts(source.in_format(format), self.boundary)?,
-            Some(columns) => {
-                let source = source.in_format(format).rereadable()?;
-                let columns = Some(Columns::find(columns, &source.first_lines()?)?);
-                with_counts(
-                    source.in_format(ListFormat { columns, ..format }),
-                    self.boundary,
-                )?
-            }
-        })
+        let mut source = source.in_format(format);
+        if let Some(columns) = &self.columns {
+            source = source.rereadable()?;
+            format.columns = Some(Columns::find(columns, &source.first_lines()?)?);
+        }
+        Ok(with_counts(source.in_format(format), format.boundary)?)
     }
 
     /// The format of the lists. What a model learned in lower case or normalized is read so again, and the
@@ -101,14 +107,15 @@ impl DataArguments {
             return typed;
         };
         let files = Source::files(self.data.clone()).list_files();
-        let is_typed = typed != ListFormat::default() || self.columns.is_some();
-        if !is_typed && files.is_some_and(|files| files.files == list.files) {
-            return list.format;
-        }
+        let is_same = files.is_some_and(|files| files.files == list.files);
+        let same = Some(list.format).filter(|_| is_same);
         ListFormat {
+            boundary: typed.boundary.or(same.and_then(|list| list.boundary)),
+            encoding: typed.encoding.or(same.and_then(|list| list.encoding)),
+            columns: same.and_then(|list| list.columns),
             lowercase: typed.lowercase || list.format.lowercase,
             normalization: typed.normalization.or(list.format.normalization),
-            ..typed
+            skip_bad_lines: typed.skip_bad_lines || same.is_some_and(|list| list.skip_bad_lines),
         }
     }
 

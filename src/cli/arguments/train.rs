@@ -21,7 +21,7 @@ use crate::cli::outputs::Request;
 use crate::cli::typed::{Typed, flag};
 
 /// The typed arguments that a suggested command with `--resume` repeats, by their fields' names.
-pub const AGAIN: [&str; 19] = [
+pub const AGAIN: [&str; 21] = [
     "plot",
     "lr",
     "regularization",
@@ -37,6 +37,8 @@ pub const AGAIN: [&str; 19] = [
     "memory",
     "top_k",
     "data",
+    "columns",
+    "boundary",
     "encoding",
     "skip_bad_lines",
     "lowercase",
@@ -46,7 +48,7 @@ pub const AGAIN: [&str; 19] = [
 /// The lecture's seed.
 pub const SEED: u64 = 420;
 
-/// Train a model: the lecture's network, n-grams by counting, or a network of makemore.py or lecture 5
+/// Train the lecture's network, n-grams by counting, or a network of makemore.py or lecture 5
 ///
 /// For the lecture's names, the defaults are the lecture's run: one epoch at a learning rate of 0.1,
 /// then 301 epochs at 50. For another list, the learning rate is as high as it can be without diverging.

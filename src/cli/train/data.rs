@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::counting::Counted;
+use makemore_tch::data::words::with_counts;
 use makemore_tch::data::{Part, Shares, Source, Split};
 use makemore_tch::train::corpus::Corpus;
 
@@ -43,15 +44,16 @@ impl Train {
         };
         let own = own.iter();
         let list = resumed.and_then(|resumed| resumed.list.as_ref());
-        let source = self.data.source(list)?;
+        let source = self.data.source(list, None)?;
         let own = own.map(|&(part, file)| {
-            let own = Source::files(vec![file.clone()]);
-            (part, own.in_format(source.format()))
+            let own = Source::files(vec![file.clone()]).in_format(source.format());
+            Ok((part, with_counts(own, source.format().boundary)?))
         });
+        let own = own.collect::<anyhow::Result<_>>()?;
         let boundary = self
             .data
             .boundary(resumed.map(|resumed| resumed.model.vocabulary()));
-        let mut data = Corpus::read(source.clone(), own.collect(), boundary, split)?;
+        let mut data = Corpus::read(source.clone(), own, boundary, split)?;
         context.remark_on(&data.counted, &data.parts.list().source, boundary)?;
         if let Some(before) = &before {
             data.check_parts(before).with_context(named)?;
