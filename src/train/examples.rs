@@ -86,7 +86,7 @@ impl Examples {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownCharacter`](crate::error::Error::UnknownCharacter) if the counts are of other
+    /// [`Error::UnknownCharacter`] if the counts are of other
     /// words.
     pub fn all<'a>(
         words: impl IntoIterator<Item = &'a str>,
