@@ -59,8 +59,9 @@ impl Context {
         source: &Source,
         boundary: Option<char>,
     ) -> makemore_tch::Result<()> {
-        let is_plain = source.format().columns.is_none() && source.counts().is_none();
-        if is_plain
+        let (origin, say) = (&list.origin, |remark: String| self.remarks.say(remark));
+        let has_columns = source.format().columns.is_some();
+        if !has_columns
             && source.is_rereadable()
             && let Some(columns) = columns::guess(&source.first_lines()?)
         {
@@ -69,39 +70,34 @@ impl Context {
                 true => columns,
                 false => file_name(&columns),
             };
-            self.remarks.say(format_args!(
-                "{}: its lines look as if they had columns; --columns {columns} would read them",
-                list.origin
+            say(format!(
+                "{origin}: its lines look as if they had columns; --columns {columns} would read them"
             ));
         }
         if let Some(LinesLeftOut { lines, first }) = &list.left_out {
-            self.remarks.say(format_args!(
-                "{}: lines left out: {lines}; the first is {first}",
-                list.origin
+            say(format!(
+                "{origin}: lines left out: {lines}; the first is {first}"
             ));
         }
         let characters = list.counts.vocabulary().characters();
         let (token, characters) = (characters[0], &characters[1..]);
         if boundary.is_none() && token != BOUNDARY {
-            self.remarks.say(format_args!(
-                "{}: words have {BOUNDARY:?}, so {token:?} is the start/end token (--boundary)",
-                list.origin
+            say(format!(
+                "{origin}: words have {BOUNDARY:?}, so {token:?} is the start/end token (--boundary)"
             ));
         }
         let unseen: Vec<String> = unseen(characters)
             .map(|character| format!("U+{:04X}", u32::from(character)))
             .collect();
         if !unseen.is_empty() {
-            self.remarks.say(format_args!(
-                "{}: words have characters that are not seen: {}",
-                list.origin,
-                unseen.join(", ")
+            let unseen = unseen.join(", ");
+            say(format!(
+                "{origin}: words have characters that are not seen: {unseen}"
             ));
         }
         if let Some(character) = in_two_forms(characters) {
-            self.remarks.say(format_args!(
-                "{}: words may have {character:?} as one character and as two; --normalize nfc makes them alike",
-                list.origin
+            say(format!(
+                "{origin}: words may have {character:?} as one character and as two; --normalize nfc makes them alike"
             ));
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! The format of a list: its encoding, and what becomes of its lines.
 
+use std::ops::Not;
+
 use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -20,13 +22,13 @@ pub struct ListFormat {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<Columns>,
     /// Reads words in lower case.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub lowercase: bool,
     /// Normalizes words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalization: Option<Normalization>,
     /// Leaves out lines that cannot be words, instead of refusing the list.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub skip_bad_lines: bool,
 }
 
@@ -64,10 +66,6 @@ pub enum Normalization {
     Nfd,
     /// As nfc, and variants of a character, such as ﬁ or full-width letters, as the usual ones
     Nfkc,
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl ListFormat {
