@@ -75,6 +75,14 @@ pub enum Error {
         /// The fault.
         fault: LineFault,
     },
+    /// All lines of a word list were left out.
+    #[error("no words are left: lines left out: {lines}; the first is {first}")]
+    AllLeftOut {
+        /// The number of lines.
+        lines: u64,
+        /// The first one, and the reason.
+        first: String,
+    },
     /// A word list has no words.
     #[error("{file}: no words in it; a word list has one word a line")]
     NoWords {

@@ -79,7 +79,10 @@ pub fn count_with(
     };
     let origin = source.origin();
     if digest.words == 0 {
-        return Err(Error::NoWords { file: origin });
+        return Err(match left_out {
+            Some(LinesLeftOut { lines, first }) => Error::AllLeftOut { lines, first },
+            None => Error::NoWords { file: origin },
+        });
     }
     let (characters, counts) = total.into_counts();
     let is_free = |token: &char| characters.binary_search(token).is_err();
@@ -326,6 +329,16 @@ mod tests {
         let error = count(&Source::text("list", all), None).unwrap_err();
         assert!(matches!(error, Error::Token { .. }), "{error}");
         assert!(count(&Source::text("list", "st. ives\n"), '.').is_err());
+        let skip = ListFormat {
+            skip_bad_lines: true,
+            ..ListFormat::default()
+        };
+        let bad = Source::text("list", "a\tb\n").in_format(skip);
+        let error = count(&bad, None).unwrap_err();
+        assert!(
+            matches!(error, Error::AllLeftOut { lines: 1, .. }),
+            "{error}"
+        );
     }
 
     #[test]

@@ -69,7 +69,10 @@ fuzz_target!(|data: &[u8]| {
         let is_possible = |error: &Error| {
             matches!(
                 error,
-                Error::NoWords { .. } | Error::Value { .. } | Error::Read { .. }
+                Error::NoWords { .. }
+                    | Error::AllLeftOut { .. }
+                    | Error::Value { .. }
+                    | Error::Read { .. }
             ) || error.to_string().contains("distinct characters")
         };
         assert!(read.as_ref().err().is_none_or(is_possible), "{read:?}");
