@@ -403,6 +403,11 @@ pub enum LineFault {
         /// The columns of the line.
         found: usize,
     },
+    /// A first line that does not name the columns, as that of the first file does.
+    #[error(
+        "the first line is not that of the first file, which names the columns; files with the same columns would work"
+    )]
+    Header,
     /// A count that is no whole number.
     #[error("the count {0:?} is no whole number")]
     Count(String),

@@ -146,8 +146,9 @@ fn line_hint(fault: &LineFault) -> Option<&'static str> {
             "a first line with names is read by --columns NAME,COUNT, other lines are left out by --skip-bad-lines"
         }
         LineFault::Control('\t') => {
-            "--columns 1 reads the first of several columns, --skip-bad-lines leaves such lines out"
+            "--columns 1 (or 2 …) reads one of several columns, --skip-bad-lines leaves such lines out"
         }
+        LineFault::Header => "--columns with numbers reads files without such a line",
         LineFault::Control(_) | LineFault::TooLong(_) | LineFault::Column { .. } => {
             "--skip-bad-lines leaves such lines out"
         }

@@ -100,7 +100,7 @@ pub fn count_with(
 fn counted_once(source: &Source, boundary: Option<char>) -> Result<(Total, Digest)> {
     let (total, mut digester, mut place) = (Total::new(), Digester::default(), 0);
     let mut numbers = HashMap::<char, usize, RandomState>::default();
-    each_tidy(source, boundary, |tidy| {
+    each_tidy(source, boundary, |tidy, _| {
         for (line, word) in tidy.text.lines().enumerate() {
             let (times, mut i) = (source.times(place), 0);
             for character in word.chars() {

@@ -221,14 +221,14 @@ impl Parts {
     ) -> Result<Option<(String, String, usize)>> {
         for ListForParts { list, own } in self.readings(wanted) {
             let mut places = 0..;
-            let read = each_tidy(&list.source, None, |tidy| {
-                let mut words = tidy.text.lines().zip(&mut places).enumerate();
-                let unknown = words.find(|&(_, (word, place))| {
+            let read = each_tidy(&list.source, None, |tidy, _| {
+                let mut words = tidy.numbered().zip(&mut places);
+                let unknown = words.find(|&((_, word), place)| {
                     let part = own.unwrap_or_else(|| self.split.part_of(place));
                     wanted.contains(&part) && !known.knows(word)
                 });
-                unknown.map_or(Ok(()), |(index, (word, _))| {
-                    Err((tidy.line_of(index), LineFault::Unknown(word.to_owned())))
+                unknown.map_or(Ok(()), |((line, word), _)| {
+                    Err((line, LineFault::Unknown(word.to_owned())))
                 })
             });
             match read {

@@ -51,12 +51,23 @@ pub struct Source {
     inputs: Vec<Input>,
     block: usize,
     format: ListFormat,
-    /// How often each word occurs, for a list in memory that was read from columns.
-    counts: Option<Arc<[u64]>>,
-    /// The files of such a list.
-    files: Option<ListFiles>,
-    /// The lines that were left out of it.
-    left_out: Option<LinesLeftOut>,
+    /// For a list in memory whose words were read from columns with their counts.
+    counted: Option<Arc<CountedWords>>,
+}
+
+/// What the columns of a list say of its words, which are in memory, each once.
+#[derive(Debug)]
+pub(super) struct CountedWords {
+    /// How often each word occurs.
+    pub counts: Vec<u64>,
+    /// The file and the line of each word where it stands first, from 0.
+    pub lines: Vec<(usize, usize)>,
+    /// The names of the files.
+    pub names: Vec<String>,
+    /// The files as saved with a model.
+    pub files: Option<ListFiles>,
+    /// The lines that were left out.
+    pub left_out: Option<LinesLeftOut>,
 }
 
 /// The files of a list and its format, as saved with a model that was trained on it.
@@ -110,9 +121,7 @@ impl Source {
             inputs,
             block: BLOCK,
             format: ListFormat::default(),
-            counts: None,
-            files: None,
-            left_out: None,
+            counted: None,
         }
     }
 
@@ -128,8 +137,8 @@ impl Source {
 
     /// The list as a model names it, so that it is found again; `None` for a list that was in no file.
     pub fn list_files(&self) -> Option<ListFiles> {
-        if self.counts.is_some() {
-            return self.files.clone();
+        if let Some(counted) = &self.counted {
+            return counted.files.clone();
         }
         let is_lecture =
             |input: &Input| matches!(input, Input::Text { text, .. } if **text == *LECTURE);
@@ -163,43 +172,45 @@ impl Source {
 
     /// The format in which the lines are to be read: words that were taken from columns are lines now.
     pub(crate) fn format_of_lines(&self) -> ListFormat {
-        match self.counts {
+        match self.counted {
             None => self.format,
             Some(_) => ListFormat::default(),
         }
     }
 
     /// A list in memory with how often each of its words occurs, in place of one whose columns say it.
-    pub(super) fn with_counts(
-        self,
-        text: String,
-        counts: Vec<u64>,
-        left_out: Option<LinesLeftOut>,
-    ) -> Self {
+    pub(super) fn with_counts(self, text: String, counted: CountedWords) -> Self {
         Self {
-            left_out,
-            files: self.list_files(),
-            counts: Some(counts.into()),
+            counted: Some(counted.into()),
             format: self.format,
             ..Self::text(self.origin(), text)
         }
     }
 
+    /// The names of its files.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.inputs.iter().map(Input::name).collect()
+    }
+
     /// How often the word at a place in the list occurs: once, but for lists with a column of counts.
     #[inline]
     pub fn times(&self, place: u64) -> u64 {
-        let times = |counts: &Arc<[u64]>| counts.get(place as usize).copied();
-        self.counts.as_ref().and_then(times).unwrap_or(1)
+        let times = self
+            .counts()
+            .and_then(|counts| counts.get(place as usize).copied());
+        times.unwrap_or(1)
     }
 
     /// The lines that were left out of such a list when its counts were read.
     pub fn left_out(&self) -> Option<&LinesLeftOut> {
-        self.left_out.as_ref()
+        self.counted.as_ref()?.left_out.as_ref()
     }
 
     /// How often each word occurs, for a list that has a column of counts.
     pub fn counts(&self) -> Option<&[u64]> {
-        self.counts.as_deref()
+        self.counted
+            .as_ref()
+            .map(|counted| counted.counts.as_slice())
     }
 
     /// The first lines of the list, of which the columns are found.
@@ -424,6 +435,10 @@ pub(crate) struct Blocks<'a> {
     /// The index of each block's input, and its number of lines, once it was set.
     blocks: Vec<(usize, usize)>,
     names: Vec<String>,
+    /// What columns say of the words, if they are in memory.
+    counted: Option<&'a CountedWords>,
+    /// The first line of the first file, if it names columns.
+    header: Option<Vec<u8>>,
     /// The failure that ended the blocks, if any did.
     failure: Option<Failure>,
 }
@@ -449,12 +464,23 @@ fn shorten_white_space(line: &mut Vec<u8>) -> usize {
     length
 }
 
-/// Empties the first line that is not blank. A blank line stays, so that lines have their numbers.
-fn blank_first_line(block: &mut Vec<u8>) {
-    let is_graphic = |byte: &u8| !byte.is_ascii_whitespace();
-    let begin = block.iter().position(is_graphic).unwrap_or(0);
-    let end = memchr::memchr2(b'\n', b'\r', &block[begin..]);
-    block.drain(begin..end.map_or(block.len(), |end| begin + end));
+/// Empties the first line that is not blank, and returns it. The blank line stays, so that lines have their
+/// numbers.
+fn blank_first_line(block: &mut Vec<u8>) -> Vec<u8> {
+    let mark = "\u{FEFF}".as_bytes();
+    let mut start = 0;
+    for line in block.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        let end = start + line.len();
+        let text = line.trim_ascii();
+        let text = text.strip_prefix(mark).unwrap_or(text).trim_ascii();
+        if !text.is_empty() {
+            let text = text.to_vec();
+            block.drain(start..end);
+            return text;
+        }
+        start = end + 1;
+    }
+    Vec::new()
 }
 
 /// The end of the last whole line of a block.
@@ -468,8 +494,8 @@ fn end_of_lines(block: &[u8]) -> Option<usize> {
 /// A failure to read a list to its end.
 enum Failure {
     Read(Error),
-    /// The next block would begin with a line that is too long for a word.
-    LineTooLong,
+    /// The next block would begin with a line that breaks a rule.
+    Line(LineFault),
 }
 
 impl<'a> Blocks<'a> {
@@ -482,7 +508,9 @@ impl<'a> Blocks<'a> {
             inputs_opened: 0,
             carried: Vec::new(),
             blocks: Vec::new(),
-            names: source.inputs.iter().map(Input::name).collect(),
+            names: source.names(),
+            counted: source.counted.as_deref(),
+            header: None,
             failure: None,
         }
     }
@@ -519,17 +547,29 @@ impl<'a> Blocks<'a> {
         self.blocks[block].1 = lines;
     }
 
-    /// The error for a line of a block, counted from 0. The lines of the blocks before must be set.
-    pub fn fault_at(&self, block: usize, line: usize, fault: LineFault) -> Error {
+    /// The index of a block's file, and the number of the lines before it there. The lines of the blocks
+    /// before must be set.
+    pub fn start_of(&self, block: usize) -> (usize, usize) {
         let file = match self.blocks.get(block) {
             Some(&(file, _)) => file,
             None => self.inputs_opened - 1,
         };
         let before = self.blocks.iter().take(block);
         let before = before.filter(|&&(of, _)| of == file);
+        (file, before.map(|&(_, lines)| lines).sum())
+    }
+
+    /// The error for a line of a block, counted from 0. The lines of the blocks before must be set.
+    pub fn fault_at(&self, block: usize, line: usize, fault: LineFault) -> Error {
+        let (file, before) = self.start_of(block);
+        let line = before + line;
+        let (names, (file, line)) = match self.counted {
+            Some(counted) => (&counted.names, counted.lines[line]),
+            None => (&self.names, (file, line)),
+        };
         Error::Line {
-            file: self.names[file].clone(),
-            line: 1 + before.map(|&(_, lines)| lines).sum::<usize>() + line,
+            file: names[file].clone(),
+            line: 1 + line,
             fault,
         }
     }
@@ -543,10 +583,7 @@ impl<'a> Blocks<'a> {
         match self.failure.take() {
             None => Ok(()),
             Some(Failure::Read(error)) => Err(error),
-            Some(Failure::LineTooLong) => {
-                let fault = LineFault::TooLong(LONGEST_WORD);
-                Err(self.fault_at(self.blocks.len(), 0, fault))
-            }
+            Some(Failure::Line(fault)) => Err(self.fault_at(self.blocks.len(), 0, fault)),
         }
     }
 
@@ -588,7 +625,7 @@ impl<'a> Blocks<'a> {
             }
             if block.len() > LONGEST_LINE && shorten_white_space(block) > LONGEST_LINE {
                 if !self.format.skip_bad_lines {
-                    return Err(Failure::LineTooLong);
+                    return Err(Failure::Line(LineFault::TooLong(LONGEST_WORD)));
                 }
                 // Stands for the beginning of the line, and is too long as well.
                 block.clear();
@@ -606,7 +643,10 @@ impl<'a> Blocks<'a> {
                 .columns
                 .is_some_and(|columns| columns.has_header)
         {
-            blank_first_line(block);
+            let header = blank_first_line(block);
+            if *self.header.get_or_insert_with(|| header.clone()) != header && !header.is_empty() {
+                return Err(Failure::Line(LineFault::Header));
+            }
         }
         Ok(true)
     }

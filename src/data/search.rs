@@ -26,7 +26,7 @@ pub fn known<'a>(
 ) -> Result<HashSet<&'a str>> {
     let wanted: Wanted = words.into_iter().collect();
     let mut found = HashSet::new();
-    each_tidy(source, None, |tidy| {
+    each_tidy(source, None, |tidy, _| {
         found.extend(tidy.text.lines().filter_map(|word| wanted.get(word)));
         Ok(())
     })?;
@@ -43,7 +43,7 @@ pub fn repeated(source: &Source) -> Result<usize> {
         return Ok(counts.iter().filter(|&&count| count > 1).count());
     }
     let mut times: HashMap<String, usize, RandomState> = HashMap::default();
-    each_tidy(source, None, |tidy| {
+    each_tidy(source, None, |tidy, _| {
         for word in tidy.text.lines() {
             match times.get_mut(word) {
                 Some(times) => *times += 1,

@@ -89,10 +89,22 @@ impl<'a> Tidy<'a> {
         self.words + self.blank.len()
     }
 
+    /// The words, each with the number of its line, from 0.
+    pub fn numbered(&self) -> impl Iterator<Item = (usize, &'a str)> {
+        let (mut blank, mut line) = (self.blank.iter().peekable(), 0);
+        self.text.lines().map(move |word| {
+            while blank.next_if_eq(&&line).is_some() {
+                line += 1;
+            }
+            line += 1;
+            (line - 1, word)
+        })
+    }
+
     /// The number of a word's line, from 0, by the index of the word.
     pub fn line_of(&self, word: usize) -> usize {
-        let after = |line, &blank: &usize| line + usize::from(blank <= line);
-        self.blank.iter().fold(word, after)
+        let numbered = self.numbered().nth(word);
+        numbered.map_or(word, |(line, _)| line)
     }
 }
 

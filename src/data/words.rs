@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use super::digest::{Digest, Digester};
 use super::list_format::LinesLeftOut;
-use super::reader::{Blocks, Source};
+use super::reader::{Blocks, CountedWords, Source};
 use super::tidy::{LeftOut, Tidier, Tidy};
 use crate::error::{Error, LineFault, Result};
 
@@ -76,23 +76,12 @@ impl Words {
     pub fn read(source: &Source, boundary: char) -> Result<Self> {
         let mut text = String::new();
         let mut digester = Digester::default();
-        let mut characters = BTreeSet::new();
-        let mut seen = vec![false; char::MAX as usize + 1];
-        each_tidy(source, Some(boundary), |tidy| {
+        let mut characters = Characters::default();
+        each_tidy(source, Some(boundary), |tidy, _| {
             digester.add(tidy);
             text.push_str(tidy.text);
-            for (word, line) in tidy.text.lines().enumerate() {
-                for character in line.chars() {
-                    if !std::mem::replace(&mut seen[character as usize], true) {
-                        characters.insert(character);
-                    }
-                }
-                if characters.len() > MAX_CHARACTERS {
-                    let fault = LineFault::TooManyCharacters(MAX_CHARACTERS);
-                    return Err((tidy.line_of(word), fault));
-                }
-            }
-            Ok(())
+            let mut words = tidy.numbered();
+            words.try_for_each(|(line, word)| characters.add(word).map_err(|fault| (line, fault)))
         })?;
         let (origin, digest) = (source.origin(), digester.digest());
         if digest.words == 0 {
@@ -101,7 +90,7 @@ impl Words {
         Ok(Self {
             origin,
             boundary,
-            characters: characters.into_iter().collect(),
+            characters: characters.distinct.into_iter().collect(),
             digest,
             text: text.into(),
         })
@@ -147,6 +136,36 @@ impl Words {
     }
 }
 
+/// The distinct characters of words.
+struct Characters {
+    distinct: BTreeSet<char>,
+    seen: Vec<bool>,
+}
+
+impl Default for Characters {
+    fn default() -> Self {
+        Self {
+            distinct: BTreeSet::new(),
+            seen: vec![false; char::MAX as usize + 1],
+        }
+    }
+}
+
+impl Characters {
+    /// Adds those of a word, up to one too many.
+    fn add(&mut self, word: &str) -> Result<(), LineFault> {
+        for character in word.chars() {
+            if !std::mem::replace(&mut self.seen[character as usize], true) {
+                self.distinct.insert(character);
+            }
+        }
+        match self.distinct.len() > MAX_CHARACTERS {
+            true => Err(LineFault::TooManyCharacters(MAX_CHARACTERS)),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Whether a list is the lecture's, in any file.
 pub fn is_lecture(list: Digest) -> bool {
     let lecture = Words::lecture(BOUNDARY);
@@ -167,17 +186,20 @@ pub fn with_counts(source: Source, boundary: Option<char>) -> Result<Source> {
     {
         return Ok(source);
     }
-    let (mut text, mut counts, mut total) = (String::new(), Vec::<u64>::new(), 0);
+    let (mut text, mut counts, mut lines) = (String::new(), Vec::<u64>::new(), Vec::new());
     let mut places = HashMap::<String, usize, RandomState>::default();
-    let left_out = each_tidy(&source, boundary, |tidy| {
-        for (word, &count) in tidy.text.lines().zip(tidy.counts) {
+    let (mut characters, mut total) = (Characters::default(), 0);
+    let left_out = each_tidy(&source, boundary, |tidy, (file, before)| {
+        for ((line, word), &count) in tidy.numbered().zip(tidy.counts) {
             let ngrams = count.saturating_mul(word.chars().count() as u64 + 1);
             total = ngrams.saturating_add(total);
             match places.get(word) {
                 Some(&place) => counts[place] = counts[place].saturating_add(count),
                 None => {
+                    characters.add(word).map_err(|fault| (line, fault))?;
                     places.insert(word.to_owned(), counts.len());
                     counts.push(count);
+                    lines.push((file, before + line));
                     text.push_str(word);
                     text.push('\n');
                 }
@@ -192,15 +214,23 @@ pub fn with_counts(source: Source, boundary: Option<char>) -> Result<Source> {
             expected: "at most 2^53, which is 9,007,199,254,740,992, would work",
         });
     }
-    Ok(source.with_counts(text, counts, left_out))
+    let counted = CountedWords {
+        counts,
+        lines,
+        names: source.names(),
+        files: source.list_files(),
+        left_out,
+    };
+    Ok(source.with_counts(text, counted))
 }
 
-/// Reads a list block by block, up to the first line that breaks a rule. `each` may refuse a line too, by
-/// its number in the block.
+/// Reads a list block by block, up to the first line that breaks a rule. `each` is also given the index of
+/// the block's file and the number of the lines before it there, and may refuse a line too, by its number in
+/// the block.
 pub(crate) fn each_tidy(
     source: &Source,
     boundary: Option<char>,
-    mut each: impl FnMut(&Tidy) -> Result<(), (usize, LineFault)>,
+    mut each: impl FnMut(&Tidy, (usize, usize)) -> Result<(), (usize, LineFault)>,
 ) -> Result<Option<LinesLeftOut>> {
     let mut left_out: Option<LinesLeftOut> = None;
     let (mut blocks, mut tidier) = (
@@ -210,7 +240,8 @@ pub(crate) fn each_tidy(
     let mut block = Vec::new();
     while let Some(index) = blocks.next(&mut block) {
         let mut tidy = tidier.tidy(&block);
-        let fault = each(&tidy).err().or(tidy.fault.take());
+        let fault = each(&tidy, blocks.start_of(index));
+        let fault = fault.err().or(tidy.fault.take());
         if let Some((line, fault)) = fault {
             return Err(blocks.fault_at(index, line, fault));
         }
@@ -317,6 +348,47 @@ mod tests {
         let long = "y".repeat(1 << 20);
         let list = format!("x,bob,1\nx,{long},carl\nx,ava,2\n");
         assert_eq!(read("2,3", &list), of(&[("bob", 1), ("ava", 2)]));
+    }
+
+    /// The first line of every file was dropped unread, and equal words had the numbers of summed lines.
+    #[test]
+    fn lines_of_columns_are_named_as_their_files_have_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["one", "other"].map(|name| folder.path().join(name));
+        let fault = |one: &str, other: &str| {
+            std::fs::write(&files[0], one).unwrap();
+            std::fs::write(&files[1], other).unwrap();
+            let source = Source::files(files.to_vec());
+            let columns = Columns::find("name,n", &source.first_lines().unwrap()).unwrap();
+            let format = ListFormat {
+                columns: Some(columns),
+                ..ListFormat::default()
+            };
+            let counted = with_counts(source.in_format(format), None);
+            let read = counted.and_then(|counted| Words::read(&counted, '.'));
+            let error = read.map(|words| words.len()).unwrap_err().to_string();
+            let inside = format!("{}/", folder.path().display());
+            error.strip_prefix(&inside).map(str::to_owned).unwrap()
+        };
+        let error = fault("name,n\nMary,5\n", "Anna,2\nEmma,3\n");
+        assert!(
+            error.starts_with("other:1: the first line is not that of the first file"),
+            "{error}"
+        );
+        let error = fault(
+            "name,n\nMary,5\nMary,1\n",
+            "\n\u{FEFF}name,n\r\nAnna,2\n\nst.ives,3\n",
+        );
+        assert!(error.starts_with("other:5: the word has a '.'"), "{error}");
+        let characters: String = ('\u{4E00}'..)
+            .take(MAX_CHARACTERS + 1)
+            .flat_map(|c| [c, ',', '1', '\n'])
+            .collect();
+        let error = fault("name,n\na,1\na,1\n", &format!("name,n\n{characters}"));
+        assert!(
+            error.starts_with("other:4097: more than 4096 distinct"),
+            "{error}"
+        );
     }
 
     #[test]
