@@ -173,6 +173,9 @@ fn columns_are_named_where_a_list_looks_like_them_and_read_once_they_are_named()
         folder.json("score --json --model m --part train")["words"],
         238
     );
+    // Drawing does not need the list, and once read it.
+    folder.write("yob.txt", "Brand,M,many\n");
+    folder.stdout("sample --model m");
 }
 
 /// One bad byte, one tab or one full stop ended the work.

@@ -52,7 +52,7 @@ struct Frequency {
 
 impl Count {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
-        let source = self.data.source(None, None)?;
+        let source = self.data.source(None)?;
         let Counted { counts, digest, .. } = context.count(&self.data, &source, None)?;
         let is_short = digest.words <= MOST_WORDS && source.is_rereadable();
         let repeated = is_short.then(|| search::repeated(&source)).transpose()?;

@@ -90,9 +90,7 @@ impl DrawHeatmap {
                 self.word = self.word.map(|word| models.word(&word));
                 self.of_models(&models, context)?
             }
-            None => {
-                self.of_data(context.count(&self.data, &self.data.source(None, None)?, None)?)?
-            }
+            None => self.of_data(context.count(&self.data, &self.data.source(None)?, None)?)?,
         };
         output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));

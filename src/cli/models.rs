@@ -1,5 +1,6 @@
 //! Models named by `--model`: one, or several in a mixture.
 
+use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use clap::Args;
 use makemore_tch::arpa::ReadOptions;
 use makemore_tch::checkpoint::Weights;
 use makemore_tch::data::WordList;
+use makemore_tch::data::words::with_counts;
 use makemore_tch::format::visible;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
@@ -55,7 +57,9 @@ pub struct Models {
     /// The memory limit; what the models take is already reserved.
     pub memory: Memory,
     /// The list, which can be read again: the user's, else that of the models, else the lecture's names.
-    pub source: Source,
+    source: Source,
+    /// The same, with the counts of its words.
+    list: OnceCell<Source>,
     /// Whether the list of a model was found where it names it.
     pub found_list: bool,
     /// Whether the models need the list: for the vocabulary of makemore.py's weights, or to fit the
@@ -87,17 +91,18 @@ impl ModelArguments {
         }
         let list = files.iter().find_map(|file| file.list.as_ref());
         let boundary = files.first().map(|file| file.model.vocabulary().boundary());
-        let source = data.source(list, boundary)?.rereadable()?;
+        let source = data.unread_source(list, boundary)?.rereadable()?;
         let found = list.zip(source.list_files());
         let mut models = Models {
             found_list: found.is_some_and(|(list, found)| list.files == found.files),
             source,
+            list: OnceCell::new(),
             memory,
             reads_list: self.models.len() > 1 && self.weights.is_none() || !weights.is_empty(),
             files,
         };
         for (place, path, weights) in weights {
-            let file = self.of_weights(path, &weights, &models.source, data, remarks)?;
+            let file = self.of_weights(path, &weights, models.list()?, data, remarks)?;
             models.files.insert(place, file);
         }
         self.check(&models)?;
@@ -153,6 +158,16 @@ impl Models {
             [file] => Some(file),
             _ => None,
         }
+    }
+
+    /// The list of words, which few commands need: the user's, else that of the models, else the lecture's
+    /// names. Equal words of a list with counts are one.
+    pub fn list(&self) -> makemore_tch::Result<&Source> {
+        if let Some(list) = self.list.get() {
+            return Ok(list);
+        }
+        let list = with_counts(self.source.clone(), self.source.format().boundary)?;
+        Ok(self.list.get_or_init(|| list))
     }
 
     /// A word of the user's as the models learned words: in lower case or normalized.
@@ -238,8 +253,8 @@ impl Models {
                 "{path}: it does not say what it was trained on, so that weights cannot be found; name them with --weights"
             );
         };
-        let (source, vocabulary) = (&self.source, self.vocabulary());
-        let words = trained_on.some_words(Part::Dev, source, vocabulary, DEV_WORDS);
+        let (list, vocabulary) = (self.list()?, self.vocabulary());
+        let words = trained_on.some_words(Part::Dev, list, vocabulary, DEV_WORDS);
         words.with_context(|| {
             format!("{path}: without --weights, these are found on the dev part of its list")
         })

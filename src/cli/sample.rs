@@ -127,7 +127,7 @@ impl Sample {
 
     /// Draws from the counts of the data.
     fn of_counts(&self, context: Context) -> anyhow::Result<()> {
-        let source = self.data.source(None, None)?;
+        let source = self.data.source(None)?;
         // The list is read a second time to search the words in it.
         let source = match self.json.json || self.new {
             true => source.rereadable()?,
@@ -153,10 +153,11 @@ impl Sample {
         match &file.model {
             // The lecture's network is compared with the counts of its list.
             Model::Bigram(trained) if trained.network.order() == 2 && !self.plain => {
-                let data = context.count(&self.data, &models.source, Some(model.vocabulary()))?;
+                let list = models.list()?;
+                let data = context.count(&self.data, list, Some(model.vocabulary()))?;
                 let p = Table::of(&data.counts, self.smoothing.value())?;
                 check_model(file, &data, context)?;
-                self.print(model, &p, Some(&models.source))
+                self.print(model, &p, Some(list))
             }
             _ => self.of_model(models, model, file.trained_on, context),
         }
@@ -184,11 +185,12 @@ impl Sample {
             );
         }
         if has_data {
-            let data = context.count(&self.data, &models.source, Some(model.vocabulary()))?;
+            let data = context.count(&self.data, models.list()?, Some(model.vocabulary()))?;
             check_same_boundary(models.path(), model.vocabulary(), data.counts.vocabulary())?;
         }
-        let source = has_list.then_some(&models.source);
-        self.print(model, model, source)
+        let reads_list = has_list && (self.new || self.json.json);
+        let list = reads_list.then(|| models.list()).transpose()?;
+        self.print(model, model, list)
     }
 
     /// Prints the words that a model draws; without `--plain`, sorted by their likelihood under `p`.

@@ -125,12 +125,15 @@ impl Source {
         }
     }
 
-    /// The list that a model names; `None` if it is no longer where it was.
+    /// The list that a model names; `None` if it is no longer where it was, or cannot be opened.
     pub fn of_model(list: &ListFiles) -> Option<Self> {
         let files: Vec<PathBuf> = list.files.iter().map(PathBuf::from).collect();
         let source = match files.is_empty() {
             true => Self::lecture(),
-            false => Self::files(files.iter().all(|file| file.is_file()).then_some(files)?),
+            false => {
+                let is_there = |file: &PathBuf| file.is_file() && File::open(file).is_ok();
+                Self::files(files.iter().all(is_there).then_some(files)?)
+            }
         };
         Some(source.in_format(list.format))
     }

@@ -60,10 +60,18 @@ pub struct DataArguments {
 }
 
 impl DataArguments {
-    /// The list of words: the user's, else that of a model, else the lecture's names; `learned` is the
-    /// start/end token of a model. A command makes one source only: it copies standard input at the first
+    /// The list of words: the user's, else that of a model, else the lecture's names. Equal words of a list
+    /// with counts are one. A command makes one source only: it copies standard input at the first
     /// reading, and a second source would find nothing left there.
-    pub fn source(
+    pub fn source(&self, of_model: Option<&ListFiles>) -> anyhow::Result<Source> {
+        let source = self.unread_source(of_model, None)?;
+        let boundary = source.format().boundary;
+        Ok(with_counts(source, boundary)?)
+    }
+
+    /// The same list, of which no more was read than its columns need; `learned` is the start/end token of
+    /// a model.
+    pub fn unread_source(
         &self,
         of_model: Option<&ListFiles>,
         learned: Option<char>,
@@ -74,13 +82,9 @@ impl DataArguments {
             format.boundary = format.boundary.or(learned);
         }
         let source = match self.data.as_slice() {
-            [] => match of_model
-                .and_then(Source::of_model)
-                .map(|list| with_counts(list, None))
-            {
-                Some(Ok(source)) => return Ok(source),
-                // A list that cannot be read any more is as good as gone.
-                Some(Err(_)) | None => Source::lecture(),
+            [] => match of_model.and_then(Source::of_model) {
+                Some(source) => return Ok(source),
+                None => Source::lecture(),
             },
             files => Source::files(files.to_vec()),
         };
@@ -89,7 +93,7 @@ impl DataArguments {
             source = source.rereadable()?;
             format.columns = Some(Columns::find(columns, &source.first_lines()?)?);
         }
-        Ok(with_counts(source.in_format(format), format.boundary)?)
+        Ok(source.in_format(format))
     }
 
     /// The format of the lists. What a model learned in lower case or normalized is read so again, and the

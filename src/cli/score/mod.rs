@@ -86,7 +86,7 @@ impl Score {
 
     /// Scores with the counts of the data.
     fn score_with_counts(&self, context: Context) -> anyhow::Result<()> {
-        let data = context.count(&self.data, &self.data.source(None, None)?, None);
+        let data = context.count(&self.data, &self.data.source(None)?, None);
         let data = data.map_err(|error| self.explain(error))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
         if !self.words.is_empty() {
@@ -124,7 +124,8 @@ impl Score {
         context: Context,
     ) -> anyhow::Result<()> {
         let vocabulary = model.vocabulary();
-        let data = context.count(&self.data, &models.source, Some(vocabulary));
+        let list = models.list()?;
+        let data = context.count(&self.data, list, Some(vocabulary));
         let data = data.map_err(|error| self.explain(error))?;
         let path = models.path().display();
         check_same_boundary(models.path(), vocabulary, data.counts.vocabulary())?;
@@ -139,7 +140,7 @@ impl Score {
             );
         }
         let cannot = || format!("{path} cannot score {}", data.origin);
-        let list = ListToScore::of(model, trained_on, self.part, &models.source, &data);
+        let list = ListToScore::of(model, trained_on, self.part, list, &data);
         let list = list.with_context(cannot)?;
         let fit = |model| list.fit(model, &models.memory).with_context(cannot);
         let fitted = fit(model)?;

@@ -44,7 +44,7 @@ impl Train {
         };
         let own = own.iter();
         let list = resumed.and_then(|resumed| resumed.list.as_ref());
-        let source = self.data.source(list, None)?;
+        let source = self.data.source(list)?;
         let own = own.map(|&(part, file)| {
             let own = Source::files(vec![file.clone()]).in_format(source.format());
             Ok((part, with_counts(own, source.format().boundary)?))
