@@ -16,5 +16,5 @@ mod token;
 mod write;
 
 pub(crate) use read::read_from;
-pub use read::{ReadOptions, read};
+pub use read::{ReadOptions, SPACES, read};
 pub use write::write;

@@ -22,6 +22,9 @@ use crate::models::ngram::{Ngram, small};
 /// Candidates for the start/end token; the first that is no character of the model is taken.
 const BOUNDARIES: &str = ".$#|^~_@%&*+=/";
 
+/// Characters that stand for the space in files of some programs, and for themselves in others.
+pub const SPACES: [char; 2] = ['|', '▁'];
+
 /// What an ARPA file does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadOptions {

@@ -33,6 +33,10 @@ pub struct Export {
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
 
+    /// The token that stands for the space, where the model is an ARPA file
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    space_token: Option<String>,
+
     /// Overwrite an existing file
     #[arg(long)]
     force: bool,
@@ -56,11 +60,17 @@ impl Export {
                 self.out.display()
             );
         }
-        let file = ModelFile::load(
-            &self.model,
-            &ReadOptions::default(),
-            &Memory::half_of_the_machine(),
-        )?;
+        let options = ReadOptions {
+            space: self.space_token,
+            ..ReadOptions::default()
+        };
+        let file = ModelFile::load(&self.model, &options, &Memory::half_of_the_machine())?;
+        if options.space.is_some() && !file.is_arpa() {
+            bail!(
+                "{}: not an ARPA file, and --space-token is of those; leave it out",
+                self.model.display()
+            );
+        }
         let Model::Ngram(ngram) = &file.model else {
             bail!(
                 "{}: a network, which an ARPA file cannot hold; `makemore-tch train --type ngram` makes a model that it can",

@@ -1,21 +1,18 @@
 //! Models named by `--model`: one, or several in a mixture.
 
 use std::cell::OnceCell;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use makemore_tch::arpa::ReadOptions;
+use makemore_tch::arpa::{self, ReadOptions};
 use makemore_tch::checkpoint::Weights;
 use makemore_tch::data::WordList;
 use makemore_tch::data::words::with_counts;
-use makemore_tch::format::visible;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::{Mixture, Sizes};
 use makemore_tch::{Error, LanguageModel, ModelFile, Part, Source, Vocabulary};
-use serde::Serialize;
 
 use super::arguments::{DataArguments, whole, zero_or_more};
 use super::output::Remarks;
@@ -106,6 +103,7 @@ impl ModelArguments {
             models.files.insert(place, file);
         }
         self.check(&models)?;
+        models.remark_on_spaces(&options, remarks);
         Ok(Some(models))
     }
 
@@ -157,6 +155,21 @@ impl Models {
         match self.files.as_slice() {
             [file] => Some(file),
             _ => None,
+        }
+    }
+
+    /// Tells the user of a character of an ARPA file that may stand for the space.
+    fn remark_on_spaces(&self, options: &ReadOptions, remarks: Remarks) {
+        for file in self.files.iter().filter(|file| file.is_arpa()) {
+            let characters = file.model.vocabulary().characters();
+            let has = |character: &char| characters.contains(character);
+            let space = arpa::SPACES.iter().find(|space| has(space));
+            if let Some(space) = space.filter(|_| options.space.is_none() && !has(&' ')) {
+                remarks.say(format_args!(
+                    "{}: {space:?} may stand for the space; --space-token '{space}' reads it so",
+                    file.path.display()
+                ));
+            }
         }
     }
 
@@ -259,56 +272,4 @@ impl Models {
             format!("{path}: without --weights, these are found on the dev part of its list")
         })
     }
-}
-
-/// A model of a mixture, and its weight.
-pub type Weighted<'m> = (&'m ModelFile, f64);
-
-/// The NLL of one model of a mixture.
-#[derive(Serialize)]
-pub struct ModelScore {
-    model: String,
-    weight: f64,
-    nll: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nll_new: Option<f64>,
-}
-
-impl ModelScore {
-    pub fn new((file, weight): Weighted, nll: f64, nll_new: Option<f64>) -> Self {
-        Self {
-            model: file.path.display().to_string(),
-            weight,
-            nll,
-            nll_new,
-        }
-    }
-}
-
-/// Prints the NLL of each model of a mixture, and the mixture's; nothing for a single model.
-pub fn print_table(
-    results: &mut dyn Write,
-    models: &[ModelScore],
-    nll: f64,
-    nll_new: Option<f64>,
-) -> io::Result<()> {
-    if models.is_empty() {
-        return Ok(());
-    }
-    let names = models.iter().map(|model| visible(&model.model));
-    let names: Vec<String> = names.collect();
-    let longest = names.iter().map(|name| name.chars().count()).max();
-    let width = longest.unwrap_or(0).max("model".len());
-    let new = |nll: Option<f64>| match (nll_new, nll) {
-        (Some(_), Some(nll)) => format!("{nll:>12.6}"),
-        _ => String::new(),
-    };
-    let heading = nll_new.map_or("", |_| "   new words");
-    writeln!(results, "{:<width$}   weight         NLL{heading}", "model")?;
-    for (model, name) in models.iter().zip(names) {
-        let (weight, nll, new) = (model.weight, model.nll, new(model.nll_new));
-        writeln!(results, "{name:<width$}{weight:>9.4}{nll:>12.6}{new}")?;
-    }
-    let new = new(nll_new);
-    writeln!(results, "{:<width$}{:>9}{nll:>12.6}{new}", "mix", "")
 }

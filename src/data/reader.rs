@@ -640,18 +640,21 @@ impl<'a> Blocks<'a> {
             }
             wanted = 2 * block.len().max(self.size);
         }
-        if begins
-            && self
-                .format
-                .columns
-                .is_some_and(|columns| columns.has_header)
-        {
-            let header = blank_first_line(block);
-            if *self.header.get_or_insert_with(|| header.clone()) != header && !header.is_empty() {
-                return Err(Failure::Line(LineFault::Header));
-            }
+        let columns = self.format.columns.filter(|_| begins);
+        if columns.is_some_and(|columns| columns.has_header) {
+            self.drop_header(block)?;
         }
         Ok(true)
+    }
+
+    /// Drops the first line of a file, which names the columns as that of the first file does.
+    fn drop_header(&mut self, block: &mut Vec<u8>) -> Result<(), Failure> {
+        let header = blank_first_line(block);
+        let first = self.header.get_or_insert_with(|| header.clone());
+        match *first == header || header.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::Line(LineFault::Header)),
+        }
     }
 }
 

@@ -12,9 +12,9 @@ use makemore_tch::{Error, LanguageModel, Part, Table};
 
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
 use super::context::{Context, check_same_boundary};
-use super::models::{ModelArguments, ModelScore, Models, Weighted};
+use super::models::{ModelArguments, Models};
 use super::output;
-use print::{DataDocument, WordDocument, WordsDocument};
+use print::{DataDocument, ModelScore, Weighted, WordDocument, WordsDocument};
 
 /// Score words, or all words of the data, by their probabilities
 ///

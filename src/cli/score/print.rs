@@ -1,13 +1,13 @@
 //! What `score` prints, as JSON or as lines.
 
-use std::io::Write;
+use std::io::{self, Write};
 
+use makemore_tch::ModelFile;
 use makemore_tch::error::UnknownWords;
-use makemore_tch::format;
+use makemore_tch::format::{scientific, visible};
 use makemore_tch::score::{self, BigramScore, Fit, WordScore};
 use serde::Serialize;
 
-use crate::cli::models::{self, ModelScore};
 use crate::cli::output;
 
 /// Words that were scored one by one.
@@ -33,14 +33,14 @@ impl WordsDocument {
             for bigram in &scored.bigrams {
                 writeln!(results, "{}", line_of(bigram))?;
             }
-            let (word, nll) = (format::visible(score::shown(&scored.word)), scored.nll);
+            let (word, nll) = (visible(score::shown(&scored.word)), scored.nll);
             let likelihood = scored.likelihood.scientific();
             writeln!(results, "Likelihood for {word} is: {likelihood}")?;
             writeln!(
                 results,
                 "Average negative log-likelihood for {word} is: {nll:.6}"
             )?;
-            models::print_table(&mut results, models, nll, None)?;
+            print_table(&mut results, models, nll, None)?;
         }
         Ok(results.flush()?)
     }
@@ -52,9 +52,9 @@ fn line_of(bigram: &BigramScore) -> String {
         ("", _) | (_, None) => bigram.bigram.clone(),
         (context, Some(next)) => format!("{next} after {context}"),
     };
-    let pair = format::visible(&pair);
+    let pair = visible(&pair);
     let probability = match bigram.probability {
-        p if p > 0.0 && p < 0.00005 => format::scientific(p, 4),
+        p if p > 0.0 && p < 0.00005 => scientific(p, 4),
         p => format!("{p:.4}"),
     };
     let unknown = match bigram.unknown {
@@ -124,7 +124,7 @@ impl DataDocument {
                 "Words that training never saw: {words}, average negative log-likelihood {nll:.6}"
             )?;
         }
-        models::print_table(&mut results, &self.models, self.nll, self.nll_new)?;
+        print_table(&mut results, &self.models, self.nll, self.nll_new)?;
         if self.unknown > 0 {
             writeln!(
                 results,
@@ -140,7 +140,7 @@ impl DataDocument {
             )?;
         }
         if let Some(left_out) = &self.left_out {
-            let left_out = format::visible(&left_out.to_string());
+            let left_out = visible(&left_out.to_string());
             writeln!(results, "Words left out: {left_out}")?;
         }
         Ok(results.flush()?)
@@ -153,4 +153,56 @@ fn number<S: serde::Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let words = left_out.as_ref().map_or(0, |left_out| left_out.words);
     serializer.serialize_u64(words)
+}
+
+/// A model of a mixture, and its weight.
+pub type Weighted<'m> = (&'m ModelFile, f64);
+
+/// The NLL of one model of a mixture.
+#[derive(Serialize)]
+pub struct ModelScore {
+    model: String,
+    weight: f64,
+    nll: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nll_new: Option<f64>,
+}
+
+impl ModelScore {
+    pub fn new((file, weight): Weighted, nll: f64, nll_new: Option<f64>) -> Self {
+        Self {
+            model: file.path.display().to_string(),
+            weight,
+            nll,
+            nll_new,
+        }
+    }
+}
+
+/// Prints the NLL of each model of a mixture, and the mixture's; nothing for a single model.
+fn print_table(
+    results: &mut dyn Write,
+    models: &[ModelScore],
+    nll: f64,
+    nll_new: Option<f64>,
+) -> io::Result<()> {
+    if models.is_empty() {
+        return Ok(());
+    }
+    let names = models.iter().map(|model| visible(&model.model));
+    let names: Vec<String> = names.collect();
+    let longest = names.iter().map(|name| name.chars().count()).max();
+    let width = longest.unwrap_or(0).max("model".len());
+    let new = |nll: Option<f64>| match (nll_new, nll) {
+        (Some(_), Some(nll)) => format!("{nll:>12.6}"),
+        _ => String::new(),
+    };
+    let heading = nll_new.map_or("", |_| "   new words");
+    writeln!(results, "{:<width$}   weight         NLL{heading}", "model")?;
+    for (model, name) in models.iter().zip(names) {
+        let (weight, nll, new) = (model.weight, model.nll, new(model.nll_new));
+        writeln!(results, "{name:<width$}{weight:>9.4}{nll:>12.6}{new}")?;
+    }
+    let new = new(nll_new);
+    writeln!(results, "{:<width$}{:>9}{nll:>12.6}{new}", "mix", "")
 }
