@@ -173,31 +173,6 @@ fn white_space_inside_words_survives_other_tools() {
 }
 
 #[test]
-fn export_refuses_what_it_should_not_write() {
-    let folder = folder();
-    folder.stdout("train --type ngram --order 3 --data odd.txt");
-    folder.stdout("train -q --epochs 1");
-    let model = "--model makemore-ngram.safetensors";
-    let error = folder.error(&format!("export ours.txt {model}"), 1);
-    assert!(error.contains("ends in .arpa or .arpa.gz"), "{error}");
-    folder.write("mine.arpa", "not a model");
-    for file in ["mine.arpa", "kenlm.arpa"] {
-        let error = folder.error(&format!("export {file} {model}"), 1);
-        assert!(error.contains(file) && error.contains("--force"), "{error}");
-    }
-    assert_eq!(folder.read("mine.arpa"), b"not a model");
-    folder.stdout(&format!("export mine.arpa --force {model}"));
-    let error = folder.error("export net.arpa --model makemore.safetensors", 1);
-    assert!(error.contains("makemore.safetensors"), "{error}");
-    let error = folder.error("export kenlm.arpa --model kenlm.arpa", 1);
-    assert!(error.contains("kenlm.arpa"), "{error}");
-    assert_eq!(folder.read("kenlm.arpa"), of_kenlm().as_bytes());
-    folder.stdout(&format!("export packed.arpa.gz {model}"));
-    assert!(folder.read("packed.arpa.gz").starts_with(&[0x1F, 0x8B]));
-    assert!(perplexity(&folder, "packed.arpa.gz") > 1.0);
-}
-
-#[test]
 fn a_file_that_is_not_as_it_should_be_is_one_line() {
     let folder = Folder::new();
     let good = "\

@@ -137,45 +137,6 @@ fn the_presets_bigram_is_makemores_table() {
     assert!(error.contains("--order is not of --type lookup"), "{error}");
 }
 
-#[test]
-fn a_network_of_another_type_is_not_overwritten() {
-    let folder = folder();
-    folder.stdout(&format!("train --type rnn --out m.safetensors {SMALL}"));
-    let before = folder.read("m.safetensors");
-    let error = folder.error(&format!("train --type gru --out m.safetensors {SMALL}"), 1);
-    assert!(error.contains("a model of type rnn is there"), "{error}");
-    assert_eq!(folder.read("m.safetensors"), before);
-    let resume = "train --resume m.safetensors --data list.txt";
-    let error = folder.error(&format!("{resume} --type gru"), 1);
-    assert!(
-        error.contains("a model of type rnn; leave --type out"),
-        "{error}"
-    );
-    let error = folder.error(&format!("{resume} --type bigram"), 1);
-    assert!(
-        error.contains("a model of type rnn; leave --type out"),
-        "{error}"
-    );
-    let error = folder.error(&format!("{resume} --out other.safetensors"), 1);
-    assert!(
-        error.contains("its training is over, after 40 steps"),
-        "{error}"
-    );
-    let error = folder.error(&format!("{resume} --max-steps 50 --lr 1"), 1);
-    assert!(error.contains("--lr stays what it was"), "{error}");
-    folder.write("other.txt", "emma\nolivia\n");
-    let other = "train --resume m.safetensors --max-steps 50 --data other.txt";
-    let error = folder.error(other, 1);
-    assert!(error.contains("m.safetensors"), "{error}");
-    let error = folder.error("heatmap out.png --model m.safetensors", 1);
-    assert!(error.contains("m.safetensors"), "{error}");
-    let error = folder.error("export m.arpa --model m.safetensors", 1);
-    assert!(
-        error.contains("a network, which an ARPA file cannot hold"),
-        "{error}"
-    );
-}
-
 /// 20 steps and 20 more are 40: the same networks to the last bit, the same losses in all files.
 #[test]
 fn a_training_goes_on_as_if_it_had_not_been_interrupted() {
@@ -358,50 +319,6 @@ fn time_limits_a_training_and_the_rate_comes_down_in_it() {
     assert!(rates.last().unwrap() < &(highest / 5.0), "{rates:?}");
     let error = folder.error("train --resume makemore-bow.safetensors --data list.txt", 1);
     assert!(error.contains("its training is over"), "{error}");
-}
-
-/// The weights of the mixture are found on dev, and it is better there than each of its models.
-#[test]
-fn models_are_mixed() {
-    let folder = folder();
-    folder.stdout(&format!("train --type gru {SMALL}"));
-    folder.stdout("train --type ngram --order 3 --data list.txt");
-    let both = "--model makemore-gru.safetensors --model makemore-ngram.safetensors";
-    let score = format!("score --json {both} --data list.txt");
-    let dev = folder.json(&format!("{score} --part dev"));
-    let models = dev["models"].as_array().unwrap();
-    let weights: f64 = models.iter().map(|model| number(&model["weight"])).sum();
-    assert!((weights - 1.0).abs() < 1e-9);
-    for model in models {
-        assert!(number(&dev["nll"]) <= number(&model["nll"]) + 1e-9);
-        let file = model["model"].as_str().unwrap();
-        let alone = format!("score --json --model {file} --data list.txt --part dev");
-        let off = number(&folder.json(&alone)["nll"]) - number(&model["nll"]);
-        assert!(off.abs() < 1e-9);
-    }
-    // With a weight of 1 and one of 0 it is the first one.
-    let first = folder.json(&format!("{score} --part test --weights 3,0"));
-    assert_eq!(first["nll"], first["models"][0]["nll"]);
-    let word = folder.stdout(&format!("score emma {both} --weights 1,1"));
-    assert!(
-        word.contains("makemore-ngram.safetensors   0.5000"),
-        "{word}"
-    );
-    assert!(word.lines().last().unwrap().starts_with("mix "), "{word}");
-    let sample = format!("sample --plain {both} --data list.txt");
-    assert_eq!(folder.stdout(&sample).lines().count(), 5);
-    let drawn = folder.stdout(&format!("sample --plain {both} --weights 1,1 -n 20"));
-    assert_eq!(drawn.lines().count(), 20);
-    for (weights, says) in [
-        ("1", "--weights has 1 of 2 numbers"),
-        ("0,0", "one above 0"),
-    ] {
-        let error = folder.error(&format!("score emma {both} --weights {weights}"), 1);
-        assert!(error.contains(says), "{error}");
-    }
-    std::fs::remove_file(folder.path("list.txt")).unwrap();
-    let error = folder.error(&format!("score emma {both}"), 1);
-    assert!(error.contains("pass that list with --data FILE"), "{error}");
 }
 
 #[test]

@@ -111,49 +111,6 @@ fn a_network_draws_with_the_likelihoods_of_the_counts() {
     );
 }
 
-/// `sample --new` and `score --part` wanted a list that had not moved.
-#[test]
-fn a_model_knows_its_list_and_wants_it_once_it_is_gone() {
-    let folder = Folder::new();
-    folder.write("towns.txt", "Ulm\nKöln\nBonn\n".repeat(10));
-    let train = "train --data towns.txt --boundary $ --lowercase --split 80,0,20";
-    folder.stdout(&format!("{train} --out towns.safetensors"));
-    let scored = folder.stdout("sample --model towns.safetensors -n 3");
-    assert_eq!(scored.matches("Likelihood for ").count(), 3);
-    folder.json("score --json --part test --model towns.safetensors");
-    folder.json("score --json --model towns.safetensors ULM");
-    std::fs::rename(folder.path("towns.txt"), folder.path("list.txt")).unwrap();
-    let error = folder.error("sample --model towns.safetensors", 1);
-    assert!(
-        error.contains("towns.safetensors: its vocabulary"),
-        "{error}"
-    );
-    assert!(error.contains("--data FILE"), "{error}");
-    let error = folder.error("sample --model towns.safetensors --plain --new", 1);
-    assert!(error.contains("not where it was"), "{error}");
-    let plain = folder.stdout("sample --model towns.safetensors --plain -n 3");
-    assert_eq!(plain.lines().count(), 3);
-    let scored = folder.stdout("sample --model towns.safetensors --data list.txt -n 3");
-    assert_eq!(scored.matches("Likelihood for ").count(), 3);
-}
-
-#[test]
-fn a_list_with_the_same_characters_is_used_with_a_remark() {
-    let folder = Folder::new();
-    folder.write("one.txt", "ab\nba\n");
-    folder.write("two.txt", "ab\nab\n");
-    folder.stdout("train --data one.txt --out one.safetensors");
-    let output = folder
-        .makemore("sample --model one.safetensors --data two.txt")
-        .output()
-        .unwrap();
-    assert!(output.status.success());
-    let remark = String::from_utf8(output.stderr).unwrap();
-    assert!(remark.contains("was trained on another list"), "{remark}");
-    let mut quiet = folder.makemore("sample --model one.safetensors --data two.txt -q");
-    assert!(quiet.unwrap().stderr.is_empty());
-}
-
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let folder = Folder::new();
@@ -193,36 +150,6 @@ fn extreme_temperatures_and_smoothings_still_draw() {
         // All characters are about equally probable.
         assert!(names.contains('x') || names.contains('q'), "{names}");
     }
-}
-
-/// A missing file once went unnoticed.
-#[test]
-fn data_that_would_not_be_used_is_refused() {
-    let folder = Folder::new();
-    folder.stdout("train --epochs 1 --out model.safetensors");
-    for arguments in [
-        "sample --plain --model model.safetensors --data missing.txt",
-        "score --model model.safetensors --data missing.txt -- emma",
-    ] {
-        let error = folder.error(arguments, 1);
-        assert!(error.contains("leave --data"), "{error}");
-    }
-}
-
-/// A list cut in two was once another list, and one with equal counts was not.
-#[test]
-fn a_list_is_recognised_by_its_words_in_their_order() {
-    let folder = Folder::new();
-    folder.write("list.txt", "ab\nba\nab\n");
-    folder.write("one.txt", "ab\r\n\r\n");
-    folder.write("two.txt", "ba\nab");
-    folder.write("swapped.txt", "ba\nab\nab\n");
-    folder.stdout("train --data list.txt --out list.safetensors");
-    let says =
-        |data: &str| folder.stderr(&format!("sample --model list.safetensors --data {data}"));
-    assert_eq!(says("list.txt"), "");
-    assert_eq!(says("one.txt two.txt"), "");
-    assert!(says("swapped.txt").contains("was trained on another list"));
 }
 
 #[test]

@@ -202,35 +202,6 @@ fn several_models_share_a_list_that_comes_through_a_pipe() {
     assert_eq!(named, folder.stdout(&format!("{score} list.txt")));
 }
 
-#[test]
-fn a_part_is_refused_of_another_list_and_of_a_model_that_has_none() {
-    let folder = Folder::new();
-    folder.write("list.txt", "emma\nolivia\nava\nmia\n".repeat(20));
-    folder.write("other.txt", "emma\nolivia\n");
-    let train = "train --type ngram --order 2 --out m --data list.txt";
-    folder.stdout(train);
-    let error = folder.error("score --part test --model m --data other.txt", 1);
-    assert!(
-        error.contains("m cannot score other.txt: its test part is of another list (80 words"),
-        "{error}"
-    );
-    assert!(
-        error.ends_with("; pass that list with --data FILE"),
-        "{error}"
-    );
-    folder.stdout(&format!("{train} --force --split 90,0,10"));
-    let error = folder.error("score --part dev --model m --data list.txt", 1);
-    let expected =
-        "its dev part is empty, since its list was split 90,0,10; train it with another --split";
-    assert!(error.ends_with(expected), "{error}");
-    folder.stdout("export m.arpa --model m");
-    let error = folder.error("score --part dev --model m.arpa --data list.txt", 1);
-    assert!(
-        error.contains("it does not say what it was trained on"),
-        "{error}"
-    );
-}
-
 /// A word without characters was printed as nothing.
 #[test]
 fn a_word_without_characters_is_seen() {

@@ -48,22 +48,6 @@ fn json_has_the_losses_the_checkpoint_and_the_names() {
 }
 
 #[test]
-fn all_rows_have_the_losses_of_distinct_rows() {
-    let folder = Folder::new();
-    let losses = |rows: &str| -> Vec<f64> {
-        let arguments = format!("train --json --log-every 1 --epochs 10 --rows {rows}");
-        let document = folder.json(&arguments);
-        let losses = document["losses"].as_array().unwrap().iter();
-        losses.map(|loss| loss["train"].as_f64().unwrap()).collect()
-    };
-    let (all, distinct) = (losses("all"), losses("distinct"));
-    assert_eq!(all.len(), 10);
-    for (all, distinct) in all.iter().zip(distinct) {
-        assert!((all - distinct).abs() < 1e-6, "{all} and {distinct}");
-    }
-}
-
-#[test]
 fn metrics_and_plot_are_written() {
     let folder = Folder::new();
     folder.stdout("train --epochs 20 --metrics losses.csv --plot loss.png");
@@ -83,40 +67,6 @@ fn metrics_and_plot_are_written() {
 }
 
 #[test]
-fn resuming_goes_on_where_the_checkpoint_was() {
-    let folder = Folder::new();
-    folder.stdout("train --epochs 300 --out whole.safetensors");
-    folder.stdout("train --epochs 100 --out part.safetensors");
-    let resumed = folder.stdout("train --resume part.safetensors --epochs 200");
-    assert!(
-        resumed.starts_with("Epochs: 100, loss: 2.4727"),
-        "{resumed}"
-    );
-    assert!(resumed.contains("Epochs: 250, loss: 2.4606"), "{resumed}");
-    let weights = |file: &str| {
-        let trained = trained(&folder, file);
-        assert_eq!(trained.epochs, 300);
-        trained.network.weights().copy()
-    };
-    assert_eq!(weights("whole.safetensors"), weights("part.safetensors"));
-}
-
-#[test]
-fn a_checkpoint_of_other_characters_is_not_resumed() {
-    let folder = Folder::new();
-    folder.write("list.txt", "ab\n");
-    folder.stdout("train --data list.txt --out ab.safetensors");
-    let before = folder.read("ab.safetensors");
-    folder.write("other.txt", "abc\n");
-    let error = folder.error("train --resume ab.safetensors --data other.txt", 1);
-    assert!(
-        error.contains("ab.safetensors: its vocabulary (3 characters"),
-        "{error}"
-    );
-    assert_eq!(folder.read("ab.safetensors"), before);
-}
-
-#[test]
 fn a_diverging_training_names_the_epoch_and_saves_nothing() {
     let folder = Folder::new();
     folder.stdout("train --epochs 1");
@@ -132,61 +82,6 @@ fn a_diverging_training_names_the_epoch_and_saves_nothing() {
     assert!(error.contains("try --lr 25 (nothing was saved"), "{error}");
     assert_eq!(folder.read("makemore.safetensors"), before);
     assert_eq!(folder.files(), ["makemore.safetensors"]);
-}
-
-#[test]
-fn regularization_is_part_of_the_loss_and_shrinks_the_weights() {
-    let folder = Folder::new();
-    folder.stdout("train --out free.safetensors");
-    let squeezed = folder.json("train --json --regularization 0.01 --out squeezed.safetensors");
-    assert!(squeezed["final_loss"].as_f64().unwrap() > 2.4594);
-    let squares = |file: &str| -> f64 {
-        let trained = trained(&folder, file);
-        let w = trained.network.weights();
-        w.square().sum(tch::Kind::Double).double_value(&[])
-    };
-    assert!(squares("squeezed.safetensors") < squares("free.safetensors"));
-}
-
-#[test]
-fn what_is_not_a_checkpoint_is_not_overwritten_without_force() {
-    let folder = Folder::new();
-    folder.write("precious", "do not lose me");
-    let error = folder.error("train --out precious", 1);
-    assert!(
-        error.contains("precious: not a checkpoint of makemore-tch; not overwritten"),
-        "{error}"
-    );
-    assert!(error.contains("--force"), "{error}");
-    assert_eq!(folder.read("precious"), b"do not lose me");
-    folder.stdout("train --epochs 1 --out precious --force");
-    assert!(makemore_tch::Checkpoint::load(&folder.path("precious")).is_ok());
-}
-
-#[test]
-fn damaged_checkpoints_are_refused_by_every_command_that_reads_one() {
-    let folder = Folder::new();
-    folder.stdout("train --epochs 1 --out model.safetensors");
-    let mut bytes = folder.read("model.safetensors");
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    folder.write("flipped.safetensors", &bytes);
-    folder.write("truncated.safetensors", &bytes[..middle]);
-    // A cut file was called no checkpoint.
-    let (flipped, cut) = ("flipped.safetensors", "truncated.safetensors");
-    for (command, file, says) in [
-        ("sample --model", flipped, "damaged"),
-        ("sample --model", "missing", "cannot read missing"),
-        ("score --model", cut, "damaged"),
-        ("heatmap out.png --model", flipped, "damaged"),
-        ("export out.arpa --model", cut, "damaged"),
-        // What is resumed is also what is overwritten, and refused for that first.
-        ("train --out new --resume", cut, "damaged"),
-        ("train --out new --resume", "missing", "cannot read missing"),
-    ] {
-        let error = folder.error(&format!("{command} {file}"), 1);
-        assert!(error.contains(file) && error.contains(says), "{error}");
-    }
 }
 
 /// The losses once replaced what the program itself had printed into the same file.
@@ -213,33 +108,6 @@ fn the_file_that_standard_output_goes_to_is_no_output() {
         error.ends_with("cannot write /dev/stdout: not a regular file"),
         "{error}"
     );
-}
-
-#[test]
-fn what_cannot_be_written_is_said_before_any_work() {
-    let folder = Folder::new();
-    folder.write("names.csv", "emma\n");
-    for (arguments, expected) in [
-        ("train --out missing/model", "there is no folder missing"),
-        (
-            "train --plot loss.jpg",
-            "loss.jpg: a picture ends in .png or .svg",
-        ),
-        (
-            "train --metrics missing/losses.csv",
-            "there is no folder missing",
-        ),
-        (
-            "train --data names.csv --metrics names.csv",
-            "names.csv is given twice; name different files",
-        ),
-        ("train --plot a.png --metrics a.png", "a.png is given twice"),
-    ] {
-        let error = folder.error(arguments, 1);
-        assert!(error.contains(expected), "{arguments}: {error}");
-    }
-    assert_eq!(folder.files(), ["names.csv"]);
-    assert_eq!(folder.read("names.csv"), b"emma\n");
 }
 
 #[test]
@@ -641,51 +509,6 @@ fn a_closed_or_full_stdout_does_not_shorten_the_training() {
     }
 }
 
-/// Each of these once overwrote something, or lost one of its own results.
-#[cfg(unix)]
-#[test]
-fn an_output_is_never_an_input_or_another_output() {
-    let folder = Folder::new();
-    folder.write("list.png", "emma\n");
-    folder.write("list.svg", "emma\n");
-    folder.stdout("train --epochs 1 --out r.safetensors");
-    std::fs::copy(folder.path("r.safetensors"), folder.path("m.svg")).unwrap();
-    std::os::unix::fs::symlink("r.safetensors", folder.path("link")).unwrap();
-    std::fs::hard_link(folder.path("list.png"), folder.path("hard.png")).unwrap();
-    let before: Vec<_> = folder
-        .files()
-        .iter()
-        .map(|name| folder.read(name))
-        .collect();
-    for arguments in [
-        "train --out x.csv --metrics ./x.csv",
-        "train --resume r.safetensors --out b --metrics r.safetensors",
-        "train --resume r.safetensors --out b --metrics link",
-        "train --data list.png --out list.png --force",
-        "train --data list.png --plot hard.png",
-        "train --plot p.svg --metrics p.svg",
-        "heatmap --data list.png list.png",
-        "heatmap list.svg --data list.svg",
-        "heatmap hard.png --data list.png",
-        "heatmap --model m.svg m.svg",
-    ] {
-        let error = folder.error(arguments, 1);
-        assert!(
-            error.ends_with("; name different files"),
-            "{arguments}: {error}"
-        );
-    }
-    let after: Vec<_> = folder
-        .files()
-        .iter()
-        .map(|name| folder.read(name))
-        .collect();
-    assert_eq!(before, after);
-    // What is resumed is replaced, by whatever name.
-    folder.stdout("train --resume r.safetensors --epochs 1 --out link");
-    assert_eq!(epochs(&folder, "r.safetensors"), 2);
-}
-
 /// So is the file that standard input comes from.
 #[test]
 fn an_output_is_not_the_list_that_standard_input_is() {
@@ -702,171 +525,6 @@ fn an_output_is_not_the_list_that_standard_input_is() {
         assert!(error.contains("are the same file"), "{error}");
         assert_eq!(folder.read(list), b"emma\n");
     }
-}
-
-/// They were once noticed after the training.
-#[test]
-fn names_that_no_file_can_have_are_noticed_before_the_training() {
-    let folder = Folder::new();
-    for (out, expected) in [
-        ("newdir/".to_owned(), "does not end in a slash"),
-        ("x".repeat(300), "File name too long"),
-    ] {
-        let error = folder.error(&format!("train --out {out}"), 1);
-        assert!(error.contains(expected), "{error}");
-    }
-    assert!(folder.files().is_empty());
-}
-
-#[test]
-fn the_checkpoint_of_another_list_is_not_replaced_without_force() {
-    let folder = Folder::new();
-    folder.write("one.txt", "ab\nba\n");
-    folder.write("other.txt", "ba\nab\n");
-    folder.write("letters.txt", "abc\n");
-    folder.stdout("train --data one.txt --out m.safetensors");
-    let before = folder.read("m.safetensors");
-    for list in ["other.txt", "letters.txt"] {
-        let error = folder.error(&format!("train --data {list} --out m.safetensors"), 1);
-        assert!(
-            error.contains("m.safetensors: trained on another list (2 words with 4 characters)"),
-            "{error}"
-        );
-        assert!(error.contains("--force"), "{error}");
-    }
-    assert_eq!(folder.read("m.safetensors"), before);
-    folder.stdout("train --data one.txt --out m.safetensors");
-    folder.stdout("train --data letters.txt --out m.safetensors --force");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_replaced_checkpoint_keeps_its_mode_and_a_read_only_one_stays() {
-    use std::fs::{Permissions, metadata, set_permissions};
-    use std::os::unix::fs::PermissionsExt;
-
-    let folder = Folder::new();
-    folder.stdout("train --epochs 1");
-    let path = folder.path("makemore.safetensors");
-    set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-    folder.stdout("train --epochs 2");
-    assert_eq!(metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
-    let error = folder.error("train --epochs 3 --force", 1);
-    assert!(error.contains("the file is read-only"), "{error}");
-    assert_eq!(epochs(&folder, "makemore.safetensors"), 2);
-}
-
-/// Binary strings ended at 5.05, where counting has 0.900, and nothing said so.
-#[test]
-fn small_alphabets_converge_or_are_told_what_to_do() {
-    let folder = Folder::new();
-    let binary: String = (0..5000_u32)
-        .map(|n| format!("{:b}\n", n * n % 8191 + 1))
-        .collect();
-    folder.write("binary.txt", binary);
-    let output = folder
-        .makemore("train --json --smoothing 0 --data binary.txt")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{output:?}"
-    );
-    let trained: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let figure = |name: &str| trained[name].as_f64().unwrap();
-    assert!(
-        (figure("final_loss") - figure("counting_nll")).abs() < 0.001,
-        "{trained}"
-    );
-
-    for (arguments, expected) in [
-        ("--lr 50", "which guessing has; try --lr "),
-        (
-            "--epochs 3",
-            "which counting without smoothing has; more --epochs come closer",
-        ),
-        (
-            "--regularization 1",
-            "a smaller --regularization comes closer",
-        ),
-    ] {
-        let told = folder.stderr(&format!("train --force --data binary.txt {arguments}"));
-        assert!(told.contains(expected), "{arguments}: {told}");
-        assert_eq!(told.lines().count(), 1, "{told}");
-    }
-}
-
-/// The hint was once a constant that named neither the warm-up's rate nor the regularization.
-#[test]
-fn a_diverging_training_is_told_what_is_too_high() {
-    let folder = Folder::new();
-    for (arguments, expected) in [
-        ("--lr 1e9", "try --lr 25"),
-        ("--lr 20 --warmup-lr 1e6", "try --warmup-lr 25"),
-        ("--lr 49 --warmup-lr 1e6", "try --warmup-lr 25 (nothing"),
-        (
-            "--regularization 100 --lr 50",
-            "try --lr 5.4 and a smaller --regularization",
-        ),
-    ] {
-        let error = folder.error(&format!("train --out m --json {arguments}"), 1);
-        assert!(error.contains(expected), "{arguments}: {error}");
-    }
-    assert!(folder.files().is_empty());
-    // By itself, the rate follows from the regularization too.
-    folder.stdout("train --regularization 100 --out m");
-}
-
-#[test]
-fn no_epochs_write_the_header_of_the_metrics() {
-    let folder = Folder::new();
-    folder.stdout("train --epochs 0 --metrics losses.csv");
-    assert_eq!(folder.read("losses.csv"), b"epoch,loss\n");
-}
-
-#[test]
-fn a_resumed_training_appends_its_metrics_and_keeps_a_seed() {
-    let folder = Folder::new();
-    folder.write("notes.svg", "do not lose me");
-    folder.stdout("train --epochs 20 --metrics whole.csv --out whole.safetensors");
-    folder.stdout("train --epochs 8 --metrics parts.csv --out parts.safetensors");
-    folder.stdout("train --resume parts.safetensors --epochs 12 --metrics parts.csv --seed 7");
-    assert_eq!(folder.read("parts.csv"), folder.read("whole.csv"));
-    let checkpoint = makemore_tch::Checkpoint::load(&folder.path("parts.safetensors")).unwrap();
-    assert_eq!(checkpoint.seed, 7);
-
-    // Losses that are ahead of the network, as a kill leaves them, are made again.
-    folder.stdout("train --epochs 8 --out other.safetensors");
-    let resume = "train --resume other.safetensors --epochs 12 --metrics";
-    folder.stdout(&format!("{resume} parts.csv --out again.safetensors"));
-    assert_eq!(folder.read("parts.csv"), folder.read("whole.csv"));
-    // Those of another training are not.
-    folder.write("foreign.csv", "epoch,loss\n8,2.5\n19,2.5\n");
-    let error = folder.error(&format!("{resume} foreign.csv"), 1);
-    assert!(
-        error
-            .contains("foreign.csv: it ends with epoch 19, but the training goes on after epoch 7"),
-        "{error}"
-    );
-    folder.write("notes.txt", "do not lose me");
-    for arguments in ["--resume parts.safetensors", "--out new.safetensors"] {
-        let error = folder.error(&format!("train {arguments} --metrics notes.txt"), 1);
-        assert!(error.contains("notes.txt: not a list of losses"), "{error}");
-    }
-    let error = folder.error("train --out new.safetensors --plot notes.svg", 1);
-    assert!(
-        error.contains("notes.svg: there is a file that is no picture"),
-        "{error}"
-    );
-    let error = folder.error("train --resume parts.safetensors --metrics notes.txt", 1);
-    assert!(
-        error.contains(
-            "notes.txt: not a list of losses with the columns epoch,loss, so it is neither"
-        ),
-        "{error}"
-    );
-    assert_eq!(folder.read("notes.txt"), b"do not lose me");
 }
 
 /// JSON was once cut off where the name of the checkpoint came.

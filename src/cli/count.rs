@@ -94,7 +94,8 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::refusal;
+    use crate::cli::testing::Folder;
+    use crate::cli::testing::refusal;
 
     #[test]
     fn numbers_that_make_no_sense_are_named() {
@@ -111,5 +112,158 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    /// Each list, what its error names, and nothing on standard output.
+    #[test]
+    fn lists_that_cannot_be_used_are_refused_in_one_line() {
+        let folder = Folder::new();
+        folder.write("binary", b"\x00\x01\x02\xFF");
+        folder.write("latin1.txt", b"emma\nzo\xEB\n");
+        folder.write("tab.txt", "emma\nan\tna\n");
+        folder.write("empty.txt", "");
+        folder.write("blank.txt", "\u{FEFF}\r\n \n\n");
+        std::fs::create_dir(folder.path("folder")).unwrap();
+        let characters = ('\u{4E00}'..).take(4097);
+        let many: String = characters.flat_map(|character| [character, '\n']).collect();
+        folder.write("many.txt", many);
+        for (list, expected) in [
+            ("binary", "binary:1: not valid UTF-8"),
+            (
+                "latin1.txt",
+                "latin1.txt:2: not valid UTF-8; saving the list as UTF-8 would work; --encoding latin1 (or its own) reads it, --skip-bad-lines leaves such lines out",
+            ),
+            ("tab.txt", "tab.txt:2: a control character (U+0009, a tab)"),
+            ("empty.txt", "empty.txt: no words"),
+            ("blank.txt", "blank.txt: no words"),
+            ("missing.txt", "cannot read missing.txt: No such file"),
+            ("folder", "folder is a folder"),
+            (
+                "many.txt",
+                "many.txt:4097: more than 4096 distinct characters",
+            ),
+        ] {
+            let error = folder.error(&format!("count --data {list}"), 1);
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_longest_word_is_counted_and_a_longer_one_refused() {
+        let folder = Folder::new();
+        folder.write("list.txt", "ab".repeat(32_768));
+        let printed = folder.stdout("count --data list.txt --top 1");
+        assert!(
+            printed.starts_with("Frequency of ab: 32768\nWords: 1\n"),
+            "{printed}"
+        );
+        for length in [65_537, 10_000_000] {
+            folder.write("list.txt", format!("ok\n{}", "a".repeat(length)));
+            let error = folder.error("count --data list.txt", 1);
+            assert!(
+                error.contains("list.txt:2: the word is too long; 65536 characters"),
+                "{error}"
+            );
+        }
+    }
+
+    /// It once ended in a panic: ASCII was numbered after 4,096 other characters.
+    #[test]
+    fn ascii_after_4096_other_characters_is_one_line_of_error() {
+        let folder = Folder::new();
+        let others: String = ('\u{4E00}'..)
+            .take(4096)
+            .flat_map(|other| [other, '\n'])
+            .collect();
+        let block = 1 << 19;
+        let mut list = others.repeat(block / others.len() + 1);
+        let line = list.lines().count() + 1;
+        list += &"ab\n".repeat(block / 3 * 2);
+        list += &"\u{4E00}bb\n".repeat(200_000);
+        folder.write("list.txt", list);
+        for command in ["count", "sample --json", "train"] {
+            let error = folder.error(&format!("{command} --data list.txt"), 1);
+            assert!(
+                error.contains(&format!("list.txt:{line}: more than 4096 distinct")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_compressed_in_another_way_is_named() {
+        let folder = Folder::new();
+        folder.write("list.xz", b"\xFD7zXZ\0\0\x04");
+        folder.write("list.bz2", b"BZh91AY&SY\x01");
+        for (list, expected) in [
+            ("list.xz", "cannot read list.xz: it is compressed by xz"),
+            ("list.bz2", "compressed by bzip2"),
+        ] {
+            let error = folder.error(&format!("count --data {list}"), 1);
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    /// What a file name may do to a terminal is not done.
+    #[test]
+    fn names_of_files_do_not_steer_the_terminal() {
+        let folder = Folder::new();
+        let name = "a\u{1B}[31m\nerror: b.txt";
+        folder.write(name, "em\tma\n");
+        for list in [name, "missing\u{1B}[2J\u{202E}.txt"] {
+            let error = folder.error_of(["count", "--data", list], 1);
+            assert!(error.contains("\\u{1b}["), "{error}");
+            assert!(!error.contains(['\u{1B}', '\u{202E}']), "{error}");
+        }
+        // Without --data, as from `count *.txt`.
+        let error = folder.error_of(["count", name], 2);
+        assert!(
+            error.ends_with("; lists of words are named with --data FILE"),
+            "{error}"
+        );
+        assert!(!error.contains('\u{1B}'), "{error:?}");
+    }
+
+    /// A list with counts was learned with its commas and digits.
+    #[test]
+    fn columns_are_named_where_a_list_looks_like_them_and_read_once_they_are_named() {
+        let folder = Folder::new();
+        folder.write("yob.txt", "Brand,M,193\nHoud,M,37\nEdvin,M,1\nBrand,F,7\n");
+        let told = folder.stderr("count --data yob.txt");
+        assert!(told.contains("--columns 1,3 would read them"), "{told}");
+        let document = folder.json("count --json --data yob.txt --columns 1,3");
+        assert_eq!(document["words"], 238);
+        assert_eq!(document["vocabulary"].as_array().unwrap().len(), 12);
+        folder.write("top.csv", "name;share\nBrand;3.318\n");
+        let error = folder.error("count --data top.csv --columns name,share", 1);
+        assert!(
+            error.contains("top.csv:2: the count \"3.318\" is no whole number"),
+            "{error}"
+        );
+        // A model knows the columns of its list, and its dev list has them too.
+        folder.write("dev.csv", "Brand,M,3\nEdvin,F,1\n");
+        folder.write("dev.txt", "Brand\nBrand\nEdvin\nBrand\n");
+        let train = "train --json --type ngram --order 2 --data yob.txt --columns 1,3 --dev dev.csv --split 100,0,0";
+        let trained = folder.json(&format!("{train} --out m"));
+        let scored = folder.json("score --json --model m --data dev.txt");
+        let off = trained["dev_loss"].as_f64().unwrap() - scored["nll"].as_f64().unwrap();
+        assert!(off.abs() < 1e-12, "{off}");
+        assert_eq!(
+            folder.json("score --json --model m --part train")["words"],
+            238
+        );
+        // Drawing does not need the list, and once read it.
+        folder.write("yob.txt", "Brand,M,many\n");
+        folder.stdout("sample --model m");
+    }
+
+    #[test]
+    fn equally_common_bigrams_are_in_the_order_of_the_vocabulary() {
+        let folder = Folder::new();
+        folder.write("list.txt", "ba\nab\n");
+        let printed = folder.stdout("count --data list.txt --top 3");
+        assert!(
+            printed.starts_with("Frequency of .a: 1\nFrequency of .b: 1\nFrequency of a.: 1\n")
+        );
     }
 }

@@ -97,3 +97,61 @@ fn write(ngram: &Ngram, to: &mut File, is_compressed: bool) -> io::Result<()> {
         to.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+
+    use crate::cli::testing::Folder;
+
+    const NAMES: &str = include_str!("../../assets/names.txt");
+    const OF_KENLM: &[u8] = include_bytes!("../../tests/fixtures/odd_names_order_3.arpa.gz");
+
+    fn of_kenlm() -> String {
+        let mut text = String::new();
+        GzDecoder::new(OF_KENLM).read_to_string(&mut text).unwrap();
+        text
+    }
+
+    fn every_other_name(first: usize) -> String {
+        let names: Vec<&str> = NAMES.lines().skip(first).step_by(2).collect();
+        names.join("\n")
+    }
+
+    /// A folder with a list to train on, one to score, and KenLM's model.
+    fn folder() -> Folder {
+        let folder = Folder::new();
+        folder.write("odd.txt", every_other_name(0));
+        folder.write("even.txt", every_other_name(1));
+        folder.write("kenlm.arpa", of_kenlm());
+        folder
+    }
+
+    #[test]
+    fn export_refuses_what_it_should_not_write() {
+        let folder = folder();
+        folder.stdout("train --type ngram --order 3 --data odd.txt");
+        folder.stdout("train -q --epochs 1");
+        let model = "--model makemore-ngram.safetensors";
+        let error = folder.error(&format!("export ours.txt {model}"), 1);
+        assert!(error.contains("ends in .arpa or .arpa.gz"), "{error}");
+        folder.write("mine.arpa", "not a model");
+        for file in ["mine.arpa", "kenlm.arpa"] {
+            let error = folder.error(&format!("export {file} {model}"), 1);
+            assert!(error.contains(file) && error.contains("--force"), "{error}");
+        }
+        assert_eq!(folder.read("mine.arpa"), b"not a model");
+        folder.stdout(&format!("export mine.arpa --force {model}"));
+        let error = folder.error("export net.arpa --model makemore.safetensors", 1);
+        assert!(error.contains("makemore.safetensors"), "{error}");
+        let error = folder.error("export kenlm.arpa --model kenlm.arpa", 1);
+        assert!(error.contains("kenlm.arpa"), "{error}");
+        assert_eq!(folder.read("kenlm.arpa"), of_kenlm().as_bytes());
+        folder.stdout(&format!("export packed.arpa.gz {model}"));
+        assert!(folder.read("packed.arpa.gz").starts_with(&[0x1F, 0x8B]));
+        let scored = folder.json("score --json --model packed.arpa.gz --data even.txt");
+        assert!(scored["perplexity"].as_f64().unwrap() > 1.0);
+    }
+}

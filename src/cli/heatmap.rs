@@ -293,7 +293,7 @@ impl DrawHeatmap {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::{check_refusals, refusal};
+    use crate::cli::testing::{check_refusals, refusal};
 
     #[test]
     fn what_cannot_be_drawn_is_said_before_any_work() {

@@ -21,6 +21,8 @@ pub mod report;
 mod run_files;
 mod sample;
 mod score;
+#[cfg(test)]
+mod testing;
 mod train;
 mod typed;
 
@@ -116,48 +118,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Runs a command in an empty folder and returns its error. Asserts that it ends with `status`, prints
-/// one line and writes no file.
-#[cfg(test)]
-fn refusal(arguments: &str, status: u8) -> String {
-    use std::sync::{Mutex, PoisonError};
-
-    /// The working folder is that of the whole process, so tests take turns.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = tempfile::tempdir().unwrap();
-    std::env::set_current_dir(&folder).unwrap();
-    let words = ["makemore-tch"].into_iter();
-    let (line, its) = match parse(words.chain(arguments.split_whitespace())) {
-        Ok(parsed) => match run(parsed) {
-            Ok(status) => panic!("{arguments}: ended with {status}"),
-            Err(error) => (report::line(&error), 1),
-        },
-        Err(fault) => (report::usage_line(&fault), 2),
-    };
-    assert_eq!(
-        std::fs::read_dir(&folder).unwrap().count(),
-        0,
-        "{arguments}"
-    );
-    assert_eq!(its, status, "{arguments}: {line}");
-    assert!(line.starts_with("error: "), "{line}");
-    assert_eq!(line.lines().count(), 1, "{line}");
-    line
-}
-
-/// Asserts that commands, each `begin` and further arguments, are refused with a status and an error
-/// that contains the given words.
-#[cfg(test)]
-fn check_refusals(begin: &str, status: u8, cases: &[(&str, &str)]) {
-    for (arguments, says) in cases {
-        let error = refusal(&format!("{begin} {arguments}"), status);
-        assert!(error.contains(says), "{arguments}: {error}");
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::testing::refusal;
     use super::*;
     use makemore_tch::models::KINDS;
 

@@ -273,3 +273,191 @@ impl Models {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use crate::cli::testing::Folder;
+
+    const NAMES: &str = include_str!("../../assets/names.txt");
+    const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
+
+    /// A folder with a short list.
+    fn folder() -> Folder {
+        let folder = Folder::new();
+        let names: Vec<&str> = NAMES.lines().step_by(40).collect();
+        folder.write("list.txt", names.join("\n"));
+        folder
+    }
+
+    fn number(value: &Value) -> f64 {
+        value.as_f64().unwrap()
+    }
+
+    #[test]
+    fn damaged_checkpoints_are_refused_by_every_command_that_reads_one() {
+        let folder = Folder::new();
+        folder.stdout("train --epochs 1 --out model.safetensors");
+        let mut bytes = folder.read("model.safetensors");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        folder.write("flipped.safetensors", &bytes);
+        folder.write("truncated.safetensors", &bytes[..middle]);
+        // A cut file was called no checkpoint.
+        let (flipped, cut) = ("flipped.safetensors", "truncated.safetensors");
+        for (command, file, says) in [
+            ("sample --model", flipped, "damaged"),
+            ("sample --model", "missing", "cannot read missing"),
+            ("score --model", cut, "damaged"),
+            ("heatmap out.png --model", flipped, "damaged"),
+            ("export out.arpa --model", cut, "damaged"),
+            // What is resumed is also what is overwritten, and refused for that first.
+            ("train --out new --resume", cut, "damaged"),
+            ("train --out new --resume", "missing", "cannot read missing"),
+        ] {
+            let error = folder.error(&format!("{command} {file}"), 1);
+            assert!(error.contains(file) && error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_refused_of_another_list_and_of_a_model_that_has_none() {
+        let folder = Folder::new();
+        folder.write("list.txt", "emma\nolivia\nava\nmia\n".repeat(20));
+        folder.write("other.txt", "emma\nolivia\n");
+        let train = "train --type ngram --order 2 --out m --data list.txt";
+        folder.stdout(train);
+        let error = folder.error("score --part test --model m --data other.txt", 1);
+        assert!(
+            error.contains("m cannot score other.txt: its test part is of another list (80 words"),
+            "{error}"
+        );
+        assert!(
+            error.ends_with("; pass that list with --data FILE"),
+            "{error}"
+        );
+        folder.stdout(&format!("{train} --force --split 90,0,10"));
+        let error = folder.error("score --part dev --model m --data list.txt", 1);
+        let expected = "its dev part is empty, since its list was split 90,0,10; train it with another --split";
+        assert!(error.ends_with(expected), "{error}");
+        folder.stdout("export m.arpa --model m");
+        let error = folder.error("score --part dev --model m.arpa --data list.txt", 1);
+        assert!(
+            error.contains("it does not say what it was trained on"),
+            "{error}"
+        );
+    }
+
+    /// A missing file once went unnoticed.
+    #[test]
+    fn data_that_would_not_be_used_is_refused() {
+        let folder = Folder::new();
+        folder.stdout("train --epochs 1 --out model.safetensors");
+        for arguments in [
+            "sample --plain --model model.safetensors --data missing.txt",
+            "score --model model.safetensors --data missing.txt -- emma",
+        ] {
+            let error = folder.error(arguments, 1);
+            assert!(error.contains("leave --data"), "{error}");
+        }
+    }
+
+    /// The weights of the mixture are found on dev, and it is better there than each of its models.
+    #[test]
+    fn models_are_mixed() {
+        let folder = folder();
+        folder.stdout(&format!("train --type gru --n-embd2 8 {SMALL}"));
+        folder.stdout("train --type ngram --order 3 --data list.txt");
+        let both = "--model makemore-gru.safetensors --model makemore-ngram.safetensors";
+        let score = format!("score --json {both} --data list.txt");
+        let dev = folder.json(&format!("{score} --part dev"));
+        let models = dev["models"].as_array().unwrap();
+        let weights: f64 = models.iter().map(|model| number(&model["weight"])).sum();
+        assert!((weights - 1.0).abs() < 1e-9);
+        for model in models {
+            assert!(number(&dev["nll"]) <= number(&model["nll"]) + 1e-9);
+            let file = model["model"].as_str().unwrap();
+            let alone = format!("score --json --model {file} --data list.txt --part dev");
+            let off = number(&folder.json(&alone)["nll"]) - number(&model["nll"]);
+            assert!(off.abs() < 1e-9);
+        }
+        // With a weight of 1 and one of 0 it is the first one.
+        let first = folder.json(&format!("{score} --part test --weights 3,0"));
+        assert_eq!(first["nll"], first["models"][0]["nll"]);
+        let word = folder.stdout(&format!("score emma {both} --weights 1,1"));
+        assert!(
+            word.contains("makemore-ngram.safetensors   0.5000"),
+            "{word}"
+        );
+        assert!(word.lines().last().unwrap().starts_with("mix "), "{word}");
+        let sample = format!("sample --plain {both} --data list.txt");
+        assert_eq!(folder.stdout(&sample).lines().count(), 5);
+        let drawn = folder.stdout(&format!("sample --plain {both} --weights 1,1 -n 20"));
+        assert_eq!(drawn.lines().count(), 20);
+        for (weights, says) in [
+            ("1", "--weights has 1 of 2 numbers"),
+            ("0,0", "one above 0"),
+        ] {
+            let error = folder.error(&format!("score emma {both} --weights {weights}"), 1);
+            assert!(error.contains(says), "{error}");
+        }
+        std::fs::remove_file(folder.path("list.txt")).unwrap();
+        let error = folder.error(&format!("score emma {both}"), 1);
+        assert!(error.contains("pass that list with --data FILE"), "{error}");
+    }
+
+    /// `sample --new` and `score --part` wanted a list that had not moved.
+    #[test]
+    fn a_model_knows_its_list_and_wants_it_once_it_is_gone() {
+        let folder = Folder::new();
+        folder.write("towns.txt", "Ulm\nKöln\nBonn\n".repeat(10));
+        let train = "train --data towns.txt --boundary $ --lowercase --split 80,0,20";
+        folder.stdout(&format!("{train} --out towns.safetensors"));
+        let scored = folder.stdout("sample --model towns.safetensors -n 3");
+        assert_eq!(scored.matches("Likelihood for ").count(), 3);
+        folder.json("score --json --part test --model towns.safetensors");
+        folder.json("score --json --model towns.safetensors ULM");
+        std::fs::rename(folder.path("towns.txt"), folder.path("list.txt")).unwrap();
+        let error = folder.error("sample --model towns.safetensors", 1);
+        assert!(
+            error.contains("towns.safetensors: its vocabulary"),
+            "{error}"
+        );
+        assert!(error.contains("--data FILE"), "{error}");
+        let error = folder.error("sample --model towns.safetensors --plain --new", 1);
+        assert!(error.contains("not where it was"), "{error}");
+        let plain = folder.stdout("sample --model towns.safetensors --plain -n 3");
+        assert_eq!(plain.lines().count(), 3);
+        let scored = folder.stdout("sample --model towns.safetensors --data list.txt -n 3");
+        assert_eq!(scored.matches("Likelihood for ").count(), 3);
+    }
+
+    /// A list cut in two was once another list, and one with equal counts was not.
+    #[test]
+    fn a_list_is_recognised_by_its_words_in_their_order() {
+        let folder = Folder::new();
+        folder.write("list.txt", "ab\nba\nab\n");
+        folder.write("one.txt", "ab\r\n\r\n");
+        folder.write("two.txt", "ba\nab");
+        folder.write("swapped.txt", "ba\nab\nab\n");
+        folder.stdout("train --data list.txt --out list.safetensors");
+        let says =
+            |data: &str| folder.stderr(&format!("sample --model list.safetensors --data {data}"));
+        assert_eq!(says("list.txt"), "");
+        assert_eq!(says("one.txt two.txt"), "");
+        assert!(says("swapped.txt").contains("was trained on another list"));
+    }
+
+    #[test]
+    fn a_list_with_the_same_characters_is_used_with_a_remark() {
+        let folder = Folder::new();
+        folder.write("one.txt", "ab\nba\n");
+        folder.write("two.txt", "ab\nab\n");
+        folder.stdout("train --data one.txt --out one.safetensors");
+        let sample = "sample --model one.safetensors --data two.txt";
+        let remark = folder.stderr(sample);
+        assert!(remark.contains("was trained on another list"), "{remark}");
+        assert!(folder.stderr(&format!("{sample} -q")).is_empty());
+    }
+}

@@ -1,18 +1,36 @@
 //! Results on standard output, remarks on standard error.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
+use std::io::{self, BufWriter, LineWriter, Write};
 
 use makemore_tch::error::UnknownWords;
 use makemore_tch::format::{visible, visible_json};
 use serde::Serialize;
 
 use super::progress::beside_bar;
+#[cfg(test)]
+pub use super::testing::stderr;
+#[cfg(test)]
+use super::testing::stdout;
+
+/// Standard output, and whether it is a terminal.
+#[cfg(not(test))]
+fn stdout() -> (impl Write, bool) {
+    let stdout = io::stdout();
+    let is_terminal = io::IsTerminal::is_terminal(&stdout);
+    (stdout, is_terminal)
+}
+
+/// Standard error.
+#[cfg(not(test))]
+pub fn stderr() -> impl Write {
+    io::stderr()
+}
 
 /// Standard output: line by line for a person, in large blocks for a pipe or a file.
 pub fn results() -> Box<dyn Write> {
-    let stdout = io::stdout();
-    if stdout.is_terminal() {
+    let (stdout, is_terminal) = stdout();
+    if is_terminal {
         Box::new(LineWriter::new(Visible(stdout)))
     } else {
         Box::new(BufWriter::with_capacity(1 << 16, stdout))
@@ -37,8 +55,7 @@ impl<W: Write> Write for Visible<W> {
 
 /// Prints one JSON document. On a terminal, characters that would control it are escaped.
 pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
-    let stdout = io::stdout();
-    let is_terminal = stdout.is_terminal();
+    let (stdout, is_terminal) = stdout();
     let mut results = BufWriter::new(stdout);
     if is_terminal {
         let json = serde_json::to_string(document)?;
@@ -110,7 +127,7 @@ impl Remarks {
         if !self.quiet {
             // Standard error may be closed.
             beside_bar(|| {
-                let _ = writeln!(io::stderr(), "{}", visible(&remark.to_string()));
+                let _ = writeln!(stderr(), "{}", visible(&remark.to_string()));
             });
         }
     }

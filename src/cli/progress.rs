@@ -16,9 +16,9 @@ pub fn beside_bar<T>(write: impl FnOnce() -> T) -> T {
     }
 }
 
-/// A bar, remembered as the last one; hidden if `quiet`.
+/// A bar, remembered as the last one; hidden if `quiet`, and in unit tests.
 fn bar(length: u64, template: &str, quiet: bool) -> ProgressBar {
-    if quiet {
+    if quiet || cfg!(test) {
         return ProgressBar::hidden();
     }
     remembered(ProgressBar::new(length).with_style(style(template)))
@@ -79,7 +79,7 @@ pub fn begin_lecture(bar: &ProgressBar, count: u64, quiet: bool) {
     bar.set_length(count);
     bar.set_position(0);
     bar.reset_eta();
-    if !quiet {
+    if !(quiet || cfg!(test)) {
         bar.set_draw_target(ProgressDrawTarget::stderr());
     }
 }

@@ -10,6 +10,8 @@ use makemore_tch::error::{DeviceFault, LineFault};
 use makemore_tch::format::visible;
 use makemore_tch::{Error, Words};
 
+use super::output::stderr;
+
 /// The exit status for a faulty command line, as clap's.
 const USAGE: u8 = 2;
 
@@ -21,7 +23,7 @@ pub fn report(result: anyhow::Result<u8>) -> u8 {
         Err(error) if is_closed_pipe(&error) => 0,
         Err(error) => {
             // Standard error may be closed too.
-            let _ = writeln!(io::stderr(), "{}", line(&error));
+            let _ = writeln!(stderr(), "{}", line(&error));
             1
         }
     }
@@ -53,7 +55,7 @@ pub fn explain(error: &clap::Error) -> u8 {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
     } else {
-        let _ = writeln!(io::stderr(), "{}", usage_line(error));
+        let _ = writeln!(stderr(), "{}", usage_line(error));
     }
     USAGE
 }

@@ -296,7 +296,7 @@ fn check_model(file: &ModelFile, data: &Counted, context: Context) -> anyhow::Re
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::refusal;
+    use crate::cli::testing::refusal;
 
     #[test]
     fn what_cannot_be_drawn_is_said_in_one_line() {

@@ -261,3 +261,56 @@ where
     });
     PossibleValuesParser::new(values).try_map(|text| text.parse())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::testing::Folder;
+
+    #[test]
+    fn every_command_reads_lists_alike_and_leaves_nothing_behind_on_a_bad_one() {
+        let folder = Folder::new();
+        folder.write("list.txt", "emma\n\nan\tna\n");
+        for command in ["sample", "score", "train", "heatmap out.png"] {
+            let error = folder.error(&format!("{command} --data list.txt"), 1);
+            assert!(
+                error.contains("list.txt:3: a control character (U+0009, a tab)"),
+                "{command}: {error}"
+            );
+        }
+        assert_eq!(folder.files(), ["list.txt"]);
+    }
+
+    /// `count` read it once and said nothing.
+    #[test]
+    fn standard_input_that_is_named_twice_is_refused_by_every_command() {
+        let folder = Folder::new();
+        for command in [
+            "count",
+            "sample",
+            "score",
+            "heatmap out.png",
+            "train",
+            "train --dev -",
+        ] {
+            let error = folder.error(&format!("{command} --data - -"), 1);
+            let expected = "standard input, -, can be one list only; save it to a file";
+            assert!(error.ends_with(expected), "{command}: {error}");
+        }
+    }
+
+    #[test]
+    fn several_files_after_one_flag() {
+        let folder = Folder::new();
+        folder.write("a.txt", "anna\n");
+        folder.write("b.txt", "bob\n");
+        for command in ["count", "sample", "train", "heatmap out.png"] {
+            folder.stdout(&format!("{command} --data a.txt b.txt"));
+        }
+        let counted = folder.json("count --json --data a.txt b.txt");
+        assert_eq!(
+            counted,
+            folder.json("count --json --data a.txt --data b.txt")
+        );
+        assert_eq!(counted["words"], 2);
+    }
+}

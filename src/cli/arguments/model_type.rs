@@ -167,7 +167,7 @@ mod tests {
     use makemore_tch::models::KINDS;
 
     use crate::cli::arguments::train::Train;
-    use crate::cli::refusal;
+    use crate::cli::testing::refusal;
 
     #[test]
     fn every_argument_of_the_table_is_one_of_train() {

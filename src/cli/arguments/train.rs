@@ -288,7 +288,7 @@ impl Train {
 mod tests {
     use std::fs;
 
-    use crate::cli::{check_refusals, refusal};
+    use crate::cli::testing::{check_refusals, refusal};
 
     #[test]
     fn numbers_that_make_no_sense_are_named() {

@@ -157,7 +157,7 @@ fn prepare(lecture: lectures::Lecture, rows: Rows, context: Context) -> anyhow::
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::refusal;
+    use crate::cli::testing::refusal;
 
     #[test]
     fn what_makes_no_sense_gets_one_line() {

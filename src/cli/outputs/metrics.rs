@@ -127,3 +127,62 @@ fn read_metrics(file: &Path, columns: &str) -> anyhow::Result<String> {
     }
     Ok(before)
 }
+
+#[cfg(test)]
+mod tests {
+    use makemore_tch::checkpoint::Checkpoint;
+
+    use crate::cli::testing::Folder;
+
+    #[test]
+    fn a_resumed_training_appends_its_metrics_and_keeps_a_seed() {
+        let folder = Folder::new();
+        folder.write("notes.svg", "do not lose me");
+        folder.stdout("train --epochs 20 --metrics whole.csv --out whole.safetensors");
+        folder.stdout("train --epochs 8 --metrics parts.csv --out parts.safetensors");
+        folder.stdout("train --resume parts.safetensors --epochs 12 --metrics parts.csv --seed 7");
+        assert_eq!(folder.read("parts.csv"), folder.read("whole.csv"));
+        let checkpoint = Checkpoint::load(&folder.path("parts.safetensors")).unwrap();
+        assert_eq!(checkpoint.seed, 7);
+
+        // Losses that are ahead of the network, as a kill leaves them, are made again.
+        folder.stdout("train --epochs 8 --out other.safetensors");
+        let resume = "train --resume other.safetensors --epochs 12 --metrics";
+        folder.stdout(&format!("{resume} parts.csv --out again.safetensors"));
+        assert_eq!(folder.read("parts.csv"), folder.read("whole.csv"));
+        // Those of another training are not.
+        folder.write("foreign.csv", "epoch,loss\n8,2.5\n19,2.5\n");
+        let error = folder.error(&format!("{resume} foreign.csv"), 1);
+        assert!(
+            error.contains(
+                "foreign.csv: it ends with epoch 19, but the training goes on after epoch 7"
+            ),
+            "{error}"
+        );
+        folder.write("notes.txt", "do not lose me");
+        for arguments in ["--resume parts.safetensors", "--out new.safetensors"] {
+            let error = folder.error(&format!("train {arguments} --metrics notes.txt"), 1);
+            assert!(error.contains("notes.txt: not a list of losses"), "{error}");
+        }
+        let error = folder.error("train --out new.safetensors --plot notes.svg", 1);
+        assert!(
+            error.contains("notes.svg: there is a file that is no picture"),
+            "{error}"
+        );
+        let error = folder.error("train --resume parts.safetensors --metrics notes.txt", 1);
+        assert!(
+            error.contains(
+                "notes.txt: not a list of losses with the columns epoch,loss, so it is neither"
+            ),
+            "{error}"
+        );
+        assert_eq!(folder.read("notes.txt"), b"do not lose me");
+    }
+
+    #[test]
+    fn no_epochs_write_the_header_of_the_metrics() {
+        let folder = Folder::new();
+        folder.stdout("train --epochs 0 --metrics losses.csv");
+        assert_eq!(folder.read("losses.csv"), b"epoch,loss\n");
+    }
+}

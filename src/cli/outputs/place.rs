@@ -139,3 +139,46 @@ impl Files {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use makemore_tch::{Checkpoint, Model};
+
+    use crate::cli::testing::Folder;
+
+    /// They were once noticed after the training.
+    #[test]
+    fn names_that_no_file_can_have_are_noticed_before_the_training() {
+        let folder = Folder::new();
+        for (out, expected) in [
+            ("newdir/".to_owned(), "does not end in a slash"),
+            ("x".repeat(300), "File name too long"),
+        ] {
+            let error = folder.error(&format!("train --out {out}"), 1);
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(folder.files().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_replaced_checkpoint_keeps_its_mode_and_a_read_only_one_stays() {
+        use std::fs::{Permissions, metadata, set_permissions};
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = Folder::new();
+        folder.stdout("train --epochs 1");
+        let path = folder.path("makemore.safetensors");
+        set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        folder.stdout("train --epochs 2");
+        assert_eq!(metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+        let error = folder.error("train --epochs 3 --force", 1);
+        assert!(error.contains("the file is read-only"), "{error}");
+        let epochs = match Checkpoint::load(&path).unwrap().model {
+            Model::Bigram(trained) => trained.epochs,
+            other => panic!("a model of type {}", other.kind()),
+        };
+        assert_eq!(epochs, 2);
+    }
+}

@@ -51,3 +51,97 @@ pub fn load_previous(out: &Path) -> anyhow::Result<Checkpoint> {
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use makemore_tch::checkpoint::Checkpoint;
+
+    use crate::cli::testing::Folder;
+
+    const NAMES: &str = include_str!("../../../assets/names.txt");
+    const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
+
+    /// A folder with a short list.
+    fn folder() -> Folder {
+        let folder = Folder::new();
+        let names: Vec<&str> = NAMES.lines().step_by(40).collect();
+        folder.write("list.txt", names.join("\n"));
+        folder
+    }
+
+    #[test]
+    fn the_checkpoint_of_another_list_is_not_replaced_without_force() {
+        let folder = Folder::new();
+        folder.write("one.txt", "ab\nba\n");
+        folder.write("other.txt", "ba\nab\n");
+        folder.write("letters.txt", "abc\n");
+        folder.stdout("train --data one.txt --out m.safetensors");
+        let before = folder.read("m.safetensors");
+        for list in ["other.txt", "letters.txt"] {
+            let error = folder.error(&format!("train --data {list} --out m.safetensors"), 1);
+            assert!(
+                error
+                    .contains("m.safetensors: trained on another list (2 words with 4 characters)"),
+                "{error}"
+            );
+            assert!(error.contains("--force"), "{error}");
+        }
+        assert_eq!(folder.read("m.safetensors"), before);
+        folder.stdout("train --data one.txt --out m.safetensors");
+        folder.stdout("train --data letters.txt --out m.safetensors --force");
+    }
+
+    #[test]
+    fn what_is_not_a_checkpoint_is_not_overwritten_without_force() {
+        let folder = Folder::new();
+        folder.write("precious", "do not lose me");
+        let error = folder.error("train --out precious", 1);
+        assert!(
+            error.contains("precious: not a checkpoint of makemore-tch; not overwritten"),
+            "{error}"
+        );
+        assert!(error.contains("--force"), "{error}");
+        assert_eq!(folder.read("precious"), b"do not lose me");
+        folder.stdout("train --epochs 1 --out precious --force");
+        assert!(Checkpoint::load(&folder.path("precious")).is_ok());
+    }
+
+    #[test]
+    fn a_network_of_another_type_is_not_overwritten() {
+        let folder = folder();
+        folder.stdout(&format!("train --type rnn --out m.safetensors {SMALL}"));
+        let before = folder.read("m.safetensors");
+        let error = folder.error(&format!("train --type gru --out m.safetensors {SMALL}"), 1);
+        assert!(error.contains("a model of type rnn is there"), "{error}");
+        assert_eq!(folder.read("m.safetensors"), before);
+        let resume = "train --resume m.safetensors --data list.txt";
+        let error = folder.error(&format!("{resume} --type gru"), 1);
+        assert!(
+            error.contains("a model of type rnn; leave --type out"),
+            "{error}"
+        );
+        let error = folder.error(&format!("{resume} --type bigram"), 1);
+        assert!(
+            error.contains("a model of type rnn; leave --type out"),
+            "{error}"
+        );
+        let error = folder.error(&format!("{resume} --out other.safetensors"), 1);
+        assert!(
+            error.contains("its training is over, after 40 steps"),
+            "{error}"
+        );
+        let error = folder.error(&format!("{resume} --max-steps 50 --lr 1"), 1);
+        assert!(error.contains("--lr stays what it was"), "{error}");
+        folder.write("other.txt", "emma\nolivia\n");
+        let other = "train --resume m.safetensors --max-steps 50 --data other.txt";
+        let error = folder.error(other, 1);
+        assert!(error.contains("m.safetensors"), "{error}");
+        let error = folder.error("heatmap out.png --model m.safetensors", 1);
+        assert!(error.contains("m.safetensors"), "{error}");
+        let error = folder.error("export m.arpa --model m.safetensors", 1);
+        assert!(
+            error.contains("a network, which an ARPA file cannot hold"),
+            "{error}"
+        );
+    }
+}

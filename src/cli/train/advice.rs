@@ -150,3 +150,64 @@ fn advice(remedy: Remedy) -> String {
         Remedy::MoreEpochs => "more --epochs come closer".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::testing::Folder;
+
+    /// The hint was once a constant that named neither the warm-up's rate nor the regularization.
+    #[test]
+    fn a_diverging_training_is_told_what_is_too_high() {
+        let folder = Folder::new();
+        for (arguments, expected) in [
+            ("--lr 1e9", "try --lr 25"),
+            ("--lr 20 --warmup-lr 1e6", "try --warmup-lr 25"),
+            ("--lr 49 --warmup-lr 1e6", "try --warmup-lr 25 (nothing"),
+            (
+                "--regularization 100 --lr 50",
+                "try --lr 5.4 and a smaller --regularization",
+            ),
+        ] {
+            let error = folder.error(&format!("train --out m --json {arguments}"), 1);
+            assert!(error.contains(expected), "{arguments}: {error}");
+        }
+        assert!(folder.files().is_empty());
+        // By itself, the rate follows from the regularization too.
+        folder.stdout("train --regularization 100 --out m");
+    }
+
+    /// Binary strings ended at 5.05, where counting has 0.900, and nothing said so.
+    #[test]
+    fn small_alphabets_converge_or_are_told_what_to_do() {
+        let folder = Folder::new();
+        let binary: String = (0..5000_u32)
+            .map(|n| format!("{:b}\n", n * n % 8191 + 1))
+            .collect();
+        folder.write("binary.txt", binary);
+        let train = "train --json --smoothing 0 --data binary.txt";
+        let (printed, told) = folder.both(train);
+        assert!(told.is_empty(), "{told}");
+        let trained: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        let figure = |name: &str| trained[name].as_f64().unwrap();
+        assert!(
+            (figure("final_loss") - figure("counting_nll")).abs() < 0.001,
+            "{trained}"
+        );
+
+        for (arguments, expected) in [
+            ("--lr 50", "which guessing has; try --lr "),
+            (
+                "--epochs 3",
+                "which counting without smoothing has; more --epochs come closer",
+            ),
+            (
+                "--regularization 1",
+                "a smaller --regularization comes closer",
+            ),
+        ] {
+            let told = folder.stderr(&format!("train --force --data binary.txt {arguments}"));
+            assert!(told.contains(expected), "{arguments}: {told}");
+            assert_eq!(told.lines().count(), 1, "{told}");
+        }
+    }
+}

@@ -225,3 +225,88 @@ fn rows(losses: &[(u64, f32)]) -> Vec<(u64, f64)> {
     let losses = losses.iter();
     losses.map(|&(epoch, loss)| (epoch, loss.into())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use makemore_tch::checkpoint::TrainedBigram;
+    use makemore_tch::{Checkpoint, Model};
+
+    use crate::cli::testing::Folder;
+
+    /// The lecture's network in a checkpoint.
+    fn trained(folder: &Folder, file: &str) -> TrainedBigram {
+        match Checkpoint::load(&folder.path(file)).unwrap().model {
+            Model::Bigram(trained) => trained,
+            other => panic!("a model of type {}", other.kind()),
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_of_other_characters_is_not_resumed() {
+        let folder = Folder::new();
+        folder.write("list.txt", "ab\n");
+        folder.stdout("train --data list.txt --out ab.safetensors");
+        let before = folder.read("ab.safetensors");
+        folder.write("other.txt", "abc\n");
+        let error = folder.error("train --resume ab.safetensors --data other.txt", 1);
+        assert!(
+            error.contains("ab.safetensors: its vocabulary (3 characters"),
+            "{error}"
+        );
+        assert_eq!(folder.read("ab.safetensors"), before);
+    }
+
+    #[test]
+    fn all_rows_have_the_losses_of_distinct_rows() {
+        let folder = Folder::new();
+        let names = include_str!("../../../assets/names.txt")
+            .lines()
+            .step_by(10);
+        folder.write("list.txt", names.collect::<Vec<_>>().join("\n"));
+        let losses = |rows: &str| -> Vec<f64> {
+            let arguments =
+                format!("train --json --data list.txt --log-every 1 --epochs 10 --rows {rows}");
+            let document = folder.json(&arguments);
+            let losses = document["losses"].as_array().unwrap().iter();
+            losses.map(|loss| loss["train"].as_f64().unwrap()).collect()
+        };
+        let (all, distinct) = (losses("all"), losses("distinct"));
+        assert_eq!(all.len(), 10);
+        for (all, distinct) in all.iter().zip(distinct) {
+            assert!((all - distinct).abs() < 1e-6, "{all} and {distinct}");
+        }
+    }
+
+    #[test]
+    fn resuming_goes_on_where_the_checkpoint_was() {
+        let folder = Folder::new();
+        folder.stdout("train --epochs 300 --out whole.safetensors");
+        folder.stdout("train --epochs 100 --out part.safetensors");
+        let resumed = folder.stdout("train --resume part.safetensors --epochs 200");
+        assert!(
+            resumed.starts_with("Epochs: 100, loss: 2.4727"),
+            "{resumed}"
+        );
+        assert!(resumed.contains("Epochs: 250, loss: 2.4606"), "{resumed}");
+        let weights = |file: &str| {
+            let trained = trained(&folder, file);
+            assert_eq!(trained.epochs, 300);
+            trained.network.weights().copy()
+        };
+        assert_eq!(weights("whole.safetensors"), weights("part.safetensors"));
+    }
+
+    #[test]
+    fn regularization_is_part_of_the_loss_and_shrinks_the_weights() {
+        let folder = Folder::new();
+        folder.stdout("train --out free.safetensors");
+        let squeezed = folder.json("train --json --regularization 0.01 --out squeezed.safetensors");
+        assert!(squeezed["final_loss"].as_f64().unwrap() > 2.4594);
+        let squares = |file: &str| -> f64 {
+            let trained = trained(&folder, file);
+            let w = trained.network.weights();
+            w.square().sum(tch::Kind::Double).double_value(&[])
+        };
+        assert!(squares("squeezed.safetensors") < squares("free.safetensors"));
+    }
+}
