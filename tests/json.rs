@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
-use crate::common::schemas::{faults, schemas};
+use crate::common::schemas::faults;
 use crate::common::{Folder, terminal};
 use serde_json::Value;
 
@@ -97,7 +98,9 @@ fn keys(schema: &Value, found: &mut BTreeSet<String>) {
 #[test]
 fn the_readme_has_every_key_and_no_other() {
     let mut wanted = BTreeSet::new();
-    for path in schemas() {
+    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas");
+    for schema in fs::read_dir(schemas).unwrap() {
+        let path = schema.unwrap().path();
         let schema = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         keys(&schema, &mut wanted);
     }

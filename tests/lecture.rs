@@ -174,17 +174,6 @@ fn devices_tell_what_can_be_used_and_why_not() {
     }
 }
 
-#[test]
-fn completions_for_each_shell_name_the_commands() {
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let script = Folder::new().stdout(&format!("completions {shell}"));
-        assert!(
-            script.contains("heatmap") && script.contains("max-length"),
-            "{shell}"
-        );
-    }
-}
-
 /// What is not wrapped runs over the edge of a terminal.
 #[test]
 fn help_is_wrapped_and_common_flags_come_last() {

@@ -51,24 +51,6 @@ fn json_has_the_names_in_full_and_whether_they_are_in_the_data() {
 }
 
 #[test]
-fn number_prefix_length_and_temperature_shape_the_names() {
-    let folder = Folder::new();
-    let names = folder.stdout("sample --plain -n 50 --prefix ma --max-length 6");
-    assert_eq!(names.lines().count(), 50);
-    assert!(
-        names
-            .lines()
-            .all(|name| name.starts_with("ma") && name.len() <= 6)
-    );
-    // At the lowest temperatures only the likeliest character follows: `.a` and then `a.`.
-    assert_eq!(
-        folder.stdout("sample --plain -n 2 --temperature 0.01"),
-        "a\na\n"
-    );
-    assert_eq!(folder.stdout("sample -n 0"), "");
-}
-
-#[test]
 fn a_list_of_ones_own_from_a_file_or_standard_input() {
     let folder = Folder::new();
     folder.write("towns.txt", "\u{FEFF}Bad Tölz\r\n\r\nUlm\r\n");
@@ -84,21 +66,6 @@ fn a_list_of_ones_own_from_a_file_or_standard_input() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8(piped.stdout).unwrap(), names);
-}
-
-#[test]
-fn another_boundary_where_words_have_full_stops() {
-    let folder = Folder::new();
-    folder.write("towns.txt", "St. Ives\nSt. Asaph\n");
-    let error = folder.error("sample --data towns.txt --boundary .", 1);
-    assert!(error.contains("towns.txt:1: the word has a '.'"), "{error}");
-    let ways = "choose it with --boundary CHAR, or leave such lines out with --skip-bad-lines";
-    assert!(error.ends_with(ways), "{error}");
-    let names = folder.stdout("sample --data towns.txt --smoothing 0 --plain");
-    assert!(
-        names.lines().all(|name| name.starts_with("St. ")),
-        "{names}"
-    );
 }
 
 #[test]
@@ -131,44 +98,6 @@ fn a_closed_pipe_ends_quietly() {
     assert_eq!(stderr, "");
 }
 
-/// They once said that smoothing is 0, which it was not.
-#[test]
-fn extreme_temperatures_and_smoothings_still_draw() {
-    let folder = Folder::new();
-    // Only the likeliest character follows.
-    assert_eq!(
-        folder.stdout("sample --plain -n 2 --temperature 1e-320"),
-        "a\na\n"
-    );
-    for arguments in [
-        "--temperature 1e300",
-        "--smoothing 1e39",
-        "--smoothing 1e308",
-    ] {
-        let names = folder.stdout(&format!("sample --plain -n 20 {arguments}"));
-        assert_eq!(names.lines().count(), 20);
-        // All characters are about equally probable.
-        assert!(names.contains('x') || names.contains('q'), "{names}");
-    }
-}
-
-#[test]
-fn new_words_are_not_in_the_data_and_none_comes_twice() {
-    let folder = Folder::new();
-    let names: Vec<&str> = include_str!("../assets/names.txt").lines().collect();
-    let drawn = folder.stdout("sample --plain --new --unique -n 400");
-    let mut drawn: Vec<&str> = drawn.lines().collect();
-    assert_eq!(drawn.len(), 400);
-    assert!(drawn.iter().all(|name| !names.contains(name)));
-    drawn.sort_unstable();
-    drawn.dedup();
-    assert_eq!(drawn.len(), 400);
-    let ranked = folder.json("sample --new -n 20 --json");
-    let ranked = ranked["names"].as_array().unwrap();
-    assert_eq!(ranked.len(), 20);
-    assert!(ranked.iter().all(|name| name["in"].is_null()));
-}
-
 #[test]
 fn it_is_said_when_there_are_no_more_words() {
     let folder = Folder::new();
@@ -184,13 +113,4 @@ fn it_is_said_when_there_are_no_more_words() {
         let found = String::from_utf8(output.stdout).unwrap();
         assert_eq!(found.lines().count(), all, "{wanted}");
     }
-}
-
-#[test]
-fn of_the_most_probable_alone_one_word_is_drawn() {
-    let folder = Folder::new();
-    let drawn = folder.stdout("sample --plain --top-k 1 -n 3 --max-length 6");
-    assert_eq!(drawn, "a\n".repeat(3));
-    let error = folder.error("sample --top-k 0", 2);
-    assert!(error.contains("--top-k"), "{error}");
 }

@@ -60,13 +60,6 @@ fn signal(child: &Child, signal: &str) {
     assert!(killed.unwrap().success());
 }
 
-fn dev_loss(folder: &Folder, model: &str) -> f64 {
-    let scored = folder.json(&format!(
-        "score --json --model {model} --data list.txt --part dev"
-    ));
-    scored["nll"].as_f64().unwrap()
-}
-
 /// Nothing was on disk before the end of a training: `kill -9` lost all of it.
 #[test]
 fn a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed() {
@@ -166,23 +159,6 @@ fn an_ignored_ctrl_c_stays_ignored() {
     );
 }
 
-/// Two files that had to match were written one after the other, and neither was enough.
-#[test]
-fn either_file_of_a_training_is_enough() {
-    let folder = folder();
-    let steps = |steps| format!("{TRAIN} --preset makemore --max-steps {steps}");
-    folder.stdout(&format!("{} --out whole", steps(200)));
-    folder.stdout(&format!("{} --out m", steps(100)));
-    let scored = dev_loss(&folder, "m");
-    assert_eq!(dev_loss(&folder, "m.last"), scored);
-    std::fs::remove_file(folder.path("m")).unwrap();
-    assert_eq!(dev_loss(&folder, "m.last"), scored);
-    folder.stdout("train --resume m --data list.txt --max-steps 200");
-    assert_eq!(folder.read("m"), folder.read("whole"));
-    std::fs::remove_file(folder.path("m.last")).unwrap();
-    assert!(dev_loss(&folder, "m") <= scored);
-}
-
 /// The results were lost with the state: neither losses nor names were printed, nor metrics kept.
 #[test]
 fn a_state_that_cannot_be_saved_takes_no_results_with_it() {
@@ -250,69 +226,6 @@ fn results_that_cannot_be_saved_are_printed_all_the_same() {
         );
         assert!(!folder.path("m").exists());
     }
-}
-
-/// The state of another training once kept the lecture's network from going on.
-#[test]
-fn the_lectures_network_goes_on_beside_the_state_of_another_training() {
-    let folder = folder();
-    folder.stdout(&format!("{TRAIN} --max-steps 5 --out m"));
-    folder.stdout("train --data list.txt --epochs 3 --out m --force");
-    folder.stdout("train --data list.txt --epochs 3 --type bigram --resume m");
-}
-
-/// A training of five steps once took the place of one with a dev loss of 2.17.
-#[test]
-fn a_worse_network_is_saved_beside_a_better_one() {
-    let folder = folder();
-    folder.stdout(&format!("{TRAIN} --max-steps 300 --out m.safetensors"));
-    let better = folder.read("m.safetensors");
-    let state = folder.read("m.safetensors.last");
-    let worse =
-        "train --type mlp --n-embd 8 --n-embd2 4 --data list.txt --max-steps 5 --out m.safetensors";
-    let output = folder.makemore(worse).output().unwrap();
-    let (printed, told) = (
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    );
-    assert!(output.status.success(), "{told}");
-    assert!(printed.contains("Checkpoint: m-2.safetensors"), "{printed}");
-    assert_eq!(told.lines().count(), 1, "{told}");
-    assert!(
-        told.contains("m.safetensors") && told.contains("--force"),
-        "{told}"
-    );
-    assert_eq!(folder.read("m.safetensors"), better);
-    assert_eq!(folder.read("m.safetensors.last"), state);
-    assert!(dev_loss(&folder, "m-2.safetensors") > dev_loss(&folder, "m.safetensors"));
-    folder.stdout(&format!("{worse} --force"));
-    assert_ne!(folder.read("m.safetensors"), better);
-    // One that is as good takes its place, and leaves nothing beside it.
-    let again = folder.stdout(&format!("{TRAIN} --max-steps 300 --out m.safetensors"));
-    assert!(again.contains("Checkpoint: m.safetensors"), "{again}");
-    assert_eq!(folder.read("m.safetensors"), better);
-    let files = folder.files();
-    let numbered = files.iter().filter(|name| name.starts_with("m-"));
-    assert_eq!(numbered.count(), 2, "{files:?}");
-}
-
-/// The same of the lecture's network: `train --lr 500` took the place of a loss of 2.459.
-#[test]
-fn a_worse_network_of_the_lecture_is_saved_beside_a_better_one() {
-    let folder = Folder::new();
-    folder.stdout("train");
-    let better = folder.read("makemore.safetensors");
-    let printed = folder.stdout("train --lr 500");
-    assert!(
-        printed.contains("Checkpoint: makemore-2.safetensors"),
-        "{printed}"
-    );
-    assert_eq!(folder.read("makemore.safetensors"), better);
-    assert!(
-        folder
-            .stdout("train")
-            .contains("Checkpoint: makemore.safetensors")
-    );
 }
 
 /// An evaluation for whoever looks on was once part of the training: other losses, another best.
@@ -385,22 +298,6 @@ fn ctrl_c_ends_a_long_evaluation() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("nothing was saved to other"), "{stderr}");
     assert!(!folder.path("other").exists());
-}
-
-/// The state of the better run took no part: the next training went on from the one before it.
-#[test]
-fn without_a_dev_part_the_state_belongs_to_the_network_beside_it() {
-    let folder = folder();
-    let train = |steps| format!("{TRAIN} --split 100,0,0 --max-steps {steps} --out m");
-    folder.stdout(&train(50));
-    folder.stdout(&train(150));
-    assert_eq!(folder.files(), ["list.txt", "m", "m.last"]);
-    // Another spelling of its name is the same file.
-    let resume = "train --json --resume m --out ./m --data list.txt --max-steps 160";
-    let resumed = folder.json(resume);
-    assert_eq!(folder.files(), ["list.txt", "m", "m.last"]);
-    assert_eq!(resumed["losses"][0]["step"], 100, "{resumed}");
-    assert_eq!(resumed["steps"], 160);
 }
 
 /// A checkpoint newer than the state beside it once gave way to the older best parameters.

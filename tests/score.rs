@@ -60,66 +60,6 @@ fn words_as_json() {
 }
 
 #[test]
-fn a_network_scores_close_to_the_counts_it_was_trained_on() {
-    let folder = Folder::new();
-    let trained = folder.json("train --json --out model.safetensors");
-    let scored = folder.json("score --json --model model.safetensors");
-    let loss = trained["final_loss"].as_f64().unwrap();
-    let nll = scored["nll"].as_f64().unwrap();
-    assert!((nll - loss).abs() < 1e-5, "{nll} and {loss}");
-    let word = folder.json("score --json --model model.safetensors emma");
-    assert!(word["words"][0]["likelihood"].as_f64().unwrap() > 0.0);
-}
-
-/// One such word once ended the work.
-#[test]
-fn words_with_unknown_characters_are_left_out_and_the_others_are_scored() {
-    let folder = Folder::new();
-    let output = folder
-        .makemore("score anna zo\u{EB} bob \u{E9}va")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    let (printed, said) = [output.stdout, output.stderr]
-        .map(|text| String::from_utf8(text).unwrap())
-        .into();
-    assert!(printed.contains("Likelihood for anna") && printed.contains("Likelihood for bob"));
-    assert_eq!(
-        said,
-        "words left out: 2, which have characters that the model does not know; the first is \"zo\u{EB}\"\n"
-    );
-    folder.write("train.txt", "alda\nbran\n");
-    folder.write("dev.txt", "ada\nquinn\nzo\u{EB}\n");
-    let trained = folder.json("train --epochs 2 --data train.txt --dev dev.txt --out m --json -q");
-    assert_eq!(trained["dev_left_out"], 2);
-    let scored = folder.json("score --model m --data dev.txt --json -q");
-    assert_eq!(
-        (&scored["words"], &scored["left_out"]),
-        (&1.into(), &2.into())
-    );
-    assert_eq!(scored["nll"], trained["dev_loss"]);
-    let printed = folder.stdout("score --model m --data dev.txt -q");
-    assert!(
-        printed.ends_with("the first is \"quinn\" (dev.txt:2)\n"),
-        "{printed}"
-    );
-}
-
-#[test]
-fn an_unknown_character_is_named_with_its_code_point() {
-    let error = Folder::new().error("score zoë", 1);
-    assert!(
-        error.contains("in the word \"zoë\": the character 'ë' (U+00EB)"),
-        "{error}"
-    );
-    let error = Folder::new().error("score a.b", 1);
-    assert!(
-        error.contains("'.' marks where words begin and end"),
-        "{error}"
-    );
-}
-
-#[test]
 fn without_smoothing_what_was_never_seen_is_impossible_and_not_nan() {
     let folder = Folder::new();
     folder.write("list.txt", "ab\n");
@@ -130,29 +70,6 @@ fn without_smoothing_what_was_never_seen_is_impossible_and_not_nan() {
     );
     assert!(printed.contains("for ba is: inf"), "{printed}");
     assert!(!printed.to_lowercase().contains("nan"), "{printed}");
-}
-
-/// It was once 0.0.
-#[test]
-fn the_likelihood_of_a_word_of_any_length_is_printed_and_its_logarithm_is_exact() {
-    let folder = Folder::new();
-    for length in [28, 100, 1000] {
-        let word = "emma".repeat(length / 4);
-        let document = folder.json(&format!("score --json {word}"));
-        let scored = &document["words"][0];
-        let log = scored["log_likelihood"].as_f64().unwrap();
-        let sum = -scored["nll"].as_f64().unwrap() * (length + 1) as f64;
-        assert!((log - sum).abs() < 1e-9 * -sum, "{log} and {sum}");
-        let printed = folder.stdout(&format!("score {word}"));
-        let mut lines = printed.lines();
-        let line = lines.find(|line| line.starts_with("Likelihood")).unwrap();
-        let (_, likelihood) = line.split_once(": ").unwrap();
-        let (digits, power) = likelihood.split_once("e-").unwrap();
-        let (digits, power): (f64, f64) = (digits.parse().unwrap(), power.parse().unwrap());
-        let written = digits.ln() - power * std::f64::consts::LN_10;
-        // Four decimals.
-        assert!((written - log).abs() < 1e-4, "{written} and {log}");
-    }
 }
 
 #[test]

@@ -41,3 +41,19 @@ fn with_one_name(script: &[u8], name: &str) -> Vec<u8> {
     let (one, other) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));
     script.replace(&one, &other).into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::testing::Folder;
+
+    #[test]
+    fn completions_for_each_shell_name_the_commands() {
+        for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+            let script = Folder::new().stdout(&format!("completions {shell}"));
+            assert!(
+                script.contains("heatmap") && script.contains("max-length"),
+                "{shell}"
+            );
+        }
+    }
+}

@@ -182,3 +182,154 @@ impl<'a> RunFiles<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::testing::Folder;
+
+    const NAMES: &str = include_str!("../../assets/names.txt");
+
+    /// A folder with a short list.
+    fn folder() -> Folder {
+        let folder = Folder::new();
+        let names: Vec<&str> = NAMES.lines().step_by(40).collect();
+        folder.write("list.txt", names.join("\n"));
+        folder
+    }
+
+    const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
+
+    /// A network that is small.
+    const TRAIN: &str = "train --type mlp --n-embd 8 --n-embd2 16 --data list.txt --threads 1";
+
+    fn dev_loss(folder: &Folder, model: &str) -> f64 {
+        let score = format!("score --json --model {model} --data list.txt --part dev");
+        folder.json(&score)["nll"].as_f64().unwrap()
+    }
+
+    /// A network is not replaced by one of another run, nor by a worse one.
+    #[test]
+    fn what_was_trained_before_is_not_lost() {
+        let folder = folder();
+        let steps = SMALL.replace(" --max-steps 40", "");
+        let train = format!("train --type rnn --n-embd2 8 --preset makemore {steps}");
+        folder.stdout(&format!("{train} --lr 0.02 --max-steps 200 --out a-0.1"));
+        folder.stdout(&format!(
+            "{train} --max-steps 40 --seed 5 --split-seed 420 --out a-0.2"
+        ));
+        let resume = "train --resume a-0.2 --data list.txt --max-steps 60";
+        let before = folder.read("a-0.2");
+        let last = folder.read("a-0.2.last");
+        folder.write("a-0.2.last", folder.read("a-0.1.last"));
+        let error = folder.error(resume, 1);
+        assert!(
+            error.contains("a-0.2: not the network of the training that a-0.2.last"),
+            "{error}"
+        );
+        assert_eq!(folder.read("a-0.2"), before);
+        folder.write("a-0.2.last", last);
+        folder.stdout(resume);
+
+        // Without the last network a new training begins, which a rate makes worse.
+        let worse = "train -q --resume a-0.1 --data list.txt --max-steps 20 --lr 5 --json";
+        std::fs::remove_file(folder.path("a-0.1.last")).unwrap();
+        let before = folder.json("score --json --model a-0.1 --part dev --data list.txt");
+        folder.stdout(worse);
+        let after = folder.json("score --json --model a-0.1 --part dev --data list.txt");
+        assert_eq!(after["nll"], before["nll"]);
+
+        // Both hold out the same words.
+        let mixed = "score --part test --json --model a-0.1 --model a-0.2 --data list.txt";
+        assert_eq!(folder.json(mixed)["models"].as_array().unwrap().len(), 2);
+    }
+
+    /// Two files that had to match were written one after the other, and neither was enough.
+    #[test]
+    fn either_file_of_a_training_is_enough() {
+        let folder = folder();
+        let steps = |steps| format!("{TRAIN} --preset makemore --max-steps {steps}");
+        folder.stdout(&format!("{} --out whole", steps(200)));
+        folder.stdout(&format!("{} --out m", steps(100)));
+        let scored = dev_loss(&folder, "m");
+        assert_eq!(dev_loss(&folder, "m.last"), scored);
+        std::fs::remove_file(folder.path("m")).unwrap();
+        assert_eq!(dev_loss(&folder, "m.last"), scored);
+        folder.stdout("train --resume m --data list.txt --max-steps 200");
+        assert_eq!(folder.read("m"), folder.read("whole"));
+        std::fs::remove_file(folder.path("m.last")).unwrap();
+        assert!(dev_loss(&folder, "m") <= scored);
+    }
+
+    /// A training of five steps once took the place of one with a dev loss of 2.17.
+    #[test]
+    fn a_worse_network_is_saved_beside_a_better_one() {
+        let folder = folder();
+        folder.stdout(&format!("{TRAIN} --max-steps 300 --out m.safetensors"));
+        let better = folder.read("m.safetensors");
+        let state = folder.read("m.safetensors.last");
+        let worse = "train --type mlp --n-embd 8 --n-embd2 4 --data list.txt --max-steps 5 --out m.safetensors";
+        let (printed, told) = folder.both(worse);
+        assert!(printed.contains("Checkpoint: m-2.safetensors"), "{printed}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(
+            told.contains("m.safetensors") && told.contains("--force"),
+            "{told}"
+        );
+        assert_eq!(folder.read("m.safetensors"), better);
+        assert_eq!(folder.read("m.safetensors.last"), state);
+        assert!(dev_loss(&folder, "m-2.safetensors") > dev_loss(&folder, "m.safetensors"));
+        folder.stdout(&format!("{worse} --force"));
+        assert_ne!(folder.read("m.safetensors"), better);
+        // One that is as good takes its place, and leaves nothing beside it.
+        let again = folder.stdout(&format!("{TRAIN} --max-steps 300 --out m.safetensors"));
+        assert!(again.contains("Checkpoint: m.safetensors"), "{again}");
+        assert_eq!(folder.read("m.safetensors"), better);
+        let files = folder.files();
+        let numbered = files.iter().filter(|name| name.starts_with("m-"));
+        assert_eq!(numbered.count(), 2, "{files:?}");
+    }
+
+    /// The same of the lecture's network: `train --lr 500` took the place of a loss of 2.459.
+    #[test]
+    fn a_worse_network_of_the_lecture_is_saved_beside_a_better_one() {
+        let folder = Folder::new();
+        folder.stdout("train");
+        let better = folder.read("makemore.safetensors");
+        let printed = folder.stdout("train --lr 500");
+        assert!(
+            printed.contains("Checkpoint: makemore-2.safetensors"),
+            "{printed}"
+        );
+        assert_eq!(folder.read("makemore.safetensors"), better);
+        assert!(
+            folder
+                .stdout("train")
+                .contains("Checkpoint: makemore.safetensors")
+        );
+    }
+
+    /// The state of the better run took no part: the next training went on from the one before it.
+    #[test]
+    fn without_a_dev_part_the_state_belongs_to_the_network_beside_it() {
+        let folder = folder();
+        let train = |steps| format!("{TRAIN} --split 100,0,0 --max-steps {steps} --out m");
+        folder.stdout(&train(50));
+        folder.stdout(&train(150));
+        assert_eq!(folder.files(), ["list.txt", "m", "m.last"]);
+        // Another spelling of its name is the same file.
+        let resume = "train --json --resume m --out ./m --data list.txt --max-steps 160";
+        let resumed = folder.json(resume);
+        assert_eq!(folder.files(), ["list.txt", "m", "m.last"]);
+        assert_eq!(resumed["losses"][0]["step"], 100, "{resumed}");
+        assert_eq!(resumed["steps"], 160);
+    }
+
+    /// The state of another training once kept the lecture's network from going on.
+    #[test]
+    fn the_lectures_network_goes_on_beside_the_state_of_another_training() {
+        let folder = folder();
+        folder.stdout(&format!("{TRAIN} --max-steps 5 --out m"));
+        folder.stdout("train --data list.txt --epochs 3 --out m --force");
+        folder.stdout("train --data list.txt --epochs 3 --type bigram --resume m");
+    }
+}

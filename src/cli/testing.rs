@@ -14,6 +14,9 @@ use tempfile::TempDir;
 
 use super::{parse, report, run};
 
+#[path = "../../tests/common/schemas.rs"]
+mod schemas;
+
 thread_local! {
     /// What the commands of this test have written to standard output and to standard error.
     static WRITTEN: RefCell<[Vec<u8>; 2]> = RefCell::default();
@@ -88,15 +91,25 @@ impl Folder {
         self.both(arguments).1
     }
 
-    /// The one JSON document that a successful command prints.
+    /// The one JSON document that a successful command prints, which is as its schema describes.
     pub fn json(&self, arguments: &str) -> Value {
-        serde_json::from_str(&self.stdout(arguments)).unwrap()
+        let document = serde_json::from_str(&self.stdout(arguments)).unwrap();
+        schemas::check(arguments, &document);
+        document
     }
 
     /// What a successful command writes to standard output and to standard error.
     pub fn both(&self, arguments: &str) -> (String, String) {
-        let done = self.run(arguments.split_whitespace());
-        assert_eq!(done.status, 0, "{arguments}: {}", done.stderr);
+        self.succeed(arguments.split_whitespace())
+    }
+
+    /// The same of a command whose arguments may have spaces or be empty.
+    pub fn succeed<T: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = T>,
+    ) -> (String, String) {
+        let done = self.run(arguments);
+        assert_eq!(done.status, 0, "{}", done.stderr);
         (done.stdout, done.stderr)
     }
 

@@ -9,11 +9,6 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas")
 }
 
-pub fn schemas() -> Vec<PathBuf> {
-    let files = fs::read_dir(folder()).unwrap();
-    files.map(|file| file.unwrap().path()).collect()
-}
-
 fn schema(name: &str) -> Value {
     let path = folder().join(format!("{name}.json"));
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()

@@ -230,3 +230,62 @@ impl Score {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::testing::Folder;
+
+    #[test]
+    fn a_network_scores_close_to_the_counts_it_was_trained_on() {
+        let folder = Folder::new();
+        let trained = folder.json("train --json --out model.safetensors");
+        let scored = folder.json("score --json --model model.safetensors");
+        let loss = trained["final_loss"].as_f64().unwrap();
+        let nll = scored["nll"].as_f64().unwrap();
+        assert!((nll - loss).abs() < 1e-5, "{nll} and {loss}");
+        let word = folder.json("score --json --model model.safetensors emma");
+        assert!(word["words"][0]["likelihood"].as_f64().unwrap() > 0.0);
+    }
+
+    /// One such word once ended the work.
+    #[test]
+    fn words_with_unknown_characters_are_left_out_and_the_others_are_scored() {
+        let folder = Folder::new();
+        let (printed, said) = folder.both("score anna zo\u{EB} bob \u{E9}va");
+        assert!(printed.contains("Likelihood for anna") && printed.contains("Likelihood for bob"));
+        assert_eq!(
+            said,
+            "words left out: 2, which have characters that the model does not know; the first is \"zo\u{EB}\"\n"
+        );
+        folder.write("train.txt", "alda\nbran\n");
+        folder.write("dev.txt", "ada\nquinn\nzo\u{EB}\n");
+        let trained =
+            folder.json("train --epochs 2 --data train.txt --dev dev.txt --out m --json -q");
+        assert_eq!(trained["dev_left_out"], 2);
+        let scored = folder.json("score --model m --data dev.txt --json -q");
+        assert_eq!(
+            (&scored["words"], &scored["left_out"]),
+            (&1.into(), &2.into())
+        );
+        assert_eq!(scored["nll"], trained["dev_loss"]);
+        let printed = folder.stdout("score --model m --data dev.txt -q");
+        assert!(
+            printed.ends_with("the first is \"quinn\" (dev.txt:2)\n"),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_character_is_named_with_its_code_point() {
+        let error = Folder::new().error("score zoë", 1);
+        assert!(
+            error.contains("in the word \"zoë\": the character 'ë' (U+00EB)"),
+            "{error}"
+        );
+        let error = Folder::new().error("score a.b", 1);
+        assert!(
+            error.contains("'.' marks where words begin and end"),
+            "{error}"
+        );
+    }
+}

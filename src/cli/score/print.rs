@@ -206,3 +206,31 @@ fn print_table(
     let new = new(nll_new);
     writeln!(results, "{:<width$}{:>9}{nll:>12.6}{new}", "mix", "")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::testing::Folder;
+
+    /// It was once 0.0.
+    #[test]
+    fn the_likelihood_of_a_word_of_any_length_is_printed_and_its_logarithm_is_exact() {
+        let folder = Folder::new();
+        for length in [28, 100, 1000] {
+            let word = "emma".repeat(length / 4);
+            let document = folder.json(&format!("score --json {word}"));
+            let scored = &document["words"][0];
+            let log = scored["log_likelihood"].as_f64().unwrap();
+            let sum = -scored["nll"].as_f64().unwrap() * (length + 1) as f64;
+            assert!((log - sum).abs() < 1e-9 * -sum, "{log} and {sum}");
+            let printed = folder.stdout(&format!("score {word}"));
+            let mut lines = printed.lines();
+            let line = lines.find(|line| line.starts_with("Likelihood")).unwrap();
+            let (_, likelihood) = line.split_once(": ").unwrap();
+            let (digits, power) = likelihood.split_once("e-").unwrap();
+            let (digits, power): (f64, f64) = (digits.parse().unwrap(), power.parse().unwrap());
+            let written = digits.ln() - power * std::f64::consts::LN_10;
+            // Four decimals.
+            assert!((written - log).abs() < 1e-4, "{written} and {log}");
+        }
+    }
+}
