@@ -9,7 +9,7 @@ use makemore_tch::format::visible;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::language_model::{along, single_characters};
 use makemore_tch::models::ngram::Cut;
-use makemore_tch::plots::{self, Scale};
+use makemore_tch::plots::{self, LeftOut, Scale};
 use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, Vocabulary};
 
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
@@ -59,7 +59,7 @@ pub struct DrawHeatmap {
     size: u32,
 
     /// Scale of the colours [default: log where the largest value is over 1000 times the median of
-    /// those that are not 0, else linear]
+    /// those that are not 0, or, from 100 × 100 values on, over 50 times; else linear]
     #[arg(long, value_parser = one_of::<Scale>())]
     scale: Option<Scale>,
 
@@ -94,6 +94,15 @@ impl DrawHeatmap {
         };
         output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));
+        if let Some(LeftOut { every, size }) = drawing.left_out(self.size) {
+            let all = match size {
+                Some(size) => format!("--size {size} names all"),
+                None => "no --size has room for all".to_owned(),
+            };
+            context.remarks.say(format_args!(
+                "1 in {every} characters is named beside the picture; {all}"
+            ));
+        }
         Ok(())
     }
 

@@ -50,14 +50,25 @@ pub trait Canvas {
     /// Writes a text.
     fn text(&mut self, text: &Text);
 
+    /// Gives the picture's title, and a sentence about it, to readers who do not see it. An SVG has both.
+    fn describe(&mut self, title: &str, sentence: &str);
+
     /// Draws pixels of three bytes each, row by row from the upper left corner.
     fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: &[u8]);
 }
 
-/// A backend of plotters, and the first error in drawing.
+/// A backend of plotters, the first error in drawing, and what is said about the picture.
 struct PlottersCanvas<DB: DrawingBackend> {
     backend: DB,
     fault: Option<String>,
+    description: Description,
+}
+
+/// What a picture shows, in words.
+#[derive(Default)]
+struct Description {
+    title: String,
+    sentence: String,
 }
 
 impl<DB: DrawingBackend> PlottersCanvas<DB> {
@@ -95,6 +106,13 @@ impl<DB: DrawingBackend> Canvas for PlottersCanvas<DB> {
     fn text(&mut self, text: &Text) {
         let drawn = self.backend.draw_text(text.text, text, text.corner());
         self.record(drawn);
+    }
+
+    fn describe(&mut self, title: &str, sentence: &str) {
+        self.description = Description {
+            title: title.to_owned(),
+            sentence: sentence.to_owned(),
+        };
     }
 
     fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: &[u8]) {
@@ -163,14 +181,25 @@ pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) ->
         true => {
             let mut text = String::new();
             let backend = SVGBackend::with_string(&mut text, (width, height));
-            on_white(backend, drawing)?;
-            Ok(text.into_bytes())
+            let description = on_white(backend, drawing)?;
+            Ok(described(&text, &description).into_bytes())
         }
     });
     drawn.map_err(|reason| Error::Plot {
         file: path.to_owned(),
         reason,
     })
+}
+
+/// An SVG with a title and a description as its first elements, where screen readers look for them.
+fn described(svg: &str, Description { title, sentence }: &Description) -> String {
+    let escaped = |text: &str| {
+        let text = text.replace('&', "&amp;").replace('<', "&lt;");
+        text.replace('>', "&gt;")
+    };
+    let (start, rest) = svg.split_at(svg.find('>').map_or(0, |end| end + 1));
+    let (title, sentence) = (escaped(title), escaped(sentence));
+    format!("{start}\n<title>{title}</title>\n<desc>{sentence}</desc>{rest}")
 }
 
 /// The contents of a PNG. A smoothed one is drawn larger and then reduced, so that each pixel is the mean
@@ -195,12 +224,17 @@ fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, 
     Ok(file)
 }
 
-fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(), String> {
+/// Draws on white, and returns what the drawing says about itself.
+fn on_white<DB: DrawingBackend>(
+    backend: DB,
+    drawing: &impl Drawing,
+) -> Result<Description, String> {
     let font = Font::embedded().map_err(|error| error.to_string())?;
     let (width, height) = backend.get_size();
     let mut canvas = PlottersCanvas {
         backend,
         fault: None,
+        description: Description::default(),
     };
     let prepared = canvas.backend.ensure_prepared();
     canvas.record(prepared);
@@ -208,7 +242,10 @@ fn on_white<DB: DrawingBackend>(backend: DB, drawing: &impl Drawing) -> Result<(
     drawing.draw(&mut canvas, &font);
     let presented = canvas.backend.present();
     canvas.record(presented);
-    canvas.fault.map_or(Ok(()), Err)
+    match canvas.fault {
+        Some(fault) => Err(fault),
+        None => Ok(canvas.description),
+    }
 }
 
 /// Whether a path ends in .svg; else it ends in .png.
@@ -220,5 +257,51 @@ fn is_svg(path: &Path) -> Result<bool> {
         _ => Err(Error::PictureFormat {
             file: path.to_owned(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plots::{Heatmap, Scatter};
+
+    #[test]
+    fn an_svg_had_neither_a_title_nor_a_description() {
+        let path = Path::new("out.svg");
+        let heatmap = Heatmap {
+            vocabulary: crate::Vocabulary::new('.', ['a']).unwrap(),
+            contexts: None,
+            values: vec![0.0, 1.0, 7.0, 0.0],
+            scale: None,
+            decimals: 0,
+            title: "Bigrams of <a> & b".to_owned(),
+            unit: "count".to_owned(),
+        };
+        let scatter = Scatter {
+            title: "Embedding",
+            horizontal: "first dimension",
+            vertical: "second dimension",
+            characters: &['a', 'b'],
+            points: &[(0.0, 0.0), (1.0, 2.0)],
+        };
+        let start = |svg: Vec<u8>| {
+            let svg = String::from_utf8(svg).unwrap();
+            let lines = svg.lines().skip(1).take(2).map(str::to_owned);
+            lines.collect::<Vec<String>>()
+        };
+        assert_eq!(
+            start(draw(path, (400, 400), &heatmap).unwrap()),
+            [
+                "<title>Bigrams of &lt;a&gt; &amp; b</title>",
+                "<desc>Each row is a first character (2 of them), each column a next character (2); the colours show the count, from 0 to 7.</desc>",
+            ]
+        );
+        assert_eq!(
+            start(draw(path, (400, 400), &scatter).unwrap()),
+            [
+                "<title>Embedding</title>",
+                "<desc>The horizontal axis is first dimension, from -0.0500 to 1.0500; the vertical axis is second dimension, from -0.1000 to 2.1000.</desc>",
+            ]
+        );
     }
 }

@@ -92,9 +92,21 @@ impl<'a> Axes<'a> {
             horizontal,
             vertical,
         };
+        canvas.describe(title, &axes.described());
         axes.draw_grid(canvas, font);
         axes.draw_names(canvas, font, title);
         axes
+    }
+
+    /// What is drawn between the axes, in a sentence.
+    fn described(&self) -> String {
+        let of = |Axis { name, range, whole }: &Axis| {
+            let decimals = if *whole { 0 } else { 4 };
+            let (start, end) = (range.start, range.end);
+            format!("{name}, from {start:.decimals$} to {end:.decimals$}")
+        };
+        let (across, upwards) = (of(&self.horizontal), of(&self.vertical));
+        format!("The horizontal axis is {across}; the vertical axis is {upwards}.")
     }
 
     fn draw_grid(&self, canvas: &mut dyn Canvas, font: &Font) {

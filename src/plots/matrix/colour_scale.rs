@@ -30,9 +30,11 @@ pub enum Scale {
 
 impl Scale {
     /// The scale that tells most values apart: logarithmic if no value is negative and the largest is over
-    /// a thousand times the median of those above 0.
+    /// a thousand times the median of those above 0. From 100 × 100 values on, whose cells are too small for
+    /// numbers, 50 times are enough: a linear scale would leave most of them within 2 % of white.
     pub fn for_values(values: &[f64]) -> Self {
-        let thousandth = values.iter().copied().fold(0.0, f64::max) / 1000.0;
+        let times = if values.len() < 10_000 { 1000.0 } else { 50.0 };
+        let faint = values.iter().copied().fold(0.0, f64::max) / times;
         let mut positive = 0_usize;
         let mut pale = 0_usize;
         for &value in values {
@@ -40,9 +42,9 @@ impl Scale {
                 return Self::Linear;
             }
             positive += usize::from(value > 0.0);
-            pale += usize::from(value > 0.0 && value < thousandth);
+            pale += usize::from(value > 0.0 && value < faint);
         }
-        // The median is below the thousandth if more than half of the values are.
+        // The median is below that share if more than half of the values are.
         if 2 * pale > positive {
             Self::Log
         } else {
@@ -91,6 +93,11 @@ impl ColourScale {
             unit: positive.fold(high, f64::min),
             colours,
         }
+    }
+
+    /// The values of the palest and the darkest colour.
+    pub fn ends(&self) -> [f64; 2] {
+        [self.low, self.high]
     }
 
     /// The position of a value in the scale, from 0 to 1.
@@ -176,6 +183,18 @@ mod tests {
         );
         assert_eq!(Scale::for_values(&[-1.0, 1.0, 1.0, 1001.0]), Scale::Linear);
         assert_eq!(Scale::for_values(&[]), Scale::Linear);
+    }
+
+    #[test]
+    fn hundreds_of_characters_were_almost_white_on_a_linear_scale() {
+        let values = |number: usize, common: f64| {
+            let mut values = vec![1.0; number];
+            values[0] = common;
+            Scale::for_values(&values)
+        };
+        assert_eq!(values(100 * 100, 51.0), Scale::Log);
+        assert_eq!(values(100 * 100, 50.0), Scale::Linear);
+        assert_eq!(values(99 * 100, 51.0), Scale::Linear);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use plotters::style::text_anchor::HPos;
 
-use super::layout::{Cells, Layout};
+use super::layout::Layout;
 use crate::plots::drawing::Canvas;
 use crate::plots::font::Font;
 use crate::plots::labels::is_character;
@@ -18,10 +18,29 @@ pub struct Labels<'a> {
     pub column: &'a [&'a str],
 }
 
+impl Labels<'_> {
+    /// What the matrix shows, in a sentence; the values are `unit`, and their ends follow.
+    pub fn described(&self, unit: &str, [low, high]: &[String; 2]) -> String {
+        let (rows, columns) = (self.rows.len(), self.columns.len());
+        let (row, column) = (self.row, self.column.last().unwrap_or(&"column"));
+        format!(
+            "Each row is a {row} ({rows} of them), each column a {column} ({columns}); the colours show the {unit}, from {low} to {high}."
+        )
+    }
+}
+
 /// The number of labels, and the width of the widest in em.
 pub fn widest(labels: &[String], font: &Font) -> (usize, f64) {
     let texts = labels.iter().map(String::as_str);
     (labels.len(), font.widest(texts))
+}
+
+/// The name of an axis; it says which labels are drawn if not all are.
+fn named(name: &str, every: usize) -> String {
+    match every {
+        1 => name.to_owned(),
+        _ => format!("{name}, 1 in {every} named"),
+    }
 }
 
 /// Draws the labels of rows and columns, their names, the title, and a frame around the matrix.
@@ -29,18 +48,16 @@ pub fn draw(canvas: &mut dyn Canvas, layout: &Layout, font: &Font, labels: &Labe
     draw_title(canvas, font, title, layout.em, layout.ems(1.8));
     let middle = layout.left + layout.columns.pixels / 2;
     let room = 2 * middle.min(layout.width - middle);
-    let mut names = labels.column.iter();
+    let (every_row, every_column) = layout.labelled();
+    let mut names = labels.column.iter().map(|name| named(name, every_column));
     let fitting = names.find(|name| layout.em * font.width(name) < f64::from(room));
     if let Some(name) = fitting {
-        canvas.text(&font.text(name, (middle, layout.ems(4.1)), layout.em));
+        canvas.text(&font.text(&name, (middle, layout.ems(4.1)), layout.em));
     }
     let at = (layout.ems(1.0), layout.top + layout.rows.pixels / 2);
-    canvas.text(&font.text(labels.row, at, layout.em).upwards());
+    let name = named(labels.row, every_row);
+    canvas.text(&font.text(&name, at, layout.em).upwards());
 
-    // Where not all labels fit, every second, third, … is drawn.
-    let every = |label_em: f64, cells: &Cells| (1.2 * label_em / cells.size()).ceil().max(1.0);
-    let every_column = every(layout.column_em, &layout.columns) as usize;
-    let every_row = every(layout.row_em, &layout.rows) as usize;
     let gap = layout.ems(0.43);
     let higher = (0.5 * layout.column_em).round() as i32;
     for index in 0..labels.rows.len().max(labels.columns.len()) {

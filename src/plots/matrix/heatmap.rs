@@ -54,6 +54,15 @@ pub struct ContextRow {
     pub next: Option<usize>,
 }
 
+/// Labels without room in a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Only one in so many is drawn.
+    pub every: usize,
+    /// The least width that has room for all, in pixels.
+    pub size: Option<u32>,
+}
+
 impl ContextRow {
     /// The largest number of rows in a picture of a height.
     pub fn most(height: u32) -> usize {
@@ -108,6 +117,8 @@ impl Drawing for Heatmap {
             text => cells::draw(canvas, &layout, &colours, &self.values, text.as_ref()),
         }
         let title = labels::drawable(&self.title, font);
+        let ends = colours.ends().map(|end| format!("{end:.*}", self.decimals));
+        canvas.describe(&title, &labels.described(&self.unit, &ends));
         frame::draw(canvas, &layout, font, &labels, &title);
         self.draw_outlines(canvas, &layout);
         let unit = [self.unit.as_str(), "(log scale)"];
@@ -128,6 +139,23 @@ impl Heatmap {
             }
             // A font that cannot be read is reported when the picture is drawn.
             _ => square,
+        }
+    }
+
+    /// Which labels have no room in a picture of `width` pixels, if any.
+    pub fn left_out(&self, width: u32) -> Option<LeftOut> {
+        let font = Font::embedded().ok()?;
+        let labels = self.labels(&font);
+        let every = |width| {
+            let (row, column) = self.layout((width, width), &labels, &font).labelled();
+            row.max(column)
+        };
+        match every(width) {
+            1 => None,
+            every_now => Some(LeftOut {
+                every: every_now,
+                size: SIZES.into_iter().find(|&width| every(width) == 1),
+            }),
         }
     }
 
@@ -200,6 +228,7 @@ impl Heatmap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plots::drawing::draw;
 
     fn heatmap(values: Vec<f64>, scale: Option<Scale>) -> Heatmap {
         Heatmap {
@@ -256,6 +285,32 @@ mod tests {
             ..heatmap(Vec::new(), None)
         };
         assert!(none.check().is_err());
+    }
+
+    #[test]
+    fn every_second_label_was_left_out_without_a_word() {
+        let many = |number| {
+            let characters = ('\u{4E00}'..).take(number);
+            Heatmap {
+                vocabulary: Vocabulary::new('.', characters).unwrap(),
+                values: vec![1.0; (number + 1).pow(2)],
+                ..heatmap(Vec::new(), None)
+            }
+        };
+        let left_out = many(200).left_out(1600).unwrap();
+        assert!(left_out.every > 1, "{left_out:?}");
+        let size = left_out.size.unwrap();
+        assert_eq!(many(200).left_out(size), None);
+        assert!(many(200).left_out(size - 1).is_some());
+        assert_eq!(many(1000).left_out(1600).unwrap().size, None);
+        assert_eq!(many(20).left_out(1600), None);
+
+        let svg = |size: u32| {
+            let path = std::path::Path::new("out.svg");
+            String::from_utf8(draw(path, (size, size), &many(200)).unwrap()).unwrap()
+        };
+        let said = format!("next character, 1 in {} named", left_out.every);
+        assert!(svg(1600).contains(&said) && !svg(size).contains(" named"));
     }
 
     #[test]

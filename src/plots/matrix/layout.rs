@@ -145,6 +145,15 @@ impl Layout {
         [corner(row, column), corner(row + 1, column + 1)]
     }
 
+    /// Where not all labels fit, every second, third, … row and column has its label.
+    pub fn labelled(&self) -> (usize, usize) {
+        let every = |em: f64, cells: &Cells| (1.2 * em / cells.size()).ceil().max(1.0) as usize;
+        (
+            every(self.row_em, &self.rows),
+            every(self.column_em, &self.columns),
+        )
+    }
+
     /// Converts em to pixels.
     pub fn ems(&self, ems: f64) -> i32 {
         (ems * self.em).round() as i32

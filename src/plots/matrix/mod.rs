@@ -13,5 +13,5 @@ mod layout;
 mod matrix_image;
 
 pub use colour_scale::Scale;
-pub use heatmap::{ContextRow, Heatmap};
+pub use heatmap::{ContextRow, Heatmap, LeftOut};
 pub use matrix_image::MatrixImage;
