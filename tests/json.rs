@@ -9,55 +9,6 @@ use crate::common::schemas::faults;
 use crate::common::{Folder, terminal};
 use serde_json::Value;
 
-/// A folder with a short list and models of it.
-fn folder() -> Folder {
-    let folder = Folder::new();
-    let names = include_str!("../assets/names.txt").lines().step_by(40);
-    folder.write("list.txt", names.collect::<Vec<_>>().join("\n"));
-    for order in [2, 3] {
-        let train = format!("train --type ngram --order {order} --out {order}.st");
-        folder.stdout(&format!("{train} --data list.txt"));
-    }
-    folder
-}
-
-/// `Folder::json` holds every document of the suite beside its schema; these are those of no other test.
-#[test]
-fn documents_of_several_models_and_of_splits_follow_their_schemas() {
-    let folder = folder();
-    let both = "--model 2.st --model 3.st --data list.txt";
-    folder.json("count --json --top 0 --data list.txt");
-    folder.json(&format!("score emma --json {both}"));
-    folder.json(&format!("sample --json {both}"));
-    folder.json("sample --json --model 3.st --data list.txt --new");
-    for arguments in [
-        "bigram --epochs 2",
-        "bigram --order 3 --epochs 2 --split 80,10,10",
-        "ngram --order 2 --smoothing auto",
-        "ngram --order 2 --split 100,0,0 --smoothing witten-bell",
-        "mlp --max-steps 2 --batch-size 8 --split makemore",
-    ] {
-        let train = "train --json --data list.txt --out m --force --type";
-        let document = folder.json(&format!("{train} {arguments}"));
-        let kind = document["type"].as_str().unwrap();
-        assert!(arguments.starts_with(kind), "{arguments}: {kind}");
-    }
-}
-
-/// They were texts.
-#[test]
-fn figures_of_the_lectures_are_numbers_where_they_are_numbers() {
-    let document = Folder::new().json("lecture 1 --rows distinct --json");
-    let steps = document["steps"].as_array().unwrap().iter();
-    let figures = steps.flat_map(|step| step["figures"].as_array().unwrap());
-    let values = figures.flat_map(|figure| [&figure["ours"], &figure["published"]]);
-    let values: Vec<&Value> = values.collect();
-    assert!(values.iter().filter(|value| value.is_number()).count() > 50);
-    for text in values.iter().filter_map(|value| value.as_str()) {
-        assert!(text.parse::<f64>().is_err(), "{text}");
-    }
-}
-
 /// What the other tests check is no check if a schema takes anything.
 #[test]
 fn a_key_of_another_name_is_refused() {

@@ -51,6 +51,19 @@ fn figures_that_are_numbers_are_numbers_in_the_document() {
     }
 }
 
+/// They were texts.
+#[test]
+fn figures_of_the_lectures_are_numbers_where_they_are_numbers() {
+    let steps = FIRST["steps"].as_array().unwrap().iter();
+    let figures = steps.flat_map(|step| step["figures"].as_array().unwrap());
+    let values = figures.flat_map(|figure| [&figure["ours"], &figure["published"]]);
+    let values: Vec<&Value> = values.collect();
+    assert!(values.iter().filter(|value| value.is_number()).count() > 50);
+    for text in values.iter().filter_map(|value| value.as_str()) {
+        assert!(text.parse::<f64>().is_err(), "{text}");
+    }
+}
+
 /// What is published up to step 1,001 of all lectures; the losses of later steps and what is
 /// published at the end take minutes, see scripts/test.sh --lectures.
 #[test]

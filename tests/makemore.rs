@@ -38,7 +38,9 @@ fn fixture(name: &str) -> BTreeMap<String, Tensor> {
     tensors.unwrap().into_iter().collect()
 }
 
+/// That of the lecture's names. libtorch computes with one thread, as tests run on all processors already.
 fn vocabulary() -> Vocabulary {
+    tch::set_num_threads(1);
     Vocabulary::of(&Words::lecture('.').unwrap()).unwrap()
 }
 

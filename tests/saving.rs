@@ -64,7 +64,7 @@ fn signal(child: &Child, signal: &str) {
 #[test]
 fn a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed() {
     let folder = folder();
-    let steps = "--max-steps 1200 --eval-every 50 --save-every 0.1";
+    let steps = "--max-steps 600 --eval-every 50 --save-every 0.05";
     folder.stdout(&format!("{TRAIN} {steps} --out whole --metrics whole.csv"));
     let mut child = start(&folder, &format!("{TRAIN} {steps} --out m --metrics m.csv"));
     for file in ["m", "m.csv"] {
@@ -265,7 +265,7 @@ fn ctrl_c_ends_a_long_evaluation() {
     let folder = folder();
     let long: Vec<&str> = NAMES.lines().cycle().take(150_000).collect();
     folder.write("dev.txt", long.join("\n"));
-    let lists = "--data list.txt --dev dev.txt --max-steps 100";
+    let lists = "--data list.txt --dev dev.txt --max-steps 10";
     let train = format!("train --type mlp --n-embd2 512 {lists} --split 90,0,10 --out m");
     let child = start(&folder, &train);
     wait_for(&folder, "m", 0);
@@ -300,31 +300,14 @@ fn ctrl_c_ends_a_long_evaluation() {
     assert!(!folder.path("other").exists());
 }
 
-/// A checkpoint newer than the state beside it once gave way to the older best parameters.
+/// Nor did one that was killed before its first evaluation.
 #[test]
-fn a_resumed_training_leaves_a_better_checkpoint_alone() {
+fn a_killed_training_leaves_a_better_checkpoint_alone() {
     let folder = folder();
     folder.stdout(&format!(
-        "{TRAIN} --preset makemore --eval-every 50 --max-steps 50 --out m"
+        "{TRAIN} --preset makemore --eval-every 50 --max-steps 200 --out m"
     ));
-    let old = folder.read("m.last");
-    folder.stdout("train --resume m --data list.txt --max-steps 200 -q");
     let better = folder.read("m");
-    folder.write("m.last", old);
-    // It was told that this model is in the file of the better one.
-    let output = folder
-        .makemore("train --resume m --data list.txt --max-steps 100 --json")
-        .output()
-        .unwrap();
-    let document = String::from_utf8(output.stdout).unwrap();
-    assert!(document.contains("\"checkpoint\":\"m.last\""), "{document}");
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("m has a better model (loss "), "{stderr}");
-    assert!(stderr.contains("saved to m.last until"), "{stderr}");
-    assert_eq!(folder.read("m"), better);
-    folder.stdout("train --resume m --data list.txt --max-steps 200 -q");
-    assert_eq!(folder.read("m"), better);
-    // Nor does a run take its place that was killed before its first evaluation.
     let late = "--lr 0.00001 --eval-every 1000000 --max-steps 1000000 --save-every 0.1";
     let mut child = start(&folder, &format!("{TRAIN} {late} --force --out m"));
     wait_for(&folder, "m.last", 1);

@@ -425,28 +425,6 @@ fn training_on_cuda_gives_the_published_losses_or_says_why_not() {
     }
 }
 
-#[test]
-fn auto_takes_the_first_device_that_can_be_used_and_says_which() {
-    let folder = Folder::new();
-    let devices = folder.json("devices --json");
-    let usable = |index: usize| devices["devices"][index]["usable"] == true;
-    let expected = match (usable(1), usable(2)) {
-        (true, _) => "computing on CUDA\n",
-        (false, true) => "computing on MPS\n",
-        (false, false) => {
-            "neither CUDA nor MPS can be used (`makemore-tch devices` says why): computing on the CPU\n"
-        }
-    };
-    // Networks of makemore.py and the lectures once fell back in silence.
-    for arguments in [
-        "train --device auto",
-        "train --type bow --max-steps 1 --device auto",
-        "lecture 2 --steps 1 --device auto",
-    ] {
-        assert_eq!(folder.stderr(arguments), expected, "{arguments}");
-    }
-}
-
 /// The epochs that a checkpoint has behind it.
 fn epochs(folder: &Folder, file: &str) -> u64 {
     trained(folder, file).epochs

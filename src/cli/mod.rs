@@ -120,7 +120,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::refusal;
+    use super::testing::{Folder, refusal};
     use super::*;
     use makemore_tch::models::KINDS;
 
@@ -181,6 +181,35 @@ mod tests {
         let help = help("train");
         for kind in KINDS {
             assert!(help.contains(&format!("- {}:", kind.name())), "{help}");
+        }
+    }
+
+    /// `Folder::json` holds every document of the suite beside its schema; these are those of no other test.
+    #[test]
+    fn documents_of_several_models_and_of_splits_follow_their_schemas() {
+        let folder = Folder::new();
+        let names = include_str!("../../assets/names.txt").lines().step_by(40);
+        folder.write("list.txt", names.collect::<Vec<_>>().join("\n"));
+        for order in [2, 3] {
+            let train = format!("train --type ngram --order {order} --out {order}.st");
+            folder.stdout(&format!("{train} --data list.txt"));
+        }
+        let both = "--model 2.st --model 3.st --data list.txt";
+        folder.json("count --json --top 0 --data list.txt");
+        folder.json(&format!("score emma --json {both}"));
+        folder.json(&format!("sample --json {both}"));
+        folder.json("sample --json --model 3.st --data list.txt --new");
+        for arguments in [
+            "bigram --epochs 2",
+            "bigram --order 3 --epochs 2 --split 80,10,10",
+            "ngram --order 2 --smoothing auto",
+            "ngram --order 2 --split 100,0,0 --smoothing witten-bell",
+            "mlp --max-steps 2 --batch-size 8 --split makemore",
+        ] {
+            let train = "train --json --data list.txt --out m --force --type";
+            let document = folder.json(&format!("{train} {arguments}"));
+            let kind = document["type"].as_str().unwrap();
+            assert!(arguments.starts_with(kind), "{arguments}: {kind}");
         }
     }
 }

@@ -332,4 +332,26 @@ mod tests {
         folder.stdout("train --data list.txt --epochs 3 --out m --force");
         folder.stdout("train --data list.txt --epochs 3 --type bigram --resume m");
     }
+
+    /// A checkpoint newer than the state beside it once gave way to the older best parameters.
+    #[test]
+    fn a_resumed_training_leaves_a_better_checkpoint_alone() {
+        let folder = folder();
+        folder.stdout(&format!(
+            "{TRAIN} --preset makemore --eval-every 50 --max-steps 50 --out m"
+        ));
+        let old = folder.read("m.last");
+        folder.stdout("train --resume m --data list.txt --max-steps 200 -q");
+        let better = folder.read("m");
+        folder.write("m.last", old);
+        // It was told that this model is in the file of the better one.
+        let (document, stderr) =
+            folder.both("train --resume m --data list.txt --max-steps 100 --json");
+        assert!(document.contains("\"checkpoint\":\"m.last\""), "{document}");
+        assert!(stderr.contains("m has a better model (loss "), "{stderr}");
+        assert!(stderr.contains("saved to m.last until"), "{stderr}");
+        assert_eq!(folder.read("m"), better);
+        folder.stdout("train --resume m --data list.txt --max-steps 200 -q");
+        assert_eq!(folder.read("m"), better);
+    }
 }

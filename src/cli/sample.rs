@@ -405,4 +405,14 @@ mod tests {
         let error = folder.error("sample --top-k 0", 2);
         assert!(error.contains("--top-k"), "{error}");
     }
+
+    #[test]
+    fn a_network_draws_with_the_likelihoods_of_the_counts() {
+        let folder = Folder::new();
+        folder.stdout("train --out model.safetensors");
+        assert_eq!(
+            folder.stdout("sample --model model.safetensors"),
+            folder.stdout("sample --seed 420")
+        );
+    }
 }

@@ -288,4 +288,30 @@ mod tests {
             "{error}"
         );
     }
+
+    /// The same list once had two averages.
+    #[test]
+    fn a_list_has_one_average_however_it_is_cut() {
+        let folder = Folder::new();
+        let names = include_bytes!("../../../assets/names.txt");
+        let middle = names.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+        folder.write("whole.txt", names);
+        folder.write("one.txt", &names[..middle]);
+        folder.write("other.txt", &names[middle..]);
+        let built_in = folder.json("score --json");
+        for data in ["whole.txt", "one.txt other.txt"] {
+            assert_eq!(
+                folder.json(&format!("score --json --data {data}")),
+                built_in
+            );
+            let printed = folder.stdout(&format!("score --data {data}"));
+            assert!(
+                printed.contains(": 2.454577 (2.454579 in the notes"),
+                "{printed}"
+            );
+        }
+        // Without the notes' smoothing it is not their figure.
+        let printed = folder.stdout("score --smoothing 0.5");
+        assert!(!printed.contains("in the notes"), "{printed}");
+    }
 }

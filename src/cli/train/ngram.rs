@@ -510,4 +510,22 @@ mod tests {
         folder.stdout(&format!("{worse} --force"));
         assert_eq!(folder.read("m.safetensors"), folder.read("m-2.safetensors"));
     }
+
+    /// The dev part and what models take were once left out of the estimate.
+    #[test]
+    fn the_orders_that_are_named_fit_into_the_memory() {
+        let folder = Folder::new();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut word = || (0..11).map(|_| random.lowercase()).chain(['\n']).collect();
+        let words: Vec<String> = std::iter::repeat_with(&mut word).take(30_000).collect();
+        folder.write("list.txt", words.concat());
+        for memory in ["14MB", "20MB", "26MB", "32MB"] {
+            let train = |order: &str| {
+                format!("train --type ngram --data list.txt --memory {memory} --order {order}")
+            };
+            let error = folder.error(&train("8"), 1);
+            let named = error.split_once("orders of 1 to ").expect(&error).1;
+            folder.stdout(&train(&named[..1]));
+        }
+    }
 }
