@@ -95,10 +95,8 @@ impl DrawHeatmap {
         output.replace(&plots::draw(&out, drawing.size(self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));
         if let Some(LeftOut { every, size }) = drawing.left_out(self.size) {
-            let all = match size {
-                Some(size) => format!("--size {size} names all"),
-                None => "no --size has room for all".to_owned(),
-            };
+            let none = || "no --size has room for all".to_owned();
+            let all = size.map_or_else(none, |size| format!("--size {size} names all"));
             context.remarks.say(format_args!(
                 "1 in {every} characters is named beside the picture; {all}"
             ));

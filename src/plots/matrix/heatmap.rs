@@ -146,8 +146,10 @@ impl Heatmap {
     pub fn left_out(&self, width: u32) -> Option<LeftOut> {
         let font = Font::embedded().ok()?;
         let labels = self.labels(&font);
+        // Measuring the labels takes far longer than placing them, and many widths are tried.
+        let widest = widest_of(&labels, &font);
         let every = |width| {
-            let (row, column) = self.layout((width, width), &labels, &font).labelled();
+            let (row, column) = self.placed((width, width), widest).labelled();
             row.max(column)
         };
         match every(width) {
@@ -197,10 +199,14 @@ impl Heatmap {
     }
 
     fn layout(&self, size: (u32, u32), labels: &Labels, font: &Font) -> Layout {
-        let columns = widest(&labels.columns, font);
+        self.placed(size, widest_of(labels, font))
+    }
+
+    /// The layout of rows and columns, each their number and the width of the widest label in em.
+    fn placed(&self, size: (u32, u32), [rows, columns]: [(usize, f64); 2]) -> Layout {
         match self.contexts {
             None => Layout::square(size, columns.0, columns.1),
-            Some(_) => Layout::wide(size, widest(&labels.rows, font), columns),
+            Some(_) => Layout::wide(size, rows, columns),
         }
     }
 
@@ -223,6 +229,10 @@ impl Heatmap {
             }
         }
     }
+}
+
+fn widest_of(labels: &Labels, font: &Font) -> [(usize, f64); 2] {
+    [&labels.rows, &labels.columns].map(|labels| widest(labels, font))
 }
 
 #[cfg(test)]
