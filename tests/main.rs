@@ -1,6 +1,6 @@
 //! The tests of the program and of what its library gives, in one executable: linking libtorch and its
 //! crates once is most of what they take to build. Each test has a folder of its own and starts processes
-//! of its own; none changes this one's variables, folder, or number of threads.
+//! of its own; none changes this one's variables or folder.
 //!
 //! `cargo test --release --test program train::` runs one file of them.
 
