@@ -221,6 +221,9 @@ pub enum Error {
         /// The number of names wanted.
         wanted: u64,
     },
+    /// Wishes for words that cannot be met.
+    #[error("{0}")]
+    Wish(String),
     /// A character is not in the vocabulary.
     #[error(
         "the character {character:?} (U+{:04X}) is not in the vocabulary, which is {vocabulary}",

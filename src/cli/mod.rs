@@ -70,7 +70,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(Box<arguments::train::Train>),
-    Sample(sample::Sample),
+    Sample(Box<sample::Sample>),
     Score(score::Score),
     Count(count::Count),
     Heatmap(heatmap::DrawHeatmap),

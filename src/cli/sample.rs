@@ -7,12 +7,14 @@ use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Shaping;
+use makemore_tch::models::WordConstraint;
 use makemore_tch::{
     Constraints, Counted, Error, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler,
     ScoredName, Source, Table, Words, score,
 };
 use serde::Serialize;
 
+use super::arguments::wishes::WishArguments;
 use super::arguments::{
     DataArguments, JsonArguments, SmoothingArguments, above_zero, one_of, whole,
 };
@@ -65,13 +67,12 @@ pub struct Sample {
     #[arg(long, value_name = "N", value_parser = whole(1..=usize::MAX), allow_negative_numbers = true)]
     top_k: Option<usize>,
 
-    /// Beginning of every word
-    #[arg(long, value_name = "TEXT", default_value_t, hide_default_value = true)]
-    prefix: String,
+    #[command(flatten)]
+    wishes: WishArguments,
 
-    /// Cut words off after so many characters
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
-    max_length: u32,
+    /// The wishes, in the characters that words were learned in
+    #[arg(skip)]
+    constraint: WordConstraint,
 
     /// Only words that the data does not have
     #[arg(long)]
@@ -118,10 +119,14 @@ impl Sample {
             .load(&self.data, Memory::half_of_the_machine(), context.remarks)?
         {
             Some(models) => {
-                self.prefix = models.word(&self.prefix);
+                self.constraint = self.wishes.constraint(|text| models.word(text));
                 self.of_models(&models, context)
             }
-            None => self.of_counts(context),
+            None => {
+                let format = self.data.format(None);
+                self.constraint = self.wishes.constraint(|text| format.word(text));
+                self.of_counts(context)
+            }
         }
     }
 
@@ -206,15 +211,11 @@ impl Sample {
                 temperature: self.temperature,
                 top_k: self.top_k,
             },
-            prefix: self.prefix.clone(),
-            max_length: self.max_length as usize,
+            constraint: self.constraint.clone(),
+            ..SampleOptions::default()
         };
-        let sampler = Sampler::new(model, self.seed, &options).map_err(|error| match error {
-            Error::Word { word, cause } => {
-                anyhow::Error::from(*cause).context(format!("--prefix {word}"))
-            }
-            error => error.into(),
-        })?;
+        let sampler = Sampler::new(model, self.seed, &options)
+            .map_err(|error| self.wishes.explain(error, &self.constraint))?;
         if self.plain && !self.new && !self.unique {
             return self.print_all(sampler);
         }
@@ -303,11 +304,18 @@ mod tests {
         let error = refusal("sample --prefix zoë", 1);
         let expected = "error: --prefix zoë: the character 'ë' (U+00EB)";
         assert!(error.starts_with(expected), "{error}");
-        let error = refusal("sample --prefix abcdef --max-length 3", 1);
-        assert!(
-            error.contains("is 3, that of its prefix 6; a shorter prefix"),
-            "{error}"
-        );
+        for impossible in [
+            "--prefix abcdef --max-length 3",
+            "--min-length 4 --max-length 3",
+            "--contains a --without xa",
+            "--suffix b --matching .*a",
+        ] {
+            let error = refusal(&format!("sample {impossible}"), 1);
+            let expected = "no word of these characters can meet all wishes";
+            assert!(error.contains(expected), "{error}");
+        }
+        let error = refusal("sample --matching a(b", 1);
+        assert!(error.contains("the regular expression \"a(b\""), "{error}");
         for (arguments, value) in [
             ("sample --seed -1", "'-1'"),
             ("sample --temperature 0", "'0'"),

@@ -14,9 +14,11 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
+use super::automaton::{Automaton, DEAD, State};
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 
@@ -122,28 +124,91 @@ pub trait Drawer: fmt::Debug {
         self.next(word, generator)
     }
 
-    /// Draws characters until the word ends or has `max_length` of them; false if the model has no
-    /// distribution before that.
+    /// Draws characters until the word ends or is unwanted.
     fn complete(
         &mut self,
         word: &mut Vec<usize>,
-        max_length: usize,
+        bounds: &Bounds,
         generator: &mut Generator,
-    ) -> Result<bool> {
-        let begin = word.len();
-        while word.len() < max_length {
+    ) -> Result<Drawn> {
+        let (begin, mut state) = (word.len(), bounds.after(word));
+        loop {
             let next = match word.len() == begin {
                 true => self.next(word, generator)?,
                 false => self.next_longer(word, generator)?,
             };
             match next {
-                Some(0) => break,
-                Some(index) => word.push(index),
-                None => return Ok(false),
+                None => return Ok(Drawn::NoDistribution),
+                Some(0) if bounds.accepts(state) => return Ok(Drawn::Word),
+                Some(0) => return Ok(Drawn::Unwanted),
+                Some(index) => {
+                    state = bounds.step(state, index);
+                    if state == DEAD || word.len() == bounds.longest {
+                        return Ok(Drawn::Unwanted);
+                    }
+                    word.push(index);
+                }
             }
         }
-        Ok(true)
     }
+}
+
+/// The bounds of drawn words.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// The most characters of a word. A word that would be longer is unwanted.
+    pub longest: usize,
+    /// The automaton that accepts the wanted words; all are wanted if there is none.
+    pub automaton: Option<Arc<Automaton>>,
+}
+
+impl Bounds {
+    /// The state after the characters of a word.
+    pub(super) fn after(&self, word: &[usize]) -> State {
+        let start = self
+            .automaton
+            .as_ref()
+            .map_or(DEAD + 1, |automaton| automaton.start());
+        word.iter()
+            .fold(start, |state, &index| self.step(state, index))
+    }
+
+    /// The state after a state and a character.
+    #[inline]
+    pub(super) fn step(&self, state: State, index: usize) -> State {
+        self.automaton
+            .as_ref()
+            .map_or(state, |automaton| automaton.step(state, index))
+    }
+
+    /// Whether a word may end in a state.
+    #[inline]
+    pub(super) fn accepts(&self, state: State) -> bool {
+        self.automaton
+            .as_ref()
+            .is_none_or(|automaton| automaton.accepts(state))
+    }
+
+    /// Whether both are the same bounds.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let automata = (&self.automaton, &other.automaton);
+        let is_same = match automata {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            automata => automata.0.is_none() && automata.1.is_none(),
+        };
+        is_same && self.longest == other.longest
+    }
+}
+
+/// The result of drawing a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drawn {
+    /// A word that is wanted.
+    Word,
+    /// The beginning of a word that is not.
+    Unwanted,
+    /// The model has no distribution after these characters.
+    NoDistribution,
 }
 
 /// Distributions, `[B, V]`, f32, at a temperature: every row raised to `1 / temperature` and

@@ -72,6 +72,12 @@ pub trait LanguageModel: fmt::Debug {
         None
     }
 
+    /// The contexts of a model that has few, so that words can be sought among all of them; none for a
+    /// network.
+    fn contexts(&self) -> Option<Box<dyn Contexts + '_>> {
+        None
+    }
+
     /// A reader of many words side by side.
     fn reader(&self) -> Result<Box<dyn Reader + '_>> {
         Ok(Box::new(ContextReader(self)))
@@ -85,6 +91,18 @@ pub trait LanguageModel: fmt::Debug {
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         stepwise(self, method, shaping)
     }
+}
+
+/// The contexts of a model as the states of an automaton, numbered in the order in which they are met.
+pub trait Contexts: fmt::Debug {
+    /// The context at the beginning of a word.
+    fn start(&mut self) -> usize;
+
+    /// The context after a context and the character of an index above 0.
+    fn after(&mut self, context: usize, index: usize) -> usize;
+
+    /// The distribution of the next character after a context, `[V]`.
+    fn distribution(&self, context: usize) -> Vec<f32>;
 }
 
 /// A reader of words for a model, character by character.

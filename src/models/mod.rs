@@ -7,8 +7,10 @@
 //! words are read), [`mixture`] (several models as one). [`draw`] draws a character from a
 //! distribution, `rounds` draws many words side by side, which `state_reader` reads.
 
+pub mod automaton;
 pub mod bigram;
 pub mod config;
+pub mod constraint;
 pub mod draw;
 pub mod kinds;
 pub mod language_model;
@@ -22,11 +24,13 @@ mod state_reader;
 pub mod table;
 pub mod tokens;
 
+pub use automaton::Automaton;
 pub use bigram::Bigram;
 pub use config::Config;
-pub use draw::{Drawer, Method, Shaping};
+pub use constraint::WordConstraint;
+pub use draw::{Bounds, Drawer, Drawn, Method, Shaping};
 pub use kinds::{KINDS, Kind, Norm, Positions, Sizes};
-pub use language_model::LanguageModel;
+pub use language_model::{Contexts, LanguageModel};
 pub use mixture::Mixture;
 pub use network::Network;
 pub use ngram::{Ngram, Smoothing};

@@ -7,7 +7,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::draw::{Distributions, Drawer, Method, Shaping};
+use super::automaton::{DEAD, State};
+use super::draw::{Bounds, Distributions, Drawer, Drawn, Method, Shaping};
 use super::language_model::{LanguageModel, Reader};
 use crate::error::Result;
 use crate::libtorch::random::Generator;
@@ -36,10 +37,10 @@ struct Rounds<'m> {
     most_words: usize,
     method: Method,
     shaping: Shaping,
-    /// The prefix of every word, and the most characters that a word may have.
-    begin: (Vec<usize>, usize),
-    /// Words that were drawn and not returned yet; none where there was no distribution.
-    drawn: VecDeque<Option<Vec<usize>>>,
+    /// The prefix of every word, and the bounds of words; none before the first round.
+    begin: Option<(Vec<usize>, Bounds)>,
+    /// Words that were drawn and not returned yet.
+    drawn: VecDeque<(Vec<usize>, Drawn)>,
     /// The words of the next round.
     round: usize,
 }
@@ -57,40 +58,50 @@ impl<'m> Rounds<'m> {
             reader,
             method,
             shaping,
-            begin: (Vec::new(), 0),
+            begin: None,
             drawn: VecDeque::new(),
             round: FIRST_ROUND,
         })
     }
 
-    /// Draws a round of words that begin with `prefix` and have at most `max_length` characters.
+    /// Draws a round of words that begin with `prefix`.
     fn draw_round(
         &mut self,
         prefix: &[usize],
-        max_length: usize,
+        bounds: &Bounds,
         generator: &mut Generator,
     ) -> Result<()> {
         let round = self.round.min(self.most_words);
-        let mut words: Vec<Option<Vec<usize>>> = vec![Some(prefix.to_vec()); round];
-        // Words that have not ended, each with the index of its characters in `begun`.
-        let mut open: Vec<(usize, usize)> = (0..round).map(|word| (word, 0)).collect();
+        let mut words = vec![(prefix.to_vec(), Drawn::Word); round];
+        // Words that have not ended, each with the index of its characters in `begun`, and its state.
+        let start = bounds.after(prefix);
+        let mut open: Vec<(usize, usize, State)> =
+            (0..round).map(|word| (word, 0, start)).collect();
         let mut begun: Vec<Vec<usize>> = vec![prefix.to_vec()];
         let mut parents: Option<Vec<i64>> = None;
-        let mut length = prefix.len();
-        while length < max_length && !open.is_empty() {
+        while !open.is_empty() {
             let so_far: Vec<&[usize]> = begun.iter().map(Vec::as_slice).collect();
             let p = self.reader.read(&so_far, parents.as_deref())?; // [begun, V]
             let p = Distributions::of(&p, self.method, self.shaping)?;
-            let next = open.iter().map(|&(_, place)| p.draw(place, generator));
+            let next = open.iter().map(|&(_, place, _)| p.draw(place, generator));
             let next = next.collect::<Result<Vec<_>>>()?;
             let mut places: HashMap<(usize, usize), usize> = HashMap::new();
             let (mut longer, mut from, mut still_open) = (Vec::new(), Vec::new(), Vec::new());
-            for (&(word, place), next) in open.iter().zip(next) {
-                let (Some(index), Some(drawn)) = (next, &mut words[word]) else {
-                    words[word] = None;
+            for (&(word, place, state), next) in open.iter().zip(next) {
+                let (drawn, result) = &mut words[word];
+                let Some(index) = next else {
+                    *result = Drawn::NoDistribution;
                     continue;
                 };
                 if index == 0 {
+                    if !bounds.accepts(state) {
+                        *result = Drawn::Unwanted;
+                    }
+                    continue;
+                }
+                let state = bounds.step(state, index);
+                if state == DEAD || drawn.len() == bounds.longest {
+                    *result = Drawn::Unwanted;
                     continue;
                 }
                 drawn.push(index);
@@ -99,14 +110,13 @@ impl<'m> Rounds<'m> {
                     from.push(place as i64);
                     longer.len() - 1
                 });
-                still_open.push((word, place));
+                still_open.push((word, place, state));
             }
             (begun, parents, open) = (longer, Some(from), still_open);
-            length += 1;
         }
         self.drawn = words.into();
         self.round = (2 * round).min(self.most_words);
-        self.begin = (prefix.to_vec(), max_length);
+        self.begin = Some((prefix.to_vec(), bounds.clone()));
         Ok(())
     }
 }
@@ -120,23 +130,23 @@ impl Drawer for Rounds<'_> {
     fn complete(
         &mut self,
         word: &mut Vec<usize>,
-        max_length: usize,
+        bounds: &Bounds,
         generator: &mut Generator,
-    ) -> Result<bool> {
-        let is_other = (self.begin.0.as_slice(), self.begin.1) != (word.as_slice(), max_length);
-        if is_other {
+    ) -> Result<Drawn> {
+        let is_same = |(prefix, of): &(Vec<usize>, Bounds)| prefix == word && of.is_same(bounds);
+        let is_same = self.begin.as_ref().is_some_and(is_same);
+        if !is_same {
             self.round = FIRST_ROUND;
         }
-        if is_other || self.drawn.is_empty() {
-            self.draw_round(word, max_length, generator)?;
+        if !is_same || self.drawn.is_empty() {
+            self.draw_round(word, bounds, generator)?;
         }
-        match self.drawn.pop_front().flatten() {
-            Some(drawn) => {
-                *word = drawn;
-                Ok(true)
-            }
-            None => Ok(false),
-        }
+        let (drawn, result) = self
+            .drawn
+            .pop_front()
+            .unwrap_or((Vec::new(), Drawn::Unwanted));
+        *word = drawn;
+        Ok(result)
     }
 }
 
@@ -159,18 +169,15 @@ mod tests {
                 let sampler = Sampler::new(&network, 7, options).unwrap();
                 sampler.take(number).collect::<Result<_>>().unwrap()
             };
-            let options = SampleOptions {
-                max_length: 20,
+            let mut options = SampleOptions {
+                longest: 20,
                 ..SampleOptions::default()
             };
             let many = draw(40, &options);
             assert_eq!(draw(3, &options), many[..3]);
             assert_ne!(many[..5], many[16..21]);
             assert!(many.iter().all(|word| word.len() <= 20));
-            let options = SampleOptions {
-                prefix: "mar".to_owned(),
-                ..options
-            };
+            options.constraint.prefix = "mar".to_owned();
             assert!(
                 draw(20, &options)
                     .iter()
@@ -195,10 +202,14 @@ mod tests {
             let network = Network::new(vocabulary(v), config, 1, Device::Cpu).unwrap();
             let mut drawer = Rounds::of(&network, Method::Cumulative, Shaping::default()).unwrap();
             let mut generator = Generator::seeded(1).unwrap();
+            let bounds = Bounds {
+                longest: 1,
+                automaton: None,
+            };
             while drawer.round < drawer.most_words {
-                drawer.draw_round(&[], 1, &mut generator).unwrap();
+                drawer.draw_round(&[], &bounds, &mut generator).unwrap();
             }
-            drawer.draw_round(&[], 1, &mut generator).unwrap();
+            drawer.draw_round(&[], &bounds, &mut generator).unwrap();
             assert_eq!(drawer.drawn.len(), drawer.most_words);
             drawer.most_words
         };
@@ -211,16 +222,18 @@ mod tests {
     fn characters_are_drawn_as_often_as_they_are_probable() {
         for network in networks() {
             let p = network.probabilities(&[&[1]]).unwrap()[0];
-            let sampler = Sampler::new(
-                &network,
-                1,
-                &SampleOptions {
-                    max_length: 1,
-                    ..SampleOptions::default()
-                },
-            );
-            let words = sampler.unwrap().take(20_480).map(Result::unwrap);
-            let share = words.filter(|word| word == "a").count() as f32 / 20_480.0;
+            let mut drawer = Rounds::of(&network, Method::Cumulative, Shaping::default()).unwrap();
+            let mut generator = Generator::seeded(1).unwrap();
+            let bounds = Bounds {
+                longest: 1,
+                automaton: None,
+            };
+            let first = |_| {
+                let mut word = Vec::new();
+                let drawn = drawer.complete(&mut word, &bounds, &mut generator);
+                drawn.map(|_| word.first() == Some(&1)).unwrap()
+            };
+            let share = (0..20_480).map(first).filter(|&is_a| is_a).count() as f32 / 20_480.0;
             assert!(
                 (share - p).abs() < 0.014,
                 "{:?}: {share} {p}",

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::draw::{Distributions, Drawer, Method, Shaping};
-use super::language_model::LanguageModel;
+use super::language_model::{Contexts, LanguageModel};
 use crate::counting::NgramCounts;
 use crate::data::Vocabulary;
 use crate::error::{Error, Result};
@@ -156,6 +156,28 @@ impl LanguageModel for Table {
 
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         self.clone().into_drawer(method, shaping)
+    }
+
+    fn contexts(&self) -> Option<Box<dyn Contexts + '_>> {
+        Some(Box::new(LastCharacter(self)))
+    }
+}
+
+/// The contexts of a table: the last character of each.
+#[derive(Debug)]
+struct LastCharacter<'m>(&'m Table);
+
+impl Contexts for LastCharacter<'_> {
+    fn start(&mut self) -> usize {
+        0
+    }
+
+    fn after(&mut self, _context: usize, index: usize) -> usize {
+        index
+    }
+
+    fn distribution(&self, context: usize) -> Vec<f32> {
+        self.0.row(context).to_vec()
     }
 }
 

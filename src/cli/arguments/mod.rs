@@ -3,6 +3,7 @@
 
 pub mod model_type;
 pub mod train;
+pub mod wishes;
 pub mod words;
 
 use std::fmt::Display;

@@ -123,8 +123,8 @@ mod tests {
     use crate::counting::tests::ngrams_of;
     use crate::data::{Vocabulary, Words};
     use crate::memory::Memory;
-    use crate::models::LanguageModel;
     use crate::models::ngram::{Ngram, Smoothing};
+    use crate::models::{Bounds, LanguageModel};
 
     /// The same model with the drawer of every model that has none of its own.
     #[derive(Debug)]
@@ -145,9 +145,13 @@ mod tests {
     fn drawn(model: &dyn LanguageModel, method: Method, shaping: Shaping) -> Vec<Vec<usize>> {
         let mut drawer = model.drawer(method, shaping).unwrap();
         let mut generator = Generator::seeded(7).unwrap();
+        let bounds = Bounds {
+            longest: 30,
+            automaton: None,
+        };
         let mut word = || {
             let mut word = Vec::new();
-            assert!(drawer.complete(&mut word, 30, &mut generator).unwrap());
+            drawer.complete(&mut word, &bounds, &mut generator).unwrap();
             word
         };
         (0..40).map(|_| word()).collect()
@@ -189,8 +193,12 @@ mod tests {
         };
         let mut drawer = model.drawer(Method::Cumulative, shaping).unwrap();
         let mut generator = Generator::seeded(7).unwrap();
+        let bounds = Bounds {
+            longest: 320_000,
+            automaton: None,
+        };
         let (mut word, begin) = (Vec::new(), Instant::now());
-        drawer.complete(&mut word, 320_000, &mut generator).unwrap();
+        drawer.complete(&mut word, &bounds, &mut generator).unwrap();
         assert_eq!(word, [1, 2].repeat(160_000));
         let elapsed = begin.elapsed();
         assert!(elapsed < Duration::from_secs(4), "{elapsed:?}");

@@ -4,7 +4,7 @@
 //! those that no float has.
 //! [`kneser_ney`] (as in KenLM) and [`witten_bell`], both by `interpolation`, and [`additive`] (as in
 //! the lecture) estimate these from counts. `model` is the language model: `walk` computes the
-//! probabilities of words, `drawer` draws words, `marginal` computes the distribution of pairs.
+//! probabilities of words, `drawer` draws words, `contexts` numbers the contexts, `marginal` computes the distribution of pairs.
 //! [`orders`] compares models of every order.
 //!
 //! ```
@@ -28,6 +28,7 @@
 //! ```
 
 pub mod additive;
+mod contexts;
 mod drawer;
 mod interpolation;
 pub mod kneser_ney;

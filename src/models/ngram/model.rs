@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
+use super::contexts::NumberedContexts;
 use super::marginal::{self, Marginal};
 use super::smoothing::Smoothing;
 use super::trie::{Occurrences, Trie};
@@ -14,7 +15,7 @@ use crate::data::Vocabulary;
 use crate::error::Result;
 use crate::memory::Memory;
 use crate::models::draw::{Drawer, Method, Shaping};
-use crate::models::language_model::{Between, LanguageModel};
+use crate::models::language_model::{Between, Contexts, LanguageModel};
 
 /// An n-gram model.
 #[derive(Debug, Clone)]
@@ -141,6 +142,13 @@ impl LanguageModel for Ngram {
 
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         drawer::of(&self.view, self.vocabulary.len(), method, shaping)
+    }
+
+    fn contexts(&self) -> Option<Box<dyn Contexts + '_>> {
+        Some(Box::new(NumberedContexts::of(
+            &self.view,
+            self.vocabulary.len(),
+        )))
     }
 
     fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {

@@ -10,14 +10,19 @@
 //! # Ok::<(), makemore_tch::Error>(())
 //! ```
 
-use std::collections::{HashSet, VecDeque};
+mod conditional;
 
-use crate::data::Vocabulary;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
 use crate::data::reader::Source;
 use crate::data::search;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
-use crate::models::{Drawer, LanguageModel, Method, Shaping};
+use crate::models::{
+    Automaton, Bounds, Drawer, Drawn, LanguageModel, Method, Shaping, WordConstraint,
+};
+use conditional::Conditional;
 
 /// Options of a [`Sampler`].
 #[derive(Debug, Clone, PartialEq)]
@@ -26,10 +31,10 @@ pub struct SampleOptions {
     pub method: Method,
     /// Temperature and top-k.
     pub shaping: Shaping,
-    /// The beginning of every name, which counts towards `max_length`.
-    pub prefix: String,
-    /// The most characters of a name, which is cut off there.
-    pub max_length: usize,
+    /// What the names must be like: each comes with the probability that the model gives it among those.
+    pub constraint: WordConstraint,
+    /// The most characters of a name. A draw that gets longer is dropped.
+    pub longest: usize,
 }
 
 impl Default for SampleOptions {
@@ -38,8 +43,8 @@ impl Default for SampleOptions {
         Self {
             method: Method::default(),
             shaping: Shaping::default(),
-            prefix: String::new(),
-            max_length: 100,
+            constraint: WordConstraint::default(),
+            longest: 100,
         }
     }
 }
@@ -49,40 +54,46 @@ impl Default for SampleOptions {
 /// It locks libtorch's generator as long as it lives (see [`crate::libtorch::random`]).
 #[derive(Debug)]
 pub struct Sampler<'m> {
-    vocabulary: &'m Vocabulary,
+    model: &'m dyn LanguageModel,
     drawer: Box<dyn Drawer + 'm>,
     generator: Generator,
+    shaping: Shaping,
     prefix: Vec<usize>,
-    max_length: usize,
+    bounds: Bounds,
+    /// The drawer that needs no draws in vain, once draws were in vain, and if the model can have one.
+    conditional: Option<Option<Conditional>>,
     /// The indices of the name that is being drawn.
     word: Vec<usize>,
 }
+
+/// The number of draws in a row that may be in vain before names are drawn without any.
+const IN_VAIN: usize = 1000;
 
 impl<'m> Sampler<'m> {
     /// A sampler of a model with a seed.
     ///
     /// # Errors
     ///
-    /// [`Error::Word`] if the prefix has an unknown character; [`Error::Value`] if it is longer than
-    /// `max_length`, or temperature or top-k are out of range; [`Error::GeneratorInUse`] if this thread
+    /// [`Error::Word`] if the constraint has an unknown character, [`Error::Wish`] if no word can meet it;
+    /// [`Error::Value`] if temperature or top-k are out of range; [`Error::GeneratorInUse`] if this thread
     /// has another sampler.
     pub fn new(model: &'m dyn LanguageModel, seed: u64, options: &SampleOptions) -> Result<Self> {
-        let vocabulary = model.vocabulary();
-        let prefix = vocabulary.encode(&options.prefix)?;
-        let longest = options.max_length;
-        if longest == 0 || prefix.len() > longest {
-            return Err(Error::Value {
-                what: "the longest length of a name",
-                value: format!("{longest}, that of its prefix {}", prefix.len()),
-                expected: "a shorter prefix or a greater length would work",
-            });
-        }
+        let (vocabulary, constraint) = (model.vocabulary(), &options.constraint);
+        let automaton = match constraint.is_prefix_alone() {
+            true => None,
+            false => Some(Arc::new(Automaton::of(constraint, vocabulary)?)),
+        };
         Ok(Self {
-            vocabulary,
+            model,
             drawer: model.drawer(options.method, options.shaping)?,
             generator: Generator::seeded(seed)?,
-            prefix,
-            max_length: options.max_length,
+            shaping: options.shaping,
+            prefix: vocabulary.encode(&constraint.prefix)?,
+            bounds: Bounds {
+                longest: constraint.max_length.unwrap_or(options.longest),
+                automaton,
+            },
+            conditional: None,
             word: Vec::new(),
         })
     }
@@ -91,25 +102,69 @@ impl<'m> Sampler<'m> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoDistribution`] if the model has no distribution after some characters.
+    /// [`Error::NoDistribution`] if the model has no distribution after some characters;
+    /// [`Error::GaveUp`] if 10,000 draws in a row are in vain, [`Error::Wish`] if all would be.
     pub fn append_to(&mut self, text: &mut String) -> Result<()> {
-        self.word.clear();
-        self.word.extend_from_slice(&self.prefix);
-        let is_complete =
-            self.drawer
-                .complete(&mut self.word, self.max_length, &mut self.generator)?;
-        if !is_complete {
-            let start = self.vocabulary.boundary().to_string();
-            return Err(Error::NoDistribution {
-                after: start + &self.vocabulary.decode(&self.word),
-                reason: "all of them are 0",
-            });
+        for in_vain in 0.. {
+            if in_vain == IN_VAIN && self.conditional.is_none() {
+                self.conditional = Some(self.conditional()?);
+            }
+            if in_vain == MOST_IN_VAIN {
+                return Err(Error::GaveUp {
+                    in_vain,
+                    found: 0,
+                    wanted: 1,
+                });
+            }
+            match self.draw()? {
+                Drawn::Word => break,
+                Drawn::Unwanted => {}
+                Drawn::NoDistribution => {
+                    let vocabulary = self.model.vocabulary();
+                    return Err(Error::NoDistribution {
+                        after: vocabulary.boundary().to_string() + &vocabulary.decode(&self.word),
+                        reason: "all of them are 0",
+                    });
+                }
+            }
         }
-        let itos = self.vocabulary.characters();
-        for &index in &self.word {
-            text.push(itos[index]);
-        }
+        let itos = self.model.vocabulary().characters();
+        text.extend(self.word.iter().map(|&index| itos[index]));
         Ok(())
+    }
+
+    /// Draws a word or the beginning of one that is not wanted.
+    fn draw(&mut self) -> Result<Drawn> {
+        self.word.clear();
+        match &self.conditional {
+            Some(Some(conditional)) => {
+                let (longest, generator) = (self.bounds.longest, &mut self.generator);
+                conditional.draw(&mut self.word, longest, generator)
+            }
+            _ => {
+                self.word.extend_from_slice(&self.prefix);
+                let (bounds, generator) = (&self.bounds, &mut self.generator);
+                self.drawer.complete(&mut self.word, bounds, generator)
+            }
+        }
+    }
+
+    /// The drawer that needs no draws in vain.
+    fn conditional(&self) -> Result<Option<Conditional>> {
+        let contexts = self.model.contexts();
+        let (Some(automaton), Some(mut contexts)) = (&self.bounds.automaton, contexts) else {
+            return Ok(None);
+        };
+        let conditional = Conditional::of(contexts.as_mut(), automaton, self.shaping)?;
+        match conditional
+            .as_ref()
+            .is_some_and(|conditional| conditional.probability() <= 0.0)
+        {
+            true => Err(Error::Wish(
+                "the model gives every such word the probability 0".to_owned(),
+            )),
+            false => Ok(conditional),
+        }
     }
 }
 
@@ -229,7 +284,7 @@ impl Iterator for Constrained<'_> {
 mod tests {
     use super::*;
     use crate::counting::NgramCounts;
-    use crate::data::Words;
+    use crate::data::{Vocabulary, Words};
     use crate::models::Table;
     use crate::models::draw::cumulative_sums;
     use tch::Tensor;
@@ -356,32 +411,163 @@ mod tests {
         }
     }
 
-    #[test]
-    fn names_begin_with_the_prefix_and_end_at_the_longest_length() {
-        let options = SampleOptions {
-            prefix: "ann".to_owned(),
-            max_length: 5,
+    fn wishing(constraint: WordConstraint) -> SampleOptions {
+        SampleOptions {
+            constraint,
             ..SampleOptions::default()
-        };
-        let names = names(&lecture(), 200, &options);
-        assert!(
-            names
-                .iter()
-                .all(|name| name.starts_with("ann") && name.len() <= 5)
-        );
-        assert!(names.iter().any(|name| name.len() == 5));
-        assert!(names.iter().any(|name| name.len() < 5));
+        }
+    }
+
+    /// The wish of a user that needed grep and Python.
+    fn el_to_a() -> WordConstraint {
+        WordConstraint {
+            min_length: 4,
+            max_length: Some(9),
+            prefix: "el".to_owned(),
+            suffix: "a".to_owned(),
+            contains: vec!["i".to_owned()],
+            without: vec!['x', 'y'],
+            matching: Some("[^n]*n?[^n]*".to_owned()),
+        }
     }
 
     #[test]
-    fn a_prefix_that_no_name_can_have_is_refused() {
-        for prefix in ["ö", "a.b", "abcdef"] {
-            let options = SampleOptions {
-                prefix: prefix.to_owned(),
-                max_length: 5,
-                ..SampleOptions::default()
-            };
-            assert!(Sampler::new(&lecture(), 420, &options).is_err(), "{prefix}");
+    fn names_are_as_wished() {
+        let names = names(&lecture(), 200, &wishing(el_to_a()));
+        let is_wanted = |name: &String| {
+            (4..=9).contains(&name.len())
+                && name.starts_with("el")
+                && name.ends_with('a')
+                && name.contains('i')
+                && !name.contains(['x', 'y'])
+                && name.matches('n').count() <= 1
+        };
+        assert!(names.iter().all(is_wanted), "{names:?}");
+    }
+
+    /// Names were once cut off at the longest length: 92 % of those of at most 4 characters.
+    #[test]
+    fn a_name_has_at_most_the_longest_length_and_is_whole() {
+        let short = WordConstraint {
+            max_length: Some(2),
+            ..WordConstraint::default()
+        };
+        let options = wishing(short);
+        let p = lecture();
+        let mut all = names(&p, 20_000, &SampleOptions::default());
+        all.retain(|name| name.len() <= 2);
+        let whole: HashSet<String> = all.into_iter().collect();
+        let drawn = names(&p, 2000, &options);
+        let known = drawn.iter().filter(|&name| whole.contains(name)).count();
+        assert!(known > 1900, "{known}");
+    }
+
+    #[test]
+    fn wishes_that_no_name_can_meet_are_refused() {
+        let prefix = |prefix: &str, max_length| WordConstraint {
+            prefix: prefix.to_owned(),
+            max_length,
+            ..WordConstraint::default()
+        };
+        for constraint in [
+            prefix("ö", None),
+            prefix("a.b", None),
+            prefix("abcdef", Some(5)),
+        ] {
+            let options = wishing(constraint);
+            assert!(
+                Sampler::new(&lecture(), 420, &options).is_err(),
+                "{options:?}"
+            );
         }
+    }
+
+    /// Every word of at most so many characters of `a`, `b` and `c`, with its probability.
+    fn enumerated(p: &Table, longest: usize) -> Vec<(String, f64)> {
+        let mut words = Vec::new();
+        let mut open = vec![(Vec::new(), 1.0)];
+        while let Some((word, so_far)) = open.pop() {
+            let row = p.row(word.last().copied().unwrap_or(0));
+            words.push((p.vocabulary().decode(&word), so_far * f64::from(row[0])));
+            if word.len() < longest {
+                open.extend((1..4).map(|index| {
+                    let longer = word.iter().copied().chain([index]).collect();
+                    (longer, so_far * f64::from(row[index]))
+                }));
+            }
+        }
+        words
+    }
+
+    /// Pearson's chi-squared test against all words of a small alphabet, whose limit a fair draw exceeds
+    /// once in a million.
+    #[test]
+    fn words_come_with_their_probability_among_the_wanted_ones() {
+        let vocabulary = Vocabulary::new('.', ['a', 'b', 'c']).unwrap();
+        let p = [
+            0.1, 0.5, 0.2, 0.2, 0.3, 0.2, 0.4, 0.1, 0.2, 0.1, 0.1, 0.6, 0.4, 0.3, 0.2, 0.1,
+        ];
+        let p = Table::new(vocabulary, &Tensor::from_slice(&p).view([4, 4])).unwrap();
+        let constraint = WordConstraint {
+            min_length: 2,
+            max_length: Some(5),
+            contains: vec!["ab".to_owned()],
+            matching: Some(".*(a|bc|cc)".to_owned()),
+            ..WordConstraint::default()
+        };
+        let ends = |word: &str| ["a", "bc", "cc"].iter().any(|end| word.ends_with(end));
+        let is_wanted = |word: &str| word.len() >= 2 && word.contains("ab") && ends(word);
+        let wanted: Vec<_> = enumerated(&p, 5)
+            .into_iter()
+            .filter(|(word, _)| is_wanted(word))
+            .collect();
+        let total: f64 = wanted.iter().map(|(_, p)| p).sum();
+        for directly in [false, true] {
+            let mut sampler = Sampler::new(&p, 7, &wishing(constraint.clone())).unwrap();
+            if directly {
+                let conditional = sampler.conditional().unwrap().unwrap();
+                assert!((conditional.probability() - total).abs() < 1e-12);
+                sampler.conditional = Some(Some(conditional));
+            }
+            let mut times = std::collections::HashMap::<String, f64>::new();
+            for word in sampler.take(50_000) {
+                *times.entry(word.unwrap()).or_default() += 1.0;
+            }
+            assert!(times.keys().all(|word| is_wanted(word) && word.len() <= 5));
+            let often = wanted
+                .iter()
+                .map(|(word, p)| (word, 50_000.0 * p / total))
+                .filter(|&(_, n)| n >= 5.0);
+            let terms: Vec<f64> = often
+                .map(|(word, expected)| {
+                    (times.get(word).unwrap_or(&0.0) - expected).powi(2) / expected
+                })
+                .collect();
+            let freedom = terms.len() as f64 - 1.0;
+            let ninth = 2.0 / (9.0 * freedom);
+            let limit = freedom * (1.0 - ninth + 4.753 * ninth.sqrt()).powi(3);
+            let chi_squared: f64 = terms.iter().sum();
+            assert!(chi_squared < limit, "{directly}: {chi_squared} of {limit}");
+        }
+    }
+
+    /// Fewer than one word in a billion is as wished.
+    #[test]
+    fn the_rarest_words_are_drawn_at_once() {
+        let rare = WordConstraint {
+            matching: Some("q.*x.*q.*z.*q.*".to_owned()),
+            ..WordConstraint::default()
+        };
+        let p = lecture();
+        let mut sampler = Sampler::new(&p, 420, &wishing(rare)).unwrap();
+        let first = sampler.next().unwrap().unwrap();
+        assert!(first.starts_with('q') && first.contains('x'), "{first}");
+        let conditional = sampler.conditional.as_ref().unwrap().as_ref().unwrap();
+        assert!(
+            conditional.probability() < 1e-9,
+            "{}",
+            conditional.probability()
+        );
+        assert_eq!(sampler.take(1000).filter(|word| word.is_ok()).count(), 1000);
     }
 }

@@ -1,0 +1,67 @@
+//! Wishes for drawn words.
+
+use anyhow::Error;
+use clap::Args;
+use makemore_tch::models::WordConstraint;
+
+use super::whole;
+
+/// Arguments that say what words must be like.
+#[derive(Debug, Args)]
+pub struct WishArguments {
+    /// Only words that begin with TEXT
+    #[arg(long, value_name = "TEXT", default_value_t, hide_default_value = true)]
+    pub prefix: String,
+
+    /// Only words that end with TEXT
+    #[arg(long, value_name = "TEXT", default_value_t, hide_default_value = true)]
+    pub suffix: String,
+
+    /// Only words that have TEXT in them; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub contains: Vec<String>,
+
+    /// Only words that have none of these characters
+    #[arg(long, value_name = "CHARS", default_value_t, hide_default_value = true)]
+    pub without: String,
+
+    /// Only words of at least N characters
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
+    pub min_length: u32,
+
+    /// Only words of at most N characters
+    #[arg(long, value_name = "N", value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
+    pub max_length: Option<u32>,
+
+    /// Only words that a regular expression matches whole, such as '(ma|pa).*[aeiou]'
+    #[arg(long, value_name = "REGEX")]
+    pub matching: Option<String>,
+}
+
+impl WishArguments {
+    /// The constraint on words; `word` changes a text as the words of a list were changed.
+    pub fn constraint(&self, word: impl Fn(&str) -> String) -> WordConstraint {
+        WordConstraint {
+            min_length: self.min_length as usize,
+            max_length: self.max_length.map(|length| length as usize),
+            prefix: word(&self.prefix),
+            suffix: word(&self.suffix),
+            contains: self.contains.iter().map(|text| word(text)).collect(),
+            without: self.without.chars().collect(),
+            matching: self.matching.clone(),
+        }
+    }
+
+    /// Names the wish that an error is about.
+    pub fn explain(&self, error: makemore_tch::Error, constraint: &WordConstraint) -> Error {
+        let makemore_tch::Error::Word { word, cause } = error else {
+            return error.into();
+        };
+        let wish = match &word {
+            word if *word == constraint.prefix => "prefix",
+            word if *word == constraint.suffix => "suffix",
+            _ => "contains",
+        };
+        Error::from(*cause).context(format!("--{wish} {word}"))
+    }
+}

@@ -1,0 +1,33 @@
+//! What the characters of a word must be like.
+
+/// A constraint on the characters of words; by default none. Lengths are numbers of characters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WordConstraint {
+    /// The least length.
+    pub min_length: usize,
+    /// The largest length; any if there is none.
+    pub max_length: Option<usize>,
+    /// The beginning.
+    pub prefix: String,
+    /// The end.
+    pub suffix: String,
+    /// Texts that are in the word, each anywhere in it.
+    pub contains: Vec<String>,
+    /// Characters that are not in the word.
+    pub without: Vec<char>,
+    /// A regular expression that matches the whole word.
+    ///
+    /// Source: <https://docs.rs/regex-syntax>, for what may be in it.
+    pub matching: Option<String>,
+}
+
+impl WordConstraint {
+    /// Whether only the beginning is constrained, which every model can be asked for.
+    pub fn is_prefix_alone(&self) -> bool {
+        let others = Self {
+            prefix: String::new(),
+            ..self.clone()
+        };
+        others == Self::default()
+    }
+}
