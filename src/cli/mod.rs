@@ -14,6 +14,7 @@ mod heatmap;
 pub mod interrupt;
 mod lecture;
 mod models;
+mod next;
 mod output;
 mod outputs;
 mod progress;
@@ -72,6 +73,7 @@ enum Command {
     Train(Box<arguments::train::Train>),
     Sample(Box<sample::Sample>),
     Score(score::Score),
+    Next(next::Next),
     Count(count::Count),
     Heatmap(heatmap::DrawHeatmap),
     Export(export::Export),
@@ -109,6 +111,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Lecture(lecture) => return lecture.run(context),
         Command::Sample(sample) => sample.run(context)?,
         Command::Score(score) => score.run(context)?,
+        Command::Next(next) => next.run(context)?,
         Command::Count(count) => count.run(context)?,
         Command::Heatmap(heatmap) => heatmap.run(context)?,
         Command::Export(export) => export.run(context)?,

@@ -30,7 +30,7 @@ pub struct WishArguments {
     pub min_length: u32,
 
     /// Only words of at most N characters
-    #[arg(long, value_name = "N", value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub max_length: Option<u32>,
 
     /// Only words that a regular expression matches whole, such as '(ma|pa).*[aeiou]'
