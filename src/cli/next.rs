@@ -184,7 +184,7 @@ impl Character {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::check_refusals;
+    use crate::cli::testing::{Folder, check_refusals};
 
     #[test]
     fn a_beginning_that_no_word_has_is_named() {
@@ -197,5 +197,27 @@ mod tests {
                 ("mar --model missing", "missing"),
             ],
         );
+    }
+
+    #[test]
+    fn models_stand_side_by_side_and_probabilities_add_up() {
+        let folder = Folder::new();
+        folder.write("list.txt", "emma\nava\nmia\nmax\n");
+        for order in [2, 3] {
+            let train = format!("train --type ngram --order {order} --out {order}.st");
+            folder.stdout(&format!("{train} --data list.txt --split 100,0,0"));
+        }
+        let next = folder.json("next m --json --top 2 --model 2.st --model 3.st");
+        for (place, file) in ["2.st", "3.st"].into_iter().enumerate() {
+            let of = &next["models"][place];
+            let p = |place: usize, key: &str| of["next"][place][key].as_f64().unwrap();
+            assert_eq!(of["model"], file);
+            assert!(p(0, "probability") >= p(1, "probability"));
+            let sum = p(0, "probability") + p(1, "probability");
+            assert_eq!(p(1, "cumulative"), sum);
+        }
+        let counted = folder.stdout("next --data list.txt --top 1");
+        // 2 of 4 words begin with an m, and 1 is added to each of 7 characters.
+        assert_eq!(counted, "m    0.2727  0.2727\n");
     }
 }

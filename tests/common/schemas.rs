@@ -27,6 +27,7 @@ pub fn faults(name: &str, document: &Value) -> Vec<String> {
 /// Whether the document of a command is as its schema describes.
 pub fn check(arguments: &str, document: &Value) {
     let name = match arguments.split(' ').next().unwrap() {
+        "score" if arguments.contains("--each") => "score-each",
         "score" if document["words"].is_array() => "score-words",
         "train" => match document["type"].as_str().unwrap() {
             counted @ ("bigram" | "ngram") => &format!("train-{counted}"),

@@ -1,5 +1,7 @@
 //! `makemore-tch score`: likelihoods of words, and the NLL of a whole list or a part of it.
 
+mod each;
+mod lines;
 mod print;
 
 use anyhow::{Context as _, bail};
@@ -14,6 +16,7 @@ use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingA
 use super::context::{Context, check_same_boundary};
 use super::models::{ModelArguments, Models};
 use super::output;
+use each::EachArguments;
 use print::{DataDocument, ModelScore, Weighted, WordDocument, WordsDocument};
 
 /// Score words, or all words of the data, by their probabilities
@@ -35,6 +38,7 @@ Examples:
   makemore-tch score --model makemore.safetensors emma olivia
   makemore-tch score --model makemore-ngram.safetensors --part test
   makemore-tch score --model kenlm.arpa --data towns.txt
+  makemore-tch score --each --sort per-character --data towns.txt --model towns.safetensors
   makemore-tch score --model makemore-gru.safetensors --model makemore-ngram.safetensors --part test")]
 pub struct Score {
     /// The words to score, before --data or after -- [default: those of the data, all together]
@@ -46,6 +50,9 @@ pub struct Score {
     /// Score only one part of the data, as it was split to train the model
     #[arg(long, value_parser = one_of::<Part>(), requires = "models", conflicts_with = "words")]
     part: Option<Part>,
+
+    #[command(flatten)]
+    each: EachArguments,
 
     #[command(flatten)]
     data: DataArguments,
@@ -66,7 +73,10 @@ impl Score {
             .models
             .load(&self.data, self.memory.memory(), context.remarks)?;
         let Some(models) = models else {
-            return self.score_with_counts(context);
+            return match self.each.each {
+                true => self.score_each(None, context),
+                false => self.score_with_counts(context),
+            };
         };
         if self.smoothing.smoothing.is_some() {
             bail!("--smoothing is of counts, and --model scores; leave one of them out");
@@ -74,6 +84,9 @@ impl Score {
         if !self.words.is_empty() {
             models.check_alone(&self.data, "words are scored")?;
             self.words = self.words.iter().map(|word| models.word(word)).collect();
+        }
+        if self.each.each {
+            return self.score_each(Some(&models), context);
         }
         if let Some(file) = models.single() {
             return self.score(&models, file.model.language_model(), &[], context);

@@ -1,0 +1,206 @@
+//! `score --each`: a line for every word.
+
+use anyhow::bail;
+use clap::Args;
+use makemore_tch::data::parts::List;
+use makemore_tch::{Counted, Error, LanguageModel, Part, Parts, Source, Table};
+use serde::Serialize;
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
+
+use super::lines::Lines;
+use super::{Models, Score};
+use crate::cli::arguments::one_of;
+use crate::cli::context::Context;
+
+/// The number of words that are scored at once.
+const BATCH: usize = 4096;
+
+/// Arguments of `--each`.
+#[derive(Debug, Args)]
+pub struct EachArguments {
+    /// A line for every word, given or of the data: its negative log-likelihood, the same per character, and
+    /// the word. Several models have a column each, per character, and the name of the lowest beside them
+    #[arg(long)]
+    pub each: bool,
+
+    /// Order of these lines: the most probable word first, or the most probable per character; by several
+    /// models, by the lowest [default: none, the order of the words]
+    #[arg(long, value_parser = one_of::<Sort>(), default_value = "none", hide_default_value = true, requires = "each")]
+    pub sort: Sort,
+
+    /// Print these lines as CSV
+    #[arg(long, requires = "each", conflicts_with = "json")]
+    pub csv: bool,
+}
+
+/// The order of scored words.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, EnumString, EnumMessage, VariantArray, IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Sort {
+    /// The most probable word first
+    Probability,
+    /// The most probable word per character first, the end counted
+    PerCharacter,
+    /// As the words stand in the list
+    None,
+}
+
+/// A word that was scored.
+#[derive(Serialize)]
+pub struct Row {
+    pub word: String,
+    /// The natural logarithm of its likelihood, by the model whose is the highest; none if no model gives all
+    /// of its characters a probability.
+    pub log_likelihood: Option<f64>,
+    /// The average NLL of its characters and its end, by the same model.
+    pub nll: Option<f64>,
+    /// The same by each of several models.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<OfModel>,
+    /// The model whose NLL is the lowest, of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lowest: Option<String>,
+}
+
+/// A word by one of several models.
+#[derive(Serialize)]
+pub struct OfModel {
+    model: String,
+    pub log_likelihood: Option<f64>,
+    pub nll: Option<f64>,
+}
+
+/// Models with the names of their files.
+pub type Named<'m> = [(String, &'m dyn LanguageModel)];
+
+/// Scores some words.
+pub fn rows(words: &[String], models: &Named) -> makemore_tch::Result<Vec<Row>> {
+    let scored = models
+        .iter()
+        .map(|(_, model)| log_likelihoods(words, *model));
+    let scored: Vec<Vec<Option<f64>>> = scored.collect::<makemore_tch::Result<_>>()?;
+    let row = |(place, word): (usize, &String)| {
+        let nll = |log_likelihood: f64| -log_likelihood / (word.chars().count() + 1) as f64;
+        let by_model = scored.iter().map(|scores| scores[place]);
+        let possible = by_model
+            .clone()
+            .enumerate()
+            .filter_map(|(model, score)| Some((model, score?)));
+        let best = possible.max_by(|(_, one), (_, other)| one.total_cmp(other));
+        let of_models = models
+            .iter()
+            .zip(by_model)
+            .map(|((model, _), score)| OfModel {
+                model: model.clone(),
+                log_likelihood: score,
+                nll: score.map(nll),
+            });
+        let is_several = models.len() > 1;
+        Row {
+            word: word.clone(),
+            log_likelihood: best.map(|(_, score)| score),
+            nll: best.map(|(_, score)| nll(score)),
+            models: of_models.filter(|_| is_several).collect(),
+            lowest: best
+                .filter(|_| is_several)
+                .map(|(model, _)| models[model].0.clone()),
+        }
+    };
+    Ok(words.iter().enumerate().map(row).collect())
+}
+
+/// The natural logarithms of the likelihoods of words; none where a character has no probability.
+fn log_likelihoods(
+    words: &[String],
+    model: &dyn LanguageModel,
+) -> makemore_tch::Result<Vec<Option<f64>>> {
+    let indices = words.iter().map(|word| match model.indices(word) {
+        Err(Error::Word { .. }) => Ok(None),
+        indices => indices.map(Some),
+    });
+    let indices: Vec<Option<Vec<usize>>> = indices.collect::<makemore_tch::Result<_>>()?;
+    let known: Vec<&[usize]> = indices.iter().flatten().map(Vec::as_slice).collect();
+    let all = model.log_probabilities(&known, &mut || Ok(()))?;
+    let mut rest = all.as_slice();
+    let sum = |word: Vec<usize>| {
+        let (own, others) = rest.split_at(word.len() + 1);
+        rest = others;
+        own.iter().sum()
+    };
+    let mut sum = sum;
+    Ok(indices.into_iter().map(|word| word.map(&mut sum)).collect())
+}
+
+impl Score {
+    /// Scores each of the words given, or of the data, by the counts of the data or by models.
+    pub fn score_each(&self, models: Option<&Models>, context: Context) -> anyhow::Result<()> {
+        let Some(models) = models else {
+            let source = self.data.source(None)?.rereadable()?;
+            let data = context.count(&self.data, &source, None)?;
+            let p = Table::of(&data.counts, self.smoothing.value())?;
+            let named: &Named = &[(String::new(), &p)];
+            return self.print_each(named, || {
+                Ok((
+                    Parts::whole(list_of(&source, &data)),
+                    Part::VARIANTS.to_vec(),
+                ))
+            });
+        };
+        let files = models.files().iter();
+        let named =
+            files.map(|file| (file.path.display().to_string(), file.model.language_model()));
+        let named: Vec<(String, &dyn LanguageModel)> = named.collect();
+        self.print_each(&named, || {
+            let source = models.list()?;
+            let data = context.count(&self.data, source, Some(models.vocabulary()))?;
+            let list = list_of(source, &data);
+            let Some(part) = self.part else {
+                return Ok((Parts::whole(list), Part::VARIANTS.to_vec()));
+            };
+            let Some(trained_on) = models.trained_on()? else {
+                bail!("{}: it does not say what it was trained on, so it has no parts; leave --part out", models.path().display());
+            };
+            let (parts, part) = trained_on.part(part, list)?;
+            Ok((parts, vec![part]))
+        })
+    }
+
+    /// Prints the rows of the words given, or of the parts of a list that `list` finds.
+    fn print_each(
+        &self,
+        models: &Named,
+        list: impl FnOnce() -> anyhow::Result<(Parts, Vec<Part>)>,
+    ) -> anyhow::Result<()> {
+        let mut lines = Lines::new(&self.each, self.json.json, models);
+        if !self.words.is_empty() {
+            lines.add(&self.words)?;
+            return lines.finish();
+        }
+        let (parts, wanted) = list()?;
+        let (mut words, mut added) = (Vec::new(), Ok(()));
+        let read = parts.each_word_here(&wanted, |_, word, _| {
+            words.push(word.to_owned());
+            if words.len() == BATCH {
+                added = lines.add(&words);
+                words.clear();
+            }
+            match added {
+                Ok(()) => Ok(()),
+                Err(_) => Err(Error::Interrupted),
+            }
+        });
+        added?;
+        read?;
+        lines.add(&words)?;
+        lines.finish()
+    }
+}
+
+fn list_of(source: &Source, data: &Counted) -> List {
+    List {
+        source: source.clone(),
+        digest: data.digest,
+    }
+}

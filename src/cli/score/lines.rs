@@ -1,0 +1,181 @@
+//! The lines of `score --each`: text, CSV or JSON.
+
+use std::io::Write;
+
+use makemore_tch::format::visible;
+use makemore_tch::score::shown;
+use serde::Serialize;
+
+use super::each::{EachArguments, Named, Row, Sort, rows};
+use crate::cli::output;
+
+#[derive(Serialize)]
+struct EachDocument {
+    words: Vec<Row>,
+}
+
+/// The lines of words, printed as they come, or kept to be sorted or to be one document.
+pub struct Lines<'a> {
+    models: &'a Named<'a>,
+    sort: Sort,
+    json: bool,
+    csv: Option<csv::Writer<Box<dyn Write>>>,
+    results: Box<dyn Write>,
+    kept: Vec<Row>,
+    has_heading: bool,
+    /// The widths of the columns of several models.
+    widths: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub fn new(arguments: &EachArguments, json: bool, models: &'a Named) -> Self {
+        let width = |(name, _): &(String, _)| visible(name).chars().count().max(9);
+        Self {
+            widths: models.iter().map(width).collect(),
+            models,
+            sort: arguments.sort,
+            json,
+            csv: arguments
+                .csv
+                .then(|| csv::Writer::from_writer(output::results())),
+            results: output::results(),
+            kept: Vec::new(),
+            has_heading: false,
+        }
+    }
+
+    /// Scores and prints more words.
+    pub fn add(&mut self, words: &[String]) -> anyhow::Result<()> {
+        let rows = rows(words, self.models)?;
+        if self.json || self.sort != Sort::None {
+            self.kept.extend(rows);
+            return Ok(());
+        }
+        rows.iter().try_for_each(|row| self.print(row))
+    }
+
+    pub fn finish(mut self) -> anyhow::Result<()> {
+        let mut rows = std::mem::take(&mut self.kept);
+        let by = |row: &Row| match self.sort {
+            Sort::Probability => row.log_likelihood,
+            Sort::PerCharacter => row.nll.map(|nll| -nll),
+            Sort::None => None,
+        };
+        rows.sort_by(|one, other| {
+            let [one, other] = [one, other].map(|row| by(row).unwrap_or(f64::NEG_INFINITY));
+            other.total_cmp(&one)
+        });
+        if self.json {
+            return output::json(&EachDocument { words: rows });
+        }
+        rows.iter().try_for_each(|row| self.print(row))?;
+        if let Some(csv) = &mut self.csv {
+            csv.flush()?;
+        }
+        Ok(self.results.flush()?)
+    }
+
+    fn print(&mut self, row: &Row) -> anyhow::Result<()> {
+        if !std::mem::replace(&mut self.has_heading, true) {
+            self.print_heading()?;
+        }
+        if let Some(csv) = &mut self.csv {
+            let number =
+                |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+            let mut fields = vec![
+                row.word.clone(),
+                number(row.log_likelihood),
+                number(row.nll),
+            ];
+            fields.extend(row.models.iter().map(|of| number(of.nll)));
+            fields.extend(row.lowest.clone());
+            return Ok(csv.write_record(fields)?);
+        }
+        let number = |value: Option<f64>| match value {
+            Some(value) => format!("{value:.4}"),
+            None => "-".to_owned(),
+        };
+        let word = visible(shown(&row.word));
+        if self.models.len() == 1 {
+            let total = number(row.log_likelihood.map(|sum| -sum));
+            writeln!(self.results, "{total:>9} {:>9}  {word}", number(row.nll))?;
+            return Ok(());
+        }
+        for (of, &width) in row.models.iter().zip(&self.widths) {
+            write!(self.results, "{:>width$}  ", number(of.nll))?;
+        }
+        let lowest = visible(row.lowest.as_deref().unwrap_or("-"));
+        let width = self.widths.iter().copied().max().unwrap_or(0);
+        writeln!(self.results, "{lowest:<width$}  {word}")?;
+        Ok(())
+    }
+
+    fn print_heading(&mut self) -> anyhow::Result<()> {
+        let names: Vec<String> = self.models.iter().map(|(name, _)| visible(name)).collect();
+        if let Some(csv) = &mut self.csv {
+            let mut fields = vec![
+                "word".to_owned(),
+                "log_likelihood".to_owned(),
+                "nll".to_owned(),
+            ];
+            if names.len() > 1 {
+                fields.extend(self.models.iter().map(|(name, _)| name.clone()));
+                fields.push("lowest".to_owned());
+            }
+            return Ok(csv.write_record(fields)?);
+        }
+        if names.len() == 1 {
+            writeln!(self.results, "{:>9} {:>9}  word", "NLL", "per char.")?;
+            return Ok(());
+        }
+        let columns = names.iter().zip(&self.widths);
+        let columns: String = columns
+            .map(|(name, width)| format!("{name:>width$}  "))
+            .collect();
+        let width = self.widths.iter().copied().max().unwrap_or(0);
+        writeln!(self.results, "{columns}{:<width$}  word", "lowest")?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::testing::Folder;
+
+    #[test]
+    fn every_word_has_a_line_and_the_lowest_of_several_models_is_named() {
+        let folder = Folder::new();
+        folder.write("names.txt", "emma\nava\nmia\nmax\n");
+        folder.write("towns.txt", "ulm\nbonn\nmainz\ngera\n");
+        for list in ["names", "towns"] {
+            let train = format!("train --type bigram --epochs 100 --data {list}.txt --out {list}");
+            folder.stdout(&train);
+        }
+        let both = "score --each --model names --model towns";
+        let table = folder.stdout(&format!("{both} emma ulm vo"));
+        let lowest: Vec<&str> = table
+            .lines()
+            .map(|line| line.split_whitespace().nth(2).unwrap())
+            .collect();
+        assert_eq!(lowest, ["lowest", "names", "towns", "-"]);
+        let csv = folder.stdout(&format!("{both} emma --csv"));
+        assert!(
+            csv.starts_with("word,log_likelihood,nll,names,towns,lowest\nemma,-"),
+            "{csv}"
+        );
+        let document = folder.json(&format!("{both} ulm --json"));
+        assert_eq!(document["words"][0]["lowest"], "towns");
+
+        // As the words are scored one by one, in the order asked for.
+        let sorted = folder.json("score --each --json --sort per-character --data names.txt");
+        let words = sorted["words"].as_array().unwrap();
+        let nll = |place: usize| words[place]["nll"].as_f64().unwrap();
+        assert!((1..4).all(|place| nll(place - 1) <= nll(place)), "{sorted}");
+        for word in words {
+            let name = word["word"].as_str().unwrap();
+            let alone = folder.json(&format!("score {name} --json --data names.txt"));
+            assert_eq!(alone["words"][0]["nll"], word["nll"]);
+            assert_eq!(alone["words"][0]["log_likelihood"], word["log_likelihood"]);
+        }
+    }
+}
