@@ -1,19 +1,11 @@
-//! `score --each`: a line for every word.
+//! `score --each`: words one by one, by each model.
 
-use anyhow::bail;
 use clap::Args;
-use makemore_tch::data::parts::List;
-use makemore_tch::{Counted, Error, LanguageModel, Part, Parts, Source, Table};
+use makemore_tch::{Error, LanguageModel};
 use serde::Serialize;
 use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
-use super::lines::Lines;
-use super::{Models, Score};
 use crate::cli::arguments::one_of;
-use crate::cli::context::Context;
-
-/// The number of words that are scored at once.
-const BATCH: usize = 4096;
 
 /// Arguments of `--each`.
 #[derive(Debug, Args)]
@@ -131,76 +123,4 @@ fn log_likelihoods(
     };
     let mut sum = sum;
     Ok(indices.into_iter().map(|word| word.map(&mut sum)).collect())
-}
-
-impl Score {
-    /// Scores each of the words given, or of the data, by the counts of the data or by models.
-    pub fn score_each(&self, models: Option<&Models>, context: Context) -> anyhow::Result<()> {
-        let Some(models) = models else {
-            let source = self.data.source(None)?.rereadable()?;
-            let data = context.count(&self.data, &source, None)?;
-            let p = Table::of(&data.counts, self.smoothing.value())?;
-            let named: &Named = &[(String::new(), &p)];
-            return self.print_each(named, || {
-                Ok((
-                    Parts::whole(list_of(&source, &data)),
-                    Part::VARIANTS.to_vec(),
-                ))
-            });
-        };
-        let files = models.files().iter();
-        let named =
-            files.map(|file| (file.path.display().to_string(), file.model.language_model()));
-        let named: Vec<(String, &dyn LanguageModel)> = named.collect();
-        self.print_each(&named, || {
-            let source = models.list()?;
-            let data = context.count(&self.data, source, Some(models.vocabulary()))?;
-            let list = list_of(source, &data);
-            let Some(part) = self.part else {
-                return Ok((Parts::whole(list), Part::VARIANTS.to_vec()));
-            };
-            let Some(trained_on) = models.trained_on()? else {
-                bail!("{}: it does not say what it was trained on, so it has no parts; leave --part out", models.path().display());
-            };
-            let (parts, part) = trained_on.part(part, list)?;
-            Ok((parts, vec![part]))
-        })
-    }
-
-    /// Prints the rows of the words given, or of the parts of a list that `list` finds.
-    fn print_each(
-        &self,
-        models: &Named,
-        list: impl FnOnce() -> anyhow::Result<(Parts, Vec<Part>)>,
-    ) -> anyhow::Result<()> {
-        let mut lines = Lines::new(&self.each, self.json.json, models);
-        if !self.words.is_empty() {
-            lines.add(&self.words)?;
-            return lines.finish();
-        }
-        let (parts, wanted) = list()?;
-        let (mut words, mut added) = (Vec::new(), Ok(()));
-        let read = parts.each_word_here(&wanted, |_, word, _| {
-            words.push(word.to_owned());
-            if words.len() == BATCH {
-                added = lines.add(&words);
-                words.clear();
-            }
-            match added {
-                Ok(()) => Ok(()),
-                Err(_) => Err(Error::Interrupted),
-            }
-        });
-        added?;
-        read?;
-        lines.add(&words)?;
-        lines.finish()
-    }
-}
-
-fn list_of(source: &Source, data: &Counted) -> List {
-    List {
-        source: source.clone(),
-        digest: data.digest,
-    }
 }

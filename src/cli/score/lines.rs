@@ -2,16 +2,109 @@
 
 use std::io::Write;
 
+use anyhow::bail;
+use makemore_tch::data::parts::List;
 use makemore_tch::format::visible;
 use makemore_tch::score::shown;
+use makemore_tch::{Counted, Error, LanguageModel, Part, Parts, Source, Table};
 use serde::Serialize;
+use strum::VariantArray;
 
 use super::each::{EachArguments, Named, Row, Sort, rows};
+use crate::cli::arguments::DataArguments;
+use crate::cli::context::Context;
+use crate::cli::models::Models;
 use crate::cli::output;
+
+/// The number of words that are scored at once.
+const BATCH: usize = 4096;
 
 #[derive(Serialize)]
 struct EachDocument {
     words: Vec<Row>,
+}
+
+/// The words to score one by one, and how to print them.
+pub struct Each<'a> {
+    /// The words; those of the data if there are none.
+    pub words: &'a [String],
+    pub arguments: &'a EachArguments,
+    pub part: Option<Part>,
+    pub data: &'a DataArguments,
+    pub smoothing: f64,
+    pub json: bool,
+}
+
+impl Each<'_> {
+    /// Scores each of the words given, or of the data, by the counts of the data or by models.
+    pub fn score(&self, models: Option<&Models>, context: Context) -> anyhow::Result<()> {
+        let Some(models) = models else {
+            let source = self.data.source(None)?.rereadable()?;
+            let data = context.count(self.data, &source, None)?;
+            let p = Table::of(&data.counts, self.smoothing)?;
+            let named: &Named = &[(String::new(), &p)];
+            return self.print(named, || {
+                Ok((
+                    Parts::whole(list_of(&source, &data)),
+                    Part::VARIANTS.to_vec(),
+                ))
+            });
+        };
+        let files = models.files().iter();
+        let named =
+            files.map(|file| (file.path.display().to_string(), file.model.language_model()));
+        let named: Vec<(String, &dyn LanguageModel)> = named.collect();
+        self.print(&named, || {
+            let source = models.list()?;
+            let data = context.count(self.data, source, Some(models.vocabulary()))?;
+            let list = list_of(source, &data);
+            let Some(part) = self.part else {
+                return Ok((Parts::whole(list), Part::VARIANTS.to_vec()));
+            };
+            let Some(trained_on) = models.trained_on()? else {
+                bail!("{}: it does not say what it was trained on, so it has no parts; leave --part out", models.path().display());
+            };
+            let (parts, part) = trained_on.part(part, list)?;
+            Ok((parts, vec![part]))
+        })
+    }
+
+    /// Prints the rows of the words given, or of the parts of a list that `list` finds.
+    fn print(
+        &self,
+        models: &Named,
+        list: impl FnOnce() -> anyhow::Result<(Parts, Vec<Part>)>,
+    ) -> anyhow::Result<()> {
+        let mut lines = Lines::new(self.arguments, self.json, models);
+        if !self.words.is_empty() {
+            lines.add(self.words)?;
+            return lines.finish();
+        }
+        let (parts, wanted) = list()?;
+        let (mut words, mut added) = (Vec::new(), Ok(()));
+        let read = parts.each_word_here(&wanted, |_, word, _| {
+            words.push(word.to_owned());
+            if words.len() == BATCH {
+                added = lines.add(&words);
+                words.clear();
+            }
+            match added {
+                Ok(()) => Ok(()),
+                Err(_) => Err(Error::Interrupted),
+            }
+        });
+        added?;
+        read?;
+        lines.add(&words)?;
+        lines.finish()
+    }
+}
+
+fn list_of(source: &Source, data: &Counted) -> List {
+    List {
+        source: source.clone(),
+        digest: data.digest,
+    }
 }
 
 /// The lines of words, printed as they come, or kept to be sorted or to be one document.

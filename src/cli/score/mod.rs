@@ -17,6 +17,7 @@ use super::context::{Context, check_same_boundary};
 use super::models::{ModelArguments, Models};
 use super::output;
 use each::EachArguments;
+use lines::Each;
 use print::{DataDocument, ModelScore, Weighted, WordDocument, WordsDocument};
 
 /// Score words, or all words of the data, by their probabilities
@@ -73,8 +74,10 @@ impl Score {
             .models
             .load(&self.data, self.memory.memory(), context.remarks)?;
         let Some(models) = models else {
+            let format = self.data.format(None);
+            self.words = self.words.iter().map(|word| format.word(word)).collect();
             return match self.each.each {
-                true => self.score_each(None, context),
+                true => self.each().score(None, context),
                 false => self.score_with_counts(context),
             };
         };
@@ -86,7 +89,7 @@ impl Score {
             self.words = self.words.iter().map(|word| models.word(word)).collect();
         }
         if self.each.each {
-            return self.score_each(Some(&models), context);
+            return self.each().score(Some(&models), context);
         }
         if let Some(file) = models.single() {
             return self.score(&models, file.model.language_model(), &[], context);
@@ -95,6 +98,18 @@ impl Score {
         let weights = mixture.weights().iter().copied();
         let weighted: Vec<Weighted> = models.files().iter().zip(weights).collect();
         self.score(&models, &mixture, &weighted, context)
+    }
+
+    /// The words to score one by one.
+    fn each(&self) -> Each<'_> {
+        Each {
+            words: &self.words,
+            arguments: &self.each,
+            part: self.part,
+            data: &self.data,
+            smoothing: self.smoothing.value(),
+            json: self.json.json,
+        }
     }
 
     /// Scores with the counts of the data.
