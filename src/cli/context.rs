@@ -8,6 +8,7 @@ use makemore_tch::data::list_format::{LinesLeftOut, in_two_forms, unseen};
 use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::libtorch::threads::Threads;
+use makemore_tch::model_file::TrainedOn;
 use makemore_tch::{Counted, Source, Vocabulary, count};
 use tch::Device;
 
@@ -101,6 +102,26 @@ impl Context {
             ));
         }
         Ok(())
+    }
+}
+
+impl Context {
+    /// Tells the user if the list that a model names is not the one that it was trained on any more.
+    pub fn remark_on_change(
+        self,
+        list: &Source,
+        trained_on: TrainedOn,
+        file: &Path,
+        vocabulary: &Vocabulary,
+    ) {
+        let now = count(list, vocabulary.boundary());
+        if !now.is_ok_and(|now| now.digest == trained_on.list) {
+            self.remarks.say(format_args!(
+                "{} has changed since {} was trained on it: words are new to the list as it is now",
+                list.origin(),
+                file.display()
+            ));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use makemore_tch::arpa::{self, ReadOptions};
 use makemore_tch::checkpoint::Weights;
 use makemore_tch::data::WordList;
-use makemore_tch::data::words::with_counts;
+use makemore_tch::data::words::{is_lecture, with_counts};
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::{Mixture, Sizes};
@@ -59,6 +59,8 @@ pub struct Models {
     list: OnceCell<Source>,
     /// Whether the list of a model was found where it names it.
     pub found_list: bool,
+    /// Whether the user names no list.
+    has_no_data: bool,
     /// Whether the models need the list: for the vocabulary of makemore.py's weights, or to fit the
     /// weights of a mixture.
     reads_list: bool,
@@ -91,6 +93,7 @@ impl ModelArguments {
         let source = data.unread_source(list, boundary)?.rereadable()?;
         let found = list.zip(source.list_files());
         let mut models = Models {
+            has_no_data: data.data.is_empty(),
             found_list: found.is_some_and(|(list, found)| list.files == found.files),
             source,
             list: OnceCell::new(),
@@ -175,9 +178,21 @@ impl Models {
 
     /// The list of words, which few commands need: the user's, else that of the models, else the lecture's
     /// names. Equal words of a list with counts are one.
-    pub fn list(&self) -> makemore_tch::Result<&Source> {
+    pub fn list(&self) -> anyhow::Result<&Source> {
         if let Some(list) = self.list.get() {
             return Ok(list);
+        }
+        let is_other = |file: &&ModelFile| file.trained_on.is_none_or(|of| !is_lecture(of.list));
+        let mut others = self.files.iter().filter(is_other);
+        if let Some(gone) = others.find_map(|file| file.list.as_ref())
+            && self.has_no_data
+            && !self.found_list
+        {
+            bail!(
+                "{}: the list that it was trained on ({}) is not where it was; name it with --data FILE",
+                self.path().display(),
+                gone.files.join(", ")
+            );
         }
         let list = with_counts(self.source.clone(), self.source.format().boundary)?;
         Ok(self.list.get_or_init(|| list))
@@ -404,7 +419,10 @@ mod tests {
         }
         std::fs::remove_file(folder.path("list.txt")).unwrap();
         let error = folder.error(&format!("score emma {both}"), 1);
-        assert!(error.contains("pass that list with --data FILE"), "{error}");
+        assert!(
+            error.ends_with("list.txt) is not where it was; name it with --data FILE"),
+            "{error}"
+        );
     }
 
     /// `sample --new` and `score --part` wanted a list that had not moved.
@@ -420,10 +438,7 @@ mod tests {
         folder.json("score --json --model towns.safetensors ULM");
         std::fs::rename(folder.path("towns.txt"), folder.path("list.txt")).unwrap();
         let error = folder.error("sample --model towns.safetensors", 1);
-        assert!(
-            error.contains("towns.safetensors: its vocabulary"),
-            "{error}"
-        );
+        assert!(error.contains("towns.txt) is not where it was"), "{error}");
         assert!(error.contains("--data FILE"), "{error}");
         let error = folder.error("sample --model towns.safetensors --plain --new", 1);
         assert!(error.contains("not where it was"), "{error}");

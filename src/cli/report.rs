@@ -147,6 +147,9 @@ fn line_hint(fault: &LineFault) -> Option<&'static str> {
         LineFault::Count(_) => {
             "a first line with names is read by --columns NAME,COUNT, other lines are left out by --skip-bad-lines"
         }
+        LineFault::Control('\0') => {
+            "--encoding utf-16le (or utf-16be) reads texts that have such bytes beside each letter, --skip-bad-lines leaves such lines out"
+        }
         LineFault::Control('\t') => {
             "--columns 1 (or 2 …) reads one of several columns, --skip-bad-lines leaves such lines out"
         }

@@ -3,14 +3,14 @@
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::data::search;
-use makemore_tch::data::words::BOUNDARY;
+use makemore_tch::data::words::is_lecture;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Shaping;
 use makemore_tch::models::WordConstraint;
 use makemore_tch::{
     Constraints, Counted, Error, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler,
-    ScoredName, Source, Table, Words, score,
+    ScoredName, Source, Table, score,
 };
 use serde::Serialize;
 
@@ -180,8 +180,7 @@ impl Sample {
             bail!("--smoothing is of counts, and --model draws; leave one of them out");
         }
         let has_data = !self.data.data.is_empty();
-        let lecture = Words::lecture(BOUNDARY)?.digest();
-        let is_of_the_lecture = trained_on.is_some_and(|data| data.list == lecture);
+        let is_of_the_lecture = trained_on.is_some_and(|data| is_lecture(data.list));
         let has_list = has_data || models.found_list || is_of_the_lecture;
         if self.new && !has_list {
             bail!(
@@ -195,6 +194,9 @@ impl Sample {
         }
         let reads_list = has_list && (self.new || self.json.json);
         let list = reads_list.then(|| models.list()).transpose()?;
+        if let (Some(list), Some(trained_on)) = (list.filter(|_| !has_data), trained_on) {
+            context.remark_on_change(list, trained_on, models.path(), model.vocabulary());
+        }
         self.print(model, model, list)
     }
 

@@ -73,10 +73,11 @@ impl Columns {
             let named = first.iter().position(|field| has_header && field == name);
             let named = named.and_then(|place| NonZeroUsize::new(place + 1));
             named.or(number(name)).ok_or_else(|| {
-                let there: Vec<&str> = first.iter().take(10).map(AsRef::as_ref).collect();
+                let there: Vec<String> = first.iter().take(10).map(|name| shortened(name)).collect();
+                let there = there.join(", ");
+                let name = shortened(name);
                 refused(format!(
-                    "there is no column {name:?} in the first line ({})",
-                    there.join(", ")
+                    "there is no column {name:?} in the first line ({there}); numbers from 1 would work too"
                 ))
             })
         };
@@ -102,15 +103,15 @@ impl Columns {
 
     /// The word of a line, and how often it occurs: once if no column says it.
     pub(super) fn of_line(self, line: &str) -> Result<(Cow<'_, str>, u64), LineFault> {
+        if line.trim().is_empty() {
+            return Ok(("".into(), 0));
+        }
         let mut fields = fields(line, self.separator);
         let found = fields.len();
         let last = self
             .count
             .map_or(self.word, |count| count.max(self.word))
             .get();
-        if found == 1 && fields[0].is_empty() {
-            return Ok(("".into(), 0));
-        }
         if found < last {
             return Err(LineFault::Column {
                 wanted: last,
@@ -121,7 +122,7 @@ impl Columns {
         let count = count.map_or(Ok(1), |count| {
             count
                 .parse()
-                .map_err(|_| LineFault::Count(count.clone().into_owned()))
+                .map_err(|_| LineFault::Count(shortened(count)))
         })?;
         let word = match self.to_end {
             true => rest_after(line, self.word.get() - 1).into(),
@@ -171,6 +172,14 @@ fn fields(line: &str, separator: Option<u8>) -> Vec<Cow<'_, str>> {
     }
 }
 
+/// The beginning of a field, for messages.
+fn shortened(field: &str) -> String {
+    match field.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &field[..end]),
+        None => field.to_owned(),
+    }
+}
+
 /// What follows the first columns that have white space between them.
 fn rest_after(line: &str, columns: usize) -> &str {
     (0..columns).fold(line.trim_start(), |rest, _| {
@@ -196,8 +205,13 @@ pub fn guess(lines: &str) -> Option<String> {
     }
     let columns = below?;
     let header = fields(first, columns.separator);
+    let has_commas = header.iter().any(|name| name.contains(','));
     let name = |column: usize| header.get(column - 1).map(ToString::to_string);
-    Some(named(columns, &|column| name(column).unwrap_or_default()))
+    let name = |column: usize| match has_commas {
+        true => column.to_string(),
+        false => name(column).unwrap_or_default(),
+    };
+    Some(named(columns, &name))
 }
 
 /// Columns of lines that end or begin with a number, or have the same number of separators.
@@ -215,11 +229,12 @@ fn look(lines: &[&str]) -> Option<Columns> {
             lines.len() > 1 && lines.all(|fields| fields.len() > 1 && is_so(&fields))
         };
         let is_even = all(&|fields| fields.len() == width);
+        let first_count = (1..width).find(|&place| all(&|fields| is_number(fields.get(place))));
         let counts_end = all(&|fields| is_number(fields.last()) && !is_number(fields.first()));
         let counts_begin = all(&|fields| is_number(fields.first()) && !is_number(fields.last()));
         let (word, count) = match separator {
-            // After the first number, as in lists of the United States Census, come others.
-            None if is_even && counts_end => (1, Some(2)),
+            // Beside the counts, lists of the United States Census have shares and ranks.
+            None if is_even && counts_end => (1, first_count.map(|place| place + 1)),
             Some(_) if is_even && counts_end => (1, Some(width)),
             _ if counts_begin => (2, Some(1)),
             Some(_) if is_even => (1, None),
@@ -279,6 +294,11 @@ mod tests {
         let lines = "New York\t5\nBad Ems\t4\nUlm\t3\t\n";
         let expected = counted(&[("New York", 5), ("Bad Ems", 4), ("Ulm", 3)]);
         assert_eq!(read("1,2", lines), expected);
+        // A blank line, and the place of a header, ended the reading of white-space columns.
+        let lines = "name count\n\nMary 5\n \nUlm 3\n";
+        let columns = Columns::find("name,count", lines).unwrap();
+        assert_eq!(columns.of_line(""), Ok(("".into(), 0)));
+        assert_eq!(columns.of_line("Mary 5"), Ok(("Mary".into(), 5)));
         let towns = counted(&[("New York", 2), ("Bad Ems", 12)]);
         assert_eq!(read("2,1", "   2 New York\n  12 Bad Ems\n"), towns);
     }
@@ -314,6 +334,8 @@ mod tests {
             ("name\tcount\nMary\t7065\nAnna\t2604\n", "name,count"),
             ("  7065 Mary\n  2604 Anna\n", "2,1"),
             ("Mary;F\nAnna;F\n", "1"),
+            ("SMITH 1.006 1.006 1\nJONES 0.8 1.9 2\n", "1,4"),
+            ("\"last, first\",n\n\"a, b\",2\n\"c, d\",3\n", "1,2"),
         ] {
             assert_eq!(guess(lines).as_deref(), Some(columns));
         }

@@ -113,6 +113,8 @@ pub struct Parts {
     test: Option<List>,
     /// The number of words of each part that are left out.
     left_out: [u64; 3],
+    /// How many lines of the list these would be, written out by their counts.
+    left_out_times: [u64; 3],
     /// The characters that words which are not left out consist of; none where all words are read.
     known: Option<Arc<Encoder>>,
     /// Ends all reading once it is set.
@@ -128,6 +130,7 @@ impl Parts {
             dev: None,
             test: None,
             left_out: [0; 3],
+            left_out_times: [0; 3],
             known: None,
             stop: Arc::default(),
         }
@@ -192,22 +195,27 @@ impl Parts {
             return Ok(None);
         }
         let (encoder, mut left_out) = (known.encoder(), self.left_out);
-        self.each_word_here(wanted, |part, word, _| {
-            left_out[part as usize] += u64::from(!encoder.knows(word));
+        let mut left_out_times = self.left_out_times;
+        self.each_word_here(wanted, |part, word, times| {
+            if !encoder.knows(word) {
+                left_out[part as usize] += 1;
+                left_out_times[part as usize] += times;
+            }
             Ok(())
         })?;
-        let words = |parts: &Self| wanted.iter().map(|&part| parts.words(part)).sum::<u64>();
-        let before = words(self);
         let Some((first, file, line)) = self.first_unknown(wanted, &encoder)? else {
             return Ok(None);
         };
-        (self.left_out, self.known) = (left_out, Some(encoder.into()));
+        let all = |of: [u64; 3]| wanted.iter().map(|&part| of[part as usize]).sum::<u64>();
+        let words = all(left_out_times) - all(self.left_out_times);
+        (self.left_out, self.left_out_times) = (left_out, left_out_times);
+        self.known = Some(encoder.into());
         let left_out = UnknownWords {
-            words: before - words(self),
+            words,
             first,
             line: Some((file, line)),
         };
-        match words(self) {
+        match wanted.iter().map(|&part| self.words(part)).sum::<u64>() {
             0 => Err(Error::NoWordsLeft(left_out)),
             _ => Ok(Some(left_out)),
         }
@@ -276,13 +284,13 @@ impl Parts {
     /// The number of words of a part, without those that are left out.
     pub fn words(&self, part: Part) -> u64 {
         let own = self.own(part).map(|list| list.digest.words);
-        own.unwrap_or_else(|| self.split.words(part)) - self.left_out(part)
+        own.unwrap_or_else(|| self.split.words(part)) - self.left_out[part as usize]
     }
 
     /// The number of words of a part that are left out, as
     /// [`leave_out_unknown`](Self::leave_out_unknown) does it.
     pub fn left_out(&self, part: Part) -> u64 {
-        self.left_out[part as usize]
+        self.left_out_times[part as usize]
     }
 
     /// Whether all words of the list are in the train part.

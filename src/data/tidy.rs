@@ -164,7 +164,11 @@ impl Tidier {
             boundary.encode_utf8(&mut first_of_boundary);
         }
         let kinds = look(lines, first_of_boundary[0]);
+        // Stands for bytes that are none of the encoding.
+        let has_replaced = format.encoding.is_some()
+            && memchr::memmem::find(lines, "\u{FFFD}".as_bytes()).is_some();
         if !format.changes_words()
+            && !has_replaced
             && is_tidy(lines, kinds)
             && let Ok(text) = simdutf8::basic::from_utf8(lines)
         {
@@ -280,7 +284,8 @@ fn word_of(
         None => (trimmed(line).into(), 1),
     };
     let word = match format.changes_words() {
-        true => Cow::from(format.word(trimmed(&word))),
+        // A normal form may put a space at an end.
+        true => Cow::from(trimmed(&format.word(trimmed(&word))).to_owned()),
         false => word,
     };
     if word.len() > LONGEST_WORD && word.chars().count() > LONGEST_WORD {
@@ -435,6 +440,27 @@ mod tests {
         let list = " Zoe\u{308} \nEMMA\n\u{FEFF}Ava\n";
         let (words, _) = read(list.as_bytes(), format);
         assert_eq!(words, ["zo\u{EB}", "emma", "ava"]);
+    }
+
+    /// Bytes that are none of the encoding became a letter, unless another line was not tidy.
+    #[test]
+    fn what_an_encoding_lacks_is_refused_among_tidy_lines_too() {
+        let format = ListFormat {
+            encoding: encoding_rs::Encoding::for_label(b"shift_jis"),
+            ..ListFormat::default()
+        };
+        let mut tidier = Tidier::of(format, None);
+        let fault = tidier.tidy("anna\nzo\u{FFFD}\n".as_bytes()).fault;
+        assert_eq!(fault, Some((1, LineFault::Encoding)));
+    }
+
+    #[test]
+    fn a_normal_form_leaves_no_space_at_an_end() {
+        let format = ListFormat {
+            normalization: Some(Normalization::Nfkc),
+            ..ListFormat::default()
+        };
+        assert_eq!(read("\u{B4}a\n".as_bytes(), format).0, ["\u{301}a"]);
     }
 
     #[test]

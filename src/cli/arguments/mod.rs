@@ -78,17 +78,19 @@ impl DataArguments {
         learned: Option<char>,
     ) -> anyhow::Result<Source> {
         check_standard_input(&self.data)?;
-        let mut format = self.format(of_model);
+        let found = of_model.filter(|_| self.data.is_empty());
+        let found = found.and_then(Source::of_model);
+        let mut format = match (&found, of_model) {
+            (Some(_), Some(list)) => self.over(list.format, true),
+            _ => self.format(of_model),
+        };
         if format.skip_bad_lines {
             format.boundary = format.boundary.or(learned);
         }
-        let source = match self.data.as_slice() {
-            [] => match of_model.and_then(Source::of_model) {
-                Some(source) => return Ok(source),
-                None => Source::lecture(),
-            },
+        let source = found.unwrap_or_else(|| match self.data.as_slice() {
+            [] => Source::lecture(),
             files => Source::files(files.to_vec()),
-        };
+        });
         let mut source = source.in_format(format);
         if let Some(columns) = &self.columns {
             source = source.rereadable()?;
@@ -100,27 +102,25 @@ impl DataArguments {
     /// The format of the lists. What a model learned in lower case or normalized is read so again, and the
     /// same files in the same format.
     pub fn format(&self, of_model: Option<&ListFiles>) -> ListFormat {
-        let typed = ListFormat {
-            boundary: self.boundary,
-            encoding: self.encoding,
-            columns: None,
-            lowercase: self.lowercase,
-            normalization: self.normalize,
-            skip_bad_lines: self.skip_bad_lines,
-        };
         let Some(list) = of_model else {
-            return typed;
+            return self.over(ListFormat::default(), false);
         };
         let files = Source::files(self.data.clone()).list_files();
         let is_same = files.is_some_and(|files| files.files == list.files);
-        let same = Some(list.format).filter(|_| is_same);
+        self.over(list.format, is_same)
+    }
+
+    /// The format that the user typed, and what a model's list has where nothing was typed; of other files
+    /// (not `is_same`) only how their words are changed.
+    fn over(&self, list: ListFormat, is_same: bool) -> ListFormat {
+        let same = Some(list).filter(|_| is_same);
         ListFormat {
-            boundary: typed.boundary.or(same.and_then(|list| list.boundary)),
-            encoding: typed.encoding.or(same.and_then(|list| list.encoding)),
+            boundary: self.boundary.or(same.and_then(|list| list.boundary)),
+            encoding: self.encoding.or(same.and_then(|list| list.encoding)),
             columns: same.and_then(|list| list.columns),
-            lowercase: typed.lowercase || list.format.lowercase,
-            normalization: typed.normalization.or(list.format.normalization),
-            skip_bad_lines: typed.skip_bad_lines || same.is_some_and(|list| list.skip_bad_lines),
+            lowercase: self.lowercase || list.lowercase,
+            normalization: self.normalize.or(list.normalization),
+            skip_bad_lines: self.skip_bad_lines || same.is_some_and(|list| list.skip_bad_lines),
         }
     }
 
@@ -313,5 +313,39 @@ mod tests {
             folder.json("count --json --data a.txt --data b.txt")
         );
         assert_eq!(counted["words"], 2);
+    }
+
+    /// Left out words were counted as lines, and flags beside a model's list were dropped in silence.
+    #[test]
+    fn the_list_of_a_model_is_read_with_its_counts_and_as_the_user_asks() {
+        let folder = Folder::new();
+        folder.write("list.csv", "anna,5\nava,2\nmia,3\n");
+        let train = "train --type bigram --epochs 1 --out m --split 100,0,0";
+        folder.stdout(&format!("{train} --data list.csv --columns 1,2"));
+        let ngram = "train --type ngram --order 2 --out n --split 100,0,0";
+        folder.stdout(&format!("{ngram} --data list.csv --columns 1,2"));
+        folder.write("more.csv", "anna,5\nzoë,7\n");
+        let scored = folder.json("score --json --model m --data more.csv --columns 1,2");
+        assert_eq!(scored["left_out"], 7);
+        let word = folder.json("score --json --model m --lowercase ANNA");
+        assert_eq!(word["words"][0]["word"], "anna");
+        let word = folder.json("score --json --data list.csv --columns 1,2 --lowercase ANNA");
+        assert_eq!(word["words"][0]["word"], "anna");
+
+        // Nothing replaces the list of a model, and a list that changed or is gone is named.
+        let error = folder.error("train --resume m --epochs 2 --out list.csv --force", 1);
+        assert!(error.contains("same file"), "{error}");
+        folder.write("list.csv", "anna,5\nava,2\n");
+        let said = folder.stderr("sample --model n --new -n 1");
+        assert!(
+            said.contains("list.csv has changed since n was trained"),
+            "{said}"
+        );
+        std::fs::remove_file(folder.path("list.csv")).unwrap();
+        let error = folder.error("score --model m", 1);
+        assert!(
+            error.ends_with("list.csv) is not where it was; name it with --data FILE"),
+            "{error}"
+        );
     }
 }

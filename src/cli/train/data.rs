@@ -1,10 +1,13 @@
 //! The lists of a training, as the user names and splits them.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Context as _;
 use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::counting::Counted;
 use makemore_tch::data::words::with_counts;
 use makemore_tch::data::{Part, Shares, Source, Split};
+use makemore_tch::files::check_distinct;
 use makemore_tch::train::corpus::Corpus;
 
 use crate::cli::arguments::check_standard_input;
@@ -44,6 +47,13 @@ impl Train {
         };
         let own = own.iter();
         let list = resumed.and_then(|resumed| resumed.list.as_ref());
+        let inputs = list.filter(|_| self.data.data.is_empty());
+        let inputs = inputs
+            .iter()
+            .flat_map(|list| list.files.iter().map(Path::new));
+        let outputs = [&self.out, &self.metrics, &self.plot].into_iter().flatten();
+        let outputs: Vec<&Path> = outputs.map(PathBuf::as_path).collect();
+        check_distinct(&outputs, &inputs.collect::<Vec<_>>())?;
         let source = self.data.source(list)?;
         let own = own.map(|&(part, file)| {
             let own = Source::files(vec![file.clone()]).in_format(source.format());

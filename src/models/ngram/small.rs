@@ -65,7 +65,8 @@ pub(super) fn ln(stored: f32) -> f64 {
 /// The product of two numbers.
 #[inline]
 pub(crate) fn product(one: f64, other: f64) -> f64 {
-    let product = one * other;
+    // Infinite, it would be no number times 0.
+    let product = (one * other).min(f64::MAX);
     match one > 0.0 && product >= f64::MIN_POSITIVE {
         true => product,
         false => small_product(one, other),
