@@ -2,18 +2,8 @@
 //! them.
 
 use crate::common::Folder;
+use crate::common::folder::SMALL;
 use serde_json::Value;
-
-const NAMES: &str = include_str!("../assets/names.txt");
-const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
-
-/// A folder with a short list.
-fn folder() -> Folder {
-    let folder = Folder::new();
-    let names: Vec<&str> = NAMES.lines().step_by(40).collect();
-    folder.write("list.txt", names.join("\n"));
-    folder
-}
 
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap()
@@ -21,7 +11,7 @@ fn number(value: &Value) -> f64 {
 
 #[test]
 fn losses_are_drawn_and_written_for_tensorboard() {
-    let folder = folder();
+    let folder = Folder::with_names();
     folder.stdout(&format!(
         "train --type bow --plot p.png --tensorboard runs/bow {SMALL}"
     ));
@@ -48,7 +38,7 @@ fn scalars(folder: &Folder, run: &str, tag: &str) -> Vec<f32> {
 
 #[test]
 fn time_limits_a_training_and_the_rate_comes_down_in_it() {
-    let folder = folder();
+    let folder = Folder::with_names();
     let small = SMALL.replace(" --max-steps 40", "");
     let train = "train --type bow --json --minutes 0.02 --tensorboard runs";
     let document = folder.json(&format!("{train} {small}"));
@@ -64,7 +54,7 @@ fn time_limits_a_training_and_the_rate_comes_down_in_it() {
 
 #[test]
 fn a_training_that_diverges_saves_the_best_before_or_says_that_it_saves_nothing() {
-    let folder = folder();
+    let folder = Folder::with_names();
     let train = format!("train --type mlp --lr 1e30 {SMALL}");
     let error = folder.makemore(&train).output().unwrap();
     assert_eq!(error.status.code(), Some(1));

@@ -23,6 +23,7 @@ mod run_files;
 mod sample;
 mod score;
 #[cfg(test)]
+#[path = "../../tests/common/in_process.rs"]
 mod testing;
 mod train;
 mod typed;

@@ -293,18 +293,7 @@ impl Models {
 mod tests {
     use serde_json::Value;
 
-    use crate::cli::testing::Folder;
-
-    const NAMES: &str = include_str!("../../assets/names.txt");
-    const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
-
-    /// A folder with a short list.
-    fn folder() -> Folder {
-        let folder = Folder::new();
-        let names: Vec<&str> = NAMES.lines().step_by(40).collect();
-        folder.write("list.txt", names.join("\n"));
-        folder
-    }
+    use crate::cli::testing::{Folder, SMALL};
 
     fn number(value: &Value) -> f64 {
         value.as_f64().unwrap()
@@ -381,7 +370,7 @@ mod tests {
     /// The weights of the mixture are found on dev, and it is better there than each of its models.
     #[test]
     fn models_are_mixed() {
-        let folder = folder();
+        let folder = Folder::with_names();
         folder.stdout(&format!("train --type gru --n-embd2 8 {SMALL}"));
         folder.stdout("train --type ngram --order 3 --data list.txt");
         let both = "--model makemore-gru.safetensors --model makemore-ngram.safetensors";

@@ -185,19 +185,7 @@ impl<'a> RunFiles<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::testing::Folder;
-
-    const NAMES: &str = include_str!("../../assets/names.txt");
-
-    /// A folder with a short list.
-    fn folder() -> Folder {
-        let folder = Folder::new();
-        let names: Vec<&str> = NAMES.lines().step_by(40).collect();
-        folder.write("list.txt", names.join("\n"));
-        folder
-    }
-
-    const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
+    use crate::cli::testing::{Folder, SMALL};
 
     /// A network that is small.
     const TRAIN: &str = "train --type mlp --n-embd 8 --n-embd2 16 --data list.txt --threads 1";
@@ -210,7 +198,7 @@ mod tests {
     /// A network is not replaced by one of another run, nor by a worse one.
     #[test]
     fn what_was_trained_before_is_not_lost() {
-        let folder = folder();
+        let folder = Folder::with_names();
         let steps = SMALL.replace(" --max-steps 40", "");
         let train = format!("train --type rnn --n-embd2 8 --preset makemore {steps}");
         folder.stdout(&format!("{train} --lr 0.02 --max-steps 200 --out a-0.1"));
@@ -246,7 +234,7 @@ mod tests {
     /// Two files that had to match were written one after the other, and neither was enough.
     #[test]
     fn either_file_of_a_training_is_enough() {
-        let folder = folder();
+        let folder = Folder::with_names();
         let steps = |steps| format!("{TRAIN} --preset makemore --max-steps {steps}");
         folder.stdout(&format!("{} --out whole", steps(200)));
         folder.stdout(&format!("{} --out m", steps(100)));
@@ -263,7 +251,7 @@ mod tests {
     /// A training of five steps once took the place of one with a dev loss of 2.17.
     #[test]
     fn a_worse_network_is_saved_beside_a_better_one() {
-        let folder = folder();
+        let folder = Folder::with_names();
         folder.stdout(&format!("{TRAIN} --max-steps 300 --out m.safetensors"));
         let better = folder.read("m.safetensors");
         let state = folder.read("m.safetensors.last");
@@ -311,7 +299,7 @@ mod tests {
     /// The state of the better run took no part: the next training went on from the one before it.
     #[test]
     fn without_a_dev_part_the_state_belongs_to_the_network_beside_it() {
-        let folder = folder();
+        let folder = Folder::with_names();
         let train = |steps| format!("{TRAIN} --split 100,0,0 --max-steps {steps} --out m");
         folder.stdout(&train(50));
         folder.stdout(&train(150));
@@ -327,7 +315,7 @@ mod tests {
     /// The state of another training once kept the lecture's network from going on.
     #[test]
     fn the_lectures_network_goes_on_beside_the_state_of_another_training() {
-        let folder = folder();
+        let folder = Folder::with_names();
         folder.stdout(&format!("{TRAIN} --max-steps 5 --out m"));
         folder.stdout("train --data list.txt --epochs 3 --out m --force");
         folder.stdout("train --data list.txt --epochs 3 --type bigram --resume m");
@@ -336,7 +324,7 @@ mod tests {
     /// A checkpoint newer than the state beside it once gave way to the older best parameters.
     #[test]
     fn a_resumed_training_leaves_a_better_checkpoint_alone() {
-        let folder = folder();
+        let folder = Folder::with_names();
         folder.stdout(&format!(
             "{TRAIN} --preset makemore --eval-every 50 --max-steps 50 --out m"
         ));

@@ -2,16 +2,17 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod folder;
 pub mod schemas;
 
+pub use folder::Folder;
+
 use std::fs;
-use std::path::PathBuf;
 use std::process::Output;
 
 use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin_cmd;
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// The lecture's five names as `sample` prints them.
 pub const PUBLISHED_NAMES: &str = "\
@@ -33,26 +34,7 @@ pub const PUBLISHED_LOSSES: [(u64, f64); 7] = [
     (300, 2.459399700164795),
 ];
 
-/// An empty folder to run the program in.
-pub struct Folder(TempDir);
-
 impl Folder {
-    pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
-        fs::write(self.path(name), contents).unwrap();
-    }
-
-    pub fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
     /// The names of all files, sorted.
     pub fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.0.path()).unwrap();

@@ -56,18 +56,7 @@ pub fn load_previous(out: &Path) -> anyhow::Result<Checkpoint> {
 mod tests {
     use makemore_tch::checkpoint::Checkpoint;
 
-    use crate::cli::testing::Folder;
-
-    const NAMES: &str = include_str!("../../../assets/names.txt");
-    const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
-
-    /// A folder with a short list.
-    fn folder() -> Folder {
-        let folder = Folder::new();
-        let names: Vec<&str> = NAMES.lines().step_by(40).collect();
-        folder.write("list.txt", names.join("\n"));
-        folder
-    }
+    use crate::cli::testing::{Folder, SMALL};
 
     #[test]
     fn the_checkpoint_of_another_list_is_not_replaced_without_force() {
@@ -108,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_network_of_another_type_is_not_overwritten() {
-        let folder = folder();
+        let folder = Folder::with_names();
         folder.stdout(&format!("train --type rnn --out m.safetensors {SMALL}"));
         let before = folder.read("m.safetensors");
         let error = folder.error(&format!("train --type gru --out m.safetensors {SMALL}"), 1);

@@ -232,19 +232,10 @@ mod tests {
     use makemore_tch::models::{KINDS, Kind};
     use serde_json::Value;
 
-    use crate::cli::testing::Folder;
+    use crate::cli::testing::{Folder, SMALL};
 
     const NAMES: &str = include_str!("../../../assets/names.txt");
 
-    /// A folder with a short list.
-    fn folder() -> Folder {
-        let folder = Folder::new();
-        let names: Vec<&str> = NAMES.lines().step_by(40).collect();
-        folder.write("list.txt", names.join("\n"));
-        folder
-    }
-
-    const SMALL: &str = "--data list.txt --n-embd 8 --max-steps 40 --eval-every 20 --batch-size 32";
     /// Those that learn statistics of batches.
     const NORMALISED: [&str; 2] = ["mlp --batchnorm", "wavenet"];
 
@@ -268,7 +259,7 @@ mod tests {
 
     #[test]
     fn every_type_is_trained_saved_scored_and_drawn_from() {
-        let folder = folder();
+        let folder = Folder::with_names();
         let steps = SMALL.replace("--n-embd 8 ", "");
         let mut trained = Vec::new();
         for arguments in types() {
@@ -315,7 +306,7 @@ mod tests {
 
     #[test]
     fn the_best_step_on_dev_is_kept_and_a_seed_repeats_it() {
-        let folder = folder();
+        let folder = Folder::with_names();
         // A few words are soon known by heart, and dev gets worse.
         let few =
             "--data list.txt --split 10,80,10 --n-embd 8 --max-steps 60 --eval-every 30 --lr 0.03";
@@ -336,7 +327,7 @@ mod tests {
 
     #[test]
     fn the_preset_is_makemores() {
-        let folder = folder();
+        let folder = Folder::with_names();
         let train =
             "train --type mlp --preset makemore --data list.txt --max-steps 5 --eval-every 1";
         let document = folder.json(&format!("{train} --json"));
@@ -355,7 +346,7 @@ mod tests {
 
     #[test]
     fn the_presets_bigram_is_makemores_table() {
-        let folder = folder();
+        let folder = Folder::with_names();
         let train =
             "train --type bigram --preset makemore --data list.txt --max-steps 40 --lr 0.05";
         let document = folder.json(&format!("{train} --json"));
@@ -373,7 +364,7 @@ mod tests {
     /// 20 steps and 20 more are 40: the same networks to the last bit, the same losses in all files.
     #[test]
     fn a_training_goes_on_as_if_it_had_not_been_interrupted() {
-        let folder = folder();
+        let folder = Folder::with_names();
         let steps = SMALL.replace(" --max-steps 40", "");
         folder.write("other.csv", "step,train,dev\n9,2.5,2.5\n");
         for (kind, sizes) in [
@@ -411,7 +402,7 @@ mod tests {
     /// It looks at the last characters alone, wherever in a word they are. Once, only a wavenet did.
     #[test]
     fn a_network_takes_words_that_are_longer_than_its_block() {
-        let folder = folder();
+        let folder = Folder::with_names();
         folder.write("long.txt", "emma\nolivia\nabcdefghijklmnopqrstuvwxyz\n");
         let train = "train --type gru --split 100,0,0 --block-size 3 --n-embd2 16 --max-steps 20";
         folder.stdout(&format!("{train} --data long.txt --out m"));
@@ -465,7 +456,7 @@ mod tests {
     /// The statistics are of a whole batch, whatever there is to compute it with.
     #[test]
     fn threads_do_not_change_what_is_normalised_by_batches() {
-        let folder = folder();
+        let folder = Folder::with_names();
         for kind in NORMALISED {
             for threads in [1, 3] {
                 folder.stdout(&format!(

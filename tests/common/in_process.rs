@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use super::{parse, report, run};
 
-#[path = "../../tests/common/schemas.rs"]
+#[path = "folder.rs"]
+mod folder;
+#[path = "schemas.rs"]
 mod schemas;
+
+pub use folder::{Folder, SMALL};
 
 thread_local! {
     /// What the commands of this test have written to standard output and to standard error.
@@ -53,26 +56,7 @@ struct Done {
     stderr: String,
 }
 
-/// An empty folder to run commands in; the methods are those of the folder of the program's tests.
-pub struct Folder(TempDir);
-
 impl Folder {
-    pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
-        fs::write(self.path(name), contents).unwrap();
-    }
-
-    pub fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
     /// The names of all files, sorted.
     pub fn files(&self) -> Vec<String> {
         let paths = contents(self.0.path()).into_keys();
