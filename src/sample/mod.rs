@@ -90,7 +90,10 @@ impl<'m> Sampler<'m> {
             shaping: options.shaping,
             prefix: vocabulary.encode(&constraint.prefix)?,
             bounds: Bounds {
-                longest: constraint.max_length.unwrap_or(options.longest),
+                longest: match constraint.max_length {
+                    Some(longest) => longest,
+                    None => options.longest.max(2 * constraint.min_length),
+                },
                 automaton,
             },
             conditional: None,
@@ -460,6 +463,17 @@ mod tests {
         let drawn = names(&p, 2000, &options);
         let known = drawn.iter().filter(|&name| whole.contains(name)).count();
         assert!(known > 1900, "{known}");
+    }
+
+    /// All were too long for the longest name where none is asked for.
+    #[test]
+    fn names_may_be_wished_longer_than_others() {
+        let long = WordConstraint {
+            min_length: 120,
+            ..WordConstraint::default()
+        };
+        let names = names(&lecture(), 3, &wishing(long));
+        assert!(names.iter().all(|name| name.len() >= 120), "{names:?}");
     }
 
     #[test]
