@@ -139,20 +139,18 @@ impl MlpLayers {
             return Ok(sums);
         }
         // What is before a token by NEAR and more is near to one of the tokens before it, so that the
-        // same pairs serve for all distances. Only libtorch's number of each pair's token grows with the
-        // square of the length, and takes half as much in 32 bits.
+        // same pairs serve for all distances.
         let early = tokens.early(NEAR, v)?;
-        let kind = match i32::try_from(early.pairs.numel()) {
-            Ok(_) => tch::Kind::Int,
-            Err(_) => tch::Kind::Int64,
-        };
-        let [all, begins] = [&early.pairs, &early.begins].map(|list| list.f_to_kind(kind));
-        let (all, begins) = (all?, begins?);
-        for ((shift, table), &[tokens, pairs]) in (1..).zip(&tables[1..]).zip(&early.counts) {
-            let pairs = all.f_narrow(0, 0, pairs)?;
-            let terms = sums_of(table, &pairs, &begins.f_narrow(0, 0, tokens)?)?;
+        // From the farthest on: the backward pass then begins with the largest lists, and the allocator
+        // has room for those that follow.
+        let shifts = (1..).zip(&tables[1..]).zip(&early.counts);
+        for ((shift, table), &[tokens, pairs]) in shifts.collect::<Vec<_>>().into_iter().rev() {
+            let pairs = early.pairs.f_narrow(0, 0, pairs)?;
+            let terms = sums_of(table, &pairs, &early.begins.f_narrow(0, 0, tokens)?)?;
             let places = early.places.f_narrow(0, 0, tokens)?;
-            sums = sums.f_index_add_(0, &places.f_add_scalar(shift * NEAR as i64)?, &terms)?;
+            let places = places.f_add_scalar(shift * NEAR as i64)?;
+            // `f_index_add_` would keep the terms for the backward pass.
+            sums = sums.f_index_put_(&[Some(&places)], &terms, true)?;
         }
         Ok(sums)
     }
