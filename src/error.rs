@@ -495,10 +495,13 @@ pub enum DeviceFault {
 }
 
 impl Error {
-    /// Whether a word has a character that the vocabulary lacks.
+    /// Whether a word has a character that the vocabulary lacks, or the start/end token.
     pub fn is_unknown_character(&self) -> bool {
         match self {
-            Self::Word { cause, .. } => matches!(**cause, Self::UnknownCharacter { .. }),
+            Self::Word { cause, .. } => matches!(
+                **cause,
+                Self::UnknownCharacter { .. } | Self::TokenInWord { .. }
+            ),
             _ => false,
         }
     }

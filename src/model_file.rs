@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::arpa::{self, ReadOptions};
 use crate::checkpoint::{Checkpoint, Model, Weights};
-use crate::counting::count;
+use crate::counting::{count, count_for};
 use crate::data::decompress::decompressed;
 use crate::data::parts::{List, Parts, SplitOf};
 use crate::data::reader::Source;
@@ -114,7 +114,7 @@ impl TrainedOn {
         vocabulary: &Vocabulary,
         most: u64,
     ) -> Result<WordList> {
-        let counted = count(source, vocabulary.boundary())?;
+        let counted = count_for(source, vocabulary)?;
         let list = List {
             digest: counted.digest,
             source: source.clone(),

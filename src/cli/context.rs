@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
+use makemore_tch::counting::count_for;
 use makemore_tch::data::columns;
 use makemore_tch::data::list_format::{LinesLeftOut, in_two_forms, unseen};
 use makemore_tch::data::words::BOUNDARY;
@@ -40,7 +41,8 @@ impl Context {
 }
 
 impl Context {
-    /// Counts a list, and tells the user of what was left out or chosen while it was read.
+    /// Counts a list to learn from, or for a model to score, and tells the user of what was left out or
+    /// chosen while it was read.
     pub fn count(
         self,
         arguments: &DataArguments,
@@ -48,7 +50,10 @@ impl Context {
         model: Option<&Vocabulary>,
     ) -> makemore_tch::Result<Counted> {
         let boundary = arguments.boundary(model);
-        let list = count(source, boundary)?;
+        let list = match model {
+            Some(model) => count_for(source, model)?,
+            None => count(source, boundary)?,
+        };
         self.remark_on(&list, source, boundary)?;
         Ok(list)
     }
@@ -114,7 +119,7 @@ impl Context {
         file: &Path,
         vocabulary: &Vocabulary,
     ) {
-        let now = count(list, vocabulary.boundary());
+        let now = count_for(list, vocabulary);
         if !now.is_ok_and(|now| now.digest == trained_on.list) {
             self.remarks.say(format_args!(
                 "{} has changed since {} was trained on it: words are new to the list as it is now",
@@ -135,7 +140,8 @@ pub fn check_same_vocabulary(
     if learned == counted {
         return Ok(());
     }
-    check_same_boundary(file, learned, counted)?;
+    let has_token = counted.characters()[1..].contains(&learned.boundary());
+    check_same_boundary(file, learned, (!has_token).then_some(counted.boundary()))?;
     bail!(
         "{}: its vocabulary ({} characters, start/end token {:?}) is not that of {} ({} characters, start/end token {:?}); \
          pass the list that it was trained on with --data FILE",
@@ -148,21 +154,20 @@ pub fn check_same_vocabulary(
     )
 }
 
-/// Refuses data with another start/end token than the model's.
+/// Refuses another start/end token of the user's than the model's.
 pub fn check_same_boundary(
     file: &Path,
     learned: &Vocabulary,
-    counted: &Vocabulary,
+    chosen: Option<char>,
 ) -> anyhow::Result<()> {
-    if learned.boundary() == counted.boundary() {
-        return Ok(());
+    match chosen {
+        Some(token) if token != learned.boundary() => bail!(
+            "{}: its words begin and end with {:?}, not with {token:?}; leave --boundary out",
+            file.display(),
+            learned.boundary()
+        ),
+        _ => Ok(()),
     }
-    bail!(
-        "{}: its words begin and end with {:?}, not with {:?}; leave --boundary out",
-        file.display(),
-        learned.boundary(),
-        counted.boundary()
-    )
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use makemore_tch::models::{Mixture, Sizes};
 use makemore_tch::{Error, LanguageModel, ModelFile, Part, Source, Vocabulary};
 
 use super::arguments::{DataArguments, whole, zero_or_more};
+use super::context::check_same_boundary;
 use super::output::Remarks;
 
 /// At most this many dev words are used to fit the weights of several models.
@@ -105,13 +106,16 @@ impl ModelArguments {
             let file = self.of_weights(path, &weights, models.list()?, data, remarks)?;
             models.files.insert(place, file);
         }
-        self.check(&models)?;
+        self.check(&models, data)?;
         models.remark_on_spaces(&options, remarks);
         Ok(Some(models))
     }
 
     /// Refuses options that do not fit the models.
-    fn check(&self, models: &Models) -> anyhow::Result<()> {
+    fn check(&self, models: &Models, data: &DataArguments) -> anyhow::Result<()> {
+        for file in &models.files {
+            check_same_boundary(&file.path, file.model.vocabulary(), data.boundary)?;
+        }
         if self.space_token.is_some() && !models.files.iter().any(ModelFile::is_arpa) {
             bail!(
                 "{}: not an ARPA file, and --space-token is of those; leave it out",
@@ -194,7 +198,7 @@ impl Models {
                 gone.files.join(", ")
             );
         }
-        let list = with_counts(self.source.clone(), self.source.format().boundary)?;
+        let list = with_counts(self.source.clone())?;
         Ok(self.list.get_or_init(|| list))
     }
 

@@ -18,7 +18,7 @@ use super::arguments::wishes::WishArguments;
 use super::arguments::{
     DataArguments, JsonArguments, SmoothingArguments, above_zero, one_of, whole,
 };
-use super::context::{Context, check_same_boundary, check_same_vocabulary};
+use super::context::{Context, check_same_vocabulary};
 use super::models::{ModelArguments, Models};
 use super::output;
 
@@ -189,8 +189,7 @@ impl Sample {
             );
         }
         if has_data {
-            let data = context.count(&self.data, models.list()?, Some(model.vocabulary()))?;
-            check_same_boundary(models.path(), model.vocabulary(), data.counts.vocabulary())?;
+            context.count(&self.data, models.list()?, Some(model.vocabulary()))?;
         }
         let reads_list = has_list && (self.new || self.json.json);
         let list = reads_list.then(|| models.list()).transpose()?;

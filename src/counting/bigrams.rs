@@ -43,6 +43,20 @@ pub fn count(source: &Source, boundary: impl Into<Option<char>>) -> Result<Count
     count_with(source, boundary, threads())
 }
 
+/// Counts the bigrams of a list that a model of the vocabulary `learned` scores. Words may have the
+/// model's start/end token, which is a character that the model does not know there; the token of the
+/// counts is then another one.
+///
+/// # Errors
+///
+/// As [`count`], but for [`Error::Token`].
+pub fn count_for(source: &Source, learned: &Vocabulary) -> Result<Counted> {
+    // More characters than a list may have are for private use.
+    let others = TOKENS.into_iter().chain('\u{E000}'..='\u{F8FF}');
+    let tokens = std::iter::once(learned.boundary()).chain(others);
+    counted(source, None, tokens, threads())
+}
+
 impl NgramCounts {
     /// Counts the bigrams of a word list.
     ///
@@ -65,7 +79,20 @@ pub fn count_with(
     boundary: impl Into<Option<char>>,
     threads: usize,
 ) -> Result<Counted> {
-    let boundary = boundary.into();
+    match boundary.into() {
+        None => counted(source, None, TOKENS, threads),
+        Some(boundary) => counted(source, Some(boundary), [boundary], threads),
+    }
+}
+
+/// Counts a list whose words must not have the `boundary`, if there is one. The start/end token is the
+/// first of `tokens` that the list does not have.
+fn counted(
+    source: &Source,
+    boundary: Option<char>,
+    tokens: impl IntoIterator<Item = char>,
+    threads: usize,
+) -> Result<Counted> {
     let (total, digest, left_out) = match source.counts() {
         None => scan(source, boundary, threads)?,
         Some(_) => {
@@ -86,8 +113,8 @@ pub fn count_with(
     }
     let (characters, counts) = total.into_counts();
     let is_free = |token: &char| characters.binary_search(token).is_err();
-    let chosen = TOKENS.into_iter().find(is_free).unwrap_or(BOUNDARY);
-    let vocabulary = Vocabulary::new(boundary.unwrap_or(chosen), characters)?;
+    let token = tokens.into_iter().find(is_free).unwrap_or(BOUNDARY);
+    let vocabulary = Vocabulary::new(token, characters)?;
     Ok(Counted {
         origin,
         counts: NgramCounts::bigrams(vocabulary, counts),
@@ -275,7 +302,7 @@ mod tests {
             columns,
             ..ListFormat::default()
         };
-        let counted = with_counts(source.in_format(format), None).unwrap();
+        let counted = with_counts(source.in_format(format)).unwrap();
         let written = [("zoë", 3), ("ava", 7), ("zoe", 70_000), ("ann", 1)];
         let written = written.map(|(word, times)| format!("{word}\n").repeat(times));
         [counted, Source::text("list", written.concat())]

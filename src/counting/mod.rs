@@ -16,7 +16,7 @@ pub(crate) mod repeated_words;
 mod scan;
 
 pub use crate::data::pass::threads;
-pub use bigrams::{Counted, TOKENS, count, count_with};
+pub use bigrams::{Counted, TOKENS, count, count_for, count_with};
 pub use counts::{NgramCounts, Row};
 pub use ngrams::count_parts;
 pub use packed::MAX_ORDER;

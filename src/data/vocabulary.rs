@@ -109,10 +109,10 @@ impl Vocabulary {
         })
     }
 
-    /// Whether it has all characters of another vocabulary. The start/end tokens are not looked at.
+    /// Whether words may have all characters of another vocabulary, whose start/end token is not looked at.
     pub fn includes(&self, other: &Self) -> bool {
         let mut characters = other.itos[1..].iter();
-        characters.all(|character| self.stoi.contains_key(character))
+        characters.all(|character| self.stoi.get(character).is_some_and(|&index| index > 0))
     }
 
     /// The character at an index.
@@ -151,12 +151,12 @@ impl Vocabulary {
         indices.iter().map(|&index| self.itos(index)).collect()
     }
 
-    /// A table of the indices of all characters, for fast lookups.
+    /// A table of the indices of all characters of words, for fast lookups.
     pub(crate) fn encoder(&self) -> Encoder {
         let unknown = self.len() as u16;
         let last = self.itos.iter().map(|&character| character as usize).max();
         let mut indices = vec![unknown; last.unwrap_or(0).max(127) + 1];
-        for (index, &character) in self.itos.iter().enumerate() {
+        for (index, &character) in self.itos.iter().enumerate().skip(1) {
             indices[character as usize] = index as u16;
         }
         let mut ascii = [0; 128];
@@ -181,7 +181,7 @@ impl Vocabulary {
     }
 }
 
-/// The index of every character; `V` for unknown ones.
+/// The index of every character; `V` for unknown ones, such as the start/end token inside a word.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     ascii: [u16; 128],

@@ -178,7 +178,7 @@ pub fn is_lecture(list: Digest) -> bool {
 /// # Errors
 ///
 /// As [`Words::read`]; [`Error::Value`] if the counts add up to more than a 64-bit float can count.
-pub fn with_counts(source: Source, boundary: Option<char>) -> Result<Source> {
+pub fn with_counts(source: Source) -> Result<Source> {
     if source
         .format()
         .columns
@@ -189,7 +189,7 @@ pub fn with_counts(source: Source, boundary: Option<char>) -> Result<Source> {
     let (mut text, mut counts, mut lines) = (String::new(), Vec::<u64>::new(), Vec::new());
     let mut places = HashMap::<String, usize, RandomState>::default();
     let (mut characters, mut total) = (Characters::default(), 0);
-    let left_out = each_tidy(&source, boundary, |tidy, (file, before)| {
+    let left_out = each_tidy(&source, None, |tidy, (file, before)| {
         for ((line, word), &count) in tidy.numbered().zip(tidy.counts) {
             let ngrams = count.saturating_mul(word.chars().count() as u64 + 1);
             total = ngrams.saturating_add(total);
@@ -313,7 +313,7 @@ mod tests {
             columns: Some(columns),
             ..format
         };
-        let source = with_counts(source.in_format(format), None).unwrap();
+        let source = with_counts(source.in_format(format)).unwrap();
         let words = Words::read(&source, '.').unwrap();
         let words = words.iter().map(str::to_owned);
         (0..)
@@ -364,7 +364,7 @@ mod tests {
                 columns: Some(columns),
                 ..ListFormat::default()
             };
-            let counted = with_counts(source.in_format(format), None);
+            let counted = with_counts(source.in_format(format));
             let read = counted.and_then(|counted| Words::read(&counted, '.'));
             let error = read.map(|words| words.len()).unwrap_err().to_string();
             let inside = format!("{}/", folder.path().display());

@@ -52,17 +52,20 @@ pub trait LanguageModel: fmt::Debug {
         false
     }
 
-    /// The indices of a word's characters; `V` for unknown ones.
+    /// The indices of a word's characters; `V` for unknown ones, such as the start/end token.
     ///
     /// # Errors
     ///
     /// [`Error::Word`](crate::Error::Word) if the model gives one of them no probability.
     fn indices(&self, word: &str) -> Result<Vec<usize>> {
         let vocabulary = self.vocabulary();
-        if !self.knows_unknown() || word.contains(vocabulary.boundary()) {
+        if !self.knows_unknown() {
             return vocabulary.encode(word);
         }
-        let index = |character| vocabulary.stoi(character).unwrap_or(vocabulary.len());
+        let index = |character| match vocabulary.stoi(character) {
+            Ok(index) if index > 0 => index,
+            _ => vocabulary.len(),
+        };
         Ok(word.chars().map(index).collect())
     }
 

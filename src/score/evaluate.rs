@@ -363,8 +363,8 @@ impl<'a, M: LanguageModel + ?Sized> Evaluator<'a, M> {
             let of_word = word.chars().map(|character| self.encoder.index(character));
             indices.extend(of_word.map(usize::from));
             let of_word = begin..indices.len();
-            if indices[begin..].iter().any(|index| [0, v].contains(index)) {
-                // An unknown character, or the start/end token: an error in most models.
+            if indices[begin..].contains(&v) {
+                // An unknown character: an error in most models.
                 self.model.indices(word)?;
             }
             encoded.push((word, times, of_word));

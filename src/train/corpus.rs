@@ -1,6 +1,6 @@
 //! The data of a training: word lists, each counted once and split into train, dev and test.
 
-use crate::counting::{Counted, NgramCounts, count, count_parts};
+use crate::counting::{Counted, NgramCounts, count, count_for, count_parts};
 use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
 use crate::error::{Error, Result, UnknownWords};
 use crate::memory::Memory;
@@ -29,16 +29,16 @@ impl Corpus {
         boundary: Option<char>,
         split: impl FnOnce(&Counted) -> Result<Split>,
     ) -> Result<Self> {
-        let (list, counted) = read(source, boundary)?;
+        let (list, counted) = read(source, |source| count(source, boundary))?;
         let split = split(&counted)?;
-        let boundary = counted.counts.vocabulary().boundary();
+        let learned = counted.counts.vocabulary().clone();
         let mut corpus = Self {
             parts: Parts::new(list, split),
             counted,
             own: Vec::new(),
         };
         for (part, source) in own {
-            let (list, counted) = read(source, boundary)?;
+            let (list, counted) = read(source, |source| count_for(source, &learned))?;
             corpus.parts = corpus.parts.with(part, list)?;
             corpus.own.push((part, counted));
         }
@@ -126,9 +126,9 @@ impl Corpus {
     }
 }
 
-fn read(source: Source, boundary: impl Into<Option<char>>) -> Result<(List, Counted)> {
+fn read(source: Source, count: impl FnOnce(&Source) -> Result<Counted>) -> Result<(List, Counted)> {
     let source = source.rereadable()?;
-    let counted = count(&source, boundary)?;
+    let counted = count(&source)?;
     let list = List {
         source,
         digest: counted.digest,

@@ -65,9 +65,7 @@ impl DataArguments {
     /// with counts are one. A command makes one source only: it copies standard input at the first
     /// reading, and a second source would find nothing left there.
     pub fn source(&self, of_model: Option<&ListFiles>) -> anyhow::Result<Source> {
-        let source = self.unread_source(of_model, None)?;
-        let boundary = source.format().boundary;
-        Ok(with_counts(source, boundary)?)
+        Ok(with_counts(self.unread_source(of_model, None)?)?)
     }
 
     /// The same list, of which no more was read than its columns need; `learned` is the start/end token of

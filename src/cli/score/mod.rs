@@ -13,7 +13,7 @@ use makemore_tch::score::{self, Fit, ListToScore};
 use makemore_tch::{Error, LanguageModel, Part, Table};
 
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
-use super::context::{Context, check_same_boundary};
+use super::context::Context;
 use super::models::{ModelArguments, Models};
 use super::output;
 use each::EachArguments;
@@ -26,8 +26,8 @@ use print::{DataDocument, ModelScore, Weighted, WordDocument, WordsDocument};
 /// perplexity. If the data are the list that the model was trained on, also the average of the words
 /// that were not in its train part.
 ///
-/// Words with characters that the model gives no probability are left out and counted. Where a character
-/// has the probability 0, the average is infinite, and that of the other characters is printed too.
+/// Words with characters that the model gives no probability are left out and counted; its start/end token
+/// inside a word is such a character. Where a character has the probability 0, the average is infinite, and that of the other characters is printed too.
 ///
 /// With --json, an average that is infinite, because something is impossible, is null.
 #[derive(Debug, Args)]
@@ -156,7 +156,6 @@ impl Score {
         let data = context.count(&self.data, list, Some(vocabulary));
         let data = data.map_err(|error| self.explain(error))?;
         let path = models.path().display();
-        check_same_boundary(models.path(), vocabulary, data.counts.vocabulary())?;
         // The user's weights may mix models of different lists.
         let trained_on = match self.models.weights.is_some() && self.part.is_none() {
             true => models.trained_on().ok().flatten(),
@@ -301,6 +300,64 @@ mod tests {
             printed.ends_with("the first is \"quinn\" (dev.txt:2)\n"),
             "{printed}"
         );
+    }
+
+    /// It ended the work, and the two errors that it had advised each other.
+    #[test]
+    fn the_start_end_token_in_a_word_is_an_unknown_character() {
+        let folder = Folder::new();
+        folder.write("train.txt", "alda\nbran\n");
+        folder.write("dev.txt", "ada\nst. ives\n. $ | ^ ¶ ␂\n");
+        folder.write("counts.csv", "a.b,3\nada,1\n");
+        folder.stdout("train --epochs 2 --data train.txt --out m");
+        let said = "the first is \"st. ives\" (dev.txt:2)\n";
+        let printed = folder.stdout("score --model m --data dev.txt -q");
+        assert!(
+            printed.contains("left out: 2, ") && printed.ends_with(said),
+            "{printed}"
+        );
+        let counted = folder.json("score --model m --data counts.csv --columns 1,2 --json -q");
+        assert_eq!(
+            (&counted["words"], &counted["left_out"]),
+            (&1.into(), &3.into())
+        );
+        assert_eq!(
+            folder
+                .stdout("score --each --model m --data dev.txt")
+                .lines()
+                .count(),
+            4
+        );
+        let trained = "train --data train.txt --boundary . --dev dev.txt --json";
+        for kind in [
+            "--epochs 2",
+            "--type mlp --max-steps 2",
+            "--type ngram --smoothing auto",
+        ] {
+            let (document, told) = folder.both(&format!("{trained} --out new --force {kind}"));
+            assert!(document.contains("\"dev_left_out\":2"), "{document}");
+            assert!(told.contains(said), "{told}");
+        }
+        let (printed, told) = folder.both("score ada a.b --model m");
+        assert!(printed.contains("Likelihood for ada"), "{printed}");
+        assert!(told.contains("left out: 1, "), "{told}");
+
+        // Kneser–Ney gives unknown characters a probability.
+        folder.stdout("train --type ngram --data train.txt --out ngram --split 100,0,0");
+        let scored = folder.json("score --model ngram --data dev.txt --json -q");
+        assert_eq!(
+            (&scored["words"], &scored["unknown"]),
+            (&3.into(), &19.into())
+        );
+        let of = |word: &str| folder.json(&format!("score --model ngram --json {word}"));
+        assert_eq!(of("a.b")["words"][0]["nll"], of("a?b")["words"][0]["nll"]);
+        for command in [
+            "score --model m --data dev.txt",
+            "train --resume m --out new",
+        ] {
+            let error = folder.error(&format!("{command} --boundary $"), 1);
+            assert!(error.contains("leave --boundary out"), "{error}");
+        }
     }
 
     #[test]

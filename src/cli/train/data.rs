@@ -57,7 +57,7 @@ impl Train {
         let source = self.data.source(list)?;
         let own = own.map(|&(part, file)| {
             let own = Source::files(vec![file.clone()]).in_format(source.format());
-            Ok((part, with_counts(own, source.format().boundary)?))
+            Ok((part, with_counts(own)?))
         });
         let own = own.collect::<anyhow::Result<_>>()?;
         let boundary = self

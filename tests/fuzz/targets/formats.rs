@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
         Err(_) => return,
     };
     let source = source.in_format(ListFormat { columns, ..format });
-    let read = with_counts(source, Some(BOUNDARY)).and_then(|source| {
+    let read = with_counts(source).and_then(|source| {
         let source = source.in_blocks_of(1 + usize::from(form >> 6) * 50);
         let counted = count_with(&source, BOUNDARY, 2);
         let words = Words::read(&source, BOUNDARY);
