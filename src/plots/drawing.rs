@@ -10,7 +10,7 @@ use image::{ImageEncoder, RgbImage, imageops};
 use plotters::prelude::*;
 use plotters_backend::DrawingErrorKind;
 
-use super::font::{Font, Text};
+use super::text::{Font, Text};
 use crate::error::{Error, Result};
 use crate::files::Output;
 
@@ -104,7 +104,7 @@ impl<DB: DrawingBackend> Canvas for PlottersCanvas<DB> {
     }
 
     fn text(&mut self, text: &Text) {
-        let drawn = self.backend.draw_text(text.text, text, text.corner());
+        let drawn = self.backend.draw_text(&text.written(), text, text.corner());
         self.record(drawn);
     }
 
@@ -176,19 +176,34 @@ pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) ->
             expected: "200 to 8000 pixels would work",
         });
     }
-    let drawn = drawing.check().and_then(|()| match is_svg {
-        false => png((width, height), drawing),
-        true => {
-            let mut text = String::new();
-            let backend = SVGBackend::with_string(&mut text, (width, height));
-            let description = on_white(backend, drawing)?;
-            Ok(described(&text, &description).into_bytes())
+    let drawn = drawing.check().and_then(|()| {
+        let font = font_for(path)?;
+        match is_svg {
+            false => png((width, height), &font, drawing),
+            true => svg((width, height), &font, drawing),
         }
     });
     drawn.map_err(|reason| Error::Plot {
         file: path.to_owned(),
         reason,
     })
+}
+
+/// The font of a picture in the format of `path`'s ending.
+pub fn font_for(path: &Path) -> Result<Font, String> {
+    let font = match is_svg(path) {
+        Ok(true) => Font::for_svg(),
+        _ => Font::for_png(),
+    };
+    font.map_err(|error| error.to_string())
+}
+
+/// The contents of an SVG.
+fn svg(size: (u32, u32), font: &Font, drawing: &impl Drawing) -> Result<Vec<u8>, String> {
+    let mut text = String::new();
+    let backend = SVGBackend::with_string(&mut text, size);
+    let description = on_white(backend, font, drawing)?;
+    Ok(described(&text, &description).into_bytes())
 }
 
 /// An SVG with a title and a description as its first elements, where screen readers look for them.
@@ -204,7 +219,11 @@ fn described(svg: &str, Description { title, sentence }: &Description) -> String
 
 /// The contents of a PNG. A smoothed one is drawn larger and then reduced, so that each pixel is the mean
 /// of several.
-fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, String> {
+fn png<D: Drawing>(
+    (width, height): (u32, u32),
+    font: &Font,
+    drawing: &D,
+) -> Result<Vec<u8>, String> {
     let times = if D::SMOOTHED {
         // Larger pictures have wider lines and need less smoothing.
         (SIZES.end() / width.max(height)).clamp(1, 3)
@@ -213,7 +232,8 @@ fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, 
     };
     let mut picture = RgbImage::new(times * width, times * height);
     let size = picture.dimensions();
-    on_white(BitMapBackend::with_buffer(&mut picture, size), drawing)?;
+    let backend = BitMapBackend::with_buffer(&mut picture, size);
+    on_white(backend, font, drawing)?;
     if times > 1 {
         picture = imageops::thumbnail(&picture, width, height);
     }
@@ -227,9 +247,9 @@ fn png<D: Drawing>((width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>, 
 /// Draws on white, and returns what the drawing says about itself.
 fn on_white<DB: DrawingBackend>(
     backend: DB,
+    font: &Font,
     drawing: &impl Drawing,
 ) -> Result<Description, String> {
-    let font = Font::embedded().map_err(|error| error.to_string())?;
     let (width, height) = backend.get_size();
     let mut canvas = PlottersCanvas {
         backend,
@@ -239,7 +259,7 @@ fn on_white<DB: DrawingBackend>(
     let prepared = canvas.backend.ensure_prepared();
     canvas.record(prepared);
     canvas.rectangle([(0, 0), (width as i32, height as i32)], WHITE.filled());
-    drawing.draw(&mut canvas, &font);
+    drawing.draw(&mut canvas, font);
     let presented = canvas.backend.present();
     canvas.record(presented);
     match canvas.fault {

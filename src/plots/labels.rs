@@ -1,6 +1,8 @@
 //! Labels of characters: visible, and different for different characters.
 
-use super::font::Font;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::text::Font;
 
 /// The label of a character: the character itself if it is visible on its own, `␣` for the space, else its
 /// code point.
@@ -8,8 +10,15 @@ pub fn label(character: char, font: &Font) -> String {
     match character {
         ' ' => '␣'.to_string(),
         '␣' => code_point(character),
-        _ if stands_alone(character) && font.draws(character) => character.to_string(),
-        _ => code_point(character),
+        _ => {
+            let text = character.to_string();
+            let is_drawn = stands_alone(character) && font.draws(&text);
+            if is_drawn {
+                text
+            } else {
+                code_point(character)
+            }
+        }
     }
 }
 
@@ -37,22 +46,24 @@ pub fn is_character(label: &str) -> bool {
     label.chars().nth(1).is_none()
 }
 
-/// A text with code points in place of the characters that the font lacks, and spaces between two code
+/// A text with code points in place of the characters that are not drawn, and spaces between two code
 /// points.
 pub fn drawable(text: &str, font: &Font) -> String {
     let mut drawable = String::new();
     let mut after_code_point = false;
-    for character in text.chars() {
-        let is_drawn = character == ' ' || font.draws(character);
-        if is_drawn {
-            drawable.push(character);
-        } else {
+    for grapheme in text.graphemes(true) {
+        if grapheme == " " || font.draws(grapheme) {
+            drawable.push_str(grapheme);
+            after_code_point = false;
+            continue;
+        }
+        for character in grapheme.chars() {
             if after_code_point {
                 drawable.push(' ');
             }
             drawable.push_str(&code_point(character));
+            after_code_point = true;
         }
-        after_code_point = !is_drawn;
     }
     drawable
 }
@@ -73,7 +84,7 @@ mod tests {
 
     #[test]
     fn characters_that_the_font_lacks_are_labelled_by_their_code_point() {
-        let font = Font::embedded().unwrap();
+        let font = Font::alone();
         for (character, expected) in [
             ('a', "a"),
             ('é', "é"),
@@ -94,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_context_keeps_its_end() {
-        let font = Font::embedded().unwrap();
+        let font = Font::alone();
         for (context, expected) in [
             (".", "."),
             (".emma", ".emma"),
@@ -111,7 +122,7 @@ mod tests {
 
     #[test]
     fn combining_and_invisible_characters_have_a_visible_label() {
-        let font = Font::embedded().unwrap();
+        let font = Font::alone();
         for (character, expected) in [
             ('\u{301}', "U+0301"),
             ('\u{200D}', "U+200D"),
@@ -128,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_title_keeps_its_accents_and_names_what_cannot_be_drawn() {
-        let font = Font::embedded().unwrap();
+        let font = Font::alone();
         assert_eq!(drawable("e\u{301} 一\n", &font), "e\u{301} U+4E00 U+000A");
     }
 }

@@ -1,18 +1,18 @@
 //! Pictures: heatmaps (the notes' Figure 1), losses by epoch, step or order, and a network's embedding,
 //! activations, gradients and updates.
 //!
-//! The ending of the file's name decides between PNG and SVG. The font is part of the program, so that
-//! a PNG is the same on every machine.
+//! The ending of the file's name decides between PNG and SVG. DejaVu Sans is part of the program, so that
+//! a PNG of its characters is the same on every machine; others are drawn with fonts of the system.
 //!
-//! Read `drawing` first, then `matrix/heatmap` and `lines/losses`. These use `font`, the `labels` of
+//! Read `drawing` first, then `matrix/heatmap` and `lines/losses`. These use `text`, the `labels` of
 //! characters, the `ticks` of axes, and the colours and sizes in `style`.
 
 mod drawing;
-mod font;
 mod labels;
 mod lines;
 mod matrix;
 mod style;
+mod text;
 mod ticks;
 
 pub use drawing::{Canvas, Drawing, SIZES, check, draw, write};

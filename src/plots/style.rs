@@ -3,7 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::drawing::Canvas;
-use super::font::Font;
+use super::text::Font;
 
 /// The main colour of pictures.
 pub const BLUE: RGBColor = RGBColor(8, 81, 156);

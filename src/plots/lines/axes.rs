@@ -8,8 +8,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use crate::plots::drawing::Canvas;
-use crate::plots::font::Font;
 use crate::plots::style::{self, GREY, draw_title};
+use crate::plots::text::Font;
 use crate::plots::ticks::{self, Tick};
 
 /// The distance between two rows of a legend, in em.

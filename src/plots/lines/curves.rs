@@ -3,8 +3,8 @@
 use super::axes::{Axes, Axis};
 use super::legend::Legend;
 use crate::plots::drawing::Canvas;
-use crate::plots::font::Font;
 use crate::plots::style::Stroke;
+use crate::plots::text::Font;
 
 /// A picture of lines.
 pub struct Curves<'a> {

@@ -4,9 +4,9 @@ use super::axes::{Axis, around, ends};
 use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
-use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{COLOURS, Stroke, check_number};
+use crate::plots::text::Font;
 
 /// The number of bins: the default of `torch.histogram`.
 const BINS: usize = 100;

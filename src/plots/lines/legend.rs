@@ -4,9 +4,9 @@ use plotters::style::text_anchor::HPos;
 
 use super::axes::{Axes, LEGEND_ROW, LEGEND_TOP};
 use crate::plots::drawing::Canvas;
-use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{self, Stroke};
+use crate::plots::text::Font;
 
 /// The largest width of an entry in columns, in em; two fit into every picture.
 const WIDEST: f64 = 31.0;
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn rows_are_as_few_as_the_width_allows() {
-        let font = Font::embedded().unwrap();
+        let font = Font::alone();
         let rows = |text: &str, number, size| {
             let stroke = Stroke {
                 colour: BLACK,

@@ -8,8 +8,8 @@ use super::axes::{Axis, around_losses, span};
 use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
-use crate::plots::font::Font;
 use crate::plots::style::{BLUE, ORANGE, Stroke};
+use crate::plots::text::Font;
 
 const LOSS: &str = "loss (nats per character)";
 const TITLE: &str = "Loss of the network";

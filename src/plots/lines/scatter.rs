@@ -6,9 +6,9 @@ use plotters::style::WHITE;
 
 use super::axes::{Axes, Axis, around};
 use crate::plots::drawing::{Canvas, Drawing};
-use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{BLUE, ORANGE};
+use crate::plots::text::Font;
 
 /// The largest radius of a circle, in em.
 const RADIUS: f64 = 1.35;
@@ -255,7 +255,7 @@ mod tests {
             &[(0.0, 0.0), (1.0, 2.0), (3.0, -1.0)],
         ));
         assert_eq!(circles(&text).len(), 3);
-        for label in ["a", "␣", "U+4E00", "first dimension", "second dimension"] {
+        for label in ["a", "␣", "一", "first dimension", "second dimension"] {
             assert!(text.contains(&format!(">\n{label}\n</text>")), "{label}");
         }
         // A blue circle on a white one for each point.

@@ -6,9 +6,9 @@ use super::axes::{Axis, around_losses, span};
 use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
-use crate::plots::font::Font;
 use crate::plots::labels;
 use crate::plots::style::{COLOURS, Stroke, check_number};
+use crate::plots::text::Font;
 
 /// The decimal logarithm of a good ratio: a thousandth.
 const WANTED: f64 = -3.0;

@@ -3,8 +3,8 @@
 use plotters::style::RGBColor;
 
 use crate::plots::drawing::Canvas;
-use crate::plots::font::{Font, SMALLEST};
 use crate::plots::labels::is_character;
+use crate::plots::text::{Font, SMALLEST};
 
 /// The distance between two baselines, in em.
 const LINE: f64 = 1.15;

@@ -6,8 +6,8 @@ use plotters::style::{BLACK, Color, WHITE};
 use super::colour_scale::ColourScale;
 use super::layout::Layout;
 use crate::plots::drawing::Canvas;
-use crate::plots::font::{Font, SMALLEST};
 use crate::plots::style::GREY;
+use crate::plots::text::{Font, SMALLEST};
 
 /// Draws the bar to the right of the matrix, and the lines of its name above it.
 pub fn draw(

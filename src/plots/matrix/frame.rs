@@ -4,9 +4,9 @@ use plotters::style::text_anchor::HPos;
 
 use super::layout::Layout;
 use crate::plots::drawing::Canvas;
-use crate::plots::font::Font;
 use crate::plots::labels::is_character;
 use crate::plots::style::{GREY, draw_title};
+use crate::plots::text::Font;
 
 /// The labels of the rows and the columns of a matrix, and their names.
 pub struct Labels<'a> {

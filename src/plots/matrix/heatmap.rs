@@ -1,6 +1,8 @@
 //! The heatmap of bigrams (the notes' Figure 1, with readable text in every cell), or of a word, with a
 //! row for the context of each of its characters.
 
+use std::path::Path;
+
 use plotters::style::Color;
 
 use super::cell_text::CellText;
@@ -9,10 +11,10 @@ use super::frame::{self, Labels, widest};
 use super::layout::Layout;
 use super::{cells, colour_bar};
 use crate::data::Vocabulary;
-use crate::plots::drawing::{Canvas, Drawing, SIZES};
-use crate::plots::font::Font;
+use crate::plots::drawing::{Canvas, Drawing, SIZES, font_for};
 use crate::plots::labels;
 use crate::plots::style::ORANGE;
+use crate::plots::text::Font;
 
 /// The largest width of a context's label, in em.
 const CONTEXT: f64 = 6.0;
@@ -128,11 +130,11 @@ impl Drawing for Heatmap {
 }
 
 impl Heatmap {
-    /// The width and height of a picture of `width` pixels: a square, or as high as the contexts need,
-    /// but not higher than wide.
-    pub fn size(&self, width: u32) -> (u32, u32) {
+    /// The width and height of a picture of `width` pixels in a file: a square, or as high as the contexts
+    /// need, but not higher than wide. The labels depend on the file's format.
+    pub fn size(&self, file: &Path, width: u32) -> (u32, u32) {
         let square = (width, width);
-        match (&self.contexts, Font::embedded()) {
+        match (&self.contexts, font_for(file)) {
             (Some(_), Ok(font)) => {
                 let layout = self.layout(square, &self.labels(&font), &font);
                 (width, layout.height().max(*SIZES.start()).min(width))
@@ -142,9 +144,9 @@ impl Heatmap {
         }
     }
 
-    /// Which labels have no room in a picture of `width` pixels, if any.
-    pub fn left_out(&self, width: u32) -> Option<LeftOut> {
-        let font = Font::embedded().ok()?;
+    /// Which labels have no room in a picture of `width` pixels in a file, if any.
+    pub fn left_out(&self, file: &Path, width: u32) -> Option<LeftOut> {
+        let font = font_for(file).ok()?;
         let labels = self.labels(&font);
         // Measuring the labels takes far longer than placing them, and many widths are tried.
         let widest = widest_of(&labels, &font);
@@ -307,17 +309,18 @@ mod tests {
                 ..heatmap(Vec::new(), None)
             }
         };
-        let left_out = many(200).left_out(1600).unwrap();
+        let svg = Path::new("out.svg");
+        let left_out = many(200).left_out(svg, 1600).unwrap();
         assert!(left_out.every > 1, "{left_out:?}");
         let size = left_out.size.unwrap();
-        assert_eq!(many(200).left_out(size), None);
-        assert!(many(200).left_out(size - 1).is_some());
-        assert_eq!(many(1000).left_out(1600).unwrap().size, None);
-        assert_eq!(many(20).left_out(1600), None);
+        assert_eq!(many(200).left_out(svg, size), None);
+        assert!(many(200).left_out(svg, size - 1).is_some());
+        assert_eq!(many(1000).left_out(svg, 1600).unwrap().size, None);
+        assert_eq!(many(20).left_out(svg, 1600), None);
 
         let svg = |size: u32| {
-            let path = std::path::Path::new("out.svg");
-            String::from_utf8(draw(path, (size, size), &many(200)).unwrap()).unwrap()
+            let drawn = draw(svg, (size, size), &many(200)).unwrap();
+            String::from_utf8(drawn).unwrap()
         };
         let said = format!("next character, 1 in {} named", left_out.every);
         assert!(svg(1600).contains(&said) && !svg(size).contains(" named"));
@@ -326,9 +329,10 @@ mod tests {
     #[test]
     fn a_picture_of_few_contexts_is_wider_than_high() {
         let heatmap = word(vec![0.5; 6], [None; 3]);
-        let (width, height) = heatmap.size(1600);
+        let file = Path::new("out.png");
+        let (width, height) = heatmap.size(file, 1600);
         assert!(width == 1600 && (300..600).contains(&height), "{height}");
-        assert_eq!(heatmap.size(200), (200, 200));
+        assert_eq!(heatmap.size(file, 200), (200, 200));
         assert_eq!(ContextRow::most(1000), 100);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::plots::font::SMALLEST;
 use crate::plots::style;
+use crate::plots::text::SMALLEST;
 
 /// Positions in pixels. The margins around the matrix grow with the em of the axes' names.
 pub struct Layout {

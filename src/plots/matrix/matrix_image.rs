@@ -5,8 +5,8 @@ use super::frame::{self, Labels, widest};
 use super::layout::Layout;
 use super::{cells, colour_bar};
 use crate::plots::drawing::{Canvas, Drawing};
-use crate::plots::font::Font;
 use crate::plots::labels::{self, drawable};
+use crate::plots::text::Font;
 
 /// Smaller cells, in pixels, are drawn as one image.
 const SMALLEST_CELL: f64 = 3.0;
