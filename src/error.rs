@@ -89,6 +89,14 @@ pub enum Error {
         /// The word list.
         file: String,
     },
+    /// All words of a list have the count 0.
+    #[error(
+        "{file}: all counts are 0, so that no word occurs; a column with counts above 0 would work"
+    )]
+    NoCounts {
+        /// The word list.
+        file: String,
+    },
     /// A part of a model's data was looked for in another list.
     #[error("its {part} part is of another list ({wanted}) than {origin} ({found})")]
     OtherList {
@@ -412,13 +420,19 @@ pub enum LineFault {
     )]
     Header,
     /// A count that is no whole number.
-    #[error("the count {0:?} is no whole number")]
+    #[error("the count {0:?} is no whole number from 0")]
     Count(String),
+    /// A count that has more than 64 bits.
+    #[error("the count {0} is too large; at most 2^53, which is 9,007,199,254,740,992, would work")]
+    LargeCount(String),
     /// The start/end token inside a word.
     #[error(
         "the word has a {0:?} in it, which marks where words begin and end; another start/end token would work"
     )]
     Token(char),
+    /// A tab inside a word, in a list that looks as if it had the columns named.
+    #[error("a control character ({}) in the word", named('\t'))]
+    Tab(String),
     /// A control character inside a word.
     #[error("a control character ({}) in the word", named(*.0))]
     Control(char),

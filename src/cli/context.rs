@@ -15,7 +15,7 @@ use tch::Device;
 
 use super::arguments::DataArguments;
 use super::output::Remarks;
-use super::typed::file_name;
+use super::typed::columns_typed;
 
 /// The options of every command.
 #[derive(Debug, Clone, Copy)]
@@ -71,11 +71,7 @@ impl Context {
             && source.is_rereadable()
             && let Some(columns) = columns::guess(&source.first_lines()?)
         {
-            let is_plain = |character: char| character.is_alphanumeric() || character == ',';
-            let columns = match columns.chars().all(is_plain) {
-                true => columns,
-                false => file_name(&columns),
-            };
+            let columns = columns_typed(&columns);
             say(format!(
                 "{origin}: its lines look as if they had columns; --columns {columns} would read them"
             ));

@@ -257,6 +257,61 @@ mod tests {
         folder.stdout("sample --model m");
     }
 
+    /// Lists with tabs, and with words in several pieces, were not said to have columns.
+    #[test]
+    fn the_columns_that_are_said_can_be_read() {
+        let folder = Folder::new();
+        folder.write("tabs.txt", "Ulm\t5\nNew York\t12\n");
+        folder.write("pieces.txt", "Ulm 5\nNew York 12\n");
+        folder.write(
+            "uniq.txt",
+            "  5 Ulm, Donau\n 12 New York\n  1 Bonn, Rhein\n",
+        );
+        folder.write("empty.txt", "\n");
+        let error = folder.error("count --data tabs.txt", 1);
+        let expected = "U+0009, a tab) in the word; --columns 1,2 would read its columns";
+        assert!(error.contains(expected), "{error}");
+        for (list, columns, words) in [
+            ("tabs.txt", "1,2", 17),
+            ("pieces.txt", "1,2", 17),
+            ("uniq.txt", "2,1", 18),
+            // The first file has the columns, unless it is empty.
+            ("empty.txt uniq.txt", "2,1", 18),
+        ] {
+            if !list.ends_with("tabs.txt") {
+                let told = folder.stderr(&format!("count --data {list}"));
+                assert!(
+                    told.contains(&format!("--columns {columns} would")),
+                    "{told}"
+                );
+            }
+            let count = format!("count --json --data {list} --columns {columns}");
+            assert_eq!(folder.json(&count)["words"], words, "{list}");
+        }
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_called_what_they_are() {
+        let folder = Folder::new();
+        for (list, says) in [
+            (
+                "Ulm,100000000000000000000000\n",
+                "list:1: the count 100000000000000000000000 is too large; at most 2^53",
+            ),
+            ("Ulm,-3\n", "the count \"-3\" is no whole number from 0"),
+            (
+                "Ulm,18446744073709551615\nBonn,18446744073709551615\n",
+                "is 166020696663385964535;",
+            ),
+            ("Ulm,0\nBonn,0\n", "list: all counts are 0"),
+            ("\n", "list: no words in it"),
+        ] {
+            folder.write("list", list);
+            let error = folder.error("count --data list --columns 1,2", 1);
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
     #[test]
     fn equally_common_bigrams_are_in_the_order_of_the_vocabulary() {
         let folder = Folder::new();

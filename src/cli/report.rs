@@ -1,6 +1,7 @@
 //! Errors in one line: what happened, and a hint at an argument or a script, which the library does
 //! not know.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use makemore_tch::format::visible;
 use makemore_tch::{Error, Words};
 
 use super::output::stderr;
+use super::typed::columns_typed;
 
 /// The exit status for a faulty command line, as clap's.
 const USAGE: u8 = 2;
@@ -31,7 +33,16 @@ pub fn report(result: anyhow::Result<u8>) -> u8 {
 
 /// An error with its hint in one line.
 pub fn line(error: &anyhow::Error) -> String {
-    let hint = error.downcast_ref().and_then(hint);
+    let hint = error.downcast_ref().and_then(|error| match error {
+        Error::Line {
+            fault: LineFault::Tab(columns),
+            ..
+        } => Some(Cow::from(format!(
+            "--columns {} would read its columns, --skip-bad-lines leaves such lines out",
+            columns_typed(columns)
+        ))),
+        error => hint(error).map(Cow::from),
+    });
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
     // An I/O error alone is that of standard output; those of files have the file's name before them.
     let is_results = error.chain().count() == 1 && error.is::<io::Error>();
@@ -154,10 +165,11 @@ fn line_hint(fault: &LineFault) -> Option<&'static str> {
             "--columns 1 (or 2 …) reads one of several columns, --skip-bad-lines leaves such lines out"
         }
         LineFault::Header => "--columns with numbers reads files without such a line",
-        LineFault::Control(_) | LineFault::TooLong(_) | LineFault::Column { .. } => {
-            "--skip-bad-lines leaves such lines out"
-        }
-        LineFault::TooManyCharacters(_) | LineFault::Unknown(_) => return None,
+        LineFault::Control(_)
+        | LineFault::TooLong(_)
+        | LineFault::Column { .. }
+        | LineFault::LargeCount(_) => "--skip-bad-lines leaves such lines out",
+        LineFault::Tab(_) | LineFault::TooManyCharacters(_) | LineFault::Unknown(_) => return None,
     })
 }
 

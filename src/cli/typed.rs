@@ -50,6 +50,15 @@ pub fn file_name(name: &str) -> String {
     }
 }
 
+/// The names of columns as one types them.
+pub fn columns_typed(columns: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || character == ',';
+    match columns.chars().all(is_plain) {
+        true => columns.to_owned(),
+        false => file_name(columns),
+    }
+}
+
 fn quoted(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), |quoted| quoted.into_owned())
 }

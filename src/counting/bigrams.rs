@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 
 use super::counts::NgramCounts;
 use super::scan::{Fault, LinePlace, Scan, Scanned, Total};
+use crate::data::columns::guess;
 use crate::data::digest::{Digest, Digester};
 use crate::data::list_format::LinesLeftOut;
 use crate::data::pass::{each_task, lock, threads};
@@ -14,7 +15,7 @@ use crate::data::reader::{Blocks, Source};
 use crate::data::tidy::{LeftOut, Tidier};
 use crate::data::vocabulary::Vocabulary;
 use crate::data::words::{BOUNDARY, Words, each_tidy};
-use crate::error::{Error, Result};
+use crate::error::{Error, LineFault, Result};
 
 /// The start/end tokens to choose from, the lecture's first.
 pub const TOKENS: [char; 6] = [BOUNDARY, '$', '|', '^', '¶', '␂'];
@@ -94,7 +95,7 @@ fn counted(
     threads: usize,
 ) -> Result<Counted> {
     let (total, digest, left_out) = match source.counts() {
-        None => scan(source, boundary, threads)?,
+        None => scan(source, boundary, threads).map_err(|error| with_columns(error, source))?,
         Some(_) => {
             let (total, digest) = counted_once(source, boundary)?;
             (
@@ -121,6 +122,22 @@ fn counted(
         digest,
         left_out,
     })
+}
+
+/// The error of a list, with the columns that it looks as if it had if a tab is in a word.
+fn with_columns(error: Error, source: &Source) -> Error {
+    match error {
+        Error::Line {
+            file,
+            line,
+            fault: LineFault::Control('\t'),
+        } if source.is_rereadable() => {
+            let columns = source.first_lines().ok().and_then(|lines| guess(&lines));
+            let fault = columns.map_or(LineFault::Control('\t'), LineFault::Tab);
+            Error::Line { file, line, fault }
+        }
+        error => error,
+    }
 }
 
 /// Counts a list that has each word once, with how often it occurs.

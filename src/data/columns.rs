@@ -31,6 +31,9 @@ pub struct Columns {
     /// Whether words go to the end of the line, with white space in them, as after the counts of `uniq -c`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub to_end: bool,
+    /// Whether words go on to the count at the end of the line, with white space in them, as in `New York 5`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub to_count: bool,
     /// Whether the first line of each file names the columns.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_header: bool,
@@ -38,7 +41,8 @@ pub struct Columns {
 
 impl Columns {
     /// Finds columns that are named `WORD` or `WORD,COUNT`, by their numbers from 1 or by the names in
-    /// the first of some lines. The separator is the one that most lines have equally often.
+    /// the first of some lines. The separator is the one that most lines have equally often, or the white
+    /// space between words and their counts, if only that has counts in most lines.
     ///
     /// ```
     /// use makemore_tch::data::Columns;
@@ -58,7 +62,31 @@ impl Columns {
             .lines()
             .filter(|line| !line.trim().is_empty())
             .collect();
-        let separator = separator_of(&lines);
+        let by_separator = Self::by(names, separator_of(&lines), &lines);
+        let most_read = |columns: &Self| {
+            let has_word = |line: &&&str| {
+                columns
+                    .of_line(line)
+                    .is_ok_and(|(word, _)| !columns.is_piece(&word))
+            };
+            let read = lines
+                .iter()
+                .skip(columns.has_header.into())
+                .filter(has_word);
+            2 * read.count() > lines.len()
+        };
+        if by_separator.as_ref().is_ok_and(most_read) {
+            return by_separator;
+        }
+        let by_space = Self::by(names, None, &lines);
+        let by_space = by_space
+            .ok()
+            .filter(|columns| columns.to_end || columns.to_count);
+        by_space.filter(most_read).map_or(by_separator, Ok)
+    }
+
+    /// Finds columns between which a separator stands.
+    fn by(names: &str, separator: Option<u8>, lines: &[&str]) -> Result<Self> {
         let first = lines
             .first()
             .map_or_else(Vec::new, |line| fields(line, separator));
@@ -91,14 +119,26 @@ impl Columns {
                 "words and counts are in different columns".to_owned(),
             ));
         }
-        let is_after = count.is_some_and(|count| word.get() == count.get() + 1);
+        let lines = &lines[lines.len().min(has_header.into())..];
+        let after = |count: NonZeroUsize| word.get() == count.get() + 1;
+        let before = |count: NonZeroUsize| count.get() == word.get() + 1;
+        let by_space = separator.is_none();
         Ok(Self {
             word,
             count,
             separator,
-            to_end: separator.is_none() && is_after,
+            to_end: by_space && count.is_some_and(after),
+            to_count: by_space && count.is_some_and(before) && is_word_to_count(lines, word.get()),
             has_header,
         })
+    }
+
+    /// Whether a word that white space parts from its count may be a piece of that, as where thousands are
+    /// apart.
+    fn is_piece(self, word: &str) -> bool {
+        let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let word = word.as_bytes();
+        (self.to_end && is_digit(word.first())) || (self.to_count && is_digit(word.last()))
     }
 
     /// The word of a line, and how often it occurs: once if no column says it.
@@ -118,18 +158,49 @@ impl Columns {
                 found,
             });
         }
-        let count = self.count.map(|count| &fields[count.get() - 1]);
-        let count = count.map_or(Ok(1), |count| {
-            count
-                .parse()
-                .map_err(|_| LineFault::Count(shortened(count)))
-        })?;
-        let word = match self.to_end {
-            true => rest_after(line, self.word.get() - 1).into(),
-            false => fields.swap_remove(self.word.get() - 1),
+        let place = |count: NonZeroUsize| match self.to_count {
+            true => found - 1,
+            false => count.get() - 1,
+        };
+        let count = self.count.map(|count| &fields[place(count)]);
+        let count = count.map_or(Ok(1), |count| count_of(count))?;
+        let rest = || rest_after(line, self.word.get() - 1);
+        let word = match (self.to_end, self.to_count) {
+            (true, _) => rest().into(),
+            (_, true) => without_last(rest()).into(),
+            _ => fields.swap_remove(self.word.get() - 1),
         };
         Ok((word, count))
     }
+}
+
+/// The number in a column of counts.
+fn count_of(field: &str) -> Result<u64, LineFault> {
+    let is_whole = is_count(field);
+    field.parse().map_err(|_| match is_whole {
+        true => LineFault::LargeCount(shortened(field)),
+        false => LineFault::Count(shortened(field)),
+    })
+}
+
+fn is_count(field: &str) -> bool {
+    !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether the words of most lines, whose columns white space separates, go from a column to the count at
+/// the end of the line, with white space in them.
+fn is_word_to_count(lines: &[&str], word: usize) -> bool {
+    let (mut ended, mut wide, mut go_on) = (0, 0, 0);
+    for line in lines {
+        let fields = fields(line, None);
+        ended +=
+            usize::from(fields.len() > word && fields.last().is_some_and(|last| is_count(last)));
+        if fields.len() > word + 1 {
+            wide += 1;
+            go_on += usize::from(!fields[word].starts_with(|first: char| first.is_ascii_digit()));
+        }
+    }
+    2 * ended > lines.len() && 2 * go_on > wide
 }
 
 /// The separator that most lines have equally often; `None` if most have none.
@@ -188,6 +259,13 @@ fn rest_after(line: &str, columns: usize) -> &str {
     })
 }
 
+/// A line without its last column, where white space stands between columns.
+fn without_last(line: &str) -> &str {
+    let line = line.trim_end();
+    let end = line.rfind(char::is_whitespace).unwrap_or(line.len());
+    line[..end].trim_end()
+}
+
 /// The names of columns that some lines look as if they had, for [`Columns::find`].
 pub fn guess(lines: &str) -> Option<String> {
     let lines = lines.lines().filter(|line| !line.trim().is_empty());
@@ -214,39 +292,56 @@ pub fn guess(lines: &str) -> Option<String> {
     Some(named(columns, &name))
 }
 
-/// Columns of lines that end or begin with a number, or have the same number of separators.
+/// Columns of lines that end or begin with a number, or else have the same number of separators.
 fn look(lines: &[&str]) -> Option<Columns> {
-    let is_count =
-        |field: &Cow<str>| !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_digit());
-    let is_number = |field: Option<&Cow<str>>| field.is_some_and(is_count);
-    let separators = SEPARATORS.into_iter().map(Some).chain([None]);
-    separators.into_iter().find_map(|separator| {
-        let width = lines
-            .first()
-            .map_or(0, |line| fields(line, separator).len());
-        let all = |is_so: &dyn Fn(&[Cow<str>]) -> bool| {
-            let mut lines = lines.iter().map(|line| fields(line, separator));
-            lines.len() > 1 && lines.all(|fields| fields.len() > 1 && is_so(&fields))
+    let separators = || SEPARATORS.into_iter().map(Some).chain([None]);
+    let counted = separators().find_map(|separator| look_for_counts(lines, separator));
+    counted.or_else(|| {
+        let is_even = |separator: &u8| {
+            let mut widths = lines
+                .iter()
+                .map(|line| fields(line, Some(*separator)).len());
+            let first = widths.next().filter(|&width| width > 1 && lines.len() > 1);
+            first.is_some_and(|first| widths.all(|width| width == first))
         };
-        let is_even = all(&|fields| fields.len() == width);
-        let first_count = (1..width).find(|&place| all(&|fields| is_number(fields.get(place))));
-        let counts_end = all(&|fields| is_number(fields.last()) && !is_number(fields.first()));
-        let counts_begin = all(&|fields| is_number(fields.first()) && !is_number(fields.last()));
-        let (word, count) = match separator {
-            // Beside the counts, lists of the United States Census have shares and ranks.
-            None if is_even && counts_end => (1, first_count.map(|place| place + 1)),
-            Some(_) if is_even && counts_end => (1, Some(width)),
-            _ if counts_begin => (2, Some(1)),
-            Some(_) if is_even => (1, None),
-            _ => return None,
-        };
-        Some(Columns {
-            word: NonZeroUsize::new(word)?,
-            count: count.and_then(NonZeroUsize::new),
-            separator,
-            to_end: false,
-            has_header: false,
-        })
+        let separator = SEPARATORS.into_iter().find(is_even)?;
+        columns(1, None, Some(separator))
+    })
+}
+
+/// Columns of lines that all end or begin with a number.
+fn look_for_counts(lines: &[&str], separator: Option<u8>) -> Option<Columns> {
+    let is_number = |field: Option<&Cow<str>>| field.is_some_and(|field| is_count(field));
+    let width = lines
+        .first()
+        .map_or(0, |line| fields(line, separator).len());
+    let all = |is_so: &dyn Fn(&[Cow<str>]) -> bool| {
+        let mut lines = lines.iter().map(|line| fields(line, separator));
+        lines.len() > 1 && lines.all(|fields| fields.len() > 1 && is_so(&fields))
+    };
+    let is_even = all(&|fields| fields.len() == width);
+    let first_count = (1..width).find(|&place| all(&|fields| is_number(fields.get(place))));
+    let counts_end = all(&|fields| is_number(fields.last()) && !is_number(fields.first()));
+    let counts_begin = all(&|fields| is_number(fields.first()) && !is_number(fields.last()));
+    match separator {
+        // Beside the counts, lists of the United States Census have shares and ranks.
+        None if is_even && counts_end => columns(1, first_count.map(|place| place + 1), separator),
+        None if counts_end && is_word_to_count(lines, 1) => columns(1, Some(2), separator),
+        Some(_) if is_even && counts_end => columns(1, Some(width), separator),
+        _ if counts_begin => columns(2, Some(1), separator),
+        _ => None,
+    }
+}
+
+/// Columns by their numbers, for [`guess`].
+fn columns(word: usize, count: Option<usize>, separator: Option<u8>) -> Option<Columns> {
+    Some(Columns {
+        word: NonZeroUsize::new(word)?,
+        count: count.and_then(NonZeroUsize::new),
+        separator,
+        to_end: false,
+        to_count: false,
+        has_header: false,
     })
 }
 
@@ -285,7 +380,28 @@ mod tests {
         );
         let towns = counted(&[("New York", 2), ("Ulm", 12)]);
         assert_eq!(read("2,1", "      2 New York\n     12 Ulm\n"), towns);
+        assert_eq!(read("1,2", "New York 2\nUlm  12\n"), towns);
+        assert_eq!(read("town,n", "town n\nNew York 2\nUlm 12\n"), towns);
+        assert_eq!(read("2,3", "1 New York 2\n2 Ulm 12\n"), towns);
         assert_eq!(read("1,2", "\"New York\",2\nUlm,12\n"), towns);
+    }
+
+    /// The commas of most words were the separator, and their counts were none.
+    #[test]
+    fn words_with_commas_stand_beside_their_counts() {
+        let towns = counted(&[("York, New", 5), ("Paris, FR", 12), ("Ulm", 3)]);
+        let lines = "      5 York, New\n     12 Paris, FR\n      3 Ulm\n";
+        assert_eq!(read("2,1", lines), towns);
+        assert_eq!(guess(lines).as_deref(), Some("2,1"));
+        let lines = "York, New 5\nParis, FR 12\nUlm 3\n";
+        assert_eq!(read("1,2", lines), towns);
+        assert_eq!(guess(lines).as_deref(), Some("1,2"));
+        // Neither thousands that are apart nor shares become words.
+        for lines in ["Mary;1 000\nAnna;2 100\n", "SMITH 1.006 1\nJONES 0.8 2\n"] {
+            let columns = Columns::find("1,2", lines).unwrap();
+            let fault = columns.of_line(lines.lines().next().unwrap());
+            assert!(matches!(fault, Err(LineFault::Count(_))), "{lines}");
+        }
     }
 
     /// One line with a tab too many made white space the separator of all.
@@ -335,6 +451,9 @@ mod tests {
             ("  7065 Mary\n  2604 Anna\n", "2,1"),
             ("Mary;F\nAnna;F\n", "1"),
             ("SMITH 1.006 1.006 1\nJONES 0.8 1.9 2\n", "1,4"),
+            ("New York 5\nParis 12\n", "1,2"),
+            ("Mary, F, 7065\nAnna, F, 2604\n", "1,3"),
+            ("York, New\nParis, FR\n", "1"),
             ("\"last, first\",n\n\"a, b\",2\n\"c, d\",3\n", "1,2"),
         ] {
             assert_eq!(guess(lines).as_deref(), Some(columns));

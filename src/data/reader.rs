@@ -216,15 +216,22 @@ impl Source {
             .map(|counted| counted.counts.as_slice())
     }
 
-    /// The first lines of the list, of which the columns are found.
+    /// The first lines of the first file that is not blank there, of which the columns are found.
     ///
     /// # Errors
     ///
     /// If the list cannot be read.
     pub fn first_lines(&self) -> Result<String> {
-        let Some(input) = self.inputs.first() else {
-            return Ok(String::new());
-        };
+        for input in &self.inputs {
+            let lines = self.first_lines_of(input)?;
+            if !lines.trim().is_empty() {
+                return Ok(lines);
+            }
+        }
+        Ok(String::new())
+    }
+
+    fn first_lines_of(&self, input: &Input) -> Result<String> {
         let mut start = Vec::new();
         let opened = input.open(self.format.encoding)?;
         let read = opened.take(FIRST as u64).read_to_end(&mut start);
@@ -650,8 +657,11 @@ impl<'a> Blocks<'a> {
     /// Drops the first line of a file, which names the columns as that of the first file does.
     fn drop_header(&mut self, block: &mut Vec<u8>) -> Result<(), Failure> {
         let header = blank_first_line(block);
+        if header.is_empty() {
+            return Ok(());
+        }
         let first = self.header.get_or_insert_with(|| header.clone());
-        match *first == header || header.is_empty() {
+        match *first == header {
             true => Ok(()),
             false => Err(Failure::Line(LineFault::Header)),
         }

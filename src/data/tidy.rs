@@ -22,6 +22,8 @@ pub(crate) struct Tidy<'a> {
     pub characters: usize,
     /// How often each word occurs; none if a column does not say it.
     pub counts: &'a [u64],
+    /// The number of words with the count 0, which are left out.
+    pub zeros: usize,
     /// The numbers of the blank lines and of those left out, from 0.
     blank: &'a [usize],
     /// The number of the first line that breaks a rule, from 0, and the fault.
@@ -74,6 +76,7 @@ impl<'a> Tidy<'a> {
             words,
             characters: length - words,
             counts: &[],
+            zeros: 0,
             blank: &[],
             fault: None,
             left_out: LeftOut::default(),
@@ -181,7 +184,7 @@ impl Tidier {
         let has_counts = format
             .columns
             .is_some_and(|columns| columns.count.is_some());
-        let (mut left_out, mut number) = (LeftOut::default(), 0);
+        let (mut left_out, mut number, mut zeros) = (LeftOut::default(), 0, 0);
         // Not a `for` loop, which is slower over lines that are chained.
         let read = valid_and_other_lines(lines).try_for_each(|line| {
             let word = line.and_then(|line| word_of(line, *format, *boundary, refused));
@@ -193,7 +196,10 @@ impl Tidier {
                         counts.push(count);
                     }
                 }
-                Ok(_) => blank.push(number),
+                Ok((word, _)) => {
+                    zeros += usize::from(!word.is_empty());
+                    blank.push(number);
+                }
                 Err(bad) if format.skip_bad_lines => {
                     left_out.add(1, Some((number, bad)));
                     blank.push(number);
@@ -205,6 +211,7 @@ impl Tidier {
         });
         Tidy {
             counts,
+            zeros,
             blank,
             fault: read.err(),
             left_out,

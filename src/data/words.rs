@@ -177,7 +177,7 @@ pub fn is_lecture(list: Digest) -> bool {
 ///
 /// # Errors
 ///
-/// As [`Words::read`]; [`Error::Value`] if the counts add up to more than a 64-bit float can count.
+/// As [`Words::read`]; [`Error::NoCounts`] if all counts are 0, [`Error::Value`] if the counts add up to more than a 64-bit float can count.
 pub fn with_counts(source: Source) -> Result<Source> {
     if source
         .format()
@@ -188,11 +188,11 @@ pub fn with_counts(source: Source) -> Result<Source> {
     }
     let (mut text, mut counts, mut lines) = (String::new(), Vec::<u64>::new(), Vec::new());
     let mut places = HashMap::<String, usize, RandomState>::default();
-    let (mut characters, mut total) = (Characters::default(), 0);
+    let (mut characters, mut total, mut zeros) = (Characters::default(), 0_u128, 0);
     let left_out = each_tidy(&source, None, |tidy, (file, before)| {
+        zeros += tidy.zeros;
         for ((line, word), &count) in tidy.numbered().zip(tidy.counts) {
-            let ngrams = count.saturating_mul(word.chars().count() as u64 + 1);
-            total = ngrams.saturating_add(total);
+            total += u128::from(count) * (word.chars().count() as u128 + 1);
             match places.get(word) {
                 Some(&place) => counts[place] = counts[place].saturating_add(count),
                 None => {
@@ -207,7 +207,12 @@ pub fn with_counts(source: Source) -> Result<Source> {
         }
         Ok(())
     })?;
-    if total > MOST_COUNTED {
+    if counts.is_empty() && zeros > 0 {
+        return Err(Error::NoCounts {
+            file: source.origin(),
+        });
+    }
+    if total > MOST_COUNTED.into() {
         return Err(Error::Value {
             what: "the number of n-grams, by the counts of the words,",
             value: total.to_string(),

@@ -20,7 +20,7 @@ use makemore_tch::data::list_format::Normalization;
 use makemore_tch::data::words::with_counts;
 use makemore_tch::data::{Columns, ListFiles, ListFormat};
 use makemore_tch::memory::Memory;
-use makemore_tch::{Source, Vocabulary};
+use makemore_tch::{Error, Source, Vocabulary};
 use strum::{EnumMessage, VariantArray};
 
 /// Arguments that name the words.
@@ -42,7 +42,8 @@ pub struct DataArguments {
     pub encoding: Option<&'static Encoding>,
 
     /// The column of the words and, if there is one, that of how often each occurs: numbers from 1, or names
-    /// in the first line. Columns are separated by commas, tabs, semicolons, | or white space
+    /// in the first line. Columns are separated by commas, tabs, semicolons, | or white space, which words
+    /// beside their counts may have in them
     #[arg(long, value_name = "WORD[,COUNT]", display_order = 901)]
     pub columns: Option<String>,
 
@@ -92,7 +93,12 @@ impl DataArguments {
         let mut source = source.in_format(format);
         if let Some(columns) = &self.columns {
             source = source.rereadable()?;
-            format.columns = Some(Columns::find(columns, &source.first_lines()?)?);
+            let lines = source.first_lines()?;
+            if lines.is_empty() {
+                let file = source.origin();
+                return Err(Error::NoWords { file }.into());
+            }
+            format.columns = Some(Columns::find(columns, &lines)?);
         }
         Ok(source.in_format(format))
     }
