@@ -1,35 +1,52 @@
 //! Labels of characters: visible, and different for different characters.
 
+use unicode_bidi::{BidiClass, bidi_class};
+use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::text::Font;
+use super::text::{Font, is_selector};
 
-/// The label of a character: the character itself if it is visible on its own, `␣` for the space, else its
-/// code point.
+/// A letter, and the first two parts of a Hangul syllable: what follows may become part of them.
+const JOINED: [&str; 3] = ["a", "\u{1100}", "\u{1161}"];
+
+/// The label of a character: the character itself if it is visible on its own, a combining mark on a
+/// dotted circle, `␣` for the space, else its code point.
 pub fn label(character: char, font: &Font) -> String {
-    match character {
-        ' ' => '␣'.to_string(),
-        '␣' => code_point(character),
-        _ => {
-            let text = character.to_string();
-            let is_drawn = stands_alone(character) && font.draws(&text);
-            if is_drawn {
-                text
-            } else {
-                code_point(character)
-            }
-        }
+    let text = match character {
+        ' ' => return '␣'.to_string(),
+        '␣' => return code_point(character),
+        _ => on_circle(character.encode_utf8(&mut [0; 4])),
+    };
+    let is_visible = is_mark(character) || stands_alone(character);
+    if is_visible && font.draws(&text) {
+        text
+    } else {
+        code_point(character)
     }
 }
 
-/// The label of a context: its characters. If they are wider than `width` em, an ellipsis and the last
-/// ones that fit.
+/// The label of a context: its graphemes. If they are wider than `width` em, an ellipsis and the last
+/// ones that fit. A context in Arabic or Hebrew is read from the right, and begins there.
 pub fn of_context(context: &str, width: f64, font: &Font) -> String {
+    let graphemes = context.graphemes(true).rev().enumerate();
+    let labels = graphemes.flat_map(|(from_end, grapheme)| {
+        // What is drawn alike with it and without is visible where it is the last.
+        let is_hidden = from_end == 0 && grapheme.ends_with(is_selector);
+        match on_circle(grapheme) {
+            text if grapheme.chars().nth(1).is_some() && !is_hidden && font.draws(&text) => {
+                vec![text]
+            }
+            _ => grapheme
+                .chars()
+                .rev()
+                .map(|character| label(character, font))
+                .collect(),
+        }
+    });
     let mut text = String::new();
     let mut before_code_point = false;
-    for character in context.chars().rev() {
-        let label = label(character, font);
-        let is_code_point = !is_character(&label);
+    for label in labels {
+        let is_code_point = is_code_point(&label);
         let apart = !text.is_empty() && (is_code_point || before_code_point);
         let longer = format!("{label}{}{text}", if apart { " " } else { "" });
         if !text.is_empty() && font.width(&longer) > width {
@@ -41,9 +58,23 @@ pub fn of_context(context: &str, width: f64, font: &Font) -> String {
     text
 }
 
-/// Whether a label is a character, not a code point.
-pub fn is_character(label: &str) -> bool {
-    label.chars().nth(1).is_none()
+/// Whether a label is a code point, not a character.
+pub fn is_code_point(label: &str) -> bool {
+    label.starts_with("U+")
+}
+
+/// Whether a label may stand on one line with another, after or before it. One that is read from the
+/// right would change the order, and one that joins others would change its form.
+pub fn stands_beside(label: &str) -> bool {
+    let is_rtl = |character| {
+        matches!(
+            bidi_class(character),
+            BidiClass::R | BidiClass::AL | BidiClass::AN
+        )
+    };
+    let joins = |before: &str| format!("{before}{label}").graphemes(true).nth(1).is_none();
+    let is_one = label.chars().nth(1).is_none();
+    is_one && !label.contains(is_rtl) && !JOINED.into_iter().chain([label]).any(joins)
 }
 
 /// A text with code points in place of the characters that are not drawn, and spaces between two code
@@ -72,6 +103,17 @@ pub fn drawable(text: &str, font: &Font) -> String {
 /// escapes the others, but also quotes and the backslash.
 fn stands_alone(character: char) -> bool {
     matches!(character, '\'' | '"' | '\\') || character.escape_debug().len() == 1
+}
+
+/// Whether a character is drawn above, below or around the one before.
+fn is_mark(character: char) -> bool {
+    is_combining_mark(character) && !is_selector(character)
+}
+
+/// A text; a mark at its start stands on a dotted circle.
+fn on_circle(text: &str) -> String {
+    let circle = if text.starts_with(is_mark) { "◌" } else { "" };
+    format!("{circle}{text}")
 }
 
 fn code_point(character: char) -> String {
@@ -113,9 +155,19 @@ mod tests {
             ("a b", "a␣b"),
             ("a一二b", "…U+4E8C b"),
             ("a一", "a U+4E00"),
+            ("e\u{301}e\u{301}", "e\u{301}e\u{301}"),
+            ("e\u{301}\u{301}", "e\u{301}\u{301}"),
+            ("\u{301}e", "◌\u{301}e"),
+            ("l\u{200D}", "l U+200D"),
+            ("l\u{200D}a", "l\u{200D}a"),
+            (".سل", ".سل"),
         ] {
             assert_eq!(of_context(context, 6.0, &font), expected);
         }
+        // A grapheme is cut as a whole.
+        let accents = "e\u{301}".repeat(12);
+        let cut = of_context(&accents, 6.0, &font);
+        assert_eq!(cut, format!("…{}", "e\u{301}".repeat(9)));
         // The last character is there in any case.
         assert_eq!(of_context("ab", 0.1, &font), "…b");
     }
@@ -124,7 +176,9 @@ mod tests {
     fn combining_and_invisible_characters_have_a_visible_label() {
         let font = Font::alone();
         for (character, expected) in [
-            ('\u{301}', "U+0301"),
+            ('\u{301}', "◌\u{301}"),
+            ('\u{64E}', "◌\u{64E}"),
+            ('\u{93F}', "U+093F"),
             ('\u{200D}', "U+200D"),
             ('\u{FE0F}', "U+FE0F"),
             ('\u{AD}', "U+00AD"),
@@ -134,6 +188,21 @@ mod tests {
             ('\u{3164}', "U+3164"),
         ] {
             assert_eq!(label(character, &font), expected);
+        }
+    }
+
+    #[test]
+    fn labels_that_mislead_on_one_line_stand_on_two() {
+        for label in ["a", ".", "␣", "ж", "一", "ก", "क", "\u{1F9E0}"] {
+            assert!(stands_beside(label), "{label}");
+        }
+        let regional_d = "\u{1F1E9}";
+        for label in ["U+0301", "◌\u{301}", "א", "س", "٣", regional_d] {
+            assert!(!stands_beside(label), "{label}");
+        }
+        // Parts of a Hangul syllable, and a skin tone.
+        for label in ["\u{1100}", "\u{1161}", "\u{11A8}", "\u{1F3FD}"] {
+            assert!(!stands_beside(label), "{label}");
         }
     }
 

@@ -3,7 +3,7 @@
 use plotters::style::RGBColor;
 
 use crate::plots::drawing::Canvas;
-use crate::plots::labels::is_character;
+use crate::plots::labels::stands_beside;
 use crate::plots::text::{Font, SMALLEST};
 
 /// The distance between two baselines, in em.
@@ -16,8 +16,9 @@ const FILLED_INSIDE_OUTLINES: f64 = 0.8;
 /// The text of all cells, in one size.
 pub struct CellText<'a> {
     font: &'a Font,
-    /// The labels of the characters; `None` if cells have only values.
-    labels: Option<&'a [String]>,
+    /// The labels of the characters, and whether each may stand beside another; `None` if cells have only
+    /// values.
+    labels: Option<Vec<(&'a str, bool)>>,
     em: f64,
     /// The decimals of the values; `None` if cells have only bigrams.
     decimals: Option<usize>,
@@ -37,8 +38,13 @@ impl<'a> CellText<'a> {
         if cell < SMALLEST {
             return None;
         }
-        let (bigram, lines) = labels.map_or((0.0, 0), |labels| size_of_bigrams(labels, font));
-        let (filled, largest) = match labels {
+        let labels = labels.map(|labels| {
+            let labels = labels.iter().map(String::as_str);
+            labels.map(|label| (label, stands_beside(label))).collect()
+        });
+        let size = |labels: &Vec<_>| size_of_bigrams(labels, font);
+        let (bigram, lines) = labels.as_ref().map_or((0.0, 0), size);
+        let (filled, largest) = match &labels {
             Some(_) => (FILLED, 0.34 * cell),
             None => (FILLED_INSIDE_OUTLINES, (0.5 * height).max(SMALLEST)),
         };
@@ -51,7 +57,7 @@ impl<'a> CellText<'a> {
         let widths = values.iter().map(|value| format!("{value:.decimals$}"));
         let longest = widths.max_by_key(String::len).unwrap_or_default();
         let with_values = fits(bigram.max(font.width(&longest)), lines + 1);
-        let bigrams = || labels.and_then(|_| fits(bigram, lines));
+        let bigrams = || labels.as_ref().and_then(|_| fits(bigram, lines));
         let written = with_values.map(|em| (em, Some(decimals)));
         let written = written.or_else(|| bigrams().map(|em| (em, None)));
         written.map(|(em, decimals)| Self {
@@ -71,13 +77,11 @@ impl<'a> CellText<'a> {
         value: f64,
         colour: RGBColor,
     ) {
-        let bigram = self.labels.map(|labels| (&labels[i], &labels[j]));
+        let bigram = self.labels.as_ref().map(|labels| (labels[i], labels[j]));
         let mut lines = match bigram {
             None => Vec::new(),
-            Some((first, next)) if is_character(first) && is_character(next) => {
-                vec![format!("{first}{next}")]
-            }
-            Some((first, next)) => vec![first.clone(), next.clone()],
+            Some(((first, true), (next, true))) => vec![format!("{first}{next}")],
+            Some(((first, _), (next, _))) => vec![first.to_owned(), next.to_owned()],
         };
         lines.extend(self.decimals.map(|decimals| format!("{value:.decimals$}")));
         let line = (LINE * self.em).round();
@@ -90,10 +94,13 @@ impl<'a> CellText<'a> {
     }
 }
 
-/// The width of the widest bigram in em, and the number of its lines: code points stand on two.
-fn size_of_bigrams(labels: &[String], font: &Font) -> (f64, usize) {
-    let labels = labels.iter().map(String::as_str);
-    let (short, long): (Vec<&str>, Vec<&str>) = labels.partition(|label| is_character(label));
-    let lines = if long.is_empty() { 1 } else { 2 };
-    ((2.0 * font.widest(short)).max(font.widest(long)), lines)
+/// The width of the widest bigram in em, and the number of its lines.
+fn size_of_bigrams(labels: &[(&str, bool)], font: &Font) -> (f64, usize) {
+    let widest = |is_beside| {
+        let labels = labels.iter().filter(|(_, beside)| *beside == is_beside);
+        font.widest(labels.map(|(label, _)| *label))
+    };
+    let are_beside = labels.iter().all(|(_, is_beside)| *is_beside);
+    let lines = if are_beside { 1 } else { 2 };
+    ((2.0 * widest(true)).max(widest(false)), lines)
 }

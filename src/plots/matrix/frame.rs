@@ -4,7 +4,7 @@ use plotters::style::text_anchor::HPos;
 
 use super::layout::Layout;
 use crate::plots::drawing::Canvas;
-use crate::plots::labels::is_character;
+use crate::plots::labels::is_code_point;
 use crate::plots::style::{GREY, draw_title};
 use crate::plots::text::Font;
 
@@ -65,9 +65,9 @@ pub fn draw(canvas: &mut dyn Canvas, layout: &Layout, font: &Font, labels: &Labe
         if let Some(label) = column.filter(|_| index.is_multiple_of(every_column)) {
             let x = layout.left + layout.columns.middle(index);
             let above = layout.top - gap;
-            canvas.text(&match is_character(label) {
-                true => font.text(label, (x, above - higher), layout.column_em),
-                false => {
+            canvas.text(&match is_code_point(label) {
+                false => font.text(label, (x, above - higher), layout.column_em),
+                true => {
                     let column = font.text(label, (x, above), layout.column_em);
                     column.align(HPos::Left).upwards()
                 }

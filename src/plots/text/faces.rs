@@ -36,10 +36,10 @@ pub struct Faces {
 }
 
 impl Faces {
-    /// Whether a grapheme is drawn, and not blank.
+    /// Whether each character of a grapheme is drawn, and not blank.
     pub fn draw(&self, grapheme: &str) -> bool {
         match (self.of(grapheme), self.others) {
-            (Some(face), _) => grapheme.chars().any(|character| face.draws(character)),
+            (Some(face), _) => draws(face, grapheme),
             (None, Others::Viewer) => grapheme.width() > 0 && grapheme.chars().all(is_text),
             (None, Others::System(_)) => false,
         }
@@ -47,7 +47,7 @@ impl Faces {
 
     /// The first face that has all characters of a grapheme.
     pub fn of(&self, grapheme: &str) -> Option<&'static Face> {
-        let has = |character| is_ignorable(character) || self.embedded.has(character);
+        let has = |character| is_selector(character) || self.embedded.has(character);
         match self.others {
             _ if grapheme.chars().all(has) => Some(self.embedded),
             Others::Viewer => None,
@@ -62,9 +62,23 @@ fn is_text(character: char) -> bool {
     !character.is_control() && !is_noncharacter
 }
 
-/// Whether a character only chooses among the forms of others: a (non-)joiner or a variation selector.
-fn is_ignorable(character: char) -> bool {
-    matches!(character, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}')
+/// Whether a face draws each character of a grapheme, except those that choose among forms.
+fn draws(face: &Face, grapheme: &str) -> bool {
+    let mut seen = grapheme
+        .chars()
+        .filter(|&character| !is_selector(character))
+        .peekable();
+    seen.peek().is_some() && seen.all(|character| face.draws(character))
+}
+
+/// Whether a character only chooses among the forms of others: a (non-)joiner, a variation selector, or a
+/// tag, as in the flag of Wales.
+pub fn is_selector(character: char) -> bool {
+    matches!(
+        character,
+        '\u{34F}' | '\u{180B}'..='\u{180F}' | '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}'
+            | '\u{E0020}'..='\u{E007F}' | '\u{E0100}'..='\u{E01EF}'
+    )
 }
 
 /// The faces of a machine's fonts, the plainest first.
@@ -115,21 +129,20 @@ impl System {
         }
     }
 
-    /// The first face that has all characters of a grapheme, and not only blank ones.
+    /// The first face that has all characters of a grapheme, none of them blank.
     fn face_of(&'static self, grapheme: &str) -> Option<&'static Face> {
         let mut covering = self.faces.iter().filter(|face| {
             let characters = face
                 .characters
                 .get_or_init(|| characters(&self.fonts, face.id));
             grapheme.chars().all(|character| {
-                is_ignorable(character) || characters.binary_search(&character).is_ok()
+                is_selector(character) || characters.binary_search(&character).is_ok()
             })
         });
         covering.find_map(|covering| {
             let face = covering.face.get_or_init(|| read(&self.fonts, covering.id));
             let face = face.as_ref()?;
-            let draws = grapheme.chars().any(|character| face.draws(character));
-            draws.then_some(face)
+            draws(face, grapheme).then_some(face)
         })
     }
 }

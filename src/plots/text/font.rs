@@ -66,7 +66,7 @@ impl Font {
         Self::with(Others::System(&NONE)).unwrap()
     }
 
-    /// Whether a grapheme is drawn, and not blank.
+    /// Whether each character of a grapheme is drawn, and not blank.
     pub fn draws(&self, grapheme: &str) -> bool {
         self.faces.draw(grapheme)
     }

@@ -9,4 +9,5 @@ mod faces;
 mod font;
 mod line;
 
+pub use faces::is_selector;
 pub use font::{Font, SMALLEST, Text};
