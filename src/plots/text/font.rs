@@ -5,8 +5,11 @@
 //! the same position and size.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
+use std::rc::Rc;
 #[cfg(test)]
 use std::sync::LazyLock;
 
@@ -36,10 +39,15 @@ const CAPITAL: f64 = 0.729;
 /// The smallest readable em, in pixels.
 pub const SMALLEST: f64 = 7.0;
 
+/// At most so many lines are kept.
+const KEPT_LINES: usize = 10_000;
+
 /// DejaVu Sans, and what draws the characters that it lacks.
 #[derive(Debug)]
 pub struct Font {
     faces: Faces,
+    /// The lines that were laid out last: the labels of a heatmap stand in its every row.
+    lines: RefCell<HashMap<String, Rc<Line>>>,
 }
 
 impl Font {
@@ -55,8 +63,12 @@ impl Font {
 
     fn with(others: Others) -> Result<Self, InvalidFont> {
         let embedded = EMBEDDED.as_ref().ok_or(InvalidFont)?;
-        let faces = Faces { embedded, others };
-        Ok(Self { faces })
+        Ok(Self::of(Faces { embedded, others }))
+    }
+
+    fn of(faces: Faces) -> Self {
+        let lines = RefCell::default();
+        Self { faces, lines }
     }
 
     /// DejaVu Sans alone, as in a PNG on a machine without fonts.
@@ -75,7 +87,7 @@ impl Font {
     pub fn width(&self, text: &str) -> f64 {
         let width = match self.is_row(text) {
             true => self.faces.embedded.in_a_row(text, 1.0).1,
-            false => Line::of(text, &self.faces).width,
+            false => self.line(text).width,
         };
         width.into()
     }
@@ -126,12 +138,25 @@ impl Font {
         if self.is_row(text) {
             return self.faces.embedded.in_a_row(text, em).0;
         }
-        let mut line = Line::of(text, &self.faces);
-        for glyph in &mut line.glyphs {
-            glyph.x *= em as f32;
-            glyph.y *= em as f32;
+        let scaled = |glyph: &Glyph| Glyph {
+            x: glyph.x * em as f32,
+            y: glyph.y * em as f32,
+            ..*glyph
+        };
+        self.line(text).glyphs.iter().map(scaled).collect()
+    }
+
+    fn line(&self, text: &str) -> Rc<Line> {
+        let mut lines = self.lines.borrow_mut();
+        if let Some(line) = lines.get(text) {
+            return Rc::clone(line);
         }
-        line.glyphs
+        if lines.len() == KEPT_LINES {
+            lines.clear();
+        }
+        let line = Rc::new(Line::of(text, &self.faces));
+        lines.insert(text.to_owned(), Rc::clone(&line));
+        line
     }
 }
 
@@ -283,11 +308,10 @@ mod tests {
             fonts.load_font_data(dejavu::sans::regular().to_vec());
             System::of(fonts)
         });
-        let faces = Faces {
+        Font::of(Faces {
             embedded: &MONO,
             others: Others::System(&SANS),
-        };
-        Font { faces }
+        })
     }
 
     fn ids(font: &Font, text: &str) -> Vec<u16> {
