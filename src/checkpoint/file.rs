@@ -5,6 +5,7 @@
 //! ours, as far as it is still there.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -218,7 +219,8 @@ impl<R: Read> Opened<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`] if the file is a pickle of PyTorch, with the command that converts it.
+    /// [`Error::Checkpoint`] if the header is cut off, or if the file is a pickle of PyTorch, with the command
+    /// that converts it.
     pub fn of(path: &Path, mut rest: R) -> Result<Option<Self>> {
         let failed = |cause| read_error(path, cause);
         let mut bytes = Vec::new();
@@ -229,6 +231,9 @@ impl<R: Read> Opened<R> {
                 bytes,
                 rest,
             }));
+        }
+        if let Some(wanted) = cut_header(&bytes) {
+            return Err(cut_off(path, bytes.len(), wanted));
         }
         let start = rest.take(START).read_to_end(&mut bytes);
         start.map_err(failed)?;
@@ -250,13 +255,44 @@ impl<R: Read> Opened<R> {
         }
     }
 
-    /// Reads the whole file, or up to a byte more than its header says. Allocates no more than there is
-    /// to read, whatever the header says.
+    /// Reads the whole file. Allocates no more than there is to read, whatever the header says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] if the file has fewer or more bytes than its header says.
     pub fn whole(mut self) -> Result<Vec<u8>> {
+        let wanted = self.bytes.len().saturating_add(self.header.data_len());
         let length = (self.header.data_len() as u64).saturating_add(1);
         let read = self.rest.take(length).read_to_end(&mut self.bytes);
         read.map_err(|cause| read_error(&self.path, cause))?;
-        Ok(self.bytes)
+        match self.bytes.len().cmp(&wanted) {
+            Ordering::Equal => Ok(self.bytes),
+            Ordering::Less => Err(cut_off(&self.path, self.bytes.len(), wanted)),
+            Ordering::Greater => Err(Error::Checkpoint {
+                file: self.path,
+                fault: format!(
+                    "damaged: other bytes follow its {wanted}; a copy as it was written would work"
+                ),
+            }),
+        }
+    }
+}
+
+/// The bytes up to the end of a header, if fewer are there.
+fn cut_header(bytes: &[u8]) -> Option<usize> {
+    let length = u64::from_le_bytes(*bytes.first_chunk()?);
+    let end = usize::try_from(length).ok()?.checked_add(8)?;
+    let is_cut = bytes.get(8) == Some(&b'{') && bytes.len() < end && length <= MAX_HEADER;
+    is_cut.then_some(end)
+}
+
+/// The error of a file that ends too early.
+fn cut_off(path: &Path, bytes: usize, wanted: usize) -> Error {
+    Error::Checkpoint {
+        file: path.to_owned(),
+        fault: format!(
+            "damaged: cut off after {bytes} bytes, of at least {wanted}; a whole copy would work"
+        ),
     }
 }
 
@@ -283,6 +319,10 @@ fn is_pickle(start: &[u8]) -> bool {
     is_bare || (is_zip && memmem::find(start, b"/data.pkl").is_some())
 }
 
+/// A program that writes the weights of a pickle as safetensors: those of a dictionary, of the module in a
+/// dictionary of more, or a tensor alone. Each is cloned, since safetensors refuses tensors that share memory.
+const CONVERTER: &str = r#"import sys, torch, safetensors.torch as s; w = torch.load(sys.argv[1], map_location="cpu", weights_only=True); w = w if isinstance(w, dict) else {"W": w}; [w := w.get(k, w) for k in ("model", "state_dict", "model_state_dict")]; s.save_file({k: v.clone().contiguous() for k, v in w.items() if torch.is_tensor(v)}, sys.argv[2])"#;
+
 /// The error of a pickle, with the command that converts it.
 fn pickle(path: &Path) -> Error {
     let name = path.to_string_lossy();
@@ -292,7 +332,7 @@ fn pickle(path: &Path) -> Error {
     Error::Checkpoint {
         file: path.to_owned(),
         fault: format!(
-            r#"a pickle, as torch.save writes it; its weights as safetensors would work: python -c 'import sys, torch, safetensors.torch as s; s.save_file(torch.load(sys.argv[1], map_location="cpu", weights_only=True), sys.argv[2])' {from} {to}"#
+            "a pickle, as torch.save writes it; its weights as safetensors would work: python -c '{CONVERTER}' {from} {to}"
         ),
     }
 }
@@ -350,10 +390,30 @@ mod tests {
             assert_eq!(error.lines().count(), 1, "{error}");
         }
         let other_zip = b"PK\x03\x04\x14\0\0\0\0\0\xfai|]\xf2\x91\x02\xc5names.txt";
-        // A header of 640 bytes that is cut off.
-        let cut_off = b"\x80\x02\0\0\0\0\0\0{\"W\":";
-        for other in [other_zip.as_slice(), cut_off, b"", b"\x80"] {
+        for other in [other_zip.as_slice(), b"", b"\x80"] {
             assert!(opened(other).unwrap().is_none());
+        }
+    }
+
+    /// Files that were not copied to their end were no models.
+    #[test]
+    fn a_file_of_another_length_than_its_header_says_is_told_so() {
+        // A header of 640 bytes, whose beginning is that of a pickle too.
+        let error = opened(b"\x80\x02\0\0\0\0\0\0{\"W\":").err().unwrap();
+        let error = error.to_string();
+        assert!(
+            error.contains("cut off after 13 bytes, of at least 648"),
+            "{error}"
+        );
+        let data = [0; 16];
+        let tensor = TensorView::new(Dtype::F32, vec![2, 2], &data).unwrap();
+        let whole = safetensors::serialize([("W", tensor)], None).unwrap();
+        let read = |bytes: &[u8]| opened(bytes).unwrap().unwrap().whole();
+        assert_eq!(read(&whole).unwrap(), whole);
+        let (cut, long) = (&whole[..whole.len() - 1], [&whole[..], b"\n"].concat());
+        for (bytes, says) in [(cut, "cut off after "), (&long, "other bytes follow its ")] {
+            let error = read(bytes).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
         }
     }
 }

@@ -596,6 +596,26 @@ mod tests {
         }
     }
 
+    /// There was "no tensor "1.probability" as an n-gram model has it".
+    #[test]
+    fn an_ngram_model_of_another_precision_says_so() {
+        let bytes = of_ngrams(Smoothing::KneserNey, 2).to_bytes().unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let halved = vec![0; bytes.len()];
+        let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+        let halved = tensors.into_iter().map(|(name, view)| {
+            let half = &halved[..view.data().len() / 2];
+            let rounded = TensorView::new(Dtype::F16, view.shape().to_vec(), half);
+            let is_float = view.dtype() == Dtype::F32;
+            (name, if is_float { rounded.unwrap() } else { view })
+        });
+        let halved = safetensors::serialize(halved, header.metadata().clone()).unwrap();
+        let error = load(&halved).unwrap_err().to_string();
+        let expected =
+            "the tensor \"1.probability\" of its n-grams is of F16, and was written as F32";
+        assert!(error.contains(expected), "{error}");
+    }
+
     #[test]
     fn ngram_models_survive_a_round_trip() {
         for smoothing in [

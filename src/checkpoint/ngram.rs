@@ -19,7 +19,7 @@ use std::sync::Arc;
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
-use super::file::{Contents, Stored};
+use super::file::{Contents, Stored, is_float};
 use crate::counting::MAX_ORDER;
 use crate::error::Result;
 use crate::models::ngram::small;
@@ -181,6 +181,11 @@ impl Tensors<'_, '_> {
         let name = format!("{length}.{what}");
         match self.file.tensors.get(&name) {
             Some(view) if view.dtype() == dtype && view.shape().len() == 1 => Ok(view.data()),
+            // Rounded probabilities no longer add up to 1.
+            Some(view) if is_float(view.dtype()) && view.dtype() != dtype => Err(self.file.fault(format!(
+                "the tensor {name:?} of its n-grams is of {}, and was written as {dtype}; the file as it was written would work",
+                view.dtype()
+            ))),
             _ => Err(self.file.fault(format!(
                 "there is no tensor {name:?} as an n-gram model has it"
             ))),

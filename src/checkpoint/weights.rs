@@ -147,7 +147,7 @@ impl Weights {
     pub fn kind(&self) -> Result<&'static dyn Kind> {
         match self.of {
             Of::Bigram { .. } => Err(self.fault(
-                "the lecture's W alone, which can be sampled from and scored with, but not trained further",
+                "the lecture's W alone, which can be sampled from and scored with; a checkpoint of a training can be trained further",
             )),
             Of::Network(kind) => Ok(kind),
         }
@@ -384,7 +384,7 @@ mod tests {
                 "{other}"
             );
             let refused = weights.kind().unwrap_err().to_string();
-            assert!(refused.contains("not trained further"), "{refused}");
+            assert!(refused.contains("a checkpoint of a training"), "{refused}");
         }
         let bias = ("b", Dtype::F32, [3].as_slice(), vec![0; 12]);
         let both = [
