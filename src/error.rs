@@ -98,7 +98,7 @@ pub enum Error {
         file: String,
     },
     /// A part of a model's data was looked for in another list.
-    #[error("its {part} part is of another list ({wanted}) than {origin} ({found})")]
+    #[error("its {part} part is of {}", other_list(wanted, origin, found))]
     OtherList {
         /// The part.
         part: &'static str,
@@ -130,7 +130,7 @@ pub enum Error {
         words: u64,
     },
     /// A training was resumed with another list.
-    #[error("trained on another list ({wanted}) than {origin} ({found})")]
+    #[error("trained on {}", other_list(wanted, origin, found))]
     OtherData {
         /// The list of the training, as a [`Digest`](crate::data::Digest) is written.
         wanted: String,
@@ -472,6 +472,16 @@ impl fmt::Display for UnknownWords {
             Some((file, line)) => write!(f, " ({file}:{line})"),
             None => Ok(()),
         }
+    }
+}
+
+/// The message of a list in place of another, whose sizes may be the same.
+fn other_list(wanted: &str, origin: &str, found: &str) -> String {
+    match wanted == found {
+        true => format!(
+            "another list than {origin}, with other words, another order or other counts ({found} as well)"
+        ),
+        false => format!("another list ({wanted}) than {origin} ({found})"),
     }
 }
 

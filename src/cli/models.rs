@@ -457,6 +457,20 @@ mod tests {
         assert!(says("swapped.txt").contains("was trained on another list"));
     }
 
+    /// The error once had two equal figures.
+    #[test]
+    fn other_counts_of_the_same_words_are_another_list() {
+        let folder = Folder::new();
+        folder.write("list.csv", "Brand,193,5\nHoud,37,4\nEdvin,1,8\n");
+        let train = "train --type mlp --max-steps 1 --data list.csv --columns 1,2 --out m";
+        folder.stdout(train);
+        for command in ["train --resume m", "score --part train --model m"] {
+            let error = folder.error(&format!("{command} --columns 1,3"), 1);
+            let expected = "other counts (3 words with 14 characters as well); leave --columns out";
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
     #[test]
     fn a_list_with_the_same_characters_is_used_with_a_remark() {
         let folder = Folder::new();

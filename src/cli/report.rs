@@ -121,6 +121,11 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::OtherList { wanted, .. } | Error::OtherData { wanted, .. } if is_lecture(wanted) => {
             Some("leave --data out for the built-in names")
         }
+        Error::OtherList { wanted, found, .. } | Error::OtherData { wanted, found, .. }
+            if wanted == found =>
+        {
+            Some("leave --columns out, or pass that list with --data FILE")
+        }
         Error::OtherList { .. } | Error::OtherData { .. } => {
             Some("pass that list with --data FILE")
         }
