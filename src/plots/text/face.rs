@@ -1,6 +1,7 @@
 //! A face of a font: its glyphs, and how they follow each other.
 
-use ab_glyph::{Font as _, FontRef, GlyphId, PxScale, ScaleFont};
+use ab_glyph::v2::GlyphImage;
+use ab_glyph::{Font as _, FontRef, GlyphId, GlyphImageFormat, PxScale, ScaleFont};
 use harfrust::{Buffer, Direction, Script, ShapeOptions, ShaperFont};
 
 /// A face.
@@ -49,8 +50,16 @@ impl Face {
 
     /// Whether the face has a glyph for a character, and not a blank one.
     pub fn draws(&self, character: char) -> bool {
-        let outline = self.outlines.outline(self.outlines.glyph_id(character));
-        self.has(character) && outline.is_some_and(|outline| !outline.curves.is_empty())
+        let id = self.outlines.glyph_id(character);
+        let outline = self.outlines.outline(id);
+        let is_outlined = outline.is_some_and(|outline| !outline.curves.is_empty());
+        self.has(character) && (is_outlined || self.bitmap(id).is_some())
+    }
+
+    /// The largest picture of a glyph as a PNG, if it has one.
+    pub fn bitmap(&self, id: GlyphId) -> Option<GlyphImage<'_>> {
+        let bitmap = self.outlines.glyph_raster_image2(id, u16::MAX)?;
+        matches!(bitmap.format, GlyphImageFormat::Png).then_some(bitmap)
     }
 
     /// ab_glyph's scale at an em, in pixels.

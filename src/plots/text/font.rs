@@ -13,7 +13,7 @@ use std::rc::Rc;
 #[cfg(test)]
 use std::sync::LazyLock;
 
-use ab_glyph::{Font as _, InvalidFont, point};
+use ab_glyph::{Font as _, InvalidFont, OutlinedGlyph, Point, point};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontFamily, FontStyle};
@@ -21,6 +21,7 @@ use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle};
 use unicode_bidi::{BidiClass, Direction, bidi_class, get_base_direction};
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::bitmaps::{Bitmap, Bitmaps};
 use super::face::Glyph;
 #[cfg(test)]
 use super::faces::System;
@@ -48,6 +49,7 @@ pub struct Font {
     faces: Faces,
     /// The lines that were laid out last: the labels of a heatmap stand in its every row.
     lines: RefCell<HashMap<String, Rc<Line>>>,
+    bitmaps: Bitmaps,
 }
 
 impl Font {
@@ -67,8 +69,11 @@ impl Font {
     }
 
     fn of(faces: Faces) -> Self {
-        let lines = RefCell::default();
-        Self { faces, lines }
+        Self {
+            faces,
+            lines: RefCell::default(),
+            bitmaps: Bitmaps::default(),
+        }
     }
 
     /// DejaVu Sans alone, as in a PNG on a machine without fonts.
@@ -268,33 +273,62 @@ impl BackendTextStyle for Text<'_> {
         (left, top): BackendCoord,
         mut draw: DrawFunc,
     ) -> Result<Result<(), E>, Infallible> {
-        let baseline = point(left as f32, (top + self.baseline()) as f32);
-        let colour = self.color();
+        let (left, baseline) = (left as f32, (top + self.baseline()) as f32);
         for Glyph { face, id, x, y } in self.font.glyphs(text, self.em) {
-            let place = point(baseline.x + x, baseline.y + y);
+            let place = point(left + x, baseline + y);
             let glyph = id.with_scale_and_position(face.scale(self.em), place);
-            let Some(outline) = face.outlines.outline_glyph(glyph) else {
-                continue;
+            let drawn = if let Some(outline) = face.outlines.outline_glyph(glyph) {
+                self.draw_outline(&outline, &mut draw)
+            } else if let Some(bitmap) = self.font.bitmaps.get(face, id, self.em) {
+                draw_bitmap(&bitmap, place, &mut draw)
+            } else {
+                Ok(())
             };
-            let corner = outline.px_bounds().min;
-            let mut result = Ok(());
-            outline.draw(|x, y, coverage| {
-                if result.is_ok() && coverage > 0.0 {
-                    let (x, y) = (corner.x as i32 + x as i32, corner.y as i32 + y as i32);
-                    let alpha = f64::from(coverage.min(1.0));
-                    result = draw(x, y, BackendColor { alpha, ..colour });
-                }
-            });
-            if result.is_err() {
-                return Ok(result);
+            if drawn.is_err() {
+                return Ok(drawn);
             }
         }
         Ok(Ok(()))
     }
 }
 
+impl Text<'_> {
+    fn draw_outline<E>(
+        &self,
+        outline: &OutlinedGlyph,
+        mut draw: impl FnMut(i32, i32, BackendColor) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let colour = self.color();
+        let corner = outline.px_bounds().min;
+        let mut result = Ok(());
+        outline.draw(|x, y, coverage| {
+            if result.is_ok() && coverage > 0.0 {
+                let (x, y) = (corner.x as i32 + x as i32, corner.y as i32 + y as i32);
+                let alpha = f64::from(coverage.min(1.0));
+                result = draw(x, y, BackendColor { alpha, ..colour });
+            }
+        });
+        result
+    }
+}
+
+/// Draws a glyph in colours of its own.
+fn draw_bitmap<E>(
+    bitmap: &Bitmap,
+    place: Point,
+    mut draw: impl FnMut(i32, i32, BackendColor) -> Result<(), E>,
+) -> Result<(), E> {
+    for ((x, y), [red, green, blue], alpha) in bitmap.pixels(place.x, place.y) {
+        let rgb = (red, green, blue);
+        draw(x, y, BackendColor { alpha, rgb })?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use image::ImageEncoder;
+
     use super::*;
     use crate::plots::text::face::Face;
 
@@ -364,6 +398,68 @@ mod tests {
         assert_ne!(png(&mono, "abc"), png(&sans, "abc"));
         let both = mono.width("abש") - mono.width("ab");
         assert!((both - sans.width("ש")).abs() < 1e-6, "{both}");
+    }
+
+    /// DejaVu Sans in which the blank braille pattern is a red square of half an em on the baseline, as in
+    /// fonts of emoji.
+    fn with_a_picture() -> Vec<u8> {
+        let sans = dejavu::sans::regular();
+        let face = Face::read(sans, 0).unwrap();
+        let (id, number) = (
+            face.outlines.glyph_id('\u{2800}').0,
+            face.outlines.glyph_count(),
+        );
+        let mut png = Vec::new();
+        image::codecs::png::PngEncoder::new(&mut png)
+            .write_image(
+                &[255, 0, 0, 255].repeat(50 * 50),
+                50,
+                50,
+                image::ColorType::Rgba8,
+            )
+            .unwrap();
+        // The table of pictures: one size of 100 pixels an em, and where its glyphs begin and end.
+        let mut table = [&[0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 12][..], &[0, 100, 0, 72]].concat();
+        let start = 4 + 4 * (number as u32 + 1);
+        for glyph in 0..=number as u16 {
+            let end = start + if glyph > id { 8 + png.len() as u32 } else { 0 };
+            table.extend(end.to_be_bytes());
+        }
+        table.extend([&[0, 0, 0, 0][..], b"png ", &png].concat());
+
+        let tables = u16::from_be_bytes([sans[4], sans[5]]);
+        let (header, rest) = sans.split_at(12 + 16 * usize::from(tables));
+        let mut font = header.to_vec();
+        font[4..6].copy_from_slice(&(tables + 1).to_be_bytes());
+        for record in font[12..].chunks_mut(16) {
+            let offset = u32::from_be_bytes(record[8..12].try_into().unwrap()) + 16;
+            record[8..12].copy_from_slice(&offset.to_be_bytes());
+        }
+        font.extend(b"sbix\0\0\0\0");
+        font.extend((sans.len() as u32 + 16).to_be_bytes());
+        font.extend((table.len() as u32).to_be_bytes());
+        [&font, rest, &table].concat()
+    }
+
+    #[test]
+    fn an_emoji_is_drawn_in_its_colours() {
+        static EMOJI: LazyLock<Face> =
+            LazyLock::new(|| Face::read(with_a_picture().leak(), 0).unwrap());
+        let alone = Font::alone();
+        let font = Font::of(Faces {
+            embedded: &EMOJI,
+            ..alone.faces
+        });
+        assert!(font.draws("\u{2800}") && !alone.draws("\u{2800}"));
+        assert_eq!(png(&font, "abc"), png(&alone, "abc"));
+        let pixels = png(&font, "\u{2800}");
+        let red = pixels
+            .chunks(3)
+            .filter(|pixel| *pixel == [255, 0, 0])
+            .count();
+        assert_eq!(red, 10 * 10);
+        let others = pixels.chunks(3).filter(|pixel| *pixel != [255; 3]).count();
+        assert_eq!(others, red);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! A `font` measures texts and draws them. It has `faces`: DejaVu Sans, and for a PNG those of the
 //! system. A text that is more than a row of glyphs becomes a `line`, whose words are ordered by
-//! direction and shaped by a `face`.
+//! direction and shaped by a `face`. Emoji are `bitmaps`.
 
+mod bitmaps;
 mod face;
 mod faces;
 mod font;
