@@ -9,11 +9,12 @@ use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use makemore_tch::arpa::{self, ReadOptions};
-use makemore_tch::files::{Output, check_distinct};
+use makemore_tch::files::check_distinct;
 use makemore_tch::memory::Memory;
 use makemore_tch::{Model, ModelFile, Ngram};
 
 use super::context::Context;
+use super::outputs::new_file;
 
 /// Write an n-gram model as an ARPA file, for KenLM, SRILM and others
 ///
@@ -53,13 +54,7 @@ impl Export {
             );
         }
         check_distinct(&[&self.out], &[&self.model])?;
-        let output = Output::check(&self.out)?;
-        if output.exists() && !self.force {
-            bail!(
-                "{}: there is a file, and it is not overwritten; choose another name, or overwrite it with --force",
-                self.out.display()
-            );
-        }
+        let output = new_file(&self.out, self.force)?;
         let options = ReadOptions {
             space: self.space_token,
             ..ReadOptions::default()

@@ -14,6 +14,7 @@ mod heatmap;
 pub mod interrupt;
 mod lecture;
 mod models;
+mod more;
 mod next;
 mod output;
 mod outputs;
@@ -51,7 +52,7 @@ Examples:
   makemore-tch sample                      five names with the lecture's seed
   makemore-tch train                       train the network, as in the lecture
   makemore-tch train --type ngram          learn which character follows which five, by counting
-  makemore-tch sample --data towns.txt     words like those of your own list
+  makemore-tch more towns.txt              new words like those of your own list
   makemore-tch heatmap out.png             which character follows which, as a picture
   makemore-tch lecture                     every figure of the lecture beside ours"
 )]
@@ -71,6 +72,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    More(more::More),
     Train(Box<arguments::train::Train>),
     Sample(Box<sample::Sample>),
     Score(score::Score),
@@ -110,6 +112,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     match arguments.command {
         Command::Train(train) => return train.run(context),
         Command::Lecture(lecture) => return lecture.run(context),
+        Command::More(more) => more.run(context)?,
         Command::Sample(sample) => sample.run(context)?,
         Command::Score(score) => score.run(context)?,
         Command::Next(next) => next.run(context)?,

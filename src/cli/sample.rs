@@ -8,8 +8,9 @@ use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Shaping;
 use makemore_tch::models::WordConstraint;
+use makemore_tch::score::Ranking;
 use makemore_tch::{
-    Constraints, Counted, Error, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler,
+    Constraints, Counted, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler,
     ScoredName, Source, Table, score,
 };
 use serde::Serialize;
@@ -81,6 +82,10 @@ pub struct Sample {
     /// No word twice
     #[arg(long)]
     unique: bool,
+
+    /// The order of the words
+    #[arg(long, value_parser = one_of::<Ranking>(), default_value = "probability", conflicts_with = "plain")]
+    sort: Ranking,
 
     /// One word a line and nothing else, in the order drawn
     #[arg(long, conflicts_with = "json")]
@@ -215,8 +220,7 @@ impl Sample {
             constraint: self.constraint.clone(),
             ..SampleOptions::default()
         };
-        let sampler = Sampler::new(model, self.seed, &options)
-            .map_err(|error| self.wishes.explain(error, &self.constraint))?;
+        let sampler = self.wishes.sampler(model, self.seed, &options)?;
         if self.plain && !self.new && !self.unique {
             return self.print_all(sampler);
         }
@@ -232,17 +236,11 @@ impl Sample {
             }
             return Ok(results.flush()?);
         }
-        let (mut found, mut given_up) = (Vec::new(), Ok(()));
-        for word in words {
-            match word {
-                Ok(word) => found.push(Ok(word)),
-                // The words found so far are printed.
-                Err(error @ Error::GaveUp { .. }) => given_up = Err(error.into()),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.print_ranked(score::ranked(p, found)?, source)?;
-        given_up
+        // The words found so far are printed.
+        let (found, gave_up) = words.found()?;
+        let names = score::ranked(p, found.into_iter().map(Ok), self.sort)?;
+        self.print_ranked(names, source)?;
+        gave_up.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Prints every word as it is drawn, one a line.

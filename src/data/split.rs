@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -182,8 +183,10 @@ pub struct Split {
 enum WordOrder {
     Scrambled {
         permutation: Permutation,
-        /// The places in the permutation where dev and test begin.
-        ends: [u64; 2],
+        /// The places of dev in the permutation.
+        dev: Range<u64>,
+        /// The place where test begins.
+        test: u64,
     },
     /// The indices of the test words, sorted.
     Makemore { test: Arc<[u64]> },
@@ -198,7 +201,8 @@ impl Split {
                 let share = |percent: u128| (u128::from(words) * percent / 100) as u64;
                 WordOrder::Scrambled {
                     permutation: Permutation::new(words, seed),
-                    ends: [share(train), share(train + dev)],
+                    dev: share(train)..share(train + dev),
+                    test: share(train + dev),
                 }
             }
             Shares::Makemore => WordOrder::Makemore {
@@ -210,6 +214,22 @@ impl Split {
             seed,
             words,
             order,
+        }
+    }
+
+    /// Holds out the words at some places of a seed's permutation as dev; all others are for training.
+    pub fn holding_out(dev: Range<u64>, seed: u64, words: u64) -> Self {
+        let percent = 100 * (dev.end - dev.start) / words.max(1);
+        let percent = percent.clamp(1, 99) as u8;
+        Self {
+            shares: Shares::Percents([100 - percent, percent, 0]),
+            seed,
+            words,
+            order: WordOrder::Scrambled {
+                permutation: Permutation::new(words, seed),
+                dev,
+                test: words,
+            },
         }
     }
 
@@ -226,13 +246,13 @@ impl Split {
     /// The number of words of a part.
     pub fn words(&self, part: Part) -> u64 {
         let [dev, test] = match &self.order {
-            WordOrder::Scrambled { ends, .. } => *ends,
-            WordOrder::Makemore { test } => [self.words - test.len() as u64; 2],
+            WordOrder::Scrambled { dev, test, .. } => [dev.end - dev.start, self.words - test],
+            WordOrder::Makemore { test } => [0, test.len() as u64],
         };
         match part {
-            Part::Train => dev,
-            Part::Dev => test - dev,
-            Part::Test => self.words - test,
+            Part::Train => self.words - dev - test,
+            Part::Dev => dev,
+            Part::Test => test,
         }
     }
 
@@ -267,9 +287,13 @@ impl Split {
             return Part::Train;
         }
         match &self.order {
-            WordOrder::Scrambled { permutation, ends } => match permutation.of(word) {
-                place if place < ends[0] => Part::Train,
-                place if place < ends[1] => Part::Dev,
+            WordOrder::Scrambled {
+                permutation,
+                dev,
+                test,
+            } => match permutation.of(word) {
+                place if dev.contains(&place) => Part::Dev,
+                place if place < *test => Part::Train,
                 _ => Part::Test,
             },
             WordOrder::Makemore { test } => match test.binary_search(&word) {
@@ -407,6 +431,34 @@ mod tests {
     fn parts(shares: Shares, seed: u64, words: u64) -> Vec<Part> {
         let split = Split::new(shares, seed, words);
         (0..words).map(|word| split.part_of(word)).collect()
+    }
+
+    #[test]
+    fn folds_hold_out_every_word_once() {
+        let words = 47;
+        let folds = (0..10).map(|fold| [fold, fold + 1].map(|place| words * place / 10));
+        let folds: Vec<_> = folds
+            .map(|[begin, end]| Split::holding_out(begin..end, 420, words))
+            .collect();
+        for word in 0..words {
+            let of_word: Vec<Part> = folds.iter().map(|fold| fold.part_of(word)).collect();
+            assert!(of_word.iter().all(|&part| part != Part::Test));
+            let held_out = of_word.iter().filter(|&&part| part == Part::Dev);
+            assert_eq!(held_out.count(), 1, "{word}");
+        }
+        for fold in folds {
+            assert_eq!(fold.words(Part::Train) + fold.words(Part::Dev), words);
+            let dev = (0..words).filter(|&word| fold.part_of(word) == Part::Dev);
+            assert_eq!(dev.count() as u64, fold.words(Part::Dev));
+        }
+        // Also where that is less than a hundredth.
+        let few = Split::holding_out(0..5, 420, 10_000);
+        assert_eq!(
+            (0..10_000)
+                .filter(|&word| few.part_of(word) == Part::Dev)
+                .count(),
+            5
+        );
     }
 
     #[test]

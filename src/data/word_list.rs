@@ -68,6 +68,22 @@ impl WordList {
         up_to(place).map_or(1, |up_to| up_to - before)
     }
 
+    /// The words, each by its indices, as models read them.
+    pub fn encoded(&self) -> Vec<Vec<usize>> {
+        let words = self.iter();
+        words
+            .map(|word| word.iter().map(|&index| index.into()).collect())
+            .collect()
+    }
+
+    /// How often each character occurs, word after word with its end.
+    pub fn times_of_characters(&self) -> Vec<f64> {
+        let words = self.iter().enumerate().flat_map(|(place, word)| {
+            std::iter::repeat_n(self.times(place) as f64, word.len() + 1)
+        });
+        words.collect()
+    }
+
     /// The word at a place in the list written out, in which each is as often as it occurs.
     pub(crate) fn written_out(&self, place: u64) -> &[u16] {
         match self.times.is_empty() {

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::models::bigram::probabilities;
 use crate::models::{Bigram, LanguageModel, Table};
 use crate::sample::{SampleOptions, Sampler};
-use crate::score;
+use crate::score::{self, Ranking};
 use crate::train::{Examples, Rows, Sgd, TrainOptions, loss, train};
 
 /// The seed of all random numbers of the notes.
@@ -178,7 +178,7 @@ fn good(p: &Table) -> Result<Section> {
 /// Names sampled from `drawn_from`, with their likelihoods under `p`.
 fn names(drawn_from: &Table, p: &Table) -> Result<Vec<Figure>> {
     let sampler = Sampler::new(drawn_from, SEED, &SampleOptions::default())?;
-    let ours = score::ranked(p, sampler.take(NAMES.len()))?;
+    let ours = score::ranked(p, sampler.take(NAMES.len()), Ranking::Probability)?;
     let figures = ours.into_iter().zip(NAMES).enumerate();
     Ok(figures
         .map(|(place, (ours, (name, likelihood)))| {

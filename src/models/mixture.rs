@@ -54,14 +54,7 @@ impl<'m> Mixture<'m> {
     /// As [`new`](Self::new); [`Error::Value`] if there are no words.
     pub fn fitted(models: Vec<&'m dyn LanguageModel>, words: &WordList) -> Result<Self> {
         check_same_vocabulary(&models)?;
-        let times = words.iter().enumerate().flat_map(|(place, word)| {
-            std::iter::repeat_n(words.times(place) as f64, word.len() + 1)
-        });
-        let times: Vec<f64> = times.collect();
-        let words: Vec<Vec<usize>> = words
-            .iter()
-            .map(|word| word.iter().map(|&index| index.into()).collect())
-            .collect();
+        let (times, words) = (words.times_of_characters(), words.encoded());
         let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
         let p = models.iter().map(|model| model.probabilities(&words));
         let p: Vec<Vec<f32>> = p.collect::<Result<_>>()?;
@@ -106,7 +99,7 @@ fn check_same_vocabulary(models: &[&dyn LanguageModel]) -> Result<()> {
 ///
 /// Source: Dempster, Laird and Rubin, *Maximum likelihood from incomplete data via the EM
 /// algorithm*, 1977.
-fn fit(p: &[Vec<f32>], times: &[f64]) -> Vec<f64> {
+pub(crate) fn fit<P: AsRef<[f32]>>(p: &[P], times: &[f64]) -> Vec<f64> {
     let mut weights = vec![1.0 / p.len() as f64; p.len()];
     for _ in 0..MOST_ROUNDS {
         let mut shares = vec![0.0; p.len()];
@@ -114,7 +107,7 @@ fn fit(p: &[Vec<f32>], times: &[f64]) -> Vec<f64> {
         for (place, times) in times.iter().enumerate() {
             let parts = weights.iter().zip(p);
             let parts: Vec<f64> = parts
-                .map(|(weight, p)| weight * f64::from(p[place]))
+                .map(|(weight, p)| weight * f64::from(p.as_ref()[place]))
                 .collect();
             let sum: f64 = parts.iter().sum();
             // A character that is impossible in all models has no part in the weights.

@@ -231,6 +231,22 @@ impl<'m> Sampler<'m> {
 }
 
 impl Constrained<'_> {
+    /// The names, and the error if the sampler gave up after them.
+    ///
+    /// # Errors
+    ///
+    /// Any other error of the sampler.
+    pub fn found(self) -> Result<(Vec<String>, Option<Error>)> {
+        let mut names = Vec::new();
+        for name in self {
+            match name {
+                Err(error @ Error::GaveUp { .. }) => return Ok((names, Some(error))),
+                name => names.push(name?),
+            }
+        }
+        Ok((names, None))
+    }
+
     fn draw(&mut self) -> Result<()> {
         let draws = match self.constraints.new_to {
             Some(_) => self.draws,

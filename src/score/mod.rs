@@ -229,6 +229,13 @@ pub struct ScoredName {
     pub likelihood: Likelihood,
 }
 
+impl ScoredName {
+    /// The average NLL of the characters and the end, in nats.
+    pub fn nll(&self) -> f64 {
+        (0.0 - self.likelihood.ln) / (self.name.chars().count() as f64 + 1.0)
+    }
+}
+
 impl fmt::Display for ScoredName {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(
@@ -245,7 +252,31 @@ pub fn shown(word: &str) -> &str {
     if word.is_empty() { "\"\"" } else { word }
 }
 
-/// Scores names, the likeliest first; equally likely ones stay in their order.
+/// The order of scored names.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::EnumString,
+    strum::EnumMessage,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Ranking {
+    /// The most probable word first
+    #[default]
+    Probability,
+    /// The lowest NLL per character first, so that long words are not behind
+    PerCharacter,
+    /// As they are drawn
+    None,
+}
+
+/// Scores names and sorts them; equal ones stay in their order.
 ///
 /// # Errors
 ///
@@ -253,6 +284,7 @@ pub fn shown(word: &str) -> &str {
 pub fn ranked(
     model: &dyn LanguageModel,
     names: impl IntoIterator<Item = Result<String>>,
+    ranking: Ranking,
 ) -> Result<Vec<ScoredName>> {
     let scored = |name: Result<String>| {
         let name = name?;
@@ -260,7 +292,15 @@ pub fn ranked(
         Ok(ScoredName { name, likelihood })
     };
     let mut scored = names.into_iter().map(scored).collect::<Result<Vec<_>>>()?;
-    scored.sort_by(|one, other| other.likelihood.total_cmp(one.likelihood));
+    match ranking {
+        Ranking::Probability => {
+            scored.sort_by(|one, other| other.likelihood.total_cmp(one.likelihood));
+        }
+        Ranking::PerCharacter => {
+            scored.sort_by(|one, other| one.nll().total_cmp(&other.nll()));
+        }
+        Ranking::None => {}
+    }
     Ok(scored)
 }
 
@@ -353,8 +393,15 @@ mod tests {
     fn the_likeliest_name_comes_first_however_small_it_is() {
         let (_, p) = lecture();
         let names = ["x".repeat(2000), "emma".to_owned(), "x".repeat(1000)];
-        let ranked = ranked(&p, names.map(Ok)).unwrap();
-        let lengths: Vec<usize> = ranked.iter().map(|name| name.name.len()).collect();
-        assert_eq!(lengths, [4, 1000, 2000]);
+        let lengths = |names: &[String], ranking| -> Vec<usize> {
+            let ranked = ranked(&p, names.iter().cloned().map(Ok), ranking).unwrap();
+            ranked.iter().map(|name| name.name.len()).collect()
+        };
+        assert_eq!(lengths(&names, Ranking::Probability), [4, 1000, 2000]);
+        assert_eq!(lengths(&names, Ranking::None), [2000, 4, 1000]);
+        // Many probable characters, and a few that are improbable.
+        let names = ["qx", "anananan", "a"].map(str::to_owned);
+        assert_eq!(lengths(&names, Ranking::Probability), [1, 2, 8]);
+        assert_eq!(lengths(&names, Ranking::PerCharacter), [8, 1, 2]);
     }
 }

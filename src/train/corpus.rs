@@ -4,6 +4,7 @@ use crate::counting::{Counted, NgramCounts, count, count_for, count_parts};
 use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
 use crate::error::{Error, Result, UnknownWords};
 use crate::memory::Memory;
+use crate::train::lists::Lists;
 
 /// The word lists that a model is trained on and evaluated on.
 #[derive(Debug)]
@@ -43,6 +44,24 @@ impl Corpus {
             corpus.own.push((part, counted));
         }
         Ok(corpus)
+    }
+
+    /// The same list, split in another way.
+    pub fn split_again(&self, split: Split) -> Self {
+        Self {
+            counted: self.counted.clone(),
+            parts: Parts::new(self.parts.list().clone(), split),
+            own: Vec::new(),
+        }
+    }
+
+    /// The words of the parts, in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lists::read`].
+    pub fn lists(&self) -> Result<Lists> {
+        Lists::read(&self.parts, self.counted.counts.vocabulary())
     }
 
     /// Whether a part has words.

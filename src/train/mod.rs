@@ -7,9 +7,10 @@
 //! and [`course`] evaluates and saves the run. Both minimise a [`loss`].
 //!
 //! The data of a training is a [`corpus`]: [`lesson`] makes examples of it, [`lists`] the words of
-//! batches.
+//! batches. [`choice`] tries several models on a list and trains the best ones.
 
 pub mod adamw;
+pub mod choice;
 pub mod corpus;
 pub mod course;
 pub mod diagnosis;

@@ -50,10 +50,10 @@ pub fn stderr() -> impl Write {
 }
 
 /// What a command did.
-struct Done {
-    status: u8,
-    stdout: String,
-    stderr: String,
+pub struct Done {
+    pub status: u8,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Folder {
@@ -133,7 +133,8 @@ impl Folder {
         }
     }
 
-    fn run<T: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = T>) -> Done {
+    /// Runs a command that may fail after it printed results.
+    pub fn run<T: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = T>) -> Done {
         let _alone = self.enter();
         WRITTEN.take();
         let words = arguments.into_iter().map(|word| word.as_ref().to_owned());

@@ -1,8 +1,8 @@
 //! Wishes for drawn words.
 
-use anyhow::Error;
 use clap::Args;
 use makemore_tch::models::WordConstraint;
+use makemore_tch::{Error, LanguageModel, SampleOptions, Sampler};
 
 use super::whole;
 
@@ -52,16 +52,24 @@ impl WishArguments {
         }
     }
 
-    /// Names the wish that an error is about.
-    pub fn explain(&self, error: makemore_tch::Error, constraint: &WordConstraint) -> Error {
-        let makemore_tch::Error::Word { word, cause } = error else {
-            return error.into();
-        };
-        let wish = match &word {
-            word if *word == constraint.prefix => "prefix",
-            word if *word == constraint.suffix => "suffix",
-            _ => "contains",
-        };
-        Error::from(*cause).context(format!("--{wish} {word}"))
+    /// A sampler of a model; an error names the wish that it is about.
+    pub fn sampler<'m>(
+        &self,
+        model: &'m dyn LanguageModel,
+        seed: u64,
+        options: &SampleOptions,
+    ) -> anyhow::Result<Sampler<'m>> {
+        let wishes = &options.constraint;
+        Sampler::new(model, seed, options).map_err(|error| match error {
+            Error::Word { word, cause } => {
+                let wish = match &word {
+                    word if *word == wishes.prefix => "prefix",
+                    word if *word == wishes.suffix => "suffix",
+                    _ => "contains",
+                };
+                anyhow::Error::from(*cause).context(format!("--{wish} {word}"))
+            }
+            error => error.into(),
+        })
     }
 }

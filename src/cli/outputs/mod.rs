@@ -12,6 +12,7 @@ use anyhow::bail;
 use makemore_tch::checkpoint::{Checkpoint, Model};
 use makemore_tch::counting::Counted;
 use makemore_tch::data::SplitOf;
+use makemore_tch::files::Output;
 use makemore_tch::plots;
 use serde::Serialize;
 
@@ -19,6 +20,18 @@ use metrics::Metrics;
 use place::{Files, Place};
 use previous::{check_previous, load_previous};
 pub use request::Request;
+
+/// Checks a file for results. One that is there is replaced with `--force` alone.
+pub fn new_file(path: &Path, force: bool) -> anyhow::Result<Output> {
+    let output = Output::check(path)?;
+    if output.exists() && !force {
+        bail!(
+            "{}: there is a file, and it is not overwritten; choose another name, or overwrite it with --force",
+            path.display()
+        );
+    }
+    Ok(output)
+}
 
 /// Where the results of a training go.
 #[derive(Debug)]

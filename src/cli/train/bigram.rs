@@ -11,7 +11,7 @@ use makemore_tch::format;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::plots;
 use makemore_tch::sample::{SampleOptions, Sampler};
-use makemore_tch::score::{self, drawn, held_out::HeldOut};
+use makemore_tch::score::{self, Ranking, drawn, held_out::HeldOut};
 use makemore_tch::train::full_batch::{EPOCH, Step, Trained, train};
 use makemore_tch::train::run_state::Losses;
 
@@ -94,8 +94,8 @@ impl Train {
             .filter(|(epoch, _)| epoch.is_multiple_of(log.log_every));
         let model = checkpoint.model.language_model();
         let draw = || {
-            let sampler = Sampler::new(model, task.seed, &SampleOptions::default())?;
-            let names = score::ranked(&*task.lesson.p, sampler.take(NAMES))?.into_iter();
+            let names = Sampler::new(model, task.seed, &SampleOptions::default())?.take(NAMES);
+            let names = score::ranked(&*task.lesson.p, names, Ranking::default())?.into_iter();
             if !self.json.json {
                 // Only JSON says which part has a name; a long list takes time to search.
                 return Ok(names.map(drawn::DrawnName::from).collect());

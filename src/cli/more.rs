@@ -1,0 +1,392 @@
+//! `makemore-tch more`: new words like those of a list, from the models that suit it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::ProgressBar;
+use makemore_tch::checkpoint::Checkpoint;
+use makemore_tch::data::{Shares, Split};
+use makemore_tch::files::{Output, check_distinct};
+use makemore_tch::models::WordConstraint;
+use makemore_tch::score::{self, Ranking};
+use makemore_tch::train::choice::choose::Choice;
+use makemore_tch::train::choice::plan::{Effort, FEW};
+use makemore_tch::train::choice::report::{Report, Tried};
+use makemore_tch::train::corpus::Corpus;
+use makemore_tch::{Constraints, Error, SampleOptions, ScoredName};
+use serde::Serialize;
+
+use super::arguments::wishes::WishArguments;
+use super::arguments::{DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole};
+use super::context::Context;
+use super::output::{self, Remarks};
+use super::outputs::new_file;
+use super::progress;
+use super::typed::file_name;
+
+/// Make new words like those of a list
+///
+/// N-grams and a small network learn from most of the list and predict the rest. Those that predict it
+/// best, alone or mixed, then learn from all of it and draw words that the list does not have, which are
+/// printed with the best first. The same list gives the same words again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makemore-tch more towns.txt
+  makemore-tch more towns.txt -n 100 --prefix Mar --max-length 9
+  makemore-tch more towns.txt --save towns     keep the models, for `sample`
+  makemore-tch more babies.csv --columns name,count --lowercase")]
+pub struct More {
+    /// Lists of words, as with --data [default: the lecture's names]
+    #[arg(value_name = "LIST")]
+    lists: Vec<PathBuf>,
+
+    /// Number of words
+    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
+    number: u64,
+
+    #[command(flatten)]
+    wishes: WishArguments,
+
+    /// The order of the words
+    #[arg(long, value_parser = one_of::<Ranking>(), default_value = "per-character")]
+    sort: Ranking,
+
+    /// Try n-grams alone, which takes a second
+    #[arg(long, conflicts_with = "minutes")]
+    quick: bool,
+
+    /// Try larger networks, for so many minutes; how far they come depends on the machine
+    #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
+    minutes: Option<f64>,
+
+    /// The seed of all random numbers
+    #[arg(long, value_name = "N", default_value_t = 420, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
+    seed: u64,
+
+    /// Write the words to a file
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    out: Option<PathBuf>,
+
+    /// Keep the models in a folder
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
+
+    /// Overwrite existing files
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    data: DataArguments,
+
+    #[command(flatten)]
+    memory: MemoryArguments,
+
+    #[command(flatten)]
+    json: JsonArguments,
+}
+
+/// The kinds of models that are saved.
+const KINDS: [&str; 3] = ["ngram", "gru", "transformer"];
+
+#[derive(Serialize)]
+struct MoreDocument {
+    seed: u64,
+    tried: Vec<Tried>,
+    models: Vec<Weighted>,
+    names: Vec<ScoredName>,
+}
+
+#[derive(Serialize)]
+struct Weighted {
+    r#type: &'static str,
+    weight: f64,
+}
+
+/// Tells the user what is tried.
+struct Watcher {
+    remarks: Remarks,
+    bar: ProgressBar,
+    tried: Vec<Tried>,
+}
+
+impl Report for Watcher {
+    fn tried(&mut self, tried: &Tried) {
+        self.remarks.say(tried);
+        self.tried.push(tried.clone());
+    }
+
+    fn progress(&mut self, done: f64) {
+        progress::show(&self.bar, "learning".to_owned(), done, String::new());
+    }
+}
+
+impl More {
+    pub fn run(mut self, context: Context) -> anyhow::Result<()> {
+        context.threads.prepare_for_drawing();
+        self.data.data.splice(0..0, self.lists.drain(..));
+        let (out, places) = self.outputs()?;
+        let data = self.read(context)?;
+        let mut watcher = Watcher {
+            remarks: context.remarks,
+            bar: progress::training(context.remarks.quiet),
+            tried: Vec::new(),
+        };
+        let memory = self.memory.memory();
+        let choice = Choice::of(&data, self.seed, self.effort(), &memory, &mut watcher)?;
+        watcher.bar.finish_and_clear();
+        let drawn = self.draw(&choice, &data);
+        let models = choice.models.iter();
+        let models = models.map(|(model, weight)| Weighted {
+            r#type: model.kind(),
+            weight: *weight,
+        });
+        let models = models.collect();
+        if let Some(folder) = &self.save {
+            let command = save(choice, folder, &places, self.seed, &data)?;
+            context.remarks.say(command);
+        }
+        let (names, gave_up) = drawn?;
+        if self.json.json {
+            output::json(&MoreDocument {
+                seed: self.seed,
+                tried: watcher.tried,
+                models,
+                names,
+            })?;
+        } else {
+            let lines: String = names.iter().map(|name| name.name.clone() + "\n").collect();
+            match out {
+                Some(out) => out.replace(lines.as_bytes())?,
+                None => {
+                    let mut results = output::results();
+                    results.write_all(lines.as_bytes())?;
+                    results.flush()?;
+                }
+            }
+        }
+        gave_up.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// The file of the words, and those of the models, which are checked before the work.
+    fn outputs(&self) -> anyhow::Result<(Option<Output>, Vec<Output>)> {
+        let mut paths: Vec<&Path> = self.out.iter().map(PathBuf::as_path).collect();
+        let models: Vec<PathBuf> = self
+            .save
+            .iter()
+            .flat_map(|folder| paths_in(folder))
+            .collect();
+        paths.extend(models.iter().map(PathBuf::as_path));
+        check_distinct(&paths, &self.data.files())?;
+        if let Some(folder) = &self.save {
+            std::fs::create_dir_all(folder).map_err(|cause| Error::Write {
+                file: folder.clone(),
+                cause,
+            })?;
+        }
+        let check = |path: &PathBuf| new_file(path, self.force);
+        let models = models.iter().map(check).collect::<anyhow::Result<_>>()?;
+        Ok((self.out.as_ref().map(check).transpose()?, models))
+    }
+
+    fn read(&self, context: Context) -> anyhow::Result<Corpus> {
+        let (source, boundary) = (self.data.source(None)?, self.data.boundary(None));
+        let all = |list: &makemore_tch::Counted| {
+            Ok(Split::new(Shares::ALL, self.seed, list.digest.words))
+        };
+        let data = Corpus::read(source, Vec::new(), boundary, all)?;
+        context.remark_on(&data.counted, &data.parts.list().source, boundary)?;
+        let words = data.counted.digest.words;
+        if (2..FEW).contains(&words) {
+            let origin = &data.counted.origin;
+            context.remarks.say(format_args!(
+                "{origin}: few words to learn from ({words}), so that each is held out in turn"
+            ));
+        }
+        Ok(data)
+    }
+
+    fn effort(&self) -> Effort {
+        match self.minutes {
+            Some(minutes) => Effort::Seconds(60.0 * minutes),
+            None if self.quick => Effort::Quick,
+            None => Effort::Usual,
+        }
+    }
+
+    /// Draws new words; those found before the sampler gave up, and that error.
+    fn draw(
+        &self,
+        choice: &Choice,
+        data: &Corpus,
+    ) -> anyhow::Result<(Vec<ScoredName>, Option<Error>)> {
+        let model = choice.mixture()?;
+        let source = &data.parts.list().source;
+        let format = self.data.format(None);
+        let constraint = self.wishes.constraint(|text| format.word(text));
+        let constraint = WordConstraint {
+            min_length: constraint.min_length.max(1),
+            ..constraint
+        };
+        let options = SampleOptions {
+            longest: choice.longest.max(SampleOptions::default().longest),
+            constraint,
+            ..SampleOptions::default()
+        };
+        let sampler = self.wishes.sampler(&model, self.seed, &options)?;
+        let constraints = Constraints {
+            new_to: Some(source),
+            unique: true,
+        };
+        let (found, gave_up) = sampler.constrained(self.number, constraints).found()?;
+        let names = score::ranked(&model, found.into_iter().map(Ok), self.sort)?;
+        Ok((names, gave_up))
+    }
+}
+
+/// The files of models in a folder, in the order of [`KINDS`].
+fn paths_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    KINDS
+        .map(|kind| folder.join(kind).with_extension("safetensors"))
+        .into_iter()
+}
+
+/// Saves models, and returns a line that shows how words are drawn from them.
+fn save(
+    choice: Choice,
+    folder: &Path,
+    places: &[Output],
+    seed: u64,
+    data: &Corpus,
+) -> anyhow::Result<String> {
+    let (mut names, mut weights) = (String::new(), Vec::new());
+    for (model, weight) in choice.models {
+        let kind = model.kind();
+        let place = KINDS.iter().position(|&name| name == kind);
+        if let Some(place) = place.and_then(|place| places.get(place)) {
+            place.replace(&Checkpoint::new(model, seed, data).to_bytes()?)?;
+            let name = file_name(&place.path().display().to_string());
+            names.push_str(&format!(" --model {name}"));
+            weights.push(format!("{weight:.4}"));
+        }
+    }
+    let weights = match weights.as_slice() {
+        [_] => String::new(),
+        weights => format!(" --weights {}", weights.join(",")),
+    };
+    Ok(format!(
+        "the models are in {}; `makemore-tch sample --new{names}{weights}` draws from them",
+        folder.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::Value;
+
+    use crate::cli::testing::Folder;
+
+    /// A folder with a list of 60 names.
+    fn few() -> (Folder, HashSet<String>) {
+        let folder = Folder::new();
+        let names = include_str!("../../assets/names.txt");
+        let names: Vec<&str> = names.lines().step_by(500).take(60).collect();
+        folder.write("few.txt", names.join("\n"));
+        (folder, names.into_iter().map(str::to_owned).collect())
+    }
+
+    /// Blank lines once came out as names, and copies of the list.
+    #[test]
+    fn words_are_new_not_empty_and_the_same_again() {
+        let (folder, list) = few();
+        let (words, said) = folder.both("more few.txt -n 50 --threads 1");
+        let drawn: HashSet<&str> = words.lines().collect();
+        assert_eq!((words.lines().count(), drawn.len()), (50, 50));
+        assert!(
+            drawn
+                .iter()
+                .all(|word| !word.is_empty() && !list.contains(*word))
+        );
+        assert!(
+            said.contains("n-grams of order ") && said.contains("gru after "),
+            "{said}"
+        );
+        assert_eq!(folder.stdout("more --data few.txt -n 50"), words);
+        assert_ne!(folder.stdout("more few.txt -n 50 --seed 1"), words);
+    }
+
+    #[test]
+    fn the_best_word_is_first_and_the_losses_are_there() {
+        let (folder, _) = few();
+        let document = folder.json("more few.txt --json");
+        let number = |value: &Value| value.as_f64().unwrap();
+        let names = document["names"].as_array().unwrap();
+        let nll = |name: &Value| {
+            let characters = name["name"].as_str().unwrap().chars().count();
+            -number(&name["log_likelihood"]) / (characters + 1) as f64
+        };
+        assert!(names.windows(2).all(|pair| nll(&pair[0]) <= nll(&pair[1])));
+        let weights = document["models"].as_array().unwrap();
+        let weights: f64 = weights.iter().map(|model| number(&model["weight"])).sum();
+        assert!((weights - 1.0).abs() < 1e-9, "{weights}");
+        // A mixture that learned on two thirds of the words is above guessing 27 characters.
+        let tried = document["tried"].as_array().unwrap();
+        assert!(number(&tried.last().unwrap()["loss"]) < 27_f64.ln());
+    }
+
+    #[test]
+    fn wishes_are_met_and_what_cannot_be_drawn_is_said_after_what_was() {
+        let (folder, _) = few();
+        let wishes = "--prefix ma --suffix a --max-length 6 --without x";
+        let words = folder.stdout(&format!("more few.txt --quick -n 20 {wishes}"));
+        let is_wished = |word: &str| {
+            word.starts_with("ma") && word.ends_with('a') && word.len() <= 6 && !word.contains('x')
+        };
+        assert_eq!(words.lines().count(), 20);
+        assert!(words.lines().all(is_wished), "{words}");
+        let few = folder.run("more few.txt --quick -q -n 100 --max-length 1".split(' '));
+        assert!(!few.stdout.is_empty() && few.status == 1, "{}", few.stderr);
+        assert!(few.stderr.starts_with("error: gave up"), "{}", few.stderr);
+    }
+
+    #[test]
+    fn saved_models_draw_more() {
+        let (folder, list) = few();
+        let (words, said) = folder.both("more few.txt -n 5 --save kept --out words.txt");
+        assert_eq!(words, "");
+        assert_eq!(
+            folder
+                .read("words.txt")
+                .split(|&byte| byte == b'\n')
+                .count(),
+            6
+        );
+        let (_, command) = said.split_once("`makemore-tch ").unwrap();
+        let (command, _) = command.split_once('`').unwrap();
+        let more = folder.stdout(&format!("{command} -n 20 --plain"));
+        assert!(more.lines().all(|word| !list.contains(word)));
+        for again in ["--save kept", "--out words.txt"] {
+            let error = folder.error(&format!("more few.txt --quick {again}"), 1);
+            assert!(error.contains("is not overwritten"), "{error}");
+        }
+        folder.stdout("more few.txt --quick -n 1 --save kept --out words.txt --force");
+        let error = folder.error("more few.txt --quick --out few.txt --force", 1);
+        assert!(
+            error.starts_with("error: few.txt is given twice"),
+            "{error}"
+        );
+    }
+
+    /// Nothing can be held out of one word, and each of a few is held out in turn.
+    #[test]
+    fn the_smallest_lists_have_more_words_too() {
+        let folder = Folder::new();
+        for list in ["ab\n", "ab\nba\n", "ab\nba\nabba\n"] {
+            folder.write("tiny.txt", list);
+            let words = folder.stdout("more tiny.txt -n 4");
+            assert_eq!(words.lines().count(), 4, "{list}: {words}");
+        }
+    }
+}

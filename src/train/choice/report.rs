@@ -1,0 +1,29 @@
+//! What a user is shown while models are tried.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Shows what is tried.
+pub trait Report {
+    /// Shows what was tried.
+    fn tried(&mut self, tried: &Tried);
+
+    /// Shows the share of all steps of networks that is done, from 0 to 1.
+    fn progress(&mut self, done: f64);
+}
+
+/// A model that was tried, by its best setting.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tried {
+    /// The model and its setting, such as `ngram, order 4`.
+    pub name: String,
+    /// The loss on the held-out words, in nats per character.
+    pub loss: f64,
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{:<28}{:.4} nats per character", self.name, self.loss)
+    }
+}
