@@ -374,6 +374,8 @@ mod tests {
             // A word in a text that begins in Latin, and the start token of a text in Hebrew.
             assert_eq!(ids("ab שלום"), [ids("ab "), word.clone()].concat());
             assert_eq!(ids(".שלום"), [word, ids(".")].concat());
+            // Two scripts, in one of the fonts by two faces.
+            assert_eq!(ids("שر"), [ids("ر"), ids("ש")].concat());
         }
     }
 
