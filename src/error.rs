@@ -444,6 +444,12 @@ pub enum LineFault {
         "more than {0} distinct characters up to here; a list of words in one or a few scripts would work"
     )]
     TooManyCharacters(usize),
+    /// Words of a list with counts that take more memory than there is.
+    #[error(
+        "the distinct words up to here take more than the {} of memory that there is for them",
+        bytesize::ByteSize::b(*.0).display().si()
+    )]
+    Memory(u64),
     /// A word with a character that a vocabulary lacks.
     #[error("{0:?} has characters that the model does not know")]
     Unknown(String),

@@ -4,6 +4,7 @@ use clap::Args;
 use makemore_tch::Counted;
 use makemore_tch::data::search;
 use makemore_tch::format::visible;
+use makemore_tch::memory::Memory;
 use serde::Serialize;
 
 use super::arguments::{DataArguments, JsonArguments, whole};
@@ -52,7 +53,7 @@ struct Frequency {
 
 impl Count {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
-        let source = self.data.source(None)?;
+        let source = self.data.source(None, &Memory::half_of_the_machine())?;
         let Counted { counts, digest, .. } = context.count(&self.data, &source, None)?;
         let is_short = digest.words <= MOST_WORDS && source.is_rereadable();
         let repeated = is_short.then(|| search::repeated(&source)).transpose()?;

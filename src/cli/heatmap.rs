@@ -1,10 +1,11 @@
-//! `makemore-tch heatmap`: a matrix as a picture.
+//! `makemore-tch heatmap`: a matrix as a picture. `check` has what is refused before any work.
 
-use std::path::{Path, PathBuf};
+mod check;
+
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use makemore_tch::files::{self, Output};
 use makemore_tch::format::visible;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::language_model::{along, single_characters};
@@ -90,7 +91,12 @@ impl DrawHeatmap {
                 self.word = self.word.map(|word| models.word(&word));
                 self.of_models(&models, context)?
             }
-            None => self.of_data(context.count(&self.data, &self.data.source(None)?, None)?)?,
+            None => {
+                let format = self.data.format(None);
+                self.word = self.word.map(|word| format.word(&word));
+                let source = self.data.source(None, &Memory::half_of_the_machine())?;
+                self.of_data(context.count(&self.data, &source, None)?)?
+            }
         };
         output.replace(&plots::draw(&out, drawing.size(&out, self.size), &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));
@@ -112,63 +118,6 @@ impl DrawHeatmap {
         self.out
             .take()
             .context("no picture is named; name one that ends in .png or .svg, before --data")
-    }
-
-    /// Checks the arguments before any work: what they ask for can be drawn, and the output written.
-    fn check(&self, out: &Path) -> anyhow::Result<Output> {
-        self.check_word()?;
-        let has_model = !self.models.models.is_empty();
-        match (self.of, has_model) {
-            (Some(Matrix::Logits), false) => {
-                bail!("--of logits draws the weights of a network; name one with --model FILE")
-            }
-            (Some(Matrix::Counts), true) => bail!(
-                "--of counts draws the data, not a model; leave --model out, or pass --of probabilities or --of logits"
-            ),
-            _ => {}
-        }
-        let is_counted = !has_model && self.draws_probabilities();
-        if self.smoothing.smoothing.is_some() && !is_counted {
-            bail!(
-                "--smoothing is of the probabilities of counts; pass --of probabilities or --word, without --model"
-            );
-        }
-        let mut inputs = self.data.files();
-        inputs.extend(self.models.models.iter().map(PathBuf::as_path));
-        files::check_distinct(&[out], &inputs)?;
-        Ok(plots::check(out)?)
-    }
-
-    fn draws_probabilities(&self) -> bool {
-        self.word.is_some() || self.of == Some(Matrix::Probabilities)
-    }
-
-    fn check_word(&self) -> anyhow::Result<()> {
-        let Some(word) = &self.word else {
-            return Ok(());
-        };
-        if matches!(self.of, Some(Matrix::Counts | Matrix::Logits)) {
-            bail!("--word draws probabilities; leave --of out, or pass --of probabilities");
-        }
-        // After the start token, and after each character.
-        let contexts = word.chars().count() + 1;
-        let most = plots::ContextRow::most;
-        if contexts > most(self.size) {
-            let largest = *plots::SIZES.end();
-            let remedy = match plots::SIZES
-                .into_iter()
-                .find(|&size| contexts <= most(size))
-            {
-                Some(size) => format!("--size {size}"),
-                None => format!("--size {largest} and {} characters", most(largest) - 1),
-            };
-            bail!(
-                "a word of {} characters has no room in a picture of {} pixels; {remedy} would work",
-                contexts - 1,
-                self.size
-            );
-        }
-        Ok(())
     }
 
     /// The picture of a word; `of` names the model in the title.
@@ -789,6 +738,19 @@ mod tests {
         assert_eq!(rows(&four), [".", ".E", ".EM", ".EMM", ".EMMA"]);
         assert!(has(&four, "Z") && !has(&four, "z"));
         assert_ne!(values(&four), values(&drawn("--n-head 2")));
+    }
+
+    /// Only a model had the word of the user in its form.
+    #[test]
+    fn a_word_is_read_as_the_list_is() {
+        let folder = Folder::new();
+        folder.write("list.txt", "Emma\nZo\u{EB}\n");
+        folder.stdout(
+            "heatmap out.svg --word EMZO\u{308} --data list.txt --lowercase --normalize nfd",
+        );
+        assert_eq!(rows(&texts(&folder, "out.svg")).len(), 6);
+        folder.stdout("heatmap out.svg --word EMMA --data list.txt --lowercase");
+        assert_eq!(rows(&texts(&folder, "out.svg")), [".", "e", "m", "m", "a"]);
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl Models {
                 gone.files.join(", ")
             );
         }
-        let list = with_counts(self.source.clone())?;
+        let list = with_counts(self.source.clone(), &self.memory)?;
         Ok(self.list.get_or_init(|| list))
     }
 

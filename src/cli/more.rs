@@ -132,8 +132,7 @@ impl More {
             bar: progress::training(context.remarks.quiet),
             tried: Vec::new(),
         };
-        let memory = self.memory.memory();
-        let choice = Choice::of(&data, self.seed, self.effort(), &memory, &mut watcher)?;
+        let choice = Choice::of(&data, self.seed, self.effort(), &data.memory, &mut watcher)?;
         watcher.bar.finish_and_clear();
         let drawn = self.draw(&choice, &data);
         let models = choice.models.iter();
@@ -190,11 +189,12 @@ impl More {
     }
 
     fn read(&self, context: Context) -> anyhow::Result<Corpus> {
-        let (source, boundary) = (self.data.source(None)?, self.data.boundary(None));
+        let (memory, boundary) = (self.memory.memory(), self.data.boundary(None));
+        let source = self.data.source(None, &memory)?;
         let all = |list: &makemore_tch::Counted| {
             Ok(Split::new(Shares::ALL, self.seed, list.digest.words))
         };
-        let data = Corpus::read(source, Vec::new(), boundary, all)?;
+        let data = Corpus::read(source, Vec::new(), boundary, all, memory)?;
         context.remark_on(&data.counted, &data.parts.list().source, boundary)?;
         let words = data.counted.digest.words;
         if (2..FEW).contains(&words) {

@@ -85,7 +85,11 @@ impl Next {
                 NextDocument { prefix, models }
             }
             None => {
-                let data = context.count(&self.data, &self.data.source(None)?, None)?;
+                let data = context.count(
+                    &self.data,
+                    &self.data.source(None, &Memory::half_of_the_machine())?,
+                    None,
+                )?;
                 let prefix = self.data.format(None).word(&self.prefix);
                 let p = Table::of(&data.counts, self.smoothing.value())?;
                 let models = vec![self.of_model(None, &p, &prefix)?];

@@ -174,6 +174,7 @@ fn line_hint(fault: &LineFault) -> Option<&'static str> {
         | LineFault::TooLong(_)
         | LineFault::Column { .. }
         | LineFault::LargeCount(_) => "--skip-bad-lines leaves such lines out",
+        LineFault::Memory(_) => "--memory SIZE sets how much may be used",
         LineFault::Tab(_) | LineFault::TooManyCharacters(_) | LineFault::Unknown(_) => return None,
     })
 }

@@ -137,7 +137,7 @@ impl Sample {
 
     /// Draws from the counts of the data.
     fn of_counts(&self, context: Context) -> anyhow::Result<()> {
-        let source = self.data.source(None)?;
+        let source = self.data.source(None, &Memory::half_of_the_machine())?;
         // The list is read a second time to search the words in it.
         let source = match self.json.json || self.new {
             true => source.rereadable()?,

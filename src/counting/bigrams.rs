@@ -319,7 +319,7 @@ mod tests {
             columns,
             ..ListFormat::default()
         };
-        let counted = with_counts(source.in_format(format)).unwrap();
+        let counted = with_counts(source.in_format(format), &Memory::new(1 << 30)).unwrap();
         let written = [("zoë", 3), ("ava", 7), ("zoe", 70_000), ("ann", 1)];
         let written = written.map(|(word, times)| format!("{word}\n").repeat(times));
         [counted, Source::text("list", written.concat())]

@@ -60,14 +60,24 @@ pub struct Source {
 pub(super) struct CountedWords {
     /// How often each word occurs.
     pub counts: Vec<u64>,
-    /// The file and the line of each word where it stands first, from 0.
-    pub lines: Vec<(usize, usize)>,
+    /// The line of each word where it stands first, from 0.
+    pub lines: Vec<usize>,
+    /// The number of words before each file.
+    pub first_words: Vec<usize>,
     /// The names of the files.
     pub names: Vec<String>,
     /// The files as saved with a model.
     pub files: Option<ListFiles>,
     /// The lines that were left out.
     pub left_out: Option<LinesLeftOut>,
+}
+
+impl CountedWords {
+    /// The file and the line of a word where it stands first, from 0.
+    fn place(&self, word: usize) -> (usize, usize) {
+        let files = self.first_words.partition_point(|&first| first <= word);
+        (files.saturating_sub(1), self.lines[word])
+    }
 }
 
 /// The files of a list and its format, as saved with a model that was trained on it.
@@ -574,7 +584,7 @@ impl<'a> Blocks<'a> {
         let (file, before) = self.start_of(block);
         let line = before + line;
         let (names, (file, line)) = match self.counted {
-            Some(counted) => (&counted.names, counted.lines[line]),
+            Some(counted) => (&counted.names, counted.place(line)),
             None => (&self.names, (file, line)),
         };
         Error::Line {

@@ -1,15 +1,19 @@
 //! Checked word lists in memory.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::digest::{Digest, Digester};
 use super::list_format::LinesLeftOut;
 use super::reader::{Blocks, CountedWords, Source};
 use super::tidy::{LeftOut, Tidier, Tidy};
 use crate::error::{Error, LineFault, Result};
+use crate::memory::Memory;
 
 pub use super::reader::LONGEST_WORD;
 
@@ -177,8 +181,9 @@ pub fn is_lecture(list: Digest) -> bool {
 ///
 /// # Errors
 ///
-/// As [`Words::read`]; [`Error::NoCounts`] if all counts are 0, [`Error::Value`] if the counts add up to more than a 64-bit float can count.
-pub fn with_counts(source: Source) -> Result<Source> {
+/// As [`Words::read`]; [`Error::NoCounts`] if all counts are 0, [`Error::Value`] if the counts add up to more
+/// than a 64-bit float can count. The words take no more than `memory`, of which they reserve their bytes.
+pub fn with_counts(source: Source, memory: &Memory) -> Result<Source> {
     if source
         .format()
         .columns
@@ -186,28 +191,28 @@ pub fn with_counts(source: Source) -> Result<Source> {
     {
         return Ok(source);
     }
-    let (mut text, mut counts, mut lines) = (String::new(), Vec::<u64>::new(), Vec::new());
-    let mut places = HashMap::<String, usize, RandomState>::default();
+    let (mut distinct, mut reserved) = (Distinct::default(), 0);
     let (mut characters, mut total, mut zeros) = (Characters::default(), 0_u128, 0);
     let left_out = each_tidy(&source, None, |tidy, (file, before)| {
         zeros += tidy.zeros;
+        distinct.begin(file);
         for ((line, word), &count) in tidy.numbered().zip(tidy.counts) {
             total += u128::from(count) * (word.chars().count() as u128 + 1);
-            match places.get(word) {
-                Some(&place) => counts[place] = counts[place].saturating_add(count),
-                None => {
-                    characters.add(word).map_err(|fault| (line, fault))?;
-                    places.insert(word.to_owned(), counts.len());
-                    counts.push(count);
-                    lines.push((file, before + line));
-                    text.push_str(word);
-                    text.push('\n');
-                }
+            if distinct.add(word, count, before + line) {
+                characters.add(word).map_err(|fault| (line, fault))?;
             }
         }
-        Ok(())
+        let more = distinct.bytes().saturating_sub(reserved);
+        reserved += more;
+        match memory.reserve(more) {
+            true => Ok(()),
+            false => Err((
+                tidy.lines().saturating_sub(1),
+                LineFault::Memory(memory.limit()),
+            )),
+        }
     })?;
-    if counts.is_empty() && zeros > 0 {
+    if distinct.counts.is_empty() && zeros > 0 {
         return Err(Error::NoCounts {
             file: source.origin(),
         });
@@ -219,14 +224,87 @@ pub fn with_counts(source: Source) -> Result<Source> {
             expected: "at most 2^53, which is 9,007,199,254,740,992, would work",
         });
     }
+    memory.release(reserved - distinct.kept_bytes());
     let counted = CountedWords {
-        counts,
-        lines,
+        counts: distinct.counts,
+        lines: distinct.lines,
+        first_words: distinct.first_words,
         names: source.names(),
         files: source.list_files(),
         left_out,
     };
-    Ok(source.with_counts(text, counted))
+    Ok(source.with_counts(distinct.text, counted))
+}
+
+/// The distinct words of a list with the sums of their counts, each held once.
+#[derive(Default)]
+struct Distinct {
+    /// Each followed by a line end.
+    text: String,
+    /// The place in the text after each word and its line end.
+    ends: Vec<usize>,
+    counts: Vec<u64>,
+    /// The line of each word in its file, where it stands first, from 0.
+    lines: Vec<usize>,
+    /// The number of words before each file.
+    first_words: Vec<usize>,
+    /// The places of words in `ends`, by their hashes.
+    places: HashTable<usize>,
+    hasher: RandomState,
+}
+
+impl Distinct {
+    /// Begins or continues a file.
+    fn begin(&mut self, file: usize) {
+        if self.first_words.len() <= file {
+            self.first_words.resize(file + 1, self.counts.len());
+        }
+    }
+
+    /// Adds a word that stands at a line; returns whether it is new.
+    fn add(&mut self, word: &str, count: u64, line: usize) -> bool {
+        let Self {
+            text,
+            ends,
+            counts,
+            places,
+            hasher,
+            ..
+        } = self;
+        let of = |&place: &usize| {
+            let start = place.checked_sub(1).map_or(0, |before| ends[before]);
+            &text[start..ends[place] - 1]
+        };
+        let hash = |word: &str| hasher.hash_one(word);
+        let is_same = |place: &usize| of(place) == word;
+        match places.entry(hash(word), is_same, |place| hash(of(place))) {
+            Entry::Occupied(place) => {
+                let sum = &mut counts[*place.get()];
+                *sum = sum.saturating_add(count);
+                return false;
+            }
+            Entry::Vacant(vacant) => drop(vacant.insert(counts.len())),
+        }
+        text.push_str(word);
+        text.push('\n');
+        ends.push(text.len());
+        counts.push(count);
+        self.lines.push(line);
+        true
+    }
+
+    /// The bytes of what is kept once all words are read.
+    fn kept_bytes(&self) -> u64 {
+        let numbers = self.counts.capacity() + self.lines.capacity();
+        (self.text.len() + size_of::<u64>() * numbers) as u64
+    }
+
+    /// The bytes that all of it takes.
+    fn bytes(&self) -> u64 {
+        let numbers = self.ends.capacity() + self.counts.capacity() + self.lines.capacity();
+        let bytes = self.text.capacity() + size_of::<u64>() * numbers;
+        (bytes + self.places.allocation_size()) as u64
+    }
 }
 
 /// Reads a list block by block, up to the first line that breaks a rule. `each` is also given the index of
@@ -318,7 +396,7 @@ mod tests {
             columns: Some(columns),
             ..format
         };
-        let source = with_counts(source.in_format(format)).unwrap();
+        let source = with_counts(source.in_format(format), &Memory::new(1 << 30)).unwrap();
         let words = Words::read(&source, '.').unwrap();
         let words = words.iter().map(str::to_owned);
         (0..)
@@ -355,6 +433,34 @@ mod tests {
         assert_eq!(read("2,3", &list), of(&[("bob", 1), ("ava", 2)]));
     }
 
+    /// Words stood in memory twice, and the limit did not count them.
+    #[test]
+    fn the_distinct_words_of_columns_take_no_more_memory_than_there_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list");
+        let words = 20_000_u64;
+        let lines = (0..words).map(|word| format!("{word:010},3\n"));
+        std::fs::write(&file, lines.collect::<String>().repeat(3)).unwrap();
+        let source = Source::files(vec![file]).in_blocks_of(10_000);
+        let columns = Columns::find("1,2", &source.first_lines().unwrap()).unwrap();
+        let format = ListFormat {
+            columns: Some(columns),
+            ..ListFormat::default()
+        };
+        let read = |memory| with_counts(source.clone().in_format(format), memory);
+        let (enough, few) = (Memory::new(100 * words), Memory::new(40 * words));
+        let counted = read(&enough).unwrap();
+        assert_eq!((counted.times(0), counted.times(words - 1)), (9, 9));
+        assert_eq!(counted.counts().unwrap().len() as u64, words);
+        let kept = enough.limit() - enough.free();
+        assert!((27 * words..60 * words).contains(&kept), "{kept}");
+        let error = read(&few).unwrap_err().to_string();
+        assert!(
+            error.contains("the distinct words up to here take more than the 800"),
+            "{error}"
+        );
+    }
+
     /// The first line of every file was dropped unread, and equal words had the numbers of summed lines.
     #[test]
     fn lines_of_columns_are_named_as_their_files_have_them() {
@@ -369,7 +475,7 @@ mod tests {
                 columns: Some(columns),
                 ..ListFormat::default()
             };
-            let counted = with_counts(source.in_format(format));
+            let counted = with_counts(source.in_format(format), &Memory::new(1 << 30));
             let read = counted.and_then(|counted| Words::read(&counted, '.'));
             let error = read.map(|words| words.len()).unwrap_err().to_string();
             let inside = format!("{}/", folder.path().display());

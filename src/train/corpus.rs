@@ -1,5 +1,7 @@
 //! The data of a training: word lists, each counted once and split into train, dev and test.
 
+use std::sync::Arc;
+
 use crate::counting::{Counted, NgramCounts, count, count_for, count_parts};
 use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
 use crate::error::{Error, Result, UnknownWords};
@@ -13,6 +15,8 @@ pub struct Corpus {
     pub counted: Counted,
     /// The train, dev and test parts.
     pub parts: Parts,
+    /// The memory limit; what the lists take is already reserved.
+    pub memory: Arc<Memory>,
     /// Lists that are the dev or the test part by themselves.
     own: Vec<(Part, Counted)>,
 }
@@ -29,6 +33,7 @@ impl Corpus {
         own: Vec<(Part, Source)>,
         boundary: Option<char>,
         split: impl FnOnce(&Counted) -> Result<Split>,
+        memory: Memory,
     ) -> Result<Self> {
         let (list, counted) = read(source, |source| count(source, boundary))?;
         let split = split(&counted)?;
@@ -36,6 +41,7 @@ impl Corpus {
         let mut corpus = Self {
             parts: Parts::new(list, split),
             counted,
+            memory: memory.into(),
             own: Vec::new(),
         };
         for (part, source) in own {
@@ -51,6 +57,7 @@ impl Corpus {
         Self {
             counted: self.counted.clone(),
             parts: Parts::new(self.parts.list().clone(), split),
+            memory: Arc::clone(&self.memory),
             own: Vec::new(),
         }
     }
@@ -172,7 +179,14 @@ mod tests {
             (Part::Test, text("test.txt", "ab\nb\n")),
         ];
         let all = |list: &Counted| Ok(Split::new(Shares::ALL, 1, list.digest.words));
-        Corpus::read(text("list.txt", "ab\nba\nbab\n"), own, Some('.'), all).unwrap()
+        Corpus::read(
+            text("list.txt", "ab\nba\nbab\n"),
+            own,
+            Some('.'),
+            all,
+            Memory::new(1 << 30),
+        )
+        .unwrap()
     }
 
     /// A training once ended because of it: "the character 'q' is not in the vocabulary".

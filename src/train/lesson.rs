@@ -8,7 +8,6 @@ use super::examples::{Examples, Rows};
 use crate::checkpoint::Model;
 use crate::counting::NgramCounts;
 use crate::error::Result;
-use crate::memory::Memory;
 use crate::models::{Bigram, LanguageModel, Ngram, Smoothing, Table};
 use crate::score::evaluate;
 
@@ -33,20 +32,17 @@ impl Lesson {
     /// # Errors
     ///
     /// As [`Bigram::check_order`] and [`Corpus::train_counts`].
-    pub fn of(
-        data: Corpus,
-        order: usize,
-        added: f64,
-        rows: Rows,
-        memory: &Memory,
-        device: Device,
-    ) -> Result<Self> {
+    pub fn of(data: Corpus, order: usize, added: f64, rows: Rows, device: Device) -> Result<Self> {
         // Before the n-grams are counted, which takes time.
         Bigram::check_order(data.counted.counts.vocabulary(), order)?;
-        let counts = data.train_counts(order, memory)?;
+        let counts = data.train_counts(order, &data.memory)?;
         let p: Box<dyn LanguageModel> = match order {
             2 => Box::new(Table::of(&counts, added)?),
-            _ => Box::new(Ngram::of(&counts, Smoothing::Additive(added), memory)?),
+            _ => Box::new(Ngram::of(
+                &counts,
+                Smoothing::Additive(added),
+                &data.memory,
+            )?),
         };
         Ok(Self {
             counting_nll: evaluate::counts(&*p, &counts)?.nll(),

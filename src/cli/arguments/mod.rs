@@ -65,8 +65,8 @@ impl DataArguments {
     /// The list of words: the user's, else that of a model, else the lecture's names. Equal words of a list
     /// with counts are one. A command makes one source only: it copies standard input at the first
     /// reading, and a second source would find nothing left there.
-    pub fn source(&self, of_model: Option<&ListFiles>) -> anyhow::Result<Source> {
-        Ok(with_counts(self.unread_source(of_model, None)?)?)
+    pub fn source(&self, of_model: Option<&ListFiles>, memory: &Memory) -> anyhow::Result<Source> {
+        Ok(with_counts(self.unread_source(of_model, None)?, memory)?)
     }
 
     /// The same list, of which no more was read than its columns need; `learned` is the start/end token of
@@ -169,7 +169,7 @@ impl SmoothingArguments {
 /// The argument that limits memory.
 #[derive(Debug, Args)]
 pub struct MemoryArguments {
-    /// The most memory for n-grams or for a training step, such as 4GB. An n-gram takes up to 64 bytes
+    /// The most memory for n-grams, the words of a list with counts or a training step, such as 4GB. An n-gram takes up to 64 bytes
     /// while it is counted, more if it has 16 characters or the list has thousands of different
     /// characters [default: half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = size, display_order = 903)]

@@ -11,7 +11,7 @@ use serde::Serialize;
 use strum::VariantArray;
 
 use super::each::{EachArguments, Named, Row, Sort, rows};
-use crate::cli::arguments::DataArguments;
+use crate::cli::arguments::{DataArguments, MemoryArguments};
 use crate::cli::context::Context;
 use crate::cli::models::Models;
 use crate::cli::output;
@@ -31,6 +31,7 @@ pub struct Each<'a> {
     pub arguments: &'a EachArguments,
     pub part: Option<Part>,
     pub data: &'a DataArguments,
+    pub memory: &'a MemoryArguments,
     pub smoothing: f64,
     pub json: bool,
 }
@@ -39,7 +40,10 @@ impl Each<'_> {
     /// Scores each of the words given, or of the data, by the counts of the data or by models.
     pub fn score(&self, models: Option<&Models>, context: Context) -> anyhow::Result<()> {
         let Some(models) = models else {
-            let source = self.data.source(None)?.rereadable()?;
+            let source = self
+                .data
+                .source(None, &self.memory.memory())?
+                .rereadable()?;
             let data = context.count(self.data, &source, None)?;
             let p = Table::of(&data.counts, self.smoothing)?;
             let named: &Named = &[(String::new(), &p)];

@@ -107,6 +107,7 @@ impl Score {
             arguments: &self.each,
             part: self.part,
             data: &self.data,
+            memory: &self.memory,
             smoothing: self.smoothing.value(),
             json: self.json.json,
         }
@@ -114,7 +115,11 @@ impl Score {
 
     /// Scores with the counts of the data.
     fn score_with_counts(&self, context: Context) -> anyhow::Result<()> {
-        let data = context.count(&self.data, &self.data.source(None)?, None);
+        let data = context.count(
+            &self.data,
+            &self.data.source(None, &self.memory.memory())?,
+            None,
+        );
         let data = data.map_err(|error| self.explain(error))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
         if !self.words.is_empty() {

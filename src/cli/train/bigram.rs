@@ -105,7 +105,7 @@ impl Train {
         let is_of_the_notes = task.lesson.counts.order() == 2 && task.lesson.data.parts.is_whole();
         let published = published_average_nll(task.lesson.data.counted.digest, self.added()?);
         let parts = task.lesson.data.parts.clone().stopped_by(interrupt.flag());
-        let held_out = match HeldOut::of(model, &parts, &self.memory.memory()) {
+        let held_out = match HeldOut::of(model, &parts, &task.lesson.data.memory) {
             Err(Error::Interrupted) => Ok(HeldOut::default()),
             held_out => held_out,
         };

@@ -41,8 +41,8 @@ impl Train {
         outputs.check_list(&data.counted, ModelType::Bigram.name())?;
         let order = self.network_order(before.map(|before| &before.network))?;
         let rows = self.rows.unwrap_or(Rows::Distinct);
-        let (memory, device) = (self.memory.memory(), context.open_device(self.device)?);
-        let lesson = Lesson::of(data, order, added, rows, &memory, device)?;
+        let device = context.open_device(self.device)?;
+        let lesson = Lesson::of(data, order, added, rows, device)?;
         let loss = |model: &Model| lesson.nll(model);
         outputs.keep_better(&lesson.data.parts.split_of(), false, loss)?;
         let vocabulary = lesson.counts.vocabulary();

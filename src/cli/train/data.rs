@@ -54,16 +54,17 @@ impl Train {
         let outputs = [&self.out, &self.metrics, &self.plot].into_iter().flatten();
         let outputs: Vec<&Path> = outputs.map(PathBuf::as_path).collect();
         check_distinct(&outputs, &inputs.collect::<Vec<_>>())?;
-        let source = self.data.source(list)?;
+        let memory = self.memory.memory();
+        let source = self.data.source(list, &memory)?;
         let own = own.map(|&(part, file)| {
             let own = Source::files(vec![file.clone()]).in_format(source.format());
-            Ok((part, with_counts(own)?))
+            Ok((part, with_counts(own, &memory)?))
         });
         let own = own.collect::<anyhow::Result<_>>()?;
         let boundary = self
             .data
             .boundary(resumed.map(|resumed| resumed.model.vocabulary()));
-        let mut data = Corpus::read(source.clone(), own, boundary, split)?;
+        let mut data = Corpus::read(source, own, boundary, split, memory)?;
         context.remark_on(&data.counted, &data.parts.list().source, boundary)?;
         if let Some(before) = &before {
             data.check_parts(before).with_context(named)?;

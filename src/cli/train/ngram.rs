@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use anyhow::bail;
-use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, better_order};
 use makemore_tch::score::{evaluate, held_out::HeldOut};
 use makemore_tch::train::corpus::Corpus;
@@ -43,11 +42,10 @@ impl Train {
                 Ok(Some(evaluation.nll()))
             })?;
         }
-        let memory = self.memory.memory();
-        let orders = self.count(&data, &memory, context)?;
+        let orders = self.count(&data, context)?;
         let mut printer = Printer::new(self.json.json);
         let (smoothing, model, mut document) = self.smooth(&orders, &data, &mut printer)?;
-        let held_out = HeldOut::of(&model, &data.parts, &memory);
+        let held_out = HeldOut::of(&model, &data.parts, &data.memory);
         document.seconds = Some(start.elapsed().as_secs_f64());
         let seed = self.seed.unwrap_or(SEED);
         let checkpoint = Checkpoint::new(Model::Ngram(model), seed, &data);
@@ -73,12 +71,12 @@ impl Train {
         Ok(0)
     }
 
-    fn count(&self, data: &Corpus, memory: &Memory, context: Context) -> anyhow::Result<Orders> {
+    fn count(&self, data: &Corpus, context: Context) -> anyhow::Result<Orders> {
         let words = [Part::Train, Part::Dev].map(|part| data.parts.words(part));
         let bar = progress::words(words.iter().sum(), context.remarks.quiet);
         let (counts, order) = (&data.counted.counts, self.order.unwrap_or(ORDER));
         let on_words = |words| bar.inc(words);
-        let orders = Orders::count(&data.parts, counts, order, memory, &on_words);
+        let orders = Orders::count(&data.parts, counts, order, &data.memory, &on_words);
         bar.finish_and_clear();
         Ok(orders?)
     }

@@ -75,7 +75,7 @@ impl Train {
         };
         let is_trained = self.resume.is_some() && run.is_none();
         let state = self.state(run, &network, seed, &mut outputs, context)?;
-        let (batch, limit) = (state.options.batch_size, self.memory.memory().limit());
+        let (batch, limit) = (state.options.batch_size, data.memory.free());
         lists.check_memory(&network, batch, limit)?;
         let task = WordTask {
             data,

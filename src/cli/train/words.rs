@@ -113,7 +113,7 @@ impl Train {
         after.note(plotted, "no picture was drawn");
         let parts = task.data.parts.clone().stopped_by(interrupt.flag());
         let model = best.model.language_model();
-        let evaluated = task.lists.losses(model, &parts, &self.memory.memory());
+        let evaluated = task.lists.losses(model, &parts, &task.data.memory);
         if let (true, Ok(Some((loss, _)))) = (task.lists.dev.is_empty(), &evaluated) {
             let state = Some(state).filter(|_| is_sound);
             after.saved_again(files.save_best(&best, state, Some(*loss)));
