@@ -313,6 +313,38 @@ mod tests {
         }
     }
 
+    /// A plain dev list was read by the columns and the encoding of the training list, and lost its first line.
+    #[test]
+    fn a_dev_list_has_the_columns_of_the_training_list_or_none() {
+        let folder = Folder::new();
+        folder.write("list.csv", b"name,n\nZo\xEB,3\nAnna,2\nNana,4\n");
+        folder.write("plain.txt", "Zo\u{EB}\nAnna\n");
+        folder.write("semicolons.csv", b"n;name\n1;Zo\xEB\n1;Anna\n");
+        folder.write("towns.csv", "town,n\nUlm,3\n");
+        folder.write("values.csv", "Anna,2\n");
+        let train =
+            "train --type ngram --order 2 --data list.csv --columns name,n --encoding latin1";
+        let dev_loss = |dev: &str| {
+            let document = folder.json(&format!("{train} --json --out m --force --dev {dev}"));
+            document["dev_loss"].as_f64().unwrap()
+        };
+        assert_eq!(dev_loss("plain.txt"), dev_loss("semicolons.csv"));
+        for dev in ["towns.csv", "values.csv"] {
+            let error = folder.error(&format!("{train} --out new --dev {dev}"), 1);
+            let begin = format!("error: {dev}: the columns name,n: there is no column \"name\"");
+            assert!(error.starts_with(&begin), "{error}");
+            assert!(
+                error.ends_with("with one word a line, would work"),
+                "{error}"
+            );
+        }
+        // A resumed training finds them by the first line of its list.
+        let mlp =
+            "train --type mlp --max-steps 1 --data list.csv --columns name,n --encoding latin1";
+        folder.stdout(&format!("{mlp} --dev semicolons.csv --out mlp"));
+        folder.stdout("train --resume mlp --dev semicolons.csv --max-steps 2");
+    }
+
     #[test]
     fn equally_common_bigrams_are_in_the_order_of_the_vocabulary() {
         let folder = Folder::new();

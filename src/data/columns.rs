@@ -133,6 +133,43 @@ impl Columns {
         })
     }
 
+    /// The names of these columns of some lines, or their numbers where the first line has no names, for
+    /// [`find`](Self::find).
+    pub fn names(self, lines: &str) -> String {
+        let first = lines.lines().find(|line| !line.trim().is_empty());
+        let header = fields(first.unwrap_or_default(), self.separator);
+        let name = |column: NonZeroUsize| match header.get(column.get() - 1) {
+            Some(name) if self.has_header => name.to_string(),
+            _ => column.to_string(),
+        };
+        let count = self.count.map(|count| format!(",{}", name(count)));
+        name(self.word) + &count.unwrap_or_default()
+    }
+
+    /// Finds the same columns, by their `names`, in another list; none if no line of that has more than one
+    /// column, so that each is a word.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub fn of_other(self, names: &str, lines: &str) -> Result<Option<Self>> {
+        let found = Self::find(names, lines);
+        let words = lines.lines().filter(|line| !line.trim().is_empty());
+        let words: Vec<&str> = words.collect();
+        let fields = words.iter().map(|line| fields(line, self.separator));
+        let mut is_plain =
+            separator_of(&words).is_none() && fields.clone().all(|fields| fields.len() <= 1);
+        if self.has_header {
+            let of_word = names.split(',').next().map(str::trim);
+            let mut first = fields.flatten().take(1);
+            is_plain &= found.is_err() && first.all(|name| Some(&*name) != of_word);
+        }
+        match is_plain {
+            true => Ok(None),
+            false => found.map(Some),
+        }
+    }
+
     /// Whether a word that white space parts from its count may be a piece of that, as where thousands are
     /// apart.
     fn is_piece(self, word: &str) -> bool {
@@ -402,6 +439,23 @@ mod tests {
             let fault = columns.of_line(lines.lines().next().unwrap());
             assert!(matches!(fault, Err(LineFault::Count(_))), "{lines}");
         }
+    }
+
+    #[test]
+    fn columns_are_found_again_in_another_list_unless_it_has_none() {
+        let lines = "name,n\nMary,5\nAnna,2\n";
+        let columns = Columns::find("name,n", lines).unwrap();
+        assert_eq!(columns.names(lines), "name,n");
+        let other = |lines| columns.of_other("name,n", lines);
+        let found = other("n;name\n5;Mary\n2;Ulm\n").unwrap().unwrap_or(columns);
+        assert_eq!((found.word.get(), found.separator), (2, Some(b';')));
+        assert_eq!(other("Mary\nNew York\n").unwrap(), None);
+        // A header is no word, and other columns are none of these.
+        assert!(other("name\nMary\n").is_err());
+        assert!(other("Mary,5\nAnna,2\n").is_err());
+        let columns = Columns::find("1,2", "Mary,5\nAnna,2\n").unwrap();
+        assert_eq!(columns.names("Mary,5\n"), "1,2");
+        assert_eq!(columns.of_other("1,2", "Mary\n\nAnna\n").unwrap(), None);
     }
 
     /// One line with a tab too many made white space the separator of all.

@@ -74,6 +74,16 @@ impl ListFormat {
         self.lowercase || self.normalization.is_some() || self.columns.is_some()
     }
 
+    /// The format of a list beside one of this format, by its first lines, read as UTF-8: they are UTF-8, whatever
+    /// the encoding of the other, if they have characters of several bytes and no bad ones.
+    pub fn of_other(self, lines: &str) -> Self {
+        let is_utf_8 = !lines.is_ascii() && !lines.contains(char::REPLACEMENT_CHARACTER);
+        Self {
+            encoding: self.encoding.filter(|_| !is_utf_8),
+            ..self
+        }
+    }
+
     /// A word as the list's format has it.
     ///
     /// ```

@@ -2,6 +2,7 @@
 //! other command are in its file.
 
 pub mod model_type;
+mod part_lists;
 pub mod train;
 pub mod wishes;
 pub mod words;

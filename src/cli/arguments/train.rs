@@ -93,11 +93,13 @@ pub struct Train {
     #[arg(long, value_name = "TRAIN,DEV,TEST", allow_hyphen_values = true)]
     pub split: Option<Shares>,
 
-    /// A list to use as the dev part, instead of words of --data
+    /// A list to use as the dev part, instead of words of --data. It is read as those are: in the same
+    /// --columns, by their names in its own first line or by their numbers, and the same --encoding. Where no
+    /// line has more than one column, lines are words, and a list that is UTF-8 is read so
     #[arg(long, value_name = "FILE")]
     pub dev: Option<PathBuf>,
 
-    /// A list to use as the test part, instead of words of --data
+    /// A list to use as the test part, instead of words of --data, read as that of --dev
     #[arg(long, value_name = "FILE")]
     pub test: Option<PathBuf>,
 

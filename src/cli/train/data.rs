@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::counting::Counted;
-use makemore_tch::data::words::with_counts;
-use makemore_tch::data::{Part, Shares, Source, Split};
+use makemore_tch::data::{Part, Shares, Split};
 use makemore_tch::files::check_distinct;
 use makemore_tch::train::corpus::Corpus;
 
@@ -57,8 +56,8 @@ impl Train {
         let memory = self.memory.memory();
         let source = self.data.source(list, &memory)?;
         let own = own.map(|&(part, file)| {
-            let own = Source::files(vec![file.clone()]).in_format(source.format());
-            Ok((part, with_counts(own, &memory)?))
+            let own = self.data.own(file, list, source.format(), &memory);
+            Ok((part, own?))
         });
         let own = own.collect::<anyhow::Result<_>>()?;
         let boundary = self

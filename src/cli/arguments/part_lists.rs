@@ -1,0 +1,46 @@
+//! Lists of `--dev` and `--test`, which are read as the training list is.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use makemore_tch::Source;
+use makemore_tch::data::words::with_counts;
+use makemore_tch::data::{ListFiles, ListFormat};
+use makemore_tch::memory::Memory;
+
+use super::DataArguments;
+
+impl DataArguments {
+    /// A list that is a part by itself beside the list of a `format`, and has the same columns or only words.
+    pub fn own(
+        &self,
+        file: &Path,
+        of_model: Option<&ListFiles>,
+        format: ListFormat,
+        memory: &Memory,
+    ) -> anyhow::Result<Source> {
+        let own = Source::files(vec![file.to_owned()]).rereadable()?;
+        let as_utf_8 = ListFormat {
+            encoding: None,
+            ..format
+        };
+        let lines = own.clone().in_format(as_utf_8).first_lines()?;
+        let format = format.of_other(&lines);
+        let own = own.in_format(format);
+        let Some(columns) = format.columns else {
+            return Ok(own);
+        };
+        let names = match &self.columns {
+            Some(names) => names.clone(),
+            None => columns.names(&self.unread_source(of_model, None)?.first_lines()?),
+        };
+        let found = columns.of_other(&names, &own.first_lines()?).map_err(|error| {
+            anyhow!("{}: {error}; a list with the columns of the training list, or with one word a line, would work", file.display())
+        })?;
+        let format = ListFormat {
+            columns: found,
+            ..format
+        };
+        Ok(with_counts(own.in_format(format), memory)?)
+    }
+}
