@@ -324,3 +324,21 @@ fn a_killed_training_leaves_a_better_checkpoint_alone() {
     folder.stdout("train --resume m --data list.txt --minutes 0.01 -q");
     assert_eq!(folder.read("m"), better);
 }
+
+/// The words of `more` were lost where its models could not be saved, or they themselves not be written.
+#[test]
+fn words_that_cannot_be_saved_are_printed() {
+    let folder = folder();
+    for place in ["--save kept", "--out kept.txt"] {
+        let command = format!("ulimit -f 0; exec \"$0\" more list.txt --quick -q -n 3 {place}");
+        let output = Command::new("bash")
+            .args(["-c", &command])
+            .arg(folder.makemore("").get_program())
+            .current_dir(folder.path(""))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.starts_with("error: cannot write kept"), "{stderr}");
+        assert_eq!(output.stdout.split(|&byte| byte == b'\n').count(), 4);
+    }
+}

@@ -125,8 +125,9 @@ impl More {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         context.threads.prepare_for_drawing();
         self.data.data.splice(0..0, self.lists.drain(..));
-        let (out, places) = self.outputs()?;
         let data = self.read(context)?;
+        let constraint = self.constraint(&data)?;
+        let (out, places) = self.outputs()?;
         let mut watcher = Watcher {
             remarks: context.remarks,
             bar: progress::training(context.remarks.quiet),
@@ -134,18 +135,21 @@ impl More {
         };
         let choice = Choice::of(&data, self.seed, self.effort(), &data.memory, &mut watcher)?;
         watcher.bar.finish_and_clear();
-        let drawn = self.draw(&choice, &data);
+        let drawn = self.draw(&choice, &data, constraint);
         let models = choice.models.iter();
         let models = models.map(|(model, weight)| Weighted {
             r#type: model.kind(),
             weight: *weight,
         });
         let models = models.collect();
-        if let Some(folder) = &self.save {
-            let command = save(choice, folder, &places, self.seed, &data)?;
+        // Words are not lost where models cannot be saved, nor where they cannot be written themselves.
+        let saved = self.save.as_ref();
+        let saved = saved.map(|folder| save(choice, folder, &places, self.seed, &data));
+        if let Some(Ok(command)) = &saved {
             context.remarks.say(command);
         }
         let (names, gave_up) = drawn?;
+        let mut written = Ok(());
         if self.json.json {
             output::json(&MoreDocument {
                 seed: self.seed,
@@ -155,15 +159,17 @@ impl More {
             })?;
         } else {
             let lines: String = names.iter().map(|name| name.name.clone() + "\n").collect();
-            match out {
-                Some(out) => out.replace(lines.as_bytes())?,
-                None => {
-                    let mut results = output::results();
-                    results.write_all(lines.as_bytes())?;
-                    results.flush()?;
-                }
+            written = out
+                .as_ref()
+                .map_or(Ok(()), |out| out.replace(lines.as_bytes()));
+            if out.is_none() || written.is_err() {
+                let mut results = output::results();
+                results.write_all(lines.as_bytes())?;
+                results.flush()?;
             }
         }
+        saved.transpose()?;
+        written?;
         gave_up.map_or(Ok(()), |error| Err(error.into()))
     }
 
@@ -176,13 +182,14 @@ impl More {
             .flat_map(|folder| paths_in(folder))
             .collect();
         paths.extend(models.iter().map(PathBuf::as_path));
-        check_distinct(&paths, &self.data.files())?;
+        // A file in a folder that is not there is the same as no other.
         if let Some(folder) = &self.save {
             std::fs::create_dir_all(folder).map_err(|cause| Error::Write {
                 file: folder.clone(),
                 cause,
             })?;
         }
+        check_distinct(&paths, &self.data.files())?;
         let check = |path: &PathBuf| new_file(path, self.force);
         let models = models.iter().map(check).collect::<anyhow::Result<_>>()?;
         Ok((self.out.as_ref().map(check).transpose()?, models))
@@ -214,26 +221,33 @@ impl More {
         }
     }
 
-    /// Draws new words; those found before the sampler gave up, and that error.
-    fn draw(
-        &self,
-        choice: &Choice,
-        data: &Corpus,
-    ) -> anyhow::Result<(Vec<ScoredName>, Option<Error>)> {
-        let model = choice.mixture()?;
-        let source = &data.parts.list().source;
+    /// What the words must be like, which is checked before the work.
+    fn constraint(&self, data: &Corpus) -> anyhow::Result<WordConstraint> {
         let format = self.data.format(None);
         let constraint = self.wishes.constraint(|text| format.word(text));
         let constraint = WordConstraint {
             min_length: constraint.min_length.max(1),
             ..constraint
         };
+        WishArguments::check(&constraint, data.counted.counts.vocabulary())?;
+        Ok(constraint)
+    }
+
+    /// Draws new words; those found before the sampler gave up, and that error.
+    fn draw(
+        &self,
+        choice: &Choice,
+        data: &Corpus,
+        constraint: WordConstraint,
+    ) -> anyhow::Result<(Vec<ScoredName>, Option<Error>)> {
+        let model = choice.mixture()?;
+        let source = &data.parts.list().source;
         let options = SampleOptions {
             longest: choice.longest.max(SampleOptions::default().longest),
             constraint,
             ..SampleOptions::default()
         };
-        let sampler = self.wishes.sampler(&model, self.seed, &options)?;
+        let sampler = WishArguments::sampler(&model, self.seed, &options)?;
         let constraints = Constraints {
             new_to: Some(source),
             unique: true,
@@ -349,6 +363,34 @@ mod tests {
         let few = folder.run("more few.txt --quick -q -n 100 --max-length 1".split(' '));
         assert!(!few.stdout.is_empty() && few.status == 1, "{}", few.stderr);
         assert!(few.stderr.starts_with("error: gave up"), "{}", few.stderr);
+    }
+
+    /// Models learned for minutes before a wish was refused, and a refusal left an empty folder behind.
+    #[test]
+    fn wishes_and_places_are_checked_before_the_work() {
+        let (folder, _) = few();
+        let refused = |arguments: &str, wanted: &str| {
+            let arguments = format!("more few.txt --save kept {arguments}");
+            let run = folder.run(arguments.split(' '));
+            assert!(run.stderr.starts_with(wanted), "{}", run.stderr);
+            assert_eq!((run.stderr.lines().count(), run.status), (1, 1));
+        };
+        refused("--prefix é", "error: --prefix é: the character");
+        refused("--suffix a --without a", "error: no word of these");
+        refused("--matching [", "error: the regular expression");
+        assert!(!folder.path("kept").exists());
+        // The words once took the place of a model.
+        refused(
+            "--out kept/gru.safetensors",
+            "error: kept/gru.safetensors is given twice",
+        );
+    }
+
+    #[test]
+    fn wishes_are_read_as_the_list_is() {
+        let (folder, _) = few();
+        let words = folder.stdout("more few.txt --lowercase --quick -n 50 --without AEI");
+        assert!(!words.contains(['a', 'e', 'i']), "{words}");
     }
 
     #[test]

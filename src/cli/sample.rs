@@ -220,7 +220,7 @@ impl Sample {
             constraint: self.constraint.clone(),
             ..SampleOptions::default()
         };
-        let sampler = self.wishes.sampler(model, self.seed, &options)?;
+        let sampler = WishArguments::sampler(model, self.seed, &options)?;
         if self.plain && !self.new && !self.unique {
             return self.print_all(sampler);
         }

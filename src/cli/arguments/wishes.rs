@@ -1,7 +1,8 @@
 //! Wishes for drawn words.
 
 use clap::Args;
-use makemore_tch::models::WordConstraint;
+use makemore_tch::data::Vocabulary;
+use makemore_tch::models::{Automaton, WordConstraint};
 use makemore_tch::{Error, LanguageModel, SampleOptions, Sampler};
 
 use super::whole;
@@ -47,29 +48,38 @@ impl WishArguments {
             prefix: word(&self.prefix),
             suffix: word(&self.suffix),
             contains: self.contains.iter().map(|text| word(text)).collect(),
-            without: self.without.chars().collect(),
+            without: word(&self.without).chars().collect(),
             matching: self.matching.clone(),
         }
     }
 
+    /// Refuses wishes that no word of these characters can meet; the error names the wish that it is about.
+    pub fn check(wishes: &WordConstraint, vocabulary: &Vocabulary) -> anyhow::Result<()> {
+        let automaton = Automaton::of(wishes, vocabulary);
+        automaton.map(drop).map_err(|error| named(error, wishes))
+    }
+
     /// A sampler of a model; an error names the wish that it is about.
     pub fn sampler<'m>(
-        &self,
         model: &'m dyn LanguageModel,
         seed: u64,
         options: &SampleOptions,
     ) -> anyhow::Result<Sampler<'m>> {
-        let wishes = &options.constraint;
-        Sampler::new(model, seed, options).map_err(|error| match error {
-            Error::Word { word, cause } => {
-                let wish = match &word {
-                    word if *word == wishes.prefix => "prefix",
-                    word if *word == wishes.suffix => "suffix",
-                    _ => "contains",
-                };
-                anyhow::Error::from(*cause).context(format!("--{wish} {word}"))
-            }
-            error => error.into(),
-        })
+        Sampler::new(model, seed, options).map_err(|error| named(error, &options.constraint))
+    }
+}
+
+/// An error with the wish that it is about.
+fn named(error: Error, wishes: &WordConstraint) -> anyhow::Error {
+    match error {
+        Error::Word { word, cause } => {
+            let wish = match &word {
+                word if *word == wishes.prefix => "prefix",
+                word if *word == wishes.suffix => "suffix",
+                _ => "contains",
+            };
+            anyhow::Error::from(*cause).context(format!("--{wish} {word}"))
+        }
+        error => error.into(),
     }
 }
