@@ -2,8 +2,9 @@
 
 use std::sync::{LazyLock, OnceLock};
 
-use ab_glyph::{Font as _, FontRef};
 use fontdb::{Database, FaceInfo, ID, Source, Style};
+use read_fonts::tables::cmap::CmapIterLimits;
+use read_fonts::{FontRef, TableProvider};
 use unicode_width::UnicodeWidthStr;
 
 use super::face::Face;
@@ -147,12 +148,14 @@ impl System {
     }
 }
 
-/// The characters of a face, in order.
+/// The characters of a face, in order. Those of a broken font end where its glyphs do.
 fn characters(fonts: &Database, id: ID) -> Vec<char> {
     let characters = fonts.with_face_data(id, |file, index| {
-        let face = FontRef::try_from_slice_and_index(file, index).ok()?;
-        let characters = face.codepoint_ids().map(|(_, character)| character);
-        Some(characters.collect())
+        let font = FontRef::from_index(file, index).ok()?;
+        let (_, _, table) = font.cmap().ok()?.best_subtable()?;
+        let glyphs = table.iter_with_limits(CmapIterLimits::default_for_font(&font));
+        let drawn = glyphs.filter(|(_, glyph)| glyph.to_u32() != 0);
+        Some(drawn.filter_map(|(code, _)| char::from_u32(code)).collect())
     });
     let mut characters: Vec<char> = characters.flatten().unwrap_or_default();
     characters.sort_unstable();
@@ -161,4 +164,20 @@ fn characters(fonts: &Database, id: ID) -> Vec<char> {
 
 fn read(fonts: &Database, id: ID) -> Option<Face> {
     fonts.with_face_data(id, |file, index| Face::read(file.to_vec().leak(), index))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of characters with the same glyph, such as the Cyrillic А and the Latin A, only one was known.
+    #[test]
+    fn the_characters_of_a_face_are_all_that_it_has() {
+        let mut fonts = Database::new();
+        fonts.load_font_data(dejavu::sans::regular().to_vec());
+        let id = fonts.faces().next().unwrap().id;
+        let face = Face::read(dejavu::sans::regular(), 0).unwrap();
+        let all = ('\0'..=char::MAX).filter(|&character| face.has(character));
+        assert_eq!(characters(&fonts, id), all.collect::<Vec<_>>());
+    }
 }
