@@ -6,9 +6,6 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::text::{Font, is_selector};
 
-/// A letter, and the first two parts of a Hangul syllable: what follows may become part of them.
-const JOINED: [&str; 3] = ["a", "\u{1100}", "\u{1161}"];
-
 /// The label of a character: the character itself if it is visible on its own, a combining mark on a
 /// dotted circle, `␣` for the space, else its code point.
 pub fn label(character: char, font: &Font) -> String {
@@ -74,7 +71,7 @@ pub fn stands_beside(label: &str) -> bool {
     };
     let joins = |before: &str| format!("{before}{label}").graphemes(true).nth(1).is_none();
     let is_one = label.chars().nth(1).is_none();
-    is_one && !label.contains(is_rtl) && !JOINED.into_iter().chain([label]).any(joins)
+    is_one && !label.contains(is_rtl) && !["a", label].into_iter().any(joins)
 }
 
 /// A text with code points in place of the characters that are not drawn, and spaces between two code
@@ -193,7 +190,7 @@ mod tests {
 
     #[test]
     fn labels_that_mislead_on_one_line_stand_on_two() {
-        for label in ["a", ".", "␣", "ж", "一", "ก", "क", "\u{1F9E0}"] {
+        for label in ["a", ".", "␣", "ж", "一", "하", "각", "ก", "क", "\u{1F9E0}"] {
             assert!(stands_beside(label), "{label}");
         }
         let regional_d = "\u{1F1E9}";
