@@ -10,6 +10,9 @@ use image::{ImageFormat, Rgba, RgbaImage};
 
 use super::face::Face;
 
+/// The largest width and height of a picture, in em. A larger one is of a broken font.
+const LARGEST: f64 = 8.0;
+
 /// A face, a glyph and an em in pixels.
 type Key = (*const Face, GlyphId, u64);
 
@@ -54,6 +57,9 @@ impl Bitmap {
         let scale = em as f32 / f32::from(bitmap.pixels_per_em);
         let scaled = |pixels: u32| (scale * pixels as f32).round().max(1.0) as u32;
         let (width, height) = (scaled(picture.width()), scaled(picture.height()));
+        if f64::from(width.max(height)) > LARGEST * em {
+            return None;
+        }
         Some(Self {
             left: scale * bitmap.origin.x,
             top: -scale * (bitmap.origin.y + picture.height() as f32),

@@ -403,8 +403,8 @@ mod tests {
     }
 
     /// DejaVu Sans in which the blank braille pattern is a red square of half an em on the baseline, as in
-    /// fonts of emoji.
-    fn with_a_picture() -> Vec<u8> {
+    /// fonts of emoji. The picture has 50 pixels.
+    fn with_a_picture(pixels_per_em: u8) -> Vec<u8> {
         let sans = dejavu::sans::regular();
         let face = Face::read(sans, 0).unwrap();
         let (id, number) = (
@@ -420,8 +420,12 @@ mod tests {
                 image::ColorType::Rgba8,
             )
             .unwrap();
-        // The table of pictures: one size of 100 pixels an em, and where its glyphs begin and end.
-        let mut table = [&[0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 12][..], &[0, 100, 0, 72]].concat();
+        // The table of pictures: one size, and where its glyphs begin and end.
+        let mut table = [
+            &[0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 12][..],
+            &[0, pixels_per_em, 0, 72],
+        ]
+        .concat();
         let start = 4 + 4 * (number as u32 + 1);
         for glyph in 0..=number as u16 {
             let end = start + if glyph > id { 8 + png.len() as u32 } else { 0 };
@@ -446,7 +450,7 @@ mod tests {
     #[test]
     fn an_emoji_is_drawn_in_its_colours() {
         static EMOJI: LazyLock<Face> =
-            LazyLock::new(|| Face::read(with_a_picture().leak(), 0).unwrap());
+            LazyLock::new(|| Face::read(with_a_picture(100).leak(), 0).unwrap());
         let alone = Font::alone();
         let font = Font::of(Faces {
             embedded: &EMOJI,
@@ -463,6 +467,37 @@ mod tests {
         assert_eq!((rows[0], rows[99]), (17, 26));
         let others = pixels.iter().filter(|pixel| **pixel != [255; 3]);
         assert_eq!(others.count(), 10 * 10);
+    }
+
+    /// The memory for a picture of infinite size was asked for.
+    #[test]
+    fn a_picture_of_many_em_is_not_drawn() {
+        static BROKEN: LazyLock<[Face; 2]> =
+            LazyLock::new(|| [0, 2].map(|n| Face::read(with_a_picture(n).leak(), 0).unwrap()));
+        let alone = Font::alone();
+        for face in BROKEN.iter() {
+            let font = Font::of(Faces {
+                embedded: face,
+                ..alone.faces
+            });
+            assert_eq!(png(&font, "a\u{2800}"), png(&alone, "a\u{2800}"));
+        }
+    }
+
+    /// It stood to the right of its circle.
+    #[test]
+    fn an_arabic_vowel_stands_above_its_circle() {
+        let font = Font::alone();
+        let glyphs = font.glyphs("◌\u{64E}", 20.0);
+        let right = |glyph: &Glyph| {
+            let glyph =
+                (glyph.id).with_scale_and_position(glyph.face.scale(20.0), point(glyph.x, 0.0));
+            let outline = font.faces.embedded.outlines.outline_glyph(glyph).unwrap();
+            outline.px_bounds().max.x
+        };
+        let circle = font.glyphs("◌", 20.0);
+        assert_eq!(glyphs.len(), 2);
+        assert!(glyphs.iter().all(|glyph| right(glyph) <= right(&circle[0])));
     }
 
     #[test]

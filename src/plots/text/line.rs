@@ -73,7 +73,7 @@ fn pieces<'t>(text: &'t str, faces: &Faces) -> Vec<Piece<'t>> {
             Others::Viewer => None,
             Others::System(_) => Some(faces.embedded),
         });
-        let mut scripts = grapheme.chars().map(|character| script(character.into()));
+        let mut scripts = grapheme.chars().map(script_of);
         let script = scripts
             .find(|&script| !is_shared(script))
             .unwrap_or(Script::COMMON);
@@ -96,6 +96,15 @@ fn pieces<'t>(text: &'t str, faces: &Faces) -> Vec<Piece<'t>> {
         }
     }
     pieces
+}
+
+/// The script of a character. That of the Arabic vowel signs, which stand on letters of other scripts too, is
+/// Arabic: on a dotted circle, fonts place them so.
+fn script_of(character: char) -> Script {
+    match character {
+        '\u{64B}'..='\u{655}' | '\u{670}' => Script::ARABIC,
+        _ => script(character.into()),
+    }
 }
 
 /// Whether a script is that of characters, such as digits, that stand beside letters of any script.
