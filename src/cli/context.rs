@@ -10,6 +10,8 @@ use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::libtorch::threads::Threads;
 use makemore_tch::model_file::TrainedOn;
+use makemore_tch::models::Network;
+use makemore_tch::train::run_state::RunState;
 use makemore_tch::{Counted, Source, Vocabulary, count};
 use tch::Device;
 
@@ -41,6 +43,19 @@ impl Context {
 }
 
 impl Context {
+    /// Chooses the number of threads of a training by the length of a step. A resumed run has the same
+    /// number as before unless the user chooses one, since the last digits of the losses depend on it.
+    pub fn choose_threads(self, state: &mut RunState, network: &Network) {
+        let numbers = state.options.batch_size * network.parameter_count();
+        let fitting = match network.device() {
+            Device::Cpu => self.threads.prepare_for_training(numbers),
+            _ => 1,
+        };
+        if state.progress.steps == 0 || self.threads.is_chosen {
+            state.options.threads = fitting;
+        }
+    }
+
     /// Counts a list to learn from, or for a model to score, and tells the user of what was left out or
     /// chosen while it was read.
     pub fn count(
@@ -188,7 +203,8 @@ mod tests {
             "train --type bow --max-steps 1 --device auto",
             "lecture 2 --steps 1 --device auto",
         ] {
-            assert_eq!(folder.stderr(arguments), expected, "{arguments}");
+            let told = folder.stderr(arguments);
+            assert!(told.starts_with(expected), "{arguments}: {told}");
         }
     }
 }

@@ -258,11 +258,10 @@ mod tests {
         let worse = "train --type mlp --n-embd 8 --n-embd2 4 --data list.txt --max-steps 5 --out m.safetensors";
         let (printed, told) = folder.both(worse);
         assert!(printed.contains("Checkpoint: m-2.safetensors"), "{printed}");
-        assert_eq!(told.lines().count(), 1, "{told}");
-        assert!(
-            told.contains("m.safetensors") && told.contains("--force"),
-            "{told}"
-        );
+        let told: Vec<&str> = told.lines().collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("m.safetensors has") && told[0].contains("--force"));
+        assert!(told[1].contains("which guessing has"), "{told:?}");
         assert_eq!(folder.read("m.safetensors"), better);
         assert_eq!(folder.read("m.safetensors.last"), state);
         assert!(dev_loss(&folder, "m-2.safetensors") > dev_loss(&folder, "m.safetensors"));
@@ -308,7 +307,10 @@ mod tests {
         let resume = "train --json --resume m --out ./m --data list.txt --max-steps 160";
         let resumed = folder.json(resume);
         assert_eq!(folder.files(), ["list.txt", "m", "m.last"]);
-        assert_eq!(resumed["losses"][0]["step"], 100, "{resumed}");
+        let losses = resumed["losses"].as_array().unwrap();
+        let steps: Vec<_> = losses.iter().map(|row| row["step"].as_u64()).collect();
+        assert_eq!(steps[..3], [10, 15, 30].map(Some), "{resumed}");
+        assert_eq!(steps[steps.len() - 2..], [150, 160].map(Some), "{resumed}");
         assert_eq!(resumed["steps"], 160);
     }
 

@@ -1,5 +1,9 @@
 //! Words in memory as indices of characters, and random subsets of lists.
 
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
 use super::split::Permutation;
 use super::vocabulary::Vocabulary;
 use crate::error::Result;
@@ -66,6 +70,12 @@ impl WordList {
         let up_to = |place: usize| self.times.get(place);
         let before = place.checked_sub(1).and_then(up_to).unwrap_or(&0);
         up_to(place).map_or(1, |up_to| up_to - before)
+    }
+
+    /// The number of characters of the distinct words, with their ends.
+    pub fn distinct_characters(&self) -> u64 {
+        let distinct: HashSet<&[u16], RandomState> = self.iter().collect();
+        distinct.iter().map(|word| word.len() as u64 + 1).sum()
     }
 
     /// The words, each by its indices, as models read them.

@@ -111,6 +111,7 @@ pub fn train(
             false => SHOWN_EVERY,
         },
         evaluate_every: None,
+        evaluate_early: false,
         save_every: None,
     };
     let mut learner = RandomBatches {

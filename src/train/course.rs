@@ -246,7 +246,7 @@ impl<R: Report> Observer<WordBatches<'_>> for Course<'_, R> {
     }
 
     fn stops(&self) -> bool {
-        self.report.stops()
+        self.report.stops() || self.state.lost_patience().is_some()
     }
 }
 

@@ -156,6 +156,7 @@ pub fn train(
         },
         read_every: 1,
         evaluate_every: None,
+        evaluate_early: false,
         save_every: None,
     };
     let mut shown = Shown {

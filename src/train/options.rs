@@ -39,6 +39,12 @@ pub struct WordOptions {
     /// The number of steps from one evaluation to the next.
     #[serde(default = "hundred")]
     pub eval_every: u64,
+    /// Whether the first steps are evaluated too: 10, 20, 40 and so on.
+    #[serde(default)]
+    pub eval_early: bool,
+    /// The training ends after so many evaluations in a row without a lower dev loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u64>,
     /// The number of threads that share a batch. The last digits of the losses depend on it.
     #[serde(default = "one")]
     pub threads: usize,
@@ -64,6 +70,8 @@ impl Default for WordOptions {
             dropout: 0.0,
             seed: 3407,
             eval_every: hundred(),
+            eval_early: false,
+            patience: None,
             threads: one(),
         }
     }
@@ -73,6 +81,9 @@ impl WordOptions {
     /// The options of a kind of network's recipe.
     pub fn of(recipe: &Recipe) -> Self {
         Self {
+            eval_every: Self::interval(recipe.steps),
+            eval_early: true,
+            patience: Some(Self::patience_of(recipe.steps)),
             steps: Some(recipe.steps),
             batch_size: 128,
             learning_rate: LearningRate::Falling {
@@ -92,6 +103,16 @@ impl WordOptions {
             ..Self::default()
         }
         .with_weight_decay(recipe.weight_decay)
+    }
+
+    /// The default number of steps between evaluations: ten evaluations or more in all.
+    pub fn interval(steps: u64) -> u64 {
+        (steps / 10).clamp(10, hundred())
+    }
+
+    /// The default patience: a quarter of the evaluations, or ten.
+    pub fn patience_of(steps: u64) -> u64 {
+        (steps / Self::interval(steps) / 4).max(10)
     }
 
     /// The same options with another weight decay, for AdamW and Muon alike.
@@ -164,6 +185,7 @@ impl WordOptions {
             learning_rate: self.learning_rate,
             read_every: 1,
             evaluate_every: Some(self.eval_every),
+            evaluate_early: self.eval_early,
             save_every: None,
         }
     }

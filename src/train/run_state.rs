@@ -145,8 +145,22 @@ impl RunState {
         self.best.is_none() && are_of(&self.parameters, network)
     }
 
-    /// Whether all steps and the last evaluation are done.
+    /// The number of evaluations without a lower dev loss since the best one, once it has used up the
+    /// patience.
+    pub fn lost_patience(&self) -> Option<u64> {
+        let best = self.best.as_ref().filter(|best| best.dev.is_some())?;
+        let later = self.losses.iter().filter(|losses| losses.step > best.step);
+        let later = later.count() as u64;
+        self.options
+            .patience
+            .and_then(|patience| (later >= patience).then_some(later))
+    }
+
+    /// Whether all steps and the last evaluation are done, or the patience is used up.
     pub fn is_over(&self) -> bool {
+        if self.lost_patience().is_some() {
+            return true;
+        }
         let plan = self.options.plan();
         let (progress, fraction) = (self.progress, plan.fraction(self.progress));
         let is_due = plan.evaluates(progress.steps, fraction) && self.evaluated < progress.steps;

@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 /// The name of one update in errors.
 pub const STEP: &str = "step";
 
+/// The first step that is evaluated early.
+const FIRST: u64 = 10;
+
 /// A model with its data and its optimizer, which makes one update at a time.
 pub trait Learner {
     /// Makes update number `step`, from 0, and returns the loss before it: a scalar, in nats.
@@ -39,6 +42,8 @@ pub struct Plan {
     pub read_every: u64,
     /// The number of steps from one evaluation to the next; the last step is evaluated too.
     pub evaluate_every: Option<u64>,
+    /// Whether steps 10, 20, 40 and so on are evaluated too, until the first of these intervals ends.
+    pub evaluate_early: bool,
     /// The time from one save of the run to the next.
     pub save_every: Option<Duration>,
 }
@@ -107,8 +112,11 @@ impl Plan {
 
     /// Whether an evaluation is due after `steps` steps, when `fraction` of the training is done.
     pub fn evaluates(&self, steps: u64, fraction: f64) -> bool {
-        self.evaluate_every
-            .is_some_and(|every| steps.is_multiple_of(every) || fraction >= 1.0)
+        let is_early =
+            self.evaluate_early && steps.is_multiple_of(FIRST) && (steps / FIRST).is_power_of_two();
+        self.evaluate_every.is_some_and(|every| {
+            steps.is_multiple_of(every) || fraction >= 1.0 || steps < every && is_early
+        })
     }
 }
 
@@ -191,6 +199,7 @@ mod tests {
             learning_rate: LearningRate::Constant(0.1),
             read_every: 1,
             evaluate_every: Some(30),
+            evaluate_early: false,
             save_every: None,
         };
         let fraction = |steps, seconds| plan.fraction(Progress { steps, seconds });
@@ -198,5 +207,13 @@ mod tests {
         assert_eq!((fraction(200, 1.0), fraction(0, 11.0)), (1.0, 1.0));
         let evaluates = |steps, fraction| plan.evaluates(steps, fraction);
         assert!(evaluates(60, 0.3) && evaluates(200, 1.0) && !evaluates(61, 0.3));
+        let early = Plan {
+            evaluate_early: true,
+            evaluate_every: Some(100),
+            ..plan
+        };
+        let evaluated = (1..=300).filter(|&steps| early.evaluates(steps, 0.5));
+        let evaluated: Vec<u64> = evaluated.collect();
+        assert_eq!(evaluated, [10, 20, 40, 80, 100, 200, 300]);
     }
 }

@@ -322,6 +322,8 @@ mod tests {
         dropout: 0.2,
         seed: 1,
         eval_every: 100,
+        eval_early: false,
+        patience: None,
         threads: 1,
     };
 

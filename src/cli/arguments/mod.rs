@@ -3,6 +3,7 @@
 
 pub mod model_type;
 mod part_lists;
+mod recipe;
 pub mod train;
 pub mod wishes;
 pub mod words;

@@ -104,7 +104,7 @@ pub enum Of {
 
 /// The arguments of `train` that some types do not take or that are fixed in a run, by the names of
 /// their fields.
-pub const OF: [(&str, Of); 28] = [
+pub const OF: [(&str, Of); 29] = [
     ("order", Of::Ngrams),
     ("smoothing", Of::Ngrams),
     ("epochs", Of::Lecture),
@@ -131,6 +131,7 @@ pub const OF: [(&str, Of); 28] = [
     ("max_steps", Of::Course),
     ("minutes", Of::Course),
     ("eval_every", Of::Course),
+    ("patience", Of::Course),
     ("top_k", Of::Course),
     ("tensorboard", Of::Course),
 ];

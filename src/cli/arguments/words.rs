@@ -46,8 +46,8 @@ pub struct WordArguments {
     pub batch_size: Option<usize>,
 
     /// The probability that dropout sets a number to 0 in training: before the last layer, or in a
-    /// transformer in every block [default: gru and lstm 0.35, transformer 0.1; other types, and with
-    /// --preset makemore, 0]
+    /// transformer in every block [default: for the lecture's names gru and lstm 0.35, transformer 0.1;
+    /// more for fewer characters, less for more; other types, and with --preset makemore, 0]
     #[arg(long, value_name = "X", value_parser = below_one, allow_negative_numbers = true)]
     pub dropout: Option<f64>,
 
@@ -56,8 +56,9 @@ pub struct WordArguments {
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
     pub weight_decay: Option<f64>,
 
-    /// The number of steps in all; with --resume, it includes those already made [default: 2000; gru
-    /// 1400; transformer 4000; with --preset makemore 10000; with --minutes not limited]
+    /// The number of steps in all; with --resume, it includes those already made [default: for the
+    /// lecture's names 2000, gru 1400, transformer 4000; fewer for fewer characters, more for more; with
+    /// --preset makemore 10000; with --minutes not limited]
     ///
     /// The learning rate falls to 0 over these steps, unless --preset makemore keeps it constant. A
     /// finished training that is resumed with a larger --max-steps therefore gives another network than
@@ -71,9 +72,15 @@ pub struct WordArguments {
     pub minutes: Option<f64>,
 
     /// Evaluate on dev every N steps, and save the network if it has the lowest loss so far; without a dev
-    /// part, save it each time [default: 100]
+    /// part, save it each time [default: 100, in short trainings a tenth of the steps, and at first steps
+    /// 10, 20, 40 and so on]
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
     pub eval_every: Option<u64>,
+
+    /// End the training after N evaluations in a row without a lower dev loss [default: a quarter of all
+    /// evaluations, at least 10; with --minutes or --preset makemore never]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
+    pub patience: Option<u64>,
 
     /// Train as makemore.py does: batches of 32, a constant learning rate of 0.0005, AdamW for all
     /// parameters, and a transformer with layer norm and learned positions

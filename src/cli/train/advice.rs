@@ -5,12 +5,17 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use makemore_tch::Error;
+use makemore_tch::data::Part;
 use makemore_tch::format::rounded_down;
+use makemore_tch::train::choice::plan::FEW;
 use makemore_tch::train::diagnosis::{self, Remedy};
 use makemore_tch::train::full_batch::{TrainOptions, Trained};
 use makemore_tch::train::options::WordOptions;
+use makemore_tch::train::run_state::RunState;
 
 use super::bigram_task::BigramTask;
+use super::print::Document;
+use super::word_task::WordTask;
 use crate::cli::arguments::model_type::ModelType;
 use crate::cli::arguments::train::{AGAIN, Train};
 use crate::cli::typed::{file_name, flag};
@@ -140,6 +145,42 @@ pub fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow
         }
         fault => anyhow::Error::from(fault).context(saved.to_owned()),
     }
+}
+
+/// Remarks on a training on batches that ended early or whose results are poor.
+pub fn of_network(document: &Document, state: &RunState, task: &WordTask) -> Vec<String> {
+    let stopped = state.lost_patience().map(|evaluations| {
+        let steps = state.progress.steps;
+        format!(
+            "stopped after {steps} steps: no lower dev loss in {evaluations} evaluations (--patience)"
+        )
+    });
+    let words = task.data.counted.digest.words;
+    let worse = document.beside.as_ref().and_then(|beside| {
+        let (what, loss) = beside.simpler()?;
+        Some(format!(
+            "warning: the dev loss is {:.4}, above {loss:.4}, which {what} has; `makemore-tch more` finds what suits the list",
+            beside.network
+        ))
+    });
+    let drawn = document.names.len();
+    let copied = document
+        .names
+        .iter()
+        .filter(|name| name.part == Some(Part::Train))
+        .count();
+    let copies = (2 * copied > drawn).then(|| {
+        format!("warning: {copied} of {drawn} drawn words are words to learn from; less training or more --dropout makes more new ones")
+    });
+    let few = (words < FEW).then(|| {
+        format!(
+            "warning: few words to learn from ({words}); `makemore-tch more` holds out each in turn"
+        )
+    });
+    [stopped, worse, copies, few]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn advice(remedy: Remedy) -> String {

@@ -3,8 +3,8 @@
 //! `bigram` is the lecture's gradient descent, `ngram` is counting, `words` is training on batches of
 //! words; `bigram_task` and `word_task` read the data and make the network, or take the resumed one.
 //! They share `data`, which reads and splits the lists, `print` for the results, and `advice` for what
-//! helps after a failure; `recipe` has the defaults of networks trained on batches. The arguments are
-//! in `arguments::train`.
+//! helps after a failure. The arguments are in `arguments::train`, the defaults of networks trained on
+//! batches in `arguments::recipe`.
 
 mod advice;
 mod bigram;
@@ -12,7 +12,6 @@ mod bigram_task;
 mod data;
 mod ngram;
 mod print;
-mod recipe;
 mod word_task;
 mod words;
 

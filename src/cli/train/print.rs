@@ -9,6 +9,7 @@ use makemore_tch::models::ngram::orders::{Order, Tried};
 use makemore_tch::sample::{SampleOptions, Sampler};
 use makemore_tch::score::drawn::{DrawnName, found};
 use makemore_tch::score::held_out::HeldOut;
+use makemore_tch::train::choice::beside::Beside;
 use makemore_tch::train::run_state::Losses;
 use serde::Serialize;
 
@@ -58,6 +59,8 @@ pub struct Document {
     pub train_loss: Option<f64>,
     #[serde(flatten)]
     pub held_out: HeldOut,
+    #[serde(flatten)]
+    pub beside: Option<Beside>,
     /// The file of the model, if it was saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
@@ -95,6 +98,9 @@ impl Document {
             writeln!(results, "Train loss: {loss:.6}")?;
         }
         write!(results, "{}", self.held_out)?;
+        if let Some(beside) = &self.beside {
+            write!(results, "{beside}")?;
+        }
         if let Some(checkpoint) = &self.checkpoint {
             writeln!(results, "Checkpoint: {}", format::visible(checkpoint))?;
         }

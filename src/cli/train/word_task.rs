@@ -74,7 +74,7 @@ impl Train {
             }
         };
         let is_trained = self.resume.is_some() && run.is_none();
-        let state = self.state(run, &network, seed, &mut outputs, context)?;
+        let state = self.state(run, &network, &lists, seed, &mut outputs, context)?;
         let (batch, limit) = (state.options.batch_size, data.memory.free());
         lists.check_memory(&network, batch, limit)?;
         let task = WordTask {
@@ -92,6 +92,7 @@ impl Train {
         &self,
         run: Option<RunState>,
         network: &Network,
+        lists: &Lists,
         seed: u64,
         outputs: &mut Outputs,
         context: Context,
@@ -102,10 +103,11 @@ impl Train {
                 if self.resume.is_some() {
                     outputs.resume_metrics(None, None::<(&[u64], u64)>, "step")?;
                 }
-                RunState::new(self.word_options(network.config(), seed))
+                let characters = lists.train.distinct_characters();
+                RunState::new(self.word_options(network.config(), characters, seed))
             }
         };
-        choose_threads(&mut state, network, context);
+        context.choose_threads(&mut state, network);
         Ok(state)
     }
 
@@ -187,8 +189,9 @@ impl Train {
             state.options.seconds = words.seconds();
         }
         if let Some(every) = words.eval_every {
-            state.options.eval_every = every;
+            (state.options.eval_every, state.options.eval_early) = (every, false);
         }
+        state.options.patience = words.patience.or(state.options.patience);
         if state.is_over() {
             bail!(
                 "{}: its training is over, after {} steps and {:.1} minutes; name more in all with --max-steps or --minutes",
@@ -205,18 +208,5 @@ impl Train {
         let first = first.unwrap_or(state.options.eval_every);
         outputs.resume_metrics(evaluated, rows.map(|rows| (rows, first)), "step")?;
         Ok(state)
-    }
-}
-
-/// Chooses the number of threads by the length of a step. A resumed run has the same number as before
-/// unless the user chooses one, since the last digits of the losses depend on it.
-fn choose_threads(state: &mut RunState, network: &Network, context: Context) {
-    let numbers = state.options.batch_size * network.parameter_count();
-    let fitting = match network.device() {
-        tch::Device::Cpu => context.threads.prepare_for_training(numbers),
-        _ => 1,
-    };
-    if state.progress.steps == 0 || context.threads.is_chosen {
-        state.options.threads = fitting;
     }
 }

@@ -9,13 +9,14 @@ use makemore_tch::models::Kind;
 use makemore_tch::plots;
 use makemore_tch::sample::SampleOptions;
 use makemore_tch::score::held_out::HeldOut;
+use makemore_tch::train::choice::beside::Beside;
 use makemore_tch::train::course::{Course, Report};
 use makemore_tch::train::run_state::{Losses, RunState};
 use makemore_tch::train::steps::Update;
 use makemore_tch::train::tensorboard::EventFile;
 use makemore_tch::train::word_batches::WordBatches;
 
-use super::advice::explain_fault;
+use super::advice::{explain_fault, of_network};
 use super::print::{Document, draw};
 use super::word_task::WordTask;
 use crate::cli::aftermath::Aftermath;
@@ -94,14 +95,7 @@ impl Train {
         let (mut files, interrupt) = (watcher.files, watcher.interrupt);
         watcher.bar.finish_and_clear();
         if state.best.is_none() && !(is_sound && state.progress.steps > 0) {
-            let told = files.without_network();
-            return match ended.fault.unwrap_or(Error::Interrupted) {
-                Error::Interrupted => {
-                    files.say(format_args!("interrupted before the first step; {told}"));
-                    Ok(interrupt.status())
-                }
-                fault => Err(explain_fault(fault, &state.options, &told)),
-            };
+            return ended.without_network(&files, interrupt);
         }
         // Saved before anything is printed, since printing may fail.
         let best = files.checkpoint(state, None)?;
@@ -122,6 +116,8 @@ impl Train {
         if let Some((train_loss, held_out)) = after.note(evaluated, "not all could be evaluated") {
             document.train_loss = Some(train_loss);
             document.held_out = held_out;
+            let beside = Beside::of(model, &task.data, &task.lists.dev, &task.data.memory);
+            document.beside = after.note(beside, "n-grams could not be counted");
         }
         let is_cut = is_sound && !state.is_over();
         document.interrupted = is_cut || interrupt.is_pressed();
@@ -129,6 +125,9 @@ impl Train {
         after.note(document.print(watcher.printer), "not all could be printed");
         files.say_what_is_elsewhere();
         let steps = state.progress.steps;
+        for remark in of_network(&document, state, task) {
+            files.say(remark);
+        }
         if is_cut {
             let saved = files.saved(&after, steps);
             files.say(self.how_to_go_on(&format!("{steps} steps"), steps, saved, "lr", &[]));
@@ -146,6 +145,18 @@ impl Train {
 }
 
 impl Ended {
+    /// Tells the user why there is no network to save.
+    fn without_network(self, files: &RunFiles, interrupt: &Interrupt) -> anyhow::Result<u8> {
+        let told = files.without_network();
+        match self.fault.unwrap_or(Error::Interrupted) {
+            Error::Interrupted => {
+                files.say(format_args!("interrupted before the first step; {told}"));
+                Ok(interrupt.status())
+            }
+            fault => Err(explain_fault(fault, &self.state.options, &told)),
+        }
+    }
+
     /// The results that need no further evaluation.
     fn document(
         &self,
@@ -323,6 +334,75 @@ mod tests {
         assert_eq!(folder.json(&train)["losses"], document["losses"]);
         let other = folder.json(&format!("{train} --seed 1"));
         assert_ne!(other["losses"], document["losses"]);
+    }
+
+    /// 120 words with the defaults took 47 seconds to be known by heart, and nothing was said.
+    #[test]
+    fn a_small_list_is_learned_in_few_steps_beside_its_ngrams() {
+        let folder = Folder::new();
+        let names: Vec<&str> = NAMES.lines().step_by(200).collect();
+        folder.write("few.txt", names.join("\n"));
+        let network = folder.json("train --type rnn --data few.txt --json");
+        assert!(number(&network["steps"]) < 150.0);
+        assert_eq!(network["losses"][0]["step"], 10);
+        let order = &network["ngram_order"];
+        let ngrams = folder.json(&format!(
+            "train --type ngram --order {order} --data few.txt --json"
+        ));
+        let off = number(&ngrams["dev_loss"]) - number(&network["ngram_dev_loss"]);
+        assert!(off.abs() < 1e-6, "{off}");
+        let mixed = number(&network["mixture_dev_loss"]);
+        assert!(
+            mixed <= number(&network["dev_loss"]) + 1e-6 && mixed <= number(&ngrams["dev_loss"])
+        );
+        let models = "--model makemore-rnn.safetensors --model makemore-ngram.safetensors";
+        let scored = folder.json(&format!("score --json --part dev {models}"));
+        assert!((number(&scored["nll"]) - mixed).abs() < 1e-5, "{scored}");
+        let printed = folder.stdout("train --type rnn --data few.txt");
+        assert!(printed.contains("(lowest: the mixture)"), "{printed}");
+    }
+
+    #[test]
+    fn poor_results_are_told() {
+        let folder = Folder::new();
+        let names: Vec<&str> = NAMES.lines().step_by(800).collect();
+        folder.write("few.txt", names.join("\n"));
+        let train = "train --type rnn --data few.txt --preset makemore --out m";
+        let told = folder.stderr(&format!(
+            "{train} --max-steps 1500 --lr 0.01 --split 100,0,0"
+        ));
+        assert!(
+            told.contains("of 10 drawn words are words to learn from"),
+            "{told}"
+        );
+        assert!(told.contains("few words to learn from (41)"), "{told}");
+        let told = folder.stderr(&format!("{train} --max-steps 1 --force"));
+        assert!(
+            told.contains(", which counting pairs has; `makemore-tch more`"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_training_ends_when_dev_has_not_been_better_for_a_while() {
+        let folder = Folder::with_names();
+        let train = "train --type rnn --n-embd2 32 --data list.txt --out m --lr 0.05 --json";
+        let stopped = format!("{train} --max-steps 5000 --eval-every 10 --patience 3");
+        let (document, told) = folder.both(&stopped);
+        let document: Value = serde_json::from_str(&document).unwrap();
+        let steps = document["steps"].as_u64().unwrap();
+        assert_eq!(document["best_step"].as_u64().unwrap() + 30, steps);
+        assert!(
+            told.contains(&format!(
+                "stopped after {steps} steps: no lower dev loss in 3 evaluations (--patience)"
+            )),
+            "{told}"
+        );
+        let resume = "train --resume m --data list.txt --max-steps 5000";
+        let error = folder.error(resume, 1);
+        assert!(error.contains("its training is over"), "{error}");
+        let more = folder.json(&format!("{resume} --patience 5 --json"));
+        assert!(more["steps"].as_u64().unwrap() > steps, "{more}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use tch::Tensor;
 
-use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Shapes};
+use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
 use super::sizes::Sizes;
 use crate::error::Result;
 use crate::models::parameters::Parameters;
@@ -40,6 +40,13 @@ impl Kind for Lookup {
 
     fn numbers_of_a_step(&self, _sizes: &Sizes, _longest: usize) -> PerToken {
         PerToken::packed(0)
+    }
+
+    fn recipe(&self, _sizes: &Sizes) -> Recipe {
+        Recipe {
+            fewest_steps: Recipe::default().steps,
+            ..Recipe::default()
+        }
     }
 
     fn has_state(&self) -> bool {

@@ -14,6 +14,9 @@ use crate::train::lists::Lists;
 /// The highest order of n-grams that is tried.
 const HIGHEST: usize = 8;
 
+/// The name of n-grams to the user.
+const NGRAMS: &str = "n-grams";
+
 /// The predictions of n-grams or of a network for all held-out words, with each of their settings.
 #[derive(Debug)]
 pub struct Trial {
@@ -44,6 +47,31 @@ impl Trial {
             settings: BTreeMap::new(),
             best: (0, f64::INFINITY),
         }
+    }
+
+    /// The predictions of n-grams of every order, counted in the train part.
+    ///
+    /// # Errors
+    ///
+    /// If a list cannot be read or has changed.
+    pub fn of_ngrams(
+        data: &Corpus,
+        words: &[&[usize]],
+        times: &[f64],
+        memory: &Memory,
+    ) -> Result<Self> {
+        let mut trial = Self::new(None, NGRAMS);
+        of_orders(&mut trial, data, words, memory)?;
+        trial.find_best(times);
+        Ok(trial)
+    }
+
+    /// The loss with a setting; infinite if it was not tried.
+    pub fn loss_of(&self, setting: u64, times: &[f64]) -> f64 {
+        let p = self.settings.get(&setting);
+        p.map_or(f64::INFINITY, |p| {
+            nll(p.iter().map(|&p| f64::from(p)), times)
+        })
     }
 
     /// Adds what a model predicts for more words.
@@ -112,7 +140,7 @@ impl Trials {
         let times = times.collect();
         let networks = plan.networks().into_iter().enumerate();
         let networks = networks.map(|(place, name)| Trial::new(Some(place), name));
-        let all = [Trial::new(None, "n-grams")].into_iter().chain(networks);
+        let all = [Trial::new(None, NGRAMS)].into_iter().chain(networks);
         let mut trials = Self {
             all: all.collect(),
             times,
@@ -142,10 +170,10 @@ impl Trials {
 
 /// Tries n-grams of every order whose counts fit into the memory.
 fn of_orders(trial: &mut Trial, data: &Corpus, words: &[&[usize]], memory: &Memory) -> Result<()> {
-    let counts = highest(data, memory.limit())?;
+    let counts = highest(data, memory.free())?;
     for order in 2..=counts.order() {
         // Each order is forgotten before the next.
-        let memory = Memory::new(memory.limit());
+        let memory = Memory::new(memory.free());
         match Ngram::of(&counts.of_order(order), Smoothing::KneserNey, &memory) {
             Ok(model) => trial.add(order, &model, words)?,
             Err(Error::Memory { .. }) => break,

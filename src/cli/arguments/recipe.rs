@@ -4,11 +4,11 @@ use makemore_tch::models::kinds::kind::Preset;
 use makemore_tch::models::{Config, Kind, Sizes};
 use makemore_tch::train::options::WordOptions;
 
-use crate::cli::arguments::train::Train;
+use super::train::Train;
 
 impl Train {
     /// The config of a network for words of at most `longest` characters.
-    pub(super) fn config(&self, kind: &'static dyn Kind, longest: usize) -> Config {
+    pub fn config(&self, kind: &'static dyn Kind, longest: usize) -> Config {
         let preset = match self.words.has_preset() {
             true => Preset::Makemore,
             false => Preset::Ours,
@@ -26,16 +26,19 @@ impl Train {
         Config::new(kind, sizes)
     }
 
-    pub(super) fn n_head(&self) -> usize {
+    pub fn n_head(&self) -> usize {
         self.words.n_head.unwrap_or(Sizes::default().n_head)
     }
 
-    /// The options to train a network with.
-    pub(super) fn word_options(&self, config: Config, seed: u64) -> WordOptions {
+    /// The options to train a network with, on words of so many distinct characters.
+    pub fn word_options(&self, config: Config, characters: u64, seed: u64) -> WordOptions {
         let words = &self.words;
         let mut options = match words.has_preset() {
             true => WordOptions::default(),
-            false => WordOptions::of(&config.kind().recipe(config.sizes())),
+            false => {
+                let recipe = config.kind().recipe(config.sizes());
+                WordOptions::of(&recipe.of_list(characters))
+            }
         };
         options.seed = seed;
         options.seconds = words.seconds();
@@ -43,7 +46,15 @@ impl Train {
         options.steps = words.max_steps.or(default);
         options.batch_size = words.batch_size.unwrap_or(options.batch_size);
         options.dropout = words.dropout.unwrap_or(options.dropout);
-        options.eval_every = words.eval_every.unwrap_or(options.eval_every);
+        if options.eval_early {
+            options.eval_every = options.steps.map_or(100, WordOptions::interval);
+            // In a given time the loss may fall at the end, with the learning rate.
+            options.patience = options.steps.map(WordOptions::patience_of);
+        }
+        if let Some(every) = words.eval_every {
+            (options.eval_every, options.eval_early) = (every, false);
+        }
+        options.patience = words.patience.or(options.patience);
         if let Some(highest) = self.lr {
             options.learning_rate = options.learning_rate.with_highest(highest);
         }
