@@ -262,7 +262,8 @@ fn separator_of(lines: &[&str]) -> Option<u8> {
 fn fields(line: &str, separator: Option<u8>) -> Vec<Cow<'_, str>> {
     match separator {
         None => line.split_whitespace().map(Cow::from).collect(),
-        Some(separator) if line.contains('"') => {
+        // A single quote quotes nothing, as in 5" or in a word that begins with one.
+        Some(separator) if line.contains('"') && line.matches('"').count().is_multiple_of(2) => {
             let mut reader = ReaderBuilder::new();
             let reader = reader
                 .has_headers(false)
@@ -421,6 +422,14 @@ mod tests {
         assert_eq!(read("town,n", "town n\nNew York 2\nUlm 12\n"), towns);
         assert_eq!(read("2,3", "1 New York 2\n2 Ulm 12\n"), towns);
         assert_eq!(read("1,2", "\"New York\",2\nUlm,12\n"), towns);
+    }
+
+    /// The quote was lost, and where the count came last, the rest of the line was in its column.
+    #[test]
+    fn a_quote_that_nothing_closes_is_a_character() {
+        let words = counted(&[("\"Mary", 7), ("Anna", 2), ("Disk 5\"", 4)]);
+        assert_eq!(read("2,1", "7\t\"Mary\n2\tAnna\n4\tDisk 5\"\n"), words);
+        assert_eq!(read("1,2", "\"Mary,7\nAnna,2\nDisk 5\",4\n"), words);
     }
 
     /// The commas of most words were the separator, and their counts were none.
