@@ -75,6 +75,11 @@ impl Next {
                 if self.smoothing.smoothing.is_some() {
                     bail!("--smoothing is of counts, and --model predicts; leave one of them out");
                 }
+                if self.models.weights.is_some() {
+                    bail!(
+                        "--weights are of an average, and each --model stands alone; leave them out"
+                    );
+                }
                 models.check_alone(&self.data, "characters are predicted")?;
                 let prefix = models.word(&self.prefix);
                 let files = models.files().iter().map(|file| {
@@ -212,6 +217,11 @@ mod tests {
             folder.stdout(&format!("{train} --data list.txt --split 100,0,0"));
         }
         let next = folder.json("next m --json --top 2 --model 2.st --model 3.st");
+        // Weights once changed nothing.
+        let both = "--model 2.st --model 3.st --weights 1,2";
+        let error = folder.error(&format!("next m {both}"), 1);
+        assert!(error.contains("leave them out"), "{error}");
+        folder.error(&format!("score --each mia {both}"), 2);
         for (place, file) in ["2.st", "3.st"].into_iter().enumerate() {
             let of = &next["models"][place];
             let p = |place: usize, key: &str| of["next"][place][key].as_f64().unwrap();

@@ -12,7 +12,7 @@ use crate::cli::arguments::one_of;
 pub struct EachArguments {
     /// A line for every word, given or of the data: its negative log-likelihood, the same per character, and
     /// the word. Several models have a column each, per character, and the name of the lowest beside them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "weights")]
     pub each: bool,
 
     /// Order of these lines: the most probable word first, or the most probable per character; by several
