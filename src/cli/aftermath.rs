@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use makemore_tch::Error;
+use makemore_tch::train::options::WordOptions;
 
 use super::outputs::Outputs;
 use super::report::is_closed_pipe;
@@ -97,5 +99,19 @@ impl Aftermath {
             Some(only) if self.faults.is_empty() => Err(only),
             Some(_) => Err(anyhow!("{}", told.join("; "))),
         }
+    }
+}
+
+/// An error of a training on batches, with what was saved and, if it diverged, a lower learning rate.
+pub fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow::Error {
+    match fault {
+        Error::Diverged { number, loss, .. } => {
+            let lower = (options.learning_rate.highest() / 10.0).min(5e-3);
+            let number = number + 1;
+            anyhow!(
+                "training diverged: the loss is {loss} at step {number}; try a new training with --lr {lower:.0e} ({saved})"
+            )
+        }
+        fault => anyhow::Error::from(fault).context(saved.to_owned()),
     }
 }

@@ -6,7 +6,7 @@ use crate::data::word_list::{Subset, WordList};
 use crate::data::{Part, Parts, Vocabulary};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
-use crate::models::{LanguageModel, Network};
+use crate::models::{Config, LanguageModel, Network};
 use crate::score::evaluate;
 use crate::score::held_out::HeldOut;
 use crate::train::run_state::RunState;
@@ -65,12 +65,8 @@ impl Lists {
     ///
     /// [`Error::StepMemory`].
     pub fn check_memory(&self, network: &Network, batch_size: usize, limit: u64) -> Result<()> {
-        let mut lengths: Vec<usize> = self.train.iter().map(|word| word.len() + 1).collect();
-        lengths.sort_unstable_by(|one, other| other.cmp(one));
-        let longest = lengths.first().map_or(0, |longest| longest - 1);
-        let v = network.vocabulary().len();
-        let lengths = lengths.into_iter().cycle().take(batch_size);
-        let bytes = network.config().step_bytes(v, lengths);
+        let longest = self.train.longest();
+        let bytes = self.step_bytes(network.config(), network.vocabulary().len(), batch_size);
         if bytes <= limit || network.device() != Device::Cpu {
             return Ok(());
         }
@@ -80,6 +76,13 @@ impl Lists {
             bytes,
             limit,
         })
+    }
+
+    /// The memory that a step takes with the longest words in its batch, for `v` characters.
+    pub fn step_bytes(&self, config: Config, v: usize, batch_size: usize) -> u64 {
+        let mut lengths: Vec<usize> = self.train.iter().map(|word| word.len() + 1).collect();
+        lengths.sort_unstable_by(|one, other| other.cmp(one));
+        config.step_bytes(v, lengths.into_iter().cycle().take(batch_size))
     }
 
     /// The train loss of a trained model, and its losses on dev and test; `None` if the user

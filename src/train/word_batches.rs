@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::models::{Dropout, Network, Tokens};
 
 /// A thread costs more than it gains on fewer words than this.
-const LEAST_WORDS: usize = 16;
+pub const LEAST_WORDS: usize = 16;
 
 /// The loss of words: the mean NLL of their characters, end tokens included; a scalar, in nats.
 pub fn nll(network: &Network, words: &Tokens) -> Result<Tensor> {

@@ -10,7 +10,6 @@ use makemore_tch::format::rounded_down;
 use makemore_tch::train::choice::plan::FEW;
 use makemore_tch::train::diagnosis::{self, Remedy};
 use makemore_tch::train::full_batch::{TrainOptions, Trained};
-use makemore_tch::train::options::WordOptions;
 use makemore_tch::train::run_state::RunState;
 
 use super::bigram_task::BigramTask;
@@ -130,20 +129,6 @@ impl Train {
             "plot",
             &own,
         )
-    }
-}
-
-/// An error of a training on batches, with what was saved and, if it diverged, a lower learning rate.
-pub fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow::Error {
-    match fault {
-        Error::Diverged { number, loss, .. } => {
-            let lower = (options.learning_rate.highest() / 10.0).min(5e-3);
-            let number = number + 1;
-            anyhow!(
-                "training diverged: the loss is {loss} at step {number}; try a new training with --lr {lower:.0e} ({saved})"
-            )
-        }
-        fault => anyhow::Error::from(fault).context(saved.to_owned()),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::cli::output::Printer;
 use crate::cli::outputs::Outputs;
 use crate::cli::progress;
 
-/// The default order: on the lecture's names, the one with the lowest dev loss.
+/// The order where there are no dev words to choose it by: that of the lecture's names.
 const ORDER: usize = 6;
 
 impl Train {
@@ -74,9 +74,18 @@ impl Train {
     fn count(&self, data: &Corpus, context: Context) -> anyhow::Result<Orders> {
         let words = [Part::Train, Part::Dev].map(|part| data.parts.words(part));
         let bar = progress::words(words.iter().sum(), context.remarks.quiet);
-        let (counts, order) = (&data.counted.counts, self.order.unwrap_or(ORDER));
+        let (parts, counts) = (&data.parts, &data.counted.counts);
         let on_words = |words| bar.inc(words);
-        let orders = Orders::count(&data.parts, counts, order, &data.memory, &on_words);
+        let orders = match self.order {
+            None if data.has(Part::Dev) => {
+                let losses = |orders: &Orders| self.losses(orders, |_| ());
+                Orders::chosen(parts, counts, &data.memory, &on_words, losses)
+            }
+            order => {
+                let order = order.unwrap_or(ORDER);
+                Orders::count(parts, counts, order, &data.memory, &on_words)
+            }
+        };
         bar.finish_and_clear();
         Ok(orders?)
     }
@@ -96,7 +105,7 @@ impl Train {
                 "--smoothing auto chooses by the loss on dev, which is empty; give it words with --split or --dev FILE"
             ),
             Some(Choice::Auto) => {
-                let (added, tried) = orders.search(self.order.unwrap_or(ORDER))?;
+                let (added, tried) = orders.search(orders.highest())?;
                 (Smoothing::Additive(added), tried)
             }
         };
@@ -111,10 +120,7 @@ impl Train {
         }
         printer.line(Order::heading(smoothing, data.has(Part::Dev)));
         let print = |order: &Order| printer.line(order);
-        let rows = match self.smoothing {
-            Some(Choice::Auto) => orders.best_additive(print)?,
-            _ => orders.with(smoothing, print),
-        };
+        let rows = self.losses(orders, print)?;
         let document = Document {
             kind: ModelType::Ngram.name(),
             parameters: Some(model.parameters()),
@@ -124,6 +130,19 @@ impl Train {
             ..Document::default()
         };
         Ok((smoothing, model, document))
+    }
+
+    /// The losses of every order, smoothed as the user asks.
+    fn losses(
+        &self,
+        orders: &Orders,
+        each: impl FnMut(&Order),
+    ) -> makemore_tch::Result<Vec<Order>> {
+        match self.smoothing {
+            None => Ok(orders.with(Smoothing::KneserNey, each)),
+            Some(Choice::Smoothing(smoothing)) => Ok(orders.with(smoothing, each)),
+            Some(Choice::Auto) => orders.best_additive(each),
+        }
     }
 
     /// Draws the dev losses of all orders, if a picture is wanted.
@@ -338,6 +357,29 @@ mod tests {
             folder.stdout(&format!("{command} --model makemore-ngram.safetensors")),
             folder.stdout(command)
         );
+    }
+
+    /// The order was 6 for every list, also where 3 had a lower loss.
+    #[test]
+    fn the_order_with_the_lowest_dev_loss_is_taken() {
+        let folder = Folder::new();
+        let names: Vec<&str> = NAMES.lines().step_by(150).collect();
+        folder.write("few.txt", names.join("\n"));
+        for smoothing in ["kneser-ney", "auto"] {
+            let train = format!("train --type ngram --data few.txt --json --smoothing {smoothing}");
+            let all = folder.json(&format!("{train} --order 8"));
+            let dev = |order: &Value| number(&order["dev"]);
+            let orders = all["orders"].as_array().unwrap();
+            let lowest = orders
+                .iter()
+                .min_by(|one, other| dev(one).total_cmp(&dev(other)));
+            let chosen = folder.json(&train);
+            let last = chosen["orders"].as_array().unwrap().last();
+            assert_eq!(last.unwrap()["order"], lowest.unwrap()["order"], "{all}");
+            assert!((number(&chosen["dev_loss"]) - dev(lowest.unwrap())).abs() < 1e-6);
+        }
+        let without = folder.json("train --type ngram --data few.txt --json --split 100,0,0");
+        assert_eq!(without["orders"].as_array().unwrap().len(), 6);
     }
 
     #[test]

@@ -16,10 +16,10 @@ use makemore_tch::train::steps::Update;
 use makemore_tch::train::tensorboard::EventFile;
 use makemore_tch::train::word_batches::WordBatches;
 
-use super::advice::{explain_fault, of_network};
+use super::advice::of_network;
 use super::print::{Document, draw};
 use super::word_task::WordTask;
-use crate::cli::aftermath::Aftermath;
+use crate::cli::aftermath::{Aftermath, explain_fault};
 use crate::cli::arguments::train::Train;
 use crate::cli::context::Context;
 use crate::cli::interrupt::Interrupt;

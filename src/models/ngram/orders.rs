@@ -21,6 +21,9 @@ use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::sum::Sum;
 
+/// The highest order that is tried where an order is chosen.
+pub const HIGHEST: usize = 8;
+
 /// The counts of train and dev data, from which models of all orders are estimated.
 #[derive(Debug)]
 pub struct Orders {
@@ -148,6 +151,38 @@ impl Orders {
         let dev = wanted.contains(&Part::Dev).then(|| counted.pop()).flatten();
         let train = known.or_else(|| counted.pop());
         Self::of(train.unwrap_or_else(|| bigrams.clone()), dev, memory)
+    }
+
+    /// Counts as [`count`](Self::count) does, up to the order with the lowest dev loss among those that fit
+    /// into the memory, at most [`HIGHEST`]. `losses` has the losses of every order.
+    ///
+    /// # Errors
+    ///
+    /// As [`count_parts`].
+    pub fn chosen(
+        parts: &Parts,
+        bigrams: &NgramCounts,
+        memory: &Memory,
+        on_words: &(dyn Fn(u64) + Sync),
+        losses: impl Fn(&Self) -> Result<Vec<Order>>,
+    ) -> Result<Self> {
+        let mut order = HIGHEST;
+        let tried = loop {
+            // Forgotten before the chosen order is counted.
+            let memory = Memory::new(memory.free());
+            match Self::count(parts, bigrams, order, &memory, on_words) {
+                Err(Error::Memory { .. } | Error::Order { .. }) if order > 1 => order -= 1,
+                tried => break tried,
+            }
+        };
+        let rows = losses(&tried?)?;
+        let best = lowest(&rows).map_or(order, |(order, _)| order);
+        Self::count(parts, bigrams, best, memory, on_words)
+    }
+
+    /// The highest order.
+    pub fn highest(&self) -> usize {
+        self.occurrences.len()
     }
 
     /// The model of the highest order.
@@ -353,10 +388,15 @@ impl Curve {
     }
 }
 
+/// The order of the lowest dev NLL, and that.
+fn lowest(rows: &[Order]) -> Option<(usize, f64)> {
+    let losses = rows.iter().filter_map(|row| Some((row.order, row.dev?)));
+    losses.min_by(|one, other| one.1.total_cmp(&other.1))
+}
+
 /// The order of the lowest dev NLL, if it is clearly lower than that of the highest order.
 pub fn better_order(rows: &[Order]) -> Option<usize> {
-    let losses = rows.iter().filter_map(|row| Some((row.order, row.dev?)));
-    let (order, lowest) = losses.min_by(|one, other| one.1.total_cmp(&other.1))?;
+    let (order, lowest) = lowest(rows)?;
     let last = rows.last()?.dev?;
     (lowest < last - CLEARLY).then_some(order)
 }

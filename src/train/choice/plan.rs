@@ -17,7 +17,7 @@ use crate::train::lists::Lists;
 use crate::train::options::WordOptions;
 use crate::train::rate::LearningRate;
 use crate::train::steps::{self, Observer, Progress, Update};
-use crate::train::word_batches::WordBatches;
+use crate::train::word_batches::{LEAST_WORDS, WordBatches};
 
 /// Lists with fewer words are held out in ten parts in turn: one part alone says little.
 pub const FEW: u64 = 50;
@@ -36,6 +36,17 @@ const HIDDEN: usize = 128;
 
 /// The threads that share a batch: as many on every machine, since the last digits depend on it.
 const THREADS: usize = 2;
+
+/// The time that a step takes for each [`CHARACTERS`] with 27 different ones, and for each character of the
+/// longest word, in milliseconds of a processor.
+const MS_OF_CHARACTERS: f64 = 7.0;
+const MS_OF_POSITION: f64 = 0.25;
+
+/// The most time of all steps together, in the same milliseconds, on one processor.
+const MOST_MS: f64 = 8_200.0;
+
+/// A network that could make fewer steps in that time is not tried.
+const FEWEST_STEPS: u64 = 20;
 
 /// The number of times that a network in training predicts the held-out words.
 const LOOKS: u64 = 16;
@@ -89,25 +100,25 @@ impl Plan {
             Effort::Seconds(_) => &[(&Gru, None), (&Transformer, None)],
         };
         let trainings = kinds.len() as f64 * (folds + 1) as f64;
-        let networks = kinds.iter().map(|&(kind, hidden)| {
+        let networks = kinds.iter().filter_map(|&(kind, hidden)| {
             let default = kind.default_sizes(lists.longest, Preset::Ours);
             let sizes = Sizes {
                 n_embd2: hidden.unwrap_or(default.n_embd2),
                 ..default
             };
-            let options = options(kind, &lists.train, vocabulary.len(), &sizes);
-            Candidate {
-                config: Config::new(kind, sizes),
-                options: match effort {
-                    Effort::Seconds(seconds) => WordOptions {
-                        steps: None,
-                        seconds: Some(seconds / trainings),
-                        eval_every: 25,
-                        ..options
-                    },
-                    _ => options,
+            let config = Config::new(kind, sizes);
+            let usual = options(config, lists, vocabulary.len(), trainings);
+            let options = match effort {
+                Effort::Seconds(seconds) => WordOptions {
+                    steps: None,
+                    seconds: Some(seconds / trainings),
+                    eval_every: 25,
+                    ..usual.unwrap_or(WordOptions::of(&kind.recipe(&sizes)))
                 },
-            }
+                _ => usual?,
+            };
+            let bytes = lists.step_bytes(config, vocabulary.len(), options.batch_size);
+            (bytes <= data.memory.free()).then_some(Candidate { config, options })
         });
         Self {
             words,
@@ -206,23 +217,28 @@ impl Plan {
     }
 }
 
-/// The options of a network for a list: few steps and much dropout for few characters.
-fn options(kind: &dyn Kind, words: &WordList, v: usize, sizes: &Sizes) -> WordOptions {
-    let characters = words
-        .iter()
-        .map(|word| word.len() as f64 + 1.0)
-        .sum::<f64>();
+/// The options of a network for a list: few steps and much dropout for few characters. None if the words
+/// are so long that the steps of `trainings` trainings would take too much time.
+fn options(config: Config, lists: &Lists, v: usize, trainings: f64) -> Option<WordOptions> {
+    let (words, sizes) = (&lists.train, config.sizes());
+    let characters = words.iter().map(|word| word.len() as f64 + 1.0);
+    let characters: f64 = characters.sum();
     let mean = characters / words.len().max(1) as f64;
-    let recipe = WordOptions::of(&kind.recipe(sizes));
-    // Of a GRU: the products of a step for each character, and those of the last layer among them.
+    let batch_size = ((CHARACTERS / mean) as usize).clamp(8, 128);
+    // The products for a character: those of a GRU, and those of the last layer, beside 27 characters.
     let hidden = sizes.n_embd2 as f64;
     let own = 3.0 * hidden * (hidden + sizes.n_embd as f64);
     let slower = (own + hidden * v as f64) / (own + hidden * 27.0);
-    let steps = (6.0 * (characters / 7.0).sqrt()).clamp(60.0, 900.0) / slower.max(1.0);
-    let steps = (steps as u64).max(LOOKS);
-    WordOptions {
+    let of_characters = MS_OF_CHARACTERS * slower * batch_size as f64 * mean / CHARACTERS;
+    let step = of_characters + MS_OF_POSITION * (lists.longest + 1) as f64;
+    let steps = (6.0 * (characters / 7.0).sqrt()).clamp(60.0, 900.0);
+    // Few words are not shared by threads.
+    let threads = (batch_size / LEAST_WORDS).clamp(1, THREADS) as f64;
+    let steps = steps.min(threads * MOST_MS / (trainings * step)) as u64;
+    let recipe = WordOptions::of(&config.kind().recipe(sizes));
+    (steps >= FEWEST_STEPS).then_some(WordOptions {
         steps: Some(steps),
-        batch_size: ((CHARACTERS / mean) as usize).clamp(8, 128),
+        batch_size,
         learning_rate: LearningRate::Falling {
             highest: recipe.learning_rate.highest(),
             warm_up: (steps / 4).min(100),
@@ -231,7 +247,7 @@ fn options(kind: &dyn Kind, words: &WordList, v: usize, sizes: &Sizes) -> WordOp
         eval_every: steps.div_ceil(LOOKS),
         threads: THREADS,
         ..recipe
-    }
+    })
 }
 
 /// The observer of a training.
@@ -264,5 +280,53 @@ impl Observer<WordBatches<'_>> for Training<'_> {
 
     fn stops(&self) -> bool {
         self.until == Some(self.steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Shares, Source, Split};
+    use crate::memory::Memory;
+
+    fn plan(text: String, memory: u64, effort: Effort) -> Plan {
+        let all =
+            |list: &crate::counting::Counted| Ok(Split::new(Shares::ALL, 1, list.digest.words));
+        let source = Source::text("list.txt", text);
+        let data = Corpus::read(source, Vec::new(), None, all, Memory::new(memory)).unwrap();
+        Plan::of(&data, &data.lists().unwrap(), 1, effort)
+    }
+
+    /// 300 lines of 230 characters took more than a minute, and `--memory` was no limit.
+    #[test]
+    fn networks_are_tried_where_time_and_memory_are_enough() {
+        let names = || include_str!("../../../assets/names.txt").to_owned();
+        let memory = 1 << 30;
+        assert_eq!(plan(names(), memory, Effort::Usual).networks(), ["gru"]);
+        assert!(plan(names(), memory, Effort::Quick).networks().is_empty());
+        assert!(plan(names(), 1 << 20, Effort::Usual).networks().is_empty());
+        let long = || format!("{}\n", "ab".repeat(10_000)).repeat(60);
+        assert!(plan(long(), memory, Effort::Usual).networks().is_empty());
+        let steps = |plan: Plan| plan.networks[0].options.steps.unwrap();
+        let lines = (0..300).map(|n| format!("{}{n}\n", "ab".repeat(110)));
+        assert!(steps(plan(lines.collect(), memory, Effort::Usual)) < 40);
+        let with_minutes = plan(names(), memory, Effort::Seconds(60.0));
+        assert_eq!(with_minutes.networks(), ["gru", "transformer"]);
+        assert_eq!(with_minutes.networks[0].options.seconds, Some(15.0));
+    }
+
+    #[test]
+    fn few_words_are_held_out_in_turn() {
+        let words = |count: usize| (0..count).map(|n| format!("{n}\n")).collect::<String>();
+        let folds = |count| -> Vec<(u64, u64)> {
+            let plan = plan(words(count), 1 << 30, Effort::Quick);
+            plan.folds().map(|fold| (fold.start, fold.end)).collect()
+        };
+        assert!(folds(1).is_empty());
+        assert_eq!(folds(2), [(0, 1), (1, 2)]);
+        assert_eq!(folds(20).len(), 10);
+        assert_eq!(folds(300), [(0, 100), (100, 200), (200, 300)]);
+        assert_eq!(folds(5_000), [(0, 500)]);
+        assert_eq!(folds(100_000), [(0, 2_000)]);
     }
 }

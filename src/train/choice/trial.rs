@@ -7,12 +7,10 @@ use super::report::{Report, Tried};
 use crate::counting::NgramCounts;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
+use crate::models::ngram::orders::HIGHEST;
 use crate::models::{LanguageModel, Network, Ngram, Smoothing};
 use crate::train::corpus::Corpus;
 use crate::train::lists::Lists;
-
-/// The highest order of n-grams that is tried.
-const HIGHEST: usize = 8;
 
 /// The name of n-grams to the user.
 const NGRAMS: &str = "n-grams";
@@ -113,6 +111,7 @@ impl Trial {
         let setting = self.setting();
         let name = match self.network {
             None => format!("{} of order {setting}", self.name),
+            Some(_) if setting == 1 => format!("{} after a step", self.name),
             Some(_) => format!("{} after {setting} steps", self.name),
         };
         Tried {
