@@ -111,9 +111,12 @@ impl<'a, R: Report> Course<'a, R> {
         };
         let begin = self.state.progress;
         self.saved = Instant::now();
-        let trained = self
-            .catch_up(learner, &plan)
-            .and_then(|()| steps::run(learner, &plan, begin, self).map(drop));
+        let trained =
+            self.catch_up(learner, &plan)
+                .and_then(|()| match self.state.lost_patience() {
+                    Some(_) => Ok(()),
+                    None => steps::run(learner, &plan, begin, self).map(drop),
+                });
         let trained = match trained {
             Err(Error::Interrupted) => Ok(()),
             trained => trained,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::adamw::AdamWOptions;
 use super::muon::MuonOptions;
 use super::rate::LearningRate;
-use super::steps::Plan;
+use super::steps::{FIRST, Plan};
 use crate::error::{Error, Result};
 use crate::models::kinds::kind::Recipe;
 
@@ -81,10 +81,9 @@ impl WordOptions {
     /// The options of a kind of network's recipe.
     pub fn of(recipe: &Recipe) -> Self {
         Self {
-            eval_every: Self::interval(recipe.steps),
             eval_early: true,
-            patience: Some(Self::patience_of(recipe.steps)),
-            steps: Some(recipe.steps),
+            patience: Some(10),
+            steps: None,
             batch_size: 128,
             learning_rate: LearningRate::Falling {
                 highest: recipe.learning_rate,
@@ -103,6 +102,7 @@ impl WordOptions {
             ..Self::default()
         }
         .with_weight_decay(recipe.weight_decay)
+        .limited(Some(recipe.steps), None)
     }
 
     /// The default number of steps between evaluations: ten evaluations or more in all.
@@ -110,9 +110,34 @@ impl WordOptions {
         (steps / 10).clamp(10, hundred())
     }
 
-    /// The default patience: a quarter of the evaluations, or ten.
-    pub fn patience_of(steps: u64) -> u64 {
-        (steps / Self::interval(steps) / 4).max(10)
+    /// The first step that is evaluated.
+    pub fn first_evaluation(&self) -> u64 {
+        match self.eval_early {
+            true => self.eval_every.min(FIRST),
+            false => self.eval_every,
+        }
+    }
+
+    /// The default patience in `steps` steps: a quarter of the evaluations, or ten.
+    pub fn patience_of(&self, steps: u64) -> u64 {
+        (steps / self.eval_every.max(1) / 4).max(10)
+    }
+
+    /// The same options with other limits, and the evaluations and the patience that suit these: in a
+    /// given time the loss may fall at the end, with the learning rate, so that patience is never lost.
+    pub fn limited(mut self, steps: Option<u64>, seconds: Option<f64>) -> Self {
+        if (self.steps, self.seconds) == (steps, seconds) {
+            return self;
+        }
+        (self.steps, self.seconds) = (steps, seconds);
+        let steps = steps.filter(|_| seconds.is_none());
+        if self.eval_early {
+            self.eval_every = steps.map_or(hundred(), Self::interval);
+        }
+        if self.patience.is_some() {
+            self.patience = steps.map(|steps| self.patience_of(steps));
+        }
+        self
     }
 
     /// The same options with another weight decay, for AdamW and Muon alike.

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 pub const STEP: &str = "step";
 
 /// The first step that is evaluated early.
-const FIRST: u64 = 10;
+pub const FIRST: u64 = 10;
 
 /// A model with its data and its optimizer, which makes one update at a time.
 pub trait Learner {

@@ -41,18 +41,15 @@ impl Train {
             }
         };
         options.seed = seed;
-        options.seconds = words.seconds();
-        let default = options.steps.filter(|_| options.seconds.is_none());
-        options.steps = words.max_steps.or(default);
+        let default = options.steps.filter(|_| words.minutes.is_none());
+        options = options.limited(words.max_steps.or(default), words.seconds());
         options.batch_size = words.batch_size.unwrap_or(options.batch_size);
         options.dropout = words.dropout.unwrap_or(options.dropout);
-        if options.eval_early {
-            options.eval_every = options.steps.map_or(100, WordOptions::interval);
-            // In a given time the loss may fall at the end, with the learning rate.
-            options.patience = options.steps.map(WordOptions::patience_of);
-        }
         if let Some(every) = words.eval_every {
             (options.eval_every, options.eval_early) = (every, false);
+            if let (Some(steps), Some(_)) = (options.steps, options.patience) {
+                options.patience = Some(options.patience_of(steps));
+            }
         }
         options.patience = words.patience.or(options.patience);
         if let Some(highest) = self.lr {

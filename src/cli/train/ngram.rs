@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::bail;
-use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, better_order};
+use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, USUAL, better_order};
 use makemore_tch::score::{evaluate, held_out::HeldOut};
 use makemore_tch::train::corpus::Corpus;
 use makemore_tch::{Checkpoint, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots};
@@ -16,9 +16,6 @@ use crate::cli::context::Context;
 use crate::cli::output::Printer;
 use crate::cli::outputs::Outputs;
 use crate::cli::progress;
-
-/// The order where there are no dev words to choose it by: that of the lecture's names.
-const ORDER: usize = 6;
 
 impl Train {
     pub(super) fn count_ngrams(self, context: Context) -> anyhow::Result<u8> {
@@ -82,7 +79,7 @@ impl Train {
                 Orders::chosen(parts, counts, &data.memory, &on_words, losses)
             }
             order => {
-                let order = order.unwrap_or(ORDER);
+                let order = order.unwrap_or(USUAL);
                 Orders::count(parts, counts, order, &data.memory, &on_words)
             }
         };

@@ -185,13 +185,18 @@ impl Train {
     ) -> anyhow::Result<RunState> {
         let words = &self.words;
         if words.max_steps.is_some() || words.minutes.is_some() {
-            state.options.steps = words.max_steps;
-            state.options.seconds = words.seconds();
+            state.options = state.options.limited(words.max_steps, words.seconds());
         }
         if let Some(every) = words.eval_every {
             (state.options.eval_every, state.options.eval_early) = (every, false);
         }
         state.options.patience = words.patience.or(state.options.patience);
+        if let Some(evaluations) = state.lost_patience() {
+            bail!(
+                "{}: its training is over, as dev was not better in {evaluations} evaluations; a larger --patience goes on",
+                self.resumed()
+            );
+        }
         if state.is_over() {
             bail!(
                 "{}: its training is over, after {} steps and {:.1} minutes; name more in all with --max-steps or --minutes",
@@ -205,7 +210,7 @@ impl Train {
         // Run states of older versions have no losses.
         let rows = Some(rows.as_slice()).filter(|rows| !rows.is_empty() || evaluated.is_none());
         let first = state.losses.first().map(|losses| losses.step);
-        let first = first.unwrap_or(state.options.eval_every);
+        let first = first.unwrap_or(state.options.first_evaluation());
         outputs.resume_metrics(evaluated, rows.map(|rows| (rows, first)), "step")?;
         Ok(state)
     }

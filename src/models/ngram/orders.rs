@@ -24,6 +24,9 @@ use crate::sum::Sum;
 /// The highest order that is tried where an order is chosen.
 pub const HIGHEST: usize = 8;
 
+/// The order where none can be chosen: that of the lecture's names.
+pub const USUAL: usize = 6;
+
 /// The counts of train and dev data, from which models of all orders are estimated.
 #[derive(Debug)]
 pub struct Orders {
@@ -170,13 +173,16 @@ impl Orders {
         let tried = loop {
             // Forgotten before the chosen order is counted.
             let memory = Memory::new(memory.free());
-            match Self::count(parts, bigrams, order, &memory, on_words) {
+            match Self::count(parts, bigrams, order, &memory, &|_| ()) {
                 Err(Error::Memory { .. } | Error::Order { .. }) if order > 1 => order -= 1,
                 tried => break tried,
             }
         };
         let rows = losses(&tried?)?;
-        let best = lowest(&rows).map_or(order, |(order, _)| order);
+        // Without smoothing, only characters by themselves may have a finite loss.
+        let is_finite = rows.iter().all(|row| row.dev.is_some_and(f64::is_finite));
+        let best = lowest(&rows).filter(|_| is_finite);
+        let best = best.map_or(order.min(USUAL), |(order, _)| order);
         Self::count(parts, bigrams, best, memory, on_words)
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::trial::{Trial, nll};
 use crate::data::word_list::WordList;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::models::LanguageModel;
 use crate::models::mixture::fit;
@@ -36,7 +36,8 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Counts n-grams of the train part, and predicts dev words, if there are any, with them and a model.
+    /// Counts n-grams of the train part, and predicts dev words with them and a model; none if
+    /// there are no dev words, or not enough memory.
     ///
     /// # Errors
     ///
@@ -55,7 +56,10 @@ impl Beside {
         let mut times = dev.times_of_characters();
         times.truncate(words.iter().map(|word| word.len() + 1).sum());
         let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
-        let ngrams = Trial::of_ngrams(data, &words, &times, memory)?;
+        let ngrams = match Trial::of_ngrams(data, &words, &times, memory) {
+            Err(Error::Memory { .. } | Error::Order { .. }) => return Ok(None),
+            ngrams => ngrams?,
+        };
         let own = model.probabilities(&words)?;
         let p = [own.as_slice(), ngrams.p()];
         let weights = fit(&p, &times);

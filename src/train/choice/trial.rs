@@ -175,7 +175,7 @@ fn of_orders(trial: &mut Trial, data: &Corpus, words: &[&[usize]], memory: &Memo
         let memory = Memory::new(memory.free());
         match Ngram::of(&counts.of_order(order), Smoothing::KneserNey, &memory) {
             Ok(model) => trial.add(order, &model, words)?,
-            Err(Error::Memory { .. }) => break,
+            Err(Error::Memory { .. }) if order > 2 => break,
             Err(error) => return Err(error),
         }
     }
