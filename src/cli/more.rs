@@ -273,7 +273,7 @@ fn save(
     seed: u64,
     data: &Corpus,
 ) -> anyhow::Result<String> {
-    let (mut names, mut weights) = (String::new(), Vec::new());
+    let (mut names, mut weights, mut saved) = (String::new(), Vec::new(), Vec::new());
     for (model, weight) in choice.models {
         let kind = model.kind();
         let place = KINDS.iter().position(|&name| name == kind);
@@ -282,8 +282,13 @@ fn save(
             let name = file_name(&place.path().display().to_string());
             names.push_str(&format!(" --model {name}"));
             weights.push(format!("{weight:.4}"));
+            saved.push(kind);
         }
     }
+    // Models of an earlier list, which --force gives up, would stand beside those of this one.
+    let kinds = KINDS.iter().zip(places);
+    let others = kinds.filter(|(kind, _)| !saved.contains(kind));
+    others.for_each(|(_, place)| place.remove_unchanged());
     let weights = match weights.as_slice() {
         [_] => String::new(),
         weights => format!(" --weights {}", weights.join(",")),
@@ -413,7 +418,9 @@ mod tests {
             let error = folder.error(&format!("more few.txt --quick {again}"), 1);
             assert!(error.contains("is not overwritten"), "{error}");
         }
+        folder.write("kept/transformer.safetensors", "of another run");
         folder.stdout("more few.txt --quick -n 1 --save kept --out words.txt --force");
+        assert_eq!(std::fs::read_dir(folder.path("kept")).unwrap().count(), 1);
         let error = folder.error("more few.txt --quick --out few.txt --force", 1);
         assert!(
             error.starts_with("error: few.txt is given twice"),

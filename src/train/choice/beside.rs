@@ -5,15 +5,15 @@ use std::fmt;
 use serde::Serialize;
 
 use super::trial::{Trial, nll};
-use crate::data::word_list::WordList;
+use crate::data::word_list::{Subset, WordList};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::models::LanguageModel;
 use crate::models::mixture::fit;
 use crate::train::corpus::Corpus;
 
-/// At most this many dev words are predicted.
-const MOST: usize = 5_000;
+/// At most this many dev words, drawn from all of them, are predicted.
+const MOST: u64 = 5_000;
 
 /// The dev losses of n-grams of the same split beside that of a network, in nats per character.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -51,10 +51,15 @@ impl Beside {
         if dev.is_empty() {
             return Ok(None);
         }
-        let mut words = dev.encoded();
-        words.truncate(MOST);
-        let mut times = dev.times_of_characters();
-        times.truncate(words.iter().map(|word| word.len() + 1).sum());
+        let (mut words, mut times) = (Vec::new(), Vec::new());
+        let mut subset = Subset::new(dev.len() as u64, MOST, data.parts.split().seed());
+        for (place, word) in dev.encoded().into_iter().enumerate() {
+            if subset.takes_next() {
+                let occurs = dev.times(place) as f64;
+                times.extend(std::iter::repeat_n(occurs, word.len() + 1));
+                words.push(word);
+            }
+        }
         let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
         let ngrams = match Trial::of_ngrams(data, &words, &times, memory) {
             Err(Error::Memory { .. } | Error::Order { .. }) => return Ok(None),
