@@ -273,22 +273,19 @@ fn save(
     seed: u64,
     data: &Corpus,
 ) -> anyhow::Result<String> {
-    let (mut names, mut weights, mut saved) = (String::new(), Vec::new(), Vec::new());
-    for (model, weight) in choice.models {
-        let kind = model.kind();
-        let place = KINDS.iter().position(|&name| name == kind);
-        if let Some(place) = place.and_then(|place| places.get(place)) {
-            place.replace(&Checkpoint::new(model, seed, data).to_bytes()?)?;
-            let name = file_name(&place.path().display().to_string());
-            names.push_str(&format!(" --model {name}"));
-            weights.push(format!("{weight:.4}"));
-            saved.push(kind);
-        }
+    let (mut names, mut weights, mut models) = (String::new(), Vec::new(), choice.models);
+    for (&kind, place) in KINDS.iter().zip(places) {
+        let Some(at) = models.iter().position(|(model, _)| model.kind() == kind) else {
+            // With --force: a model of an earlier list would stand beside those of this one.
+            place.remove_unchanged();
+            continue;
+        };
+        let (model, weight) = models.remove(at);
+        place.replace(&Checkpoint::new(model, seed, data).to_bytes()?)?;
+        let name = file_name(&place.path().display().to_string());
+        names.push_str(&format!(" --model {name}"));
+        weights.push(format!("{weight:.4}"));
     }
-    // Models of an earlier list, which --force gives up, would stand beside those of this one.
-    let kinds = KINDS.iter().zip(places);
-    let others = kinds.filter(|(kind, _)| !saved.contains(kind));
-    others.for_each(|(_, place)| place.remove_unchanged());
     let weights = match weights.as_slice() {
         [_] => String::new(),
         weights => format!(" --weights {}", weights.join(",")),
