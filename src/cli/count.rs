@@ -23,12 +23,14 @@ Examples:
   makemore-tch count --top 20 --data towns.txt
   makemore-tch count --json > counts.json")]
 pub struct Count {
-    /// How many of the most common bigrams to print; equally common ones are in the order of the vocabulary
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
-    top: u32,
-
     #[command(flatten)]
     data: DataArguments,
+
+    /// How many of the most common bigrams to print
+    ///
+    /// Equally common ones are in the order of the vocabulary.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
+    top: u32,
 
     #[command(flatten)]
     json: JsonArguments,

@@ -41,31 +41,36 @@ pub struct DrawHeatmap {
     #[arg(value_name = "OUT", required_unless_present = "data")]
     out: Option<PathBuf>,
 
-    /// Matrix to draw [default: counts, or the probabilities of the model]
-    #[arg(long, value_enum)]
-    of: Option<Matrix>,
+    #[command(flatten)]
+    data: DataArguments,
+
+    /// Draw the probabilities of the next character at each place of a word
+    ///
+    /// They stand in place of those after every character; the word's own characters are outlined.
+    #[arg(long)]
+    word: Option<String>,
 
     #[command(flatten)]
     models: ModelArguments,
 
-    /// Draw the probabilities of the next character at each place of a word instead of after every
-    /// character; the word's own characters are outlined
-    #[arg(long)]
-    word: Option<String>,
+    /// Matrix to draw [default: counts, or the probabilities of the model]
+    #[arg(long, value_enum)]
+    of: Option<Matrix>,
 
-    /// Width and height in pixels; from 700 on, the lecture's cells have room for both the bigram
-    /// and its count. In smaller cells the count is left out, in still smaller ones the bigram too.
-    /// The picture of a word has this width, and only the height that it needs
+    /// Width and height in pixels
+    ///
+    /// From 700 on, the lecture's cells have room for both the bigram and its count. In smaller cells the
+    /// count is left out, in still smaller ones the bigram too. The picture of a word has this width, and
+    /// only the height that it needs.
     #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = whole(plots::SIZES), allow_negative_numbers = true)]
     size: u32,
 
-    /// Scale of the colours [default: log where the largest value is over 1000 times the median of
-    /// those that are not 0, or, from 100 × 100 values on, over 50 times; else linear]
+    /// Scale of the colours [default: log where values are far apart, else linear]
+    ///
+    /// They are far apart where the largest is over 1000 times the median of those that are not 0, or, from
+    /// 100 × 100 values on, over 50 times.
     #[arg(long, value_parser = one_of::<Scale>())]
     scale: Option<Scale>,
-
-    #[command(flatten)]
-    data: DataArguments,
 
     #[command(flatten)]
     smoothing: SmoothingArguments,
@@ -471,7 +476,7 @@ mod tests {
         let folder = Folder::new();
         let help = parse(["makemore-tch", "heatmap", "--help"]).unwrap_err();
         let help = help.to_string();
-        let (_, both) = help.split_once("pixels; from ").unwrap();
+        let (_, both) = help.split_once("From ").unwrap();
         let both: u32 = both.split_whitespace().next().unwrap().parse().unwrap();
         for (size, bigram, value) in [
             (both, true, true),

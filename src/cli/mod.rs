@@ -34,7 +34,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use makemore_tch::libtorch::threads::Threads;
 
-use arguments::whole;
+use arguments::{help, whole};
 use context::Context;
 use output::Remarks;
 use typed::Typed;
@@ -62,11 +62,11 @@ pub struct Arguments {
     command: Command,
 
     /// Print nothing but errors on standard error
-    #[arg(short, long, global = true, display_order = 920)]
+    #[arg(short, long, global = true)]
     quiet: bool,
 
     /// Threads that libtorch computes with [default: 1 for small matrices, else all processors]
-    #[arg(long, global = true, value_name = "N", value_parser = whole(1..=1024_u16), allow_negative_numbers = true, display_order = 921)]
+    #[arg(long, global = true, value_name = "N", value_parser = whole(1..=1024_u16), allow_negative_numbers = true)]
     threads: Option<u16>,
 }
 
@@ -85,13 +85,18 @@ enum Command {
     Completions(completions::Completions),
 }
 
+/// The command line with its help by purpose.
+fn command() -> clap::Command {
+    help::grouped(Arguments::command())
+}
+
 /// Parses a command line, whose first word is the program.
 pub fn parse(
     words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Arguments, clap::Error> {
-    let matches = Arguments::command().try_get_matches_from(words)?;
-    let mut arguments = Arguments::from_arg_matches(&matches)
-        .map_err(|error| error.format(&mut Arguments::command()))?;
+    let matches = command().try_get_matches_from(words)?;
+    let mut arguments =
+        Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))?;
     if let (Command::Train(train), Some((_, typed))) =
         (&mut arguments.command, matches.subcommand())
     {
@@ -120,7 +125,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Heatmap(heatmap) => heatmap.run(context)?,
         Command::Export(export) => export.run(context)?,
         Command::Devices(devices) => devices.run(context)?,
-        Command::Completions(completions) => completions.run(Arguments::command())?,
+        Command::Completions(completions) => completions.run(command())?,
     }
     Ok(0)
 }

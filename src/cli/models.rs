@@ -24,18 +24,21 @@ const DEV_WORDS: u64 = 50_000;
 /// Arguments that name models.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
-    /// Use a trained model, an ARPA file or weights of makemore.py instead of the counts of the data.
-    /// The probabilities of several models are averaged
+    /// Use a trained model instead of the counts of the data; several are averaged
+    ///
+    /// An ARPA file or weights of makemore.py are models too. The probabilities of several are averaged.
     #[arg(long = "model", value_name = "FILE")]
     pub models: Vec<PathBuf>,
 
-    /// The weight of each --model in the average [default: those that are best on the dev part of the
-    /// list that they were trained on]
+    /// The weight of each --model in the average [default: those that are best on dev]
+    ///
+    /// Dev is the dev part of the list that they were trained on.
     #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = zero_or_more, requires = "models", allow_negative_numbers = true)]
     pub weights: Option<Vec<f64>>,
 
-    /// The token that stands for the space in an ARPA file, such as | or ▁; <space>, <SPACE>, <sp> and
-    /// <U+0020> always do
+    /// The token that stands for the space in an ARPA file, such as | or ▁
+    ///
+    /// <space>, <SPACE>, <sp> and <U+0020> always do.
     #[arg(
         long,
         value_name = "TOKEN",

@@ -48,10 +48,6 @@ pub struct More {
     #[command(flatten)]
     wishes: WishArguments,
 
-    /// The order of the words
-    #[arg(long, value_parser = one_of::<Ranking>(), default_value = "per-character")]
-    sort: Ranking,
-
     /// Try n-grams alone, which takes a second
     #[arg(long, conflicts_with = "minutes")]
     quick: bool,
@@ -64,7 +60,11 @@ pub struct More {
     #[arg(long, value_name = "N", default_value_t = 420, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     seed: u64,
 
-    /// Write the words to a file
+    /// The order of the words
+    #[arg(long, value_parser = one_of::<Ranking>(), default_value = "per-character")]
+    sort: Ranking,
+
+    /// Write the words to a file; not with --json
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     out: Option<PathBuf>,
 

@@ -28,18 +28,18 @@ pub struct Next {
     #[arg(value_name = "PREFIX", default_value_t, hide_default_value = true)]
     prefix: String,
 
-    /// How many characters to print [default: all]
-    #[arg(long, value_name = "N", value_parser = whole(1..=usize::MAX), allow_negative_numbers = true)]
-    top: Option<usize>,
+    #[command(flatten)]
+    data: DataArguments,
 
     #[command(flatten)]
     models: ModelArguments,
 
     #[command(flatten)]
-    data: DataArguments,
-
-    #[command(flatten)]
     smoothing: SmoothingArguments,
+
+    /// How many characters to print [default: all]
+    #[arg(long, value_name = "N", value_parser = whole(1..=usize::MAX), allow_negative_numbers = true)]
+    top: Option<usize>,
 
     #[command(flatten)]
     json: JsonArguments,

@@ -56,10 +56,6 @@ pub struct Sample {
     #[command(flatten)]
     models: ModelArguments,
 
-    /// How a character is drawn by its probability
-    #[arg(long, value_parser = one_of::<Method>(), default_value = "cumulative")]
-    sampler: Method,
-
     /// The temperature: below 1, probable characters are drawn more often; above 1, improbable ones
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = above_zero, allow_negative_numbers = true)]
     temperature: f64,
@@ -90,6 +86,10 @@ pub struct Sample {
     /// One word a line and nothing else, in the order drawn
     #[arg(long, conflicts_with = "json")]
     plain: bool,
+
+    /// How a character is drawn by its probability
+    #[arg(long, value_parser = one_of::<Method>(), default_value = "cumulative")]
+    sampler: Method,
 
     #[command(flatten)]
     data: DataArguments,

@@ -1,9 +1,11 @@
 //! Arguments that several commands share, and those of `train` in files of their own. Those of every
 //! other command are in its file.
 
+pub mod help;
 pub mod model_type;
 mod part_lists;
 mod recipe;
+mod refusals;
 pub mod train;
 pub mod wishes;
 pub mod words;
@@ -28,38 +30,44 @@ use strum::{EnumMessage, VariantArray};
 /// Arguments that name the words.
 #[derive(Debug, Args)]
 pub struct DataArguments {
-    /// Lists of words, one word a line, in UTF-8, plain or compressed by gzip or zstd; - is
-    /// standard input [default: the lecture's names]
-    #[arg(long, value_name = "FILE", num_args = 1.., display_order = 900)]
+    /// Lists of words, one word a line; - is standard input [default: the lecture's names]
+    ///
+    /// They are in UTF-8, unless --encoding is given, and plain or compressed by gzip or zstd.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     pub data: Vec<PathBuf>,
 
-    /// The start/end token, which stands before and after each word; no word may contain it
-    /// [default: that of the model, else . or, if words have it, the first of $ | ^ ¶ ␂ that none has]
-    #[arg(long, value_name = "CHAR", value_parser = boundary, display_order = 901)]
+    /// The start/end token, which stands before and after each word [default: a character that no word has]
+    ///
+    /// No word may contain it. The default is that of the model, else . or, if words have it, the first of
+    /// $ | ^ ¶ ␂ that none has.
+    #[arg(long, value_name = "CHAR", value_parser = boundary)]
     pub boundary: Option<char>,
 
-    /// The encoding of the lists, such as latin1, windows-1252, utf-16 or shift_jis; a byte-order mark is
-    /// followed by itself [default: utf-8]
-    #[arg(long, value_name = "NAME", value_parser = encoding, display_order = 901)]
+    /// The encoding of the lists, such as latin1, windows-1252, utf-16 or shift_jis [default: utf-8]
+    ///
+    /// A byte-order mark is followed by itself.
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
     pub encoding: Option<&'static Encoding>,
 
-    /// The column of the words and, if there is one, that of how often each occurs: numbers from 1, or names
-    /// in the first line. Columns are separated by commas, tabs, semicolons, | or white space, which words
-    /// beside their counts may have in them
-    #[arg(long, value_name = "WORD[,COUNT]", display_order = 901)]
+    /// The column of the words and, if there is one, that of their counts, by numbers or names
+    ///
+    /// Numbers begin with 1, names are in the first line; a count is how often a word occurs. Columns are separated
+    /// by commas, tabs, semicolons, | or white space, which words beside their counts may have in them.
+    #[arg(long, value_name = "WORD[,COUNT]")]
     pub columns: Option<String>,
 
-    /// Leave out lines that cannot be words, which are too long, have control characters, the --boundary
-    /// given or bytes that are none of the encoding, instead of refusing the list
-    #[arg(long, display_order = 901)]
+    /// Leave out lines that cannot be words, instead of refusing the list
+    ///
+    /// They are too long, or have control characters, the --boundary given or bytes that are none of the encoding.
+    #[arg(long)]
     pub skip_bad_lines: bool,
 
     /// Read the lists in lower case
-    #[arg(long, display_order = 901)]
+    #[arg(long)]
     pub lowercase: bool,
 
     /// Normalize the characters of the lists, so that words that look alike are alike
-    #[arg(long, value_name = "FORM", value_parser = one_of::<Normalization>(), display_order = 901)]
+    #[arg(long, value_name = "FORM", value_parser = one_of::<Normalization>())]
     pub normalize: Option<Normalization>,
 }
 
@@ -155,9 +163,10 @@ pub fn check_standard_input<'a>(
 /// The argument that smooths counts.
 #[derive(Debug, Args)]
 pub struct SmoothingArguments {
-    /// The number added to the count of every bigram; with 0, bigrams that the data does not have get
-    /// probability 0 [default: 1]
-    #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true, display_order = 902)]
+    /// The number added to the count of every bigram [default: 1]
+    ///
+    /// With 0, bigrams that the data does not have get probability 0.
+    #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
     pub smoothing: Option<f64>,
 }
 
@@ -171,10 +180,11 @@ impl SmoothingArguments {
 /// The argument that limits memory.
 #[derive(Debug, Args)]
 pub struct MemoryArguments {
-    /// The most memory for n-grams, the words of a list with counts or a training step, such as 4GB. An n-gram takes up to 64 bytes
-    /// while it is counted, more if it has 16 characters or the list has thousands of different
-    /// characters [default: half of the machine's]
-    #[arg(long, value_name = "SIZE", value_parser = size, display_order = 903)]
+    /// The most memory to use, such as 4GB [default: half of the machine's]
+    ///
+    /// It is for n-grams, the words of a list with counts, or a training step. An n-gram takes up to 64 bytes while
+    /// it is counted, more if it has 16 characters or the list has thousands of different characters.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<ByteSize>,
 }
 
@@ -192,7 +202,7 @@ impl MemoryArguments {
 #[derive(Debug, Args)]
 pub struct JsonArguments {
     /// Print one JSON document
-    #[arg(long, display_order = 910)]
+    #[arg(long)]
     pub json: bool,
 }
 

@@ -104,7 +104,7 @@ pub enum Of {
 
 /// The arguments of `train` that some types do not take or that are fixed in a run, by the names of
 /// their fields.
-pub const OF: [(&str, Of); 29] = [
+pub const OF: [(&str, Of); 30] = [
     ("order", Of::Ngrams),
     ("smoothing", Of::Ngrams),
     ("epochs", Of::Lecture),
@@ -116,6 +116,7 @@ pub const OF: [(&str, Of); 29] = [
     ("lr", Of::Rate),
     ("metrics", Of::Networks),
     ("device", Of::Networks),
+    ("resume", Of::Networks),
     ("save_every", Of::Networks),
     ("seed", Of::Run),
     ("n_layer", Of::Size),
@@ -148,6 +149,24 @@ impl Of {
             (Self::Size, ModelType::Network(kind)) => kind.sizes().contains(&id),
             (Self::Dropout, ModelType::Network(kind)) => !kind.sizes().is_empty(),
             _ => false,
+        }
+    }
+
+    /// The types of models that take an argument.
+    pub fn takers(self, id: &str) -> Vec<&'static str> {
+        let takers = ModelType::all().filter(|&kind| self.is_of(id, kind));
+        takers.map(ModelType::name).collect()
+    }
+
+    /// The same for the help; nothing if all types take it.
+    pub fn shown(self, id: &str) -> Option<String> {
+        let takers = self.takers(id);
+        let all = ModelType::all().map(ModelType::name);
+        let others: Vec<&str> = all.filter(|name| !takers.contains(name)).collect();
+        match others.len() {
+            0 => None,
+            few if few < takers.len() => Some(format!("all but {}", others.join(", "))),
+            _ => Some(takers.join(", ")),
         }
     }
 

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::bail;
 use clap::Args;
 use makemore_tch::checkpoint::MAX_EPOCHS;
 use makemore_tch::checkpoint::resume::base_of;
@@ -12,13 +11,13 @@ use makemore_tch::data::Shares;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::Rows;
 
-use super::model_type::{Choice, ModelType, OF, Of, choice, model_type};
+use super::model_type::{Choice, ModelType, choice, model_type};
 use super::words::WordArguments;
 use super::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole, zero_or_more,
 };
 use crate::cli::outputs::Request;
-use crate::cli::typed::{Typed, flag};
+use crate::cli::typed::Typed;
 
 /// The typed arguments that a suggested command with `--resume` repeats, by their fields' names.
 pub const AGAIN: [&str; 21] = [
@@ -72,30 +71,42 @@ Examples:
   makemore-tch train --type ngram          six characters by counting, smoothed as KenLM does it
   makemore-tch train --type ngram --order 4 --smoothing auto --plot orders.png")]
 pub struct Train {
+    #[command(flatten)]
+    pub data: DataArguments,
+
     /// The type of the model [default: that of --resume, else bigram]
-    #[arg(long = "type", value_parser = model_type())]
+    #[arg(long = "type", value_name = "TYPE", value_parser = model_type())]
     pub kind: Option<ModelType>,
 
-    /// The length of the n-grams, 1 to 16: the next character and those that it is predicted from
-    /// [default: bigram 2; ngram that of 1 to 8 with the lowest dev loss, without dev words 6]
+    /// The length of the n-grams, 1 to 16 [default: bigram 2; ngram the best on dev]
+    ///
+    /// An n-gram is the next character and those that it is predicted from. The best one on dev is the order
+    /// from 1 to 8 with the lowest dev loss; without dev words it is 6.
     #[arg(long, value_name = "N", value_parser = whole(1..=MAX_ORDER), allow_negative_numbers = true)]
     pub order: Option<usize>,
 
-    /// How counts become probabilities: kneser-ney, witten-bell, a number that is added to every count,
-    /// or auto, the number with the lowest dev loss. Of a bigram network only a number, for the counting
-    /// model that the network is compared with [default: ngram kneser-ney, bigram 1]
+    /// How counts become probabilities: kneser-ney, witten-bell, a number or auto [default: kneser-ney]
+    ///
+    /// A number is added to every count, and auto is the number with the lowest dev loss. A bigram network
+    /// takes only a number, for the counting model that it is compared with; there, 1 is the default.
     #[arg(long, value_name = "WAY", value_parser = choice, allow_negative_numbers = true)]
     pub smoothing: Option<Choice>,
 
-    /// The percentages of words for training, for choosing between models (dev), and for one look at the
-    /// end (test); or makemore: makemore.py's 1,000 test words, and no dev part [default: that of
-    /// --resume, else bigram 100,0,0; other types 80,10,10]
+    #[command(flatten)]
+    pub words: WordArguments,
+
+    /// The percentages of words for training, dev and test [default: bigram 100,0,0; other types 80,10,10]
+    ///
+    /// Dev is for choosing between models, test for one look at the end. With makemore, the 1,000 test words
+    /// of makemore.py are held out, and there is no dev part. With --resume, the split is that of the file.
     #[arg(long, value_name = "TRAIN,DEV,TEST", allow_hyphen_values = true)]
     pub split: Option<Shares>,
 
-    /// A list to use as the dev part, instead of words of --data. It is read as those are: in the same
-    /// --columns, by their names in its own first line or by their numbers, and the same --encoding. Where no
-    /// line has more than one column, lines are words, and a list that is UTF-8 is read so
+    /// A list to use as the dev part, instead of words of --data
+    ///
+    /// It is read as those are: in the same --columns, by their names in its own first line or by their
+    /// numbers, and the same --encoding. Where no line has more than one column, lines are words, and a list
+    /// that is UTF-8 is read so.
     #[arg(long, value_name = "FILE")]
     pub dev: Option<PathBuf>,
 
@@ -103,35 +114,72 @@ pub struct Train {
     #[arg(long, value_name = "FILE")]
     pub test: Option<PathBuf>,
 
-    /// The device: cpu, cuda, cuda:N, mps, or auto for the first usable one of cuda, mps and cpu
-    /// [default: cpu]
-    #[arg(long)]
-    pub device: Option<DeviceRequest>,
-
-    /// The seed of all random numbers, also of the split unless --split-seed is given [default: that of
-    /// --resume, else 420]
+    /// The seed of all random numbers [default: that of --resume, else 420]
+    ///
+    /// It is also that of the split, unless --split-seed is given.
     #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub seed: Option<u64>,
 
-    /// The seed of the split alone, so that models with different --seed hold out the same words
-    /// [default: that of --seed]
+    /// The seed of the split alone [default: that of --seed]
+    ///
+    /// With it, models with different --seed hold out the same words.
     #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub split_seed: Option<u64>,
 
-    /// The number of epochs after the warm-up, each one step on all the data. With --resume it counts
-    /// further epochs, while --max-steps of other networks counts all steps [default: 301]
-    #[arg(long, value_name = "N", value_parser = whole(0..=MAX_EPOCHS / 2), allow_negative_numbers = true)]
-    pub epochs: Option<u64>,
-
-    /// The learning rate; of networks trained on batches the highest, between warm-up and fall
-    /// [default: bigram 50 for the lecture's names at order 2, else as high as possible without
-    /// diverging; wavenet and --batchnorm 0.01; other networks 0.005; with --preset makemore a constant
-    /// 0.0005]
+    /// The learning rate, or the highest of one that rises and falls [default: as it suits the type]
     ///
-    /// The hidden layers of a transformer, which the optimizer Muon updates, get 5 times this rate, but
-    /// not with --preset makemore.
+    /// Networks trained on batches have their highest rate between warm-up and fall. The default of a bigram
+    /// is 50 for the lecture's names at order 2, else as high as possible without diverging; that of a
+    /// wavenet and of --batchnorm is 0.01, that of other networks 0.005, and with --preset makemore a
+    /// constant 0.0005. The hidden layers of a transformer, which the optimizer Muon updates, get 5 times
+    /// this rate, but not with --preset makemore.
     #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
     pub lr: Option<f64>,
+
+    /// The file to save the model to [default: makemore.safetensors or makemore-TYPE.safetensors]
+    ///
+    /// The first is that of a bigram, the second that of other types. With --resume, the default is its
+    /// checkpoint.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Overwrite also other files, models of other lists or types, and better models
+    ///
+    /// Without it, only checkpoints and losses of makemore-tch are overwritten, and of checkpoints those of
+    /// the same list and type that are not better.
+    #[arg(long)]
+    pub force: bool,
+
+    /// Train the network of a checkpoint, or weights of makemore.py, further
+    ///
+    /// The lecture's network is trained for --epochs more. A network trained on batches goes on from the run
+    /// state in FILE.last, as if it had not been interrupted, to --max-steps in all; without FILE.last, a new
+    /// training begins with that network.
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+
+    /// Draw the losses into a picture, ending in .png or .svg
+    ///
+    /// Of a network they are those during training, of n-grams the dev loss of each order.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+
+    /// Save the training every so many seconds; a crash loses no more than that [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = above_zero, allow_negative_numbers = true)]
+    pub save_every: Option<f64>,
+
+    /// Write the losses as CSV
+    ///
+    /// Of the lecture's network they are those of every epoch, of other networks those of every evaluation;
+    /// with --resume, the file has those before too.
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+
+    /// The number of epochs after the warm-up, each one step on all the data [default: 301]
+    ///
+    /// With --resume it counts further epochs, while --max-steps of other networks counts all steps.
+    #[arg(long, value_name = "N", value_parser = whole(0..=MAX_EPOCHS / 2), allow_negative_numbers = true)]
+    pub epochs: Option<u64>,
 
     /// The number of epochs at --warmup-lr before the others [default: 1, with --resume 0]
     #[arg(long, value_name = "N", value_parser = whole(0..=MAX_EPOCHS / 2), allow_negative_numbers = true)]
@@ -145,8 +193,9 @@ pub struct Train {
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
     pub regularization: Option<f64>,
 
-    /// The layout of the training data: loss and gradient are the same, an epoch takes more or less
-    /// time [default: distinct]
+    /// The layout of the training data [default: distinct]
+    ///
+    /// Loss and gradient are the same, an epoch takes more or less time.
     #[arg(long, value_parser = one_of::<Rows>())]
     pub rows: Option<Rows>,
 
@@ -154,48 +203,15 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = whole(1..=u64::MAX), allow_negative_numbers = true)]
     pub log_every: Option<u64>,
 
-    /// The file to save the model to [default: the checkpoint of --resume, else makemore.safetensors or,
-    /// of other types than bigram, makemore-TYPE.safetensors]
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-
-    /// Overwrite also files that are neither a checkpoint nor losses of makemore-tch, a model of another
-    /// list or type, and a better model of the same list
+    /// The device: cpu, cuda, cuda:N, mps, or auto for the first that works of cuda, mps and cpu [default: cpu]
     #[arg(long)]
-    pub force: bool,
-
-    /// Train the network of a checkpoint, or weights of makemore.py, further. The lecture's network is
-    /// trained for --epochs more. A network trained on batches goes on from the run state in FILE.last,
-    /// as if it had not been interrupted, to --max-steps in all; without FILE.last, a new training
-    /// begins with that network
-    #[arg(long, value_name = "FILE")]
-    pub resume: Option<PathBuf>,
-
-    /// Draw the losses into a picture, ending in .png or .svg: of a network those during training, of
-    /// n-grams the dev loss of each order
-    #[arg(long, value_name = "FILE")]
-    pub plot: Option<PathBuf>,
-
-    /// Save the training every so many seconds; a crash loses no more than that [default: 60]
-    #[arg(long, value_name = "SECONDS", value_parser = above_zero, allow_negative_numbers = true)]
-    pub save_every: Option<f64>,
-
-    /// Write the losses as CSV: of the lecture's network those of every epoch, of other networks those
-    /// of every evaluation; with --resume, the file has those before too
-    #[arg(long, value_name = "FILE")]
-    pub metrics: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub data: DataArguments,
+    pub device: Option<DeviceRequest>,
 
     #[command(flatten)]
     pub memory: MemoryArguments,
 
     #[command(flatten)]
     pub json: JsonArguments,
-
-    #[command(flatten)]
-    pub words: WordArguments,
 
     /// The arguments that the user typed.
     #[arg(skip)]
@@ -254,35 +270,6 @@ impl Train {
                 Some(Choice::Smoothing(smoothing)) => smoothing.knows_unknown(),
                 Some(Choice::Auto) => false,
             }
-    }
-
-    /// Refuses typed arguments that only other types of models take.
-    pub fn refuse_others(&self, kind: ModelType) -> anyhow::Result<()> {
-        let mut typed = OF.iter().filter(|(id, _)| self.typed.has(id));
-        let Some((id, of)) = typed.find(|(id, of)| !of.is_of(id, kind)) else {
-            return Ok(());
-        };
-        let takers = ModelType::all().filter(|&other| of.is_of(id, other));
-        let takers: Vec<&str> = takers.map(ModelType::name).collect();
-        let or_choose = match self.resume {
-            Some(_) => "",
-            None => ", or choose another --type",
-        };
-        bail!(
-            "{} is not of --type {}, but of {}; leave it out{or_choose}",
-            flag(id),
-            kind.name(),
-            takers.join(", ")
-        )
-    }
-
-    /// Refuses a typed argument of the table [`OF`] if `is_wrong`, with a reason for the user.
-    pub fn refuse(&self, is_wrong: impl Fn(&str, Of) -> bool, reason: &str) -> anyhow::Result<()> {
-        let mut typed = OF.iter().filter(|(id, _)| self.typed.has(id));
-        match typed.find(|&&(id, of)| is_wrong(id, of)) {
-            Some((id, _)) => bail!("{} {reason}", flag(id)),
-            None => Ok(()),
-        }
     }
 }
 

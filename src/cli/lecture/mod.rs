@@ -34,14 +34,19 @@ pub struct ReplayLectures {
     #[arg(value_name = "LECTURE", default_value = "1", value_parser = which)]
     which: Which,
 
-    /// The number of training steps in lectures 2 to 5; figures of later steps are not compared
-    /// [default: all 200000]
+    /// The number of training steps in lectures 2 to 5 [default: all 200000]
+    ///
+    /// Figures of later steps are not compared.
     #[arg(long, value_name = "N", value_parser = whole(1..=STEPS), allow_negative_numbers = true)]
     steps: Option<u64>,
 
     /// Train for 10001 steps only, up to the second published loss
     #[arg(long, conflicts_with = "steps")]
     quick: bool,
+
+    /// Refused with an explanation, since other commands have it.
+    #[arg(long, hide = true, num_args = 0.., value_name = "FILE")]
+    data: Option<Vec<PathBuf>>,
 
     /// Draw the pictures of lectures 2 to 5 into this folder, as PNG and SVG; a missing folder is made
     #[arg(long, value_name = "FOLDER")]
@@ -51,14 +56,11 @@ pub struct ReplayLectures {
     #[arg(long, value_parser = one_of::<Rows>())]
     rows: Option<Rows>,
 
-    /// The device of lectures 2 to 5: cpu, cuda, cuda:N, mps or auto; figures of other devices than the
-    /// CPU are compared less strictly [default: cpu]
+    /// The device of lectures 2 to 5: cpu, cuda, cuda:N, mps or auto [default: cpu]
+    ///
+    /// Figures of other devices than the CPU are compared less strictly.
     #[arg(long)]
     device: Option<DeviceRequest>,
-
-    /// Refused with an explanation, since other commands have it.
-    #[arg(long, hide = true, num_args = 0.., value_name = "FILE")]
-    data: Option<Vec<PathBuf>>,
 
     #[command(flatten)]
     json: JsonArguments,

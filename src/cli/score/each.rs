@@ -10,13 +10,16 @@ use crate::cli::arguments::one_of;
 /// Arguments of `--each`.
 #[derive(Debug, Args)]
 pub struct EachArguments {
-    /// A line for every word, given or of the data: its negative log-likelihood, the same per character, and
-    /// the word. Several models have a column each, per character, and the name of the lowest beside them
+    /// A line for every word, given or of the data: its NLL, the same per character, and the word
+    ///
+    /// The NLL is the negative log-likelihood. Several models have a column each, per character, and the name
+    /// of the lowest beside them.
     #[arg(long, conflicts_with = "weights")]
     pub each: bool,
 
-    /// Order of these lines: the most probable word first, or the most probable per character; by several
-    /// models, by the lowest [default: none, the order of the words]
+    /// Order of these lines [default: none, the order of the words]
+    ///
+    /// The most probable word is first, or the most probable per character; by several models, by the lowest.
     #[arg(long, value_parser = one_of::<Sort>(), default_value = "none", hide_default_value = true, requires = "each")]
     pub sort: Sort,
 

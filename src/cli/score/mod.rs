@@ -46,6 +46,9 @@ pub struct Score {
     words: Vec<String>,
 
     #[command(flatten)]
+    data: DataArguments,
+
+    #[command(flatten)]
     models: ModelArguments,
 
     /// Score only one part of the data, as it was split to train the model
@@ -54,9 +57,6 @@ pub struct Score {
 
     #[command(flatten)]
     each: EachArguments,
-
-    #[command(flatten)]
-    data: DataArguments,
 
     #[command(flatten)]
     smoothing: SmoothingArguments,
