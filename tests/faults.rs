@@ -325,3 +325,27 @@ fn a_full_disk_at_any_write_loses_nothing() {
     println!("training failed where the disk was full at call {failed:?}");
     assert!(failed.starts_with(&[1]) && !failed.ends_with(&[FULL_DISKS]));
 }
+
+/// Pipes and files, and terminals where `NO_COLOR` is set, have the words alone.
+#[cfg(target_os = "linux")]
+#[test]
+fn labels_of_errors_have_colours_on_a_terminal() {
+    use std::io::Read;
+
+    let folder = Folder::new();
+    let plain = folder.error("count --data missing.txt", 1);
+    let red = "\u{1b}[1m\u{1b}[31merror:\u{1b}[0m";
+    for (no_color, label) in [("", red), ("1", "error:")] {
+        let (mut ours, its) = crate::common::terminal();
+        let mut process = folder.process("count --data missing.txt");
+        process.env("TERM", "xterm").env("NO_COLOR", no_color);
+        let mut child = process.stderr(its).spawn().unwrap();
+        drop(process);
+        let mut told = Vec::new();
+        // Ends with an error where the program has closed the terminal.
+        let _ = ours.read_to_end(&mut told);
+        assert!(!child.wait().unwrap().success());
+        let told = String::from_utf8(told).unwrap();
+        assert_eq!(told.trim_end(), plain.trim_end().replace("error:", label));
+    }
+}

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use makemore_tch::arpa::{self, ReadOptions};
 use makemore_tch::checkpoint::Weights;
@@ -290,8 +290,12 @@ impl Models {
         };
         let (list, vocabulary) = (self.list()?, self.vocabulary());
         let words = trained_on.some_words(Part::Dev, list, vocabulary, DEV_WORDS);
-        words.with_context(|| {
-            format!("{path}: without --weights, these are found on the dev part of its list")
+        words.map_err(|error| match error {
+            // As the models that `more` keeps.
+            Error::EmptyPart { .. } => anyhow::anyhow!(
+                "{path}: no words were held out from it, so that weights cannot be found; name them with --weights"
+            ),
+            error => error.into(),
         })
     }
 }

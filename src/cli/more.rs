@@ -16,7 +16,7 @@ use makemore_tch::train::corpus::Corpus;
 use makemore_tch::{Constraints, Error, SampleOptions, ScoredName};
 use serde::Serialize;
 
-use super::arguments::wishes::WishArguments;
+use super::arguments::wishes::{WishArguments, as_in_lists};
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole};
 use super::context::Context;
 use super::output::{self, Remarks};
@@ -225,11 +225,9 @@ impl More {
     fn constraint(&self, data: &Corpus) -> anyhow::Result<WordConstraint> {
         let format = self.data.format(None);
         let constraint = self.wishes.constraint(|text| format.word(text));
-        let constraint = WordConstraint {
-            min_length: constraint.min_length.max(1),
-            ..constraint
-        };
-        WishArguments::check(&constraint, data.counted.counts.vocabulary())?;
+        let counts = &data.counted.counts;
+        let constraint = as_in_lists(constraint, counts);
+        WishArguments::check(&constraint, counts.vocabulary())?;
         Ok(constraint)
     }
 
@@ -423,6 +421,20 @@ mod tests {
             error.starts_with("error: few.txt is given twice"),
             "{error}"
         );
+    }
+
+    /// Of breweries, one in a hundred began or ended with a space, or had two.
+    #[test]
+    fn spaces_stand_where_a_list_has_them() {
+        let folder = Folder::new();
+        let doubled = |words: &str| words.contains("  ");
+        for between in [" ", "  "] {
+            let list = ["a", "bab", "c ba", "dad", "ca"].map(|end| format!("ab{between}{end}\n"));
+            folder.write("list.txt", list.concat());
+            let words = folder.stdout("more list.txt --quick -n 60");
+            assert!(words.lines().all(|word| word == word.trim()), "{words}");
+            assert_eq!(doubled(&words), doubled(between), "{words}");
+        }
     }
 
     /// Nothing can be held out of one word, and each of a few is held out in turn.

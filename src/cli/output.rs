@@ -3,15 +3,14 @@
 use std::fmt::Display;
 use std::io::{self, BufWriter, LineWriter, Write};
 
+use clap::builder::styling::{AnsiColor, Style};
 use makemore_tch::error::UnknownWords;
 use makemore_tch::format::{visible, visible_json};
 use serde::Serialize;
 
 use super::progress::beside_bar;
 #[cfg(test)]
-pub use super::testing::stderr;
-#[cfg(test)]
-use super::testing::stdout;
+use super::testing::{stderr, stdout};
 
 /// Standard output, and whether it is a terminal.
 #[cfg(not(test))]
@@ -21,10 +20,26 @@ fn stdout() -> (impl Write, bool) {
     (stdout, is_terminal)
 }
 
-/// Standard error.
+/// Standard error, with colours where it is a terminal and `NO_COLOR` is not set.
 #[cfg(not(test))]
-pub fn stderr() -> impl Write {
-    io::stderr()
+fn stderr() -> impl Write {
+    anstream::stderr()
+}
+
+/// The words that a line to the user may begin with, and their colours.
+const LABELS: [(&str, Style); 2] = [
+    ("error:", AnsiColor::Red.on_default().bold()),
+    ("warning:", AnsiColor::Yellow.on_default().bold()),
+];
+
+/// Tells the user a line, in which nothing controls a terminal but the colour of its label.
+pub fn tell(line: &str) {
+    let line = visible(line);
+    let label = LABELS.iter().find(|(label, _)| line.starts_with(label));
+    let (label, style) = label.copied().unwrap_or_default();
+    let rest = line.strip_prefix(label).unwrap_or(&line);
+    // Standard error may be closed.
+    let _ = writeln!(stderr(), "{style}{label}{style:#}{rest}");
 }
 
 /// Standard output: line by line for a person, in large blocks for a pipe or a file.
@@ -125,10 +140,7 @@ pub struct Remarks {
 impl Remarks {
     pub fn say(self, remark: impl Display) {
         if !self.quiet {
-            // Standard error may be closed.
-            beside_bar(|| {
-                let _ = writeln!(stderr(), "{}", visible(&remark.to_string()));
-            });
+            beside_bar(|| tell(&remark.to_string()));
         }
     }
 

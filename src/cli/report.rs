@@ -8,10 +8,9 @@ use std::path::Path;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::error::{DeviceFault, LineFault};
-use makemore_tch::format::visible;
 use makemore_tch::{Error, Words};
 
-use super::output::stderr;
+use super::output::tell;
 use super::typed::columns_typed;
 
 /// The exit status for a faulty command line, as clap's.
@@ -24,15 +23,14 @@ pub fn report(result: anyhow::Result<u8>) -> u8 {
         // A closed pipe (`… | head`) is success, as for other Unix programs.
         Err(error) if is_closed_pipe(&error) => 0,
         Err(error) => {
-            // Standard error may be closed too.
-            let _ = writeln!(stderr(), "{}", line(&error));
+            tell(&line(&error));
             1
         }
     }
 }
 
 /// An error with its hint in one line.
-pub fn line(error: &anyhow::Error) -> String {
+fn line(error: &anyhow::Error) -> String {
     let hint = error.downcast_ref().and_then(|error| match error {
         Error::Line {
             fault: LineFault::Tab(columns),
@@ -51,8 +49,7 @@ pub fn line(error: &anyhow::Error) -> String {
     } else {
         ""
     };
-    let message = format!("error: {written}{error:#}{hint}");
-    visible(&message)
+    format!("error: {written}{error:#}{hint}")
 }
 
 /// Prints the fault of a command line in one line, or the help that it asks for, and returns the exit
@@ -66,13 +63,13 @@ pub fn explain(error: &clap::Error) -> u8 {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
     } else {
-        let _ = writeln!(stderr(), "{}", usage_line(error));
+        tell(&usage_line(error));
     }
     USAGE
 }
 
 /// The fault of a command line in one line.
-pub fn usage_line(error: &clap::Error) -> String {
+fn usage_line(error: &clap::Error) -> String {
     let message = error.render().to_string();
     let line = match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
@@ -85,7 +82,7 @@ pub fn usage_line(error: &clap::Error) -> String {
         }
     };
     let words: Vec<&str> = line.split_whitespace().collect();
-    visible(&words.join(" "))
+    words.join(" ")
 }
 
 /// A hint for a command line that is not understood.

@@ -118,8 +118,8 @@ struct Parts {
     prefix: Vec<usize>,
     suffix: Option<Search>,
     contained: Vec<Search>,
-    /// The states after each state and index of the regular expression.
-    regex: Option<Table>,
+    /// The states after each state and index of the regular expressions.
+    regexes: Vec<Table>,
     /// The least and the largest length. The last is none where any length will do.
     lengths: (usize, Option<usize>),
 }
@@ -133,7 +133,7 @@ struct Together {
     prefix: usize,
     suffix: usize,
     contained: Vec<usize>,
-    regex: usize,
+    regexes: Vec<usize>,
 }
 
 impl Parts {
@@ -150,10 +150,9 @@ impl Parts {
         };
         let contains = wishes.contains.iter().filter(|text| !text.is_empty());
         let contained: Vec<Search> = contains.map(|text| search(text)).collect::<Result<_>>()?;
-        let pattern = wishes.matching.as_deref();
-        let regex = pattern
-            .map(|pattern| Table::of_regex(pattern, vocabulary))
-            .transpose()?;
+        let patterns = wishes.matching.iter();
+        let regexes = patterns.map(|pattern| Table::of_regex(pattern, vocabulary));
+        let regexes: Vec<Table> = regexes.collect::<Result<_>>()?;
         let without = |index: usize| wishes.without.contains(&vocabulary.itos(index));
 
         // Characters that no wish tells apart are of one class.
@@ -171,8 +170,9 @@ impl Parts {
                 continue;
             }
             let name = named.contains(&index).then_some(index);
-            let column: Option<Vec<State>> = regex.as_ref().map(|regex| regex.column(index));
-            let class = *numbers.entry((name, column)).or_insert_with(|| {
+            let columns = regexes.iter().map(|regex| regex.column(index));
+            let columns: Vec<Vec<State>> = columns.collect();
+            let class = *numbers.entry((name, columns)).or_insert_with(|| {
                 examples.push(index);
                 examples.len() as u32 - 1
             });
@@ -184,7 +184,7 @@ impl Parts {
             prefix,
             suffix,
             contained,
-            regex,
+            regexes,
             lengths: (wishes.min_length, wishes.max_length),
         })
     }
@@ -195,7 +195,7 @@ impl Parts {
             prefix: 0,
             suffix: 0,
             contained: vec![0; self.contained.len()],
-            regex: self.regex.as_ref().map_or(0, |regex| regex.start),
+            regexes: self.regexes.iter().map(|regex| regex.start).collect(),
         }
     }
 
@@ -221,8 +221,8 @@ impl Parts {
                 *state = search.step(*state, index);
             }
         }
-        if let Some(regex) = &self.regex {
-            to.regex = regex.next[from.regex * regex.width + index] as usize;
+        for (state, regex) in to.regexes.iter_mut().zip(&self.regexes) {
+            *state = regex.next[*state * regex.width + index] as usize;
         }
         Some(to)
     }
@@ -233,14 +233,12 @@ impl Parts {
             .as_ref()
             .is_none_or(|suffix| state.suffix == suffix.pattern.len());
         let mut contained = state.contained.iter().zip(&self.contained);
+        let mut regexes = state.regexes.iter().zip(&self.regexes);
         state.length >= self.lengths.0
             && state.prefix == self.prefix.len()
             && has_suffix
             && contained.all(|(&state, search)| state == search.pattern.len())
-            && self
-                .regex
-                .as_ref()
-                .is_none_or(|regex| regex.accepts[state.regex])
+            && regexes.all(|(&state, regex)| regex.accepts[state])
     }
 
     /// All states that words can reach.

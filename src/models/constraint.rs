@@ -15,10 +15,10 @@ pub struct WordConstraint {
     pub contains: Vec<String>,
     /// Characters that are not in the word.
     pub without: Vec<char>,
-    /// A regular expression that matches the whole word.
+    /// Regular expressions, each of which matches the whole word.
     ///
     /// Source: <https://docs.rs/regex-syntax>, for what may be in it.
-    pub matching: Option<String>,
+    pub matching: Vec<String>,
 }
 
 impl WordConstraint {

@@ -446,7 +446,7 @@ mod tests {
             suffix: "a".to_owned(),
             contains: vec!["i".to_owned()],
             without: vec!['x', 'y'],
-            matching: Some("[^n]*n?[^n]*".to_owned()),
+            matching: vec!["[^n]*n?[^n]*".to_owned()],
         }
     }
 
@@ -542,7 +542,7 @@ mod tests {
             min_length: 2,
             max_length: Some(5),
             contains: vec!["ab".to_owned()],
-            matching: Some(".*(a|bc|cc)".to_owned()),
+            matching: vec![".*(a|bc|cc)".to_owned()],
             ..WordConstraint::default()
         };
         let ends = |word: &str| ["a", "bc", "cc"].iter().any(|end| word.ends_with(end));
@@ -585,7 +585,7 @@ mod tests {
     #[test]
     fn the_rarest_words_are_drawn_at_once() {
         let rare = WordConstraint {
-            matching: Some("q.*x.*q.*z.*q.*".to_owned()),
+            matching: vec!["q.*x.*q.*z.*q.*".to_owned()],
             ..WordConstraint::default()
         };
         let p = lecture();

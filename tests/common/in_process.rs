@@ -44,9 +44,9 @@ pub fn stdout() -> (impl Write, bool) {
     (Stream(0), false)
 }
 
-/// In place of standard error.
+/// In place of standard error, which is no terminal.
 pub fn stderr() -> impl Write {
-    Stream(1)
+    anstream::StripStream::new(Box::new(Stream(1)) as Box<dyn Write>)
 }
 
 /// What a command did.

@@ -3,7 +3,7 @@
 use clap::Args;
 use makemore_tch::data::Vocabulary;
 use makemore_tch::models::{Automaton, WordConstraint};
-use makemore_tch::{Error, LanguageModel, SampleOptions, Sampler};
+use makemore_tch::{Error, LanguageModel, NgramCounts, SampleOptions, Sampler};
 
 use super::whole;
 
@@ -34,9 +34,10 @@ pub struct WishArguments {
     #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub max_length: Option<u32>,
 
-    /// Only words that a regular expression matches whole, such as '(ma|pa).*[aeiou]'
+    /// Only words that a regular expression matches whole, such as '(ma|pa).*[aeiou]'; may be given several
+    /// times
     #[arg(long, value_name = "REGEX")]
-    pub matching: Option<String>,
+    pub matching: Vec<String>,
 }
 
 impl WishArguments {
@@ -67,6 +68,21 @@ impl WishArguments {
     ) -> anyhow::Result<Sampler<'m>> {
         Sampler::new(model, seed, options).map_err(|error| named(error, &options.constraint))
     }
+}
+
+/// Wishes for words that could stand in a list, whose pairs were counted: not empty, with no space at an end,
+/// since lines are trimmed, and with no two spaces side by side where the list has none.
+pub fn as_in_lists(mut wishes: WordConstraint, counts: &NgramCounts) -> WordConstraint {
+    wishes.min_length = wishes.min_length.max(1);
+    if let Ok(space) = counts.vocabulary().stoi(' ') {
+        let spaces = match counts.count(&[space], space) {
+            0 => " ",
+            _ => " +",
+        };
+        let matching = format!("[^ ]+({spaces}[^ ]+)*");
+        wishes.matching.push(matching);
+    }
+    wishes
 }
 
 /// An error with the wish that it is about.

@@ -64,7 +64,7 @@ impl Train {
             false => "counting without smoothing",
         };
         Some(format!(
-            "the average negative log-likelihood is {:.4}, above {:.4}, which {which} has; {}",
+            "warning: the average negative log-likelihood is {:.4}, above {:.4}, which {which} has; {}",
             found.nll,
             found.bound,
             advice(found.remedy)
