@@ -221,7 +221,7 @@ mod tests {
         // Without --data, as from `count *.txt`.
         let error = folder.error_of(["count", name], 2);
         assert!(
-            error.ends_with("; lists of words are named with --data FILE"),
+            error.contains("; a list of words is named with --data "),
             "{error}"
         );
         assert!(!error.contains('\u{1B}'), "{error:?}");

@@ -10,6 +10,7 @@ mod context;
 mod count;
 mod devices;
 mod export;
+mod guesses;
 mod heatmap;
 pub mod interrupt;
 mod lecture;

@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::error::{DeviceFault, LineFault};
 use makemore_tch::{Error, Words};
 
+use super::guesses;
 use super::output::tell;
 use super::typed::columns_typed;
 
@@ -39,6 +39,8 @@ fn line(error: &anyhow::Error) -> String {
             "--columns {} would read its columns, --skip-bad-lines leaves such lines out",
             columns_typed(columns)
         ))),
+        Error::Word { word, .. } => guesses::list(word).map(Cow::from),
+        Error::PictureFormat { file } => guesses::list(&file.to_string_lossy()).map(Cow::from),
         error => hint(error).map(Cow::from),
     });
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
@@ -77,23 +79,34 @@ fn usage_line(error: &clap::Error) -> String {
         }
         _ => {
             let fault = message.split("\n\nUsage:").next().unwrap_or_default();
-            let fault_and_tips: Vec<&str> = fault.split("\n  tip: ").map(str::trim).collect();
-            format!("{}; {}", fault_and_tips.join("; "), usage_hint(error))
+            let mut fault_and_tips: Vec<&str> = fault.split("\n  tip: ").map(str::trim).collect();
+            let hint = usage_hint(error);
+            match &hint {
+                // What looks similar is something else.
+                Some(_) => fault_and_tips.truncate(1),
+                None => fault_and_tips.push("--help shows how it is used"),
+            }
+            fault_and_tips.extend(hint.as_deref());
+            fault_and_tips.join("; ")
         }
     };
     let words: Vec<&str> = line.split_whitespace().collect();
     words.join(" ")
 }
 
-/// A hint for a command line that is not understood.
-fn usage_hint(error: &clap::Error) -> String {
-    if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
-        && error.kind() == ErrorKind::UnknownArgument
-        && Path::new(argument).exists()
-    {
-        return "lists of words are named with --data FILE".to_owned();
+/// A hint for a command line that is not understood, if it is a natural guess.
+fn usage_hint(error: &clap::Error) -> Option<String> {
+    let typed = |context| match error.get(context) {
+        Some(ContextValue::String(typed)) => Some(typed.as_str()),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::UnknownArgument => typed(ContextKind::InvalidArg).and_then(guesses::of_argument),
+        ErrorKind::InvalidSubcommand => {
+            typed(ContextKind::InvalidSubcommand).and_then(guesses::of_command)
+        }
+        _ => None,
     }
-    "--help shows how it is used".to_owned()
 }
 
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {

@@ -4,6 +4,8 @@ mod each;
 mod lines;
 mod print;
 
+use std::path::Path;
+
 use anyhow::{Context as _, bail};
 use clap::Args;
 use makemore_tch::error::UnknownWords;
@@ -14,6 +16,7 @@ use makemore_tch::{Error, LanguageModel, Part, Table};
 
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
 use super::context::Context;
+use super::guesses;
 use super::models::{ModelArguments, Models};
 use super::output;
 use each::EachArguments;
@@ -69,7 +72,19 @@ pub struct Score {
 }
 
 impl Score {
-    pub fn run(mut self, context: Context) -> anyhow::Result<()> {
+    pub fn run(self, context: Context) -> anyhow::Result<()> {
+        let words = self.words.clone();
+        self.score_all(context)?;
+        for word in words.iter().filter(|word| Path::new(word).is_file()) {
+            let hint = guesses::list(word).unwrap_or_default();
+            context
+                .remarks
+                .say(format_args!("{word} is scored as a word; {hint}"));
+        }
+        Ok(())
+    }
+
+    fn score_all(mut self, context: Context) -> anyhow::Result<()> {
         let models = self
             .models
             .load(&self.data, self.memory.memory(), context.remarks)?;
