@@ -188,8 +188,8 @@ enum WordOrder {
         /// The place where test begins.
         test: u64,
     },
-    /// The indices of the test words, sorted.
-    Makemore { test: Arc<[u64]> },
+    /// A part by the indices of its words, sorted; all others are for training.
+    Listed { part: Part, words: Arc<[u64]> },
 }
 
 impl Split {
@@ -205,8 +205,9 @@ impl Split {
                     test: share(train + dev),
                 }
             }
-            Shares::Makemore => WordOrder::Makemore {
-                test: makemore_test(words).into(),
+            Shares::Makemore => WordOrder::Listed {
+                part: Part::Test,
+                words: makemore_test(words).into(),
             },
         };
         Self {
@@ -217,18 +218,17 @@ impl Split {
         }
     }
 
-    /// Holds out the words at some places of a seed's permutation as dev; all others are for training.
-    pub fn holding_out(dev: Range<u64>, seed: u64, words: u64) -> Self {
-        let percent = 100 * (dev.end - dev.start) / words.max(1);
+    /// Holds out some words as dev, by their sorted indices; all others are for training.
+    pub fn holding_out(dev: Vec<u64>, seed: u64, words: u64) -> Self {
+        let percent = 100 * dev.len() as u64 / words.max(1);
         let percent = percent.clamp(1, 99) as u8;
         Self {
             shares: Shares::Percents([100 - percent, percent, 0]),
             seed,
             words,
-            order: WordOrder::Scrambled {
-                permutation: Permutation::new(words, seed),
-                dev,
-                test: words,
+            order: WordOrder::Listed {
+                part: Part::Dev,
+                words: dev.into(),
             },
         }
     }
@@ -247,7 +247,12 @@ impl Split {
     pub fn words(&self, part: Part) -> u64 {
         let [dev, test] = match &self.order {
             WordOrder::Scrambled { dev, test, .. } => [dev.end - dev.start, self.words - test],
-            WordOrder::Makemore { test } => [0, test.len() as u64],
+            WordOrder::Listed { part, words } => {
+                [Part::Dev, Part::Test].map(|of| match of == *part {
+                    true => words.len() as u64,
+                    false => 0,
+                })
+            }
         };
         match part {
             Part::Train => self.words - dev - test,
@@ -296,8 +301,8 @@ impl Split {
                 place if place < *test => Part::Train,
                 _ => Part::Test,
             },
-            WordOrder::Makemore { test } => match test.binary_search(&word) {
-                Ok(_) => Part::Test,
+            WordOrder::Listed { part, words } => match words.binary_search(&word) {
+                Ok(_) => *part,
                 Err(_) => Part::Train,
             },
         }
@@ -434,30 +439,15 @@ mod tests {
     }
 
     #[test]
-    fn folds_hold_out_every_word_once() {
-        let words = 47;
-        let folds = (0..10).map(|fold| [fold, fold + 1].map(|place| words * place / 10));
-        let folds: Vec<_> = folds
-            .map(|[begin, end]| Split::holding_out(begin..end, 420, words))
-            .collect();
-        for word in 0..words {
-            let of_word: Vec<Part> = folds.iter().map(|fold| fold.part_of(word)).collect();
-            assert!(of_word.iter().all(|&part| part != Part::Test));
-            let held_out = of_word.iter().filter(|&&part| part == Part::Dev);
-            assert_eq!(held_out.count(), 1, "{word}");
+    fn words_that_are_held_out_are_dev() {
+        let split = Split::holding_out(vec![3, 4, 8_000], 420, 10_000);
+        for (part, words) in [(Part::Train, 9_997), (Part::Dev, 3), (Part::Test, 0)] {
+            let of_part = (0..10_000).filter(|&word| split.part_of(word) == part);
+            assert_eq!((of_part.count() as u64, split.words(part)), (words, words));
         }
-        for fold in folds {
-            assert_eq!(fold.words(Part::Train) + fold.words(Part::Dev), words);
-            let dev = (0..words).filter(|&word| fold.part_of(word) == Part::Dev);
-            assert_eq!(dev.count() as u64, fold.words(Part::Dev));
-        }
-        // Also where that is less than a hundredth.
-        let few = Split::holding_out(0..5, 420, 10_000);
         assert_eq!(
-            (0..10_000)
-                .filter(|&word| few.part_of(word) == Part::Dev)
-                .count(),
-            5
+            [3, 5].map(|word| split.part_of(word)),
+            [Part::Dev, Part::Train]
         );
     }
 

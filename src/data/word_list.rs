@@ -1,6 +1,6 @@
 //! Words in memory as indices of characters, and random subsets of lists.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
@@ -70,6 +70,40 @@ impl WordList {
         let up_to = |place: usize| self.times.get(place);
         let before = place.checked_sub(1).and_then(up_to).unwrap_or(&0);
         up_to(place).map_or(1, |up_to| up_to - before)
+    }
+
+    /// The number of each word among the distinct ones, which are counted as they come first, and how many
+    /// these are.
+    pub fn numbers(&self) -> (Vec<u64>, u64) {
+        let mut distinct: HashMap<&[u16], u64, RandomState> = HashMap::default();
+        let number = |word| {
+            let next = distinct.len() as u64;
+            *distinct.entry(word).or_insert(next)
+        };
+        let numbers = self.iter().map(number).collect();
+        (numbers, distinct.len() as u64)
+    }
+
+    /// The distinct words, each with how often it occurs.
+    pub fn distinct(&self) -> Self {
+        let (numbers, count) = self.numbers();
+        let mut times = vec![0; count as usize];
+        let mut distinct = Self::default();
+        for (place, &number) in numbers.iter().enumerate() {
+            times[number as usize] += self.times(place);
+            if number as usize == distinct.len() {
+                distinct.indices.extend_from_slice(self.word(place));
+                distinct.ends.push(distinct.indices.len());
+            }
+        }
+        if times.iter().any(|&times| times != 1) {
+            let up_to = times.iter().scan(0, |sum, times| {
+                *sum += times;
+                Some(*sum)
+            });
+            distinct.times = up_to.collect();
+        }
+        distinct
     }
 
     /// The number of characters of the distinct words, with their ends.

@@ -5,9 +5,10 @@ use super::report::{Report, Tried};
 use super::trial::{Trial, Trials, nll};
 use crate::checkpoint::{Model, TrainedNetwork};
 use crate::data::Split;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::models::mixture::fit;
+use crate::models::ngram::orders::HIGHEST;
 use crate::models::{LanguageModel, Mixture, Ngram, Smoothing};
 use crate::train::corpus::Corpus;
 
@@ -40,8 +41,8 @@ impl Choice {
         let mut plan = Plan::of(data, &lists, seed, effort);
         let words = data.counted.digest.words;
         let splits = plan
-            .folds()
-            .map(|fold| Split::holding_out(fold, seed, words));
+            .held_out()
+            .map(|held_out| Split::holding_out(held_out, seed, words));
         let splits: Vec<Corpus> = splits.map(|split| data.split_again(split)).collect();
         let trials = Trials::of(&mut plan, &splits, memory, report)?;
         let mut models = Vec::new();
@@ -51,7 +52,11 @@ impl Choice {
                 None => Model::Ngram(ngram(data, trial.setting().max(2), memory)?),
                 Some(place) => {
                     let best = trial.setting();
-                    let (network, steps) = plan.train_on_all(place, &lists.train, best, report)?;
+                    let (network, steps) =
+                        match plan.train_on_all(place, &lists.train, best, report) {
+                            Err(Error::Diverged { .. }) => continue,
+                            trained => trained?,
+                        };
                     Model::Network(TrainedNetwork {
                         network,
                         steps,
@@ -61,6 +66,9 @@ impl Choice {
                 }
             };
             models.push((model, weight));
+        }
+        if models.is_empty() {
+            models.push((Model::Ngram(ngram(data, HIGHEST as u64, memory)?), 1.0));
         }
         Ok(Self {
             models,
@@ -109,8 +117,16 @@ fn chosen<'t>(trials: &'t Trials, report: &mut dyn Report) -> Vec<(&'t Trial, f6
     kept.into_iter().zip(weights).collect()
 }
 
-/// N-grams of all words.
-fn ngram(data: &Corpus, order: u64, memory: &Memory) -> Result<Ngram> {
-    let counts = data.train_counts(order as usize, memory)?;
-    Ngram::of(&counts, Smoothing::KneserNey, memory)
+/// N-grams of all words, of the order that was best or, where those do not fit into the memory, of a lower one.
+fn ngram(data: &Corpus, best: u64, memory: &Memory) -> Result<Ngram> {
+    let mut order = best as usize;
+    loop {
+        // Each order is forgotten before the next.
+        let memory = Memory::new(memory.free());
+        let counted = data.train_counts(order, &memory);
+        match counted.and_then(|counts| Ngram::of(&counts, Smoothing::KneserNey, &memory)) {
+            Err(Error::Memory { .. } | Error::Order { .. }) if order > 2 => order -= 1,
+            model => return model,
+        }
+    }
 }

@@ -7,6 +7,7 @@ use tch::Device;
 
 use super::report::Report;
 use crate::data::Vocabulary;
+use crate::data::split::Permutation;
 use crate::data::word_list::WordList;
 use crate::error::Result;
 use crate::models::kinds::kind::{Kind, Preset};
@@ -72,6 +73,9 @@ struct Candidate {
 /// What is tried on a list.
 #[derive(Debug)]
 pub struct Plan {
+    /// The number of each word of the list among the distinct ones, and how many these are. All lines of a
+    /// word are held out together.
+    numbers: Vec<u64>,
     words: u64,
     folds: u64,
     seed: u64,
@@ -84,7 +88,7 @@ pub struct Plan {
 impl Plan {
     /// The plan for a list, whose words are in memory.
     pub fn of(data: &Corpus, lists: &Lists, seed: u64, effort: Effort) -> Self {
-        let words = data.counted.digest.words;
+        let (numbers, words) = lists.train.numbers();
         let folds = match words {
             0..2 => 0,
             2..FEW => words.min(10),
@@ -121,6 +125,7 @@ impl Plan {
             (bytes <= data.memory.free()).then_some(Candidate { config, options })
         });
         Self {
+            numbers,
             words,
             folds,
             seed,
@@ -130,8 +135,18 @@ impl Plan {
         }
     }
 
-    /// The places of the words that are held out in turn, in the permutation of the seed.
-    pub fn folds(&self) -> impl Iterator<Item = Range<u64>> + use<> {
+    /// The words that are held out in turn, each time by their sorted indices in the list.
+    pub fn held_out(&self) -> impl Iterator<Item = Vec<u64>> {
+        let order = Permutation::new(self.words, self.seed);
+        self.folds().map(move |fold| {
+            let numbers = (0..).zip(&self.numbers);
+            let held_out = numbers.filter(|&(_, &number)| fold.contains(&order.of(number)));
+            held_out.map(|(index, _)| index).collect()
+        })
+    }
+
+    /// The places of the distinct words that are held out in turn, in the permutation of the seed.
+    fn folds(&self) -> impl Iterator<Item = Range<u64>> + use<> {
         let (words, folds) = (self.words, self.folds);
         let parts = if folds == 1 { 10 } else { folds };
         (0..folds).map(move |fold| {
@@ -221,9 +236,9 @@ impl Plan {
 /// are so long that the steps of `trainings` trainings would take too much time.
 fn options(config: Config, lists: &Lists, v: usize, trainings: f64) -> Option<WordOptions> {
     let (words, sizes) = (&lists.train, config.sizes());
-    let characters = words.iter().map(|word| word.len() as f64 + 1.0);
-    let characters: f64 = characters.sum();
-    let mean = characters / words.len().max(1) as f64;
+    let lengths = words.iter().map(|word| word.len() as f64 + 1.0);
+    let mean = lengths.sum::<f64>() / words.len().max(1) as f64;
+    let characters = words.distinct_characters() as f64;
     let batch_size = ((CHARACTERS / mean) as usize).clamp(8, 128);
     // The products for a character: those of a GRU, and those of the last layer, beside 27 characters.
     let hidden = sizes.n_embd2 as f64;
@@ -285,15 +300,23 @@ impl Observer<WordBatches<'_>> for Training<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::data::{Shares, Source, Split};
     use crate::memory::Memory;
+    use crate::train::choice::report::Tried;
+    use crate::train::choice::trial::Trials;
 
-    fn plan(text: String, memory: u64, effort: Effort) -> Plan {
+    fn corpus(text: String, memory: u64) -> Corpus {
         let all =
             |list: &crate::counting::Counted| Ok(Split::new(Shares::ALL, 1, list.digest.words));
         let source = Source::text("list.txt", text);
-        let data = Corpus::read(source, Vec::new(), None, all, Memory::new(memory)).unwrap();
+        Corpus::read(source, Vec::new(), None, all, Memory::new(memory)).unwrap()
+    }
+
+    fn plan(text: String, memory: u64, effort: Effort) -> Plan {
+        let data = corpus(text, memory);
         Plan::of(&data, &data.lists().unwrap(), 1, effort)
     }
 
@@ -313,6 +336,47 @@ mod tests {
         let with_minutes = plan(names(), memory, Effort::Seconds(60.0));
         assert_eq!(with_minutes.networks(), ["gru", "transformer"]);
         assert_eq!(with_minutes.networks[0].options.seconds, Some(15.0));
+    }
+
+    /// A list of people has names many times: what was learned of the one line was asked for the other.
+    #[test]
+    fn all_lines_of_a_word_are_held_out_together() {
+        let names = (0..2_100).map(|n| format!("{}\n", n % 70));
+        let plan = plan(names.collect(), 1 << 30, Effort::Quick);
+        let mut held_out = vec![0; 2_100];
+        let folds: Vec<Vec<u64>> = plan.held_out().collect();
+        assert_eq!(folds.len(), 3);
+        for fold in folds {
+            let words: HashSet<u64> = fold.iter().map(|index| index % 70).collect();
+            assert_eq!(fold.len(), 30 * words.len());
+            assert!((23..=24).contains(&words.len()), "{words:?}");
+            fold.iter().for_each(|&index| held_out[index as usize] += 1);
+        }
+        assert!(held_out.iter().all(|&times| times == 1));
+    }
+
+    struct Silent;
+
+    impl Report for Silent {
+        fn tried(&mut self, _: &Tried) {}
+        fn progress(&mut self, _: f64) {}
+    }
+
+    /// It ended the work, without a word.
+    #[test]
+    fn a_network_that_diverges_is_left_out() {
+        let words = (0..60).map(|n| format!("{n}\n"));
+        let data = corpus(words.collect(), 1 << 30);
+        for (rate, models) in [(1e30, 1), (1e-3, 2)] {
+            let mut plan = Plan::of(&data, &data.lists().unwrap(), 1, Effort::Usual);
+            plan.networks[0].options.learning_rate = LearningRate::Constant(rate);
+            let splits = plan
+                .held_out()
+                .map(|held_out| Split::holding_out(held_out, 1, 60));
+            let splits: Vec<Corpus> = splits.map(|split| data.split_again(split)).collect();
+            let trials = Trials::of(&mut plan, &splits, &data.memory, &mut Silent).unwrap();
+            assert_eq!(trials.all.len(), models);
+        }
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::plan::Plan;
 use super::report::{Report, Tried};
 use crate::counting::NgramCounts;
+use crate::data::WordList;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::models::ngram::orders::HIGHEST;
 use crate::models::{LanguageModel, Network, Ngram, Smoothing};
 use crate::train::corpus::Corpus;
-use crate::train::lists::Lists;
 
 /// The name of n-grams to the user.
 const NGRAMS: &str = "n-grams";
@@ -133,9 +133,12 @@ impl Trials {
         memory: &Memory,
         report: &mut dyn Report,
     ) -> Result<Self> {
-        let folds = splits.iter().map(Corpus::lists);
-        let folds: Vec<Lists> = folds.collect::<Result<_>>()?;
-        let times = folds.iter().flat_map(|fold| fold.dev.times_of_characters());
+        let folds = splits.iter().map(|split| {
+            let lists = split.lists()?;
+            Ok((lists.dev.distinct(), lists.train))
+        });
+        let folds: Vec<(WordList, WordList)> = folds.collect::<Result<_>>()?;
+        let times = folds.iter().flat_map(|(dev, _)| dev.times_of_characters());
         let times = times.collect();
         let networks = plan.networks().into_iter().enumerate();
         let networks = networks.map(|(place, name)| Trial::new(Some(place), name));
@@ -145,8 +148,8 @@ impl Trials {
             times,
         };
         for trial in &mut trials.all {
-            for (data, lists) in splits.iter().zip(&folds) {
-                let words = lists.dev.encoded();
+            for (data, (dev, train)) in splits.iter().zip(&folds) {
+                let words = dev.encoded();
                 let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
                 match trial.network {
                     None => of_orders(trial, data, &words, memory)?,
@@ -154,15 +157,21 @@ impl Trials {
                         let look = &mut |steps: u64, network: &Network| {
                             trial.add(steps as usize, network, &words)
                         };
-                        plan.try_out(place, &lists.train, report, look)?;
+                        match plan.try_out(place, train, report, look) {
+                            // Without a setting for all words, it is not among those that are chosen.
+                            Err(Error::Diverged { .. }) => trial.settings.clear(),
+                            tried => tried?,
+                        }
                     }
                 }
             }
             trial.find_best(&trials.times);
-            if !splits.is_empty() {
+            if trial.loss().is_finite() {
                 report.tried(&trial.tried());
             }
         }
+        let is_left = |trial: &Trial| trial.network.is_none() || trial.loss().is_finite();
+        trials.all.retain(is_left);
         Ok(trials)
     }
 }
