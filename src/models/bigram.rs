@@ -347,7 +347,7 @@ mod tests {
             for temperature in [1.0, 0.5] {
                 let shaping = Shaping {
                     temperature,
-                    top_k: None,
+                    ..Shaping::default()
                 };
                 assert_eq!(
                     drawn(&network(1), method, shaping),

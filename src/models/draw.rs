@@ -51,6 +51,8 @@ pub struct Shaping {
     pub temperature: f64,
     /// Only the `top_k` most probable characters are drawn, and those as probable as the last of them.
     pub top_k: Option<usize>,
+    /// Only the fewest most probable characters are drawn whose probabilities add up to at least `top_p`.
+    pub top_p: Option<f64>,
 }
 
 impl Default for Shaping {
@@ -58,6 +60,7 @@ impl Default for Shaping {
         Self {
             temperature: 1.0,
             top_k: None,
+            top_p: None,
         }
     }
 }
@@ -68,7 +71,7 @@ impl Shaping {
         *self == Self::default()
     }
 
-    /// Applies temperature and top-k to distributions, `[B, V]`, f32.
+    /// Applies temperature, top-k and top-p, in this order, to distributions, `[B, V]`, f32.
     ///
     /// # Errors
     ///
@@ -79,8 +82,12 @@ impl Shaping {
             true => p.shallow_clone(),
             false => at_temperature(p, self.temperature)?,
         };
-        match self.top_k.filter(|&k| k < p.size()[1] as usize) {
-            Some(k) => top_k(&p, k as i64),
+        let p = match self.top_k.filter(|&k| k < p.size()[1] as usize) {
+            Some(k) => top_k(&p, k as i64)?,
+            None => p,
+        };
+        match self.top_p.filter(|&least| least < 1.0) {
+            Some(least) => top_p(&p, least),
             None => Ok(p),
         }
     }
@@ -89,13 +96,21 @@ impl Shaping {
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if the temperature is not a finite number above 0, or `top_k` is 0.
+    /// [`Error::Value`] if the temperature is not a finite number from 0, `top_k` is 0, or `top_p` is not
+    /// above 0 and at most 1.
     pub fn check(&self) -> Result<()> {
         if self.top_k == Some(0) {
             return Err(Error::Value {
                 what: "the number of characters to draw from",
                 value: "0".to_owned(),
                 expected: "at least 1 would work",
+            });
+        }
+        if let Some(top_p) = self.top_p.filter(|top_p| !(*top_p > 0.0 && *top_p <= 1.0)) {
+            return Err(Error::Value {
+                what: "the probability of the characters to draw from",
+                value: top_p.to_string(),
+                expected: "a number above 0 and at most 1 would work",
             });
         }
         check_temperature(self.temperature)
@@ -108,7 +123,23 @@ impl Shaping {
 fn top_k(p: &Tensor, k: i64) -> Result<Tensor> {
     let (largest, _) = p.f_topk(k, 1, true, true)?; // [B, k]
     let least = largest.f_narrow(1, k - 1, 1)?; // [B, 1]
-    let kept = p.f_where_self(&p.f_ge_tensor(&least)?, &p.f_zeros_like()?)?;
+    kept(p, &p.f_ge_tensor(&least)?)
+}
+
+/// The fewest largest of each row that add up to `least`, normalised; the others are 0. Of equal ones, those
+/// with the lowest index come first.
+///
+/// Source: Holtzman et al., *The curious case of neural text degeneration*, 2020.
+fn top_p(p: &Tensor, least: f64) -> Result<Tensor> {
+    let (sorted, places) = p.f_to_kind(Kind::Double)?.f_sort_stable(true, 1, true)?; // [B, V]
+    let before = sorted.f_cumsum(1, Kind::Double)?.f_sub(&sorted)?; // [B, V]
+    let is_kept = before.f_lt(least)?;
+    kept(p, &is_kept.f_scatter(1, &places, &is_kept)?)
+}
+
+/// The numbers of each row that are kept, normalised; the others are 0.
+fn kept(p: &Tensor, is_kept: &Tensor) -> Result<Tensor> {
+    let kept = p.f_where_self(is_kept, &p.f_zeros_like()?)?;
     let sums = kept.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?;
     Ok(kept.f_div(&sums)?.f_nan_to_num(0.0, None, None)?)
 }
@@ -214,14 +245,21 @@ pub enum Drawn {
 /// Distributions, `[B, V]`, f32, at a temperature: every row raised to `1 / temperature` and
 /// normalised.
 ///
-/// Below 1 the probable becomes more probable, above 1 rows become more even. A row of zeros, which is
-/// no distribution, stays as it is.
+/// Below 1 the probable becomes more probable, above 1 rows become more even. At 0 only the most probable is
+/// left; of several, the one with the lowest index. A row of zeros, which is no distribution, stays as it is.
 ///
 /// # Errors
 ///
-/// If the temperature is not a finite number above 0.
+/// If the temperature is not a finite number from 0.
 pub fn at_temperature(p: &Tensor, temperature: f64) -> Result<Tensor> {
     check_temperature(temperature)?;
+    if temperature == 0.0 {
+        // Of equal numbers, torch.argmax returns the first.
+        let place = p.f_argmax(1, true)?; // [B, 1]
+        let largest = p.f_gather(1, &place, false)?; // [B, 1]
+        let one = largest.f_gt(0.0)?.f_to_kind(Kind::Float)?;
+        return Ok(p.f_zeros_like()?.f_scatter(1, &place, &one)?);
+    }
     // In place, since distributions over thousands of characters take much memory.
     let mut logits = p.f_to_kind(Kind::Double)?.f_log()?;
     // With the largest logit at 0, no temperature makes a row overflow or underflow whole.
@@ -237,13 +275,13 @@ pub fn at_temperature(p: &Tensor, temperature: f64) -> Result<Tensor> {
 }
 
 fn check_temperature(temperature: f64) -> Result<()> {
-    if temperature.is_finite() && temperature > 0.0 {
+    if temperature.is_finite() && temperature >= 0.0 {
         return Ok(());
     }
     Err(Error::Value {
         what: "the temperature",
         value: temperature.to_string(),
-        expected: "a number above 0 would work",
+        expected: "a number from 0 would work",
     })
 }
 
@@ -378,6 +416,43 @@ mod tests {
     }
 
     #[test]
+    fn at_temperature_0_the_first_of_the_most_probable_is_left() {
+        assert_eq!(tempered([0.2, 0.5, 0.3], 0.0), [0.0, 1.0, 0.0]);
+        assert_eq!(tempered([0.2, 0.4, 0.4], 0.0), [0.0, 1.0, 0.0]);
+        assert_eq!(tempered([0.0; 3], 0.0), [0.0; 3]);
+    }
+
+    #[test]
+    fn the_fewest_characters_that_add_up_to_top_p_are_left() {
+        let top = |p: [f32; 4], top_p| {
+            let shaping = Shaping {
+                top_p: Some(top_p),
+                ..Shaping::default()
+            };
+            let p = Tensor::from_slice(&p).view([1, 4]);
+            Vec::<f32>::try_from(shaping.shape(&p).unwrap().view([-1])).unwrap()
+        };
+        let p = [0.125, 0.5, 0.125, 0.25];
+        assert_eq!(top(p, 1e-9), [0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(top(p, 0.5), [0.0, 1.0, 0.0, 0.0]);
+        let [none, more, two, less] = top(p, 0.51);
+        assert_eq!((none, two), (0.0, 0.0));
+        assert!((more - 2.0 / 3.0).abs() < 1e-6 && (less - 1.0 / 3.0).abs() < 1e-6);
+        // Of two that are as probable, the first.
+        let [first, _, second, _] = top(p, 0.8);
+        assert!(first > 0.1 && second == 0.0, "{first} {second}");
+        assert_eq!(top(p, 1.0), p);
+        assert_eq!(top([0.0; 4], 0.5), [0.0; 4]);
+        for wrong in [0.0, -1.0, 1.1, f64::NAN] {
+            let shaping = Shaping {
+                top_p: Some(wrong),
+                ..Shaping::default()
+            };
+            assert!(shaping.check().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn of_the_most_probable_the_shares_stay() {
         let top = |p: [f32; 3], top_k| {
             let shaping = Shaping {
@@ -416,7 +491,7 @@ mod tests {
     #[test]
     fn a_temperature_that_is_none_is_refused() {
         let p = Tensor::from_slice(&[1.0_f32]).view([1, 1]);
-        for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        for temperature in [-1.0, f64::NAN, f64::INFINITY] {
             assert!(at_temperature(&p, temperature).is_err());
         }
     }

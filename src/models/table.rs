@@ -263,7 +263,7 @@ mod tests {
         let at = |temperature| {
             let shaping = Shaping {
                 temperature,
-                top_k: None,
+                ..Shaping::default()
             };
             drawn(p.clone().into_drawer(Method::Cumulative, shaping).unwrap())
         };

@@ -43,6 +43,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "part",
             "temperature",
             "top_k",
+            "top_p",
             "order",
             "smoothing",
             "n_embd",

@@ -6,6 +6,7 @@ pub mod model_type;
 mod part_lists;
 mod recipe;
 mod refusals;
+pub mod shaping;
 pub mod train;
 pub mod wishes;
 pub mod words;
@@ -264,6 +265,12 @@ pub fn below_one(text: &str) -> Result<f64, String> {
 /// Parses a finite number above 0.
 pub fn above_zero(text: &str) -> Result<f64, String> {
     number(text, (Bound::Excluded(0.0), Bound::Unbounded), "above 0")
+}
+
+/// Parses a number above 0 and at most 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    let range = (Bound::Excluded(0.0), Bound::Included(1.0));
+    number(text, range, "above 0 and at most 1")
 }
 
 /// Parses a value of an enum of the library, whose docs are the help.

@@ -170,7 +170,11 @@ mod tests {
             let model = Ngram::of(&ngrams_of(&names, order), smoothing, &memory).unwrap();
             for method in [Method::Cumulative, Method::Multinomial] {
                 for (temperature, top_k) in [(1.0, None), (0.5, None), (1.0, Some(5))] {
-                    let shaping = Shaping { temperature, top_k };
+                    let shaping = Shaping {
+                        temperature,
+                        top_k,
+                        ..Shaping::default()
+                    };
                     assert_eq!(
                         drawn(&model, method, shaping),
                         drawn(&Plain(model.clone()), method, shaping),

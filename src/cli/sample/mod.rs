@@ -1,27 +1,25 @@
 //! `makemore-tch sample`: drawn words, sorted by likelihood or, with `--plain`, as they are drawn.
 
+mod print;
+
 use anyhow::bail;
 use clap::Args;
-use makemore_tch::data::search;
 use makemore_tch::data::words::is_lecture;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
-use makemore_tch::models::Shaping;
 use makemore_tch::models::WordConstraint;
 use makemore_tch::score::Ranking;
 use makemore_tch::{
-    Constraints, Counted, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler,
-    ScoredName, Source, Table, score,
+    Constraints, Counted, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler, Source,
+    Table, score,
 };
-use serde::Serialize;
 
-use super::arguments::wishes::WishArguments;
-use super::arguments::{
-    DataArguments, JsonArguments, SmoothingArguments, above_zero, one_of, whole,
-};
-use super::context::{Context, check_same_vocabulary};
-use super::models::{ModelArguments, Models};
-use super::output;
+use crate::cli::arguments::shaping::ShapingArguments;
+use crate::cli::arguments::wishes::WishArguments;
+use crate::cli::arguments::{DataArguments, JsonArguments, SmoothingArguments, one_of, whole};
+use crate::cli::context::{Context, check_same_vocabulary};
+use crate::cli::models::{ModelArguments, Models};
+use crate::cli::output;
 
 /// Make more words
 ///
@@ -56,13 +54,8 @@ pub struct Sample {
     #[command(flatten)]
     models: ModelArguments,
 
-    /// The temperature: below 1, probable characters are drawn more often; above 1, improbable ones
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = above_zero, allow_negative_numbers = true)]
-    temperature: f64,
-
-    /// Draw only from the N most probable characters
-    #[arg(long, value_name = "N", value_parser = whole(1..=usize::MAX), allow_negative_numbers = true)]
-    top_k: Option<usize>,
+    #[command(flatten)]
+    shaping: ShapingArguments,
 
     #[command(flatten)]
     wishes: WishArguments,
@@ -99,21 +92,6 @@ pub struct Sample {
 
     #[command(flatten)]
     json: JsonArguments,
-}
-
-#[derive(Serialize)]
-struct SampleDocument<'a> {
-    seed: u64,
-    names: Vec<SampledWord<'a>>,
-}
-
-#[derive(Serialize)]
-struct SampledWord<'a> {
-    #[serde(flatten)]
-    scored: &'a ScoredName,
-    /// "data", or null for a new word; left out if there is no list.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    place: Option<Option<&'static str>>,
 }
 
 impl Sample {
@@ -213,10 +191,7 @@ impl Sample {
     ) -> anyhow::Result<()> {
         let options = SampleOptions {
             method: self.sampler,
-            shaping: Shaping {
-                temperature: self.temperature,
-                top_k: self.top_k,
-            },
+            shaping: self.shaping.shaping(),
             constraint: self.constraint.clone(),
             ..SampleOptions::default()
         };
@@ -239,7 +214,10 @@ impl Sample {
         // The words found so far are printed.
         let (found, gave_up) = words.found()?;
         let names = score::ranked(p, found.into_iter().map(Ok), self.sort)?;
-        self.print_ranked(names, source)?;
+        match self.json.json {
+            true => print::document(self.seed, &names, source)?,
+            false => print::lines(&names)?,
+        }
         gave_up.map_or(Ok(()), |error| Err(error.into()))
     }
 
@@ -252,29 +230,6 @@ impl Sample {
             sampler.append_to(&mut line)?;
             line.push('\n');
             results.write_all(line.as_bytes())?;
-        }
-        Ok(results.flush()?)
-    }
-
-    fn print_ranked(&self, names: Vec<ScoredName>, source: Option<&Source>) -> anyhow::Result<()> {
-        if self.json.json {
-            let all = names.iter().map(|name| name.name.as_str());
-            let known = source
-                .map(|source| search::known(source, all))
-                .transpose()?;
-            let known = known.as_ref();
-            let names = names.iter().map(|scored| SampledWord {
-                place: known.map(|known| known.contains(&*scored.name).then_some("data")),
-                scored,
-            });
-            return output::json(&SampleDocument {
-                seed: self.seed,
-                names: names.collect(),
-            });
-        }
-        let mut results = output::results();
-        for name in names {
-            writeln!(results, "{name}")?;
         }
         Ok(results.flush()?)
     }
@@ -317,7 +272,9 @@ mod tests {
         assert!(error.contains("the regular expression \"a(b\""), "{error}");
         for (arguments, value) in [
             ("sample --seed -1", "'-1'"),
-            ("sample --temperature 0", "'0'"),
+            ("sample --temperature -1", "'-1'"),
+            ("sample --top-p 0", "'0'"),
+            ("sample --top-p 1.1", "'1.1'"),
             ("sample --temperature nan", "'nan'"),
             ("sample -n many", "'many'"),
             ("sample --sampler best", "'best'"),
@@ -409,6 +366,18 @@ mod tests {
         let folder = Folder::new();
         let drawn = folder.stdout("sample --plain --top-k 1 -n 3 --max-length 6");
         assert_eq!(drawn, "a\n".repeat(3));
+        for shaping in ["--temperature 0", "--top-p 1e-9"] {
+            let drawn = folder.stdout(&format!("sample --plain {shaping} -n 3 --max-length 6"));
+            assert_eq!(drawn, "a\n".repeat(3), "{shaping}");
+        }
+        assert_eq!(
+            folder.stdout("sample --plain --top-p 1"),
+            folder.stdout("sample --plain")
+        );
+        assert_ne!(
+            folder.stdout("sample --plain --top-p 0.5"),
+            folder.stdout("sample --plain")
+        );
         let error = folder.error("sample --top-k 0", 2);
         assert!(error.contains("--top-k"), "{error}");
     }
