@@ -12,7 +12,7 @@ use makemore_tch::libtorch::threads::Threads;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Network;
 use makemore_tch::train::run_state::RunState;
-use makemore_tch::{Counted, Source, Vocabulary, count};
+use makemore_tch::{Counted, Sampler, Source, Vocabulary, count};
 use tch::Device;
 
 use super::arguments::DataArguments;
@@ -136,6 +136,18 @@ impl Context {
                 "{} has changed since {} was trained on it: words are new to the list as it is now",
                 list.origin(),
                 file.display()
+            ));
+        }
+    }
+}
+
+impl Context {
+    /// Tells the user how many draws were dropped, since they got too long.
+    pub fn remark_on_too_long(self, sampler: &Sampler) {
+        let (dropped, longest) = (sampler.too_long(), sampler.longest());
+        if dropped > 0 {
+            self.remarks.say(format_args!(
+                "draws dropped, as they got longer than {longest} characters: {dropped}; --max-length N draws longer words"
             ));
         }
     }

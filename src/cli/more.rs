@@ -135,7 +135,7 @@ impl More {
         };
         let choice = Choice::of(&data, self.seed, self.effort(), &data.memory, &mut watcher)?;
         watcher.bar.finish_and_clear();
-        let drawn = self.draw(&choice, &data, constraint);
+        let drawn = self.draw(&choice, &data, constraint, context);
         let models = choice.models.iter();
         let models = models.map(|(model, weight)| Weighted {
             r#type: model.kind(),
@@ -237,11 +237,12 @@ impl More {
         choice: &Choice,
         data: &Corpus,
         constraint: WordConstraint,
+        context: Context,
     ) -> anyhow::Result<(Vec<ScoredName>, Option<Error>)> {
         let model = choice.mixture()?;
         let source = &data.parts.list().source;
         let options = SampleOptions {
-            longest: choice.longest.max(SampleOptions::default().longest),
+            longest: Some(choice.longest.max(100)),
             constraint,
             ..SampleOptions::default()
         };
@@ -250,7 +251,9 @@ impl More {
             new_to: Some(source),
             unique: true,
         };
-        let (found, gave_up) = sampler.constrained(self.number, constraints).found()?;
+        let mut words = sampler.constrained(self.number, constraints);
+        let (found, gave_up) = words.found()?;
+        context.remark_on_too_long(words.sampler());
         let names = score::ranked(&model, found.into_iter().map(Ok), self.sort)?;
         Ok((names, gave_up))
     }

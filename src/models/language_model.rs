@@ -69,6 +69,11 @@ pub trait LanguageModel: fmt::Debug {
         Ok(word.chars().map(index).collect())
     }
 
+    /// The characters of the longest word that the model was made for; none if it does not know.
+    fn longest_word(&self) -> Option<usize> {
+        None
+    }
+
     /// The model as one that several threads share; none for a model that computes with libtorch, which
     /// has threads of its own.
     fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {

@@ -188,6 +188,11 @@ impl LanguageModel for Mixture<'_> {
         Ok(all)
     }
 
+    fn longest_word(&self) -> Option<usize> {
+        let longest = self.models.iter().filter_map(|model| model.longest_word());
+        longest.max()
+    }
+
     /// A mixture knows unknown characters only if all of its models do.
     fn knows_unknown(&self) -> bool {
         self.models.iter().all(|model| model.knows_unknown())

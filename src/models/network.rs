@@ -293,6 +293,11 @@ impl LanguageModel for Network {
         Ok(ln.into_iter().map(f64::from).collect())
     }
 
+    /// The block has the start token and, by default, the characters of the longest word.
+    fn longest_word(&self) -> Option<usize> {
+        Some(self.block_size - 1)
+    }
+
     /// Draws many words side by side, so a seed draws other words than the default drawer would.
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         rounds::of(self, method, shaping)

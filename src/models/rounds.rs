@@ -101,7 +101,10 @@ impl<'m> Rounds<'m> {
                 }
                 let state = bounds.step(state, index);
                 if state == DEAD || drawn.len() == bounds.longest {
-                    *result = Drawn::Unwanted;
+                    *result = match state {
+                        DEAD => Drawn::Unwanted,
+                        _ => Drawn::TooLong,
+                    };
                     continue;
                 }
                 drawn.push(index);
@@ -170,7 +173,7 @@ mod tests {
                 sampler.take(number).collect::<Result<_>>().unwrap()
             };
             let mut options = SampleOptions {
-                longest: 20,
+                longest: Some(20),
                 ..SampleOptions::default()
             };
             let many = draw(40, &options);

@@ -150,7 +150,7 @@ impl Conditional {
         self.sums[0]
     }
 
-    /// Draws a word, which is unwanted if it would be longer than `longest`.
+    /// Draws a word, which is too long if it has more characters than `longest`.
     pub fn draw(
         &self,
         word: &mut Vec<usize>,
@@ -176,7 +176,7 @@ impl Conditional {
                 return Ok(Drawn::Word);
             };
             if word.len() == longest {
-                return Ok(Drawn::Unwanted);
+                return Ok(Drawn::TooLong);
             }
             word.push(way.index as usize);
             pair = way.to as usize;

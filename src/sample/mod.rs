@@ -25,29 +25,21 @@ use crate::models::{
 use conditional::Conditional;
 
 /// Options of a [`Sampler`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SampleOptions {
     /// The way to draw a character.
     pub method: Method,
-    /// Temperature and top-k.
+    /// Temperature, top-k and top-p.
     pub shaping: Shaping,
     /// What the names must be like: each comes with the probability that the model gives it among those.
     pub constraint: WordConstraint,
-    /// The most characters of a name. A draw that gets longer is dropped.
-    pub longest: usize,
+    /// The most characters of a name, where the constraint has none. A draw that gets longer is dropped. By
+    /// default twice as many as the model's longest word has, if it knows, and at least 100.
+    pub longest: Option<usize>,
 }
 
-impl Default for SampleOptions {
-    /// The lecture's way, in names of at most 100 characters.
-    fn default() -> Self {
-        Self {
-            method: Method::default(),
-            shaping: Shaping::default(),
-            constraint: WordConstraint::default(),
-            longest: 100,
-        }
-    }
-}
+/// The least of the most characters of a name.
+const LONGEST: usize = 100;
 
 /// An endless iterator over the names that a seed draws from a model.
 ///
@@ -64,6 +56,8 @@ pub struct Sampler<'m> {
     conditional: Option<Option<Conditional>>,
     /// The indices of the name that is being drawn.
     word: Vec<usize>,
+    /// The number of draws that were dropped, since they got too long.
+    too_long: u64,
 }
 
 /// The number of draws in a row that may be in vain before names are drawn without any.
@@ -83,6 +77,11 @@ impl<'m> Sampler<'m> {
             true => None,
             false => Some(Arc::new(Automaton::of(constraint, vocabulary)?)),
         };
+        let longest = || {
+            let known = model.longest_word().unwrap_or(0);
+            let longest = options.longest.unwrap_or(LONGEST.max(2 * known));
+            longest.max(2 * constraint.min_length)
+        };
         Ok(Self {
             model,
             drawer: model.drawer(options.method, options.shaping)?,
@@ -90,15 +89,24 @@ impl<'m> Sampler<'m> {
             shaping: options.shaping,
             prefix: vocabulary.encode(&constraint.prefix)?,
             bounds: Bounds {
-                longest: match constraint.max_length {
-                    Some(longest) => longest,
-                    None => options.longest.max(2 * constraint.min_length),
-                },
+                longest: constraint.max_length.unwrap_or_else(longest),
                 automaton,
             },
             conditional: None,
             word: Vec::new(),
+            too_long: 0,
         })
+    }
+
+    /// The number of draws so far that were dropped, since they had more characters than
+    /// [`longest`](Self::longest).
+    pub fn too_long(&self) -> u64 {
+        self.too_long
+    }
+
+    /// The most characters of a name.
+    pub fn longest(&self) -> usize {
+        self.bounds.longest
     }
 
     /// Appends the next name to a text, which is faster than a string for each name.
@@ -122,6 +130,7 @@ impl<'m> Sampler<'m> {
             match self.draw()? {
                 Drawn::Word => break,
                 Drawn::Unwanted => {}
+                Drawn::TooLong => self.too_long += 1,
                 Drawn::NoDistribution => {
                     let vocabulary = self.model.vocabulary();
                     return Err(Error::NoDistribution {
@@ -236,7 +245,7 @@ impl Constrained<'_> {
     /// # Errors
     ///
     /// Any other error of the sampler.
-    pub fn found(self) -> Result<(Vec<String>, Option<Error>)> {
+    pub fn found(&mut self) -> Result<(Vec<String>, Option<Error>)> {
         let mut names = Vec::new();
         for name in self {
             match name {
@@ -245,6 +254,11 @@ impl Constrained<'_> {
             }
         }
         Ok((names, None))
+    }
+
+    /// The sampler.
+    pub fn sampler(&self) -> &Sampler<'_> {
+        &self.sampler
     }
 
     fn draw(&mut self) -> Result<()> {
@@ -479,6 +493,29 @@ mod tests {
         let drawn = names(&p, 2000, &options);
         let known = drawn.iter().filter(|&name| whole.contains(name)).count();
         assert!(known > 1900, "{known}");
+    }
+
+    /// They were once dropped in silence.
+    #[test]
+    fn draws_that_get_too_long_are_counted_unless_the_length_is_a_wish() {
+        let p = lecture();
+        let drawn = |options| {
+            let mut sampler = Sampler::new(&p, 420, &options).unwrap();
+            let names: Vec<String> = sampler.by_ref().take(100).collect::<Result<_>>().unwrap();
+            assert!(names.iter().all(|name| name.len() <= 3), "{names:?}");
+            sampler.too_long()
+        };
+        let options = SampleOptions {
+            longest: Some(3),
+            ..SampleOptions::default()
+        };
+        let too_long = drawn(options);
+        assert!(too_long > 100, "{too_long}");
+        let wish = WordConstraint {
+            max_length: Some(3),
+            ..WordConstraint::default()
+        };
+        assert_eq!(drawn(wishing(wish)), 0);
     }
 
     /// All were too long for the longest name where none is asked for.

@@ -123,7 +123,7 @@ impl Sample {
         };
         let data = context.count(&self.data, &source, None)?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
-        self.print(&p, &p, Some(&source))
+        self.print(&p, &p, Some(&source), context)
     }
 
     /// Draws from models.
@@ -145,7 +145,7 @@ impl Sample {
                 let data = context.count(&self.data, list, Some(model.vocabulary()))?;
                 let p = Table::of(&data.counts, self.smoothing.value())?;
                 check_model(file, &data, context)?;
-                self.print(model, &p, Some(list))
+                self.print(model, &p, Some(list), context)
             }
             _ => self.of_model(models, model, file.trained_on, context),
         }
@@ -179,7 +179,7 @@ impl Sample {
         if let (Some(list), Some(trained_on)) = (list.filter(|_| !has_data), trained_on) {
             context.remark_on_change(list, trained_on, models.path(), model.vocabulary());
         }
-        self.print(model, model, list)
+        self.print(model, model, list, context)
     }
 
     /// Prints the words that a model draws; without `--plain`, sorted by their likelihood under `p`.
@@ -188,6 +188,7 @@ impl Sample {
         model: &dyn LanguageModel,
         p: &dyn LanguageModel,
         source: Option<&Source>,
+        context: Context,
     ) -> anyhow::Result<()> {
         let options = SampleOptions {
             method: self.sampler,
@@ -195,24 +196,25 @@ impl Sample {
             constraint: self.constraint.clone(),
             ..SampleOptions::default()
         };
-        let sampler = WishArguments::sampler(model, self.seed, &options)?;
+        let mut sampler = WishArguments::sampler(model, self.seed, &options)?;
         if self.plain && !self.new && !self.unique {
-            return self.print_all(sampler);
+            let printed = self.print_all(&mut sampler);
+            context.remark_on_too_long(&sampler);
+            return printed;
         }
         let constraints = Constraints {
             new_to: source.filter(|_| self.new),
             unique: self.unique,
         };
-        let words = sampler.constrained(self.number, constraints);
+        let mut words = sampler.constrained(self.number, constraints);
         if self.plain {
-            let mut results = output::results();
-            for word in words {
-                writeln!(results, "{}", word?)?;
-            }
-            return Ok(results.flush()?);
+            let printed = print::each(&mut words);
+            context.remark_on_too_long(words.sampler());
+            return printed;
         }
         // The words found so far are printed.
         let (found, gave_up) = words.found()?;
+        context.remark_on_too_long(words.sampler());
         let names = score::ranked(p, found.into_iter().map(Ok), self.sort)?;
         match self.json.json {
             true => print::document(self.seed, &names, source)?,
@@ -222,7 +224,7 @@ impl Sample {
     }
 
     /// Prints every word as it is drawn, one a line.
-    fn print_all(&self, mut sampler: Sampler) -> anyhow::Result<()> {
+    fn print_all(&self, sampler: &mut Sampler) -> anyhow::Result<()> {
         let mut results = output::results();
         let mut line = String::new();
         for _ in 0..self.number {
@@ -327,6 +329,24 @@ mod tests {
             "a\na\n"
         );
         assert_eq!(folder.stdout("sample -n 0"), "");
+    }
+
+    /// A draw of 100 characters was once dropped in silence.
+    #[test]
+    fn draws_that_never_end_are_dropped_and_counted() {
+        let folder = Folder::new();
+        folder.write("long.txt", "ab".repeat(70));
+        let (words, said) = folder.both("sample --data long.txt --smoothing 0 --plain -n 20");
+        assert!(words.lines().all(|word| word.len() <= 100), "{words}");
+        let begin = "draws dropped, as they got longer than 100 characters: ";
+        let dropped = said.trim_end().strip_prefix(begin).unwrap();
+        let end = "; --max-length N draws longer words";
+        let dropped: u64 = dropped.strip_suffix(end).unwrap().parse().unwrap();
+        assert!(dropped > 5, "{said}");
+        let longer =
+            folder.both("sample --data long.txt --smoothing 0 --plain -n 20 --max-length 2000");
+        assert!(longer.0.lines().any(|word| word.len() > 100));
+        assert_eq!(longer.1, "");
     }
 
     #[test]

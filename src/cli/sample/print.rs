@@ -1,6 +1,7 @@
 //! The results of `sample` with their likelihoods: lines, or one document.
 
 use makemore_tch::data::search;
+use makemore_tch::sample::Constrained;
 use makemore_tch::{ScoredName, Source};
 use serde::Serialize;
 
@@ -43,6 +44,15 @@ pub fn lines(names: &[ScoredName]) -> anyhow::Result<()> {
     let mut results = output::results();
     for name in names {
         writeln!(results, "{name}")?;
+    }
+    Ok(results.flush()?)
+}
+
+/// Prints words as they are found, one a line.
+pub fn each(words: &mut Constrained) -> anyhow::Result<()> {
+    let mut results = output::results();
+    for word in words {
+        writeln!(results, "{}", word?)?;
     }
     Ok(results.flush()?)
 }
