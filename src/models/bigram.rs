@@ -212,6 +212,10 @@ impl LanguageModel for Bigram {
         Ok(p.f_to_device(Device::Cpu)?)
     }
 
+    fn draws_empty_words(&self) -> bool {
+        self.order == 2
+    }
+
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         match self.order {
             2 => self.table()?.into_drawer(method, shaping),

@@ -74,6 +74,11 @@ pub trait LanguageModel: fmt::Debug {
         None
     }
 
+    /// Whether empty words are drawn, which no list has; PyTorch draws them from the lecture's models.
+    fn draws_empty_words(&self) -> bool {
+        false
+    }
+
     /// The model as one that several threads share; none for a model that computes with libtorch, which
     /// has threads of its own.
     fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {

@@ -150,6 +150,10 @@ impl LanguageModel for Table {
         Ok(bigrams.map(|(i, j)| self.row(i)[j]).collect())
     }
 
+    fn draws_empty_words(&self) -> bool {
+        true
+    }
+
     fn as_shared(&self) -> Option<&(dyn LanguageModel + Sync)> {
         Some(self)
     }

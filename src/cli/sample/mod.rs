@@ -76,7 +76,7 @@ pub struct Sample {
     #[arg(long, value_parser = one_of::<Ranking>(), default_value = "probability", conflicts_with = "plain")]
     sort: Ranking,
 
-    /// One word a line and nothing else, in the order drawn
+    /// One word a line and nothing else, in the order drawn; an empty word is an empty line
     #[arg(long, conflicts_with = "json")]
     plain: bool,
 
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn new_words_are_not_in_the_data_and_none_comes_twice() {
         let folder = Folder::new();
-        let names: Vec<&str> = include_str!("../../assets/names.txt").lines().collect();
+        let names: Vec<&str> = include_str!("../../../assets/names.txt").lines().collect();
         let drawn = folder.stdout("sample --plain --new --unique -n 400");
         let mut drawn: Vec<&str> = drawn.lines().collect();
         assert_eq!(drawn.len(), 400);
