@@ -3,16 +3,25 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use crate::common::{Folder, PUBLISHED_NAMES};
+use crate::common::Folder;
+
+/// The names of the notes, whose likelihoods `train` and `--json` print to the last digit.
+const NAMES: &str = "\
+Likelihood for jen: 5.4913e-04, NLL per character: 1.8768
+Likelihood for jor: 1.7868e-04, NLL per character: 2.1575
+Likelihood for she: 1.7447e-04, NLL per character: 2.1634
+Likelihood for tais: 3.9018e-06, NLL per character: 2.4908
+Likelihood for anuir: 2.3359e-08, NLL per character: 2.9287
+";
 
 #[test]
 fn the_published_names_highest_first() {
-    assert_eq!(Folder::new().stdout("sample --seed 420"), PUBLISHED_NAMES);
+    assert_eq!(Folder::new().stdout("sample --seed 420"), NAMES);
 }
 
 #[test]
 fn the_defaults_are_those_of_the_lecture() {
-    assert_eq!(Folder::new().stdout("sample"), PUBLISHED_NAMES);
+    assert_eq!(Folder::new().stdout("sample"), NAMES);
 }
 
 #[test]

@@ -240,9 +240,10 @@ impl fmt::Display for ScoredName {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(
             f,
-            "Likelihood for {}: {}",
+            "Likelihood for {}: {}, NLL per character: {:.4}",
             shown(&self.name),
-            self.likelihood
+            self.likelihood.scientific(),
+            self.nll()
         )
     }
 }
