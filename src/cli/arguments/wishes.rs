@@ -30,8 +30,10 @@ pub struct WishArguments {
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
     pub min_length: u32,
 
-    /// Only words of at most N characters [default: draws are dropped and counted that get longer than twice
-    /// the longest word that the model knows, and than 100 characters]
+    /// Only words of at most N characters
+    ///
+    /// Without it, draws are dropped and counted that get longer than 100 characters and than twice the longest
+    /// word that the model knows.
     #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub max_length: Option<u32>,
 

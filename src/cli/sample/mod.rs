@@ -76,7 +76,9 @@ pub struct Sample {
     #[arg(long, value_parser = one_of::<Ranking>(), default_value = "probability", conflicts_with = "plain")]
     sort: Ranking,
 
-    /// One word a line and nothing else, in the order drawn; an empty word is an empty line
+    /// One word a line and nothing else, in the order drawn
+    ///
+    /// An empty word is an empty line.
     #[arg(long, conflicts_with = "json")]
     plain: bool,
 
