@@ -2,16 +2,19 @@
 
 mod print;
 
+use std::path::{Path, PathBuf};
+
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::data::words::is_lecture;
+use makemore_tch::files::check_distinct;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::WordConstraint;
 use makemore_tch::score::Ranking;
 use makemore_tch::{
-    Constraints, Counted, LanguageModel, Method, Model, ModelFile, SampleOptions, Sampler, Source,
-    Table, score,
+    Constraints, Counted, LanguageModel, Method, Model, ModelFile, SampleOptions, Source, Table,
+    score,
 };
 
 use crate::cli::arguments::shaping::ShapingArguments;
@@ -19,7 +22,8 @@ use crate::cli::arguments::wishes::WishArguments;
 use crate::cli::arguments::{DataArguments, JsonArguments, SmoothingArguments, one_of, whole};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::models::{ModelArguments, Models};
-use crate::cli::output;
+use crate::cli::outputs::new_file;
+use print::Results;
 
 /// Make more words
 ///
@@ -82,6 +86,14 @@ pub struct Sample {
     #[arg(long, conflicts_with = "json")]
     plain: bool,
 
+    /// Write the results to a file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Overwrite an existing file
+    #[arg(long)]
+    force: bool,
+
     /// How a character is drawn by its probability
     #[arg(long, value_parser = one_of::<Method>(), default_value = "cumulative")]
     sampler: Method,
@@ -105,18 +117,20 @@ impl Sample {
         {
             Some(models) => {
                 self.constraint = self.wishes.constraint(|text| models.word(text));
-                self.of_models(&models, context)
+                let results = self.results(models.files(), context)?;
+                self.of_models(&models, &results, context)
             }
             None => {
                 let format = self.data.format(None);
                 self.constraint = self.wishes.constraint(|text| format.word(text));
-                self.of_counts(context)
+                let results = self.results(&[], context)?;
+                self.of_counts(&results, context)
             }
         }
     }
 
     /// Draws from the counts of the data.
-    fn of_counts(&self, context: Context) -> anyhow::Result<()> {
+    fn of_counts(&self, results: &Results, context: Context) -> anyhow::Result<()> {
         let source = self.data.source(None, &Memory::half_of_the_machine())?;
         // The list is read a second time to search the words in it.
         let source = match self.json.json || self.new {
@@ -125,11 +139,16 @@ impl Sample {
         };
         let data = context.count(&self.data, &source, None)?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
-        self.print(&p, &p, Some(&source), context)
+        self.print(&p, &p, Some(&source), results, context)
     }
 
     /// Draws from models.
-    fn of_models(&self, models: &Models, context: Context) -> anyhow::Result<()> {
+    fn of_models(
+        &self,
+        models: &Models,
+        results: &Results,
+        context: Context,
+    ) -> anyhow::Result<()> {
         if self.plain && !self.new {
             models.check_alone(&self.data, "with --plain, words are drawn")?;
         }
@@ -137,7 +156,7 @@ impl Sample {
             let mixture = models.mixture(self.models.weights.as_deref())?;
             // The user's weights may mix models of different lists.
             let trained_on = models.trained_on().ok().flatten();
-            return self.of_model(models, &mixture, trained_on, context);
+            return self.of_model(models, &mixture, trained_on, results, context);
         };
         let model = file.model.language_model();
         match &file.model {
@@ -147,9 +166,9 @@ impl Sample {
                 let data = context.count(&self.data, list, Some(model.vocabulary()))?;
                 let p = Table::of(&data.counts, self.smoothing.value())?;
                 check_model(file, &data, context)?;
-                self.print(model, &p, Some(list), context)
+                self.print(model, &p, Some(list), results, context)
             }
-            _ => self.of_model(models, model, file.trained_on, context),
+            _ => self.of_model(models, model, file.trained_on, results, context),
         }
     }
 
@@ -159,6 +178,7 @@ impl Sample {
         models: &Models,
         model: &dyn LanguageModel,
         trained_on: Option<TrainedOn>,
+        results: &Results,
         context: Context,
     ) -> anyhow::Result<()> {
         if self.smoothing.smoothing.is_some() {
@@ -181,7 +201,7 @@ impl Sample {
         if let (Some(list), Some(trained_on)) = (list.filter(|_| !has_data), trained_on) {
             context.remark_on_change(list, trained_on, models.path(), model.vocabulary());
         }
-        self.print(model, model, list, context)
+        self.print(model, model, list, results, context)
     }
 
     /// Prints the words that a model draws; without `--plain`, sorted by their likelihood under `p`.
@@ -190,6 +210,7 @@ impl Sample {
         model: &dyn LanguageModel,
         p: &dyn LanguageModel,
         source: Option<&Source>,
+        results: &Results,
         context: Context,
     ) -> anyhow::Result<()> {
         let options = SampleOptions {
@@ -200,7 +221,14 @@ impl Sample {
         };
         let mut sampler = WishArguments::sampler(model, self.seed, &options)?;
         if self.plain && !self.new && !self.unique {
-            let printed = self.print_all(&mut sampler);
+            let mut drawn = 0;
+            let printed = results.each(|line| {
+                drawn += 1;
+                match drawn <= self.number {
+                    true => sampler.append_to(line).map(|()| true),
+                    false => Ok(false),
+                }
+            });
             context.remark_on_too_long(&sampler);
             return printed;
         }
@@ -210,7 +238,10 @@ impl Sample {
         };
         let mut words = sampler.constrained(self.number, constraints);
         if self.plain {
-            let printed = print::each(&mut words);
+            let printed = results.each(|line| match words.next() {
+                Some(word) => word.map(|word| line.push_str(&word)).map(|()| true),
+                None => Ok(false),
+            });
             context.remark_on_too_long(words.sampler());
             return printed;
         }
@@ -219,23 +250,26 @@ impl Sample {
         context.remark_on_too_long(words.sampler());
         let names = score::ranked(p, found.into_iter().map(Ok), self.sort)?;
         match self.json.json {
-            true => print::document(self.seed, &names, source)?,
-            false => print::lines(&names)?,
+            true => results.document(self.seed, &names, source)?,
+            false => results.lines(&names)?,
         }
         gave_up.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Prints every word as it is drawn, one a line.
-    fn print_all(&self, sampler: &mut Sampler) -> anyhow::Result<()> {
-        let mut results = output::results();
-        let mut line = String::new();
-        for _ in 0..self.number {
-            line.clear();
-            sampler.append_to(&mut line)?;
-            line.push('\n');
-            results.write_all(line.as_bytes())?;
-        }
-        Ok(results.flush()?)
+    /// Where the results go: to no file that a model or a list is in.
+    fn results(&self, models: &[ModelFile], context: Context) -> anyhow::Result<Results> {
+        let lists = models.iter().filter_map(|model| model.list.as_ref());
+        let lists = lists.flat_map(|list| list.files.iter().map(Path::new));
+        let mut inputs: Vec<&Path> = lists.chain(self.data.files()).collect();
+        inputs.extend(self.models.models.iter().map(PathBuf::as_path));
+        let check = |out: &PathBuf| {
+            check_distinct(&[out], &inputs)?;
+            new_file(out, self.force)
+        };
+        Ok(Results {
+            out: self.out.as_ref().map(check).transpose()?,
+            remarks: context.remarks,
+        })
     }
 }
 
@@ -349,6 +383,32 @@ mod tests {
             folder.both("sample --data long.txt --smoothing 0 --plain -n 20 --max-length 2000");
         assert!(longer.0.lines().any(|word| word.len() > 100));
         assert_eq!(longer.1, "");
+    }
+
+    #[test]
+    fn what_would_be_printed_is_written_to_a_new_file() {
+        let folder = Folder::new();
+        for options in ["", "--json", "--plain", "--plain --unique"] {
+            let printed = folder.stdout(&format!("sample {options}"));
+            let told = folder.both(&format!("sample {options} --out words.txt --force"));
+            assert_eq!(told, (String::new(), "wrote words.txt\n".to_owned()));
+            assert_eq!(folder.read("words.txt"), printed.as_bytes(), "{options}");
+        }
+        let error = folder.error("sample --out words.txt", 1);
+        assert!(error.contains("is not overwritten"), "{error}");
+        let error = folder.error("sample --data words.txt --out words.txt --force", 1);
+        assert!(error.contains("words.txt is given twice"), "{error}");
+        // Words that were found are there, and a file is not replaced by none.
+        folder.write("list.txt", "ab\nba\n");
+        let few = "sample --data list.txt --plain --unique --max-length 1 -n 9 --out few.txt";
+        let done = folder.run(few.split(' '));
+        assert!(done.status == 1 && done.stderr.starts_with("wrote few.txt\nerror: gave up"));
+        assert_eq!(
+            folder.read("few.txt").split(|&byte| byte == b'\n').count(),
+            4
+        );
+        let none = "--smoothing 0 --matching aa --out few.txt --force";
+        folder.error(&format!("sample --data list.txt {none}"), 1);
     }
 
     #[test]

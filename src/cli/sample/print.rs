@@ -1,11 +1,13 @@
-//! The results of `sample` with their likelihoods: lines, or one document.
+//! The results of `sample`, on standard output or in a file.
+
+use std::io::{self, BufWriter, Write};
 
 use makemore_tch::data::search;
-use makemore_tch::sample::Constrained;
-use makemore_tch::{ScoredName, Source};
+use makemore_tch::files::Output;
+use makemore_tch::{Result, ScoredName, Source};
 use serde::Serialize;
 
-use crate::cli::output;
+use crate::cli::output::{self, Remarks};
 
 #[derive(Serialize)]
 struct SampleDocument<'a> {
@@ -22,37 +24,98 @@ struct SampledWord<'a> {
     place: Option<Option<&'static str>>,
 }
 
-/// Prints one document; of a list it says which words are in it.
-pub fn document(seed: u64, names: &[ScoredName], source: Option<&Source>) -> anyhow::Result<()> {
-    let all = names.iter().map(|name| name.name.as_str());
-    let known = source
-        .map(|source| search::known(source, all))
-        .transpose()?;
-    let known = known.as_ref();
-    let names = names.iter().map(|scored| SampledWord {
-        place: known.map(|known| known.contains(&*scored.name).then_some("data")),
-        scored,
-    });
-    output::json(&SampleDocument {
-        seed,
-        names: names.collect(),
-    })
+/// Where the results go.
+pub struct Results {
+    /// A new file; standard output if there is none.
+    pub out: Option<Output>,
+    pub remarks: Remarks,
 }
 
-/// Prints a line for each word.
-pub fn lines(names: &[ScoredName]) -> anyhow::Result<()> {
-    let mut results = output::results();
-    for name in names {
-        writeln!(results, "{name}")?;
+impl Results {
+    /// Prints words one a line while `next` appends one to an empty line. Those before an error stay.
+    pub fn each(&self, mut next: impl FnMut(&mut String) -> Result<bool>) -> anyhow::Result<()> {
+        let (mut words, mut end) = (0_u64, Ok(()));
+        let mut write = |to: &mut dyn Write| {
+            let mut line = String::new();
+            loop {
+                line.clear();
+                match next(&mut line) {
+                    Ok(true) => words += 1,
+                    Ok(false) => return to.flush(),
+                    Err(error) => {
+                        end = Err(error);
+                        // A file is not replaced by nothing.
+                        let is_none = words == 0 && self.out.is_some();
+                        return if is_none {
+                            Err(io::ErrorKind::Other.into())
+                        } else {
+                            to.flush()
+                        };
+                    }
+                }
+                line.push('\n');
+                to.write_all(line.as_bytes())?;
+            }
+        };
+        let written = match &self.out {
+            None => write(&mut output::results()).map_err(anyhow::Error::from),
+            Some(out) => self
+                .wrote(out.replace_by(|file| write(&mut BufWriter::with_capacity(1 << 16, file)))),
+        };
+        if words == 0 {
+            end?;
+            return written;
+        }
+        written?;
+        Ok(end?)
     }
-    Ok(results.flush()?)
-}
 
-/// Prints words as they are found, one a line.
-pub fn each(words: &mut Constrained) -> anyhow::Result<()> {
-    let mut results = output::results();
-    for word in words {
-        writeln!(results, "{}", word?)?;
+    /// Prints one document; of a list it says which words are in it.
+    pub fn document(
+        &self,
+        seed: u64,
+        names: &[ScoredName],
+        source: Option<&Source>,
+    ) -> anyhow::Result<()> {
+        let all = names.iter().map(|name| name.name.as_str());
+        let known = source
+            .map(|source| search::known(source, all))
+            .transpose()?;
+        let known = known.as_ref();
+        let words = names.iter().map(|scored| SampledWord {
+            place: known.map(|known| known.contains(&*scored.name).then_some("data")),
+            scored,
+        });
+        let document = SampleDocument {
+            seed,
+            names: words.collect(),
+        };
+        match &self.out {
+            None => output::json(&document),
+            Some(out) => {
+                let text = serde_json::to_string(&document)? + "\n";
+                self.wrote(out.replace(text.as_bytes()))
+            }
+        }
     }
-    Ok(results.flush()?)
+
+    /// Prints a line for each word.
+    pub fn lines(&self, names: &[ScoredName]) -> anyhow::Result<()> {
+        let mut names = names.iter();
+        self.each(|line| {
+            let name = names.next().map(ScoredName::to_string);
+            line.push_str(name.as_deref().unwrap_or_default());
+            Ok(name.is_some())
+        })
+    }
+
+    /// Tells the user that the file was written.
+    fn wrote(&self, written: Result<()>) -> anyhow::Result<()> {
+        written?;
+        if let Some(out) = &self.out {
+            self.remarks
+                .say(format_args!("wrote {}", out.path().display()));
+        }
+        Ok(())
+    }
 }

@@ -1,10 +1,11 @@
 //! `makemore-tch more`: new words like those of a list, from the models that suit it.
 
+mod save;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::ProgressBar;
-use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::data::{Shares, Split};
 use makemore_tch::files::{Output, check_distinct};
 use makemore_tch::models::WordConstraint;
@@ -16,13 +17,15 @@ use makemore_tch::train::corpus::Corpus;
 use makemore_tch::{Constraints, Error, SampleOptions, ScoredName};
 use serde::Serialize;
 
-use super::arguments::wishes::{WishArguments, as_in_lists};
-use super::arguments::{DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole};
-use super::context::Context;
-use super::output::{self, Remarks};
-use super::outputs::new_file;
-use super::progress;
-use super::typed::file_name;
+use crate::cli::arguments::wishes::{WishArguments, as_in_lists};
+use crate::cli::arguments::{
+    DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole,
+};
+use crate::cli::context::Context;
+use crate::cli::output::{self, Remarks};
+use crate::cli::outputs::new_file;
+use crate::cli::progress;
+use save::{paths_in, save};
 
 /// Make new words like those of a list
 ///
@@ -85,9 +88,6 @@ pub struct More {
     #[command(flatten)]
     json: JsonArguments,
 }
-
-/// The kinds of models that are saved.
-const KINDS: [&str; 3] = ["ngram", "gru", "transformer"];
 
 #[derive(Serialize)]
 struct MoreDocument {
@@ -162,7 +162,10 @@ impl More {
             written = out
                 .as_ref()
                 .map_or(Ok(()), |out| out.replace(lines.as_bytes()));
-            if out.is_none() || written.is_err() {
+            if let (Some(out), Ok(())) = (&out, &written) {
+                let file = out.path().display();
+                context.remarks.say(format_args!("wrote {file}"));
+            } else {
                 let mut results = output::results();
                 results.write_all(lines.as_bytes())?;
                 results.flush()?;
@@ -259,44 +262,6 @@ impl More {
     }
 }
 
-/// The files of models in a folder, in the order of [`KINDS`].
-fn paths_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    KINDS
-        .map(|kind| folder.join(kind).with_extension("safetensors"))
-        .into_iter()
-}
-
-/// Saves models, and returns a line that shows how words are drawn from them.
-fn save(
-    choice: Choice,
-    folder: &Path,
-    places: &[Output],
-    seed: u64,
-    data: &Corpus,
-) -> anyhow::Result<String> {
-    let (mut names, mut weights, mut models) = (String::new(), Vec::new(), choice.models);
-    for (&kind, place) in KINDS.iter().zip(places) {
-        let Some(at) = models.iter().position(|(model, _)| model.kind() == kind) else {
-            // With --force: a model of an earlier list would stand beside those of this one.
-            place.remove_unchanged();
-            continue;
-        };
-        let (model, weight) = models.remove(at);
-        place.replace(&Checkpoint::new(model, seed, data).to_bytes()?)?;
-        let name = file_name(&place.path().display().to_string());
-        names.push_str(&format!(" --model {name}"));
-        weights.push(format!("{weight:.4}"));
-    }
-    let weights = match weights.as_slice() {
-        [_] => String::new(),
-        weights => format!(" --weights {}", weights.join(",")),
-    };
-    Ok(format!(
-        "the models are in {}; `makemore-tch sample --new{names}{weights}` draws from them",
-        folder.display()
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -308,7 +273,7 @@ mod tests {
     /// A folder with a list of 60 names.
     fn few() -> (Folder, HashSet<String>) {
         let folder = Folder::new();
-        let names = include_str!("../../assets/names.txt");
+        let names = include_str!("../../../assets/names.txt");
         let names: Vec<&str> = names.lines().step_by(500).take(60).collect();
         folder.write("few.txt", names.join("\n"));
         (folder, names.into_iter().map(str::to_owned).collect())
@@ -401,6 +366,7 @@ mod tests {
         let (folder, list) = few();
         let (words, said) = folder.both("more few.txt -n 5 --save kept --out words.txt");
         assert_eq!(words, "");
+        assert!(said.ends_with("wrote words.txt\n"), "{said}");
         assert_eq!(
             folder
                 .read("words.txt")

@@ -1,0 +1,51 @@
+//! The models of `more`, kept in a folder.
+
+use std::path::{Path, PathBuf};
+
+use makemore_tch::checkpoint::Checkpoint;
+use makemore_tch::files::Output;
+use makemore_tch::train::choice::choose::Choice;
+use makemore_tch::train::corpus::Corpus;
+
+use crate::cli::typed::file_name;
+
+/// The kinds of models that are saved.
+const KINDS: [&str; 3] = ["ngram", "gru", "transformer"];
+
+/// The files of models in a folder, in the order of [`KINDS`].
+pub fn paths_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    KINDS
+        .map(|kind| folder.join(kind).with_extension("safetensors"))
+        .into_iter()
+}
+
+/// Saves models, and returns a line that shows how words are drawn from them.
+pub fn save(
+    choice: Choice,
+    folder: &Path,
+    places: &[Output],
+    seed: u64,
+    data: &Corpus,
+) -> anyhow::Result<String> {
+    let (mut names, mut weights, mut models) = (String::new(), Vec::new(), choice.models);
+    for (&kind, place) in KINDS.iter().zip(places) {
+        let Some(at) = models.iter().position(|(model, _)| model.kind() == kind) else {
+            // With --force: a model of an earlier list would stand beside those of this one.
+            place.remove_unchanged();
+            continue;
+        };
+        let (model, weight) = models.remove(at);
+        place.replace(&Checkpoint::new(model, seed, data).to_bytes()?)?;
+        let name = file_name(&place.path().display().to_string());
+        names.push_str(&format!(" --model {name}"));
+        weights.push(format!("{weight:.4}"));
+    }
+    let weights = match weights.as_slice() {
+        [_] => String::new(),
+        weights => format!(" --weights {}", weights.join(",")),
+    };
+    Ok(format!(
+        "the models are in {}; `makemore-tch sample --new{names}{weights}` draws from them",
+        folder.display()
+    ))
+}
