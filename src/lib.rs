@@ -22,6 +22,24 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! A program that draws words from a model that `makemore-tch train --type ngram` has saved (the README
+//! has the files around it):
+//!
+//! ```no_run
+//! use makemore_tch::arpa::ReadOptions;
+//! use makemore_tch::memory::Memory;
+//! use makemore_tch::{ModelFile, Result, SampleOptions, Sampler};
+//!
+//! fn main() -> Result<()> {
+//!     let (options, memory) = (ReadOptions::default(), Memory::half_of_the_machine());
+//!     let file = ModelFile::load("makemore-ngram.safetensors".as_ref(), &options, &memory)?;
+//!     for word in Sampler::new(file.model.language_model(), 420, &SampleOptions::default())?.take(5) {
+//!         println!("{}", word?);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
 //! The source is Karpathy's lecture, in the words of learning notes on it; "the notes" in these docs
 //! are those, and a name in quotes is their section.
 //!
@@ -56,6 +74,9 @@
 //! | [`libtorch`] | devices, random numbers, threads |
 //! | [`error`], [`mod@format`], [`files`], [`memory`], [`sum`] | shared parts: the type of errors, numbers as text, files replaced in one step, the limit of memory, exact sums |
 //!
+//! [`plots`] and [`lectures`], which draw pictures, are there with the feature `plots`, and the program with
+//! `cli`, which is the default. Without them the library needs none of their crates.
+//!
 //! Words never count, counts never make probabilities, models never read files. The program
 //! `makemore-tch` is a command line on top, a file for each command; nothing here knows of it.
 
@@ -68,11 +89,13 @@ pub mod data;
 pub mod error;
 pub mod files;
 pub mod format;
+#[cfg(feature = "plots")]
 pub mod lectures;
 pub mod libtorch;
 pub mod memory;
 pub mod model_file;
 pub mod models;
+#[cfg(feature = "plots")]
 pub mod plots;
 pub mod sample;
 pub mod score;

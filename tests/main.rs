@@ -13,6 +13,7 @@ mod heatmap;
 mod house;
 mod json;
 mod lecture;
+mod library;
 mod makemore;
 mod networks;
 mod ngram;

@@ -24,9 +24,7 @@ const DEV_WORDS: u64 = 50_000;
 /// Arguments that name models.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
-    /// Use a trained model instead of the counts of the data; several are averaged
-    ///
-    /// An ARPA file or weights of makemore.py are models too. The probabilities of several are averaged.
+    /// Use a trained model, an ARPA file or weights of makemore.py instead of counts; several are averaged
     #[arg(long = "model", value_name = "FILE")]
     pub models: Vec<PathBuf>,
 

@@ -1,7 +1,5 @@
 //! The numbers of tensors, as copies or in place.
 
-use std::borrow::Cow;
-
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Result;
@@ -10,29 +8,6 @@ use crate::error::Result;
 pub(crate) fn copied(tensor: &Tensor) -> Result<Vec<f32>> {
     let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?;
     Ok(Vec::try_from(tensor.f_contiguous()?.f_view([-1])?)?)
-}
-
-/// A tensor of 32-bit floats on the CPU, with numbers that `fill` writes over zeros.
-pub(crate) fn filled(size: &[i64], fill: impl FnOnce(&mut [f32])) -> Result<Tensor> {
-    let mut tensor = Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?;
-    // SAFETY: the tensor is new, so that nothing shares its numbers.
-    if let Some(numbers) = unsafe { of_mut(&mut tensor) } {
-        fill(numbers);
-    }
-    Ok(tensor)
-}
-
-/// The numbers of a tensor, in place if possible, else a copy.
-///
-/// # Safety
-///
-/// As for [`of`].
-pub(crate) unsafe fn read(tensor: &Tensor) -> Result<Cow<'_, [f32]>> {
-    // SAFETY: the caller's.
-    match unsafe { of(tensor) } {
-        Some(numbers) => Ok(Cow::Borrowed(numbers)),
-        None => Ok(Cow::Owned(copied(tensor)?)),
-    }
 }
 
 /// The numbers of a tensor in place, if they are 32-bit floats on the CPU without gaps.

@@ -5,6 +5,7 @@
 //! and round in libtorch's order, so that every bit is the same. Batches of other shapes, and machines
 //! on which libtorch rounds otherwise, get libtorch's operations.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use multiversion::multiversion;
@@ -13,7 +14,7 @@ use tch::{Device, Kind, Tensor};
 use super::formula::{Formula, Normalized, by_operations};
 use super::tape::{Backward, Gradients, Tape};
 use crate::error::Result;
-use crate::libtorch::numbers::{copied, filled, read};
+use crate::libtorch::numbers::{copied, of, of_mut};
 
 /// Normalises the columns of `x`, `[.., C]`, on a tape; `gain` and `bias` are `[C]`.
 pub fn normalized(
@@ -378,6 +379,29 @@ fn variance(x: &[f32], columns: usize) -> Vec<f64> {
         .iter()
         .map(|squares| squares / (rows - 1.0))
         .collect()
+}
+
+/// A tensor of 32-bit floats on the CPU, with numbers that `fill` writes over zeros.
+fn filled(size: &[i64], fill: impl FnOnce(&mut [f32])) -> Result<Tensor> {
+    let mut tensor = Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?;
+    // SAFETY: the tensor is new, so that nothing shares its numbers.
+    if let Some(numbers) = unsafe { of_mut(&mut tensor) } {
+        fill(numbers);
+    }
+    Ok(tensor)
+}
+
+/// The numbers of a tensor, in place if possible, else a copy.
+///
+/// # Safety
+///
+/// As for [`of`]: nothing may write to these numbers as long as they are read.
+unsafe fn read(tensor: &Tensor) -> Result<Cow<'_, [f32]>> {
+    // SAFETY: the caller's.
+    match unsafe { of(tensor) } {
+        Some(numbers) => Ok(Cow::Borrowed(numbers)),
+        None => Ok(Cow::Owned(copied(tensor)?)),
+    }
 }
 
 #[cfg(test)]
