@@ -27,5 +27,8 @@ quiet=
 for built in "$target"/release/makemore-tch "$target"/*/release/makemore-tch; do
   if [ -x "$built" ]; then quiet=--quiet; fi
 done
+if [ -z "$quiet" ]; then
+  echo "build: compiling for the first time, which takes about three minutes" >&2
+fi
 cargo build --release --locked --bin makemore-tch --message-format=json-render-diagnostics $quiet |
   strings_of executable

@@ -60,16 +60,17 @@ case "$(uname -s) $machine" in
       "nvidia-cuda-runtime==13.0.96 manylinux2014_$machine"
       "nvidia-cuda-cupti==13.0.85 manylinux_2_25_$machine"
     )
-    gigabytes=3
+    gigabytes=3 megabytes=540
+    if [ "$machine" = aarch64 ]; then megabytes=440; fi
     ;;
   "Darwin arm64")
     [ "$parts" = cpu ] || die "there is no CUDA on macOS; run scripts/setup.sh without --cuda and use --device mps"
     packages=("torch==$version macosx_14_0_arm64")
-    gigabytes=2
+    gigabytes=2 megabytes=110
     ;;
   *) die "no libtorch package for $(uname -s) $machine; install libtorch $version yourself and set LIBTORCH to its folder" ;;
 esac
-if [ "$parts" = cuda ]; then gigabytes=12; fi
+if [ "$parts" = cuda ]; then gigabytes=12 megabytes=4500; fi
 
 command -v python3 >/dev/null || die "no python3; install Python 3 with pip, e.g. 'sudo apt install python3-pip'"
 python3 -m pip --version >/dev/null 2>&1 ||
@@ -89,7 +90,9 @@ trap 'exit 143' TERM HUP
 mkdir -p "$partial/tmp" "$partial/wheels" "$partial/libtorch"
 
 if [ -e libtorch ]; then say "libtorch/ is not libtorch $version with the $parts parts; replacing it"; fi
-say "downloading libtorch $version ($parts)"
+minutes=$((megabytes * 8 / 100 / 60 + 1))
+if [ "$minutes" = 1 ]; then minutes="about a minute"; else minutes="about $minutes minutes"; fi
+say "downloading libtorch $version ($parts), $megabytes MB: $minutes at 100 Mbit/s, this once"
 # Not `pip install --target`, which cannot merge two packages into one folder. pip's own temporary
 # files stay on the disk that was checked.
 download() {

@@ -166,6 +166,23 @@ fn failure(output: &Output) -> String {
 }
 
 #[test]
+fn the_first_run_says_how_much_it_downloads_and_how_long_it_takes() {
+    for (arguments, says) in [
+        (&[][..], "40 MB: about a minute at 100 Mbit/s"),
+        (&["--cuda"], "4500 MB: about 7 minutes at 100 Mbit/s"),
+    ] {
+        let said = Checkout::new().setup(arguments, &[("CUDA", "1")]).stderr;
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains(says), "{said}");
+    }
+    let checkout = Checkout::new();
+    let (said, _) = checkout.run(&[], &[]);
+    assert!(said.contains("about three minutes"), "{said}");
+    let (said, _) = checkout.run(&[], &[]);
+    assert!(!said.contains("minutes"), "{said}");
+}
+
+#[test]
 fn running_it_again_does_nothing() {
     let checkout = Checkout::new();
     assert!(checkout.setup(&[], &[]).status.success());
