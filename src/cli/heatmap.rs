@@ -68,7 +68,7 @@ pub struct DrawHeatmap {
     /// Scale of the colours [default: log where values are far apart, else linear]
     ///
     /// They are far apart where the largest is over 1000 times the median of those that are not 0, or, from
-    /// 100 × 100 values on, over 50 times.
+    /// 100 characters on, over 50 times.
     #[arg(long, value_parser = one_of::<Scale>())]
     scale: Option<Scale>,
 

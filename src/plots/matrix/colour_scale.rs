@@ -30,10 +30,10 @@ pub enum Scale {
 
 impl Scale {
     /// The scale that tells most values apart: logarithmic if no value is negative and the largest is over
-    /// a thousand times the median of those above 0. From 100 × 100 values on, whose cells are too small for
+    /// a thousand times the median of those above 0. From 100 columns on, whose cells are too small for
     /// numbers, 50 times are enough: a linear scale would leave most of them within 2 % of white.
-    pub fn for_values(values: &[f64]) -> Self {
-        let times = if values.len() < 10_000 { 1000.0 } else { 50.0 };
+    pub fn for_values(values: &[f64], columns: usize) -> Self {
+        let times = if columns < 100 { 1000.0 } else { 50.0 };
         let faint = values.iter().copied().fold(0.0, f64::max) / times;
         let mut positive = 0_usize;
         let mut pale = 0_usize;
@@ -175,26 +175,26 @@ mod tests {
 
     #[test]
     fn logarithmic_is_the_default_over_a_thousand_times_the_median() {
-        assert_eq!(Scale::for_values(&[0.0, 1.0, 1.0, 1000.0]), Scale::Linear);
-        assert_eq!(Scale::for_values(&[0.0, 1.0, 1.0, 1001.0]), Scale::Log);
-        assert_eq!(
-            Scale::for_values(&[0.0, 1.0, 9.0, 9.0, 1001.0]),
-            Scale::Linear
-        );
-        assert_eq!(Scale::for_values(&[-1.0, 1.0, 1.0, 1001.0]), Scale::Linear);
-        assert_eq!(Scale::for_values(&[]), Scale::Linear);
+        let scale = |values: &[f64]| Scale::for_values(values, values.len());
+        assert_eq!(scale(&[0.0, 1.0, 1.0, 1000.0]), Scale::Linear);
+        assert_eq!(scale(&[0.0, 1.0, 1.0, 1001.0]), Scale::Log);
+        assert_eq!(scale(&[0.0, 1.0, 9.0, 9.0, 1001.0]), Scale::Linear);
+        assert_eq!(scale(&[-1.0, 1.0, 1.0, 1001.0]), Scale::Linear);
+        assert_eq!(scale(&[]), Scale::Linear);
     }
 
     #[test]
     fn hundreds_of_characters_were_almost_white_on_a_linear_scale() {
-        let values = |number: usize, common: f64| {
-            let mut values = vec![1.0; number];
+        let scale = |rows: usize, columns: usize, common: f64| {
+            let mut values = vec![1.0; rows * columns];
             values[0] = common;
-            Scale::for_values(&values)
+            Scale::for_values(&values, columns)
         };
-        assert_eq!(values(100 * 100, 51.0), Scale::Log);
-        assert_eq!(values(100 * 100, 50.0), Scale::Linear);
-        assert_eq!(values(99 * 100, 51.0), Scale::Linear);
+        assert_eq!(scale(100, 100, 51.0), Scale::Log);
+        assert_eq!(scale(100, 100, 50.0), Scale::Linear);
+        assert_eq!(scale(99, 99, 51.0), Scale::Linear);
+        // The picture of a word has few rows, and cells as small.
+        assert_eq!(scale(5, 126, 51.0), Scale::Log);
     }
 
     #[test]
@@ -202,6 +202,6 @@ mod tests {
         let counts = NgramCounts::of(&Words::lecture('.').unwrap()).unwrap();
         let counts = counts.matrix().unwrap();
         let values: Vec<f64> = counts.into_iter().map(|count| count as f64).collect();
-        assert_eq!(Scale::for_values(&values), Scale::Linear);
+        assert_eq!(Scale::for_values(&values, 27), Scale::Linear);
     }
 }

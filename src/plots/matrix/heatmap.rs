@@ -108,7 +108,7 @@ impl Drawing for Heatmap {
         let layout = self.layout(canvas.size(), &labels, font);
         let scale = self
             .scale
-            .unwrap_or_else(|| Scale::for_values(&self.values));
+            .unwrap_or_else(|| Scale::for_values(&self.values, self.vocabulary.len()));
         let colours = ColourScale::blues(&self.values, scale);
 
         let cell = (layout.columns.size(), layout.rows.size());
