@@ -44,12 +44,14 @@ pub enum Error {
         file: PathBuf,
     },
     /// An output is also an input or another output.
-    #[error("{}", same_file(one, other))]
+    #[error("{}", same_file(one, other, *is_input))]
     SameFile {
         /// The file that would be written.
         one: PathBuf,
         /// The file that would be lost.
         other: PathBuf,
+        /// Whether that is an input.
+        is_input: bool,
     },
     /// A word list is a folder.
     #[error("{file} is a folder; a word list is a text file with one word a line")]
@@ -492,8 +494,9 @@ fn other_list(wanted: &str, origin: &str, found: &str) -> String {
 }
 
 /// The message of [`Error::SameFile`].
-fn same_file(one: &Path, other: &Path) -> String {
+fn same_file(one: &Path, other: &Path, is_input: bool) -> String {
     match one == other {
+        true if is_input => format!("{} is an input, which would be overwritten", one.display()),
         true => format!("{} is given twice", one.display()),
         false => format!(
             "{} and {} are the same file",

@@ -255,11 +255,14 @@ pub fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> Result<()> {
         let Some(location) = location_of(one) else {
             continue;
         };
-        let mut others = outputs[..index].iter().chain(inputs);
-        if let Some(other) = others.find(|other| location_of(other).as_ref() == Some(&location)) {
+        let others = outputs[..index].iter().map(|other| (other, false));
+        let mut others = others.chain(inputs.iter().map(|input| (input, true)));
+        let same = others.find(|(other, _)| location_of(other).as_ref() == Some(&location));
+        if let Some((other, is_input)) = same {
             return Err(Error::SameFile {
                 one: one.to_path_buf(),
                 other: other.to_path_buf(),
+                is_input,
             });
         }
     }

@@ -265,6 +265,15 @@ mod tests {
         assert_eq!(folder.read("m.safetensors"), better);
         assert_eq!(folder.read("m.safetensors.last"), state);
         assert!(dev_loss(&folder, "m-2.safetensors") > dev_loss(&folder, "m.safetensors"));
+        // The name at the end was that of the better model, and nothing said why.
+        let same = format!("{TRAIN} --max-steps 300 --out m.safetensors");
+        let told: Vec<String> = folder.stderr(&same).lines().map(str::to_owned).collect();
+        assert!(
+            told[0].contains("saved to m-3.safetensors until"),
+            "{told:?}"
+        );
+        let now = "this model is as good as that in m.safetensors was, and takes its place";
+        assert!(told[1..].iter().any(|line| line == now), "{told:?}");
         folder.stdout(&format!("{worse} --force"));
         assert_ne!(folder.read("m.safetensors"), better);
         // One that is as good takes its place, and leaves nothing beside it.

@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path("kept")).unwrap().count(), 1);
         let error = folder.error("more few.txt --quick --out few.txt --force", 1);
         assert!(
-            error.starts_with("error: few.txt is given twice"),
+            error.starts_with("error: few.txt is an input, which"),
             "{error}"
         );
     }

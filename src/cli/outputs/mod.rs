@@ -39,6 +39,8 @@ pub struct Outputs {
     own: Files,
     /// The files that the model is saved to while `own` has a better one of the same list.
     beside: Option<Files>,
+    /// Whether ours has taken the place of that model, after the user was told of it.
+    has_caught_up: bool,
     /// The loss of the model in `own`; one with a higher loss does not replace it.
     floor: Option<f64>,
     /// Whether `own` has the model of the resumed run. Its checkpoint then stays until ours is as good;
@@ -72,6 +74,7 @@ impl Outputs {
         Ok(Self {
             own,
             beside: None,
+            has_caught_up: false,
             floor: None,
             is_resumed: false,
             is_left_alone: false,
@@ -144,6 +147,7 @@ impl Outputs {
     /// model. `loss` is the loss of the model, if it is known.
     pub fn save(&mut self, checkpoint: &Checkpoint, loss: Option<f64>) -> anyhow::Result<PathBuf> {
         let (force, is_worse) = (self.force, self.is_worse(loss));
+        self.has_caught_up |= self.is_left_alone && !is_worse;
         self.is_left_alone = is_worse && self.is_resumed;
         if self.is_left_alone {
             let state = self.own.state.as_ref().filter(|state| state.is_written);
@@ -162,6 +166,7 @@ impl Outputs {
             && let Some(beside) = self.beside.take()
         {
             beside.remove();
+            self.has_caught_up = true;
         }
         Ok(saved)
     }
@@ -201,17 +206,22 @@ impl Outputs {
         Ok(self.beside.insert(beside))
     }
 
-    /// A remark if ours was saved elsewhere because a better model is there.
+    /// A remark if ours was saved elsewhere because a better model is there, or has taken its place.
     pub fn remark(&self) -> Option<String> {
         let floor = self.floor?;
+        let named = self.own.checkpoint.named.display();
+        if self.has_caught_up {
+            return Some(format!(
+                "this model is as good as that in {named} was, and takes its place"
+            ));
+        }
         let ours = match (&self.beside, &self.own.state) {
             (Some(beside), _) => &beside.checkpoint,
             (None, Some(state)) if self.is_left_alone => state,
             _ => return None,
         };
         Some(format!(
-            "{} has a better model (loss {floor:.4}); this one is saved to {} until it is as good (with --force it replaces that one)",
-            self.own.checkpoint.named.display(),
+            "{named} has a better model (loss {floor:.4}); this one is saved to {} until it is as good (with --force it replaces that one)",
             ours.output.path().display()
         ))
     }

@@ -124,7 +124,7 @@ mod tests {
             ),
             (
                 "train --data names.csv --metrics names.csv",
-                "names.csv is given twice; name different files",
+                "names.csv is an input, which would be overwritten; name different files",
             ),
             ("train --plot a.png --metrics a.png", "a.png is given twice"),
         ] {

@@ -397,7 +397,7 @@ mod tests {
         let error = folder.error("sample --out words.txt", 1);
         assert!(error.contains("is not overwritten"), "{error}");
         let error = folder.error("sample --data words.txt --out words.txt --force", 1);
-        assert!(error.contains("words.txt is given twice"), "{error}");
+        assert!(error.contains("words.txt is an input"), "{error}");
         // Words that were found are there, and a file is not replaced by none.
         folder.write("list.txt", "ab\nba\n");
         let few = "sample --data list.txt --plain --unique --max-length 1 -n 9 --out few.txt";
