@@ -455,7 +455,7 @@ mod tests {
     fn every_key_is_known_as_ours() {
         let network = |steps| {
             let vocabulary = Vocabulary::new('.', "ab".chars()).unwrap();
-            let config = Config::new(&Lookup, Lookup.default_sizes(1, Preset::Ours));
+            let config = Config::new(&Lookup, Lookup.default_sizes(1, Preset::NAMES));
             TrainedNetwork {
                 network: Network::new(vocabulary, config, 1, Device::Cpu).unwrap(),
                 steps,

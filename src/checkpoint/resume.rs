@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_state_with_the_losses_of_many_evaluations_is_read_again() {
         let vocabulary = Vocabulary::new('.', ['a', 'b']).unwrap();
-        let config = Config::new(&Lookup, Lookup.default_sizes(3, Preset::Ours));
+        let config = Config::new(&Lookup, Lookup.default_sizes(3, Preset::NAMES));
         let network = Network::new(vocabulary, config, 1, Device::Cpu).unwrap();
         let mut state = RunState::new(WordOptions::default());
         state.progress.steps = 100_000;

@@ -25,6 +25,8 @@ pub struct Lists {
     pub dev: WordList,
     /// The number of characters of the longest word of all parts.
     pub longest: usize,
+    /// The number of characters of the distinct words of the train part, with their ends.
+    pub characters: u64,
 }
 
 impl Lists {
@@ -55,6 +57,7 @@ impl Lists {
             }
             Ok(())
         })?;
+        lists.characters = lists.train.distinct_characters();
         Ok(lists)
     }
 

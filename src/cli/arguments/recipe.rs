@@ -2,18 +2,19 @@
 
 use makemore_tch::models::kinds::kind::Preset;
 use makemore_tch::models::{Config, Kind, Sizes};
+use makemore_tch::train::lists::Lists;
 use makemore_tch::train::options::WordOptions;
 
 use super::train::Train;
 
 impl Train {
-    /// The config of a network for words of at most `longest` characters.
-    pub fn config(&self, kind: &'static dyn Kind, longest: usize) -> Config {
+    /// The config of a network for lists.
+    pub fn config(&self, kind: &'static dyn Kind, lists: &Lists) -> Config {
         let preset = match self.words.has_preset() {
             true => Preset::Makemore,
-            false => Preset::Ours,
+            false => Preset::Ours(lists.characters),
         };
-        let (words, default) = (&self.words, kind.default_sizes(longest, preset));
+        let (words, default) = (&self.words, kind.default_sizes(lists.longest, preset));
         let sizes = Sizes {
             block_size: words.block_size.unwrap_or(default.block_size),
             n_embd: words.n_embd.unwrap_or(default.n_embd),

@@ -68,8 +68,7 @@ impl Train {
         let (network, run) = match resumed.map(|resumed| resumed.model) {
             Some(Model::Network(trained)) => trained.go_on(device)?,
             _ => {
-                let made =
-                    self.new_network(kind, weights, vocabulary, lists.longest, (seed, device));
+                let made = self.new_network(kind, weights, vocabulary, &lists, (seed, device));
                 (made?, None)
             }
         };
@@ -103,8 +102,7 @@ impl Train {
                 if self.resume.is_some() {
                     outputs.resume_metrics(None, None::<(&[u64], u64)>, "step")?;
                 }
-                let characters = lists.train.distinct_characters();
-                RunState::new(self.word_options(network.config(), characters, seed))
+                RunState::new(self.word_options(network.config(), lists.characters, seed))
             }
         };
         context.choose_threads(&mut state, network);
@@ -117,12 +115,12 @@ impl Train {
         kind: &'static dyn Kind,
         weights: Option<Weights>,
         vocabulary: Vocabulary,
-        longest: usize,
+        lists: &Lists,
         (seed, device): (u64, tch::Device),
     ) -> anyhow::Result<Network> {
         Ok(match weights {
-            Some(weights) => weights.network(vocabulary, longest, self.n_head(), device)?,
-            None => Network::new(vocabulary, self.config(kind, longest), seed, device)?,
+            Some(weights) => weights.network(vocabulary, lists.longest, self.n_head(), device)?,
+            None => Network::new(vocabulary, self.config(kind, lists), seed, device)?,
         })
     }
 

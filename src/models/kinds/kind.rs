@@ -23,11 +23,13 @@ pub trait Kind: fmt::Debug + Sync {
     fn sizes(&self) -> &'static [&'static str];
 
     /// The default sizes for words of at most `longest` characters. Without an own method, makemore.py's
-    /// for both presets.
-    fn default_sizes(&self, longest: usize, _preset: Preset) -> Sizes {
+    /// for both presets, but that ours is wider for long lists.
+    fn default_sizes(&self, longest: usize, preset: Preset) -> Sizes {
+        let default = Sizes::default();
         Sizes {
             block_size: longest + 1,
-            ..Sizes::default()
+            n_embd2: preset.widened(default.n_embd2),
+            ..default
         }
     }
 
@@ -174,8 +176,8 @@ impl PerToken {
 /// The choice of default settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
-    /// Ours, which reach a lower loss.
-    Ours,
+    /// Ours, which reach a lower loss, for a list of so many distinct characters, ends of words included.
+    Ours(u64),
     /// makemore.py's.
     Makemore,
 }
@@ -185,8 +187,9 @@ pub enum Preset {
 pub struct Recipe {
     /// The number of steps.
     pub steps: u64,
-    /// The fewest steps, however few characters a list has.
-    pub fewest_steps: u64,
+    /// Whether it can learn a list by heart, so that few characters need fewer steps and more dropout or
+    /// weight decay.
+    pub learns_by_heart: bool,
     /// The highest learning rate.
     pub learning_rate: f64,
     /// AdamW's weight decay.
@@ -202,7 +205,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             steps: 2_000,
-            fewest_steps: 40,
+            learns_by_heart: true,
             learning_rate: 5e-3,
             weight_decay: 0.05,
             dropout: 0.0,
@@ -211,31 +214,59 @@ impl Default for Recipe {
     }
 }
 
-/// The distinct characters that the recipes were found with, ends of words included: the train part of
-/// the lecture's names.
-const CHARACTERS: f64 = 167_000.0;
+impl Preset {
+    /// Ours, for the list that the recipes were found with: the train part of the lecture's names.
+    pub const NAMES: Self = Self::Ours(CHARACTERS);
+
+    /// The width of a small network, which grows with a list of more characters: twice, four or eight times.
+    pub fn widened(self, width: usize) -> usize {
+        let Self::Ours(characters) = self else {
+            return width;
+        };
+        let doublings = 1.3 * (characters as f64 / CHARACTERS as f64).log2();
+        width << doublings.round().clamp(0.0, 3.0) as u32
+    }
+}
+
+/// The distinct characters of the train part of the lecture's names.
+const CHARACTERS: u64 = 167_000;
+
+/// The fewest steps, however few characters a list has.
+const FEWEST_STEPS: u64 = 40;
 
 /// The lowest and the highest dropout that follows from a list.
 const DROPOUT: [f64; 2] = [0.05, 0.5];
 
+/// The highest weight decay that follows from a list.
+const MOST_DECAY: f64 = 4.0;
+
 impl Recipe {
     /// The recipe for a list of so many distinct characters. Fewer characters are known by heart after
-    /// fewer steps, and need more dropout; more characters need more steps and less of it.
+    /// fewer steps, and need more dropout or, without dropout, more weight decay; more characters need more
+    /// steps and less dropout.
     pub fn of_list(self, characters: u64) -> Self {
-        let factor = characters.max(1) as f64 / CHARACTERS;
-        if (0.9..1.1).contains(&factor) {
+        let factor = characters.max(1) as f64 / CHARACTERS as f64;
+        let (is_short, has_dropout) = (factor < 1.0, self.dropout > 0.0);
+        if (0.9..1.1).contains(&factor) || is_short && !self.learns_by_heart {
             return self;
         }
-        let steps = self.steps as f64 * factor.powf(0.6);
-        let dropout = self.dropout - 0.3 * factor.log10();
-        Self {
-            steps: (steps.round() as u64).max(self.fewest_steps),
-            dropout: match self.dropout {
-                0.0 => 0.0,
-                _ => dropout.clamp(DROPOUT[0], DROPOUT[1]),
-            },
+        let (power, of_dropout) = match (is_short, has_dropout) {
+            (true, true) => (0.6, 0.3),
+            (true, false) => (0.3, 0.0),
+            (false, _) => (0.8, 0.37),
+        };
+        let (steps, tens) = (self.steps as f64 * factor.powf(power), factor.log10());
+        let mut scaled = Self {
+            steps: (steps.round() as u64).max(FEWEST_STEPS),
             ..self
+        };
+        if has_dropout {
+            let dropout = self.dropout - of_dropout * tens;
+            scaled.dropout = dropout.clamp(DROPOUT[0], DROPOUT[1]);
+        } else if is_short {
+            scaled.weight_decay = self.weight_decay.max((tens * tens).min(MOST_DECAY));
         }
+        scaled
     }
 }
 
@@ -288,8 +319,9 @@ mod tests {
             assert!(tiny.dropout <= 0.5, "{}", kind.name());
         }
         assert_eq!(Mlp.recipe(&Sizes::default()).of_list(2_000).dropout, 0.0);
+        assert!(Mlp.recipe(&Sizes::default()).of_list(2_000).weight_decay > 2.0);
         // It cannot learn words by heart, and begins with all characters equally probable.
         let lookup = Lookup.recipe(&Sizes::default());
-        assert_eq!(lookup.of_list(2_000).steps, lookup.steps);
+        assert_eq!(lookup.of_list(2_000), lookup);
     }
 }

@@ -32,7 +32,7 @@ impl Kind for Lstm {
         Sizes {
             block_size: longest + 1,
             n_embd2: match preset {
-                Preset::Ours => 256,
+                Preset::Ours(_) => 256,
                 Preset::Makemore => 64,
             },
             ..Sizes::default()

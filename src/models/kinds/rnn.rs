@@ -73,7 +73,7 @@ impl Kind for Gru {
         Sizes {
             block_size: longest + 1,
             n_embd2: match preset {
-                Preset::Ours => 384,
+                Preset::Ours(_) => 384,
                 Preset::Makemore => 64,
             },
             ..Sizes::default()

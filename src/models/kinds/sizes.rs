@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn every_size_that_follows_from_the_list_is_saved() {
         for kind in KINDS {
-            for preset in [Preset::Ours, Preset::Makemore] {
+            for preset in [Preset::NAMES, Preset::Makemore] {
                 let [short, long] = [3, 90].map(|longest| kind.default_sizes(longest, preset));
                 for (name, _, value) in TABLE {
                     let is_saved = kind.sizes().contains(&name);

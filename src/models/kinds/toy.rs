@@ -113,7 +113,7 @@ mod tests {
             list.push(word, 1, &vocabulary).unwrap();
         }
         let kind = kinds::named("toy").unwrap();
-        let sizes = kind.default_sizes(list.longest(), kinds::kind::Preset::Ours);
+        let sizes = kind.default_sizes(list.longest(), kinds::kind::Preset::NAMES);
         let config = Config::new(kind, sizes);
         let network = Network::new(vocabulary, config, 1, Device::Cpu).unwrap();
         let before = nll(&network, &list);

@@ -34,7 +34,7 @@ impl Kind for Transformer {
 
     fn default_sizes(&self, longest: usize, preset: Preset) -> Sizes {
         let (norm, positions) = match preset {
-            Preset::Ours => (Norm::Rms, Positions::Rotary),
+            Preset::Ours(_) => (Norm::Rms, Positions::Rotary),
             Preset::Makemore => (Norm::Layer, Positions::Learned),
         };
         Sizes {

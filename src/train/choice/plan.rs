@@ -105,7 +105,7 @@ impl Plan {
         };
         let trainings = kinds.len() as f64 * (folds + 1) as f64;
         let networks = kinds.iter().filter_map(|&(kind, hidden)| {
-            let default = kind.default_sizes(lists.longest, Preset::Ours);
+            let default = kind.default_sizes(lists.longest, Preset::Ours(lists.characters));
             let sizes = Sizes {
                 n_embd2: hidden.unwrap_or(default.n_embd2),
                 ..default
@@ -238,7 +238,7 @@ fn options(config: Config, lists: &Lists, v: usize, trainings: f64) -> Option<Wo
     let (words, sizes) = (&lists.train, config.sizes());
     let lengths = words.iter().map(|word| word.len() as f64 + 1.0);
     let mean = lengths.sum::<f64>() / words.len().max(1) as f64;
-    let characters = words.distinct_characters() as f64;
+    let characters = lists.characters as f64;
     let batch_size = ((CHARACTERS / mean) as usize).clamp(8, 128);
     // The products for a character: those of a GRU, and those of the last layer, beside 27 characters.
     let hidden = sizes.n_embd2 as f64;
