@@ -103,7 +103,8 @@ fn it_is_said_when_there_are_no_more_words() {
     folder.write("list.txt", "ab\nba\n");
     // "", a, b, aa, ab, ba, bb; of which two are in the list, and the empty one is never new.
     for (wanted, all) in [("--unique", 7), ("--unique --new", 4)] {
-        let sample = format!("sample --plain -n 1000 --data list.txt --max-length 2 {wanted}");
+        let sample =
+            format!("sample --plain -n 1000 --data list.txt --order 2 --max-length 2 {wanted}");
         let output = folder.makemore(&sample).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{wanted}");
         let stderr = String::from_utf8(output.stderr).unwrap();

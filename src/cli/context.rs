@@ -7,10 +7,13 @@ use makemore_tch::counting::count_for;
 use makemore_tch::data::columns;
 use makemore_tch::data::list_format::{LinesLeftOut, in_two_forms, unseen};
 use makemore_tch::data::words::BOUNDARY;
+use makemore_tch::data::{Shares, Split};
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::libtorch::threads::Threads;
+use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Network;
+use makemore_tch::train::corpus::Corpus;
 use makemore_tch::train::run_state::RunState;
 use makemore_tch::{Counted, Sampler, Source, Vocabulary, count};
 use tch::Device;
@@ -71,6 +74,21 @@ impl Context {
         };
         self.remark_on(&list, source, boundary)?;
         Ok(list)
+    }
+
+    /// Reads a list to learn all of, and tells the user of what was left out or chosen while it was read.
+    pub fn whole(
+        self,
+        arguments: &DataArguments,
+        source: Source,
+        memory: Memory,
+        seed: u64,
+    ) -> makemore_tch::Result<Corpus> {
+        let boundary = arguments.boundary(None);
+        let all = |list: &Counted| Ok(Split::new(Shares::ALL, seed, list.digest.words));
+        let data = Corpus::read(source, Vec::new(), boundary, all, memory)?;
+        self.remark_on(&data.counted, &data.parts.list().source, boundary)?;
+        Ok(data)
     }
 
     /// Tells the user of what was left out or chosen while a list was read.

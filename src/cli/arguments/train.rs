@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use makemore_tch::checkpoint::MAX_EPOCHS;
 use makemore_tch::checkpoint::resume::base_of;
-use makemore_tch::counting::MAX_ORDER;
 use makemore_tch::data::Shares;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::Rows;
 
 use super::model_type::{Choice, ModelType, choice, model_type};
+use super::order::{ChosenOrder, order};
 use super::words::WordArguments;
 use super::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole, zero_or_more,
@@ -81,9 +81,9 @@ pub struct Train {
     /// The length of the n-grams, 1 to 16 [default: bigram 2; ngram the best on dev]
     ///
     /// An n-gram is the next character and those that it is predicted from. The best one on dev is the order
-    /// from 1 to 8 with the lowest dev loss; without dev words it is 6.
-    #[arg(long, value_name = "N", value_parser = whole(1..=MAX_ORDER), allow_negative_numbers = true)]
-    pub order: Option<usize>,
+    /// from 1 to 8 with the lowest dev loss (auto); without dev words it is 6.
+    #[arg(long, value_name = "N", value_parser = order, allow_negative_numbers = true)]
+    pub order: Option<ChosenOrder>,
 
     /// How counts become probabilities: kneser-ney, witten-bell, a number or auto [default: kneser-ney]
     ///

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::ProgressBar;
-use makemore_tch::data::{Shares, Split};
 use makemore_tch::files::{Output, check_distinct};
 use makemore_tch::models::WordConstraint;
 use makemore_tch::score::{self, Ranking};
@@ -199,13 +198,9 @@ impl More {
     }
 
     fn read(&self, context: Context) -> anyhow::Result<Corpus> {
-        let (memory, boundary) = (self.memory.memory(), self.data.boundary(None));
+        let memory = self.memory.memory();
         let source = self.data.source(None, &memory)?;
-        let all = |list: &makemore_tch::Counted| {
-            Ok(Split::new(Shares::ALL, self.seed, list.digest.words))
-        };
-        let data = Corpus::read(source, Vec::new(), boundary, all, memory)?;
-        context.remark_on(&data.counted, &data.parts.list().source, boundary)?;
+        let data = context.whole(&self.data, source, memory, self.seed)?;
         let words = data.counted.digest.words;
         if (2..FEW).contains(&words) {
             let origin = &data.counted.origin;

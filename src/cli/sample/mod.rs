@@ -1,5 +1,6 @@
 //! `makemore-tch sample`: drawn words, sorted by likelihood or, with `--plain`, as they are drawn.
 
+mod ngrams;
 mod print;
 
 use std::path::{Path, PathBuf};
@@ -17,18 +18,20 @@ use makemore_tch::{
     score,
 };
 
+use crate::cli::arguments::order::{ChosenOrder, order};
 use crate::cli::arguments::shaping::ShapingArguments;
 use crate::cli::arguments::wishes::WishArguments;
 use crate::cli::arguments::{DataArguments, JsonArguments, SmoothingArguments, one_of, whole};
 use crate::cli::context::{Context, check_same_vocabulary};
 use crate::cli::models::{ModelArguments, Models};
 use crate::cli::outputs::new_file;
+use ngrams::{Counting, Drawing};
 use print::Results;
 
 /// Make more words
 ///
-/// They are drawn from the counts of the data or, with --model, from a trained model or a mixture of
-/// several. Each word has its likelihood beside it, by the model that drew it; words of the lecture's
+/// They are drawn by n-grams of the data (the lecture's names by counted pairs) or, with --model, by a trained
+/// model or a mixture of several. Each word has its likelihood beside it, by the model that drew it; words of the lecture's
 /// bigram network have their likelihood by the counts of the data.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -101,6 +104,13 @@ pub struct Sample {
     #[command(flatten)]
     data: DataArguments,
 
+    /// The length of the n-grams that draw without --model, 1 to 16 [default: the best on held-out words]
+    ///
+    /// The lecture's names are drawn by pairs (2), as in the lecture; so is a list with --smoothing. auto is
+    /// the best of 2 to 8 for them too.
+    #[arg(long, value_name = "N", value_parser = order, conflicts_with = "models", allow_negative_numbers = true)]
+    order: Option<ChosenOrder>,
+
     #[command(flatten)]
     smoothing: SmoothingArguments,
 
@@ -131,15 +141,20 @@ impl Sample {
 
     /// Draws from the counts of the data.
     fn of_counts(&self, results: &Results, context: Context) -> anyhow::Result<()> {
-        let source = self.data.source(None, &Memory::half_of_the_machine())?;
-        // The list is read a second time to search the words in it.
-        let source = match self.json.json || self.new {
-            true => source.rereadable()?,
-            false => source,
+        let counting = Counting {
+            list: &self.data,
+            order: self.order,
+            has_smoothing: self.smoothing.smoothing.is_some(),
+            is_searched: self.json.json || self.new,
+            seed: self.seed,
         };
-        let data = context.count(&self.data, &source, None)?;
-        let p = Table::of(&data.counts, self.smoothing.value())?;
-        self.print(&p, &p, Some(&source), results, context)
+        match counting.drawing(context)? {
+            Drawing::Pairs(counted, source) => {
+                let p = Table::of(&counted.counts, self.smoothing.value())?;
+                self.print(&p, &p, Some(&source), results, context)
+            }
+            Drawing::Ngrams(p, source) => self.print(&*p, &*p, Some(&source), results, context),
+        }
     }
 
     /// Draws from models.
@@ -400,7 +415,8 @@ mod tests {
         assert!(error.contains("words.txt is an input"), "{error}");
         // Words that were found are there, and a file is not replaced by none.
         folder.write("list.txt", "ab\nba\n");
-        let few = "sample --data list.txt --plain --unique --max-length 1 -n 9 --out few.txt";
+        let few =
+            "sample --data list.txt --order 2 --plain --unique --max-length 1 -n 9 --out few.txt";
         let done = folder.run(few.split(' '));
         assert!(done.status == 1 && done.stderr.starts_with("wrote few.txt\nerror: gave up"));
         assert_eq!(

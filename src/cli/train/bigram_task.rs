@@ -82,7 +82,8 @@ impl Train {
     /// The order of the network.
     fn network_order(&self, resumed: Option<&Bigram>) -> anyhow::Result<usize> {
         let before = resumed.map(Bigram::order);
-        let order = self.order.or(before).unwrap_or(2);
+        let named = self.order.map(|order| order.of_network()).transpose()?;
+        let order = named.or(before).unwrap_or(2);
         if before.is_some_and(|before| before != order) {
             bail!("--order {order} is not that of the network that is resumed; leave it out");
         }

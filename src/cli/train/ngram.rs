@@ -73,7 +73,7 @@ impl Train {
         let bar = progress::words(words.iter().sum(), context.remarks.quiet);
         let (parts, counts) = (&data.parts, &data.counted.counts);
         let on_words = |words| bar.inc(words);
-        let orders = match self.order {
+        let orders = match self.order.and_then(|order| order.named()) {
             None if data.has(Part::Dev) => {
                 let losses = |orders: &Orders| self.losses(orders, |_| ());
                 Orders::chosen(parts, counts, &data.memory, &on_words, losses)

@@ -305,7 +305,7 @@ mod tests {
     use super::*;
     use crate::data::{Shares, Source, Split};
     use crate::memory::Memory;
-    use crate::train::choice::report::Tried;
+    use crate::train::choice::report::Silent;
     use crate::train::choice::trial::Trials;
 
     fn corpus(text: String, memory: u64) -> Corpus {
@@ -353,13 +353,6 @@ mod tests {
             fold.iter().for_each(|&index| held_out[index as usize] += 1);
         }
         assert!(held_out.iter().all(|&times| times == 1));
-    }
-
-    struct Silent;
-
-    impl Report for Silent {
-        fn tried(&mut self, _: &Tried) {}
-        fn progress(&mut self, _: f64) {}
     }
 
     /// It ended the work, without a word.

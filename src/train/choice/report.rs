@@ -13,6 +13,16 @@ pub trait Report {
     fn progress(&mut self, done: f64);
 }
 
+/// Shows nothing.
+#[derive(Debug)]
+pub struct Silent;
+
+impl Report for Silent {
+    fn tried(&mut self, _: &Tried) {}
+
+    fn progress(&mut self, _: f64) {}
+}
+
 /// A model that was tried, by its best setting.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tried {
