@@ -219,16 +219,14 @@ pub enum Error {
         #[source]
         cause: Box<Error>,
     },
-    /// Too many drawn names in a row failed the constraints.
-    #[error(
-        "gave up after {in_vain} words in a row that were not wanted: {found} of {wanted} were found"
-    )]
+    /// A search for words ended before all were found.
+    #[error("{why}: {found} of {wanted} were found")]
     GaveUp {
-        /// The number of names in a row that failed.
-        in_vain: usize,
-        /// The number of names found.
+        /// The reason.
+        why: String,
+        /// The number of words found.
         found: u64,
-        /// The number of names wanted.
+        /// The number of words wanted.
         wanted: u64,
     },
     /// Wishes for words that cannot be met.

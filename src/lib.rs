@@ -108,6 +108,6 @@ pub use data::{Digest, List, Part, Parts, Shares, Source, Split, Vocabulary, Wor
 pub use error::{Error, Result};
 pub use model_file::ModelFile;
 pub use models::{Bigram, LanguageModel, Method, Network, Ngram, Smoothing, Table};
-pub use sample::{Constraints, SampleOptions, Sampler};
+pub use sample::{Constraints, MostProbable, SampleOptions, Sampler};
 pub use score::ScoredName;
 pub use train::{Examples, Rows, TrainOptions, Trained, train};

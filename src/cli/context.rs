@@ -15,7 +15,7 @@ use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Network;
 use makemore_tch::train::corpus::Corpus;
 use makemore_tch::train::run_state::RunState;
-use makemore_tch::{Counted, Sampler, Source, Vocabulary, count};
+use makemore_tch::{Counted, ModelFile, Sampler, Source, Vocabulary, count};
 use tch::Device;
 
 use super::arguments::DataArguments;
@@ -160,6 +160,20 @@ impl Context {
 }
 
 impl Context {
+    /// Checks that a model has the vocabulary of a list, and tells the user if it was trained on another one.
+    pub fn check_list(self, file: &ModelFile, data: &Counted) -> anyhow::Result<()> {
+        check_same_vocabulary(&file.path, file.model.vocabulary(), data)?;
+        let is_of_the_data = |trained_on: TrainedOn| trained_on.list == data.digest;
+        if !file.trained_on.is_some_and(is_of_the_data) {
+            self.remarks.say(format_args!(
+                "{} was trained on another list; the likelihoods are those of {}",
+                file.path.display(),
+                data.origin
+            ));
+        }
+        Ok(())
+    }
+
     /// Tells the user how many draws were dropped, since they got too long.
     pub fn remark_on_too_long(self, sampler: &Sampler) {
         let (dropped, longest) = (sampler.too_long(), sampler.longest());

@@ -30,4 +30,14 @@ impl WordConstraint {
         };
         others == Self::default()
     }
+
+    /// The most characters of a word: without a largest length, twice as many as the longest word that is known
+    /// has, and at least 100.
+    pub fn longest(&self, known: Option<usize>) -> usize {
+        let longest = known.unwrap_or(0).max(self.min_length).max(LONGEST / 2);
+        self.max_length.unwrap_or(2 * longest)
+    }
 }
+
+/// The least number of characters at which a draw ends.
+const LONGEST: usize = 100;

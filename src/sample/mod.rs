@@ -1,4 +1,4 @@
-//! Sampling: drawing words character by character, until the end token.
+//! Sampling: drawing words character by character, until the end token, and finding the most probable ones.
 //!
 //! ```
 //! use makemore_tch::{NgramCounts, SampleOptions, Sampler, Table, Words};
@@ -11,18 +11,21 @@
 //! ```
 
 mod conditional;
+mod constrained;
+mod most_probable;
 
-use std::collections::{HashSet, VecDeque};
+pub use constrained::{Constrained, Constraints};
+pub use most_probable::MostProbable;
+
 use std::sync::Arc;
 
-use crate::data::reader::Source;
-use crate::data::search;
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 use crate::models::{
     Automaton, Bounds, Drawer, Drawn, LanguageModel, Method, Shaping, WordConstraint,
 };
 use conditional::Conditional;
+use constrained::{MOST_IN_VAIN, gave_up};
 
 /// Options of a [`Sampler`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,9 +40,6 @@ pub struct SampleOptions {
     /// default twice as many as the model's longest word has, if it knows, and at least 100.
     pub longest: Option<usize>,
 }
-
-/// The least of the most characters of a name.
-const LONGEST: usize = 100;
 
 /// An endless iterator over the names that a seed draws from a model. None is empty, unless the model is one
 /// of the lecture's ([`LanguageModel::draws_empty_words`]).
@@ -78,10 +78,10 @@ impl<'m> Sampler<'m> {
             true => None,
             false => Some(Arc::new(Automaton::of(constraint, vocabulary)?)),
         };
-        let longest = || {
-            let known = model.longest_word().unwrap_or(0);
-            let longest = options.longest.unwrap_or(LONGEST.max(2 * known));
-            longest.max(2 * constraint.min_length)
+        let longest = options.longest.filter(|_| constraint.max_length.is_none());
+        let longest = match longest {
+            Some(longest) => longest.max(2 * constraint.min_length),
+            None => constraint.longest(model.longest_word()),
         };
         Ok(Self {
             model,
@@ -89,10 +89,7 @@ impl<'m> Sampler<'m> {
             generator: Generator::seeded(seed)?,
             shaping: options.shaping,
             prefix: vocabulary.encode(&constraint.prefix)?,
-            bounds: Bounds {
-                longest: constraint.max_length.unwrap_or_else(longest),
-                automaton,
-            },
+            bounds: Bounds { longest, automaton },
             conditional: None,
             word: Vec::new(),
             too_long: 0,
@@ -122,11 +119,7 @@ impl<'m> Sampler<'m> {
                 self.conditional = Some(self.conditional()?);
             }
             if in_vain == MOST_IN_VAIN {
-                return Err(Error::GaveUp {
-                    in_vain,
-                    found: 0,
-                    wanted: 1,
-                });
+                return Err(gave_up(in_vain, 0, 1));
             }
             match self.draw()? {
                 // No list has an empty word, which costs a model one draw in thousands.
@@ -146,6 +139,16 @@ impl<'m> Sampler<'m> {
         let itos = self.model.vocabulary().characters();
         text.extend(self.word.iter().map(|&index| itos[index]));
         Ok(())
+    }
+
+    /// The first `wanted` names that meet constraints. Ends with [`Error::GaveUp`] if 10,000 names in a
+    /// row fail them.
+    pub fn constrained<'a>(
+        self,
+        wanted: u64,
+        constraints: Constraints<'a>,
+    ) -> Constrained<'a, Self> {
+        Constrained::of(self, wanted, constraints, MOST_IN_VAIN)
     }
 
     /// Draws a word or the beginning of one that is not wanted.
@@ -192,133 +195,10 @@ impl Iterator for Sampler<'_> {
     }
 }
 
-/// Constraints on drawn names.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Constraints<'a> {
-    /// A list that no name may be in. Names are not empty then.
-    pub new_to: Option<&'a Source>,
-    /// Whether no name comes twice.
-    pub unique: bool,
-}
-
-/// The number of names in a row that may fail the constraints before the sampler gives up.
-const MOST_IN_VAIN: usize = 10_000;
-
-/// The most names that are looked for in a list at once.
-const MOST_AT_ONCE: usize = 1 << 16;
-
-/// An iterator over the first names of a [`Sampler`] that meet constraints.
-#[derive(Debug)]
-pub struct Constrained<'a> {
-    sampler: Sampler<'a>,
-    constraints: Constraints<'a>,
-    wanted: u64,
-    found: u64,
-    /// The names found so far, if none may come twice.
-    given: HashSet<String>,
-    waiting: VecDeque<String>,
-    /// The number of names to draw next and to look for at once.
-    draws: usize,
-    in_vain: usize,
-}
-
-impl<'m> Sampler<'m> {
-    /// The first `wanted` names that meet constraints. Ends with [`Error::GaveUp`] if 10,000 names in a
-    /// row fail them.
-    pub fn constrained<'a>(self, wanted: u64, constraints: Constraints<'a>) -> Constrained<'a>
-    where
-        'm: 'a,
-    {
-        Constrained {
-            sampler: self,
-            constraints,
-            wanted,
-            found: 0,
-            given: HashSet::new(),
-            waiting: VecDeque::new(),
-            draws: 16,
-            in_vain: 0,
-        }
-    }
-}
-
-impl Constrained<'_> {
-    /// The names, and the error if the sampler gave up after them.
-    ///
-    /// # Errors
-    ///
-    /// Any other error of the sampler.
-    pub fn found(&mut self) -> Result<(Vec<String>, Option<Error>)> {
-        let mut names = Vec::new();
-        for name in self {
-            match name {
-                Err(error @ Error::GaveUp { .. }) => return Ok((names, Some(error))),
-                name => names.push(name?),
-            }
-        }
-        Ok((names, None))
-    }
-
-    /// The sampler.
-    pub fn sampler(&self) -> &Sampler<'_> {
-        &self.sampler
-    }
-
-    fn draw(&mut self) -> Result<()> {
-        let draws = match self.constraints.new_to {
-            Some(_) => self.draws,
-            None => 1,
-        };
-        self.draws = (2 * draws).min(MOST_AT_ONCE);
-        let drawn: Vec<String> = self.sampler.by_ref().take(draws).collect::<Result<_>>()?;
-        let known = match self.constraints.new_to {
-            Some(list) => search::known(list, drawn.iter().map(String::as_str))?,
-            None => HashSet::new(),
-        };
-        for name in &drawn {
-            let is_empty = self.constraints.new_to.is_some() && name.is_empty();
-            let is_new = !is_empty && !known.contains(name.as_str());
-            if is_new && (!self.constraints.unique || self.given.insert(name.clone())) {
-                self.waiting.push_back(name.clone());
-                self.in_vain = 0;
-            } else {
-                self.in_vain += 1;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Iterator for Constrained<'_> {
-    type Item = Result<String>;
-
-    /// The next name; none after an error.
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.found == self.wanted {
-            return None;
-        }
-        while self.waiting.is_empty() && self.in_vain < MOST_IN_VAIN {
-            if let Err(error) = self.draw() {
-                self.wanted = self.found;
-                return Some(Err(error));
-            }
-        }
-        if let Some(name) = self.waiting.pop_front() {
-            self.found += 1;
-            return Some(Ok(name));
-        }
-        let error = Error::GaveUp {
-            in_vain: self.in_vain,
-            found: self.found,
-            wanted: self.wanted,
-        };
-        self.wanted = self.found;
-        Some(Err(error))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::counting::NgramCounts;
     use crate::counting::tests::ngrams_of;

@@ -22,6 +22,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "matching",
             "new",
             "unique",
+            "most_probable",
             "sample seed",
             "word",
             "data",

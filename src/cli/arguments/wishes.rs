@@ -3,7 +3,7 @@
 use clap::Args;
 use makemore_tch::data::Vocabulary;
 use makemore_tch::models::{Automaton, WordConstraint};
-use makemore_tch::{Error, LanguageModel, NgramCounts, SampleOptions, Sampler};
+use makemore_tch::{Error, LanguageModel, MostProbable, NgramCounts, SampleOptions, Sampler};
 
 use super::whole;
 
@@ -61,6 +61,14 @@ impl WishArguments {
     pub fn check(wishes: &WordConstraint, vocabulary: &Vocabulary) -> anyhow::Result<()> {
         let automaton = Automaton::of(wishes, vocabulary);
         automaton.map(drop).map_err(|error| named(error, wishes))
+    }
+
+    /// The most probable words of a model; an error names the wish that it is about.
+    pub fn most_probable<'m>(
+        model: &'m dyn LanguageModel,
+        wishes: &WordConstraint,
+    ) -> anyhow::Result<MostProbable<'m>> {
+        MostProbable::of(model, wishes).map_err(|error| named(error, wishes))
     }
 
     /// A sampler of a model; an error names the wish that it is about.

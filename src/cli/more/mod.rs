@@ -251,7 +251,7 @@ impl More {
         };
         let mut words = sampler.constrained(self.number, constraints);
         let (found, gave_up) = words.found()?;
-        context.remark_on_too_long(words.sampler());
+        context.remark_on_too_long(words.words());
         let names = score::ranked(&model, found.into_iter().map(Ok), self.sort)?;
         Ok((names, gave_up))
     }
