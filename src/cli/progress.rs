@@ -1,6 +1,7 @@
 //! Progress bars, on standard error if it is a terminal.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
 
@@ -38,6 +39,17 @@ fn style(template: &str) -> ProgressStyle {
 pub fn words(count: u64, quiet: bool) -> ProgressBar {
     let template = "words {pos}/{len} {wide_bar} {elapsed} (eta {eta})";
     bar(count, template, quiet)
+}
+
+/// Shows how many of some words are found while `work` reports it. Time goes on in the bar also while none is.
+pub fn of_words<T>(count: u64, quiet: bool, work: impl FnOnce(&mut dyn FnMut(u64)) -> T) -> T {
+    let bar = words(count, quiet);
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(Duration::from_millis(200));
+    }
+    let done = work(&mut |found| bar.set_position(found));
+    bar.finish_and_clear();
+    done
 }
 
 /// A bar of a thousand thousandths, for a training that may be limited by time; the prefix is the

@@ -58,6 +58,11 @@ impl Row {
             let shaped = Tensor::f_from_slice(&p)?.f_view([1, -1])?;
             p = Vec::try_from(shaping.shape(&shaped)?.f_view([-1])?)?;
         }
+        // Kneser–Ney leaves a share to characters that the vocabulary does not have, which are not drawn.
+        let sum: f32 = p.iter().sum();
+        if sum > 0.0 {
+            p.iter_mut().for_each(|p| *p /= sum);
+        }
         let after = (0..p.len()).map(|index| match index {
             0 => 0,
             index => contexts.after(context, index),

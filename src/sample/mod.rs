@@ -205,8 +205,9 @@ mod tests {
     use crate::data::{Vocabulary, Words};
     use crate::memory::Memory;
     use crate::models::draw::cumulative_sums;
+    use crate::models::language_model::contexts;
     use crate::models::{Ngram, Smoothing, Table};
-    use tch::Tensor;
+    use tch::{Kind, Tensor};
 
     fn lecture() -> Table {
         let counts = NgramCounts::of(&Words::lecture('.').unwrap()).unwrap();
@@ -403,7 +404,10 @@ mod tests {
             unique: false,
         };
         let sampler = Sampler::new(&p, 420, &SampleOptions::default()).unwrap();
-        let (new, _) = sampler.constrained(100, constraints).found().unwrap();
+        let (new, _) = sampler
+            .constrained(100, constraints)
+            .found(&mut |_| ())
+            .unwrap();
         let mut others = with_empty_ones;
         others.retain(|word| !word.is_empty() && !words.iter().any(|known| known == word));
         assert_eq!(new, others[..100]);
@@ -463,17 +467,21 @@ mod tests {
         }
     }
 
-    /// Every word of at most so many characters of `a`, `b` and `c`, with its probability.
-    fn enumerated(p: &Table, longest: usize) -> Vec<(String, f64)> {
+    /// Every word of at most so many characters of `a`, `b` and `c`, with its probability among all words of
+    /// these characters.
+    fn enumerated(model: &dyn LanguageModel, longest: usize) -> Vec<(String, f64)> {
         let mut words = Vec::new();
         let mut open = vec![(Vec::new(), 1.0)];
         while let Some((word, so_far)) = open.pop() {
-            let row = p.row(word.last().copied().unwrap_or(0));
-            words.push((p.vocabulary().decode(&word), so_far * f64::from(row[0])));
+            let context = contexts([word.as_slice()], model.block_size()).unwrap();
+            let row = model.distributions(&context).unwrap().view([-1]);
+            let row: Vec<f64> = Vec::try_from(row.to_kind(Kind::Double)).unwrap();
+            let sum: f64 = row.iter().sum();
+            words.push((model.vocabulary().decode(&word), so_far * row[0] / sum));
             if word.len() < longest {
                 open.extend((1..4).map(|index| {
                     let longer = word.iter().copied().chain([index]).collect();
-                    (longer, so_far * f64::from(row[index]))
+                    (longer, so_far * row[index] / sum)
                 }));
             }
         }
@@ -481,7 +489,7 @@ mod tests {
     }
 
     /// Pearson's chi-squared test against all words of a small alphabet, whose limit a fair draw exceeds
-    /// once in a million.
+    /// once in a million. Kneser–Ney gives unknown characters a share, by which the others are scaled.
     #[test]
     fn words_come_with_their_probability_among_the_wanted_ones() {
         let vocabulary = Vocabulary::new('.', ['a', 'b', 'c']).unwrap();
@@ -489,6 +497,20 @@ mod tests {
             0.1, 0.5, 0.2, 0.2, 0.3, 0.2, 0.4, 0.1, 0.2, 0.1, 0.1, 0.6, 0.4, 0.3, 0.2, 0.1,
         ];
         let p = Table::new(vocabulary, &Tensor::from_slice(&p).view([4, 4])).unwrap();
+        let list = "abc\nabcb\ncab\nbca\naab\nabcc\nbabca\nccab\nab\nabbc\nca\nacab\ncba\n";
+        let words = Words::parse("list", list.to_owned(), '.').unwrap();
+        let memory = Memory::new(1 << 30);
+        let ngram = Ngram::of(&ngrams_of(&words, 3), Smoothing::KneserNey, &memory).unwrap();
+        let start = contexts([[].as_slice()], 2).unwrap();
+        let known = ngram.distributions(&start).unwrap().sum(Kind::Double);
+        assert!(known.double_value(&[]) < 0.99, "{known:?}");
+        let models: [&dyn LanguageModel; 2] = [&p, &ngram];
+        for model in models {
+            check_shares(model);
+        }
+    }
+
+    fn check_shares(model: &dyn LanguageModel) {
         let constraint = WordConstraint {
             min_length: 2,
             max_length: Some(5),
@@ -498,16 +520,16 @@ mod tests {
         };
         let ends = |word: &str| ["a", "bc", "cc"].iter().any(|end| word.ends_with(end));
         let is_wanted = |word: &str| word.len() >= 2 && word.contains("ab") && ends(word);
-        let wanted: Vec<_> = enumerated(&p, 5)
+        let wanted: Vec<_> = enumerated(model, 5)
             .into_iter()
             .filter(|(word, _)| is_wanted(word))
             .collect();
         let total: f64 = wanted.iter().map(|(_, p)| p).sum();
         for directly in [false, true] {
-            let mut sampler = Sampler::new(&p, 7, &wishing(constraint.clone())).unwrap();
+            let mut sampler = Sampler::new(model, 7, &wishing(constraint.clone())).unwrap();
             if directly {
                 let conditional = sampler.conditional().unwrap().unwrap();
-                assert!((conditional.probability() - total).abs() < 1e-12);
+                assert!((conditional.probability() / total - 1.0).abs() < 1e-6);
                 sampler.conditional = Some(Some(conditional));
             }
             let mut times = std::collections::HashMap::<String, f64>::new();
@@ -528,7 +550,10 @@ mod tests {
             let ninth = 2.0 / (9.0 * freedom);
             let limit = freedom * (1.0 - ninth + 4.753 * ninth.sqrt()).powi(3);
             let chi_squared: f64 = terms.iter().sum();
-            assert!(chi_squared < limit, "{directly}: {chi_squared} of {limit}");
+            assert!(
+                chi_squared < limit,
+                "{model:?} {directly}: {chi_squared} of {limit}"
+            );
         }
     }
 

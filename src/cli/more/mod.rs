@@ -250,7 +250,9 @@ impl More {
             unique: true,
         };
         let mut words = sampler.constrained(self.number, constraints);
-        let (found, gave_up) = words.found()?;
+        let quiet = context.remarks.quiet;
+        let (found, gave_up) =
+            progress::of_words(self.number, quiet, |on_found| words.found(on_found))?;
         context.remark_on_too_long(words.words());
         let names = score::ranked(&model, found.into_iter().map(Ok), self.sort)?;
         Ok((names, gave_up))

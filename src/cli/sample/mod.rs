@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::data::words::is_lecture;
-use makemore_tch::files::check_distinct;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::WordConstraint;
@@ -24,7 +23,7 @@ use crate::cli::arguments::wishes::WishArguments;
 use crate::cli::arguments::{DataArguments, JsonArguments, SmoothingArguments, one_of, whole};
 use crate::cli::context::Context;
 use crate::cli::models::{ModelArguments, Models};
-use crate::cli::outputs::new_file;
+use crate::cli::progress;
 use ngrams::{Counting, Drawing};
 use print::Results;
 
@@ -252,14 +251,7 @@ impl Sample {
         };
         let mut sampler = WishArguments::sampler(model, self.seed, &options)?;
         if self.plain && !self.new && !self.unique {
-            let mut drawn = 0;
-            let printed = results.each(|line| {
-                drawn += 1;
-                match drawn <= self.number {
-                    true => sampler.append_to(line).map(|()| true),
-                    false => Ok(false),
-                }
-            });
+            let printed = results.drawn(&mut sampler, self.number);
             context.remark_on_too_long(&sampler);
             return printed;
         }
@@ -278,12 +270,11 @@ impl Sample {
         results: &Results,
     ) -> anyhow::Result<()> {
         if self.plain {
-            return results.each(|line| match words.next() {
-                Some(word) => word.map(|word| line.push_str(&word)).map(|()| true),
-                None => Ok(false),
-            });
+            return results.found(words, self.number);
         }
-        let (found, gave_up) = words.found()?;
+        let quiet = results.remarks.quiet;
+        let (found, gave_up) =
+            progress::of_words(self.number, quiet, |on_found| words.found(on_found))?;
         let names = score::ranked(p, found.into_iter().map(Ok), self.sort)?;
         match self.json.json {
             true => results.document(self.seed, &names, source)?,
@@ -298,14 +289,7 @@ impl Sample {
         let lists = lists.flat_map(|list| list.files.iter().map(Path::new));
         let mut inputs: Vec<&Path> = lists.chain(self.data.files()).collect();
         inputs.extend(self.models.models.iter().map(PathBuf::as_path));
-        let check = |out: &PathBuf| {
-            check_distinct(&[out], &inputs)?;
-            new_file(out, self.force)
-        };
-        Ok(Results {
-            out: self.out.as_ref().map(check).transpose()?,
-            remarks: context.remarks,
-        })
+        Results::to(self.out.as_deref(), self.force, &inputs, context.remarks)
     }
 }
 
@@ -422,8 +406,7 @@ mod tests {
         assert!(error.contains("words.txt is an input"), "{error}");
         // Words that were found are there, and a file is not replaced by none.
         folder.write("list.txt", "ab\nba\n");
-        let few =
-            "sample --data list.txt --order 2 --plain --unique --max-length 1 -n 9 --out few.txt";
+        let few = "sample --data list.txt --order 2 --order 2 --plain --unique --max-length 1 -n 9 --out few.txt";
         let done = folder.run(few.split(' '));
         assert!(done.status == 1 && done.stderr.starts_with("wrote few.txt\nerror: gave up"));
         assert_eq!(

@@ -1,13 +1,17 @@
 //! The results of `sample`, on standard output or in a file.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 
 use makemore_tch::data::search;
-use makemore_tch::files::Output;
-use makemore_tch::{Result, ScoredName, Source};
+use makemore_tch::files::{Output, check_distinct};
+use makemore_tch::sample::Constrained;
+use makemore_tch::{Result, Sampler, ScoredName, Source};
 use serde::Serialize;
 
 use crate::cli::output::{self, Remarks};
+use crate::cli::outputs::new_file;
+use crate::cli::progress;
 
 #[derive(Serialize)]
 struct SampleDocument<'a> {
@@ -27,13 +31,70 @@ struct SampledWord<'a> {
 /// Where the results go.
 pub struct Results {
     /// A new file; standard output if there is none.
-    pub out: Option<Output>,
+    out: Option<Output>,
     pub remarks: Remarks,
 }
 
 impl Results {
+    /// Results for a file, if one is named, that is none of the inputs.
+    pub fn to(
+        out: Option<&Path>,
+        force: bool,
+        inputs: &[&Path],
+        remarks: Remarks,
+    ) -> anyhow::Result<Self> {
+        let check = |out: &Path| {
+            check_distinct(&[out], inputs)?;
+            new_file(out, force)
+        };
+        let out = out.map(check).transpose()?;
+        Ok(Self { out, remarks })
+    }
+
+    /// Prints words as they are drawn, one a line.
+    pub fn drawn(&self, sampler: &mut Sampler, number: u64) -> anyhow::Result<()> {
+        let mut drawn = 0;
+        self.watched(number, |on_found| {
+            self.each(|line| {
+                if drawn == number {
+                    return Ok(false);
+                }
+                drawn += 1;
+                // To tell of each would take as long as to draw it.
+                if drawn.is_multiple_of(1024) {
+                    on_found(drawn);
+                }
+                sampler.append_to(line).map(|()| true)
+            })
+        })
+    }
+
+    /// Prints words as they are found, one a line.
+    pub fn found<W: Iterator<Item = Result<String>>>(
+        &self,
+        words: &mut Constrained<W>,
+        number: u64,
+    ) -> anyhow::Result<()> {
+        let mut found = 0;
+        self.watched(number, |on_found| {
+            self.each(|line| {
+                let word = words.next().transpose()?;
+                line.push_str(word.as_deref().unwrap_or_default());
+                found += 1;
+                on_found(found);
+                Ok(word.is_some())
+            })
+        })
+    }
+
+    /// Shows a bar beside words that do not go to the terminal themselves.
+    fn watched<T>(&self, number: u64, work: impl FnOnce(&mut dyn FnMut(u64)) -> T) -> T {
+        let is_seen = self.out.is_none() && io::stdout().is_terminal();
+        progress::of_words(number, self.remarks.quiet || is_seen, work)
+    }
+
     /// Prints words one a line while `next` appends one to an empty line. Those before an error stay.
-    pub fn each(&self, mut next: impl FnMut(&mut String) -> Result<bool>) -> anyhow::Result<()> {
+    fn each(&self, mut next: impl FnMut(&mut String) -> Result<bool>) -> anyhow::Result<()> {
         let (mut words, mut end) = (0_u64, Ok(()));
         let mut write = |to: &mut dyn Write| {
             let mut line = String::new();
