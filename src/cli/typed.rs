@@ -21,10 +21,7 @@ impl Typed {
         let values = self.0.get_raw(id).into_iter().flatten();
         let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
         match values.as_slice() {
-            // After a space, the value would be read as a flag.
-            [value] if value.starts_with('-') && value != "-" => {
-                format!("{}={}", flag(id), quoted(value))
-            }
+            [value] => argument(id, value),
             values => {
                 let values = values.iter().map(|value| file_name(value));
                 [flag(id)]
@@ -40,6 +37,15 @@ impl Typed {
 /// An argument as the user types it.
 pub fn flag(id: &str) -> String {
     format!("--{}", id.replace('_', "-"))
+}
+
+/// An argument with its value, quoted for a shell.
+pub fn argument(id: &str, value: &str) -> String {
+    match value.starts_with('-') && value != "-" {
+        // After a space, the value would be read as a flag.
+        true => format!("{}={}", flag(id), quoted(value)),
+        false => format!("{} {}", flag(id), quoted(value)),
+    }
 }
 
 /// Quotes the name of a file for a shell; `./` before a hyphen, so that it is not read as a flag.

@@ -6,6 +6,7 @@ use makemore_tch::models::{Automaton, WordConstraint};
 use makemore_tch::{Error, LanguageModel, MostProbable, NgramCounts, SampleOptions, Sampler};
 
 use super::whole;
+use crate::cli::typed::argument;
 
 /// Arguments that say what words must be like.
 #[derive(Debug, Args)]
@@ -55,6 +56,28 @@ impl WishArguments {
             without: word(&self.without).chars().collect(),
             matching: self.matching.clone(),
         }
+    }
+
+    /// The wishes as the user types them, each after a space.
+    pub fn again(&self) -> String {
+        let texts = [
+            ("prefix", &self.prefix),
+            ("suffix", &self.suffix),
+            ("without", &self.without),
+        ];
+        let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
+        let texts = texts.map(|(id, text)| argument(id, text));
+        let several = [("contains", &self.contains), ("matching", &self.matching)];
+        let several = several
+            .into_iter()
+            .flat_map(|(id, texts)| texts.iter().map(move |text| argument(id, text)));
+        let least = Some(self.min_length).filter(|&length| length > 0);
+        let lengths = [("min_length", least), ("max_length", self.max_length)];
+        let lengths = lengths
+            .into_iter()
+            .filter_map(|(id, length)| Some(argument(id, &length?.to_string())));
+        let all = texts.chain(several).chain(lengths);
+        all.map(|wish| format!(" {wish}")).collect()
     }
 
     /// Refuses wishes that no word of these characters can meet; the error names the wish that it is about.

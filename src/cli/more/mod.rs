@@ -143,7 +143,8 @@ impl More {
         let models = models.collect();
         // Words are not lost where models cannot be saved, nor where they cannot be written themselves.
         let saved = self.save.as_ref();
-        let saved = saved.map(|folder| save(choice, folder, &places, self.seed, &data));
+        let wishes = self.wishes.again();
+        let saved = saved.map(|folder| save(choice, folder, &places, self.seed, &data, &wishes));
         if let Some(Ok(command)) = &saved {
             context.remarks.say(command);
         }
@@ -361,7 +362,8 @@ mod tests {
     #[test]
     fn saved_models_draw_more() {
         let (folder, list) = few();
-        let (words, said) = folder.both("more few.txt -n 5 --save kept --out words.txt");
+        let more = "more few.txt -n 5 --save kept --out words.txt --suffix a --max-length 9";
+        let (words, said) = folder.both(more);
         assert_eq!(words, "");
         assert!(said.ends_with("wrote words.txt\n"), "{said}");
         assert_eq!(
@@ -374,7 +376,9 @@ mod tests {
         let (_, command) = said.split_once("`makemore-tch ").unwrap();
         let (command, _) = command.split_once('`').unwrap();
         let more = folder.stdout(&format!("{command} -n 20 --plain"));
-        assert!(more.lines().all(|word| !list.contains(word)));
+        let is_wished = |word: &str| word.ends_with('a') && !list.contains(word);
+        assert!(more.lines().all(is_wished), "{command}: {more}");
+        assert!(command.ends_with(" --suffix a --max-length 9"), "{command}");
         for again in ["--save kept", "--out words.txt"] {
             let error = folder.error(&format!("more few.txt --quick {again}"), 1);
             assert!(error.contains("is not overwritten"), "{error}");

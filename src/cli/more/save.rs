@@ -19,13 +19,14 @@ pub fn paths_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
         .into_iter()
 }
 
-/// Saves models, and returns a line that shows how words are drawn from them.
+/// Saves models, and returns a line that shows how words with the same `wishes` are drawn from them.
 pub fn save(
     choice: Choice,
     folder: &Path,
     places: &[Output],
     seed: u64,
     data: &Corpus,
+    wishes: &str,
 ) -> anyhow::Result<String> {
     let (mut names, mut weights, mut models) = (String::new(), Vec::new(), choice.models);
     for (&kind, place) in KINDS.iter().zip(places) {
@@ -45,7 +46,7 @@ pub fn save(
         weights => format!(" --weights {}", weights.join(",")),
     };
     Ok(format!(
-        "the models are in {}; `makemore-tch sample --new{names}{weights}` draws from them",
+        "the models are in {}; `makemore-tch sample --new{names}{weights}{wishes}` draws from them",
         folder.display()
     ))
 }

@@ -70,15 +70,48 @@ pub struct OfModel {
 /// Models with the names of their files.
 pub type Named<'m> = [(String, &'m dyn LanguageModel)];
 
-/// Scores some words.
-pub fn rows(words: &[String], models: &Named) -> makemore_tch::Result<Vec<Row>> {
+/// Words that a model could not score.
+#[derive(Default)]
+pub struct Unscored {
+    pub words: u64,
+    /// The first of them, with the reason.
+    pub first: Option<String>,
+    /// Whether there are other words, or another model scored them.
+    pub has_scores: bool,
+}
+
+impl Unscored {
+    /// Adds a word by its scores.
+    fn add<'a>(&mut self, scores: impl Iterator<Item = &'a makemore_tch::Result<f64>> + Clone) {
+        self.has_scores |= scores.clone().any(|score| score.is_ok());
+        let mut faults = scores.filter_map(|score| score.as_ref().err());
+        if let Some(fault) = faults.next() {
+            self.words += 1;
+            self.first.get_or_insert_with(|| match fault {
+                Error::Word { word, cause } => format!("{word:?}: {cause}"),
+                other => other.to_string(),
+            });
+        }
+    }
+}
+
+/// Scores some words, and counts those that cannot be scored.
+pub fn rows(
+    words: &[String],
+    models: &Named,
+    unscored: &mut Unscored,
+) -> makemore_tch::Result<Vec<Row>> {
     let scored = models
         .iter()
         .map(|(_, model)| log_likelihoods(words, *model));
-    let scored: Vec<Vec<Option<f64>>> = scored.collect::<makemore_tch::Result<_>>()?;
+    let scored: Vec<Vec<makemore_tch::Result<f64>>> =
+        scored.collect::<makemore_tch::Result<_>>()?;
     let row = |(place, word): (usize, &String)| {
         let nll = |log_likelihood: f64| -log_likelihood / (word.chars().count() + 1) as f64;
-        let by_model = scored.iter().map(|scores| scores[place]);
+        unscored.add(scored.iter().map(|scores| &scores[place]));
+        let by_model = scored
+            .iter()
+            .map(|scores| scores[place].as_ref().ok().copied());
         let possible = by_model
             .clone()
             .enumerate()
@@ -106,24 +139,19 @@ pub fn rows(words: &[String], models: &Named) -> makemore_tch::Result<Vec<Row>> 
     Ok(words.iter().enumerate().map(row).collect())
 }
 
-/// The natural logarithms of the likelihoods of words; none where a character has no probability.
+/// The natural logarithms of the likelihoods of words; an error where a character has no probability.
 fn log_likelihoods(
     words: &[String],
     model: &dyn LanguageModel,
-) -> makemore_tch::Result<Vec<Option<f64>>> {
-    let indices = words.iter().map(|word| match model.indices(word) {
-        Err(Error::Word { .. }) => Ok(None),
-        indices => indices.map(Some),
-    });
-    let indices: Vec<Option<Vec<usize>>> = indices.collect::<makemore_tch::Result<_>>()?;
+) -> makemore_tch::Result<Vec<makemore_tch::Result<f64>>> {
+    let indices: Vec<_> = words.iter().map(|word| model.indices(word)).collect();
     let known: Vec<&[usize]> = indices.iter().flatten().map(Vec::as_slice).collect();
     let all = model.log_probabilities(&known, &mut || Ok(()))?;
     let mut rest = all.as_slice();
-    let sum = |word: Vec<usize>| {
+    let mut sum = |word: Vec<usize>| {
         let (own, others) = rest.split_at(word.len() + 1);
         rest = others;
         own.iter().sum()
     };
-    let mut sum = sum;
     Ok(indices.into_iter().map(|word| word.map(&mut sum)).collect())
 }

@@ -10,11 +10,11 @@ use makemore_tch::{Counted, Error, LanguageModel, Part, Parts, Source, Table};
 use serde::Serialize;
 use strum::VariantArray;
 
-use super::each::{EachArguments, Named, Row, Sort, rows};
+use super::each::{EachArguments, Named, Row, Sort, Unscored, rows};
 use crate::cli::arguments::{DataArguments, MemoryArguments};
 use crate::cli::context::Context;
 use crate::cli::models::Models;
-use crate::cli::output;
+use crate::cli::output::{self, Remarks};
 
 /// The number of words that are scored at once.
 const BATCH: usize = 4096;
@@ -47,7 +47,7 @@ impl Each<'_> {
             let data = context.count(self.data, &source, None)?;
             let p = Table::of(&data.counts, self.smoothing)?;
             let named: &Named = &[(String::new(), &p)];
-            return self.print(named, || {
+            return self.print(named, context, || {
                 Ok((
                     Parts::whole(list_of(&source, &data)),
                     Part::VARIANTS.to_vec(),
@@ -58,7 +58,7 @@ impl Each<'_> {
         let named =
             files.map(|file| (file.path.display().to_string(), file.model.language_model()));
         let named: Vec<(String, &dyn LanguageModel)> = named.collect();
-        self.print(&named, || {
+        self.print(&named, context, || {
             let source = models.list()?;
             let data = context.count(self.data, source, Some(models.vocabulary()))?;
             let list = list_of(source, &data);
@@ -77,12 +77,13 @@ impl Each<'_> {
     fn print(
         &self,
         models: &Named,
+        context: Context,
         list: impl FnOnce() -> anyhow::Result<(Parts, Vec<Part>)>,
     ) -> anyhow::Result<()> {
         let mut lines = Lines::new(self.arguments, self.json, models);
         if !self.words.is_empty() {
             lines.add(self.words)?;
-            return lines.finish();
+            return lines.finish(context.remarks);
         }
         let (parts, wanted) = list()?;
         let (mut words, mut added) = (Vec::new(), Ok(()));
@@ -100,7 +101,7 @@ impl Each<'_> {
         added?;
         read?;
         lines.add(&words)?;
-        lines.finish()
+        lines.finish(context.remarks)
     }
 }
 
@@ -120,6 +121,7 @@ pub struct Lines<'a> {
     results: Box<dyn Write>,
     kept: Vec<Row>,
     has_heading: bool,
+    unscored: Unscored,
     /// The widths of the columns of several models.
     widths: Vec<usize>,
 }
@@ -138,12 +140,13 @@ impl<'a> Lines<'a> {
             results: output::results(),
             kept: Vec::new(),
             has_heading: false,
+            unscored: Unscored::default(),
         }
     }
 
     /// Scores and prints more words.
     pub fn add(&mut self, words: &[String]) -> anyhow::Result<()> {
-        let rows = rows(words, self.models)?;
+        let rows = rows(words, self.models, &mut self.unscored)?;
         if self.json || self.sort != Sort::None {
             self.kept.extend(rows);
             return Ok(());
@@ -151,7 +154,25 @@ impl<'a> Lines<'a> {
         rows.iter().try_for_each(|row| self.print(row))
     }
 
-    pub fn finish(mut self) -> anyhow::Result<()> {
+    /// Prints what was kept, and tells the user of words that could not be scored.
+    pub fn finish(mut self, remarks: Remarks) -> anyhow::Result<()> {
+        self.print_kept()?;
+        let Unscored {
+            words,
+            first,
+            has_scores,
+        } = self.unscored;
+        match first {
+            Some(first) if !has_scores => bail!("no word can be scored; the first is {first}"),
+            Some(first) => remarks.say(format_args!(
+                "words that cannot be scored: {words}; the first is {first}"
+            )),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn print_kept(&mut self) -> anyhow::Result<()> {
         let mut rows = std::mem::take(&mut self.kept);
         let by = |row: &Row| match self.sort {
             Sort::Probability => row.log_likelihood,
@@ -249,7 +270,16 @@ mod tests {
             folder.stdout(&train);
         }
         let both = "score --each --model names --model towns";
-        let table = folder.stdout(&format!("{both} emma ulm vo"));
+        let (table, said) = folder.both(&format!("{both} emma ulm vo"));
+        let begin = "words that cannot be scored: 2; the first is \"ulm\": the character 'u'";
+        assert!(said.starts_with(begin), "{said}");
+        let none = folder.run(format!("{both} vo").split(' '));
+        let begin = "error: no word can be scored; the first is \"vo\": the character 'o'";
+        assert!(
+            none.status == 1 && none.stderr.starts_with(begin),
+            "{}",
+            none.stderr
+        );
         let lowest: Vec<&str> = table
             .lines()
             .map(|line| line.split_whitespace().nth(2).unwrap())
