@@ -26,7 +26,7 @@ pub(super) const FORMAT_VERSION: &str = "2";
 const PYTORCH: &str = "pt";
 
 /// The keys of our metadata that the SHA-256 covers.
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 18] = [
     "format",
     "format_version",
     "vocabulary",
@@ -40,6 +40,7 @@ pub(super) const KEYS: [&str; 17] = [
     "list",
     "model",
     "config",
+    "longest_word",
     "epochs",
     "steps",
     "loss",

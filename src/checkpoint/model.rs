@@ -627,6 +627,7 @@ mod tests {
                 let written = of_ngrams(smoothing, order);
                 let loaded = load(&written.to_bytes().unwrap()).unwrap();
                 assert_eq!(loaded.metadata().unwrap(), written.metadata().unwrap());
+                assert_eq!(loaded.model.language_model().longest_word(), Some(5));
                 let p = |checkpoint: &Checkpoint| {
                     let model = checkpoint.model.language_model();
                     let words = ["emma", "an", "", "zoëzoë"];

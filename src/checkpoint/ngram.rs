@@ -21,11 +21,12 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{Contents, Stored, is_float};
 use crate::counting::MAX_ORDER;
+use crate::data::words::LONGEST_WORD;
 use crate::error::Result;
 use crate::models::ngram::small;
 use crate::models::ngram::trie::{Level, Trie};
 use crate::models::ngram::view::{Probabilities, View};
-use crate::models::{Ngram, Smoothing};
+use crate::models::{LanguageModel, Ngram, Smoothing};
 
 /// The kind of the model in the metadata.
 pub(super) const KIND: &str = "ngram";
@@ -43,7 +44,10 @@ pub(super) fn metadata(ngram: &Ngram) -> Result<Vec<(&'static str, String)>> {
         smoothing: ngram.smoothing(),
     };
     let config = serde_json::to_string(&config)?;
-    Ok(vec![("model", KIND.to_owned()), ("config", config)])
+    let longest = ngram.longest_word();
+    let longest = longest.map(|longest| ("longest_word", longest.to_string()));
+    let all = [("model", KIND.to_owned()), ("config", config)];
+    Ok(all.into_iter().chain(longest).collect())
 }
 
 pub(super) fn tensors(ngram: &Ngram) -> BTreeMap<String, Stored> {
@@ -149,7 +153,13 @@ pub(super) fn read(file: &Contents) -> Result<Ngram> {
             .smoothing
             .map_or(1.0, |smoothing| smoothing.backoff_unit(v)),
     };
-    Ok(Ngram::with(vocabulary, config.smoothing, view))
+    // Earlier checkpoints do not say it.
+    let longest = file.metadata.get("longest_word");
+    let longest = longest.map(|_| file.number("longest_word")).transpose()?;
+    if longest.is_some_and(|longest| longest > LONGEST_WORD) {
+        return Err(file.damaged());
+    }
+    Ok(Ngram::with(vocabulary, config.smoothing, view).of_words_up_to(longest))
 }
 
 /// The tensors of a file, and the number of them that were read.

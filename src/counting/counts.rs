@@ -30,6 +30,7 @@ pub struct NgramCounts {
     pub(super) vocabulary: Vocabulary,
     pub(super) order: usize,
     pub(super) ngrams: Ngrams,
+    pub(super) longest_word: Option<usize>,
 }
 
 /// N-grams and their counts, sorted by n-gram, in numbers as wide as the order needs.
@@ -78,6 +79,7 @@ impl NgramCounts {
             order: 2,
             ngrams: Ngrams::Narrow(ngrams.collect()),
             vocabulary,
+            longest_word: None,
         }
     }
 
@@ -89,6 +91,11 @@ impl NgramCounts {
     /// The length of the n-grams: that of the context, and the character after it.
     pub fn order(&self) -> usize {
         self.order
+    }
+
+    /// The characters of the longest word, if they were counted.
+    pub fn longest_word(&self) -> Option<usize> {
+        self.longest_word
     }
 
     /// The packing of the n-grams.
@@ -205,6 +212,7 @@ impl NgramCounts {
             vocabulary: self.vocabulary.clone(),
             order,
             ngrams,
+            longest_word: self.longest_word,
         }
     }
 

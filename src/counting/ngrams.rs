@@ -9,7 +9,7 @@
 //! of them at once.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::counts::{NgramCounts, Ngrams};
@@ -74,6 +74,7 @@ pub fn count_parts(
         on_words,
         counted: AtomicU64::new(0),
         fixed: AtomicU64::new(0),
+        longest_word: AtomicUsize::new(0),
     };
     let counted: Vec<Ngrams> = match Slot::<u64>::holds(counting.packing) {
         true => wrapped(counting.count()?, Ngrams::Narrow),
@@ -83,6 +84,7 @@ pub fn count_parts(
         vocabulary: vocabulary.clone(),
         order,
         ngrams,
+        longest_word: Some(counting.longest_word.load(Ordering::Relaxed)),
     });
     Ok(counts.collect())
 }
@@ -103,6 +105,8 @@ struct Counting<'a> {
     counted: AtomicU64,
     /// The bytes that counting takes for any number of n-grams.
     fixed: AtomicU64,
+    /// The characters of the longest word so far.
+    longest_word: AtomicUsize,
 }
 
 impl Counting<'_> {
@@ -283,6 +287,8 @@ struct PartCounter<K> {
     words: RepeatedWords,
     /// The number of words in `words`, repeated ones included.
     read: u64,
+    /// The characters of the longest word.
+    longest_word: usize,
     waiting: WaitingNgrams<K>,
 }
 
@@ -291,6 +297,7 @@ impl<K: Packed> PartCounter<K> {
         Self {
             words: RepeatedWords::default(),
             read: 0,
+            longest_word: 0,
             waiting: WaitingNgrams::new(most_waiting),
         }
     }
@@ -307,6 +314,10 @@ impl<K: Packed> PartCounter<K> {
     ) -> bool {
         self.words.add(word, times);
         self.read += 1;
+        // Characters are counted where there are enough bytes for more than before.
+        if word.len() > self.longest_word {
+            self.longest_word = self.longest_word.max(word.chars().count());
+        }
         !self.words.is_full() || self.count(encoder, counting, tables)
     }
 
@@ -322,6 +333,9 @@ impl<K: Packed> PartCounter<K> {
         }
         last.leave(0, &mut add);
         self.words.clear();
+        counting
+            .longest_word
+            .fetch_max(self.longest_word, Ordering::Relaxed);
         let read = std::mem::take(&mut self.read);
         counting.counted.fetch_add(read, Ordering::Relaxed);
         (counting.on_words)(read);
@@ -604,7 +618,9 @@ mod tests {
     #[test]
     fn bigrams_are_those_of_the_other_way() {
         let ours = counts(Source::lecture(), 2, 1 << 30).unwrap();
-        assert_eq!(ours, count(&Source::lecture(), '.').unwrap().counts);
+        assert_eq!(ours.longest_word(), Some(15));
+        let scanned = count(&Source::lecture(), '.').unwrap().counts;
+        assert_eq!(ours.ngrams(), scanned.ngrams());
     }
 
     #[test]

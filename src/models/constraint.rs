@@ -35,7 +35,7 @@ impl WordConstraint {
     /// has, and at least 100.
     pub fn longest(&self, known: Option<usize>) -> usize {
         let longest = known.unwrap_or(0).max(self.min_length).max(LONGEST / 2);
-        self.max_length.unwrap_or(2 * longest)
+        self.max_length.unwrap_or(longest.saturating_mul(2))
     }
 }
 

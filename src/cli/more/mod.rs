@@ -241,7 +241,6 @@ impl More {
         let model = choice.mixture()?;
         let source = &data.parts.list().source;
         let options = SampleOptions {
-            longest: Some(choice.longest.max(100)),
             constraint,
             ..SampleOptions::default()
         };

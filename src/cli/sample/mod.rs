@@ -389,6 +389,11 @@ mod tests {
             folder.both("sample --data long.txt --smoothing 0 --plain -n 20 --max-length 2000");
         assert!(longer.0.lines().any(|word| word.len() > 100));
         assert_eq!(longer.1, "");
+        // N-grams know that the longest word has 140 characters.
+        let ngrams = "sample --data long.txt --order 3 --plain -n 40";
+        let (words, said) = folder.both(ngrams);
+        assert!(words.lines().any(|word| word.len() > 100), "{words}");
+        assert!(said.is_empty() || said.contains("longer than 280 characters"));
     }
 
     #[test]
@@ -406,7 +411,8 @@ mod tests {
         assert!(error.contains("words.txt is an input"), "{error}");
         // Words that were found are there, and a file is not replaced by none.
         folder.write("list.txt", "ab\nba\n");
-        let few = "sample --data list.txt --order 2 --order 2 --plain --unique --max-length 1 -n 9 --out few.txt";
+        let few =
+            "sample --data list.txt --order 2 --plain --unique --max-length 1 -n 9 --out few.txt";
         let done = folder.run(few.split(' '));
         assert!(done.status == 1 && done.stderr.starts_with("wrote few.txt\nerror: gave up"));
         assert_eq!(

@@ -23,6 +23,7 @@ pub struct Ngram {
     vocabulary: Vocabulary,
     smoothing: Option<Smoothing>,
     view: View,
+    longest_word: Option<usize>,
 }
 
 impl Ngram {
@@ -34,12 +35,9 @@ impl Ngram {
     pub fn of(counts: &NgramCounts, smoothing: Smoothing, memory: &Memory) -> Result<Self> {
         let (trie, occurrences) = Trie::of(counts, memory)?;
         let vocabulary = counts.vocabulary().clone();
-        Ok(Self::of_trie(
-            vocabulary,
-            Arc::new(trie),
-            &occurrences,
-            smoothing,
-        ))
+        let trie = Arc::new(trie);
+        let model = Self::of_trie(vocabulary, trie, &occurrences, smoothing);
+        Ok(model.of_words_up_to(counts.longest_word()))
     }
 
     pub(super) fn of_trie(
@@ -62,6 +60,15 @@ impl Ngram {
             vocabulary,
             smoothing,
             view,
+            longest_word: None,
+        }
+    }
+
+    /// The same model, which knows how many characters the longest word has that it was estimated from.
+    pub(crate) fn of_words_up_to(self, longest_word: Option<usize>) -> Self {
+        Self {
+            longest_word,
+            ..self
         }
     }
 
@@ -138,6 +145,10 @@ impl LanguageModel for Ngram {
     fn knows_unknown(&self) -> bool {
         let unknown = self.view.levels[0].p.get(self.vocabulary.len());
         unknown.is_some_and(|&p| p != 0.0)
+    }
+
+    fn longest_word(&self) -> Option<usize> {
+        self.longest_word
     }
 
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {

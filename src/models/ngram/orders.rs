@@ -35,6 +35,8 @@ pub struct Orders {
     occurrences: Vec<Occurrences>,
     /// Counts of the dev part, of the highest order.
     dev: Option<NgramCounts>,
+    /// The characters of the longest word of the train data, if they were counted.
+    longest_word: Option<usize>,
 }
 
 /// The losses of a model of one order: a row of the table of orders.
@@ -125,6 +127,7 @@ impl Orders {
             trie: Arc::new(trie),
             occurrences,
             dev,
+            longest_word: train.longest_word(),
         })
     }
 
@@ -199,6 +202,7 @@ impl Orders {
             &self.occurrences,
             smoothing,
         )
+        .of_words_up_to(self.longest_word)
     }
 
     /// The losses of all orders with a smoothing; `each` is given each as it is computed.

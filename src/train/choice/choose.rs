@@ -20,8 +20,6 @@ const LEAST_WEIGHT: f64 = 0.05;
 pub struct Choice {
     /// The models, each with its weight.
     pub models: Vec<(Model, f64)>,
-    /// Twice the number of characters of the longest word of the list.
-    pub longest: usize,
 }
 
 impl Choice {
@@ -70,10 +68,7 @@ impl Choice {
         if models.is_empty() {
             models.push((Model::Ngram(ngram(data, HIGHEST as u64, memory)?), 1.0));
         }
-        Ok(Self {
-            models,
-            longest: 2 * lists.longest,
-        })
+        Ok(Self { models })
     }
 
     /// The models as one.
