@@ -231,6 +231,9 @@ impl Preset {
 /// The distinct characters of the train part of the lecture's names.
 const CHARACTERS: u64 = 167_000;
 
+/// At most so many times the steps of the lecture's names, however many characters a list has.
+const MOST_STEPS: f64 = 10.0;
+
 /// The fewest steps, however few characters a list has.
 const FEWEST_STEPS: u64 = 40;
 
@@ -253,9 +256,10 @@ impl Recipe {
         let (power, of_dropout) = match (is_short, has_dropout) {
             (true, true) => (0.6, 0.3),
             (true, false) => (0.3, 0.0),
-            (false, _) => (0.8, 0.37),
+            (false, _) => (0.9, 0.37),
         };
-        let (steps, tens) = (self.steps as f64 * factor.powf(power), factor.log10());
+        let times = factor.powf(power).min(MOST_STEPS);
+        let (steps, tens) = (self.steps as f64 * times, factor.log10());
         let mut scaled = Self {
             steps: (steps.round() as u64).max(FEWEST_STEPS),
             ..self
