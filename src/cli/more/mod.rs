@@ -54,7 +54,7 @@ pub struct More {
     #[arg(long, conflicts_with = "minutes")]
     quick: bool,
 
-    /// Try larger networks, for so many minutes; how far they come depends on the machine
+    /// Try more and larger networks, for about so many minutes on two processors
     #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
     minutes: Option<f64>,
 

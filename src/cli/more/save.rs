@@ -10,7 +10,7 @@ use makemore_tch::train::corpus::Corpus;
 use crate::cli::typed::file_name;
 
 /// The kinds of models that are saved.
-const KINDS: [&str; 3] = ["ngram", "gru", "transformer"];
+const KINDS: [&str; 6] = ["ngram", "gru", "rnn", "mlp", "lstm", "transformer"];
 
 /// The files of models in a folder, in the order of [`KINDS`].
 pub fn paths_in(folder: &Path) -> impl Iterator<Item = PathBuf> {

@@ -2,6 +2,7 @@
 //! which sizes and for how many steps.
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use tch::Device;
 
@@ -11,7 +12,7 @@ use crate::data::split::Permutation;
 use crate::data::word_list::WordList;
 use crate::error::Result;
 use crate::models::kinds::kind::{Kind, Preset};
-use crate::models::kinds::{Gru, Sizes, Transformer};
+use crate::models::kinds::{Gru, Lstm, Mlp, Rnn, Sizes, Transformer};
 use crate::models::{Config, Network};
 use crate::train::corpus::Corpus;
 use crate::train::lists::Lists;
@@ -32,15 +33,10 @@ const MOST_HELD_OUT: u64 = 2_000;
 /// The number of characters in a batch, ends of words included.
 const CHARACTERS: f64 = 1024.0;
 
-/// The hidden units of the small network.
-const HIDDEN: usize = 128;
-
 /// The threads that share a batch: as many on every machine, since the last digits depend on it.
 const THREADS: usize = 2;
 
-/// The time that a step takes for each [`CHARACTERS`] with 27 different ones, and for each character of the
-/// longest word, in milliseconds of a processor.
-const MS_OF_CHARACTERS: f64 = 7.0;
+/// The time that a step takes for each character of the longest word, in milliseconds of a processor.
 const MS_OF_POSITION: f64 = 0.25;
 
 /// The most time of all steps together, in the same milliseconds, on one processor.
@@ -48,6 +44,40 @@ const MOST_MS: f64 = 8_200.0;
 
 /// A network that could make fewer steps in that time is not tried.
 const FEWEST_STEPS: u64 = 20;
+
+/// The most steps, and the most where the user gives the time.
+const MOST_STEPS: [f64; 2] = [900.0, 3_000.0];
+
+/// A network that may be tried.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    kind: &'static dyn Kind,
+    /// The hidden units; the kind's own by default.
+    hidden: Option<usize>,
+    /// The time that a step takes for each [`CHARACTERS`] with 27 different ones, in milliseconds of a
+    /// processor.
+    ms: f64,
+}
+
+/// The networks that may be tried, in their order. Of a kind, it is the first for which there is time.
+const ROWS: [Row; 6] = [
+    row(&Gru, None, 66.0),
+    row(&Gru, Some(128), 7.0),
+    row(&Rnn, None, 3.6),
+    row(&Mlp, None, 3.0),
+    row(&Lstm, Some(128), 14.0),
+    row(&Transformer, None, 60.0),
+];
+
+const fn row(kind: &'static dyn Kind, hidden: Option<usize>, ms: f64) -> Row {
+    Row { kind, hidden, ms }
+}
+
+/// A list of fewer distinct characters is better known to the small network than to the large one of its kind.
+const LARGE: u64 = 20_000;
+
+/// The place of the small network, which is always tried.
+const SMALL: usize = 1;
 
 /// The number of times that a network in training predicts the held-out words.
 const LOOKS: u64 = 16;
@@ -59,7 +89,7 @@ pub enum Effort {
     Quick,
     /// N-grams and a small network.
     Usual,
-    /// N-grams and larger networks, for so many seconds in all.
+    /// N-grams and as many networks as take about so many seconds in all, on two processors.
     Seconds(f64),
 }
 
@@ -68,6 +98,8 @@ pub enum Effort {
 struct Candidate {
     config: Config,
     options: WordOptions,
+    /// The time of a training, in milliseconds.
+    ms: f64,
 }
 
 /// What is tried on a list.
@@ -83,6 +115,8 @@ pub struct Plan {
     networks: Vec<Candidate>,
     /// The share of all trainings that is done.
     done: f64,
+    /// When no further network is begun.
+    end: Option<Instant>,
 }
 
 impl Plan {
@@ -96,42 +130,50 @@ impl Plan {
             _ => 1,
         };
         let vocabulary = data.counted.counts.vocabulary().clone();
-        let kinds: &[(&'static dyn Kind, Option<usize>)] = match effort {
+        let (rows, mut left, most_steps): (&[Row], f64, f64) = match effort {
             // Nothing can be held out of a word.
-            _ if folds == 0 => &[],
-            Effort::Quick => &[],
-            Effort::Usual => &[(&Gru, Some(HIDDEN))],
-            Effort::Seconds(_) => &[(&Gru, None), (&Transformer, None)],
+            _ if folds == 0 => (&[], 0.0, 0.0),
+            Effort::Quick => (&[], 0.0, 0.0),
+            Effort::Usual => (&ROWS[SMALL..=SMALL], MOST_MS, MOST_STEPS[0]),
+            Effort::Seconds(seconds) => (&ROWS, 1000.0 * seconds, MOST_STEPS[1]),
         };
-        let trainings = kinds.len() as f64 * (folds + 1) as f64;
-        let networks = kinds.iter().filter_map(|&(kind, hidden)| {
-            let default = kind.default_sizes(lists.longest, Preset::Ours(lists.characters));
-            let sizes = Sizes {
-                n_embd2: hidden.unwrap_or(default.n_embd2),
-                ..default
+        let trainings = (folds + 1) as f64;
+        let mut networks: Vec<Candidate> = Vec::new();
+        for row in rows {
+            let is_small = row.hidden == ROWS[SMALL].hidden && row.kind == ROWS[SMALL].kind;
+            let is_too_large =
+                !is_small && row.kind == ROWS[SMALL].kind && lists.characters < LARGE;
+            let has_kind = networks.iter().any(|one| one.config.kind() == row.kind);
+            let most = (most_steps, left / trainings);
+            let Some(network) = candidate(*row, lists, vocabulary.len(), most) else {
+                continue;
             };
-            let config = Config::new(kind, sizes);
-            let usual = options(config, lists, vocabulary.len(), trainings);
-            let options = match effort {
-                Effort::Seconds(seconds) => WordOptions {
-                    steps: None,
-                    seconds: Some(seconds / trainings),
-                    eval_every: 25,
-                    ..usual.unwrap_or(WordOptions::of(&kind.recipe(&sizes)))
-                },
-                _ => usual?,
-            };
+            let Candidate {
+                config,
+                options,
+                ms,
+            } = network;
+            // Time is left for the networks after it.
+            let has_time = is_small || ms * trainings <= left / 2.0;
             let bytes = lists.step_bytes(config, vocabulary.len(), options.batch_size);
-            (bytes <= data.memory.free()).then_some(Candidate { config, options })
-        });
+            if !is_too_large && !has_kind && has_time && bytes <= data.memory.free() {
+                left -= ms * trainings;
+                networks.push(network);
+            }
+        }
+        let end = match effort {
+            Effort::Seconds(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+            _ => None,
+        };
         Self {
             numbers,
             words,
             folds,
             seed,
-            networks: networks.collect(),
+            networks,
             vocabulary,
             done: 0.0,
+            end: end.and_then(|time| Instant::now().checked_add(time)),
         }
     }
 
@@ -163,6 +205,11 @@ impl Plan {
             .collect()
     }
 
+    /// Whether there is time for a network: for the first one always.
+    pub fn has_time(&self, place: usize) -> bool {
+        place == 0 || self.end.is_none_or(|end| Instant::now() < end)
+    }
+
     /// Trains a network on the words that are not held out, and calls `look` with the number of steps and
     /// the network as often as the plan says.
     pub fn try_out(
@@ -173,10 +220,7 @@ impl Plan {
         look: &mut dyn FnMut(u64, &Network) -> Result<()>,
     ) -> Result<()> {
         let options = self.networks[place].options;
-        let (_, steps) = self.train(place, words, options, None, report, look)?;
-        // Where the clock was the limit: as many steps again.
-        let options = &mut self.networks[place].options;
-        (options.steps, options.seconds) = (Some(steps), None);
+        self.train(place, words, options, None, report, look)?;
         Ok(())
     }
 
@@ -208,10 +252,11 @@ impl Plan {
         report: &mut dyn Report,
         look: &mut dyn FnMut(u64, &Network) -> Result<()>,
     ) -> Result<(Network, u64)> {
-        let config = self.networks[place].config;
+        let Candidate { config, ms, .. } = self.networks[place];
         let network = Network::new(self.vocabulary.clone(), config, self.seed, Device::Cpu)?;
         let mut learner = WordBatches::new(&network, words, options)?;
-        let share = 1.0 / (self.networks.len() as f64 * (self.folds + 1) as f64);
+        let of_all: f64 = self.networks.iter().map(|network| network.ms).sum();
+        let share = ms / (of_all * (self.folds + 1) as f64);
         let mut training = Training {
             network: &network,
             until,
@@ -232,10 +277,18 @@ impl Plan {
     }
 }
 
-/// The options of a network for a list: few steps and much dropout for few characters. None if the words
-/// are so long that the steps of `trainings` trainings would take too much time.
-fn options(config: Config, lists: &Lists, v: usize, trainings: f64) -> Option<WordOptions> {
-    let (words, sizes) = (&lists.train, config.sizes());
+/// A network with its options for a list: few steps and much dropout for few characters. None if the words
+/// are so long that the steps of a training would take more than `most` milliseconds.
+fn candidate(row: Row, lists: &Lists, v: usize, most: (f64, f64)) -> Option<Candidate> {
+    let (most_steps, most_ms) = most;
+    let [default, of_names] = [Preset::Ours(lists.characters), Preset::NAMES]
+        .map(|preset| row.kind.default_sizes(lists.longest, preset));
+    let wider = default.n_embd2 as f64 / of_names.n_embd2 as f64;
+    let sizes = Sizes {
+        n_embd2: row.hidden.unwrap_or(default.n_embd2),
+        ..default
+    };
+    let (words, config) = (&lists.train, Config::new(row.kind, sizes));
     let lengths = words.iter().map(|word| word.len() as f64 + 1.0);
     let mean = lengths.sum::<f64>() / words.len().max(1) as f64;
     let characters = lists.characters as f64;
@@ -244,14 +297,14 @@ fn options(config: Config, lists: &Lists, v: usize, trainings: f64) -> Option<Wo
     let hidden = sizes.n_embd2 as f64;
     let own = 3.0 * hidden * (hidden + sizes.n_embd as f64);
     let slower = (own + hidden * v as f64) / (own + hidden * 27.0);
-    let of_characters = MS_OF_CHARACTERS * slower * batch_size as f64 * mean / CHARACTERS;
+    let of_characters = row.ms * wider * slower * batch_size as f64 * mean / CHARACTERS;
     let step = of_characters + MS_OF_POSITION * (lists.longest + 1) as f64;
-    let steps = (6.0 * (characters / 7.0).sqrt()).clamp(60.0, 900.0);
+    let steps = (6.0 * (characters / 7.0).sqrt()).clamp(60.0, most_steps);
     // Few words are not shared by threads.
     let threads = (batch_size / LEAST_WORDS).clamp(1, THREADS) as f64;
-    let steps = steps.min(threads * MOST_MS / (trainings * step)) as u64;
-    let recipe = WordOptions::of(&config.kind().recipe(sizes));
-    (steps >= FEWEST_STEPS).then_some(WordOptions {
+    let steps = steps.min(threads * most_ms / step) as u64;
+    let recipe = WordOptions::of(&row.kind.recipe(&sizes));
+    let options = WordOptions {
         steps: Some(steps),
         batch_size,
         learning_rate: LearningRate::Falling {
@@ -262,6 +315,12 @@ fn options(config: Config, lists: &Lists, v: usize, trainings: f64) -> Option<Wo
         eval_every: steps.div_ceil(LOOKS),
         threads: THREADS,
         ..recipe
+    };
+    let ms = steps as f64 * step / threads;
+    (steps >= FEWEST_STEPS).then_some(Candidate {
+        config,
+        options,
+        ms,
     })
 }
 
@@ -333,9 +392,17 @@ mod tests {
         let steps = |plan: Plan| plan.networks[0].options.steps.unwrap();
         let lines = (0..300).map(|n| format!("{}{n}\n", "ab".repeat(110)));
         assert!(steps(plan(lines.collect(), memory, Effort::Usual)) < 40);
-        let with_minutes = plan(names(), memory, Effort::Seconds(60.0));
-        assert_eq!(with_minutes.networks(), ["gru", "transformer"]);
-        assert_eq!(with_minutes.networks[0].options.seconds, Some(15.0));
+        // With more time there are more of them, and the first may be larger.
+        for (seconds, kinds, hidden) in [
+            (60.0, &["gru", "rnn", "mlp"][..], 128),
+            (1_000.0, &["gru", "rnn", "mlp", "lstm", "transformer"], 384),
+        ] {
+            let plan = plan(names(), memory, Effort::Seconds(seconds));
+            assert_eq!(plan.networks(), kinds);
+            assert_eq!(plan.networks[0].config.sizes().n_embd2, hidden);
+            let all: f64 = plan.networks.iter().map(|network| 2.0 * network.ms).sum();
+            assert!(all < 1000.0 * seconds, "{all}");
+        }
     }
 
     /// A list of people has names many times: what was learned of the one line was asked for the other.

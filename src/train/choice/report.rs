@@ -34,6 +34,6 @@ pub struct Tried {
 
 impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{:<28}{:.4} nats per character", self.name, self.loss)
+        write!(f, "{:<27} {:.4} nats per character", self.name, self.loss)
     }
 }

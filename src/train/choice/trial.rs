@@ -157,6 +157,9 @@ impl Trials {
                         let look = &mut |steps: u64, network: &Network| {
                             trial.add(steps as usize, network, &words)
                         };
+                        if !plan.has_time(place) {
+                            break;
+                        }
                         match plan.try_out(place, train, report, look) {
                             // Without a setting for all words, it is not among those that are chosen.
                             Err(Error::Diverged { .. }) => trial.settings.clear(),
