@@ -394,7 +394,7 @@ mod tests {
         assert!(steps(plan(lines.collect(), memory, Effort::Usual)) < 40);
         // With more time there are more of them, and the first may be larger.
         for (seconds, kinds, hidden) in [
-            (60.0, &["gru", "rnn", "mlp"][..], 128),
+            (60.0, &["gru", "rnn", "mlp", "lstm"][..], 128),
             (1_000.0, &["gru", "rnn", "mlp", "lstm", "transformer"], 384),
         ] {
             let plan = plan(names(), memory, Effort::Seconds(seconds));
