@@ -153,13 +153,19 @@ pub(super) fn read(file: &Contents) -> Result<Ngram> {
             .smoothing
             .map_or(1.0, |smoothing| smoothing.backoff_unit(v)),
     };
-    // Earlier checkpoints do not say it.
-    let longest = file.metadata.get("longest_word");
-    let longest = longest.map(|_| file.number("longest_word")).transpose()?;
-    if longest.is_some_and(|longest| longest > LONGEST_WORD) {
-        return Err(file.damaged());
+    Ok(Ngram::with(vocabulary, config.smoothing, view).of_words_up_to(longest_word(file)?))
+}
+
+/// The characters of the longest word, which earlier checkpoints do not say.
+fn longest_word(file: &Contents) -> Result<Option<usize>> {
+    if !file.metadata.contains_key("longest_word") {
+        return Ok(None);
     }
-    Ok(Ngram::with(vocabulary, config.smoothing, view).of_words_up_to(longest))
+    let longest = file.number("longest_word")?;
+    match longest <= LONGEST_WORD {
+        true => Ok(Some(longest)),
+        false => Err(file.damaged()),
+    }
 }
 
 /// The tensors of a file, and the number of them that were read.

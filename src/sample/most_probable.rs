@@ -24,7 +24,7 @@ const MOST: usize = 1 << 23;
 ///
 /// let p = Table::of(&NgramCounts::of(&Words::lecture('.')?)?, 1.0)?;
 /// let names = MostProbable::of(&p, &WordConstraint::default())?.take(3);
-/// assert_eq!(names.collect::<Result<Vec<_>, _>>()?, ["a", "n", "an"]);
+/// assert_eq!(names.collect::<Result<Vec<_>, _>>()?, ["a", "n", "e"]);
 /// # Ok::<(), makemore_tch::Error>(())
 /// ```
 #[derive(Debug)]
