@@ -114,3 +114,28 @@ fn it_is_said_when_there_are_no_more_words() {
         assert_eq!(found.lines().count(), all, "{wanted}");
     }
 }
+
+/// It ended without a word, and what had been tried was lost.
+#[cfg(unix)]
+#[test]
+fn after_ctrl_c_more_draws_by_the_ngrams() {
+    use std::io::BufRead;
+
+    let folder = Folder::new();
+    let mut more = folder
+        .process("more --minutes 5 -n 3")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(more.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("n-grams of order 6")));
+    // SAFETY: sends a signal to a process that was not waited for yet.
+    assert_eq!(unsafe { libc::kill(more.id() as i32, libc::SIGINT) }, 0);
+    let told: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(told[0].starts_with("stopping"), "{told:?}");
+    let output = more.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(words.lines().count(), 3, "{words}");
+}

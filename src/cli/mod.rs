@@ -118,7 +118,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     match arguments.command {
         Command::Train(train) => return train.run(context),
         Command::Lecture(lecture) => return lecture.run(context),
-        Command::More(more) => more.run(context)?,
+        Command::More(more) => return more.run(context),
         Command::Sample(sample) => sample.run(context)?,
         Command::Score(score) => score.run(context)?,
         Command::Next(next) => next.run(context)?,

@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 /// The most transitions of an automaton: 64 MB.
 const MOST: usize = 1 << 24;
 
+/// The most states, each of which is a state of every wish while they are found.
+const MOST_STATES: usize = 1 << 20;
+
 /// The most bytes of a regular expression's automaton, and of building it.
 const MOST_BYTES: usize = 1 << 25;
 
@@ -262,7 +265,7 @@ impl Parts {
                 });
                 next.push(to.unwrap_or(DEAD));
             }
-            if next.len() > MOST {
+            if next.len() > MOST || states.len() > MOST_STATES {
                 return Err(Error::Wish(
                     "these wishes together take too much memory; fewer or shorter ones would work"
                         .to_owned(),

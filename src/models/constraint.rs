@@ -34,8 +34,13 @@ impl WordConstraint {
     /// The most characters of a word: without a largest length, twice as many as the longest word that is known
     /// has, and at least 100.
     pub fn longest(&self, known: Option<usize>) -> usize {
-        let longest = known.unwrap_or(0).max(self.min_length).max(LONGEST / 2);
+        let longest = known.unwrap_or(0).max(self.least()).max(LONGEST / 2);
         self.max_length.unwrap_or(longest.saturating_mul(2))
+    }
+
+    /// The least number of characters that the least length and the beginning ask for.
+    pub fn least(&self) -> usize {
+        self.min_length.max(self.prefix.chars().count())
     }
 }
 

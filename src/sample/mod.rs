@@ -80,7 +80,7 @@ impl<'m> Sampler<'m> {
         };
         let longest = options.longest.filter(|_| constraint.max_length.is_none());
         let longest = match longest {
-            Some(longest) => longest.max(2 * constraint.min_length),
+            Some(longest) => longest.max(2 * constraint.least()),
             None => constraint.longest(model.longest_word()),
         };
         Ok(Self {
@@ -434,6 +434,22 @@ mod tests {
             ..WordConstraint::default()
         };
         assert_eq!(drawn(wishing(wish)), 0);
+    }
+
+    /// The draw had no end, and its memory no bound.
+    #[test]
+    fn a_prefix_may_be_longer_than_the_longest_name() {
+        let prefix = "ab".repeat(60);
+        let options = SampleOptions {
+            longest: Some(100),
+            constraint: WordConstraint {
+                prefix: prefix.clone(),
+                ..WordConstraint::default()
+            },
+            ..SampleOptions::default()
+        };
+        let drawn = names(&lecture(), 1, &options);
+        assert!(drawn[0].starts_with(&prefix) && drawn[0].len() < 240);
     }
 
     /// All were too long for the longest name where none is asked for.

@@ -104,19 +104,15 @@ impl WishArguments {
     }
 }
 
-/// Wishes for words that could stand in a list, whose pairs were counted: not empty, with no space at an end,
-/// since lines are trimmed, and with no two spaces side by side where the list has none.
-pub fn as_in_lists(mut wishes: WordConstraint, counts: &NgramCounts) -> WordConstraint {
-    wishes.min_length = wishes.min_length.max(1);
-    if let Ok(space) = counts.vocabulary().stoi(' ') {
-        let spaces = match counts.count(&[space], space) {
-            0 => " ",
-            _ => " +",
-        };
-        let matching = format!("[^ ]+({spaces}[^ ]+)*");
-        wishes.matching.push(matching);
-    }
-    wishes
+/// The wish for words that could stand in a list, whose pairs were counted: with no space at an end, since lines
+/// are trimmed, and no two spaces side by side where the list has none. None where it has no spaces.
+pub fn as_in_list(counts: &NgramCounts) -> Option<String> {
+    let space = counts.vocabulary().stoi(' ').ok()?;
+    let spaces = match counts.count(&[space], space) {
+        0 => " ",
+        _ => " +",
+    };
+    Some(format!("[^ ]+({spaces}[^ ]+)*"))
 }
 
 /// An error with the wish that it is about.

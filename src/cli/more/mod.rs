@@ -4,6 +4,7 @@ mod save;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::Args;
 use indicatif::ProgressBar;
 use makemore_tch::files::{Output, check_distinct};
@@ -13,14 +14,15 @@ use makemore_tch::train::choice::choose::Choice;
 use makemore_tch::train::choice::plan::{Effort, FEW};
 use makemore_tch::train::choice::report::{Report, Tried};
 use makemore_tch::train::corpus::Corpus;
-use makemore_tch::{Constraints, Error, SampleOptions, ScoredName};
+use makemore_tch::{Constraints, Error, LanguageModel, SampleOptions, ScoredName};
 use serde::Serialize;
 
-use crate::cli::arguments::wishes::{WishArguments, as_in_lists};
+use crate::cli::arguments::wishes::{WishArguments, as_in_list};
 use crate::cli::arguments::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole,
 };
 use crate::cli::context::Context;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{self, Remarks};
 use crate::cli::outputs::new_file;
 use crate::cli::progress;
@@ -107,6 +109,7 @@ struct Watcher {
     remarks: Remarks,
     bar: ProgressBar,
     tried: Vec<Tried>,
+    interrupt: Interrupt,
 }
 
 impl Report for Watcher {
@@ -118,23 +121,33 @@ impl Report for Watcher {
     fn progress(&mut self, done: f64) {
         progress::show(&self.bar, "learning".to_owned(), done, String::new());
     }
+
+    fn stops(&self) -> bool {
+        self.interrupt.is_pressed()
+    }
 }
 
 impl More {
-    pub fn run(mut self, context: Context) -> anyhow::Result<()> {
+    /// Returns the exit status, which is that of an interruption.
+    pub fn run(mut self, context: Context) -> anyhow::Result<u8> {
         context.threads.prepare_for_drawing();
         self.data.data.splice(0..0, self.lists.drain(..));
         let data = self.read(context)?;
+        self.wishes
+            .matching
+            .extend(as_in_list(&data.counted.counts));
         let constraint = self.constraint(&data)?;
         let (out, places) = self.outputs()?;
         let mut watcher = Watcher {
             remarks: context.remarks,
             bar: progress::training(context.remarks.quiet),
             tried: Vec::new(),
+            interrupt: Interrupt::catch(context.remarks)?,
         };
         let choice = Choice::of(&data, self.seed, self.effort(), &data.memory, &mut watcher)?;
         watcher.bar.finish_and_clear();
         let drawn = self.draw(&choice, &data, constraint, context);
+        let is_mixed = choice.models.len() > 1;
         let models = choice.models.iter();
         let models = models.map(|(model, weight)| Weighted {
             r#type: model.kind(),
@@ -158,22 +171,15 @@ impl More {
                 names,
             })?;
         } else {
-            let lines: String = names.iter().map(|name| name.name.clone() + "\n").collect();
-            written = out
-                .as_ref()
-                .map_or(Ok(()), |out| out.replace(lines.as_bytes()));
-            if let (Some(out), Ok(())) = (&out, &written) {
-                let file = out.path().display();
-                context.remarks.say(format_args!("wrote {file}"));
-            } else {
-                let mut results = output::results();
-                results.write_all(lines.as_bytes())?;
-                results.flush()?;
-            }
+            written = write(&names, out.as_ref(), context.remarks);
         }
         saved.transpose()?;
         written?;
-        gave_up.map_or(Ok(()), |error| Err(error.into()))
+        match gave_up {
+            None => Ok(watcher.interrupt.status()),
+            Some(error) if is_mixed => Err(anyhow!("{error}; --quick finds rarer ones")),
+            Some(error) => Err(error.into()),
+        }
     }
 
     /// The file of the words, and those of the models, which are checked before the work.
@@ -203,8 +209,18 @@ impl More {
         let source = self.data.source(None, &memory)?;
         let data = context.whole(&self.data, source, memory, self.seed)?;
         let words = data.counted.digest.words;
+        let origin = &data.counted.origin;
+        if self.data.data.is_empty() {
+            context
+                .remarks
+                .say("no list is named, so that the words are like the lecture's names");
+        }
+        if words == 1 {
+            context
+                .remarks
+                .say(format_args!("{origin}: only one word to learn from"));
+        }
         if (2..FEW).contains(&words) {
-            let origin = &data.counted.origin;
             context.remarks.say(format_args!(
                 "{origin}: few words to learn from ({words}), so that each is held out in turn"
             ));
@@ -223,10 +239,9 @@ impl More {
     /// What the words must be like, which is checked before the work.
     fn constraint(&self, data: &Corpus) -> anyhow::Result<WordConstraint> {
         let format = self.data.format(None);
-        let constraint = self.wishes.constraint(|text| format.word(text));
-        let counts = &data.counted.counts;
-        let constraint = as_in_lists(constraint, counts);
-        WishArguments::check(&constraint, counts.vocabulary())?;
+        let mut constraint = self.wishes.constraint(|text| format.word(text));
+        constraint.min_length = constraint.min_length.max(1);
+        WishArguments::check(&constraint, data.counted.counts.vocabulary())?;
         Ok(constraint)
     }
 
@@ -238,13 +253,18 @@ impl More {
         constraint: WordConstraint,
         context: Context,
     ) -> anyhow::Result<(Vec<ScoredName>, Option<Error>)> {
-        let model = choice.mixture()?;
+        let mixture = choice.mixture()?;
+        // N-grams alone draw rare words without draws in vain.
+        let model: &dyn LanguageModel = match choice.models.as_slice() {
+            [(model, _)] => model.language_model(),
+            _ => &mixture,
+        };
         let source = &data.parts.list().source;
         let options = SampleOptions {
             constraint,
             ..SampleOptions::default()
         };
-        let sampler = WishArguments::sampler(&model, self.seed, &options)?;
+        let sampler = WishArguments::sampler(model, self.seed, &options)?;
         let constraints = Constraints {
             new_to: Some(source),
             unique: true,
@@ -254,9 +274,26 @@ impl More {
         let (found, gave_up) =
             progress::of_words(self.number, quiet, |on_found| words.found(on_found))?;
         context.remark_on_too_long(words.words());
-        let names = score::ranked(&model, found.into_iter().map(Ok), self.sort)?;
+        let names = score::ranked(model, found.into_iter().map(Ok), self.sort)?;
         Ok((names, gave_up))
     }
+}
+
+/// Writes words to a file or, where that fails or there is none, to standard output.
+fn write(names: &[ScoredName], out: Option<&Output>, remarks: Remarks) -> anyhow::Result<()> {
+    let lines: String = names.iter().map(|name| name.name.clone() + "\n").collect();
+    // A file is not replaced by nothing.
+    let out = out.filter(|_| !names.is_empty());
+    let written = out.map_or(Ok(()), |out| out.replace(lines.as_bytes()));
+    match (out, &written) {
+        (Some(out), Ok(())) => remarks.say(format_args!("wrote {}", out.path().display())),
+        _ => {
+            let mut results = output::results();
+            results.write_all(lines.as_bytes())?;
+            results.flush()?;
+        }
+    }
+    Ok(written?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use makemore_tch::checkpoint::Checkpoint;
+use makemore_tch::data::words::is_lecture;
 use makemore_tch::files::Output;
 use makemore_tch::train::choice::choose::Choice;
 use makemore_tch::train::corpus::Corpus;
@@ -45,8 +46,12 @@ pub fn save(
         [_] => String::new(),
         weights => format!(" --weights {}", weights.join(",")),
     };
+    // A list from standard input is not there any more.
+    let list = data.parts.list();
+    let is_found = list.source.list_files().is_some() || is_lecture(list.digest);
+    let new = if is_found { " --new" } else { "" };
     Ok(format!(
-        "the models are in {}; `makemore-tch sample --new{names}{weights}{wishes}` draws from them",
+        "the models are in {}; `makemore-tch sample{new}{names}{weights}{wishes}` draws from them",
         folder.display()
     ))
 }

@@ -277,6 +277,7 @@ impl Sample {
             progress::of_words(self.number, quiet, |on_found| words.found(on_found))?;
         let names = score::ranked(p, found.into_iter().map(Ok), self.sort)?;
         match self.json.json {
+            _ if names.is_empty() && gave_up.is_some() && results.is_file() => {}
             true => results.document(self.seed, &names, source)?,
             false => results.lines(&names)?,
         }
@@ -419,6 +420,13 @@ mod tests {
             folder.read("few.txt").split(|&byte| byte == b'\n').count(),
             4
         );
+        for options in ["", "--json", "--plain"] {
+            let none = "--order 3 --new --prefix ab --max-length 2 --out few.txt --force";
+            folder.error(&format!("sample --data list.txt -q {none} {options}"), 1);
+        }
+        folder.write("abc.txt", "a\nb\nc\n");
+        let none = "--max-length 1 --out few.txt --force";
+        folder.error(&format!("more abc.txt --quick -q {none}"), 1);
         let none = "--smoothing 0 --matching aa --out few.txt --force";
         folder.error(&format!("sample --data list.txt {none}"), 1);
     }

@@ -69,6 +69,11 @@ impl Results {
         })
     }
 
+    /// Whether they go to a file, which is not replaced by nothing.
+    pub fn is_file(&self) -> bool {
+        self.out.is_some()
+    }
+
     /// Prints words as they are found, one a line.
     pub fn found<W: Iterator<Item = Result<String>>>(
         &self,

@@ -8,7 +8,6 @@ use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::models::mixture::fit;
-use crate::models::ngram::orders::HIGHEST;
 use crate::models::{LanguageModel, Mixture, Ngram, Smoothing};
 use crate::train::corpus::Corpus;
 
@@ -50,11 +49,12 @@ impl Choice {
                 None => Model::Ngram(ngram(data, trial.setting().max(2), memory)?),
                 Some(place) => {
                     let best = trial.setting();
-                    let (network, steps) =
-                        match plan.train_on_all(place, &lists.train, best, report) {
-                            Err(Error::Diverged { .. }) => continue,
-                            trained => trained?,
-                        };
+                    let trained = plan.train_on_all(place, &lists.train, best, report);
+                    let (network, steps) = match trained {
+                        Err(Error::Diverged { .. }) => continue,
+                        Ok(_) if report.stops() => continue,
+                        trained => trained?,
+                    };
                     Model::Network(TrainedNetwork {
                         network,
                         steps,
@@ -65,8 +65,9 @@ impl Choice {
             };
             models.push((model, weight));
         }
-        if models.is_empty() {
-            models.push((Model::Ngram(ngram(data, HIGHEST as u64, memory)?), 1.0));
+        if let ([], Some(ngrams)) = (models.as_slice(), trials.all.first()) {
+            let order = ngrams.setting().max(2);
+            models.push((Model::Ngram(ngram(data, order, memory)?), 1.0));
         }
         Ok(Self { models })
     }
@@ -103,9 +104,10 @@ fn chosen<'t>(trials: &'t Trials, report: &mut dyn Report) -> Vec<(&'t Trial, f6
             let parts = parts.map(|(trial, weight)| weight * f64::from(trial.p()[place]));
             parts.sum()
         });
-        let shares = weights.iter().map(|weight| format!("{weight:.2}"));
+        let shares = weights.iter().zip(&kept);
+        let shares = shares.map(|(weight, trial)| format!("{weight:.2} {}", trial.name));
         report.tried(&Tried {
-            name: format!("mixed, {}", shares.collect::<Vec<_>>().join(" : ")),
+            name: format!("mixed: {}", shares.collect::<Vec<_>>().join(", ")),
             loss: nll(mixed, &trials.times),
         });
     }

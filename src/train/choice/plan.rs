@@ -353,7 +353,7 @@ impl Observer<WordBatches<'_>> for Training<'_> {
     }
 
     fn stops(&self) -> bool {
-        self.until == Some(self.steps)
+        self.until == Some(self.steps) || self.report.stops()
     }
 }
 

@@ -11,6 +11,9 @@ pub trait Report {
 
     /// Shows the share of all steps of networks that is done, from 0 to 1.
     fn progress(&mut self, done: f64);
+
+    /// Whether no more networks are trained, so that what is best without them draws.
+    fn stops(&self) -> bool;
 }
 
 /// Shows nothing.
@@ -21,6 +24,10 @@ impl Report for Silent {
     fn tried(&mut self, _: &Tried) {}
 
     fn progress(&mut self, _: f64) {}
+
+    fn stops(&self) -> bool {
+        false
+    }
 }
 
 /// A model that was tried, by its best setting.

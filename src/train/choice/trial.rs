@@ -20,7 +20,8 @@ const NGRAMS: &str = "n-grams";
 pub struct Trial {
     /// The place of the network in the plan; none of n-grams.
     pub network: Option<usize>,
-    name: &'static str,
+    /// The name of the model to the user.
+    pub name: &'static str,
     /// The settings, orders of n-grams or steps of a network, each with the probabilities of the
     /// held-out characters.
     settings: BTreeMap<u64, Vec<f32>>,
@@ -157,7 +158,7 @@ impl Trials {
                         let look = &mut |steps: u64, network: &Network| {
                             trial.add(steps as usize, network, &words)
                         };
-                        if !plan.has_time(place) {
+                        if report.stops() || !plan.has_time(place) {
                             break;
                         }
                         match plan.try_out(place, train, report, look) {
@@ -167,6 +168,9 @@ impl Trials {
                         }
                     }
                 }
+            }
+            if trial.network.is_some() && report.stops() {
+                trial.settings.clear();
             }
             trial.find_best(&trials.times);
             if trial.loss().is_finite() {
