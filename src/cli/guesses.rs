@@ -6,7 +6,7 @@ use super::arguments::model_type::ModelType;
 use super::typed::file_name;
 
 /// Guessed commands, options and values, with a hint that is right in every command.
-const GUESSES: [(&[&str], &str); 10] = [
+const GUESSES: [(&[&str], &str); 14] = [
     (
         &[
             "generate", "new", "words", "make", "create", "draw", "names",
@@ -26,16 +26,44 @@ const GUESSES: [(&[&str], &str); 10] = [
         "`more` and `sample` make so many words with -n N",
     ),
     (
-        &["--start", "--starts-with", "--begin", "--begins-with"],
+        &[
+            "--start",
+            "--starts-with",
+            "--begin",
+            "--begins",
+            "--begins-with",
+        ],
         "`more` and `sample` begin words with --prefix TEXT",
     ),
     (
-        &["--end", "--ends-with"],
+        &["--end", "--ends", "--ends-with"],
         "`more` and `sample` end words with --suffix TEXT",
     ),
     (
         &["temp", "temperature", "--temp"],
         "`sample` takes --temperature X",
+    ),
+    (
+        &[
+            "--temperature",
+            "--top-k",
+            "--top-p",
+            "--plain",
+            "--most-probable",
+        ],
+        "`sample` takes it, with the models that `more --save FOLDER` keeps",
+    ),
+    (
+        &["--new", "--unique"],
+        "the words of `more` are new and come once, `sample` takes --new and --unique",
+    ),
+    (
+        &["--exclude", "--no", "--not"],
+        "`more` and `sample` leave characters out with --without CHARS",
+    ),
+    (
+        &["--regex", "--regexp", "--pattern", "--match"],
+        "`more` and `sample` take --matching REGEX",
     ),
     (
         &["--model"],
@@ -138,6 +166,12 @@ mod tests {
                 ),
                 ("train towns.txt", "named with --data towns.txt"),
                 ("train towns", "named with --data towns"),
+                ("more --temperature 2", "`sample` takes it"),
+                ("more --most-probable", "`more --save FOLDER` keeps"),
+                ("more --new", "are new and come once"),
+                ("more --ends a", "with --suffix TEXT"),
+                ("sample --regex a", "--matching REGEX"),
+                ("more --no x", "with --without CHARS"),
                 ("count towns.csv.gz", "named with --data towns.csv.gz"),
                 ("heatmap towns.txt out.png", "lists of words have --data"),
                 ("towns.txt", "'towns.txt'; `more towns.txt` makes words"),

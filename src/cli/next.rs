@@ -16,7 +16,8 @@ use super::output;
 /// Print what may come next, the most probable first
 ///
 /// Each character has its probability after PREFIX, and beside it the sum of the probabilities so far. The
-/// start/end token is the end of the word. Several models stand side by side.
+/// start/end token is the end of the word. Several models stand side by side. Without --model it is the table of
+/// counted pairs, which looks at the last character alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
