@@ -10,6 +10,7 @@
 //! # Ok::<(), makemore_tch::Error>(())
 //! ```
 
+mod ahead;
 mod conditional;
 mod constrained;
 mod most_probable;

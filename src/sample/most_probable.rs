@@ -2,6 +2,9 @@
 //!
 //! No word is more probable than its beginning. So beginnings are made longer in the order of their
 //! probability, many at once, and a word is found as soon as no beginning that waits is more probable.
+//!
+//! Of a model of contexts it is known what the best word of each beginning is ([`Ahead`]). Beginnings then
+//! come in the order of those, so that rare words are found at once.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -11,6 +14,7 @@ use crate::models::WordConstraint;
 use crate::models::automaton::{Automaton, DEAD, State};
 use crate::models::language_model::{BATCH, LanguageModel, contexts};
 
+use super::ahead::Ahead;
 use super::constrained::{Constrained, Constraints};
 
 /// The most beginnings and words that wait: 200 MB.
@@ -31,6 +35,10 @@ const MOST: usize = 1 << 23;
 pub struct MostProbable<'m> {
     model: &'m dyn LanguageModel,
     automaton: Automaton,
+    /// What beginnings may come to, if there are wishes and it is known.
+    ahead: Option<Ahead>,
+    /// The most characters of a word.
+    longest: usize,
     waiting: BinaryHeap<Waiting>,
     /// Beginnings that were made longer, each by the number of the one that it makes longer and its last
     /// character. Number 0 is that of all words.
@@ -44,19 +52,23 @@ pub struct MostProbable<'m> {
 /// A beginning of words or, if its last character is the end token, a word.
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
-    /// The natural logarithm of its probability.
+    /// The natural logarithm of its probability or, with [`Ahead`], of that of its best word.
     ln: f64,
     /// The number of the beginning without its last character.
     before: u32,
     last: u16,
+    /// With [`Ahead`], the number of its characters, up to the largest; else 0.
+    length: u16,
     state: State,
 }
 
 impl Ord for Waiting {
-    /// By the probability; of equal ones the one that was met first is the greater.
+    /// By the probability; of equal ones the longer one is the greater, so that the best word of a beginning
+    /// is found before other beginnings are made longer, then the one that was met first.
     fn cmp(&self, other: &Self) -> Ordering {
         let by_place = (other.before, other.last).cmp(&(self.before, self.last));
-        self.ln.total_cmp(&other.ln).then(by_place)
+        let by_length = self.length.cmp(&other.length);
+        self.ln.total_cmp(&other.ln).then(by_length).then(by_place)
     }
 }
 
@@ -83,24 +95,31 @@ impl<'m> MostProbable<'m> {
     /// As [`Automaton::of`].
     pub fn of(model: &'m dyn LanguageModel, constraint: &WordConstraint) -> Result<Self> {
         let least = usize::from(!model.draws_empty_words());
-        let constraint = WordConstraint {
+        let wishes = WordConstraint {
             min_length: constraint.min_length.max(least),
-            max_length: Some(constraint.longest(model.longest_word())),
             ..constraint.clone()
         };
-        let automaton = Automaton::of(&constraint, model.vocabulary())?;
+        let automaton = Automaton::of(&wishes, model.vocabulary())?;
+        let ahead = match constraint.is_prefix_alone() {
+            true => None,
+            false => Ahead::of(model, &automaton),
+        };
         let mut words = Self {
+            longest: wishes.longest(model.longest_word()),
             waiting: BinaryHeap::new(),
             begun: Vec::new(),
             most: MOST,
             lost: f64::NEG_INFINITY,
             automaton,
+            ahead,
             model,
         };
+        let best = words.ahead.as_ref();
         words.extend(&[Waiting {
-            ln: 0.0,
+            ln: best.map_or(0.0, |ahead| ahead.start(&words.automaton)),
             before: 0,
             last: 0,
+            length: 0,
             state: words.automaton.start(),
         }])?;
         Ok(words)
@@ -139,25 +158,28 @@ impl<'m> MostProbable<'m> {
             .clone()
             .map(|number| self.characters(number))
             .collect();
-        let words = words.iter().map(Vec::as_slice);
-        let contexts = contexts(words, self.model.block_size())?;
-        let p = self.model.distributions(&contexts)?.f_contiguous()?; // [B, V]
-        let p: Vec<f32> = Vec::try_from(p.f_view([-1])?)?;
-        let rows = p.chunks_exact(self.model.vocabulary().len());
-        for ((row, beginning), before) in rows.zip(beginnings).zip(numbers) {
-            for (index, &p) in row.iter().enumerate() {
+        let changes = self.changes(&words, beginnings)?;
+        let rows = changes.chunks_exact(self.model.vocabulary().len());
+        for (((row, beginning), before), word) in rows.zip(beginnings).zip(numbers).zip(&words) {
+            let length = match self.ahead {
+                Some(_) => beginning.length.saturating_add(1),
+                None => 0,
+            };
+            for (index, &change) in row.iter().enumerate() {
                 let state = match index {
                     0 if self.automaton.accepts(beginning.state) => beginning.state,
                     0 => DEAD,
+                    _ if word.len() == self.longest => DEAD,
                     index => self.automaton.step(beginning.state, index),
                 };
-                // Rounding may leave a probability a little above 1.
-                let ln = beginning.ln + f64::from(p).ln().min(0.0);
-                if state != DEAD && p > 0.0 && ln > self.lost {
+                // No number, if no word is left at all.
+                let ln = beginning.ln + change;
+                if state != DEAD && ln > self.lost {
                     self.waiting.push(Waiting {
                         ln,
                         before,
                         last: index as u16,
+                        length,
                         state,
                     });
                 }
@@ -165,6 +187,22 @@ impl<'m> MostProbable<'m> {
         }
         self.give_up();
         Ok(())
+    }
+
+    /// By how much each character changes the logarithms of beginnings, `[B, V]`.
+    fn changes(&self, words: &[Vec<usize>], beginnings: &[Waiting]) -> Result<Vec<f64>> {
+        if let Some(ahead) = &self.ahead {
+            let pairs = words.iter().zip(beginnings);
+            let losses =
+                pairs.flat_map(|(word, from)| ahead.losses(word, from.state, &self.automaton));
+            return Ok(losses.collect());
+        }
+        let words = words.iter().map(Vec::as_slice);
+        let contexts = contexts(words, self.model.block_size())?;
+        let p = self.model.distributions(&contexts)?.f_contiguous()?; // [B, V]
+        let p: Vec<f32> = Vec::try_from(p.f_view([-1])?)?;
+        // Rounding may leave a probability a little above 1.
+        Ok(p.into_iter().map(|p| f64::from(p).ln().min(0.0)).collect())
     }
 
     /// Gives up the less probable half of what waits, where it is too much.
@@ -182,6 +220,7 @@ impl<'m> MostProbable<'m> {
 
     /// The next word; none if there are no more.
     fn next_word(&mut self) -> Result<Option<String>> {
+        let batch = if self.ahead.is_some() { 1 } else { BATCH };
         loop {
             let (mut beginnings, mut words) = (Vec::new(), Vec::new());
             while let Some(waiting) = self.waiting.pop() {
@@ -194,7 +233,7 @@ impl<'m> MostProbable<'m> {
                     0 => words.push(waiting),
                     _ => beginnings.push(waiting),
                 }
-                if beginnings.len().max(words.len()) == BATCH {
+                if beginnings.len().max(words.len()) == batch {
                     break;
                 }
             }
@@ -289,7 +328,11 @@ mod tests {
         Table::new(vocabulary, &Tensor::from_slice(&p).view([4, 4])).unwrap()
     }
 
-    fn found(words: MostProbable, count: usize) -> Vec<String> {
+    fn found(mut words: MostProbable, count: usize) -> Vec<String> {
+        found_by(&mut words, count)
+    }
+
+    fn found_by(words: &mut MostProbable, count: usize) -> Vec<String> {
         words.take(count).collect::<Result<_>>().unwrap()
     }
 
@@ -363,6 +406,110 @@ mod tests {
             .iter()
             .filter(|word| words.iter().any(|known| known == *word));
         assert!(known.count() > 300, "{likely:?}");
+    }
+
+    /// Kneser–Ney of three characters over `a`, `b` and `c`.
+    fn trigrams() -> Ngram {
+        let list = "abc\nabcb\ncab\nbca\naab\nabcc\nbabca\nccab\nab\nabbc\nca\nacab\ncba\n";
+        let words = Words::parse("list", list.to_owned(), '.').unwrap();
+        let memory = Memory::new(1 << 30);
+        Ngram::of(&ngrams_of(&words, 3), Smoothing::KneserNey, &memory).unwrap()
+    }
+
+    #[test]
+    fn rare_ones_are_those_of_all_words_too() {
+        let wishes = WordConstraint {
+            min_length: 5,
+            max_length: Some(7),
+            contains: vec!["cbb".to_owned()],
+            suffix: "ac".to_owned(),
+            ..WordConstraint::default()
+        };
+        let is_wanted =
+            |word: &str| word.len() >= 5 && word.contains("cbb") && word.ends_with("ac");
+        let (p, ngram) = (table(), trigrams());
+        let models: [&dyn LanguageModel; 2] = [&p, &ngram];
+        for model in models {
+            let words = MostProbable::of(model, &wishes).unwrap();
+            assert!(words.ahead.is_some());
+            let (all, wanted) = (found(words, usize::MAX), enumerated(model, 7, is_wanted));
+            assert_eq!(all.len(), wanted.len());
+            check(model, &all, &wanted);
+            // What is too long for the longest word is known only once it is reached.
+            let any_length = WordConstraint {
+                max_length: None,
+                ..wishes.clone()
+            };
+            let mut words = MostProbable::of(model, &any_length).unwrap();
+            words.longest = 7;
+            let again = found(words, usize::MAX);
+            assert_eq!(again.len(), wanted.len());
+            check(model, &again, &wanted);
+        }
+    }
+
+    /// Each took minutes, or more memory than there is.
+    #[test]
+    fn the_rarest_are_found_at_once() {
+        let words = Words::lecture('.').unwrap();
+        let memory = Memory::new(1 << 30);
+        let p = Table::of(&ngrams_of(&words, 2), 1.0).unwrap();
+        let ngram = Ngram::of(&ngrams_of(&words, 3), Smoothing::KneserNey, &memory).unwrap();
+        let models: [&dyn LanguageModel; 2] = [&p, &ngram];
+        let wishes = [
+            WordConstraint {
+                suffix: "zzqzx".to_owned(),
+                ..WordConstraint::default()
+            },
+            WordConstraint {
+                contains: vec!["qqqqqq".to_owned()],
+                ..WordConstraint::default()
+            },
+            WordConstraint {
+                min_length: 60,
+                ..WordConstraint::default()
+            },
+        ];
+        for model in models {
+            for wishes in &wishes {
+                let mut words = MostProbable::of(model, wishes).unwrap();
+                let five = found_by(&mut words, 5);
+                assert_eq!(five.len(), 5, "{wishes:?}");
+                let longest = five.iter().map(String::len).max().unwrap();
+                // A beginning for each character of each word, and that of all.
+                assert!(words.begun.len() <= 5 * longest + 1, "{wishes:?}");
+            }
+        }
+    }
+
+    /// Such a search would go on to words of the largest length.
+    #[test]
+    fn wishes_that_a_model_gives_no_probability_end_at_once() {
+        let vocabulary = Vocabulary::new('.', ['a', 'b']).unwrap();
+        let p = [0.0, 0.5, 0.5, 0.5, 0.5, 0.0, 0.5, 0.0, 0.5];
+        let p = Table::new(vocabulary, &Tensor::from_slice(&p).view([3, 3])).unwrap();
+        let wishes = WordConstraint {
+            contains: vec!["ab".to_owned()],
+            ..WordConstraint::default()
+        };
+        let mut words = MostProbable::of(&p, &wishes).unwrap();
+        assert!(found_by(&mut words, 1).is_empty());
+        assert_eq!(words.begun.len(), 1);
+    }
+
+    /// From the end it is seen one character further with each sweep.
+    #[test]
+    fn the_only_word_is_found_at_its_end() {
+        let vocabulary = Vocabulary::new('.', ['a', 'b', 'c']).unwrap();
+        let p = [
+            0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0,
+        ];
+        let p = Table::new(vocabulary, &Tensor::from_slice(&p).view([4, 4])).unwrap();
+        let wishes = WordConstraint {
+            suffix: "a".to_owned(),
+            ..WordConstraint::default()
+        };
+        assert_eq!(found(MostProbable::of(&p, &wishes).unwrap(), 2), ["cba"]);
     }
 
     /// What was found before is as exact as ever.
