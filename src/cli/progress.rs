@@ -41,13 +41,21 @@ pub fn words(count: u64, quiet: bool) -> ProgressBar {
     bar(count, template, quiet)
 }
 
-/// Shows how many of some words are found while `work` reports it. Time goes on in the bar also while none is.
-pub fn of_words<T>(count: u64, quiet: bool, work: impl FnOnce(&mut dyn FnMut(u64)) -> T) -> T {
+/// Shows how many of some words are found while `work` reports it, which is always told to go on. Time goes on in
+/// the bar also while none is found.
+pub fn of_words<T>(
+    count: u64,
+    quiet: bool,
+    work: impl FnOnce(&mut dyn FnMut(u64) -> bool) -> T,
+) -> T {
     let bar = words(count, quiet);
     if !bar.is_hidden() {
         bar.enable_steady_tick(Duration::from_millis(200));
     }
-    let done = work(&mut |found| bar.set_position(found));
+    let done = work(&mut |found| {
+        bar.set_position(found);
+        true
+    });
     bar.finish_and_clear();
     done
 }

@@ -74,19 +74,25 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
         &self.words
     }
 
-    /// The words, and the error if there were no more after them. `on_found` is told their number so far.
+    /// The words, and the error if there were no more after them. `on_found` is told their number so far, and
+    /// says whether more are wanted.
     ///
     /// # Errors
     ///
     /// Any other error of where they come from.
-    pub fn found(&mut self, on_found: &mut dyn FnMut(u64)) -> Result<(Vec<String>, Option<Error>)> {
+    pub fn found(
+        &mut self,
+        on_found: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<(Vec<String>, Option<Error>)> {
         let mut words = Vec::new();
         for word in self {
             match word {
                 Err(error @ Error::GaveUp { .. }) => return Ok((words, Some(error))),
                 word => words.push(word?),
             }
-            on_found(words.len() as u64);
+            if !on_found(words.len() as u64) {
+                break;
+            }
         }
         Ok((words, None))
     }

@@ -407,7 +407,7 @@ mod tests {
         let sampler = Sampler::new(&p, 420, &SampleOptions::default()).unwrap();
         let (new, _) = sampler
             .constrained(100, constraints)
-            .found(&mut |_| ())
+            .found(&mut |_| true)
             .unwrap();
         let mut others = with_empty_ones;
         others.retain(|word| !word.is_empty() && !words.iter().any(|known| known == word));

@@ -106,7 +106,7 @@ struct Weighted {
 
 /// Tells the user what is tried.
 struct Watcher {
-    remarks: Remarks,
+    context: Context,
     bar: ProgressBar,
     tried: Vec<Tried>,
     interrupt: Interrupt,
@@ -114,7 +114,7 @@ struct Watcher {
 
 impl Report for Watcher {
     fn tried(&mut self, tried: &Tried) {
-        self.remarks.say(tried);
+        self.context.remarks.say(tried);
         self.tried.push(tried.clone());
     }
 
@@ -139,14 +139,14 @@ impl More {
         let constraint = self.constraint(&data)?;
         let (out, places) = self.outputs()?;
         let mut watcher = Watcher {
-            remarks: context.remarks,
+            context,
             bar: progress::training(context.remarks.quiet),
             tried: Vec::new(),
             interrupt: Interrupt::catch(context.remarks)?,
         };
         let choice = Choice::of(&data, self.seed, self.effort(), &data.memory, &mut watcher)?;
         watcher.bar.finish_and_clear();
-        let drawn = self.draw(&choice, &data, constraint, context);
+        let drawn = self.draw(&choice, &data, constraint, &watcher);
         let is_mixed = choice.models.len() > 1;
         let models = choice.models.iter();
         let models = models.map(|(model, weight)| Weighted {
@@ -245,34 +245,36 @@ impl More {
         Ok(constraint)
     }
 
-    /// Draws new words; those found before the sampler gave up, and that error.
+    /// Draws new words; those found before the sampler gave up or Ctrl-C, and that error.
     fn draw(
         &self,
         choice: &Choice,
         data: &Corpus,
         constraint: WordConstraint,
-        context: Context,
+        watcher: &Watcher,
     ) -> anyhow::Result<(Vec<ScoredName>, Option<Error>)> {
+        let (context, interrupt) = (watcher.context, &watcher.interrupt);
+        let was_stopped = interrupt.is_pressed();
         let mixture = choice.mixture()?;
         // N-grams alone draw rare words without draws in vain.
         let model: &dyn LanguageModel = match choice.models.as_slice() {
             [(model, _)] => model.language_model(),
             _ => &mixture,
         };
-        let source = &data.parts.list().source;
         let options = SampleOptions {
             constraint,
             ..SampleOptions::default()
         };
         let sampler = WishArguments::sampler(model, self.seed, &options)?;
         let constraints = Constraints {
-            new_to: Some(source),
+            new_to: Some(&data.parts.list().source),
             unique: true,
         };
         let mut words = sampler.constrained(self.number, constraints);
-        let quiet = context.remarks.quiet;
-        let (found, gave_up) =
-            progress::of_words(self.number, quiet, |on_found| words.found(on_found))?;
+        let goes_on = || was_stopped || !interrupt.is_pressed();
+        let (found, gave_up) = progress::of_words(self.number, context.remarks.quiet, |show| {
+            words.found(&mut |found| show(found) && goes_on())
+        })?;
         context.remark_on_too_long(words.words());
         let names = score::ranked(model, found.into_iter().map(Ok), self.sort)?;
         Ok((names, gave_up))

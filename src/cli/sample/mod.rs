@@ -81,8 +81,8 @@ pub struct Sample {
 
     /// Not drawn words, but the most probable ones, the best first; none comes twice
     ///
-    /// They are exact, for wishes and --new too. The lecture's counts and n-grams have them at once, however
-    /// rare. Of a network and of several models they take seconds, but rare ones minutes, or too much memory.
+    /// They are exact, for wishes and --new too. Of counts and short n-grams rare ones come at once; of others
+    /// they may take minutes, or too much memory.
     #[arg(long, conflicts_with_all = ["seed", "temperature", "top_k", "top_p", "sampler"])]
     most_probable: bool,
 

@@ -91,7 +91,7 @@ impl Counting<'_> {
             bail!("{}: no n-grams were chosen", data.counted.origin);
         };
         context.remarks.say(format_args!(
-            "drawn by n-grams of order {}, which predict held-out words best; --order 2 draws by the lecture's pairs",
+            "drawn by n-grams of order {}, smoothed, which predict held-out words best; --order 2 draws by counted pairs",
             ngrams.order()
         ));
         Ok(ngrams)

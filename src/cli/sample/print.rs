@@ -93,7 +93,7 @@ impl Results {
     }
 
     /// Shows a bar beside words that do not go to the terminal themselves.
-    fn watched<T>(&self, number: u64, work: impl FnOnce(&mut dyn FnMut(u64)) -> T) -> T {
+    fn watched<T>(&self, number: u64, work: impl FnOnce(&mut dyn FnMut(u64) -> bool) -> T) -> T {
         let is_seen = self.out.is_none() && io::stdout().is_terminal();
         progress::of_words(number, self.remarks.quiet || is_seen, work)
     }

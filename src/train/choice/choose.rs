@@ -69,6 +69,11 @@ impl Choice {
             let order = ngrams.setting().max(2);
             models.push((Model::Ngram(ngram(data, order, memory)?), 1.0));
         }
+        // Networks may have been left out.
+        let all: f64 = models.iter().map(|(_, weight)| weight).sum();
+        for (_, weight) in &mut models {
+            *weight /= all;
+        }
         Ok(Self { models })
     }
 
