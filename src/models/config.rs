@@ -24,8 +24,6 @@ struct Reading {
     longest: usize,
     /// The tokens without logits, which are there for the last one of their block.
     context: usize,
-    /// The pairs of a token and one before it in its word.
-    pairs: usize,
 }
 
 impl Reading {
@@ -39,7 +37,6 @@ impl Reading {
         self.tokens += length - further + further * block_size;
         self.longest = self.longest.max(length - further);
         self.context += further * block_size.saturating_sub(1);
-        self.pairs += length * length / 2;
     }
 
     /// The numbers that are kept, with some for the logits of a token.
@@ -97,10 +94,9 @@ impl Config {
         let mut reading = Reading::default();
         lengths.for_each(|length| reading.add(length, self));
         let per_token = self.kind.numbers_of_a_step(&self.sizes, reading.longest);
-        let others =
-            self.kind.numbers_of_tables(v, &self.sizes) + per_token.of_pair * reading.pairs;
+        let of_tables = self.kind.numbers_of_tables(v, &self.sizes);
         // 4 V: the logits, their log-softmax, and the gradients of both.
-        4 * (reading.numbers(per_token, 4 * v) + others) as u64
+        4 * (reading.numbers(per_token, 4 * v) + of_tables) as u64
     }
 
     /// The most tokens of a word that are read at once: those of a block, or more where memory has room.

@@ -140,8 +140,6 @@ pub struct Advanced {
 pub struct PerToken {
     /// The numbers kept, 4 bytes each.
     pub numbers: usize,
-    /// The further numbers for each token before it in its word.
-    pub of_pair: usize,
     /// Whether words are padded to the longest, so that padding counts.
     pub is_padded: bool,
 }
@@ -151,7 +149,6 @@ impl PerToken {
     pub fn packed(numbers: usize) -> Self {
         Self {
             numbers,
-            of_pair: 0,
             is_padded: false,
         }
     }

@@ -56,10 +56,9 @@ impl Kind for Mlp {
 
     fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken {
         let of_hidden = (if sizes.batchnorm { 5 } else { 3 }) * sizes.n_embd2;
-        PerToken {
-            of_pair: usize::from(sizes.block_size > NEAR),
-            ..PerToken::packed(of_hidden + 10 * longest.min(near(sizes)))
-        }
+        // Of the distances beyond the nearest ones, three numbers of 64 bits for each 64.
+        let of_far = longest.min(sizes.block_size).saturating_sub(NEAR) / 20;
+        PerToken::packed(of_hidden + 10 * longest.min(near(sizes)) + of_far)
     }
 
     /// A row of the hidden layer for each character at each distance, and its gradient, each in two
