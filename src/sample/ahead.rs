@@ -31,13 +31,11 @@ impl Ahead {
     pub fn of(model: &dyn LanguageModel, automaton: &Automaton) -> Option<Self> {
         let v = model.vocabulary().len();
         let mut contexts = model.contexts()?;
-        let (ln, after) = rows(contexts.as_mut(), v)?;
-        let pairs = after.len() / v * automaton.states();
-        if pairs > MOST || pairs.saturating_mul(v) > MOST_WAYS {
-            return None;
-        }
+        let states = automaton.states();
+        let most = (MOST / states.max(v)).min(MOST_WAYS / states / v);
+        let (ln, after) = rows(contexts.as_mut(), most)?;
         let mut ahead = Self {
-            best: vec![f64::NEG_INFINITY; pairs],
+            best: vec![f64::NEG_INFINITY; after.len() / v * states],
             ln,
             after,
             v,
@@ -116,8 +114,8 @@ impl Ahead {
 }
 
 /// The logarithms of what follows each context, and the contexts after it; the first one is that of the
-/// beginning of words.
-fn rows(contexts: &mut dyn Contexts, v: usize) -> Option<(Vec<f64>, Vec<u32>)> {
+/// beginning of words. `None` if there are more than `most` contexts.
+fn rows(contexts: &mut dyn Contexts, most: usize) -> Option<(Vec<f64>, Vec<u32>)> {
     let (mut ln, mut after) = (Vec::new(), Vec::new());
     let mut count = contexts.start() + 1;
     let mut context = 0;
@@ -134,7 +132,7 @@ fn rows(contexts: &mut dyn Contexts, v: usize) -> Option<(Vec<f64>, Vec<u32>)> {
             ln.push(f64::from(p).ln().min(0.0));
         }
         context += 1;
-        if count * v > MOST {
+        if count > most {
             return None;
         }
     }
