@@ -57,12 +57,23 @@ struct Row {
     /// The time that a step takes for each [`CHARACTERS`] with 27 different ones, in milliseconds of a
     /// processor.
     ms: f64,
+    /// The fewest distinct characters of a list that it is tried on.
+    characters: u64,
+    /// Whether it is trained for fewer steps where there is little time, and not left out.
+    is_shortened: bool,
 }
 
 /// The networks that may be tried, in their order. Of a kind, it is the first for which there is time.
 const ROWS: [Row; 6] = [
-    row(&Gru, None, 66.0),
-    row(&Gru, Some(128), 7.0),
+    // Fewer characters are better known to the small one.
+    Row {
+        characters: 20_000,
+        ..row(&Gru, None, 66.0)
+    },
+    Row {
+        is_shortened: true,
+        ..row(&Gru, Some(128), 7.0)
+    },
     row(&Rnn, None, 3.6),
     row(&Mlp, None, 3.0),
     row(&Lstm, Some(128), 14.0),
@@ -70,13 +81,16 @@ const ROWS: [Row; 6] = [
 ];
 
 const fn row(kind: &'static dyn Kind, hidden: Option<usize>, ms: f64) -> Row {
-    Row { kind, hidden, ms }
+    Row {
+        kind,
+        hidden,
+        ms,
+        characters: 0,
+        is_shortened: false,
+    }
 }
 
-/// A list of fewer distinct characters is better known to the small network than to the large one of its kind.
-const LARGE: u64 = 20_000;
-
-/// The place of the small network, which is always tried.
+/// The place of the small network, which is the usual one.
 const SMALL: usize = 1;
 
 /// The number of times that a network in training predicts the held-out words.
@@ -140,10 +154,10 @@ impl Plan {
         let trainings = (folds + 1) as f64;
         let mut networks: Vec<Candidate> = Vec::new();
         for row in rows {
-            let is_small = row.hidden == ROWS[SMALL].hidden && row.kind == ROWS[SMALL].kind;
-            let is_too_large =
-                !is_small && row.kind == ROWS[SMALL].kind && lists.characters < LARGE;
             let has_kind = networks.iter().any(|one| one.config.kind() == row.kind);
+            if has_kind || lists.characters < row.characters {
+                continue;
+            }
             let most = (most_steps, left / trainings);
             let Some(network) = candidate(*row, lists, vocabulary.len(), most) else {
                 continue;
@@ -154,9 +168,9 @@ impl Plan {
                 ms,
             } = network;
             // Time is left for the networks after it.
-            let has_time = is_small || ms * trainings <= left / 2.0;
+            let has_time = row.is_shortened || ms * trainings <= left / 2.0;
             let bytes = lists.step_bytes(config, vocabulary.len(), options.batch_size);
-            if !is_too_large && !has_kind && has_time && bytes <= data.memory.free() {
+            if has_time && bytes <= data.memory.free() {
                 left -= ms * trainings;
                 networks.push(network);
             }
