@@ -1,0 +1,148 @@
+// What the page has of models and of the list, and how it is packed.
+//
+// `<script type="application/json" id="data">` has `format` ("makemore-page 1"), `title`, `program` (its version),
+// `vocabulary` (the token first), `dataArguments` (of the command, "" if there are none), `weights` (f32, f16, i8);
+// `list`, or null: `name`, `words`, `distinct`, `longest`, and where its words were changed `lowercase` (true) and
+// `normalization` ("nfc", "nfd" or "nfkc"); `known`, or null: `kind` (list or bloom), `hashes` (of a bloom), `blob`,
+// `parts`; `mixture`, or null: `nll`, `new` ({ nll } or null), `models`: [{ file, weight }]; and `models`, each with
+// `label`, `kind`, `config` (as in the checkpoint; of counts { smoothing }), `parameters`, `file`, `arguments` (of
+// the command; of counts of another list than the built-in one "--order 2" or "--smoothing X"), `needsData` (whether
+// the command reads the list for it), `test` and `testNew`
+// (losses on held-out words, and on those that training never saw, or null), `curve` ([[step, dev loss]] or
+// null), `longestWord` (LanguageModel::longest_word, or null), `drawsEmpty` (draws_empty_words), `mostWords` (of a
+// round; null for a model that draws words one by one), `hasContexts` (whether it has `contexts()`), `blob`, `parts`.
+//
+// `<script type="text/plain" id="m0">` and so on have the base64 of a zlib stream of all parts, one after the other.
+// A part is { name, dtype, shape }. Its numbers are in planes: all first bytes, then all second ones, and so on, each
+// number little-endian, which packs smaller. `i8` has a scale (f32) for each row before them.
+
+/** The bytes of a blob. */
+async function unpacked(base64) {
+  const text = base64.trim();
+  const bytes = Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+const TYPES = { f32: Float32Array, u32: Uint32Array, u16: Uint16Array, u8: Uint8Array };
+
+/** The tensors of a blob by their names. */
+function tensorsOf(parts, bytes) {
+  const tensors = {};
+  let at = 0;
+  const take = (Type, n) => {
+    const size = Type.BYTES_PER_ELEMENT,
+      whole = new Uint8Array(n * size);
+    for (let plane = 0; plane < size; plane++) for (let i = 0; i < n; i++) whole[i * size + plane] = bytes[at++];
+    return new Type(whole.buffer);
+  };
+  for (const { name, dtype, shape } of parts) {
+    const n = shape.reduce((a, b) => a * b, 1);
+    if (dtype === 'i8') {
+      const scales = take(Float32Array, shape[0]),
+        size = n / shape[0];
+      tensors[name] = Float32Array.from(take(Int8Array, n), (x, i) => x * scales[Math.floor(i / size)]);
+    } else if (dtype === 'f16') tensors[name] = Float32Array.from(take(Uint16Array, n), half);
+    else tensors[name] = take(TYPES[dtype], n);
+  }
+  return tensors;
+}
+
+/** The number whose bits a float of 16 bits has. */
+function half(bits) {
+  const sign = bits & 0x8000 ? -1 : 1,
+    exponent = (bits >> 10) & 31,
+    fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** A text in the form that the words of the list were brought into. Source: src/data/list_format.rs, `word`. */
+function asInList(text, list) {
+  const lower = (text) => (list?.lowercase ? text.toLowerCase() : text);
+  if (!list?.normalization) return lower(text);
+  return lower(lower(text).normalize(list.normalization.toUpperCase()));
+}
+
+/** The distinct words of the list, in the order of their code points. `shared` is how many characters each has in
+ * common with the one before, `rests` the others in UTF-8, a line each. */
+class Known {
+  constructor({ shared, rests }) {
+    let before = '';
+    const lines = new TextDecoder('utf-8', { ignoreBOM: true }).decode(rests).split('\n');
+    this.words = lines.map((rest, i) => (before = shared[i] ? beginning(before, shared[i]) + rest : rest));
+    this.set = new Set(this.words);
+  }
+
+  has(word) {
+    return this.set.has(word);
+  }
+
+  /** The words that become this one by the fewest changes of a character, at most two. */
+  closest(word, count) {
+    const found = [],
+      to = Array.from(word);
+    for (const other of this.words) {
+      const changes = distance(Array.from(other), to, 2);
+      if (changes <= 2 && changes > 0) found.push({ other, changes });
+    }
+    return found
+      .sort((a, b) => a.changes - b.changes)
+      .slice(0, count)
+      .map(({ other }) => other);
+  }
+}
+
+/** The first characters of a word, whose code points may take two units of UTF-16. */
+function beginning(word, count) {
+  let at = 0;
+  for (; count > 0; count--) at += word.codePointAt(at) > 0xffff ? 2 : 1;
+  return word.slice(0, at);
+}
+
+/** Levenshtein's distance, as far as it is below a limit. */
+function distance(one, other, limit) {
+  if (Math.abs(one.length - other.length) > limit) return limit + 1;
+  const line = other.map((_, i) => i + 1);
+  for (let i = 0; i < one.length; i++) {
+    let corner = i,
+      least = i + 1;
+    for (let j = 0, left = i + 1; j < other.length; j++) {
+      const own = Math.min(corner + (one[i] !== other[j]), line[j] + 1, left + 1);
+      corner = line[j];
+      left = line[j] = own;
+      if (own < least) least = own;
+    }
+    if (least > limit) return limit + 1;
+  }
+  return line[other.length - 1] ?? one.length;
+}
+
+/** A Bloom filter, where the list is not to be given away: it takes a new word of some hundreds for a known one. */
+class Bloom {
+  constructor({ bits }, hashes) {
+    Object.assign(this, { bits, hashes, size: bits.length * 8 });
+  }
+
+  has(word) {
+    const [one, other] = hashesOf(word);
+    for (let i = 0; i < this.hashes; i++) {
+      const bit = ((one + Math.imul(i, other)) >>> 0) % this.size;
+      if (!(this.bits[bit >> 3] & (1 << (bit & 7)))) return false;
+    }
+    return true;
+  }
+}
+
+/** Two hashes of a word: FNV-1a of its UTF-8, and what MurmurHash3 ends with. */
+function hashesOf(word) {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(word)) hash = Math.imul(hash ^ byte, 0x01000193);
+  const mixed = (x) => {
+    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+    return (x ^ (x >>> 16)) >>> 0;
+  };
+  return [mixed(hash), mixed(hash ^ 0x9e3779b9) | 1];
+}

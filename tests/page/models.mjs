@@ -1,0 +1,232 @@
+// The page's models against the program, in the folder of the models:
+//
+//   node tests/page/models.mjs PROGRAM [--kinds counts,bigram,…] PAGE.html…
+//
+// Each model of each page gives the probabilities of `score --json`, and draws at three settings what the page's own
+// command draws. Every kind that is named has to be in models.js and in one of the pages.
+
+import { spawnSync } from 'node:child_process';
+import { Checks, FILES, load, readPage } from './load.mjs';
+
+/** The most that a probability may be off. */
+const PRECISION = 1e-5;
+
+/** The words drawn from models that compute the same to the last bit, and from networks. */
+const MANY = 5000,
+  FEWER = 200;
+
+/** The page that is compared. */
+let context = null;
+
+const { values, positionals } = options(process.argv.slice(2));
+const [program, ...paths] = positionals;
+const page = load(),
+  checks = new Checks(),
+  seen = new Set();
+const check = (what, isGood, detail) => checks.check(what, isGood, detail);
+
+function options(given) {
+  const values = { kinds: '' },
+    positionals = [];
+  while (given.length) {
+    const next = given.shift();
+    if (next === '--kinds') values.kinds = given.shift();
+    else positionals.push(next);
+  }
+  return { values, positionals };
+}
+
+/** What the program prints; that it gives up after some words is no fault. */
+function run(command) {
+  const done = spawnSync('bash', ['-c', command.replace(/^makemore-tch/, '"$0"'), program], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  if (done.status !== 0 && !/gave up|the probability 0|no word of these/.test(done.stderr)) {
+    throw new Error(`${command}: ${done.stderr}`);
+  }
+  return done.stdout;
+}
+
+/** Words to score: drawn ones, known ones, one of any characters, and one longer than any block. */
+function wordsToScore(v, itos, model, known) {
+  const random = new page.Random(11n),
+    any = (n) => Array.from({ length: n }, () => itos[1 + Math.floor(random.uniform() * (v - 1))]);
+  const drawn = [...draw(model, settingsOf()[0], 8)];
+  const sometimes = known?.words ? known.words.filter((_, i) => i % Math.ceil(known.words.length / 4) === 0) : [];
+  return [...new Set([...drawn, ...sometimes, any(5).join(''), any(40).join(''), itos[1]])].filter(Boolean);
+}
+
+function scores(entry, dataArguments, words) {
+  const given = entry.arguments.replace('--order 2', ''),
+    data = entry.needsData ? dataArguments : '';
+  const printed = run(`makemore-tch score --json ${given} ${data} -- ${words.map(page.quoted).join(' ')}`);
+  return JSON.parse(printed).words.map(({ bigrams }) => bigrams.map(({ probability }) => probability));
+}
+
+/** The three settings, of which the last asks for words that are as rare as can be in counts and n-grams, and that
+ * have some wishes in common with a usual word in networks, which draw until they come. */
+function settingsOf(usual = '', rare = '') {
+  const plain = {
+    seed: 420n,
+    temperature: 1,
+    begins: '',
+    ends: '',
+    contains: '',
+    without: '',
+    least: 0,
+    most: null,
+    isNew: false,
+    isUnique: false,
+  };
+  const common = [...usual],
+    of = [...rare];
+  const missing = context.itos.slice(1).find((character) => !common.includes(character)) ?? '';
+  const wishes = of.length
+    ? { begins: of[0], contains: of.slice(1, 3).join(''), ends: of.slice(-2).join('') }
+    : { contains: common.slice(1, 2).join(''), ends: common.slice(-1).join(''), without: missing };
+  return [
+    { ...plain, what: 'as it is' },
+    {
+      ...plain,
+      what: 'cooler, new, once',
+      seed: 2n ** 64n - 1n,
+      temperature: 0.7,
+      begins: common[0] ?? '',
+      isNew: true,
+      isUnique: true,
+    },
+    {
+      ...plain,
+      what: 'many wishes',
+      seed: 7n,
+      temperature: 1.3,
+      ...wishes,
+      least: 2,
+      most: Math.max(of.length, 7) + 3,
+    },
+  ];
+}
+
+/** The words that the page draws. */
+function* draw(model, wanted, many) {
+  const { stoi, itos, data, known } = context;
+  const wishes = page.wishesOf(wanted, stoi, data.list);
+  const sampler = new page.Sampler(model, { ...wanted, wishes });
+  const textOf = (indices) => indices.map((index) => itos[index]).join('');
+  const isKnown = wanted.isNew ? (indices) => known.has(textOf(indices)) : null;
+  const words = page.constrained(sampler, { isKnown, isUnique: wanted.isUnique });
+  for (let found = 0; found < many;) {
+    const { value, done } = words.next();
+    if (done) return;
+    if (!value) continue;
+    found++;
+    yield textOf(value.indices);
+  }
+}
+
+/** Whether a model computes as the program does, to the last bit. */
+const isExact = ({ kind }) => ['counts', 'ngram'].includes(kind);
+
+function compareScores(model, entry, data) {
+  // Without a file, only counted pairs can be scored.
+  if (entry.needsData && entry.kind !== 'counts') return;
+  const { stoi, itos, known } = context;
+  const words = wordsToScore(itos.length, itos, model, known);
+  const theirs = scores(entry, data.dataArguments, words);
+  let off = 0,
+    worst = '';
+  words.forEach((word, i) => {
+    const { indices } = page.encoded(word, stoi);
+    const ours = model.along(indices).map((state, at) => state.p[indices[at] ?? 0]);
+    ours.forEach((p, at) => {
+      const own = Math.abs(p - theirs[i][at]);
+      if (!(own <= off)) [off, worst] = [own, word];
+    });
+  });
+  check(`${entry.label}: the probabilities of score`, off < PRECISION, `off by ${off.toExponential(1)} in ${worst}`);
+}
+
+function compareDraws(model, entry, data) {
+  const many = isExact(entry) ? MANY : FEWER,
+    first = [...draw(model, settingsOf()[0], 200)].filter((word) => [...word].length > 2);
+  const rarest = isExact(entry) ? lnSorted(model, first)[0] : '';
+  let others = 0;
+  for (const wanted of settingsOf(first[0], rarest)) {
+    if (wanted.isNew && !context.known) wanted.isNew = false;
+    const begin = performance.now(),
+      ours = [...draw(model, wanted, many)],
+      ms = performance.now() - begin;
+    const command = page.commandOf(wanted, entry, data.dataArguments, many);
+    const theirs = run(command).split('\n').slice(0, -1);
+    const other = theirs.findIndex((word, i) => word !== ours[i]);
+    const isSame = other < 0 && ours.length === theirs.length;
+    const speed = `${ours.length} words, ${Math.round((1000 * ours.length) / ms).toLocaleString('en')} a second`;
+    // A number that falls on a limit which was rounded another way changes all words after it.
+    if (!isSame && !isExact(entry) && ++others === 1 && ours.length) {
+      console.log(`note ${entry.label}, ${wanted.what}: other words from number ${other} on`);
+      continue;
+    }
+    check(
+      `${entry.label}, ${wanted.what}: the words of the command`,
+      isSame && (ours.length > 0 || wanted.what !== 'as it is'),
+      isSame
+        ? speed
+        : `word ${other}: ${ours[other]} for ${theirs[other]}; ${ours.length} for ${theirs.length}: ${command}`,
+    );
+  }
+}
+
+/** Words, the least probable first. */
+function lnSorted(model, words) {
+  const { stoi } = context,
+    ln = (word) => page.lnOf(model, page.encoded(word, stoi).indices);
+  return [...words].sort((one, other) => ln(one) - ln(other));
+}
+
+async function comparePage(path) {
+  const read = readPage(path),
+    { data } = read;
+  check(
+    `${path} has the files as they are`,
+    FILES.every(read.hasFile),
+    FILES.filter((file) => !read.hasFile(file)).join(),
+  );
+  const tensors = async ({ blob, parts }) => page.tensorsOf(parts, await page.unpacked(read.blob(blob)));
+  const itos = Array.from(data.vocabulary),
+    stoi = new Map(itos.map((c, i) => [c, i]));
+  let known = null;
+  if (data.known) {
+    const parts = await tensors(data.known);
+    known = data.known.kind === 'bloom' ? new page.Bloom(parts, data.known.hashes) : new page.Known(parts);
+  }
+  context = { data, itos, stoi, known };
+  const made = new Map();
+  for (const entry of data.models) {
+    const model = page.modelOf(itos.length, entry, await tensors(entry));
+    seen.add(entry.kind);
+    made.set(entry.file, { entry, model });
+    compareScores(model, entry, data);
+    compareDraws(model, entry, data);
+  }
+  if (!data.mixture) return;
+  const parts = data.mixture.models.map(({ file, weight }) => ({ ...made.get(file), weight: weight.toFixed(4) }));
+  const mixture = new page.Mixture(
+    parts.map(({ model }) => model),
+    parts.map(({ weight }) => Number(weight)),
+  );
+  const given = page.mixtureArguments(
+    parts.map(({ entry }) => entry),
+    parts.map(({ weight }) => weight),
+  );
+  const entry = { label: 'the mixture', kind: 'mixture', arguments: given };
+  compareScores(mixture, entry, data);
+  compareDraws(mixture, entry, data);
+}
+
+for (const path of paths) await comparePage(path);
+for (const kind of values.kinds.split(',').filter(Boolean)) {
+  check(`the kind ${kind} is in models.js`, Object.hasOwn(page.KINDS, kind));
+  check(`the kind ${kind} is in one of the pages`, seen.has(kind));
+}
+checks.end();
