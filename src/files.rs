@@ -454,7 +454,9 @@ mod tests {
     }
 
     fn reason(result: Result<Output>) -> String {
-        format!("{:#}", anyhow::Error::from(result.unwrap_err()))
+        let error = result.unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap();
+        format!("{error}: {cause}")
     }
 
     #[test]
