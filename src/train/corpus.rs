@@ -1,6 +1,7 @@
 //! The data of a training: word lists, each counted once and split into train, dev and test.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::counting::{Counted, NgramCounts, count, count_for, count_parts};
 use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
@@ -59,6 +60,16 @@ impl Corpus {
             parts: Parts::new(self.parts.list().clone(), split),
             memory: Arc::clone(&self.memory),
             own: Vec::new(),
+        }
+    }
+
+    /// The same, whose reading ends with [`Error::Interrupted`] once a flag is set.
+    pub fn stopped_by(&self, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            counted: self.counted.clone(),
+            parts: self.parts.clone().stopped_by(stop),
+            memory: Arc::clone(&self.memory),
+            own: self.own.clone(),
         }
     }
 

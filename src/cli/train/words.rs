@@ -105,9 +105,9 @@ impl Train {
             dev: &state.dev_losses(),
         });
         after.note(plotted, "no picture was drawn");
-        let parts = task.data.parts.clone().stopped_by(interrupt.flag());
+        let data = task.data.stopped_by(interrupt.flag());
         let model = best.model.language_model();
-        let evaluated = task.lists.losses(model, &parts, &task.data.memory);
+        let evaluated = task.lists.losses(model, &data.parts, &data.memory);
         if let (true, Ok(Some((loss, _)))) = (task.lists.dev.is_empty(), &evaluated) {
             let state = Some(state).filter(|_| is_sound);
             after.saved_again(files.save_best(&best, state, Some(*loss)));
@@ -116,7 +116,7 @@ impl Train {
         if let Some((train_loss, held_out)) = after.note(evaluated, "not all could be evaluated") {
             document.train_loss = Some(train_loss);
             document.held_out = held_out;
-            let beside = Beside::of(model, &task.data, &task.lists.dev, &task.data.memory);
+            let beside = Beside::of(model, &data, &task.lists.dev, &data.memory);
             document.beside = after.note(beside, "n-grams could not be counted");
         }
         let is_cut = is_sound && !state.is_over();

@@ -41,7 +41,7 @@ impl Beside {
     ///
     /// # Errors
     ///
-    /// If a list cannot be read or has changed.
+    /// If a list cannot be read or has changed; [`Error::Interrupted`] once the flag of the parts is set.
     pub fn of(
         model: &dyn LanguageModel,
         data: &Corpus,
@@ -103,5 +103,35 @@ impl fmt::Display for Beside {
             "Dev loss of n-grams of order {}: {:.6}, mixed with the network: {:.6} (lowest: {best})",
             self.ngram_order, self.ngram_dev_loss, self.mixture_dev_loss,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::counting::Counted;
+    use crate::data::{Source, Split};
+    use crate::models::Table;
+
+    /// Ctrl-C was not seen before n-grams of every order were counted.
+    #[test]
+    fn counting_ends_once_the_flag_is_set() {
+        let source = Source::text("list", "ab\nba\nbab\naab\n");
+        let half = |list: &Counted| Ok(Split::holding_out(vec![0, 1], 1, list.digest.words));
+        let memory = Memory::new(1 << 30);
+        let data = Corpus::read(source, Vec::new(), Some('.'), half, memory).unwrap();
+        let (dev, model) = (
+            data.lists().unwrap().dev,
+            Table::of(&data.counted.counts, 1.0).unwrap(),
+        );
+        let beside = |stopped: bool| {
+            let data = data.stopped_by(Arc::new(AtomicBool::new(stopped)));
+            Beside::of(&model, &data, &dev, &data.memory)
+        };
+        assert!(beside(false).unwrap().is_some());
+        assert!(matches!(beside(true), Err(Error::Interrupted)));
     }
 }

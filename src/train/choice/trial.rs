@@ -52,7 +52,7 @@ impl Trial {
     ///
     /// # Errors
     ///
-    /// If a list cannot be read or has changed.
+    /// If a list cannot be read or has changed; [`Error::Interrupted`] once the flag of the parts is set.
     pub fn of_ngrams(
         data: &Corpus,
         words: &[&[usize]],
@@ -187,6 +187,7 @@ impl Trials {
 fn of_orders(trial: &mut Trial, data: &Corpus, words: &[&[usize]], memory: &Memory) -> Result<()> {
     let counts = highest(data, memory.free())?;
     for order in 2..=counts.order() {
+        data.parts.check_stopped()?;
         // Each order is forgotten before the next.
         let memory = Memory::new(memory.free());
         match Ngram::of(&counts.of_order(order), Smoothing::KneserNey, &memory) {
