@@ -1,5 +1,6 @@
 //! `makemore-tch more`: new words like those of a list, from the models that suit it.
 
+mod list;
 mod save;
 
 use std::path::{Path, PathBuf};
@@ -11,13 +12,13 @@ use makemore_tch::files::{Output, check_distinct};
 use makemore_tch::models::WordConstraint;
 use makemore_tch::score::{self, Ranking};
 use makemore_tch::train::choice::choose::Choice;
-use makemore_tch::train::choice::plan::{Effort, FEW};
+use makemore_tch::train::choice::plan::Effort;
 use makemore_tch::train::choice::report::{Report, Tried};
 use makemore_tch::train::corpus::Corpus;
 use makemore_tch::{Constraints, Error, LanguageModel, SampleOptions, ScoredName};
 use serde::Serialize;
 
-use crate::cli::arguments::wishes::{WishArguments, as_in_list};
+use crate::cli::arguments::wishes::WishArguments;
 use crate::cli::arguments::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole,
 };
@@ -90,7 +91,7 @@ pub struct More {
     json: JsonArguments,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct MoreDocument {
     seed: u64,
     tried: Vec<Tried>,
@@ -133,11 +134,16 @@ impl More {
         context.threads.prepare_for_drawing();
         self.data.data.splice(0..0, self.lists.drain(..));
         let data = self.read(context)?;
-        self.wishes
-            .matching
-            .extend(as_in_list(&data.counted.counts));
         let constraint = self.constraint(&data)?;
         let (out, places) = self.outputs()?;
+        if self.number == 0 && self.save.is_none() {
+            let nothing = MoreDocument {
+                seed: self.seed,
+                ..MoreDocument::default()
+            };
+            self.print(&nothing, out.as_ref(), context.remarks)?;
+            return Ok(0);
+        }
         let mut watcher = Watcher {
             context,
             bar: progress::training(context.remarks.quiet),
@@ -162,17 +168,13 @@ impl More {
             context.remarks.say(command);
         }
         let (names, gave_up) = drawn?;
-        let mut written = Ok(());
-        if self.json.json {
-            output::json(&MoreDocument {
-                seed: self.seed,
-                tried: watcher.tried,
-                models,
-                names,
-            })?;
-        } else {
-            written = write(&names, out.as_ref(), context.remarks);
-        }
+        let document = MoreDocument {
+            seed: self.seed,
+            tried: watcher.tried,
+            models,
+            names,
+        };
+        let written = self.print(&document, out.as_ref(), context.remarks);
         saved.transpose()?;
         written?;
         match gave_up {
@@ -204,45 +206,12 @@ impl More {
         Ok((self.out.as_ref().map(check).transpose()?, models))
     }
 
-    fn read(&self, context: Context) -> anyhow::Result<Corpus> {
-        let memory = self.memory.memory();
-        let source = self.data.source(None, &memory)?;
-        let data = context.whole(&self.data, source, memory, self.seed)?;
-        let words = data.counted.digest.words;
-        let origin = &data.counted.origin;
-        if self.data.data.is_empty() {
-            context
-                .remarks
-                .say("no list is named, so that the words are like the lecture's names");
-        }
-        if words == 1 {
-            context
-                .remarks
-                .say(format_args!("{origin}: only one word to learn from"));
-        }
-        if (2..FEW).contains(&words) {
-            context.remarks.say(format_args!(
-                "{origin}: few words to learn from ({words}), so that each is held out in turn"
-            ));
-        }
-        Ok(data)
-    }
-
     fn effort(&self) -> Effort {
         match self.minutes {
             Some(minutes) => Effort::Seconds(60.0 * minutes),
             None if self.quick => Effort::Quick,
             None => Effort::Usual,
         }
-    }
-
-    /// What the words must be like, which is checked before the work.
-    fn constraint(&self, data: &Corpus) -> anyhow::Result<WordConstraint> {
-        let format = self.data.format(None);
-        let mut constraint = self.wishes.constraint(|text| format.word(text));
-        constraint.min_length = constraint.min_length.max(1);
-        WishArguments::check(&constraint, data.counted.counts.vocabulary())?;
-        Ok(constraint)
     }
 
     /// Draws new words; those found before the sampler gave up or Ctrl-C, and that error.
@@ -279,23 +248,33 @@ impl More {
         let names = score::ranked(model, found.into_iter().map(Ok), self.sort)?;
         Ok((names, gave_up))
     }
-}
 
-/// Writes words to a file or, where that fails or there is none, to standard output.
-fn write(names: &[ScoredName], out: Option<&Output>, remarks: Remarks) -> anyhow::Result<()> {
-    let lines: String = names.iter().map(|name| name.name.clone() + "\n").collect();
-    // A file is not replaced by nothing.
-    let out = out.filter(|_| !names.is_empty());
-    let written = out.map_or(Ok(()), |out| out.replace(lines.as_bytes()));
-    match (out, &written) {
-        (Some(out), Ok(())) => remarks.say(format_args!("wrote {}", out.path().display())),
-        _ => {
-            let mut results = output::results();
-            results.write_all(lines.as_bytes())?;
-            results.flush()?;
+    /// Prints the document, or writes its words to a file or, where that fails or there is none, to standard
+    /// output.
+    fn print(
+        &self,
+        document: &MoreDocument,
+        out: Option<&Output>,
+        remarks: Remarks,
+    ) -> anyhow::Result<()> {
+        if self.json.json {
+            return output::json(document);
         }
+        let names = &document.names;
+        let lines: String = names.iter().map(|name| name.name.clone() + "\n").collect();
+        // A file is not replaced by nothing.
+        let out = out.filter(|_| !names.is_empty());
+        let written = out.map_or(Ok(()), |out| out.replace(lines.as_bytes()));
+        match (out, &written) {
+            (Some(out), Ok(())) => remarks.say(format_args!("wrote {}", out.path().display())),
+            _ => {
+                let mut results = output::results();
+                results.write_all(lines.as_bytes())?;
+                results.flush()?;
+            }
+        }
+        Ok(written?)
     }
-    Ok(written?)
 }
 
 #[cfg(test)]
@@ -429,6 +408,19 @@ mod tests {
             error.starts_with("error: few.txt is an input, which"),
             "{error}"
         );
+    }
+
+    /// It trained for seconds.
+    #[test]
+    fn no_words_are_there_at_once() {
+        let (folder, _) = few();
+        assert_eq!(folder.both("more few.txt -n 0"), Default::default());
+        let document = folder.json("more few.txt -n 0 --json");
+        assert_eq!(document["tried"], Value::Array(Vec::new()));
+        let said = folder.stderr("more few.txt -n 0 --quick --save kept");
+        assert!(said.contains("the models are in kept"), "{said}");
+        let error = folder.error("more few.txt -n 0 --prefix é", 1);
+        assert!(error.contains("'é'"), "{error}");
     }
 
     /// Of breweries, one in a hundred began or ended with a space, or had two.

@@ -1,0 +1,46 @@
+//! The list that `more` learns from, and what words like its own must be like.
+
+use makemore_tch::models::WordConstraint;
+use makemore_tch::train::choice::plan::FEW;
+use makemore_tch::train::corpus::Corpus;
+
+use super::More;
+use crate::cli::arguments::wishes::{WishArguments, as_in_list};
+use crate::cli::context::Context;
+
+impl More {
+    pub(super) fn read(&self, context: Context) -> anyhow::Result<Corpus> {
+        let memory = self.memory.memory();
+        let source = self.data.source(None, &memory)?;
+        let data = context.whole(&self.data, source, memory, self.seed)?;
+        let words = data.counted.digest.words;
+        let origin = &data.counted.origin;
+        if self.data.data.is_empty() {
+            context
+                .remarks
+                .say("no list is named, so that the words are like the lecture's names");
+        }
+        if words == 1 {
+            context
+                .remarks
+                .say(format_args!("{origin}: only one word to learn from"));
+        }
+        if (2..FEW).contains(&words) {
+            context.remarks.say(format_args!(
+                "{origin}: few words to learn from ({words}), so that each is held out in turn"
+            ));
+        }
+        Ok(data)
+    }
+
+    /// What the words must be like, which is checked before the work.
+    pub(super) fn constraint(&mut self, data: &Corpus) -> anyhow::Result<WordConstraint> {
+        let counts = &data.counted.counts;
+        self.wishes.matching.extend(as_in_list(counts));
+        let format = self.data.format(None);
+        let mut constraint = self.wishes.constraint(|text| format.word(text));
+        constraint.min_length = constraint.min_length.max(1);
+        WishArguments::check(&constraint, counts.vocabulary())?;
+        Ok(constraint)
+    }
+}
