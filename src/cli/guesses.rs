@@ -6,7 +6,7 @@ use super::arguments::model_type::ModelType;
 use super::typed::file_name;
 
 /// Guessed commands, options and values, with a hint that is right in every command.
-const GUESSES: [(&[&str], &str); 14] = [
+const GUESSES: [(&[&str], &str); 16] = [
     (
         &[
             "generate", "new", "words", "make", "create", "draw", "names",
@@ -50,8 +50,18 @@ const GUESSES: [(&[&str], &str); 14] = [
             "--top-p",
             "--plain",
             "--most-probable",
+            "--weights",
+            "--sampler",
         ],
         "`sample` takes it, with the models that `more --save FOLDER` keeps",
+    ),
+    (
+        &["--space-token", "--n-head"],
+        "`sample --model FILE` takes it",
+    ),
+    (
+        &["--order", "--smoothing"],
+        "`train` and `sample` take it, `more` finds the n-grams that suit a list",
     ),
     (
         &["--new", "--unique"],
@@ -123,6 +133,8 @@ fn has_ending(name: &str, endings: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::cli::testing::Folder;
 
@@ -168,6 +180,8 @@ mod tests {
                 ("train towns", "named with --data towns"),
                 ("more --temperature 2", "`sample` takes it"),
                 ("more --most-probable", "`more --save FOLDER` keeps"),
+                ("more --weights 1,1", "found; `sample` takes it, with"),
+                ("more --order 3", "found; `train` and `sample` take it"),
                 ("more --new", "are new and come once"),
                 ("more --ends a", "with --suffix TEXT"),
                 ("sample --regex a", "--matching REGEX"),
@@ -202,6 +216,20 @@ mod tests {
         let remark = "ulm is scored as a word; a list of words is named with --data ulm";
         assert!(folder.stderr("score ulm").contains(remark));
         assert!(!folder.stderr("score emma").contains("as a word"));
+    }
+
+    /// Of `--weights`, clap said that `--without` is similar.
+    #[test]
+    fn more_has_a_hint_for_every_option_of_sample() {
+        let command = crate::cli::command();
+        let options = |name: &str| {
+            let options = command.find_subcommand(name).unwrap().get_arguments();
+            let options = options.filter_map(|option| option.get_long());
+            options.collect::<HashSet<_>>()
+        };
+        for option in options("sample").difference(&options("more")) {
+            assert!(of_argument(&format!("--{option}")).is_some(), "{option}");
+        }
     }
 
     #[test]
