@@ -112,6 +112,12 @@ impl DrawHeatmap {
                 "1 in {every} characters is named beside the picture; {all}"
             ));
         }
+        let lacking = drawing.without_font(&out);
+        if lacking > 0 {
+            context.remarks.say(format_args!(
+                "characters that no font of this system has, drawn as code points: {lacking}; on Debian, the packages fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji have most"
+            ));
+        }
         Ok(())
     }
 
@@ -297,6 +303,21 @@ mod tests {
                 ("--word em.ma", "'.' marks where words begin and end"),
             ],
         );
+    }
+
+    /// No font is known to have Kirat Rai, a script of 2024.
+    #[test]
+    fn fonts_that_would_draw_code_points_are_named_once_for_a_png() {
+        let folder = Folder::new();
+        folder.write("list.txt", "a\u{16D43}\u{16D44}\n");
+        let said = folder.stderr("heatmap out.png --data list.txt");
+        let remark =
+            "drawn as code points: 2; on Debian, the packages fonts-noto-core, fonts-noto-cjk and";
+        assert_eq!(said.matches(remark).count(), 1, "{said}");
+        for other in ["out.svg --data list.txt", "out.png"] {
+            let said = folder.stderr(&format!("heatmap {other}"));
+            assert!(!said.contains("fonts-noto"), "{said}");
+        }
     }
 
     /// The palest and the darkest of the Blues scale (ColorBrewer).

@@ -14,12 +14,16 @@ pub fn label(character: char, font: &Font) -> String {
         '␣' => return code_point(character),
         _ => on_circle(character.encode_utf8(&mut [0; 4])),
     };
-    let is_visible = is_mark(character) || stands_alone(character);
-    if is_visible && font.draws(&text) {
+    if is_visible(character) && font.draws(&text) {
         text
     } else {
         code_point(character)
     }
+}
+
+/// Whether a character is labelled by its code point only since no font of the system has it.
+pub fn lacks_font(character: char, font: &Font) -> bool {
+    is_visible(character) && font.lacks(&on_circle(character.encode_utf8(&mut [0; 4])))
 }
 
 /// The label of a context: its graphemes. If they are wider than `width` em, an ellipsis and the last
@@ -96,6 +100,11 @@ pub fn drawable(text: &str, font: &Font) -> String {
     drawable
 }
 
+/// Whether a character is seen, on its own or on another one.
+fn is_visible(character: char) -> bool {
+    is_mark(character) || stands_alone(character)
+}
+
 /// Whether a character is visible on its own and does not combine with the one before. The standard library
 /// escapes the others, but also quotes and the backslash.
 fn stands_alone(character: char) -> bool {
@@ -140,6 +149,19 @@ mod tests {
         ] {
             assert_eq!(label(character, &font), expected);
         }
+    }
+
+    /// Code points stood in pictures, and nothing said which fonts would help.
+    #[test]
+    fn characters_without_a_font_are_told_from_those_that_are_not_seen() {
+        let lacking = |font: &Font| {
+            let characters =
+                "aé ␣א一क\u{93F}\u{1F9E0}\u{200D}\u{FE0F}\u{AD}\u{A0}\u{2800}\u{E000}".chars();
+            let lacking = characters.filter(|&character| lacks_font(character, font));
+            lacking.collect::<String>()
+        };
+        assert_eq!(lacking(&Font::alone()), "一क\u{93F}\u{1F9E0}");
+        assert_eq!(lacking(&Font::for_svg().unwrap()), "");
     }
 
     #[test]

@@ -163,6 +163,16 @@ impl Heatmap {
         }
     }
 
+    /// The number of characters that no font has for a picture in a file, so that their code points are drawn.
+    pub fn without_font(&self, file: &Path) -> usize {
+        let Ok(font) = font_for(file) else {
+            return 0;
+        };
+        let characters = self.vocabulary.characters().iter();
+        let lacking = characters.filter(|&&character| labels::lacks_font(character, &font));
+        lacking.count()
+    }
+
     /// The characters of a cell.
     fn named(&self, index: usize) -> String {
         let v = self.vocabulary.len();

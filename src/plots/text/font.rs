@@ -88,6 +88,11 @@ impl Font {
         self.faces.draw(grapheme)
     }
 
+    /// Whether no face has a grapheme; an SVG is for its viewer's.
+    pub fn lacks(&self, grapheme: &str) -> bool {
+        matches!(self.faces.others, Others::System(_)) && self.faces.of(grapheme).is_none()
+    }
+
     /// The width of a text in em.
     pub fn width(&self, text: &str) -> f64 {
         let width = match self.is_row(text) {
