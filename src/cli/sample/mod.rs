@@ -1,5 +1,6 @@
 //! `makemore-tch sample`: drawn words, sorted by likelihood or, with `--plain`, as they are drawn.
 
+mod draw;
 mod ngrams;
 mod print;
 
@@ -11,11 +12,8 @@ use makemore_tch::data::words::is_lecture;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::WordConstraint;
-use makemore_tch::sample::Constrained;
 use makemore_tch::score::Ranking;
-use makemore_tch::{
-    Constraints, LanguageModel, Method, Model, ModelFile, SampleOptions, Source, Table, score,
-};
+use makemore_tch::{LanguageModel, Method, Model, ModelFile, Table};
 
 use crate::cli::arguments::order::{ChosenOrder, order};
 use crate::cli::arguments::shaping::ShapingArguments;
@@ -23,7 +21,6 @@ use crate::cli::arguments::wishes::WishArguments;
 use crate::cli::arguments::{DataArguments, JsonArguments, SmoothingArguments, one_of, whole};
 use crate::cli::context::Context;
 use crate::cli::models::{ModelArguments, Models};
-use crate::cli::progress;
 use ngrams::{Counting, Drawing};
 use print::Results;
 
@@ -86,13 +83,13 @@ pub struct Sample {
     #[arg(long, conflicts_with_all = ["seed", "temperature", "top_k", "top_p", "sampler"])]
     most_probable: bool,
 
-    /// The order of the words
-    #[arg(long, value_parser = one_of::<Ranking>(), default_value = "probability", conflicts_with = "plain")]
-    sort: Ranking,
+    /// The order of the words [default: probability, with --plain that in which they are drawn]
+    #[arg(long, value_parser = one_of::<Ranking>())]
+    sort: Option<Ranking>,
 
-    /// One word a line and nothing else, in the order drawn
+    /// One word a line and nothing else
     ///
-    /// An empty word is an empty line.
+    /// They are in the order drawn, unless --sort is given. An empty word is an empty line.
     #[arg(long, conflicts_with = "json")]
     plain: bool,
 
@@ -171,7 +168,7 @@ impl Sample {
         results: &Results,
         context: Context,
     ) -> anyhow::Result<()> {
-        if self.plain && !self.new {
+        if self.is_in_order_drawn() && !self.new {
             models.check_alone(&self.data, "with --plain, words are drawn")?;
         }
         let Some(file) = models.single() else {
@@ -183,7 +180,7 @@ impl Sample {
         let model = file.model.language_model();
         match &file.model {
             // The lecture's network is compared with the counts of its list.
-            Model::Bigram(trained) if trained.network.order() == 2 && !self.plain => {
+            Model::Bigram(trained) if trained.network.order() == 2 && !self.is_in_order_drawn() => {
                 let list = models.list()?;
                 let data = context.count(&self.data, list, Some(model.vocabulary()))?;
                 let p = Table::of(&data.counts, self.smoothing.value())?;
@@ -226,63 +223,9 @@ impl Sample {
         self.print(model, model, list, results, context)
     }
 
-    /// Prints the words that a model draws; without `--plain`, sorted by their likelihood under `p`.
-    fn print(
-        &self,
-        model: &dyn LanguageModel,
-        p: &dyn LanguageModel,
-        source: Option<&Source>,
-        results: &Results,
-        context: Context,
-    ) -> anyhow::Result<()> {
-        let constraints = Constraints {
-            new_to: source.filter(|_| self.new),
-            unique: self.unique,
-        };
-        if self.most_probable {
-            let words = WishArguments::most_probable(model, &self.constraint)?;
-            let mut words = words.constrained(self.number, constraints);
-            return self.print_found(&mut words, p, source, results);
-        }
-        let options = SampleOptions {
-            method: self.sampler,
-            shaping: self.shaping.shaping(),
-            constraint: self.constraint.clone(),
-            ..SampleOptions::default()
-        };
-        let mut sampler = WishArguments::sampler(model, self.seed, &options)?;
-        if self.plain && !self.new && !self.unique {
-            let printed = results.drawn(&mut sampler, self.number);
-            context.remark_on_too_long(&sampler);
-            return printed;
-        }
-        let mut words = sampler.constrained(self.number, constraints);
-        let printed = self.print_found(&mut words, p, source, results);
-        context.remark_on_too_long(words.words());
-        printed
-    }
-
-    /// Prints words that are as wished, also those found before there were no more.
-    fn print_found<W: Iterator<Item = makemore_tch::Result<String>>>(
-        &self,
-        words: &mut Constrained<W>,
-        p: &dyn LanguageModel,
-        source: Option<&Source>,
-        results: &Results,
-    ) -> anyhow::Result<()> {
-        if self.plain {
-            return results.found(words, self.number);
-        }
-        let quiet = results.remarks.quiet;
-        let (found, gave_up) =
-            progress::of_words(self.number, quiet, |on_found| words.found(on_found))?;
-        let names = score::ranked(p, found.into_iter().map(Ok), self.sort)?;
-        match self.json.json {
-            _ if names.is_empty() && gave_up.is_some() && results.is_file() => {}
-            true => results.document(self.seed, &names, source)?,
-            false => results.lines(&names)?,
-        }
-        gave_up.map_or(Ok(()), |error| Err(error.into()))
+    /// Whether words are printed as they are drawn, so that they need no likelihoods.
+    fn is_in_order_drawn(&self) -> bool {
+        self.plain && matches!(self.sort, None | Some(Ranking::None))
     }
 
     /// Where the results go: to no file that a model or a list is in.
@@ -373,6 +316,29 @@ mod tests {
             "a\na\n"
         );
         assert_eq!(folder.stdout("sample -n 0"), "");
+    }
+
+    /// It was refused; the lecture's network is ranked by the counts, as without --plain.
+    #[test]
+    fn plain_words_are_sorted_where_the_user_asks_for_it() {
+        let folder = Folder::new();
+        folder.stdout("train --epochs 1 --out m");
+        for arguments in ["", "--model m", "--new --unique", "--most-probable"] {
+            for sort in ["probability", "per-character", "none"] {
+                let sample = format!("sample -n 20 --sort {sort} {arguments}");
+                let names = folder.json(&format!("{sample} --json"))["names"].clone();
+                let names = names.as_array().unwrap().iter();
+                let names: Vec<_> = names.map(|name| name["name"].as_str().unwrap()).collect();
+                let plain = folder.stdout(&format!("{sample} --plain"));
+                assert_eq!(plain.lines().collect::<Vec<_>>(), names, "{sample}");
+            }
+        }
+        let drawn = folder.stdout("sample -n 20 --plain");
+        assert_eq!(folder.stdout("sample -n 20 --plain --sort none"), drawn);
+        let sorted = folder.stdout("sample -n 20 --plain --sort probability");
+        assert_ne!(sorted, drawn);
+        folder.stdout("sample -n 20 --plain --sort probability --out sorted.txt");
+        assert_eq!(folder.read("sorted.txt"), sorted.as_bytes());
     }
 
     /// A draw of 100 characters was once dropped in silence.

@@ -166,12 +166,11 @@ impl Results {
     }
 
     /// Prints a line for each word.
-    pub fn lines(&self, names: &[ScoredName]) -> anyhow::Result<()> {
-        let mut names = names.iter();
+    pub fn lines(&self, mut words: impl Iterator<Item = String>) -> anyhow::Result<()> {
         self.each(|line| {
-            let name = names.next().map(ScoredName::to_string);
-            line.push_str(name.as_deref().unwrap_or_default());
-            Ok(name.is_some())
+            let word = words.next();
+            line.push_str(word.as_deref().unwrap_or_default());
+            Ok(word.is_some())
         })
     }
 
