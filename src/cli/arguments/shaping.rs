@@ -1,6 +1,8 @@
 //! What changes the distributions that characters are drawn from.
 
+use anyhow::anyhow;
 use clap::Args;
+use makemore_tch::Error;
 use makemore_tch::models::Shaping;
 
 use super::{share, whole, zero_or_more};
@@ -29,6 +31,21 @@ impl ShapingArguments {
             temperature: self.temperature,
             top_k: self.top_k,
             top_p: self.top_p,
+        }
+    }
+
+    /// An error of drawing, with what would work where every draw is the same word.
+    pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        let (only, above) = match self.top_k {
+            _ if self.temperature == 0.0 => ("--temperature 0", "a --temperature above 0"),
+            Some(1) => ("--top-k 1", "a --top-k above 1"),
+            _ => return error,
+        };
+        match error.downcast_ref() {
+            Some(Error::GaveUp { .. } | Error::Wish(_)) => anyhow!(
+                "{error:#}; only one word is drawn at {only}, so that {above}, or --most-probable, would work"
+            ),
+            _ => error,
         }
     }
 }

@@ -38,12 +38,12 @@ impl Sample {
         if self.is_in_order_drawn() && !self.new && !self.unique {
             let printed = results.drawn(&mut sampler, self.number);
             context.remark_on_too_long(&sampler);
-            return printed;
+            return printed.map_err(|error| self.shaping.explain(error));
         }
         let mut words = sampler.constrained(self.number, constraints);
         let printed = self.print_found(&mut words, p, source, results);
         context.remark_on_too_long(words.words());
-        printed
+        printed.map_err(|error| self.shaping.explain(error))
     }
 
     /// Prints words that are as wished, also those found before there were no more.

@@ -341,6 +341,28 @@ mod tests {
         assert_eq!(folder.read("sorted.txt"), sorted.as_bytes());
     }
 
+    /// The error did not say that every draw is the same word.
+    #[test]
+    fn where_only_one_word_is_drawn_an_error_says_so() {
+        let folder = Folder::new();
+        for (only, above) in [
+            ("--temperature 0", "--temperature"),
+            ("--top-k 1", "--top-k"),
+        ] {
+            let works = format!(
+                "; only one word is drawn at {only}, so that a {above} above {}, or --most-probable, would work",
+                &only[only.len() - 1..]
+            );
+            for wishes in ["--prefix b --suffix zq", "--unique", "--plain --suffix b"] {
+                let run = folder.run(format!("sample {only} {wishes}").split(' '));
+                assert!(run.stderr.trim_end().ends_with(&works), "{}", run.stderr);
+                assert_eq!(run.status, 1);
+            }
+        }
+        let error = folder.error("sample --temperature 0 --min-length 4 --max-length 3", 1);
+        assert!(error.ends_with("can meet all wishes"), "{error}");
+    }
+
     /// A draw of 100 characters was once dropped in silence.
     #[test]
     fn draws_that_never_end_are_dropped_and_counted() {
