@@ -174,7 +174,7 @@ mod tests {
             (
                 "lecture 3 --plots /dev/null",
                 1,
-                "/dev/null: is a file; --plots takes a folder",
+                "/dev/null is a file; --plots takes a folder",
             ),
             ("lecture --plots new", 1, "--plots is of lectures 2 to 5"),
             ("lecture 1 --quick", 1, "--quick is of lectures 2 to 5"),

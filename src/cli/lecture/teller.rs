@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::bail;
 use indicatif::ProgressBar;
 use makemore_tch::files::{Output, check_distinct};
 use makemore_tch::lectures::{Audience, Lecture, Section};
@@ -11,6 +10,7 @@ use serde::Serialize;
 
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{self, Printer, Remarks};
+use crate::cli::outputs::make_folder;
 use crate::cli::progress;
 
 /// The files of the pictures, checked before the work begins.
@@ -23,16 +23,7 @@ pub struct Pictures {
 impl Pictures {
     /// Makes the folder if it is missing, and checks that all files can be written.
     pub fn check(folder: &Path, lectures: &[Lecture]) -> anyhow::Result<Self> {
-        if folder.exists() && !folder.is_dir() {
-            bail!(
-                "{}: is a file; --plots takes a folder, which is made if it is not there",
-                folder.display()
-            );
-        }
-        std::fs::create_dir_all(folder).map_err(|cause| Error::Write {
-            file: folder.to_owned(),
-            cause,
-        })?;
+        make_folder(folder, "--plots")?;
         let mut files = Vec::new();
         for name in lectures.iter().flat_map(|lecture| lecture.pictures()) {
             for ending in ["png", "svg"] {

@@ -25,7 +25,7 @@ use crate::cli::arguments::{
 use crate::cli::context::Context;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{self, Remarks};
-use crate::cli::outputs::new_file;
+use crate::cli::outputs::{make_folder, new_file};
 use crate::cli::progress;
 use save::{paths_in, save};
 
@@ -195,10 +195,7 @@ impl More {
         paths.extend(models.iter().map(PathBuf::as_path));
         // A file in a folder that is not there is the same as no other.
         if let Some(folder) = &self.save {
-            std::fs::create_dir_all(folder).map_err(|cause| Error::Write {
-                file: folder.clone(),
-                cause,
-            })?;
+            make_folder(folder, "--save")?;
         }
         check_distinct(&paths, &self.data.files())?;
         let check = |path: &PathBuf| new_file(path, self.force);
@@ -421,6 +418,18 @@ mod tests {
         assert!(said.contains("the models are in kept"), "{said}");
         let error = folder.error("more few.txt -n 0 --prefix é", 1);
         assert!(error.contains("'é'"), "{error}");
+    }
+
+    /// The system said that a file exists, but not what would work.
+    #[test]
+    fn models_are_kept_in_no_file() {
+        let (folder, _) = few();
+        for inside in ["", "/kept"] {
+            let error = folder.error(&format!("more few.txt --save few.txt{inside}"), 1);
+            let expected =
+                "error: few.txt is a file; --save takes a folder, which is made if it is not there";
+            assert_eq!(error, expected);
+        }
     }
 
     /// Of breweries, one in a hundred began or ended with a space, or had two.

@@ -13,7 +13,7 @@ use makemore_tch::checkpoint::{Checkpoint, Model};
 use makemore_tch::counting::Counted;
 use makemore_tch::data::SplitOf;
 use makemore_tch::files::Output;
-use makemore_tch::plots;
+use makemore_tch::{Error, plots};
 use serde::Serialize;
 
 use metrics::Metrics;
@@ -31,6 +31,22 @@ pub fn new_file(path: &Path, force: bool) -> anyhow::Result<Output> {
         );
     }
     Ok(output)
+}
+
+/// Makes a folder for results if there is none. `option` names it.
+pub fn make_folder(folder: &Path, option: &str) -> anyhow::Result<()> {
+    let mut above = folder.ancestors();
+    if let Some(file) = above.find(|above| above.exists() && !above.is_dir()) {
+        bail!(
+            "{} is a file; {option} takes a folder, which is made if it is not there",
+            file.display()
+        );
+    }
+    let made = std::fs::create_dir_all(folder).map_err(|cause| Error::Write {
+        file: folder.to_owned(),
+        cause,
+    });
+    Ok(made?)
 }
 
 /// Where the results of a training go.
