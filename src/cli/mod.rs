@@ -14,6 +14,7 @@ mod guesses;
 mod heatmap;
 pub mod interrupt;
 mod lecture;
+mod model_folder;
 mod models;
 mod more;
 mod next;

@@ -16,6 +16,7 @@ use makemore_tch::{Error, LanguageModel, ModelFile, Part, Source, Vocabulary};
 
 use super::arguments::{DataArguments, whole, zero_or_more};
 use super::context::check_same_boundary;
+use super::model_folder;
 use super::output::Remarks;
 
 /// At most this many dev words are used to fit the weights of several models.
@@ -85,6 +86,7 @@ impl ModelArguments {
         };
         let (mut files, mut weights) = (Vec::new(), Vec::new());
         for path in &self.models {
+            model_folder::refuse(path)?;
             match Weights::load(path)? {
                 Some(of_path) => weights.push((files.len() + weights.len(), path, of_path)),
                 None => files.push(ModelFile::load(path, &options, &memory)?),
@@ -233,11 +235,6 @@ impl Models {
         self.files[0].model.vocabulary()
     }
 
-    fn language_models(&self) -> Vec<&dyn LanguageModel> {
-        let models = self.files.iter();
-        models.map(|file| file.model.language_model()).collect()
-    }
-
     /// The list that the models were trained on; `None` if no model says it.
     pub fn trained_on(&self) -> anyhow::Result<Option<TrainedOn>> {
         let mut said: Option<(&Path, TrainedOn)> = None;
@@ -261,7 +258,8 @@ impl Models {
 
     /// The mixture of the models, with the user's weights or those that are best on dev.
     pub fn mixture(&self, weights: Option<&[f64]>) -> anyhow::Result<Mixture<'_>> {
-        let models = self.language_models();
+        let models = self.files.iter().map(|file| file.model.language_model());
+        let models: Vec<&dyn LanguageModel> = models.collect();
         let mixture = match weights {
             Some(weights) => Mixture::new(models, weights),
             None => {

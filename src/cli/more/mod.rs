@@ -27,7 +27,8 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{self, Remarks};
 use crate::cli::outputs::{make_folder, new_file};
 use crate::cli::progress;
-use save::{paths_in, save};
+pub use save::paths_in;
+use save::save;
 
 /// Make new words like those of a list
 ///

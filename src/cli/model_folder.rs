@@ -1,0 +1,65 @@
+//! The folder of `more --save`, named in place of the models in it.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use super::more::paths_in;
+use super::typed::file_name;
+
+/// Refuses a folder in place of a model, and names the models in it.
+pub fn refuse(path: &Path) -> anyhow::Result<()> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let models = paths_in(path).filter(|model| model.is_file());
+    let models = models.map(|model| format!("--model {}", file_name(&model.to_string_lossy())));
+    let models: Vec<String> = models.collect();
+    let (folder, all) = (path.display(), models.join(" "));
+    match models.len() {
+        0 => bail!("{folder} is a folder; --model takes the file of a model"),
+        1 => bail!("{folder} is a folder; {all} takes the model in it"),
+        several => bail!(
+            "{folder} is a folder; {all} --weights {} takes the models in it, all with the same weight, and the weights that `more --save` said are better",
+            vec!["1"; several].join(",")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::testing::Folder;
+
+    /// The system said that it is a directory.
+    #[test]
+    fn a_folder_of_more_is_no_model_and_its_models_are_named() {
+        let folder = Folder::new();
+        folder.write("list.txt", "anna\nhanna\nsusanna\njoanna\n");
+        folder.stdout("more list.txt --quick -n 0 --save kept");
+        std::fs::create_dir(folder.path("empty")).unwrap();
+        for command in ["sample", "score anna", "next an", "heatmap out.png"] {
+            let refused = |model: &str| folder.error(&format!("{command} --model {model}"), 1);
+            let one = refused("kept");
+            let works = "--model kept/ngram.safetensors takes the model in it";
+            assert_eq!(one, format!("error: kept is a folder; {works}"));
+            let none = refused("empty");
+            assert!(
+                none.ends_with("empty is a folder; --model takes the file of a model"),
+                "{none}"
+            );
+        }
+        let ngram = folder.read("kept/ngram.safetensors");
+        folder.write("kept/gru.safetensors", ngram);
+        let error = folder.error("sample --model kept", 1);
+        let (_, models) = error.split_once("folder; ").unwrap();
+        let (models, _) = models.split_once(" takes").unwrap();
+        assert_eq!(models.matches("--model").count(), 2, "{error}");
+        assert_eq!(
+            folder
+                .stdout(&format!("sample {models} --plain -n 3"))
+                .lines()
+                .count(),
+            3
+        );
+    }
+}
