@@ -1,5 +1,6 @@
 //! The list that `more` learns from, and what words like its own must be like.
 
+use makemore_tch::Part;
 use makemore_tch::models::WordConstraint;
 use makemore_tch::train::choice::plan::FEW;
 use makemore_tch::train::corpus::Corpus;
@@ -33,7 +34,8 @@ impl More {
         Ok(data)
     }
 
-    /// What the words must be like, which is checked before the work.
+    /// What the words must be like, which is checked before the work: as the user wishes, like those of the list and,
+    /// if such words can have that length, not shorter than all of them.
     pub(super) fn constraint(&mut self, data: &Corpus) -> anyhow::Result<WordConstraint> {
         let counts = &data.counted.counts;
         self.wishes.matching.extend(as_in_list(counts));
@@ -41,6 +43,28 @@ impl More {
         let mut constraint = self.wishes.constraint(|text| format.word(text));
         constraint.min_length = constraint.min_length.max(1);
         WishArguments::check(&constraint, counts.vocabulary())?;
-        Ok(constraint)
+        if self.wishes.min_length > 0 {
+            return Ok(constraint);
+        }
+        let min_length = shortest(data)?;
+        let longer = WordConstraint {
+            min_length,
+            ..constraint.clone()
+        };
+        if min_length == 1 || WishArguments::check(&longer, counts.vocabulary()).is_err() {
+            return Ok(constraint);
+        }
+        self.wishes.min_length = min_length as u32;
+        Ok(longer)
     }
+}
+
+/// The characters of the shortest word of a list.
+fn shortest(data: &Corpus) -> makemore_tch::Result<usize> {
+    let mut shortest = usize::MAX;
+    data.parts.each_word_here(&[Part::Train], |_, word, _| {
+        shortest = shortest.min(word.chars().count());
+        Ok(())
+    })?;
+    Ok(shortest)
 }

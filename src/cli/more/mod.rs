@@ -393,7 +393,10 @@ mod tests {
         let more = folder.stdout(&format!("{command} -n 20 --plain"));
         let is_wished = |word: &str| word.ends_with('a') && !list.contains(word);
         assert!(more.lines().all(is_wished), "{command}: {more}");
-        assert!(command.ends_with(" --suffix a --max-length 9"), "{command}");
+        assert!(
+            command.ends_with(" --suffix a --min-length 3 --max-length 9"),
+            "{command}"
+        );
         for again in ["--save kept", "--out words.txt"] {
             let error = folder.error(&format!("more few.txt --quick {again}"), 1);
             assert!(error.contains("is not overwritten"), "{error}");
@@ -431,6 +434,23 @@ mod tests {
                 "error: few.txt is a file; --save takes a folder, which is made if it is not there";
             assert_eq!(error, expected);
         }
+    }
+
+    /// Of 100 names, the shortest with two letters, there was the new word `n`.
+    #[test]
+    fn no_word_is_shorter_than_those_of_the_list() {
+        let folder = Folder::new();
+        folder.write("list.txt", "zoë\nanna\nnan\nzannë\nann\n");
+        let shortest = |arguments: &str| {
+            let words = folder.stdout(&format!("more list.txt --quick {arguments}"));
+            words.lines().map(|word| word.chars().count()).min()
+        };
+        assert_eq!(shortest("-n 60"), Some(3));
+        assert_eq!(shortest("-n 60 --min-length 1"), Some(1));
+        // Other wishes come first.
+        assert_eq!(shortest("-n 3 --max-length 1"), Some(1));
+        let said = folder.stderr("more list.txt --quick --save kept");
+        assert!(said.contains(" --min-length 3` draws"), "{said}");
     }
 
     /// Of breweries, one in a hundred began or ended with a space, or had two.
