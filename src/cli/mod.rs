@@ -18,6 +18,7 @@ mod model_folder;
 mod models;
 mod more;
 mod next;
+mod other_case;
 mod output;
 mod outputs;
 mod progress;

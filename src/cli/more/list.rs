@@ -8,6 +8,8 @@ use makemore_tch::train::corpus::Corpus;
 use super::More;
 use crate::cli::arguments::wishes::{WishArguments, as_in_list};
 use crate::cli::context::Context;
+use crate::cli::other_case;
+use crate::cli::output::Remarks;
 
 impl More {
     pub(super) fn read(&self, context: Context) -> anyhow::Result<Corpus> {
@@ -36,12 +38,17 @@ impl More {
 
     /// What the words must be like, which is checked before the work: as the user wishes, like those of the list and,
     /// if such words can have that length, not shorter than all of them.
-    pub(super) fn constraint(&mut self, data: &Corpus) -> anyhow::Result<WordConstraint> {
+    pub(super) fn constraint(
+        &mut self,
+        data: &Corpus,
+        remarks: Remarks,
+    ) -> anyhow::Result<WordConstraint> {
         let counts = &data.counted.counts;
         self.wishes.matching.extend(as_in_list(counts));
         let format = self.data.format(None);
         let mut constraint = self.wishes.constraint(|text| format.word(text));
         constraint.min_length = constraint.min_length.max(1);
+        other_case::remark(&constraint, data.parts.list(), remarks)?;
         WishArguments::check(&constraint, counts.vocabulary())?;
         if self.wishes.min_length > 0 {
             return Ok(constraint);

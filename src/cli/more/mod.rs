@@ -135,7 +135,7 @@ impl More {
         context.threads.prepare_for_drawing();
         self.data.data.splice(0..0, self.lists.drain(..));
         let data = self.read(context)?;
-        let constraint = self.constraint(&data)?;
+        let constraint = self.constraint(&data, context.remarks)?;
         let (out, places) = self.outputs()?;
         if self.number == 0 && self.save.is_none() {
             let nothing = MoreDocument {

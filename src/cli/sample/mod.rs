@@ -21,6 +21,7 @@ use crate::cli::arguments::wishes::WishArguments;
 use crate::cli::arguments::{DataArguments, JsonArguments, SmoothingArguments, one_of, whole};
 use crate::cli::context::Context;
 use crate::cli::models::{ModelArguments, Models};
+use crate::cli::other_case;
 use ngrams::{Counting, Drawing};
 use print::Results;
 
@@ -152,12 +153,15 @@ impl Sample {
             is_searched: self.json.json || self.new,
             seed: self.seed,
         };
-        match counting.drawing(context)? {
-            Drawing::Pairs(counted, source) => {
-                let p = Table::of(&counted.counts, self.smoothing.value())?;
-                self.print(&p, &p, Some(&source), results, context)
+        let (drawing, list) = counting.drawing(context)?;
+        other_case::remark(&self.constraint, &list, context.remarks)?;
+        let source = Some(&list.source);
+        match drawing {
+            Drawing::Pairs(counts) => {
+                let p = Table::of(&counts, self.smoothing.value())?;
+                self.print(&p, &p, source, results, context)
             }
-            Drawing::Ngrams(p, source) => self.print(&*p, &*p, Some(&source), results, context),
+            Drawing::Ngrams(p) => self.print(&*p, &*p, source, results, context),
         }
     }
 

@@ -8,7 +8,7 @@ use makemore_tch::train::choice::choose::Choice;
 use makemore_tch::train::choice::plan::Effort;
 use makemore_tch::train::choice::report::Silent;
 use makemore_tch::train::corpus::Corpus;
-use makemore_tch::{Counted, Model, Ngram, Source};
+use makemore_tch::{Counted, List, Model, Ngram, NgramCounts};
 
 use crate::cli::arguments::DataArguments;
 use crate::cli::arguments::order::ChosenOrder;
@@ -20,8 +20,8 @@ const OF_CHARACTER: u64 = 12;
 /// What draws without a model.
 pub enum Drawing {
     /// Counted pairs, as in the lecture.
-    Pairs(Box<Counted>, Source),
-    Ngrams(Box<Ngram>, Source),
+    Pairs(Box<NgramCounts>),
+    Ngrams(Box<Ngram>),
 }
 
 /// What a list is counted for.
@@ -36,8 +36,8 @@ pub struct Counting<'a> {
 }
 
 impl Counting<'_> {
-    /// Counts a list for the order that the user or the list asks for.
-    pub fn drawing(&self, context: Context) -> anyhow::Result<Drawing> {
+    /// Counts a list for the order that the user or the list asks for. Returns the list too.
+    pub fn drawing(&self, context: Context) -> anyhow::Result<(Drawing, List)> {
         let has_smoothing = self.has_smoothing;
         let order = self.order.filter(|&order| order != ChosenOrder::Of(2));
         if order.is_some() && has_smoothing {
@@ -51,13 +51,13 @@ impl Counting<'_> {
                 true => source.rereadable()?,
                 false => source,
             };
-            let counted = context.count(self.list, &source, None)?;
-            return Ok(Drawing::Pairs(Box::new(counted), source));
+            let Counted { counts, digest, .. } = context.count(self.list, &source, None)?;
+            return Ok((Drawing::Pairs(Box::new(counts)), List { source, digest }));
         }
         let data = context.whole(self.list, source, memory, self.seed)?;
-        let source = data.parts.list().source.clone();
+        let list = data.parts.list().clone();
         if order.is_none() && is_lecture(data.counted.digest) {
-            return Ok(Drawing::Pairs(Box::new(data.counted), source));
+            return Ok((Drawing::Pairs(Box::new(data.counted.counts)), list));
         }
         let ngrams = match order.and_then(ChosenOrder::named) {
             Some(order) => {
@@ -69,11 +69,11 @@ impl Counting<'_> {
                     "{}: too long to find the best order, so that pairs draw; --order N names one",
                     data.counted.origin
                 ));
-                return Ok(Drawing::Pairs(Box::new(data.counted), source));
+                return Ok((Drawing::Pairs(Box::new(data.counted.counts)), list));
             }
             None => self.best(&data, context)?,
         };
-        Ok(Drawing::Ngrams(Box::new(ngrams), source))
+        Ok((Drawing::Ngrams(Box::new(ngrams)), list))
     }
 
     /// The n-grams of the order that predicts words best which are held out.

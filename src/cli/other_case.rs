@@ -1,0 +1,153 @@
+//! Wishes that the words of a list meet only where upper and lower case are one.
+
+use makemore_tch::models::WordConstraint;
+use makemore_tch::{Error, List, Part, Parts};
+
+use super::output::Remarks;
+use super::typed::argument;
+
+/// A wish for a text in words.
+struct Wish<'w> {
+    id: &'static str,
+    text: &'w str,
+    lower: String,
+    /// Whether a word has the text as it is typed.
+    is_met: bool,
+    /// The text as the first word has it that has it in another case.
+    other: Option<String>,
+}
+
+impl Wish<'_> {
+    fn look_at(&mut self, word: &str) {
+        for (start, _) in word.char_indices() {
+            let Some(part) = begin(&word[start..], &self.lower) else {
+                continue;
+            };
+            match self.id {
+                "prefix" if start > 0 => {}
+                "suffix" if start + part.len() < word.len() => {}
+                _ if part == self.text => self.is_met = true,
+                _ if self.other.is_none() => self.other = Some(part.to_owned()),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The beginning of a text that is `lower` in lower case.
+fn begin<'t>(text: &'t str, lower: &str) -> Option<&'t str> {
+    let mut wanted = lower.chars();
+    for (place, character) in text.char_indices() {
+        if wanted.as_str().is_empty() {
+            return Some(&text[..place]);
+        }
+        let mut characters = character.to_lowercase();
+        if !characters.all(|character| wanted.next() == Some(character)) {
+            return None;
+        }
+    }
+    wanted.as_str().is_empty().then_some(text)
+}
+
+/// Tells the user of texts that no word of a list has as they are typed, but some in another case. The list is
+/// read up to where all are found.
+pub fn remark(wishes: &WordConstraint, list: &List, remarks: Remarks) -> makemore_tch::Result<()> {
+    let texts = [("prefix", &wishes.prefix), ("suffix", &wishes.suffix)];
+    let contains = wishes.contains.iter().map(|text| ("contains", text));
+    let texts = texts.into_iter().chain(contains);
+    let has_cases = |(_, text): &(_, &String)| text.to_lowercase() != text.to_uppercase();
+    let wishes = texts.filter(has_cases).map(|(id, text)| Wish {
+        id,
+        text,
+        lower: text.chars().flat_map(char::to_lowercase).collect(),
+        is_met: false,
+        other: None,
+    });
+    let mut wishes: Vec<Wish> = wishes.collect();
+    let source = &list.source;
+    if wishes.is_empty() || source.format().lowercase || !source.is_rereadable() {
+        return Ok(());
+    }
+    let parts = Parts::whole(list.clone());
+    let read = parts.each_word_here(&[Part::Train], |_, word, _| {
+        wishes.iter_mut().for_each(|wish| wish.look_at(word));
+        match wishes.iter().all(|wish| wish.is_met) {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
+    });
+    if !matches!(read, Err(Error::Interrupted)) {
+        read?;
+    }
+    let unmet = wishes.iter().filter(|wish| !wish.is_met);
+    let unmet = unmet.filter_map(|wish| {
+        let other = wish.other.as_deref()?;
+        Some((argument(wish.id, wish.text), argument(wish.id, other)))
+    });
+    let (typed, others): (Vec<String>, Vec<String>) = unmet.unzip();
+    if !typed.is_empty() {
+        remarks.say(format_args!(
+            "{}: words meet {} only where upper and lower case are one; {} or --lowercase would work",
+            source.origin(),
+            typed.join(" "),
+            others.join(" ")
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::testing::Folder;
+
+    /// The user got words in which nothing was like the list, and no hint.
+    #[test]
+    fn a_wish_in_another_case_than_the_words_is_said_with_what_would_work() {
+        let folder = Folder::new();
+        folder.write("towns.txt", "El Paso\nElba\nRome\nbone\nSan José\nRELAY\n");
+        for (wishes, works) in [
+            (
+                "--prefix el",
+                Some(
+                    "--prefix el only where upper and lower case are one; --prefix El or --lowercase",
+                ),
+            ),
+            ("--prefix El", None),
+            ("--prefix b", None),
+            ("--prefix Z", None),
+            ("--suffix AY", None),
+            ("--suffix ay", Some("; --suffix AY or")),
+            ("--suffix É", Some("; --suffix 'é' or")),
+            ("--contains ELA", None),
+            (
+                "--contains Sa --contains Ba",
+                Some("meet --contains Ba only"),
+            ),
+            ("--prefix r --suffix E", Some("; --prefix R --suffix e or")),
+            ("--prefix el --lowercase", None),
+        ] {
+            for command in [
+                "more towns.txt --quick -n 0",
+                "sample --data towns.txt -n 0 --order 2",
+            ] {
+                let said = folder.run(format!("{command} {wishes}").split(' ')).stderr;
+                let remark = said
+                    .lines()
+                    .find(|line| line.starts_with("towns.txt: words meet"));
+                assert_eq!(
+                    remark.is_some(),
+                    works.is_some(),
+                    "{command} {wishes}: {said}"
+                );
+                assert!(
+                    remark
+                        .unwrap_or_default()
+                        .contains(works.unwrap_or_default()),
+                    "{said}"
+                );
+            }
+        }
+        let said = folder.stderr("sample --data towns.txt -n 1 --prefix el");
+        assert!(said.contains("--prefix El or"), "{said}");
+    }
+}
