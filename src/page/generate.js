@@ -122,6 +122,7 @@ function showMore(found) {
   $('words').append(
     ...found.slice(from, MOST_SHOWN).map(({ text, isNew, ln }) => {
       const word = text ? bdi(text) : el('i', {}, 'the empty word');
+      word.classList.toggle('long', text.length > 12);
       const facts = el('small', {}, ...(isNew ? [el('span', { class: 'is-new' }, 'new'), ' · '] : []), oneIn(ln));
       const open = () => {
         setWord(text);

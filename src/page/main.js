@@ -60,7 +60,7 @@ async function main() {
   startDraw();
   startUnderstand();
   $('wishes').open = matchMedia('(min-width: 56.01rem)').matches;
-  for (const link of document.querySelectorAll('nav a')) {
+  for (const link of document.querySelectorAll('nav a, .skip')) {
     link.addEventListener('click', (event) => {
       event.preventDefault();
       goTo(link.hash.slice(1));
@@ -76,6 +76,8 @@ async function main() {
   performance.mark('all shown');
   await fillTable();
   addEventListener('hashchange', () => {
+    // Not where a link within the page was followed.
+    if (!/[#&](model|seed)=/.test(location.hash)) return;
     showAddress();
     look();
   });

@@ -70,16 +70,28 @@ class Model {
   }
 }
 
+/** The state after a character, whose row is made when it is asked for. */
+class Row {
+  constructor(of, index) {
+    Object.assign(this, { of, index });
+  }
+
+  get p() {
+    return (this.row ??= this.of(this.index));
+  }
+}
+
 /** A row of probabilities for each character before: counts, or a network that sees one character. */
 class Table extends Model {
-  constructor(v, rows) {
+  /** `of(index)` makes the row after a character. */
+  constructor(v, of) {
     super(v);
-    this.states = rows.map((p, index) => ({ p, index, length: 1 }));
+    this.states = Array.from({ length: v }, (_, index) => new Row(of, index));
   }
 
   /** The counts of pairs. Source: src/models/table.rs, `Table::of`. */
   static ofCounts(v, counts, smoothing) {
-    const rows = Array.from({ length: v }, (_, i) => {
+    return new Table(v, (i) => {
       const smoothed = Float32Array.from(row(counts, i, v), (n) => n + smoothing);
       const sum = round(smoothed.reduce((sum, n) => sum + n, 0));
       if (Number.isFinite(sum)) return smoothed.map((n) => n / (sum || 1));
@@ -88,7 +100,6 @@ class Table extends Model {
       const total = relative.reduce((sum, n) => sum + n, 0);
       return Float32Array.from(relative, (n) => n / total);
     });
-    return new Table(v, rows);
   }
 
   start() {
@@ -127,18 +138,11 @@ class LongBigram extends Model {
 /** The lecture's network. */
 function bigram(v, weights, order) {
   if (order > 2) return new LongBigram(v, weights, order);
-  return new Table(
-    v,
-    Array.from({ length: v }, (_, i) => exponentials(row(weights, i, v))),
-  );
+  return new Table(v, (i) => exponentials(row(weights, i, v)));
 }
 
 /** makemore.py's `Bigram`. */
-const lookup = (v, logits) =>
-  new Table(
-    v,
-    Array.from({ length: v }, (_, i) => softmax(row(logits, i, v))),
-  );
+const lookup = (v, logits) => new Table(v, (i) => softmax(row(logits, i, v)));
 
 /** The weighted average of several models. Source: src/models/mixture.rs. */
 class Mixture extends Model {

@@ -95,25 +95,22 @@ class Ngram extends Model {
     return low < begin[node + 1] && last[low] === index ? low : -1;
   }
 
-  /** The distribution after a context. Longer contexts overwrite the probabilities of shorter ones. */
+  /** The distribution after a context: a character has its probability after the longest end of the context that it
+   * ever followed, times the backoffs of the longer ones. */
   distribution(k, node) {
-    const contexts = [];
+    const row = new Float32Array(this.v).fill(-1);
     for (let weight = 1; ; k--) {
-      contexts.push([k, node, weight]);
-      if (k === 0) break;
-      weight = product(weight, this.levels[k].backoff[node] / this.unit);
-      node = this.levels[k].suffix[node];
-    }
-    const row = new Float32Array(this.v);
-    for (const [k, node, weight] of contexts.reverse()) {
       const { p, last } = this.levels[k + 1];
       const begin = k === 0 ? 0 : this.levels[k].begin[node];
       const end = k === 0 ? p.length : this.levels[k].begin[node + 1];
       for (let child = begin; child < end; child++) {
-        if (last[child] < this.v) row[last[child]] = probability(product(weight, p[child]));
+        const index = last[child];
+        if (index < this.v && row[index] < 0) row[index] = probability(product(weight, p[child]));
       }
+      if (k === 0) return row;
+      weight = product(weight, this.levels[k].backoff[node] / this.unit);
+      node = this.levels[k].suffix[node];
     }
-    return row;
   }
 
   /** The state of a context of `k` characters. */

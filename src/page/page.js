@@ -96,7 +96,12 @@ function breathe() {
 
 // ---- models, each of which is unpacked when it is first asked for
 
-const entries = page.models.map((description, i) => ({ ...description, i, colour: `var(--m${i % 8})` }));
+const entries = page.models.map((description, i) => {
+  // Two models of one name are told apart by numbers.
+  const same = page.models.slice(0, i).filter(({ label }) => label === description.label).length;
+  const label = same ? `${description.label} (${same + 1})` : description.label;
+  return { ...description, label, i, colour: `var(--m${i % 8})` };
+});
 
 /** The model of an entry. */
 function unpack(entry) {

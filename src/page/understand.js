@@ -83,16 +83,16 @@ function showVerdict(word, unknown) {
   }, 250);
 }
 
+/** Whether the first letter of a word is of a script that runs from right to left. */
+const RIGHT_TO_LEFT =
+  /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+
 /** The table of a word: a row for each model, a column for each character. */
 function showSurprise(rows, indices) {
   const table = $('surprise'),
     places = [...indices, 0];
-  // Columns run as the word does.
-  table.dir = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(
-    decoded(indices),
-  )
-    ? 'rtl'
-    : 'ltr';
+  // Columns run as the word does, and are scrolled to from where it begins.
+  table.dir = table.parentElement.dir = RIGHT_TO_LEFT.test(decoded(indices)) ? 'rtl' : 'ltr';
   const choose = (i) => {
     position = i;
     look().then(() => table.querySelectorAll('thead button')[i]?.focus());
@@ -119,14 +119,14 @@ function showSurprise(rows, indices) {
       {},
       el('th', { scope: 'row' }, labelOf(entry)),
       ...p.map((p) =>
-        el('td', { '--s': surprise(p).toFixed(3), title: `${p.toPrecision(6)}, ${bits(p)}` }, percent(p)),
+        el('td', { dir: 'ltr', '--s': surprise(p).toFixed(3), title: `${p.toPrecision(6)}, ${bits(p)}` }, percent(p)),
       ),
       el(
         'td',
-        { class: 'total', title: 'the average negative log-likelihood of a character, in nats' },
+        { class: 'total', dir: 'ltr', title: 'the average negative log-likelihood of a character, in nats' },
         ln === -Infinity ? '∞' : (-ln / p.length).toFixed(3),
       ),
-      el('td', { class: 'total' }, oneIn(ln)),
+      el('td', { class: 'total', dir: 'ltr' }, oneIn(ln)),
     );
   });
   const titles = el(

@@ -11,9 +11,11 @@ import { Checks, FILES, load, readPage } from './load.mjs';
 /** The most that a probability may be off. */
 const PRECISION = 1e-5;
 
-/** The words drawn from models that compute the same to the last bit, and from networks. */
+/** The words drawn from models that compute the same to the last bit, those of them that are rare, and the words drawn
+ * from networks. */
 const MANY = 5000,
-  FEWER = 200;
+  RARE = 1000,
+  FEWER = 100;
 
 /** The page that is compared. */
 let context = null;
@@ -84,7 +86,7 @@ function settingsOf(usual = '', rare = '') {
   const missing = context.itos.slice(1).find((character) => !common.includes(character)) ?? '';
   const wishes = of.length
     ? { begins: of[0], contains: of.slice(1, 3).join(''), ends: of.slice(-2).join('') }
-    : { contains: common.slice(1, 2).join(''), ends: common.slice(-1).join(''), without: missing };
+    : { begins: common[0] ?? '', contains: common.slice(1, 2).join(''), without: missing };
   return [
     { ...plain, what: 'as it is' },
     {
@@ -148,12 +150,13 @@ function compareScores(model, entry, data) {
 }
 
 function compareDraws(model, entry, data) {
-  const many = isExact(entry) ? MANY : FEWER,
+  const most = isExact(entry) ? MANY : FEWER,
     first = [...draw(model, settingsOf()[0], 200)].filter((word) => [...word].length > 2);
   const rarest = isExact(entry) ? lnSorted(model, first)[0] : '';
   let others = 0;
   for (const wanted of settingsOf(first[0], rarest)) {
     if (wanted.isNew && !context.known) wanted.isNew = false;
+    const many = wanted.ends ? RARE : most;
     const begin = performance.now(),
       ours = [...draw(model, wanted, many)],
       ms = performance.now() - begin;
