@@ -19,18 +19,25 @@ struct Wish<'w> {
 
 impl Wish<'_> {
     fn look_at(&mut self, word: &str) {
-        for (start, _) in word.char_indices() {
-            let Some(part) = begin(&word[start..], &self.lower) else {
-                continue;
-            };
-            match self.id {
-                "prefix" if start > 0 => {}
-                "suffix" if start + part.len() < word.len() => {}
-                _ if part == self.text => self.is_met = true,
-                _ if self.other.is_none() => self.other = Some(part.to_owned()),
-                _ => {}
-            }
+        let text = self.text;
+        self.is_met |= match self.id {
+            "prefix" => word.starts_with(text),
+            "suffix" => word.ends_with(text),
+            _ => word.contains(text),
+        };
+        if self.is_met || self.other.is_some() {
+            return;
         }
+        let mut starts = word.char_indices().map(|(start, _)| &word[start..]);
+        let other = match self.id {
+            "prefix" => begin(word, &self.lower),
+            // As many characters as in lower case; only İ has more there.
+            "suffix" => starts
+                .nth_back(self.lower.chars().count() - 1)
+                .filter(|&end| begin(end, &self.lower) == Some(end)),
+            _ => starts.find_map(|start| begin(start, &self.lower)),
+        };
+        self.other = other.map(str::to_owned);
     }
 }
 
@@ -119,6 +126,7 @@ mod tests {
             ("--suffix ay", Some("; --suffix AY or")),
             ("--suffix É", Some("; --suffix 'é' or")),
             ("--contains ELA", None),
+            ("--contains S", None),
             (
                 "--contains Sa --contains Ba",
                 Some("meet --contains Ba only"),
