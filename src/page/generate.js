@@ -142,8 +142,10 @@ function showCommand(wants, entry, count) {
   const given = entry.isMixture ? { arguments: mixtureArguments(mixed, weights) } : entry;
   $('command').textContent = commandOf(wants, given, page.dataArguments, count);
   const isExact = ['counts', 'ngram'].includes(entry.kind);
-  $('command-hint').textContent =
-    page.weights !== 'f32' && !isExact
+  const isGuess = wants.isNew && page.known.kind === 'bloom';
+  $('command-hint').textContent = isGuess
+    ? 'This page takes one new word of some hundreds for a known one, which the program draws.'
+    : page.weights !== 'f32' && entry.kind !== 'counts'
       ? 'The weights in this page are rounded, so that now and then a word differs.'
       : isExact
         ? 'The same seed draws the same words there.'

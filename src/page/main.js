@@ -87,4 +87,7 @@ async function main() {
   document.documentElement.dataset.ready = 'true';
 }
 
-main();
+main().catch((error) => {
+  $('status').textContent = `This page cannot run here: ${error.message}`;
+  throw error;
+});

@@ -47,10 +47,9 @@ const labelOf = (entry) => el('span', { class: 'dot', '--c': entry.colour }, bdi
 const whole = (n) => Math.round(n).toLocaleString('en');
 
 function percent(p) {
-  if (p >= 0.9995) return '100 %';
-  if (p >= 0.1) return `${(100 * p).toFixed(0)} %`;
-  if (p >= 0.001) return `${(100 * p).toFixed(1)} %`;
-  return p > 0 ? '< 0.1 %' : '0 %';
+  if (p > 0 && p < 0.001) return '<\u00a00.1\u00a0%';
+  const digits = p >= 0.1 || p === 0 ? 0 : 1;
+  return `${(100 * p).toFixed(digits)}\u00a0%`;
 }
 
 const COMPACT = new Intl.NumberFormat('en', {
@@ -92,6 +91,18 @@ function breathe() {
     channel.port1.onmessage = resolve;
     channel.port2.postMessage(0);
   });
+}
+
+/** What a generator returns, run in slices; null once it is not wanted. */
+async function inSlices(generator, isWanted) {
+  for (let slice = performance.now(); ;) {
+    const { value, done } = generator.next();
+    if (done) return value;
+    if (performance.now() - slice < SLICE) continue;
+    await breathe();
+    if (!isWanted()) return null;
+    slice = performance.now();
+  }
 }
 
 // ---- models, each of which is unpacked when it is first asked for
@@ -143,7 +154,7 @@ const knownReady =
   page.known &&
   unpacked($(page.known.blob).textContent).then((bytes) => {
     const tensors = tensorsOf(page.known.parts, bytes);
-    known = tensors.bits ? new Bloom(tensors.bits, page.known.hashes) : new Known(tensors);
+    known = tensors.bits ? new Bloom(tensors, page.known.hashes) : new Known(tensors);
   });
 
 // ---- the form and the address

@@ -74,13 +74,19 @@ function showVerdict(word, unknown) {
   const isKnown = known.has(word);
   $('verdict').replaceChildren(...parts, '“', bdi(word), isKnown ? '” is in the list.' : '” is a new word.');
   if (isKnown || !known.closest) return;
-  closestDue = setTimeout(() => {
-    const close = known.closest(word, 4).flatMap((other, i) => [i ? ', ' : '', bdi(other)]);
-    const rest = close.length
-      ? ['” is a new word; the closest ones in the list are ', ...close, '.']
-      : ['” is a new word, and none in the list is close to it.'];
-    $('verdict').replaceChildren(...parts, '“', bdi(word), ...rest);
-  }, 250);
+  closestDue = setTimeout(() => showClosest(word, parts), 250);
+}
+
+/** Names the closest words of the list after `parts`, unless another word is looked at meanwhile. */
+async function showClosest(word, parts) {
+  const own = looking,
+    found = await inSlices(known.closest(word, 4), () => own === looking);
+  if (!found) return;
+  const close = found.flatMap((other, i) => [i ? ', ' : '', bdi(other)]);
+  const rest = close.length
+    ? ['” is a new word; the closest ones in the list are ', ...close, '.']
+    : ['” is a new word, and none in the list is close to it.'];
+  $('verdict').replaceChildren(...parts, '“', bdi(word), ...rest);
 }
 
 /** Whether the first letter of a word is of a script that runs from right to left. */

@@ -79,20 +79,25 @@ class Known {
     return this.set.has(word);
   }
 
-  /** The words that become this one by the fewest changes of a character, at most two. */
-  closest(word, count) {
+  /** The words that become this one by the fewest changes of a character, at most two. Yields now and then, so that
+   * the page can breathe, and returns them. */
+  *closest(word, count) {
     const found = [],
-      to = Array.from(word);
-    for (const other of this.words) {
-      const changes = distance(Array.from(other), to, 2);
-      if (changes <= 2 && changes > 0) found.push({ other, changes });
+      to = characters(word);
+    for (let i = 0; i < this.words.length; i++) {
+      const changes = distance(characters(this.words[i]), to, 2);
+      if (changes <= 2 && changes > 0) found.push({ word: this.words[i], changes });
+      if (i % 1000 === 999) yield;
     }
     return found
       .sort((a, b) => a.changes - b.changes)
       .slice(0, count)
-      .map(({ other }) => other);
+      .map(({ word }) => word);
   }
 }
+
+/** The characters of a word: the word itself if each is one unit of UTF-16. */
+const characters = (word) => (/[\ud800-\udfff]/.test(word) ? Array.from(word) : word);
 
 /** The first characters of a word, whose code points may take two units of UTF-16. */
 function beginning(word, count) {
@@ -104,19 +109,26 @@ function beginning(word, count) {
 /** Levenshtein's distance, as far as it is below a limit. */
 function distance(one, other, limit) {
   if (Math.abs(one.length - other.length) > limit) return limit + 1;
-  const line = other.map((_, i) => i + 1);
-  for (let i = 0; i < one.length; i++) {
-    let corner = i,
-      least = i + 1;
-    for (let j = 0, left = i + 1; j < other.length; j++) {
-      const own = Math.min(corner + (one[i] !== other[j]), line[j] + 1, left + 1);
+  const line = [];
+  for (let j = 0; j <= other.length; j++) line.push(j);
+  for (let i = 1; i <= one.length; i++) {
+    // What is further from the diagonal than the limit does not matter.
+    const low = Math.max(1, i - limit),
+      high = Math.min(other.length, i + limit);
+    let corner = line[low - 1],
+      left = low === 1 ? i : limit + 1,
+      least = left;
+    line[low - 1] = left;
+    for (let j = low; j <= high; j++) {
+      const above = j === i + limit ? limit + 1 : line[j];
+      left = Math.min(corner + (one[i - 1] === other[j - 1] ? 0 : 1), above + 1, left + 1);
       corner = line[j];
-      left = line[j] = own;
-      if (own < least) least = own;
+      line[j] = left;
+      if (left < least) least = left;
     }
     if (least > limit) return limit + 1;
   }
-  return line[other.length - 1] ?? one.length;
+  return Math.min(line[other.length], limit + 1);
 }
 
 /** A Bloom filter, where the list is not to be given away: it takes a new word of some hundreds for a known one. */

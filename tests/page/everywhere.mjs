@@ -65,6 +65,19 @@ export async function accessibility(tab, name) {
   }
 }
 
+/** The button changes the colours, and nothing moves by itself where that is not wanted. */
+export async function colours(tab) {
+  const back = () => tab.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await back();
+  await tab.page.click('#theme');
+  const isPressed = (await tab.page.getAttribute('#theme', 'aria-pressed')) === 'true';
+  check('the button turns the page dark', isPressed && light !== (await back()), await back());
+  await tab.page.click('#theme');
+  check('and light again', light === (await back()));
+  const scrolls = await tab.page.evaluate(() => getComputedStyle(document.documentElement).scrollBehavior);
+  check('the page does not scroll smoothly where motion is reduced', scrolls === 'auto', scrolls);
+}
+
 /** Nothing is wider than the screen. */
 export async function widths(tab, name) {
   for (const width of [320, 360, 414, 600, 768, 900, 1024, 1280, 1600]) {

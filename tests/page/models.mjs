@@ -11,6 +11,9 @@ import { Checks, FILES, load, readPage } from './load.mjs';
 /** The most that a probability may be off. */
 const PRECISION = 1e-5;
 
+/** The same where the page has weights of 16 or 8 bits. */
+const ROUNDED = 0.1;
+
 /** The words drawn from models that compute the same to the last bit, those of them that are rare, and the words drawn
  * from networks. */
 const MANY = 5000,
@@ -146,16 +149,23 @@ function compareScores(model, entry, data) {
       if (!(own <= off)) [off, worst] = [own, word];
     });
   });
-  check(`${entry.label}: the probabilities of score`, off < PRECISION, `off by ${off.toExponential(1)} in ${worst}`);
+  check(
+    `${entry.label}: the probabilities of score`,
+    off < (data.weights === 'f32' ? PRECISION : ROUNDED),
+    `off by ${off.toExponential(1)} in ${worst}`,
+  );
 }
 
 function compareDraws(model, entry, data) {
+  // Rounded weights draw other words now and then.
+  if (data.weights !== 'f32' && entry.kind !== 'counts') return;
   const most = isExact(entry) ? MANY : FEWER,
     first = [...draw(model, settingsOf()[0], 200)].filter((word) => [...word].length > 2);
   const rarest = isExact(entry) ? lnSorted(model, first)[0] : '';
   let others = 0;
   for (const wanted of settingsOf(first[0], rarest)) {
-    if (wanted.isNew && !context.known) wanted.isNew = false;
+    // A Bloom filter takes some new words for known ones.
+    if (!context.known?.words) wanted.isNew = false;
     const many = wanted.ends ? RARE : most;
     const begin = performance.now(),
       ours = [...draw(model, wanted, many)],

@@ -58,7 +58,10 @@ export function makePages() {
   train('transformer', '--max-steps', '40', '--n-embd', '16', '--n-layer', '2');
   const models = ['ngram', 'mlp', 'gru', 'transformer'].flatMap((type) => ['--model', `${type}.safetensors`]);
   run('page', 'names.html', ...models, '--data', 'names.txt', '--title', 'Names', '--force');
-  run('page', 'one.html', '--model', 'gru.safetensors', '--data', 'names.txt', '--force');
+  const small = ['--model', 'gru.safetensors', '--data', 'names.txt', '--force'];
+  run('page', 'rounded.html', ...small, '--weights', 'f16', '--known', 'none');
+  run('page', 'bloom.html', ...small, '--weights', 'i8', '--known', 'bloom');
+  run('page', 'one.html', ...small);
   for (const list of ['cjk', 'arabic']) run('page', `${list}.html`, '--data', `${list}.txt`, '--force');
   run(
     'page',
@@ -84,7 +87,10 @@ export class Tab {
       dialog.dismiss();
     });
     await tab.page.goto(`file://${path.join(folder, name)}.html${hash}`);
-    await tab.page.waitForFunction(() => document.documentElement.dataset.ready, null, { timeout: PATIENCE });
+    const isReady = () => document.documentElement.dataset.ready;
+    await tab.page.waitForFunction(isReady, null, { timeout: PATIENCE }).catch(() => {
+      throw new Error(`${name}.html does not get ready: ${tab.said.join('; ')}`);
+    });
     return tab;
   }
 

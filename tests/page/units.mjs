@@ -146,9 +146,17 @@ function lists() {
     known = new Known(packed(words));
   check('a list is unpacked as it was', known.words.join('|') === words.join('|'), known.words.join('|'));
   check('its words are known and others are not', words.every((word) => known.has(word)) && !known.has('b'));
+  const closest = (word, count) => {
+    const search = known.closest(word, count);
+    for (;;) {
+      const { value, done } = search.next();
+      if (done) return value.join();
+    }
+  };
   check(
     'the closest words come first',
-    known.closest('abd', 2).join() === 'ab,abc' && known.closest('xyz', 4).join() === '',
+    closest('abd', 2) === 'ab,abc' && closest('xyz', 4) === '',
+    closest('abd', 2),
   );
   const bits = new Uint8Array(64),
     bloom = new Bloom({ bits }, 8);
@@ -160,6 +168,27 @@ function lists() {
     }
   }
   check('a Bloom filter has its words', words.every((word) => bloom.has(word)) && !bloom.has('zebra'));
+}
+
+/** Levenshtein's distance by its definition. */
+function plainDistance(one, other) {
+  if (!one || !other) return one.length + other.length;
+  const [a, b] = [one.slice(1), other.slice(1)];
+  if (one[0] === other[0]) return plainDistance(a, b);
+  return 1 + Math.min(plainDistance(a, other), plainDistance(one, b), plainDistance(a, b));
+}
+
+function distances() {
+  const random = new Random(5n),
+    word = () =>
+      Array.from({ length: Math.floor(6 * random.uniform()) }, () => 'abc'[Math.floor(3 * random.uniform())]).join(
+        '',
+      );
+  const pairs = Array.from({ length: 2000 }, () => [word(), word()]);
+  const wrong = pairs.filter(
+    ([one, other]) => page.distance(one, other, 2) !== Math.min(plainDistance(one, other), 3),
+  );
+  check('distances of words are those of their definition', wrong.length === 0, wrong[0]?.join());
 }
 
 async function tensors() {
@@ -221,6 +250,7 @@ automaton();
 shaping();
 products();
 lists();
+distances();
 await tensors();
 texts();
 unknownKinds();
