@@ -144,8 +144,7 @@ const choices = mixture ? [...entries, mixture] : entries;
 
 async function modelFor(entry) {
   if (!entry.isMixture) return unpack(entry);
-  const parts = [];
-  for (const part of mixed) parts.push(await unpack(part));
+  const parts = await Promise.all(mixed.map(unpack));
   return (entry.model ??= new Mixture(parts, weights));
 }
 

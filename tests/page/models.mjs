@@ -5,7 +5,7 @@
 // Each model of each page gives the probabilities of `score --json`, and draws at three settings what the page's own
 // command draws. Every kind that is named has to be in models.js and in one of the pages.
 
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { Checks, FILES, load, readPage } from './load.mjs';
 
 /** The most that a probability may be off. */
@@ -14,11 +14,10 @@ const PRECISION = 1e-5;
 /** The same where the page has weights of 16 or 8 bits. */
 const ROUNDED = 0.1;
 
-/** The words drawn from models that compute the same to the last bit, those of them that are rare, and the words drawn
- * from networks. */
-const MANY = 5000,
-  RARE = 1000,
-  FEWER = 100;
+/** How many words are drawn: to find wishes by, as they come, and by wishes. Counts and n-grams compute the same as
+ * the program to the last bit. */
+const EXACT = { first: 200, drawn: 5000, wished: 500 },
+  NETWORK = { first: 10, drawn: 100, wished: 40 };
 
 /** The page that is compared. */
 let context = null;
@@ -41,16 +40,16 @@ function options(given) {
   return { values, positionals };
 }
 
-/** What the program prints; that it gives up after some words is no fault. */
+/** What the program prints, while the page computes the same; that it gives up after some words is no fault. */
 function run(command) {
-  const done = spawnSync('bash', ['-c', command.replace(/^makemore-tch/, '"$0"'), program], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
+  const given = ['-c', command.replace(/^makemore-tch/, '"$0"'), program];
+  return new Promise((resolve, reject) => {
+    execFile('bash', given, { maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
+      const isFault = error && !/gave up|the probability 0|no word of these/.test(stderr);
+      if (isFault) reject(new Error(`${command}: ${stderr}`));
+      else resolve(stdout);
+    });
   });
-  if (done.status !== 0 && !/gave up|the probability 0|no word of these/.test(done.stderr)) {
-    throw new Error(`${command}: ${done.stderr}`);
-  }
-  return done.stdout;
 }
 
 /** Words to score: drawn ones, known ones, one of any characters, and one longer than any block. */
@@ -62,10 +61,10 @@ function wordsToScore(v, itos, model, known) {
   return [...new Set([...drawn, ...sometimes, any(5).join(''), any(40).join(''), itos[1]])].filter(Boolean);
 }
 
-function scores(entry, dataArguments, words) {
+async function scores(entry, dataArguments, words) {
   const given = entry.arguments.replace('--order 2', ''),
     data = entry.needsData ? dataArguments : '';
-  const printed = run(`makemore-tch score --json ${given} ${data} -- ${words.map(page.quoted).join(' ')}`);
+  const printed = await run(`makemore-tch score --json ${given} ${data} -- ${words.map(page.quoted).join(' ')}`);
   return JSON.parse(printed).words.map(({ bigrams }) => bigrams.map(({ probability }) => probability));
 }
 
@@ -133,18 +132,21 @@ function* draw(model, wanted, many) {
 /** Whether a model computes as the program does, to the last bit. */
 const isExact = ({ kind }) => ['counts', 'ngram'].includes(kind);
 
-function compareScores(model, entry, data) {
+async function compareScores(model, entry, data) {
   // Without a file, only counted pairs can be scored.
   if (entry.needsData && entry.kind !== 'counts') return;
   const { stoi, itos, known } = context;
   const words = wordsToScore(itos.length, itos, model, known);
-  const theirs = scores(entry, data.dataArguments, words);
+  const scored = scores(entry, data.dataArguments, words);
+  const ours = words.map((word) => {
+    const { indices } = page.encoded(word, stoi);
+    return model.along(indices).map((state, at) => state.p[indices[at] ?? 0]);
+  });
+  const theirs = await scored;
   let off = 0,
     worst = '';
   words.forEach((word, i) => {
-    const { indices } = page.encoded(word, stoi);
-    const ours = model.along(indices).map((state, at) => state.p[indices[at] ?? 0]);
-    ours.forEach((p, at) => {
+    ours[i].forEach((p, at) => {
       const own = Math.abs(p - theirs[i][at]);
       if (!(own <= off)) [off, worst] = [own, word];
     });
@@ -156,22 +158,26 @@ function compareScores(model, entry, data) {
   );
 }
 
-function compareDraws(model, entry, data) {
+async function compareDraws(model, entry, data) {
   // Rounded weights draw other words now and then.
   if (data.weights !== 'f32' && entry.kind !== 'counts') return;
-  const most = isExact(entry) ? MANY : FEWER,
-    first = [...draw(model, settingsOf()[0], 200)].filter((word) => [...word].length > 2);
-  const rarest = isExact(entry) ? lnSorted(model, first)[0] : '';
-  let others = 0;
-  for (const wanted of settingsOf(first[0], rarest)) {
+  const numbers = isExact(entry) ? EXACT : NETWORK;
+  const first = [...draw(model, settingsOf()[0], numbers.first)].filter((word) => [...word].length > 2);
+  const settings = settingsOf(first[0], isExact(entry) ? rarestOf(model, first) : '');
+  // The program draws while the page does.
+  const runs = settings.map((wanted) => {
     // A Bloom filter takes some new words for known ones.
     if (!context.known?.words) wanted.isNew = false;
-    const many = wanted.ends ? RARE : most;
+    const many = wanted.what === 'many wishes' ? numbers.wished : numbers.drawn;
+    const command = page.commandOf(wanted, entry, data.dataArguments, many);
+    return { wanted, many, command, printed: run(command) };
+  });
+  let others = 0;
+  for (const { wanted, many, command, printed } of runs) {
     const begin = performance.now(),
       ours = [...draw(model, wanted, many)],
       ms = performance.now() - begin;
-    const command = page.commandOf(wanted, entry, data.dataArguments, many);
-    const theirs = run(command).split('\n').slice(0, -1);
+    const theirs = (await printed).split('\n').slice(0, -1);
     const other = theirs.findIndex((word, i) => word !== ours[i]);
     const isSame = other < 0 && ours.length === theirs.length;
     const speed = `${ours.length} words, ${Math.round((1000 * ours.length) / ms).toLocaleString('en')} a second`;
@@ -180,21 +186,20 @@ function compareDraws(model, entry, data) {
       console.log(`note ${entry.label}, ${wanted.what}: other words from number ${other} on`);
       continue;
     }
+    const difference = `word ${other}: ${ours[other]} for ${theirs[other]}; ${ours.length} for ${theirs.length}`;
     check(
       `${entry.label}, ${wanted.what}: the words of the command`,
       isSame && (ours.length > 0 || wanted.what !== 'as it is'),
-      isSame
-        ? speed
-        : `word ${other}: ${ours[other]} for ${theirs[other]}; ${ours.length} for ${theirs.length}: ${command}`,
+      isSame ? speed : `${difference}: ${command}`,
     );
   }
 }
 
-/** Words, the least probable first. */
-function lnSorted(model, words) {
+/** The least probable word of those that are not long. */
+function rarestOf(model, words) {
   const { stoi } = context,
     ln = (word) => page.lnOf(model, page.encoded(word, stoi).indices);
-  return [...words].sort((one, other) => ln(one) - ln(other));
+  return words.filter((word) => [...word].length < 8).sort((one, other) => ln(one) - ln(other))[0];
 }
 
 async function comparePage(path) {
@@ -219,8 +224,8 @@ async function comparePage(path) {
     const model = page.modelOf(itos.length, entry, await tensors(entry));
     seen.add(entry.kind);
     made.set(entry.file, { entry, model });
-    compareScores(model, entry, data);
-    compareDraws(model, entry, data);
+    await compareScores(model, entry, data);
+    await compareDraws(model, entry, data);
   }
   if (!data.mixture) return;
   const parts = data.mixture.models.map(({ file, weight }) => ({ ...made.get(file), weight: weight.toFixed(4) }));
@@ -233,8 +238,8 @@ async function comparePage(path) {
     parts.map(({ weight }) => weight),
   );
   const entry = { label: 'the mixture', kind: 'mixture', arguments: given };
-  compareScores(mixture, entry, data);
-  compareDraws(mixture, entry, data);
+  await compareScores(mixture, entry, data);
+  await compareDraws(mixture, entry, data);
 }
 
 for (const path of paths) await comparePage(path);
