@@ -38,6 +38,21 @@ function modelChoice(options, onChange) {
   return el('div', { class: 'choices' }, select);
 }
 
+/** The parts of the line that a character is drawn by; narrow ones side by side are one without an index, but for the
+ * chosen one. */
+function partsOf(sums, chosen) {
+  const parts = [];
+  let begin = 0;
+  for (let index = 0; index < sums.length; index++) {
+    const width = sums[index] - begin,
+      isOwn = width > 0.002 || index === chosen;
+    if (!isOwn && parts.at(-1)?.index === null) parts.at(-1).width += width;
+    else if (width > 0) parts.push({ index: isOwn ? index : null, width });
+    begin = sums[index];
+  }
+  return parts;
+}
+
 /** Draws the first word of a drawing number by number: where a random number falls among the characters. */
 function stepwise() {
   const word = el('p', { class: 'so-far' }),
@@ -63,27 +78,23 @@ function stepwise() {
     const before = [...given, ...steps.slice(0, at).map((step) => step.index)].map((i) => shown(itos[i])).join('');
     word.replaceChildren(
       el('bdi', {}, before || el('span', { class: 'hint' }, 'the start')),
-      el('bdi', { class: 'hit' }, index ? shown(itos[index]) : shown(itos[0])),
+      el('bdi', { class: 'hit' }, shown(itos[index])),
     );
-    const begin = (i) => (i ? sums[i - 1] : 0),
-      width = (i) => sums[i] - begin(i);
-    const wide = Array.from(sums.keys()).filter((i) => width(i) > 0.0005 || i === index);
-    line.replaceChildren(
-      ...wide.map((i) =>
-        el(
-          'span',
-          { '--w': width(i).toFixed(5), class: i === index ? 'hit' : i % 2 ? 'odd' : false },
-          width(i) > 0.024 ? (i ? shown(itos[i]) : shown(itos[0])) : '',
-        ),
-      ),
-      el('i', { '--at': uniform.toFixed(5) }),
-    );
+    const parts = partsOf(sums, index).map((part, i) => {
+      const kind = part.index === index ? 'hit' : i % 2 ? 'odd' : false;
+      return el(
+        'span',
+        { '--w': part.width.toFixed(5), class: kind },
+        part.width > 0.024 && part.index !== null ? shown(itos[part.index]) : '',
+      );
+    });
+    line.replaceChildren(...parts, el('i', { '--at': uniform.toFixed(5) }));
     readout.replaceChildren(
       bdi(entry.label),
       ', after ',
       before ? el('bdi', {}, before) : 'the start',
       `: the number ${uniform.toFixed(4)} falls on ${named(index)}, which has the line from `,
-      `${begin(index).toFixed(4)} to ${sums[index].toFixed(4)}.`,
+      `${(index ? sums[index - 1] : 0).toFixed(4)} to ${sums[index].toFixed(4)}.`,
     );
     further.disabled = at === steps.length - 1;
   };
@@ -131,10 +142,10 @@ class Heatmap {
     this.counts = entry.kind === 'counts' ? counts : null;
     const isTable = model instanceof Table;
     this.rowOf = (i) => (isTable ? model.states[i].p : i ? model.after(model.start(), i).p : model.start().p);
-    const frequency = this.counts
-      ? (i) => row(counts, i, V).reduce((sum, n) => sum + n, 0)
-      : (i) => model.start().p[i];
-    const others = Array.from({ length: V - 1 }, (_, i) => i + 1).sort((a, b) => frequency(b) - frequency(a));
+    const frequencies = this.counts
+      ? Array.from({ length: V }, (_, i) => row(counts, i, V).reduce((sum, n) => sum + n, 0))
+      : model.start().p;
+    const others = Array.from({ length: V - 1 }, (_, i) => i + 1).sort((a, b) => frequencies[b] - frequencies[a]);
     this.kept = [0, ...others.slice(0, MOST_CELLS - 1).sort((a, b) => a - b)];
     this.most = this.counts ? counts.reduce((most, n) => Math.max(most, n), 1) : 1;
     this.isTable = isTable;
@@ -173,7 +184,7 @@ class Heatmap {
     c.textBaseline = 'middle';
     const [ink, soft] = [css('--ink'), css('--soft')];
     kept.forEach((i, y) => {
-      const sign = i ? shown(itos[i]).replace('U+', '') : shown(itos[0]),
+      const sign = shown(itos[i]).replace('U+', ''),
         middle = (y + 1.5) * cell;
       c.fillStyle = at[0] === y ? ink : soft;
       c.fillText(sign, cell / 2, middle, cell);

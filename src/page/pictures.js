@@ -66,7 +66,7 @@ function embeddingMap(options) {
           'g',
           {},
           el('circle', { cx, cy, r: 11, class: isVowel(i) ? 'vowel' : 'other' }),
-          el('text', { x: cx, y: cy + 4, 'text-anchor': 'middle' }, i ? shown(itos[i]) : shown(itos[0])),
+          el('text', { x: cx, y: cy + 4, 'text-anchor': 'middle' }, shown(itos[i])),
         ),
       );
     });
