@@ -26,7 +26,7 @@ pub(super) const FORMAT_VERSION: &str = "2";
 const PYTORCH: &str = "pt";
 
 /// The keys of our metadata that the SHA-256 covers.
-pub(super) const KEYS: [&str; 18] = [
+pub(super) const KEYS: [&str; 19] = [
     "format",
     "format_version",
     "vocabulary",
@@ -44,6 +44,7 @@ pub(super) const KEYS: [&str; 18] = [
     "epochs",
     "steps",
     "loss",
+    "dev_losses",
     "run",
 ];
 

@@ -17,7 +17,8 @@
 //! [network] has its parameters and buffers as tensors under their names, and `steps` and `loss`. If it
 //! was saved to be resumed, it also has `run` (JSON, see
 //! [`RunState`](crate::train::run_state::RunState)) and the optimizer state, in tensors whose names begin
-//! with `optimizer.`. The tensors of an [n-gram model](ngram) are its n-grams and their probabilities.
+//! with `optimizer.`; else `dev_losses`, the dev losses of its training as JSON, `[[step, loss], …]`. The
+//! tensors of an [n-gram model](ngram) are its n-grams and their probabilities.
 //!
 //! safetensors itself has no checksum. `sha256` covers all other metadata and all tensors, sorted by
 //! their names: a flipped bit is found, and a file that another program saved again with the same

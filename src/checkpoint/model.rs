@@ -460,6 +460,7 @@ mod tests {
                 network: Network::new(vocabulary, config, 1, Device::Cpu).unwrap(),
                 steps,
                 loss: 1.0,
+                dev_losses: Vec::new(),
                 run: Some(Box::new(RunState::new(WordOptions::default()))),
             }
         };

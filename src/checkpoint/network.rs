@@ -40,6 +40,8 @@ pub struct TrainedNetwork {
     pub steps: u64,
     /// The last train loss, in nats.
     pub loss: f32,
+    /// The dev losses of the training, in nats, each with the number of steps made before.
+    pub dev_losses: Vec<(u64, f64)>,
     /// The run state, to resume the training from.
     pub run: Option<Box<RunState>>,
 }
@@ -61,6 +63,7 @@ impl TrainedNetwork {
             network: Network::of(vocabulary, network.config(), parameters, Device::Cpu)?,
             steps,
             loss: loss as f32,
+            dev_losses: dev_losses(state),
             run: run.map(Box::new),
         })
     }
@@ -75,11 +78,27 @@ impl TrainedNetwork {
     }
 }
 
+/// The most dev losses that are kept.
+const MOST_LOSSES: usize = 1000;
+
+/// The dev losses of a run, of many every second or third one and so on.
+fn dev_losses(state: &RunState) -> Vec<(u64, f64)> {
+    let losses = state.losses.iter();
+    let losses = losses.step_by(state.losses.len() / MOST_LOSSES + 1);
+    let losses = losses.filter_map(|losses| Some((losses.step, losses.dev?)));
+    losses.filter(|(_, dev)| dev.is_finite()).collect()
+}
+
+/// Parameters and buffers.
+pub(super) fn weights(network: &Network) -> Result<BTreeMap<String, Stored>> {
+    let tensors = network.state_dict().into_iter();
+    tensors
+        .map(|(name, tensor)| Ok((name, stored(&tensor)?)))
+        .collect()
+}
+
 pub(super) fn tensors(trained: &TrainedNetwork) -> Result<BTreeMap<String, Stored>> {
-    let mut tensors = BTreeMap::new();
-    for (name, tensor) in trained.network.state_dict() {
-        tensors.insert(name, stored(&tensor)?);
-    }
+    let mut tensors = weights(&trained.network)?;
     if let Some(run) = &trained.run {
         for (name, tensor) in &run.optimizer {
             tensors.insert(
@@ -142,9 +161,10 @@ pub(super) fn metadata(trained: &TrainedNetwork) -> Result<Vec<(&'static str, St
         ("steps", trained.steps.to_string()),
         ("loss", f64::from(trained.loss).to_string()),
     ];
-    if let Some(run) = &trained.run {
-        let written = serde_json::to_string(run)?;
-        metadata.push(("run", written));
+    match &trained.run {
+        Some(run) => metadata.push(("run", serde_json::to_string(run)?)),
+        None if trained.dev_losses.is_empty() => {}
+        None => metadata.push(("dev_losses", serde_json::to_string(&trained.dev_losses)?)),
     }
     Ok(metadata)
 }
@@ -186,10 +206,14 @@ pub(super) fn read(file: &Contents) -> Result<TrainedNetwork> {
         None if optimizer.is_empty() && last.is_empty() => None,
         None => return Err(file.damaged()),
     };
+    let losses = file.metadata.get("dev_losses");
+    let losses = losses.map(|losses| serde_json::from_str(losses));
+    let losses = losses.transpose().map_err(|_| file.damaged())?;
     Ok(TrainedNetwork {
         network,
         steps: read_updates(file, "steps")?,
         loss: read_loss(file)?,
+        dev_losses: losses.unwrap_or_else(|| run.as_deref().map_or(Vec::new(), dev_losses)),
         run,
     })
 }

@@ -175,6 +175,7 @@ mod tests {
                 network,
                 steps: 100_000,
                 loss: 1.5,
+                dev_losses: Vec::new(),
                 run: Some(Box::new(state)),
             }),
             seed: 1,

@@ -169,6 +169,7 @@ impl Weights {
                 network: self.network(vocabulary, longest, n_head, Device::Cpu)?,
                 steps: 0,
                 loss: 0.0,
+                dev_losses: Vec::new(),
                 run: None,
             }));
         };

@@ -129,6 +129,7 @@ mod tests {
             network,
             steps: 60,
             loss: after as f32,
+            dev_losses: Vec::new(),
             run: None,
         };
         let checkpoint = Checkpoint {

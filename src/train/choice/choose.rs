@@ -59,6 +59,7 @@ impl Choice {
                         network,
                         steps,
                         loss: trial.loss() as f32,
+                        dev_losses: Vec::new(),
                         run: None,
                     })
                 }

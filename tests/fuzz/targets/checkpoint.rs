@@ -188,6 +188,7 @@ fn changed(input: &[u8]) -> Vec<u8> {
             network,
             steps: 3,
             loss: 2.5,
+            dev_losses: Vec::new(),
             run: None,
         }),
         seed: 1,
