@@ -3,6 +3,7 @@
 #
 #   scripts/test.sh              every test, in some minutes with the build
 #   scripts/test.sh --lectures   the lectures from their first step to their last, instead
+#   scripts/test.sh --page       `page` in a browser, instead: needs Node with npm, and Chromium or Chrome
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,6 +14,15 @@ command -v cargo >/dev/null || {
 if [ "${1-}" = --lectures ]; then
   program=$(scripts/build.sh)
   exec "$program" lecture all "${@:2}"
+fi
+if [ "${1-}" = --page ]; then
+  command -v npm >/dev/null || {
+    echo "test: no npm; install Node from https://nodejs.org" >&2
+    exit 1
+  }
+  program=$(scripts/build.sh)
+  npm ci --prefix tests/page --no-audit --no-fund
+  exec node tests/page/browser.mjs "$program" "${@:2}"
 fi
 scripts/setup.sh
 # In release mode, for which scripts/run.sh has compiled the program and its dependencies.

@@ -54,7 +54,7 @@
 //!                                table, n-gram model                       │   network: logits ──▶ loss ──▶ update
 //!                                         └──────────────┬─────────────────┴────────┘
 //!                                                        ▼
-//!                                any model ──▶ sample, score, heatmap, checkpoint
+//!                                any model ──▶ sample, score, heatmap, page, checkpoint
 //! ```
 //!
 //! # Where things are
@@ -70,6 +70,7 @@
 //! | [`mod@sample`], [`score`] | new words of any model, and the likelihood of words |
 //! | [`checkpoint`], [`arpa`], [`model_file`] | models in files: safetensors, KenLM's format, and files of either format |
 //! | [`lectures`] | the series replayed beside its published figures |
+//! | [`page`] | models in one HTML file that draws words by them |
 //! | [`plots`] | pictures of matrices and of curves |
 //! | [`libtorch`] | devices, random numbers, threads |
 //! | [`error`], [`mod@format`], [`files`], [`memory`], [`sum`] | shared parts: the type of errors, numbers as text, files replaced in one step, the limit of memory, exact sums |
@@ -95,6 +96,7 @@ pub mod libtorch;
 pub mod memory;
 pub mod model_file;
 pub mod models;
+pub mod page;
 #[cfg(feature = "plots")]
 pub mod plots;
 pub mod sample;

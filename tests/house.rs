@@ -79,6 +79,10 @@ fn files() -> BTreeMap<Module, File> {
                 folders.push(path);
                 continue;
             }
+            // The pages' scripts are beside the code that fills them in.
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
             let below = path.strip_prefix(&root).unwrap();
             let names = below.with_extension("");
             let mut module: Module = names

@@ -17,6 +17,7 @@ mod library;
 mod makemore;
 mod networks;
 mod ngram;
+mod page;
 mod pictures;
 mod sample;
 mod saving;

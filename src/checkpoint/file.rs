@@ -53,9 +53,10 @@ pub(super) const KEYS: [&str; 19] = [
 const MAX_HEADER: u64 = 100_000_000;
 
 /// A tensor to be written: its type, shape and bytes.
-pub(super) struct Stored {
+pub(crate) struct Stored {
     pub dtype: Dtype,
     pub shape: Vec<usize>,
+    /// Little-endian.
     pub bytes: Vec<u8>,
 }
 

@@ -34,6 +34,7 @@ pub mod resume;
 pub mod weights;
 
 pub use bigram::TrainedBigram;
+pub(crate) use file::Stored;
 pub use model::{Checkpoint, Model};
 pub use network::{MAX_EPOCHS, TrainedNetwork, sha256_of};
 pub use weights::Weights;

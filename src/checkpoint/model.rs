@@ -198,6 +198,21 @@ impl Model {
         self.language_model().vocabulary()
     }
 
+    /// The tensors of the model in a checkpoint, without those of its run.
+    pub(crate) fn weights(&self) -> Result<BTreeMap<String, Stored>> {
+        match self {
+            Self::Network(trained) => network::weights(&trained.network),
+            Self::Bigram(_) | Self::Ngram(_) => self.tensors(),
+        }
+    }
+
+    /// The sizes and settings of the model as JSON, as a checkpoint has them.
+    pub(crate) fn config(&self) -> Result<String> {
+        let mut metadata = self.metadata()?.into_iter();
+        let config = metadata.find(|(key, _)| *key == "config");
+        Ok(config.map_or_else(|| "{}".to_owned(), |(_, json)| json))
+    }
+
     fn tensors(&self) -> Result<BTreeMap<String, Stored>> {
         match self {
             Self::Bigram(trained) => bigram::tensors(trained),

@@ -13,9 +13,10 @@ use makemore_tch::models::ngram::Cut;
 use makemore_tch::plots::{self, LeftOut, Scale};
 use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, Vocabulary};
 
+use super::arguments::models::ModelArguments;
 use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
 use super::context::Context;
-use super::models::{ModelArguments, Models};
+use super::models::Models;
 use super::progress;
 
 /// Draw which character follows which

@@ -21,6 +21,7 @@ mod next;
 mod other_case;
 mod output;
 mod outputs;
+mod page;
 mod progress;
 pub mod report;
 mod run_files;
@@ -56,6 +57,7 @@ Examples:
   makemore-tch train                       train the network, as in the lecture
   makemore-tch train --type ngram          learn which character follows which five, by counting
   makemore-tch more towns.txt              new words like those of your own list
+  makemore-tch page towns.html --data towns.txt   a page to draw from, to look into, to share
   makemore-tch heatmap out.png             which character follows which, as a picture
   makemore-tch lecture                     every figure of the lecture beside ours"
 )]
@@ -82,6 +84,7 @@ enum Command {
     Next(next::Next),
     Count(count::Count),
     Heatmap(heatmap::DrawHeatmap),
+    Page(Box<page::WritePage>),
     Export(export::Export),
     Lecture(lecture::ReplayLectures),
     Devices(devices::Devices),
@@ -100,10 +103,13 @@ pub fn parse(
     let matches = command().try_get_matches_from(words)?;
     let mut arguments =
         Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))?;
-    if let (Command::Train(train), Some((_, typed))) =
-        (&mut arguments.command, matches.subcommand())
-    {
-        train.typed = Typed(typed.clone());
+    if let Some((_, typed)) = matches.subcommand() {
+        let typed = Typed(typed.clone());
+        match &mut arguments.command {
+            Command::Train(train) => train.typed = typed,
+            Command::Page(page) => page.typed = typed,
+            _ => {}
+        }
     }
     Ok(arguments)
 }
@@ -126,6 +132,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Next(next) => next.run(context)?,
         Command::Count(count) => count.run(context)?,
         Command::Heatmap(heatmap) => heatmap.run(context)?,
+        Command::Page(page) => page.run(context)?,
         Command::Export(export) => export.run(context)?,
         Command::Devices(devices) => devices.run(context)?,
         Command::Completions(completions) => completions.run(command())?,

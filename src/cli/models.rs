@@ -1,10 +1,9 @@
 //! Models named by `--model`: one, or several in a mixture.
 
 use std::cell::OnceCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
-use clap::Args;
 use makemore_tch::arpa::{self, ReadOptions};
 use makemore_tch::checkpoint::Weights;
 use makemore_tch::data::WordList;
@@ -14,42 +13,14 @@ use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::{Mixture, Sizes};
 use makemore_tch::{Error, LanguageModel, ModelFile, Part, Source, Vocabulary};
 
-use super::arguments::{DataArguments, whole, zero_or_more};
+use super::arguments::DataArguments;
+use super::arguments::models::{ModelArguments, ModelFileArguments};
 use super::context::check_same_boundary;
 use super::model_folder;
 use super::output::Remarks;
 
 /// At most this many dev words are used to fit the weights of several models.
 const DEV_WORDS: u64 = 50_000;
-
-/// Arguments that name models.
-#[derive(Debug, Args)]
-pub struct ModelArguments {
-    /// Use a trained model, an ARPA file or weights of makemore.py instead of counts; several are averaged
-    #[arg(long = "model", value_name = "FILE")]
-    pub models: Vec<PathBuf>,
-
-    /// The weight of each --model in the average [default: those that are best on dev]
-    ///
-    /// Dev is the dev part of the list that they were trained on.
-    #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = zero_or_more, requires = "models", allow_negative_numbers = true)]
-    pub weights: Option<Vec<f64>>,
-
-    /// The token that stands for the space in an ARPA file, such as | or ▁
-    ///
-    /// <space>, <SPACE>, <sp> and <U+0020> always do.
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        requires = "models",
-        allow_hyphen_values = true
-    )]
-    pub space_token: Option<String>,
-
-    /// The number of attention heads of makemore.py's weights, whose file does not have it [default: 4]
-    #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), requires = "models", allow_negative_numbers = true)]
-    pub n_head: Option<usize>,
-}
 
 /// Models from files.
 pub struct Models {
@@ -77,6 +48,20 @@ impl ModelArguments {
         memory: Memory,
         remarks: Remarks,
     ) -> anyhow::Result<Option<Models>> {
+        self.files
+            .load(self.weights.as_deref(), data, memory, remarks)
+    }
+}
+
+impl ModelFileArguments {
+    /// Reads the models, if any are named. `weights` are those of the mixture, as far as they are known.
+    pub fn load(
+        &self,
+        weights: Option<&[f64]>,
+        data: &DataArguments,
+        memory: Memory,
+        remarks: Remarks,
+    ) -> anyhow::Result<Option<Models>> {
         if self.models.is_empty() {
             return Ok(None);
         }
@@ -84,11 +69,11 @@ impl ModelArguments {
             boundary: data.boundary,
             space: self.space_token.clone(),
         };
-        let (mut files, mut weights) = (Vec::new(), Vec::new());
+        let (mut files, mut foreign) = (Vec::new(), Vec::new());
         for path in &self.models {
             model_folder::refuse(path)?;
             match Weights::load(path)? {
-                Some(of_path) => weights.push((files.len() + weights.len(), path, of_path)),
+                Some(of_path) => foreign.push((files.len() + foreign.len(), path, of_path)),
                 None => files.push(ModelFile::load(path, &options, &memory)?),
             }
         }
@@ -102,20 +87,25 @@ impl ModelArguments {
             source,
             list: OnceCell::new(),
             memory,
-            reads_list: self.models.len() > 1 && self.weights.is_none() || !weights.is_empty(),
+            reads_list: self.models.len() > 1 && weights.is_none() || !foreign.is_empty(),
             files,
         };
-        for (place, path, weights) in weights {
-            let file = self.of_weights(path, &weights, models.list()?, data, remarks)?;
+        for (place, path, of_path) in foreign {
+            let file = self.of_weights(path, &of_path, models.list()?, data, remarks)?;
             models.files.insert(place, file);
         }
-        self.check(&models, data)?;
+        self.check(weights, &models, data)?;
         models.remark_on_spaces(&options, remarks);
         Ok(Some(models))
     }
 
     /// Refuses options that do not fit the models.
-    fn check(&self, models: &Models, data: &DataArguments) -> anyhow::Result<()> {
+    fn check(
+        &self,
+        weights: Option<&[f64]>,
+        models: &Models,
+        data: &DataArguments,
+    ) -> anyhow::Result<()> {
         for file in &models.files {
             check_same_boundary(&file.path, file.model.vocabulary(), data.boundary)?;
         }
@@ -125,7 +115,7 @@ impl ModelArguments {
                 models.path().display()
             );
         }
-        if let Some(weights) = &self.weights
+        if let Some(weights) = weights
             && (weights.len() != models.files.len() || weights.len() == 1)
         {
             if models.files.len() == 1 {

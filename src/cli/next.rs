@@ -8,9 +8,9 @@ use makemore_tch::models::language_model::along;
 use makemore_tch::{LanguageModel, Table};
 use serde::Serialize;
 
+use super::arguments::models::ModelArguments;
 use super::arguments::{DataArguments, JsonArguments, SmoothingArguments, whole};
 use super::context::Context;
-use super::models::ModelArguments;
 use super::output;
 
 /// Print what may come next, the most probable first

@@ -19,7 +19,7 @@ pub mod mixture;
 pub mod network;
 pub mod ngram;
 pub mod parameters;
-mod rounds;
+pub(crate) mod rounds;
 mod state_reader;
 pub mod table;
 pub mod tokens;

@@ -30,6 +30,11 @@ pub(super) fn of<M: LanguageModel + ?Sized>(
     Ok(Box::new(Rounds::of(model, method, shaping)?))
 }
 
+/// The most words of a round over `v` characters.
+pub(crate) fn most_words(v: usize, reader: &dyn Reader) -> usize {
+    (MOST_PROBABILITIES / v).min(reader.most_words())
+}
+
 #[derive(Debug)]
 struct Rounds<'m> {
     reader: Box<dyn Reader + 'm>,
@@ -54,7 +59,7 @@ impl<'m> Rounds<'m> {
         shaping.check()?;
         let reader = model.reader()?;
         Ok(Self {
-            most_words: (MOST_PROBABILITIES / model.vocabulary().len()).min(reader.most_words()),
+            most_words: most_words(model.vocabulary().len(), reader.as_ref()),
             reader,
             method,
             shaping,

@@ -82,6 +82,9 @@ const GROUPS: [(&str, &[&str]); 6] = [
         "Output",
         &[
             "out",
+            "title",
+            "known",
+            "open",
             "save",
             "force",
             "each",

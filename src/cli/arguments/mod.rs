@@ -3,6 +3,7 @@
 
 pub mod help;
 pub mod model_type;
+pub mod models;
 pub mod order;
 mod part_lists;
 mod recipe;

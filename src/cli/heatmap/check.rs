@@ -12,7 +12,7 @@ impl DrawHeatmap {
     /// Checks the arguments before any work: what they ask for can be drawn, and the output written.
     pub(super) fn check(&self, out: &Path) -> anyhow::Result<Output> {
         self.check_word()?;
-        let has_model = !self.models.models.is_empty();
+        let has_model = !self.models.files.models.is_empty();
         match (self.of, has_model) {
             (Some(Matrix::Logits), false) => {
                 bail!("--of logits draws the weights of a network; name one with --model FILE")
@@ -29,7 +29,7 @@ impl DrawHeatmap {
             );
         }
         let mut inputs = self.data.files();
-        inputs.extend(self.models.models.iter().map(PathBuf::as_path));
+        inputs.extend(self.models.files.models.iter().map(PathBuf::as_path));
         files::check_distinct(&[out], &inputs)?;
         Ok(plots::check(out)?)
     }

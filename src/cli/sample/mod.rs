@@ -1,7 +1,7 @@
 //! `makemore-tch sample`: drawn words, sorted by likelihood or, with `--plain`, as they are drawn.
 
 mod draw;
-mod ngrams;
+pub mod ngrams;
 mod print;
 
 use std::path::{Path, PathBuf};
@@ -15,12 +15,13 @@ use makemore_tch::models::WordConstraint;
 use makemore_tch::score::Ranking;
 use makemore_tch::{LanguageModel, Method, Model, ModelFile, Table};
 
+use crate::cli::arguments::models::ModelArguments;
 use crate::cli::arguments::order::{ChosenOrder, order};
 use crate::cli::arguments::shaping::ShapingArguments;
 use crate::cli::arguments::wishes::WishArguments;
 use crate::cli::arguments::{DataArguments, JsonArguments, SmoothingArguments, one_of, whole};
 use crate::cli::context::Context;
-use crate::cli::models::{ModelArguments, Models};
+use crate::cli::models::Models;
 use crate::cli::other_case;
 use ngrams::{Counting, Drawing};
 use print::Results;
@@ -237,7 +238,7 @@ impl Sample {
         let lists = models.iter().filter_map(|model| model.list.as_ref());
         let lists = lists.flat_map(|list| list.files.iter().map(Path::new));
         let mut inputs: Vec<&Path> = lists.chain(self.data.files()).collect();
-        inputs.extend(self.models.models.iter().map(PathBuf::as_path));
+        inputs.extend(self.models.files.models.iter().map(PathBuf::as_path));
         Results::to(self.out.as_deref(), self.force, &inputs, context.remarks)
     }
 }

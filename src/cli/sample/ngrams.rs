@@ -17,6 +17,11 @@ use crate::cli::context::Context;
 /// The memory that a character of a list in memory takes, in bytes.
 const OF_CHARACTER: u64 = 12;
 
+/// Whether a list is too long to find the best order for it.
+pub fn is_too_long(data: &Corpus) -> bool {
+    data.counted.counts.total() * OF_CHARACTER > data.memory.free()
+}
+
 /// What draws without a model.
 pub enum Drawing {
     /// Counted pairs, as in the lecture.
@@ -64,7 +69,7 @@ impl Counting<'_> {
                 let counts = data.train_counts(order, &data.memory)?;
                 Ngram::of(&counts, Smoothing::KneserNey, &data.memory)?
             }
-            None if data.counted.counts.total() * OF_CHARACTER > data.memory.free() => {
+            None if is_too_long(&data) => {
                 context.remarks.say(format_args!(
                     "{}: too long to find the best order, so that pairs draw; --order N names one",
                     data.counted.origin

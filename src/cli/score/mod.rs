@@ -14,10 +14,11 @@ use makemore_tch::score::evaluate::{self, Evaluation};
 use makemore_tch::score::{self, Fit, ListToScore};
 use makemore_tch::{Error, LanguageModel, Part, Table};
 
+use super::arguments::models::ModelArguments;
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
 use super::context::Context;
 use super::guesses;
-use super::models::{ModelArguments, Models};
+use super::models::Models;
 use super::output;
 use each::EachArguments;
 use lines::Each;

@@ -1,0 +1,129 @@
+//! The list of a page's models: its words, and their losses on those that were held out.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::bail;
+use makemore_tch::data::ListFormat;
+use makemore_tch::data::words::is_lecture;
+use makemore_tch::memory::Memory;
+use makemore_tch::model_file::TrainedOn;
+use makemore_tch::page::html::ListFacts;
+use makemore_tch::page::{Entry, Known, Page};
+use makemore_tch::score::{Fit, ListToScore};
+use makemore_tch::{Counted, Error, LanguageModel, List, Part, Parts, Source};
+
+use crate::cli::typed::{Typed, argument, file_name};
+
+/// The memory that a word and a character of it take in a set of words, in bytes.
+const OF_WORD: u64 = 80;
+const OF_CHARACTER: u64 = 4;
+
+/// The typed arguments that name the list, by their fields' names.
+const NAMING: [&str; 7] = [
+    "data",
+    "columns",
+    "boundary",
+    "encoding",
+    "skip_bad_lines",
+    "lowercase",
+    "normalize",
+];
+
+/// A list that was counted.
+pub struct OfList<'a> {
+    pub source: &'a Source,
+    pub counted: &'a Counted,
+    pub memory: &'a Memory,
+}
+
+impl OfList<'_> {
+    fn list(&self) -> List {
+        List {
+            source: self.source.clone(),
+            digest: self.counted.digest,
+        }
+    }
+
+    /// The arguments that name the list to a command: those that were typed or, of the list of a model, its
+    /// files. They are empty for the lecture's names; none if no short ones name it.
+    pub fn arguments(&self, typed: &Typed) -> Option<String> {
+        let naming = NAMING.iter().filter(|id| typed.has(id));
+        let naming: Vec<String> = naming.map(|id| typed.again(id)).collect();
+        if !naming.is_empty() || is_lecture(self.counted.digest) {
+            return Some(naming.join(" "));
+        }
+        // The folders of whoever makes a page are not for those who get it.
+        let here = std::env::current_dir().ok()?;
+        let list = self.source.list_files()?;
+        let files = list.files.iter().map(|file| {
+            let below = Path::new(file).strip_prefix(&here).ok()?;
+            Some(file_name(&below.display().to_string()))
+        });
+        let files: Vec<String> = files.collect::<Option<_>>()?;
+        let is_plain = list.format == ListFormat::default();
+        is_plain.then(|| format!("--data {}", files.join(" ")))
+    }
+
+    /// The counted pairs.
+    pub fn pairs(&self) -> anyhow::Result<Entry> {
+        let mut entry = Entry::of_counts(&self.counted.counts, 1.0)?;
+        entry.needs_data = true;
+        if !is_lecture(self.counted.digest) {
+            entry.arguments = argument("order", "2");
+        }
+        Ok(entry)
+    }
+
+    /// How well a model predicts the test part of the list that it was trained on; none if this is
+    /// another list, or nothing was held out.
+    pub fn fit(
+        &self,
+        model: &dyn LanguageModel,
+        trained_on: Option<TrainedOn>,
+    ) -> anyhow::Result<Option<Fit>> {
+        if trained_on.is_none() {
+            return Ok(None);
+        }
+        let part = Some(Part::Test);
+        match ListToScore::of(model, trained_on, part, self.source, self.counted) {
+            Err(Error::OtherList { .. } | Error::EmptyPart { .. }) => Ok(None),
+            list => Ok(Some(list?.fit(model, self.memory)?)),
+        }
+    }
+
+    /// Puts the list into a page, as `typed` names it.
+    pub fn into_page(self, page: Page, typed: &Typed, known: Known) -> anyhow::Result<Page> {
+        let origin = &self.counted.origin;
+        let digest = self.counted.digest;
+        if digest.words * OF_WORD + digest.characters * OF_CHARACTER > self.memory.free() {
+            bail!("{origin}: too long for a page; a part of it would work");
+        }
+        let (mut words, mut longest) = (BTreeSet::new(), 0);
+        Parts::whole(self.list()).each_word_here(&[Part::Train], |_, word, _| {
+            if !words.contains(word) {
+                longest = longest.max(word.chars().count());
+                words.insert(word.to_owned());
+            }
+            Ok(())
+        })?;
+        let format = self.source.format();
+        let facts = ListFacts {
+            name: self.name(),
+            words: digest.words,
+            distinct: words.len(),
+            longest,
+            lowercase: format.lowercase,
+            normalization: format.normalization.map(Into::into),
+        };
+        let arguments = self.arguments(typed).unwrap_or_default();
+        Ok(page.with_list(facts, arguments, &words, known)?)
+    }
+
+    /// The name of the list without its folder.
+    pub fn name(&self) -> String {
+        let origin = Path::new(&self.counted.origin);
+        let name = origin.file_name().unwrap_or(origin.as_os_str());
+        name.to_string_lossy().into_owned()
+    }
+}
