@@ -14,6 +14,10 @@ function startColours() {
     paint();
   });
   for (const media of [dark, matchMedia('print')]) media.addEventListener('change', paint);
+  // Paper has the command instead of the form.
+  addEventListener('beforeprint', () => {
+    document.querySelector('.command').open = true;
+  });
   $('theme').setAttribute('aria-pressed', String(isDark()));
 }
 

@@ -74,6 +74,10 @@ export async function colours(tab) {
   check('the button turns the page dark', isPressed && light !== (await back()), await back());
   await tab.page.click('#theme');
   check('and light again', light === (await back()));
+  await tab.page.emulateMedia({ media: 'print' });
+  const isOnPaper = (selector) => tab.page.isVisible(selector);
+  check('paper has the words, and not the form', (await isOnPaper('#words')) && !(await isOnPaper('#controls')));
+  await tab.page.emulateMedia({ media: 'screen' });
   const scrolls = await tab.page.evaluate(() => getComputedStyle(document.documentElement).scrollBehavior);
   check('the page does not scroll smoothly where motion is reduced', scrolls === 'auto', scrolls);
 }
