@@ -4,7 +4,7 @@
 
 use tch::Tensor;
 
-use super::kind::{Advanced, Kind, Layers, PerToken, Shapes};
+use super::kind::{Advanced, Kind, Layers, PerToken, Recipe, Shapes};
 use super::sizes::Sizes;
 use crate::error::Result;
 use crate::models::layers::Linear;
@@ -41,6 +41,13 @@ impl Kind for Bow {
 
     fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
         PerToken::padded(8 * sizes.n_embd + 2 * sizes.n_embd2)
+    }
+
+    fn recipe(&self, _sizes: &Sizes) -> Recipe {
+        Recipe {
+            is_small: true,
+            ..Recipe::default()
+        }
     }
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {

@@ -187,6 +187,8 @@ pub struct Recipe {
     /// Whether it can learn a list by heart, so that few characters need fewer steps and more dropout or
     /// weight decay.
     pub learns_by_heart: bool,
+    /// Whether it has so few parameters that only very short lists need more weight decay.
+    pub is_small: bool,
     /// The highest learning rate.
     pub learning_rate: f64,
     /// AdamW's weight decay.
@@ -203,6 +205,7 @@ impl Default for Recipe {
         Self {
             steps: 2_000,
             learns_by_heart: true,
+            is_small: false,
             learning_rate: 5e-3,
             weight_decay: 0.05,
             dropout: 0.0,
@@ -265,7 +268,11 @@ impl Recipe {
             let dropout = self.dropout - of_dropout * tens;
             scaled.dropout = dropout.clamp(DROPOUT[0], DROPOUT[1]);
         } else if is_short {
-            scaled.weight_decay = self.weight_decay.max((tens * tens).min(MOST_DECAY));
+            let decay = match self.is_small {
+                true => 0.13 * tens.powi(4),
+                false => tens * tens,
+            };
+            scaled.weight_decay = self.weight_decay.max(decay.min(MOST_DECAY));
         }
         scaled
     }
@@ -297,7 +304,7 @@ impl Shapes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Gru, KINDS, Lookup, Mlp};
+    use super::super::{Bow, Gru, KINDS, Lookup, Mlp};
     use super::*;
 
     /// The defaults were those of 32,033 names for every list: copies of a small one, less than two looks
@@ -320,7 +327,12 @@ mod tests {
             assert!(tiny.dropout <= 0.5, "{}", kind.name());
         }
         assert_eq!(Mlp.recipe(&Sizes::default()).of_list(2_000).dropout, 0.0);
-        assert!(Mlp.recipe(&Sizes::default()).of_list(2_000).weight_decay > 2.0);
+        let decay = |kind: &dyn Kind, characters| {
+            let recipe = kind.recipe(&Sizes::default());
+            recipe.of_list(characters).weight_decay
+        };
+        assert!(decay(&Mlp, 2_000) > 2.0 && decay(&Bow, 700) > 3.0);
+        assert!(decay(&Mlp, 20_000) > 0.5 && decay(&Bow, 20_000) < 0.2);
         // It cannot learn words by heart, and begins with all characters equally probable.
         let lookup = Lookup.recipe(&Sizes::default());
         assert_eq!(lookup.of_list(2_000), lookup);

@@ -46,6 +46,13 @@ impl Kind for Rnn {
         PerToken::packed(5 * sizes.n_embd2)
     }
 
+    fn recipe(&self, _sizes: &Sizes) -> Recipe {
+        Recipe {
+            is_small: true,
+            ..Recipe::default()
+        }
+    }
+
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
         let rows = shapes.matrix("cell.xh_to_h.weight").map(|[rows, _]| rows);
         shapes.recurrent(given, rows)
