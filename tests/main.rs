@@ -8,6 +8,7 @@ mod arpa;
 mod common;
 mod completions;
 mod count;
+mod examples;
 mod faults;
 mod heatmap;
 mod house;
