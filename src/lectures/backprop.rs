@@ -139,7 +139,7 @@ impl Module for ByHand {
 }
 
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
-    let splits = Splits::new(words, BLOCK_SIZE, stage.options.device)?;
+    let splits = Splits::new(words, BLOCK_SIZE, stage.options.device, 1)?;
     stage.show(Section::new(
         "The data",
         "The examples of lecture 3.",

@@ -71,7 +71,7 @@ const NAMES: &str = "carpah qarlileif jmrix thty sacansa jazhnte dpn arciigqeiun
                      dhlm join qhinn sroin arian quiqaelogiearyxix kaeklinsan ed ecoia gtleley";
 
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
-    let splits = Splits::new(words, BLOCK_SIZE, stage.options.device)?;
+    let splits = Splits::new(words, BLOCK_SIZE, stage.options.device, 1)?;
     stage.show(Section::new(
         "The data",
         "The examples of lecture 2, split by a shuffle that can be repeated: Python's, with seed 42.",

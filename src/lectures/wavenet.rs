@@ -43,7 +43,7 @@ const EXAMPLES: [(&str, char); 4] = [
 
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let device = stage.options.device;
-    let splits = Splits::new(words, BLOCK_SIZE, device)?;
+    let splits = Splits::new(words, BLOCK_SIZE, device, 1)?;
     let mut figures = splits.figures();
     figures.extend(examples(&splits)?);
     stage.show(Section::new(
