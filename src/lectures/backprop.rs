@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::bit_for_bit::formula::{Formula, by_operations};
 use super::bit_for_bit::updates::descend;
 use super::data::{BATCH, Splits};
-use super::figures::{Figure, Tolerance};
+use super::figures::{Figure, Origin, Tolerance};
 use super::layers::{Mode, Module, learned};
 use super::names::{self, Names};
 use super::stage::{Section, Stage};
@@ -21,6 +21,16 @@ use crate::train::loss::cross_entropy;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 1] = ["lecture-4-logit-gradients"];
+
+/// A cell of the notebook.
+const fn cell(number: u16) -> Origin {
+    Origin::Cell("makemore_part4_backprop", number)
+}
+
+/// The published probabilities of the next character after the first example of the batch.
+const SOFTMAX: &str = "0.0719 0.0881 0.0193 0.0493 0.0169 0.0864 0.0226 0.0356 0.0165 \
+                       0.0314 0.0364 0.0383 0.0424 0.0279 0.0317 0.0142 0.0085 0.0195 \
+                       0.0152 0.0555 0.0450 0.0236 0.0250 0.0662 0.0616 0.0269 0.0239";
 
 /// The seed of parameters and batches.
 const SEED: u64 = 2_147_483_647;
@@ -143,6 +153,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     stage.show(Section::new(
         "The data",
         "The examples of lecture 3.",
+        cell(5),
         splits.figures(),
     ))?;
     exercises(stage, &splits)?;
@@ -209,7 +220,10 @@ fn step_by_step(network: &ByHand, xb: &Tensor, ys: &Tensor) -> Result<(Tensor, V
     let dw2 = h.f_tr()?.f_matmul(&dlogits)?;
     let db2 = column_sums(&dlogits)?.f_view([-1])?;
     // dhpreact = (1.0 - h**2) * dh
-    let slope = h.f_square()?.f_neg()?.f_add_scalar(1.0)?;
+    // Autograd rounds this slope once, by a fused multiply-add, and so does a detour by 64-bit floats; rounded
+    // twice, it and all gradients behind it would be off by up to 7e-9.
+    let square = h.f_to_kind(Kind::Double)?.f_square()?;
+    let slope = square.f_neg()?.f_add_scalar(1.0)?.f_to_kind(Kind::Float)?;
     let dhpreact = slope.f_mul(&dh)?;
     let dbngain = column_sums(&bnraw.f_mul(&dhpreact)?)?;
     let dbnbias = column_sums(&dhpreact)?;
@@ -280,19 +294,22 @@ fn exercises(stage: &mut Stage, splits: &Splits) -> Result<()> {
         "The forward pass",
         "The network of lecture 3 with a hidden layer of 64, in steps so small that each has a simple \
          derivative; no parameter is 0, which would hide mistakes.",
+        cell(10),
         vec![
-            Figure::same("parameters", network.nelement(), 4137),
-            Figure::about("loss", loss.f_double_value(&[])?, "3.3377", 0.2, UNSEEDED),
+            Figure::same("parameters", network.nelement(), 4137).of(cell(8)),
+            about_loss("loss", &loss, "3.3377")?,
         ],
     ))?;
     let tolerance = Tolerance::on(stage.options.device);
     let figures = by_hand.iter().zip(&by_autograd);
-    let figures = figures
-        .map(|((name, _, ours), autograd)| Ok(tolerance.gradient(name, largest(ours, autograd)?)));
+    let figures = figures.map(|((name, _, ours), autograd)| {
+        Ok(tolerance.exact_gradient(name, largest(ours, autograd)?))
+    });
     stage.show(Section::new(
         "Exercise 1: step by step",
         "The gradient of each of the 26 tensors from the loss back to C, derived by hand; the figure \
          is the largest difference from autograd's.",
+        cell(210),
         figures.collect::<Result<_>>()?,
     ))?;
     // Tensors of exercise 1 that the others need, each with its gradient by autograd.
@@ -314,11 +331,22 @@ fn exercises(stage: &mut Stage, splits: &Splits) -> Result<()> {
     stage.show(Section::new(
         "Exercise 3: batch normalisation in one go",
         "Its gradient, simplified on paper to one line.",
+        cell(279),
         vec![
-            tolerance.gradient("hprebn", largest(&dhprebn, hprebn.1)?),
-            Figure::at_most("hpreact, from step by step", off, 1e-6),
+            tolerance.gradient(
+                "hprebn",
+                largest(&dhprebn, hprebn.1)?,
+                "9.313225746154785e-10",
+            ),
+            Figure::at_most("hpreact, from step by step", off, 1e-6, "4.7684e-07").of(cell(269)),
         ],
     ))
+}
+
+/// The loss of the first batch, which depends a little on gain and bias.
+fn about_loss(name: &str, loss: &Tensor, published: &str) -> Result<Figure> {
+    let loss = loss.f_double_value(&[])?;
+    Ok(Figure::about(name, loss, published, 0.2, UNSEEDED))
 }
 
 /// Exercise 2: cross-entropy and its gradient in one go, compared with exercise 1 and autograd.
@@ -343,14 +371,29 @@ fn exercise_2(
         };
         stage.picture(PICTURES[0], &image)?;
     }
-    let off = largest(&cross_entropy(logits, yb)?, loss)?;
+    let fast = cross_entropy(logits, yb)?;
+    let off = largest(&fast, loss)?;
+    let mut figures = vec![
+        about_loss("loss_fast", &fast, "3.3377387523651123")?.of(cell(211)),
+        Figure::at_most("loss_fast - loss", off, 1e-6, "2.384185791015625e-07").of(cell(211)),
+        tolerance.gradient(
+            "logits",
+            largest(&dlogits, autograd)?,
+            "5.122274160385132e-09",
+        ),
+    ];
+    let row = copied(&logits.f_softmax(1, Kind::Float)?.f_get(0)?)?;
+    let characters = splits.vocabulary.characters();
+    for ((ours, published), next) in row.iter().zip(SOFTMAX.split_whitespace()).zip(characters) {
+        let name = format!("probability of {next}");
+        let figure = Figure::number(name, (*ours).into(), published, 0.0, UNSEEDED);
+        figures.push(figure.shown(UNSEEDED).of(cell(235)));
+    }
     stage.show(Section::new(
         "Exercise 2: cross-entropy in one go",
         "Its gradient is (softmax - one-hot) / n: what the network expected, less what came.",
-        vec![
-            tolerance.gradient("logits", largest(&dlogits, autograd)?),
-            Figure::at_most("loss, from step by step", off, 1e-6),
-        ],
+        cell(229),
+        figures,
     ))
 }
 
@@ -412,11 +455,16 @@ fn training(stage: &mut Stage, splits: &Splits) -> Result<()> {
         title: "Exercise 4: training by hand",
         explanation: "A hidden layer of 200, trained without autograd. The lecture's network has \
                       another gain and bias at first, and is another one, about as good.",
+        source: cell(286),
         losses: LOSSES,
-        at_the_end: ["2.0705", "2.1099"],
+        at_the_end: [
+            (cell(300), "2.070523500442505"),
+            (cell(300), "2.109893560409546"),
+        ],
         tolerance: Tolerance::on(device).of_another_network(0.01, UNSEEDED),
         names: Some(Names {
             explanation: names::OF_ANOTHER,
+            source: cell(301),
             published: NAMES,
             seed: Some(names::SEED),
         }),

@@ -9,7 +9,7 @@ use super::bit_for_bit::one_pass::normalized;
 use super::bit_for_bit::tape::Tape;
 use super::bit_for_bit::updates::{descend, update_running};
 use super::data::Splits;
-use super::figures::{Figure, Tolerance};
+use super::figures::{Figure, Origin, Tolerance};
 use super::layers::{Layer, Mode, Module, Sequential, learned};
 use super::names::{self, Names};
 use super::stage::{Section, Stage};
@@ -29,6 +29,11 @@ pub(super) const PICTURES: [&str; 5] = [
     "lecture-3-weight-gradients",
     "lecture-3-update-ratios",
 ];
+
+/// A cell of the notebook.
+const fn cell(number: u16) -> Origin {
+    Origin::Cell("makemore_part3_bn", number)
+}
 
 /// The seed of parameters and batches.
 const SEED: u64 = 2_147_483_647;
@@ -75,6 +80,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     stage.show(Section::new(
         "The data",
         "The examples of lecture 2, split by a shuffle that can be repeated: Python's, with seed 42.",
+        cell(5),
         splits.figures(),
     ))?;
     one_hidden_layer(stage, &splits)?;
@@ -152,7 +158,8 @@ impl Module for Shallow {
 fn one_hidden_layer(stage: &mut Stage, splits: &Splits) -> Result<()> {
     let mut generator = Generator::seeded(SEED)?;
     let mut network = Shallow::new(&mut generator, stage.options.device)?;
-    let figures = vec![Figure::same("parameters", network.nelement(), 12_097)];
+    let parameters = Figure::same("parameters", network.nelement(), 12_097);
+    let figures = vec![parameters.of(cell(6))];
     let run = train(
         stage,
         splits,
@@ -168,8 +175,12 @@ fn one_hidden_layer(stage: &mut Stage, splits: &Splits) -> Result<()> {
         explanation: "What goes into tanh is normalised over each batch, with a gain and a bias that \
                       are learned; the running mean and standard deviation stand in for the batch's \
                       afterwards. Learning rate 0.1, from step 100,000 on 0.01.",
+        source: cell(7),
         losses: LOSSES,
-        at_the_end: ["2.0674145221710205", "2.1056840419769287"],
+        at_the_end: [
+            (cell(10), "2.0674145221710205"),
+            (cell(10), "2.1056840419769287"),
+        ],
         tolerance: Tolerance::on(stage.options.device),
         names: None,
     };
@@ -193,7 +204,7 @@ fn std(x: &Tensor) -> Result<f64> {
 fn stds(tolerance: Tolerance, tensors: &[(&Tensor, &str, &str)]) -> Result<Vec<Figure>> {
     let figures = tensors.iter().map(|&(tensor, name, published)| {
         let name = format!("std of {name}");
-        Ok(tolerance.full(name, std(tensor)?, published))
+        Ok(tolerance.figure(name, std(tensor)?, published))
     });
     figures.collect()
 }
@@ -218,6 +229,7 @@ fn linear_layer(stage: &mut Stage) -> Result<()> {
         "A linear layer",
         "Sums of 1,000 products are 32 times as large as what was multiplied, and the gradient of a, \
          which is such a sum too, is so much larger than that of c.",
+        cell(23),
         stds(Tolerance::on(device), &figures)?,
     ))
 }
@@ -247,6 +259,7 @@ fn normalised_layer(stage: &mut Stage) -> Result<()> {
         "The same with batch normalisation",
         "After it numbers have a standard deviation of 1, and the gradients of what comes before are \
          smaller the larger the numbers were.",
+        cell(24),
         stds(Tolerance::on(device), &figures)?,
     ))
 }
@@ -339,13 +352,15 @@ fn six_layers(stage: &mut Stage, splits: &Splits) -> Result<()> {
         gradients: Vec::new(),
         ratios: stage.options.pictures.then(Default::default),
     };
-    let mut figures = vec![Figure::same("parameters", network.nelement(), 47_024)];
+    let parameters = Figure::same("parameters", network.nelement(), 47_024);
+    let mut figures = vec![parameters.of(cell(13))];
     let run = train(stage, splits, &mut generator, &mut network, [DEEP_STEPS; 2])?;
     figures.extend(tolerance.losses(&run.shown(), "3.2870"));
     let section = Section::new(
         "Six layers",
         "The same as layers that can be stacked: six linear ones, each normalised, with tanh between \
          them, and 1,001 steps.",
+        cell(14),
         figures,
     );
     run.show(stage, section)?;
@@ -357,14 +372,16 @@ fn six_layers(stage: &mut Stage, splits: &Splits) -> Result<()> {
         draw_histograms(stage, &mut network)?;
         draw_ratios(stage, &mut network)?;
     }
-    let published = ["2.4002976417541504", "2.3982467651367188"];
+    let published = ["2.4002976417541504", "2.3982467651367188"].map(|loss| (cell(19), loss));
     stage.show(Section::new(
         "What it learned",
         "The losses of all examples, by the running means and variances.",
+        cell(19),
         at_the_end(splits, published, tolerance, &network)?.into(),
     ))?;
     let names = Names {
         explanation: "Twenty of them, with a seed of their own.",
+        source: cell(20),
         published: NAMES,
         seed: Some(names::SEED),
     };
@@ -384,20 +401,22 @@ fn health(stage: &mut Stage, network: &mut Deep) -> Result<()> {
         let names = ["mean", "std", "% saturated"];
         for ((ours, name), published) in ours.into_iter().zip(names).zip(published) {
             let name = format!("layer {layer}: {name}");
-            activations.push(tolerance.rounded(name, ours, published));
+            activations.push(tolerance.figure(name, ours, published));
         }
         let name = format!("layer {layer}: std of gradient");
-        gradients.push(tolerance.rounded(name, std(gradient)?, of_gradient));
+        gradients.push(tolerance.figure(name, std(gradient)?, of_gradient));
     }
     stage.show(Section::new(
         "Activations",
         "The outputs of each tanh layer: few are saturated (above 0.97 or below -0.97), where tanh \
          lets hardly any gradient through, and all layers are alike.",
+        cell(15),
         activations,
     ))?;
     stage.show(Section::new(
         "Gradients of the activations",
         "They neither vanish nor explode from the last layer to the first.",
+        cell(16),
         gradients,
     ))?;
     let mut figures = Vec::new();
@@ -406,12 +425,13 @@ fn health(stage: &mut Stage, network: &mut Deep) -> Result<()> {
         let ours = [mean(gradient)?, spread, spread / std(weight)?];
         let names = ["mean of gradient", "std of gradient", "gradient : data"];
         for ((ours, name), published) in ours.into_iter().zip(names).zip(published) {
-            figures.push(tolerance.rounded(format!("{matrix} {name}"), ours, published));
+            figures.push(tolerance.figure(format!("{matrix} {name}"), ours, published));
         }
     }
     stage.show(Section::new(
         "Gradients of the weights",
         "How large the gradient of each matrix is beside the matrix.",
+        cell(17),
         figures,
     ))
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use tch::{Device, IndexOp, Kind, Tensor};
 
-use super::figures::Figure;
+use super::figures::{Figure, Kind as Compared, ORDER, Origin};
 use super::stage::{Section, Stage};
 use crate::counting::NgramCounts;
 use crate::data::words::is_lecture;
@@ -15,6 +15,13 @@ use crate::models::{Bigram, LanguageModel, Table};
 use crate::sample::{SampleOptions, Sampler};
 use crate::score::{self, Ranking};
 use crate::train::{Examples, Rows, Sgd, TrainOptions, loss, train};
+
+/// The sections of the notes.
+const LOAD_DATA: Origin = Origin::Notes("Load data");
+const FREQUENCY: Origin = Origin::Notes("Frequency");
+const PREPARATION: Origin = Origin::Notes("Training Data Preparation");
+const LIKELIHOOD: Origin = Origin::Notes("Maximum Likelihood");
+const OPTIMIZATION: Origin = Origin::Notes("Optimization");
 
 /// The seed of all random numbers of the notes.
 const SEED: u64 = 420;
@@ -28,8 +35,10 @@ const NAMES: [(&str, &str); 5] = [
     ("anuir", "2.335933579900029e-08"),
 ];
 
-/// The bigrams of `emma`: input, target, and the network's probability and loss before training.
-const EMMA: [(usize, usize, &str, &str); 5] = [
+/// A bigram of `emma`: input, target, and the network's probability and loss before training.
+pub(super) type EmmaBigram = (usize, usize, &'static str, &'static str);
+
+const EMMA: [EmmaBigram; 5] = [
     (0, 5, "0.024598384276032448", "3.7050745487213135"),
     (5, 13, "0.057898372411727905", "2.8490660190582275"),
     (13, 13, "0.017136109992861748", "4.066567420959473"),
@@ -48,9 +57,9 @@ const LOSSES: [(u64, &str); 7] = [
     (300, "2.459399700164795"),
 ];
 
-/// The figure of a loss or a probability that is published in full.
-fn close(name: impl Into<String>, ours: f64, published: &str) -> Figure {
-    Figure::within(name, ours, published, 1e-6)
+/// The figure of a loss or a probability.
+pub(super) fn close(name: impl Into<String>, ours: f64, published: &str) -> Figure {
+    Figure::number(name, ours, published, 1e-6, ORDER)
 }
 
 /// The published average NLL of the names under `P`.
@@ -79,6 +88,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         "Names from the counts",
         "Character after character is drawn from its row of P with seed 420, until the end token \
          comes.",
+        LIKELIHOOD,
         names(&p, &p)?,
     ))?;
     stage.show(average_nll(words, &p, &counts)?)?;
@@ -99,6 +109,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         "Names from the network",
         "The trained network is sampled with the same seed, and draws the same names; their \
          likelihoods are again those of P.",
+        OPTIMIZATION,
         names(&network.table()?, &p)?,
     ))
 }
@@ -106,13 +117,16 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
 fn sizes(words: &Words, counts: &NgramCounts) -> Section {
     let names = Figure {
         ours: words.len().to_string(),
+        kind: Compared::Rounded,
         ..Figure::same("names", format!("{}k", words.len() / 1000), "32k")
     };
+    let bigrams = Figure::same("bigrams", counts.total(), 228_146);
     Section::new(
         "The data",
         "The most common names of 2018. A bigram is two characters in a row; the start/end token \
          '.' begins and ends every name.",
-        vec![names, Figure::same("bigrams", counts.total(), 228_146)],
+        LOAD_DATA,
+        vec![names, bigrams.of(PREPARATION)],
     )
 }
 
@@ -124,6 +138,16 @@ fn most_common(counts: &NgramCounts) -> Section {
         (".a", 4410),
         ("e.", 3983),
     ];
+    Section::new(
+        "The most common bigrams",
+        "Counting: how often does each character follow each other one?",
+        LOAD_DATA,
+        frequencies(counts, &published),
+    )
+}
+
+/// The most common bigrams beside the published ones.
+pub(super) fn frequencies(counts: &NgramCounts, published: &[(&str, u64)]) -> Vec<Figure> {
     let ours = counts.most_common(published.len());
     let figures = ours.iter().zip(published).enumerate();
     let figures = figures.map(|(place, ((context, next, count), (bigram, frequency)))| {
@@ -131,11 +155,7 @@ fn most_common(counts: &NgramCounts) -> Section {
         let published = format!("{bigram}: {frequency}");
         Figure::same(format!("frequency {}", place + 1), ours, published)
     });
-    Section::new(
-        "The most common bigrams",
-        "Counting: how often does each character follow each other one?",
-        figures.collect(),
-    )
+    figures.collect()
 }
 
 fn vocabulary(counts: &NgramCounts) -> Section {
@@ -145,10 +165,11 @@ fn vocabulary(counts: &NgramCounts) -> Section {
         "The vocabulary",
         "Every character has an index: the start/end token 0, the letters from 1 in their order. \
          N and P are matrices of that size.",
+        Origin::Notes("Numericallization"),
         vec![
             Figure::same("index 0", characters[0], '.'),
             Figure::same("from index 1", letters, "abcdefghijklmnopqrstuvwxyz"),
-            Figure::same("characters", characters.len(), 27),
+            Figure::same("characters", characters.len(), 27).of(FREQUENCY),
         ],
     )
 }
@@ -159,18 +180,21 @@ fn good(p: &Table) -> Result<Section> {
     let bigrams = good.bigrams.into_iter().zip(published);
     let figures = bigrams.map(|(bigram, published)| {
         let name = format!("probability for {}", bigram.bigram);
-        Figure::within(name, bigram.probability, published, 1e-4)
+        Figure::number(name, bigram.probability, published, 1e-4, ORDER)
     });
-    let likelihood = Figure::within(
+    let likelihood = good.likelihood.ln().exp();
+    let likelihood = Figure::number(
         "likelihood for good",
-        good.likelihood.ln().exp(),
+        likelihood,
         "2.9399e-08",
         1e-12,
+        ORDER,
     );
     Ok(Section::new(
         "Probabilities and likelihood",
         "P is N + 1, each row divided by its sum. The likelihood of a word is the product of the \
          probabilities of its bigrams.",
+        LIKELIHOOD,
         figures.chain([likelihood]).collect(),
     ))
 }
@@ -199,23 +223,33 @@ fn average_nll(words: &Words, p: &Table, counts: &NgramCounts) -> Result<Section
          floats, and so does this step; the exact sum, which every other command prints, is \
          2e-6 lower. (The notes' running text has a slip, 2.454679; their code prints this \
          figure.)",
-        vec![Figure::within("average NLL", nll, AVERAGE_NLL, 1e-6)],
+        LIKELIHOOD,
+        vec![close("average NLL", nll, AVERAGE_NLL)],
     ))
 }
 
 /// The average NLL, added word by word in f32 as in the notes.
 fn nll_as_in_the_notes(words: &Words, p: &Table, counts: &NgramCounts) -> Result<f64> {
-    let log: Vec<f32> = Vec::try_from(p.tensor()?.f_log()?.f_view([-1])?)?;
-    let v = p.vocabulary().len();
     let mut sum = 0.0_f32;
-    for word in words.iter() {
+    for logarithms in log_probabilities(words, p)? {
         let mut log_likelihood = 0.0;
-        for (i, j) in p.vocabulary().bigrams(word)? {
-            log_likelihood += log[i * v + j];
+        for logarithm in logarithms {
+            log_likelihood += logarithm;
         }
         sum -= log_likelihood;
     }
     Ok(f64::from(sum) / counts.total() as f64)
+}
+
+/// The logarithms of the probabilities of each word's bigrams.
+pub(super) fn log_probabilities(words: &Words, p: &Table) -> Result<Vec<Vec<f32>>> {
+    let log: Vec<f32> = Vec::try_from(p.tensor()?.f_log()?.f_view([-1])?)?;
+    let v = p.vocabulary().len();
+    let of_words = words.iter().map(|word| {
+        let bigrams = p.vocabulary().bigrams(word)?.into_iter();
+        Ok(bigrams.map(|(i, j)| log[i * v + j]).collect())
+    });
+    of_words.collect()
 }
 
 fn shapes(network: &Bigram, all: &Examples) -> Result<Section> {
@@ -226,10 +260,11 @@ fn shapes(network: &Bigram, all: &Examples) -> Result<Section> {
         "Inputs and outputs of the network",
         "Every bigram is a row: its first character one-hot, times W (27 × 27 normal random \
          numbers, seed 420), exponentiated, divided by the row's sum.",
+        Origin::Notes("Understanding Weights"),
         vec![
-            Figure::same("shape of xenc", shape(&xenc), "[228146, 27]"),
+            Figure::same("shape of xenc", shape(&xenc), "[228146, 27]").of(PREPARATION),
             Figure::same("shape of probs", shape(&probs), "[228146, 27]"),
-            Figure::within("sum of a row of probs", row, "1.0000", 1e-4),
+            Figure::number("sum of a row of probs", row, "1.0000", 1e-4, ORDER),
         ],
     ))
 }
@@ -239,10 +274,25 @@ fn shape(tensor: &Tensor) -> String {
 }
 
 fn emma(untrained: &Table) -> Result<Section> {
+    Ok(Section::new(
+        "The bigrams of emma",
+        "Before training: the probability that the network gives to each next character of the \
+         first name, and its negative logarithm, the loss.",
+        OPTIMIZATION,
+        emma_figures(untrained, &EMMA, "3.6984527111053467")?,
+    ))
+}
+
+/// The probabilities and losses of the bigrams of `emma` beside the published ones, and their mean loss.
+pub(super) fn emma_figures(
+    untrained: &Table,
+    published: &[EmmaBigram; 5],
+    published_mean: &str,
+) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let mut sum = 0.0_f32;
     let bigrams = untrained.vocabulary().bigrams("emma")?;
-    for ((i, j), (x, y, probability, nll)) in bigrams.into_iter().zip(EMMA) {
+    for ((i, j), (x, y, probability, nll)) in bigrams.into_iter().zip(published) {
         let ours = untrained.row(i)[j];
         let loss = -ours.ln();
         sum += loss;
@@ -257,14 +307,9 @@ fn emma(untrained: &Table) -> Result<Section> {
         figures.push(close(name, ours.into(), probability));
         figures.push(close(format!("loss of {bigram}"), loss.into(), nll));
     }
-    let mean = f64::from(sum / EMMA.len() as f32);
-    figures.push(close("mean loss of emma", mean, "3.6984527111053467"));
-    Ok(Section::new(
-        "The bigrams of emma",
-        "Before training: the probability that the network gives to each next character of the \
-         first name, and its negative logarithm, the loss.",
-        figures,
-    ))
+    let mean = f64::from(sum / published.len() as f32);
+    figures.push(close("mean loss of emma", mean, published_mean));
+    Ok(figures)
 }
 
 /// The loss of a network on examples, a scalar.
@@ -287,9 +332,10 @@ fn first_step(network: &Bigram, examples: &Examples) -> Result<Section> {
         "One step of gradient descent",
         "The loss of all bigrams, its gradient by loss.backward(), and the loss after \
          W -= 0.1 * W.grad.",
+        OPTIMIZATION,
         vec![
             close("loss", before, "3.637367010116577"),
-            Figure::within("W.grad[0, 0]", gradient, "0.002339", 1e-6),
+            close("W.grad[0, 0]", gradient, "0.002339"),
             close("loss after the step", after, "3.6365137100219727"),
         ],
     ))
@@ -317,6 +363,7 @@ fn training(network: &Bigram, examples: &Examples, stage: &mut Stage) -> Result<
     stage.show(Section::new(
         "Training",
         "301 more steps at learning rate 50: the loss comes down towards that of counting.",
+        OPTIMIZATION,
         figures,
     ))?;
     told
@@ -328,7 +375,14 @@ fn regularization(network: &Bigram, examples: &Examples) -> Result<Section> {
         "Regularization",
         "0.01 * mean(W²) added to the loss pulls the weights towards 0, as smoothing evens out \
          counts.",
-        vec![Figure::within("regularized loss", loss, "2.4834", 1e-4)],
+        OPTIMIZATION,
+        vec![Figure::number(
+            "regularized loss",
+            loss,
+            "2.4834",
+            1e-4,
+            ORDER,
+        )],
     ))
 }
 

@@ -21,6 +21,10 @@
 //! [makemore_part5_cnn1.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part5_cnn1.ipynb
 //! [Building makemore Part 5: Building a WaveNet]: https://www.youtube.com/watch?v=t3YJ5hKiMQ0
 //!
+//! The source of lecture 1 is learning notes on it: their sections are "Load data", "Numericallization",
+//! "Frequency", "Maximum Likelihood", "Training Data Preparation", "Understanding Weights" and "Optimization".
+//! The [`Origin`] of each figure names its section, or its notebook and cell.
+//!
 //! All figures but the published ones are computed. `replay` starts a lecture, `stage` has its sections
 //! and their audience, and `figures` compares ours with the published ones. Lectures 2 to 5 share
 //! `data` (the datasets), `layers` (the networks and their step), `training` (the crate's loop on random
@@ -41,7 +45,7 @@ mod training;
 pub mod wavenet;
 
 pub use bigram::published_average_nll;
-pub use figures::Figure;
+pub use figures::{Figure, Kind, Origin};
 pub use replay::{Lecture, replay};
 pub use stage::{Audience, Options, Section, Training};
 pub use training::{QUICK_STEPS, STEPS};

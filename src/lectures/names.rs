@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::data::Splits;
-use super::figures::Tolerance;
+use super::figures::{Origin, Tolerance};
 use super::layers::{Mode, Module};
 use super::stage::{Section, Stage};
 use crate::error::Result;
@@ -25,6 +25,7 @@ pub const OF_ANOTHER: &str = "Drawn with the lecture's seed from a network that 
 #[derive(Debug)]
 pub struct Names {
     pub explanation: &'static str,
+    pub source: Origin,
     pub published: &'static str,
     /// The seed of sampling; without one the generator of the training goes on.
     pub seed: Option<u64>,
@@ -48,7 +49,12 @@ pub fn show(
     };
     let ours = draw(splits, &mut generator, network)?;
     let figures = tolerance.names(&ours, names.published);
-    stage.show(Section::new("Names", names.explanation, figures))
+    stage.show(Section::new(
+        "Names",
+        names.explanation,
+        names.source,
+        figures,
+    ))
 }
 
 /// Samples twenty names, as today's `torch.multinomial` draws. So were the published names of lectures 3

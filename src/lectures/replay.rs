@@ -124,8 +124,8 @@ pub(super) mod tests {
         // The number of figures in each section.
         let sections: [(Lecture, &[usize]); 3] = [
             (Lecture::Mlp, &[3, 1, 0]),
-            (Lecture::Backprop, &[5, 2, 26, 2, 2, 2]),
-            (Lecture::WaveNet, &[9, 1, 1]),
+            (Lecture::Backprop, &[5, 2, 26, 30, 2, 2]),
+            (Lecture::WaveNet, &[25, 1, 1]),
         ];
         for (lecture, expected) in sections {
             let mut listener = Listener::default();

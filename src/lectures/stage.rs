@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use tch::Device;
 
-use super::figures::Figure;
+use super::figures::{Figure, Kind, Origin};
 use crate::error::Result;
 use crate::plots::{self, Drawing};
 use crate::train::Rows;
@@ -63,11 +63,16 @@ pub struct Section {
 }
 
 impl Section {
+    /// A section of figures that are published in one place, but for those that have one of their own.
     pub(super) fn new(
         title: &'static str,
         explanation: &'static str,
-        figures: Vec<Figure>,
+        source: Origin,
+        mut figures: Vec<Figure>,
     ) -> Self {
+        for figure in &mut figures {
+            figure.source.get_or_insert(source);
+        }
         Self {
             title,
             explanation,
@@ -78,7 +83,8 @@ impl Section {
     }
 }
 
-/// The heading, the explanation, the steps of a training, and a line for each figure.
+/// The heading, the explanation, the steps of a training, where the figures are published, and a line for
+/// each figure. Where there are checks, they have a column.
 impl fmt::Display for Section {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         writeln!(out, "{}\n   {}", self.title, self.explanation)?;
@@ -93,21 +99,55 @@ impl fmt::Display for Section {
         let names = self.figures.iter();
         let widths = names.map(|figure| figure.name.chars().count());
         let width = widths.max().unwrap_or(0).max(26);
+        let mut sources: Vec<&Origin> = Vec::new();
+        let of_figures = self.figures.iter();
+        for source in of_figures.filter_map(|figure| figure.source.as_ref()) {
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+        let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+        if !sources.is_empty() {
+            writeln!(out, "   Published in: {}", sources.join("; "))?;
+        }
+        let has_checks = self.figures.iter().any(Figure::is_check);
         for figure in &self.figures {
-            let verdict = match figure.agrees {
-                Some(true) => "agrees",
-                Some(false) => "DOES NOT AGREE",
-                None => "not compared",
-            };
-            let note = figure.note.as_ref();
-            let note = note.map_or_else(String::new, |note| format!(" ({note})"));
-            writeln!(
+            let name = &figure.name;
+            let published = figure.published.as_deref().unwrap_or("-");
+            write!(
                 out,
-                "   {:<width$} ours {:<30} published {:<30} {verdict}{note}",
-                figure.name, figure.ours, figure.published
+                "   {name:<width$} ours {:<30} published {published:<30} ",
+                figure.ours
             )?;
+            if has_checks {
+                write!(out, "check {:<20} ", figure.check().unwrap_or("-"))?;
+            }
+            writeln!(out, "{}", verdict(figure))?;
         }
         Ok(())
+    }
+}
+
+/// Whether a figure agrees, and the tolerance or the reason that goes with it.
+fn verdict(figure: &Figure) -> String {
+    let word = match (figure.agrees, figure.is_check()) {
+        (None, _) => "not compared",
+        (Some(true), false) => "agrees",
+        (Some(false), false) => "DOES NOT AGREE",
+        (Some(true), true) => "holds",
+        (Some(false), true) => "DOES NOT HOLD",
+    };
+    match &figure.kind {
+        Kind::Tolerance { tolerance, reason } => {
+            // As 0.03, 2e-6 or 6.2e-5.
+            let tolerance = match *tolerance >= 1e-3 {
+                true => tolerance.to_string(),
+                false => format!("{tolerance:.1e}").replace(".0e", "e"),
+            };
+            format!("{word} (within {tolerance}: {reason})")
+        }
+        Kind::Shown { reason } => format!("{word} ({reason})"),
+        _ => word.to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::data::{Dataset, Splits};
-use super::figures::{Figure, Tolerance};
+use super::figures::{Figure, Origin, Tolerance};
 use super::layers::Module;
 use super::names::{self, Names};
 use super::stage::{Audience, Section, Stage, Training};
@@ -144,10 +144,12 @@ pub fn train(
 pub struct Published {
     pub title: &'static str,
     pub explanation: &'static str,
+    /// Where its first figures and losses are published.
+    pub source: Origin,
     /// The losses of single batches, every 10,000 steps, separated by spaces.
     pub losses: &'static str,
     /// The train and dev loss after all steps.
-    pub at_the_end: [&'static str; 2],
+    pub at_the_end: [(Origin, &'static str); 2],
     pub tolerance: Tolerance,
     /// The names that the lecture samples afterwards.
     pub names: Option<Names>,
@@ -173,7 +175,8 @@ impl Published {
                 network,
             )?);
         }
-        run.show(stage, Section::new(self.title, self.explanation, figures))?;
+        let section = Section::new(self.title, self.explanation, self.source, figures);
+        run.show(stage, section)?;
         match self.names {
             Some(names) if is_whole => {
                 names::show(stage, splits, generator, names, self.tolerance, network)
@@ -186,13 +189,17 @@ impl Published {
 /// The train and dev loss after a training.
 pub fn at_the_end(
     splits: &Splits,
-    [train, dev]: [&str; 2],
+    [train, dev]: [(Origin, &str); 2],
     tolerance: Tolerance,
     network: &impl Module,
 ) -> Result<[Figure; 2]> {
+    let figure = |name, dataset: &Dataset, (source, published)| -> Result<Figure> {
+        let figure = tolerance.at_the_end(name, dataset.loss(network)?, published);
+        Ok(figure.of(source))
+    };
     Ok([
-        tolerance.at_the_end("train loss", splits.train.loss(network)?, train),
-        tolerance.at_the_end("dev loss", splits.dev.loss(network)?, dev),
+        figure("train loss", &splits.train, train)?,
+        figure("dev loss", &splits.dev, dev)?,
     ])
 }
 

@@ -5,7 +5,7 @@
 use tch::Device;
 
 use super::data::Splits;
-use super::figures::{Figure, Tolerance};
+use super::figures::{Figure, Origin, Tolerance};
 use super::layers::{Layer, Module, Sequential};
 use super::names::Names;
 use super::stage::{Section, Stage};
@@ -16,6 +16,11 @@ use crate::libtorch::random::Generator;
 
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 1] = ["lecture-5-loss"];
+
+/// A cell of the notebook.
+const fn cell(number: u16) -> Origin {
+    Origin::Cell("makemore_part5_cnn1", number)
+}
 
 /// `torch.manual_seed(42)`: the seed of parameters, batches and names, drawn in this order.
 const SEED: u64 = 42;
@@ -33,12 +38,28 @@ const LOSSES: &str = "3.3167 2.0576 2.0723 2.5134 2.1476 1.7836 2.2592 1.9331 1.
 const NAMES: &str = "arlij chetta heago rocklei hendrix jamylie broxin denish anslibt marianah \
                      astavia annayve aniah jayce nodiel remita niyelle jaylene aiyan aubreana";
 
-/// The first examples that the notebook prints.
-const EXAMPLES: [(&str, char); 4] = [
+/// The first examples, which the notebook prints.
+const EXAMPLES: [(&str, char); 20] = [
     ("........", 'y'),
     (".......y", 'u'),
     ("......yu", 'h'),
     (".....yuh", 'e'),
+    ("....yuhe", 'n'),
+    ("...yuhen", 'g'),
+    ("..yuheng", '.'),
+    ("........", 'd'),
+    (".......d", 'i'),
+    ("......di", 'o'),
+    (".....dio", 'n'),
+    ("....dion", 'd'),
+    ("...diond", 'r'),
+    ("..diondr", 'e'),
+    (".diondre", '.'),
+    ("........", 'x'),
+    (".......x", 'a'),
+    ("......xa", 'v'),
+    (".....xav", 'i'),
+    ("....xavi", 'e'),
 ];
 
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
@@ -49,6 +70,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     stage.show(Section::new(
         "The data",
         "Contexts are eight characters long now, filled up with the start token.",
+        cell(5),
         figures,
     ))?;
     let mut generator = Generator::seeded(SEED)?;
@@ -57,6 +79,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         "The network",
         "Neighbours are joined two by two, three times: characters to pairs, pairs to fours, fours \
          to eights. Each time they go through a linear layer, batch normalisation and tanh.",
+        cell(9),
         vec![Figure::same("parameters", network.nelement(), 76_579)],
     ))?;
     let run = train(
@@ -73,11 +96,16 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         title: "Training",
         explanation: "Steps on 32 random examples at learning rate 0.1, from step 150,000 on 0.01; the \
                       loss of single batches, and after all steps that of all examples.",
+        source: cell(10),
         losses: LOSSES,
-        at_the_end: ["1.7690284252166748", "1.9936515092849731"],
+        at_the_end: [
+            (cell(13), "1.7690284252166748"),
+            (cell(13), "1.9936515092849731"),
+        ],
         tolerance: Tolerance::on(device),
         names: Some(Names {
             explanation: "Drawn with the random numbers that come after those of the training.",
+            source: cell(14),
             published: NAMES,
             seed: None,
         }),
@@ -115,7 +143,8 @@ fn examples(splits: &Splits) -> Result<Vec<Figure>> {
         let show = |context: &str, next: char| format!("{context} --> {next}");
         let ours = show(&splits.vocabulary.decode(&x), splits.vocabulary.itos(y));
         let name = format!("example {}", row + 1);
-        figures.push(Figure::same(name, ours, show(context, *next)));
+        let figure = Figure::same(name, ours, show(context, *next));
+        figures.push(figure.of(cell(6)));
     }
     Ok(figures)
 }

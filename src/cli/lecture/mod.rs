@@ -20,8 +20,8 @@ use teller::{Pictures, Teller};
 /// Replay the lectures and compare every figure with the published one
 ///
 /// The lectures are 1 bigrams, 2 an MLP, 3 batch normalisation, 4 backpropagation by hand and 5 a
-/// WaveNet. The exit status is 1 if a figure does not agree. Lectures 2 to 5 run on one thread, as the
-/// published ones did.
+/// WaveNet. The exit status is 1 if a figure does not agree or a check of ours fails. Lectures 2 to 5 run
+/// on one thread, as the published ones did.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::ProgressBar;
 use makemore_tch::files::{Output, check_distinct};
-use makemore_tch::lectures::{Audience, Lecture, Section};
+use makemore_tch::lectures::{Audience, Figure, Lecture, Section};
 use makemore_tch::{Error, Result, plots};
 use serde::Serialize;
 
@@ -127,25 +127,34 @@ impl Teller {
         })
     }
 
-    /// The number of figures that agree, and what was not compared.
+    /// How many figures are as published, how many checks hold, how many figures no seed repeats, and what
+    /// was not compared.
     fn verdict(&self, complete: bool) -> String {
         let sections = || self.told.iter().map(|told| &told.section);
         let figures = || sections().flat_map(|section| &section.figures);
-        let of = |agrees| figures().filter(|figure| figure.agrees == agrees).count();
-        let (agreeing, differing, shown) = (of(Some(true)), of(Some(false)), of(None));
+        let of = |is_published| {
+            let kind = move |figure: &&Figure| figure.kind.is_published() == is_published;
+            let compared = figures().filter(kind).filter_map(|figure| figure.agrees);
+            let (agreeing, differing): (Vec<bool>, Vec<bool>) =
+                compared.partition(|agrees| *agrees);
+            match differing.len() {
+                0 => agreeing.len().to_string(),
+                differing => format!("{} of {}", agreeing.len(), agreeing.len() + differing),
+            }
+        };
+        let shown = figures().filter(|figure| figure.agrees.is_none()).count();
         let mut trainings = sections().filter_map(|section| section.training);
         let is_short = trainings.any(|training| !training.is_whole());
-        let mut without = Vec::new();
-        if shown > 0 {
-            without.push(format!("{shown} that cannot be repeated"));
-        }
+        let checks = match of(false).as_str() {
+            "1" => "1 check".to_owned(),
+            several => format!("{several} checks"),
+        };
+        let mut verdict = format!(
+            "{} figures as published, {checks} of ours, {shown} that no seed repeats",
+            of(true)
+        );
         if complete && is_short {
-            without.push("what is published after more steps".to_owned());
-        }
-        let mut verdict = format!("{agreeing} of {} figures agree", agreeing + differing);
-        if !without.is_empty() {
-            verdict += "; not compared: ";
-            verdict += &without.join(", and ");
+            verdict += "; not compared: what is published after more steps";
         }
         if !complete {
             verdict += "; ended before the rest";
@@ -202,7 +211,7 @@ impl Audience for Teller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use makemore_tch::lectures::Figure;
+    use makemore_tch::lectures::Kind;
 
     #[test]
     fn a_figure_that_does_not_agree_ends_with_status_1() {
@@ -211,9 +220,11 @@ mod tests {
             let figure = Figure {
                 name: "loss".to_owned(),
                 ours: "3.3167".to_owned(),
-                published: "3.3168".to_owned(),
+                published: Some("3.3168".to_owned()),
+                source: None,
+                difference: Some(-1e-4),
+                kind: Kind::Rounded,
                 agrees: Some(agrees),
-                note: None,
             };
             let section = Section {
                 title: "Training",
