@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use crate::common::Folder;
 use serde_json::Value;
 
-/// The document of the first lecture.
+/// The document of the first lecture after the notes.
 static FIRST: LazyLock<Value> =
-    LazyLock::new(|| Folder::new().json("lecture --rows distinct --json"));
+    LazyLock::new(|| Folder::new().json("lecture --source notes --rows distinct --json"));
 
 /// That of the whole series, with one step in each training of lectures 2 to 5.
 static SERIES: LazyLock<Value> =
@@ -24,7 +24,7 @@ fn figures(document: &Value) -> impl Iterator<Item = (&Value, &Value)> {
 
 #[test]
 fn all_57_figures_of_the_first_lecture_agree() {
-    let printed = Folder::new().stdout("lecture --rows distinct");
+    let printed = Folder::new().stdout("lecture --source notes --rows distinct");
     let lines = |word: &str| printed.lines().filter(|line| line.contains(word)).count();
     assert_eq!((lines(" agrees"), lines("AGREE")), (57, 0), "{printed}");
     let verdict = "\n57 figures as published, 0 checks of ours, 0 that no seed repeats\n";
@@ -83,7 +83,7 @@ fn the_rest_of_the_series_agrees_as_far_as_it_goes() {
     let folder = Folder::new();
     assert_eq!(SERIES["agrees"], true);
     assert_eq!(SERIES["complete"], true);
-    for (lecture, count) in [(1, 57), (2, 4), (3, 23), (4, 67), (5, 27)] {
+    for (lecture, count) in [(1, 153), (2, 4), (3, 23), (4, 67), (5, 27)] {
         let of_lecture = figures(&SERIES).filter(|(other, _)| **other == lecture);
         assert_eq!(of_lecture.count(), count, "{lecture}");
     }
@@ -140,6 +140,30 @@ fn each_figure_says_where_it_is_published_and_how_it_is_compared() {
         figure["source"] == "makemore_part4_backprop, In [210]" && figure["published"] == 0.0
     });
     assert_eq!(gradients.count(), 26);
+}
+
+#[test]
+fn one_source_of_the_first_lecture_can_be_chosen() {
+    let folder = Folder::new();
+    let notebook = folder.json("lecture --source notebook --rows distinct --json");
+    let find = |name: &str| {
+        let mut figures = figures(&notebook);
+        figures
+            .find(|(_, figure)| figure["name"] == name)
+            .unwrap()
+            .1
+    };
+    assert_eq!(
+        find("loss after four steps")["published"],
+        3.6891887187957764
+    );
+    assert_eq!(find("average NLL")["kind"], "shown");
+    assert_eq!(find("average NLL")["ours"], 2.4543561935424805);
+    let both = figures(&SERIES).filter(|(lecture, _)| **lecture == 1);
+    let notes = figures(&FIRST).count();
+    assert_eq!(both.count(), notes + figures(&notebook).count());
+    let (_, first) = figures(&SERIES).next().unwrap();
+    assert_eq!(first["source"], "the notes, Load data");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //!
 //! | file | notebook | video |
 //! |---|---|---|
-//! | [`bigram`] | [makemore_part1_bigrams.ipynb] | [The spelled-out intro to language modeling: building makemore] |
+//! | [`bigram`] (after the notes), [`bigram_notebook`] | [makemore_part1_bigrams.ipynb] | [The spelled-out intro to language modeling: building makemore] |
 //! | [`mlp`] | [makemore_part2_mlp.ipynb] | [Building makemore Part 2: MLP] |
 //! | [`batch_norm`] | [makemore_part3_bn.ipynb] | [Building makemore Part 3: Activations & Gradients, BatchNorm] |
 //! | [`backprop`] | [makemore_part4_backprop.ipynb] | [Building makemore Part 4: Becoming a Backprop Ninja] |
@@ -21,7 +21,7 @@
 //! [makemore_part5_cnn1.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part5_cnn1.ipynb
 //! [Building makemore Part 5: Building a WaveNet]: https://www.youtube.com/watch?v=t3YJ5hKiMQ0
 //!
-//! The source of lecture 1 is learning notes on it: their sections are "Load data", "Numericallization",
+//! Lecture 1 has a second source, learning notes on it: their sections are "Load data", "Numericallization",
 //! "Frequency", "Maximum Likelihood", "Training Data Preparation", "Understanding Weights" and "Optimization".
 //! The [`Origin`] of each figure names its section, or its notebook and cell.
 //!
@@ -33,6 +33,7 @@
 pub mod backprop;
 pub mod batch_norm;
 pub mod bigram;
+pub mod bigram_notebook;
 mod bit_for_bit;
 mod data;
 mod figures;
@@ -47,5 +48,5 @@ pub mod wavenet;
 pub use bigram::published_average_nll;
 pub use figures::{Figure, Kind, Origin};
 pub use replay::{Lecture, replay};
-pub use stage::{Audience, Options, Section, Training};
+pub use stage::{Audience, Options, Section, Source, Training};
 pub use training::{QUICK_STEPS, STEPS};

@@ -1,7 +1,7 @@
 //! The five lectures and how to start them.
 
-use super::stage::{Audience, Options, Stage};
-use super::{backprop, batch_norm, bigram, mlp, wavenet};
+use super::stage::{Audience, Options, Source, Stage};
+use super::{backprop, batch_norm, bigram, bigram_notebook, mlp, wavenet};
 use crate::data::Words;
 use crate::data::words::BOUNDARY;
 use crate::error::Result;
@@ -9,7 +9,7 @@ use crate::error::Result;
 /// A lecture of the series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::VariantArray)]
 pub enum Lecture {
-    /// See [`bigram`].
+    /// See [`bigram`] and [`bigram_notebook`].
     Bigram = 1,
     /// See [`mlp`].
     Mlp,
@@ -60,7 +60,15 @@ pub fn replay(lecture: Lecture, options: Options, audience: &mut dyn Audience) -
     let words = Words::lecture(BOUNDARY)?;
     let mut stage = Stage { options, audience };
     match lecture {
-        Lecture::Bigram => bigram::replay(&words, &mut stage),
+        Lecture::Bigram => {
+            if options.source != Some(Source::Notebook) {
+                bigram::replay(&words, &mut stage)?;
+            }
+            match options.source {
+                Some(Source::Notes) => Ok(()),
+                _ => bigram_notebook::replay(&words, &mut stage),
+            }
+        }
         Lecture::Mlp => mlp::replay(&words, &mut stage),
         Lecture::BatchNorm => batch_norm::replay(&words, &mut stage),
         Lecture::Backprop => backprop::replay(&words, &mut stage),
@@ -113,6 +121,7 @@ pub(super) mod tests {
 
     /// The options of a short replay that draws its pictures too.
     pub const SHORT: Options = Options {
+        source: None,
         rows: Rows::Distinct,
         steps: 201,
         device: Device::Cpu,

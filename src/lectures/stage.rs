@@ -17,6 +17,8 @@ const PICTURE: (u32, u32) = (1500, 940);
 /// Options of a replay.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
+    /// The source of lecture 1; both by default, the notes first.
+    pub source: Option<Source>,
     /// The layout of the examples of lecture 1.
     pub rows: Rows,
     /// At most so many steps in each training of lectures 2 to 5.
@@ -25,6 +27,26 @@ pub struct Options {
     pub device: Device,
     /// Whether pictures are drawn.
     pub pictures: bool,
+}
+
+/// A source of lecture 1.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::EnumString,
+    strum::EnumMessage,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Source {
+    /// The learning notes, whose random numbers come from seed 420
+    Notes,
+    /// Karpathy's notebook makemore_part1_bigrams, seed 2147483647
+    Notebook,
 }
 
 /// The observer of a replay. An error of any method ends the replay. An

@@ -81,9 +81,14 @@ impl Generator {
         Ok(Tensor::f_randn(shape, (Kind::Float, Device::Cpu))?)
     }
 
+    /// `torch.rand(shape)`: uniform numbers in `[0, 1)`, f32.
+    pub fn rand(&mut self, shape: &[i64]) -> Result<Tensor> {
+        Ok(Tensor::f_rand(shape, (Kind::Float, Device::Cpu))?)
+    }
+
     /// Uniform numbers from `-bound` to `bound` in a tensor of a shape, f32.
     pub fn between(&mut self, shape: &[i64], bound: f64) -> Result<Tensor> {
-        let unit = Tensor::f_rand(shape, (Kind::Float, Device::Cpu))?; // From 0 to 1.
+        let unit = self.rand(shape)?; // From 0 to 1.
         Ok(unit.f_mul_scalar(2.0 * bound)?.f_sub_scalar(bound)?)
     }
 
@@ -110,6 +115,16 @@ impl Generator {
     /// If `p` is no distribution.
     pub fn multinomial(&mut self, p: &Tensor) -> Result<usize> {
         Ok(p.f_multinomial(1, true)?.f_int64_value(&[0])? as usize)
+    }
+
+    /// `torch.multinomial(p, num_samples=count, replacement=True)`: indices, more than one at once; `p` is
+    /// `[V]`, f32.
+    ///
+    /// # Errors
+    ///
+    /// If `p` is no distribution.
+    pub fn multinomials(&mut self, p: &Tensor, count: i64) -> Result<Vec<i64>> {
+        Ok(Vec::try_from(p.f_multinomial(count, true)?)?)
     }
 }
 

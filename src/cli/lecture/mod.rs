@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::data::words::BOUNDARY;
-use makemore_tch::lectures::{self, Options, QUICK_STEPS, STEPS, replay};
+use makemore_tch::lectures::{self, Options, QUICK_STEPS, STEPS, Source, replay};
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::Rows;
 use makemore_tch::{Error, Vocabulary, Words};
@@ -27,6 +27,7 @@ use teller::{Pictures, Teller};
 Examples:
   makemore-tch lecture                     the first, some seconds
   makemore-tch lecture --rows distinct     the same in less than one
+  makemore-tch lecture --source notebook   Karpathy's figures, without those of the notes
   makemore-tch lecture 3 --quick           the third up to its second loss
   makemore-tch lecture all --plots out     the whole series, some minutes, with its pictures")]
 pub struct ReplayLectures {
@@ -51,6 +52,10 @@ pub struct ReplayLectures {
     /// Draw the pictures of lectures 2 to 5 into this folder, as PNG and SVG; a missing folder is made
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
+
+    /// The source of lecture 1 [default: both, the notes first]
+    #[arg(long, value_parser = one_of::<Source>())]
+    source: Option<Source>,
 
     /// The layout of lecture 1's training data [default: all]
     #[arg(long, value_parser = one_of::<Rows>())]
@@ -96,6 +101,7 @@ impl ReplayLectures {
         let pictures = plots.map(|folder| Pictures::check(folder, lectures));
         let pictures = pictures.transpose()?;
         let options = Options {
+            source: self.source,
             rows: self.rows.unwrap_or(Rows::All),
             steps: match self.quick {
                 true => QUICK_STEPS,
@@ -126,6 +132,7 @@ impl ReplayLectures {
         let has_others = lectures != [lectures::Lecture::Bigram];
         for (is_in_vain, argument, of) in [
             (self.rows.is_some() && !has_first, "--rows", "lecture 1"),
+            (self.source.is_some() && !has_first, "--source", "lecture 1"),
             (self.steps.is_some() && !has_others, "--steps", OTHERS),
             (self.quick && !has_others, "--quick", OTHERS),
             (self.device.is_some() && !has_others, "--device", OTHERS),
@@ -179,6 +186,8 @@ mod tests {
             ("lecture --plots new", 1, "--plots is of lectures 2 to 5"),
             ("lecture 1 --quick", 1, "--quick is of lectures 2 to 5"),
             ("lecture 2 --rows all", 1, "--rows is of lecture 1"),
+            ("lecture 2 --source notes", 1, "--source is of lecture 1"),
+            ("lecture --source video", 2, "notes, notebook"),
             ("lecture --data Cargo.toml", 1, "leave --data out"),
         ] {
             let error = refusal(arguments, status);
