@@ -19,6 +19,9 @@ pub const MAX_EPOCHS: u64 = 1 << 53;
 /// The longest training that is believed: some thousand years.
 const MOST_SECONDS: f64 = 1e11;
 
+/// The highest dev loss that is believed, in nats: that of characters with probabilities below any f64.
+const MOST_LOSS: f64 = 1e6;
+
 /// The largest weight: in training, exponentials overflow long before.
 const MAX_WEIGHT: f32 = 1e6;
 
@@ -81,12 +84,26 @@ impl TrainedNetwork {
 /// The most dev losses that are kept.
 const MOST_LOSSES: usize = 1000;
 
-/// The dev losses of a run, of many every second or third one and so on.
+/// The dev losses of a run; of many the last, and every second or third one before it and so on.
 fn dev_losses(state: &RunState) -> Vec<(u64, f64)> {
     let losses = state.losses.iter();
-    let losses = losses.step_by(state.losses.len() / MOST_LOSSES + 1);
     let losses = losses.filter_map(|losses| Some((losses.step, losses.dev?)));
-    losses.filter(|(_, dev)| dev.is_finite()).collect()
+    let losses: Vec<_> = losses
+        .filter(|(_, dev)| (0.0..MOST_LOSS).contains(dev))
+        .collect();
+    let every = losses.len() / MOST_LOSSES + 1;
+    let mut kept: Vec<_> = losses.into_iter().rev().step_by(every).collect();
+    kept.reverse();
+    kept
+}
+
+/// The dev losses of a file, if a training can have them.
+fn read_dev_losses(written: &str) -> Option<Vec<(u64, f64)>> {
+    let losses: Vec<(u64, f64)> = serde_json::from_str(written).ok()?;
+    let are_possible = losses.len() <= MOST_LOSSES
+        && losses.iter().all(|(_, dev)| (0.0..MOST_LOSS).contains(dev))
+        && losses.is_sorted_by(|(one, _), (other, _)| one < other);
+    are_possible.then_some(losses)
 }
 
 /// Parameters and buffers.
@@ -207,8 +224,8 @@ pub(super) fn read(file: &Contents) -> Result<TrainedNetwork> {
         None => return Err(file.damaged()),
     };
     let losses = file.metadata.get("dev_losses");
-    let losses = losses.map(|losses| serde_json::from_str(losses));
-    let losses = losses.transpose().map_err(|_| file.damaged())?;
+    let losses = losses.map(|losses| read_dev_losses(losses).ok_or_else(|| file.damaged()));
+    let losses = losses.transpose()?;
     Ok(TrainedNetwork {
         network,
         steps: read_updates(file, "steps")?,

@@ -7,8 +7,8 @@ use anyhow::bail;
 use super::more::paths_in;
 use super::typed::file_name;
 
-/// Refuses a folder in place of a model, and names the models in it.
-pub fn refuse(path: &Path) -> anyhow::Result<()> {
+/// Refuses a folder in place of a model, and names the models in it, with the flag of their weights.
+pub fn refuse(path: &Path, flag: &str) -> anyhow::Result<()> {
     if !path.is_dir() {
         return Ok(());
     }
@@ -20,7 +20,7 @@ pub fn refuse(path: &Path) -> anyhow::Result<()> {
         0 => bail!("{folder} is a folder; --model takes the file of a model"),
         1 => bail!("{folder} is a folder; {all} takes the model in it"),
         several => bail!(
-            "{folder} is a folder; {all} --weights {} takes the models in it, all with the same weight, and the weights that `more --save` said are better",
+            "{folder} is a folder; {all} {flag} {} takes the models in it, all with the same weight, and the weights that `more --save` said are better",
             vec!["1"; several].join(",")
         ),
     }
@@ -37,7 +37,13 @@ mod tests {
         folder.write("list.txt", "anna\nhanna\nsusanna\njoanna\n");
         folder.stdout("more list.txt --quick -n 0 --save kept");
         std::fs::create_dir(folder.path("empty")).unwrap();
-        for command in ["sample", "score anna", "next an", "heatmap out.png"] {
+        for command in [
+            "sample",
+            "score anna",
+            "next an",
+            "heatmap out.png",
+            "page out.html",
+        ] {
             let refused = |model: &str| folder.error(&format!("{command} --model {model}"), 1);
             let one = refused("kept");
             let works = "--model kept/ngram.safetensors takes the model in it";

@@ -48,16 +48,17 @@ impl ModelArguments {
         memory: Memory,
         remarks: Remarks,
     ) -> anyhow::Result<Option<Models>> {
-        self.files
-            .load(self.weights.as_deref(), data, memory, remarks)
+        let weights = self.weights.as_deref();
+        self.files.load(weights, "--weights", data, memory, remarks)
     }
 }
 
 impl ModelFileArguments {
-    /// Reads the models, if any are named. `weights` are those of the mixture, as far as they are known.
+    /// Reads the models, if any are named. `weights` are those of the mixture, which a `flag` names.
     pub fn load(
         &self,
         weights: Option<&[f64]>,
+        flag: &str,
         data: &DataArguments,
         memory: Memory,
         remarks: Remarks,
@@ -71,7 +72,7 @@ impl ModelFileArguments {
         };
         let (mut files, mut foreign) = (Vec::new(), Vec::new());
         for path in &self.models {
-            model_folder::refuse(path)?;
+            model_folder::refuse(path, flag)?;
             match Weights::load(path)? {
                 Some(of_path) => foreign.push((files.len() + foreign.len(), path, of_path)),
                 None => files.push(ModelFile::load(path, &options, &memory)?),
@@ -94,7 +95,7 @@ impl ModelFileArguments {
             let file = self.of_weights(path, &of_path, models.list()?, data, remarks)?;
             models.files.insert(place, file);
         }
-        self.check(weights, &models, data)?;
+        self.check(weights, flag, &models, data)?;
         models.remark_on_spaces(&options, remarks);
         Ok(Some(models))
     }
@@ -103,6 +104,7 @@ impl ModelFileArguments {
     fn check(
         &self,
         weights: Option<&[f64]>,
+        flag: &str,
         models: &Models,
         data: &DataArguments,
     ) -> anyhow::Result<()> {
@@ -119,10 +121,10 @@ impl ModelFileArguments {
             && (weights.len() != models.files.len() || weights.len() == 1)
         {
             if models.files.len() == 1 {
-                bail!("--weights is of several models; give --model more than once");
+                bail!("{flag} is of several models; give --model more than once");
             }
             bail!(
-                "--weights has {} of {} numbers; one for each --model would work",
+                "{flag} has {} of {} numbers; one for each --model would work",
                 weights.len(),
                 models.files.len()
             );

@@ -3,9 +3,10 @@
 /** The largest seed. */
 const MOST_SEED = 2n ** 64n - 1n;
 
-/** The most words, and the most characters that a wish may ask for. */
+/** The most words, the most characters that a wish may ask for, and the most of its text. */
 const MOST_DRAWN = 100000,
-  MOST_LENGTH = 10000;
+  MOST_LENGTH = 10000,
+  MOST_TEXT = 100;
 
 /** What cannot be asked for, in words for the user. */
 class FieldError extends Error {}
@@ -49,16 +50,17 @@ function encoded(word, stoi) {
   return { indices, unknown: null };
 }
 
-/** The wishes of what is wanted, in indices, for an `Automaton`; `list` tells what became of its words. Throws a
- * `FieldError` for a character that no word has. */
-function wishesOf(wanted, stoi, list) {
+/** The wishes of what is wanted, in indices, for an `Automaton`; `form` is that of the words (see `formOf`). Throws a
+ * `FieldError` for a character that no word has, and for a text that is too long. */
+function wishesOf(wanted, stoi, form) {
   const indicesOf = (text, what) => {
-    const { indices, unknown } = encoded(asInList(text, list), stoi);
+    const { indices, unknown } = encoded(asInList(text, form), stoi);
     if (unknown !== null) throw new FieldError(`${what}: the models do not know “${visible(unknown)}”.`);
+    if (indices.length > MOST_TEXT) throw new FieldError(`${what}: at most ${MOST_TEXT} characters.`);
     return indices;
   };
   const contains = indicesOf(wanted.contains, 'Contains');
-  const without = Array.from(asInList(wanted.without, list), (character) => stoi.get(character));
+  const without = Array.from(asInList(wanted.without, form), (character) => stoi.get(character));
   return {
     prefix: indicesOf(wanted.begins, 'Begins with'),
     suffix: indicesOf(wanted.ends, 'Ends with'),
@@ -92,19 +94,43 @@ function quoted(text) {
   return `$'${bytes.join('')}'`;
 }
 
-/** The arguments of a mixture: its models and their weights. */
-function mixtureArguments(entries, weights) {
-  return `${entries.map((entry) => entry.arguments).join(' ')} --weights ${weights.join(',')}`;
+/** What the command of a mixture has of its models, as an entry. Wishes are read as words of the first one. */
+function mixtureOf(entries, weights) {
+  return {
+    arguments: `${entries.map((entry) => entry.arguments).join(' ')} --weights ${weights.join(',')}`,
+    needsData: entries.some((entry) => entry.needsData),
+    lowercase: entries[0].lowercase,
+    normalization: entries[0].normalization,
+  };
 }
+
+/** The weights of an address, as many as the mixture has models; null if they are none. */
+function weightsOf(text, count) {
+  const weights = text?.split(',').map(Number),
+    sum = weights?.reduce((sum, weight) => sum + weight, 0);
+  const areWeights = weights?.length === count && weights.every((weight) => weight >= 0);
+  return areWeights && sum > 0 && Number.isFinite(sum) ? weights : null;
+}
+
+/** Whether the command for an entry reads the list, which the program refuses where it would not. */
+const readsList = (wanted, entry) => Boolean(entry.needsData || wanted.isNew);
+
+/** The form that the command for an entry brings wishes into: that of the list that it is given, else of the list that
+ * the model was made of. */
+function formOf(wanted, entry, { list, dataArguments }) {
+  const isGiven = entry.needsData || (wanted.isNew && dataArguments);
+  return isGiven ? list : entry;
+}
+
+/** Whether the list that some arguments name comes from standard input. */
+const isFromInput = (dataArguments) => /^--data (\S+ )*-( |$)/.test(dataArguments.replace(/ --.*/, ''));
 
 /** The command that draws `count` words of `entry`, { arguments, needsData }. */
 function commandOf(wanted, entry, dataArguments, count) {
-  // The program refuses a list that it would not read.
-  const readsList = entry.needsData || wanted.isNew;
   const parts = [
     `makemore-tch sample --plain -n ${count} --seed ${wanted.seed}`,
     entry.arguments,
-    readsList && dataArguments,
+    readsList(wanted, entry) && dataArguments,
     wanted.temperature !== 1 && `--temperature ${wanted.temperature}`,
     wanted.begins && `--prefix=${quoted(wanted.begins)}`,
     wanted.ends && `--suffix=${quoted(wanted.ends)}`,

@@ -13,10 +13,10 @@ function showTable() {
   const hasTest = entries.some(({ test }) => test != null),
     hasKnown = page.known !== null;
   const hasUnseen = entries.some(({ testNew }) => testNew != null);
-  const best = Math.min(...choices.map(({ test }) => test ?? Infinity));
+  const best = Math.min(...choices.map(rankOf));
   const cell = (kind, text) => el('td', { class: kind, role: 'cell' }, text);
   const lines = [...choices]
-    .sort((a, b) => (a.test ?? 99) - (b.test ?? 99))
+    .sort((a, b) => rankOf(a) - rankOf(b))
     .map((entry) => {
       entry.cells = { share: cell('share', '…'), sample: cell('sample', '…') };
       return el(
@@ -47,7 +47,8 @@ function showTable() {
   );
   $('table-hint').textContent = hasTest
     ? `The loss is the average negative log-likelihood of a character, in nats; less is better. To guess among ${V} ` +
-      `characters costs ${Math.log(V).toFixed(2)}. Unseen words are held-out ones that training never saw.`
+      `characters costs ${Math.log(V).toFixed(2)}. Unseen words are held-out ones that training never saw.` +
+      (page.weights === 'f32' ? '' : ' The losses are those of the models before their weights were rounded.')
     : '';
 }
 
@@ -107,7 +108,7 @@ function showMixture() {
   const best =
     mixture.test == null
       ? ''
-      : ` With the weights that fit other held-out words best, the loss is ${loss(mixture.test)}.`;
+      : ` With the weights as they are at first, the loss on held-out words is ${loss(mixture.test)}.`;
   $('mix-hint').textContent =
     'The mixture is the weighted average of the probabilities. Models that are wrong in different places are better ' +
     `together.${best} Move the weights, and the mixture draws and predicts with them.`;
@@ -147,7 +148,7 @@ function showMixture() {
     el(
       'div',
       {},
-      el('button', { type: 'button', onclick: reset }, mixture.test == null ? 'Equal weights' : 'The fitted weights'),
+      el('button', { type: 'button', onclick: reset }, mixture.test == null ? 'Equal weights' : 'The first weights'),
     ),
   );
   mixture.show = show;

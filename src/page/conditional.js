@@ -4,31 +4,17 @@
 //
 // Source: src/sample/conditional.rs.
 
-/** The most ways from one pair of context and state to another. */
+/** The most ways from one pair of context and state to another, and the most numbers in the rows of contexts. */
 const MOST_WAYS = 1 << 24;
+
+/** The numbers that are worked through before the page may breathe. */
+const WORK_AT_ONCE = 1 << 16;
 
 /** The sums are complete once none of them changes by more than this share. */
 const CHANGE = 1e-15;
 
 /** The most sweeps over all sums. */
 const MOST_SWEEPS = 100000;
-
-/** Numbers of one type, as many as are pushed. */
-class Numbers {
-  constructor(Type) {
-    this.all = new Type(1024);
-    this.length = 0;
-  }
-
-  push(number) {
-    if (this.length === this.all.length) {
-      const longer = new this.all.constructor(2 * this.length);
-      longer.set(this.all);
-      this.all = longer;
-    }
-    this.all[this.length++] = number;
-  }
-}
 
 /** A drawer of words that meet wishes. Pair `i` has the ways from `ends[i]` to `ends[i + 1]`, each with its
  * probability, its character and the pair that it leads to. */
@@ -42,12 +28,13 @@ class Conditional {
     this.end = new Numbers(Float32Array);
   }
 
-  /** Makes one of a model whose states have numbered contexts; null where it would take too much memory. Yields now
-   * and then, so that the page can breathe. */
+  /** Makes one of a model whose states have numbered contexts; null where it would take too much memory for the
+   * program too, false where maybe for the page alone. Yields now and then, so that the page can breathe. */
   static *of(model, automaton, temperature) {
     const made = new Conditional(),
       contexts = new Map(),
       pairs = [];
+    let work = 0;
     const contextOf = (state) => {
       const key = model.contextOf(state);
       if (!contexts.has(key)) contexts.set(key, { state, row: null, after: [], numbers: new Map() });
@@ -75,8 +62,12 @@ class Conditional {
       }
       pairs[done] = null;
       if (made.p.length > MOST_WAYS) return null;
+      if (contexts.size * model.v > MOST_WAYS) return false;
       made.ends.push(made.p.length);
-      if (done % 64 === 0) yield;
+      work += p.length;
+      if (work < WORK_AT_ONCE) continue;
+      work = 0;
+      yield;
     }
     yield* made.sum();
     return made;
@@ -98,6 +89,7 @@ class Conditional {
       { all: to } = this.to,
       { all: end } = this.end;
     this.sums = new Float64Array(this.end.length);
+    let work = 0;
     for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) {
       let largest = 0;
       for (let pair = this.sums.length - 1; pair >= 0; pair--) {
@@ -106,9 +98,12 @@ class Conditional {
         sum += end[pair];
         largest = Math.max(largest, (sum - this.sums[pair]) / Math.max(sum, LEAST_64));
         this.sums[pair] = sum;
+        work += 1 + ends[pair + 1] - ends[pair];
+        if (work < WORK_AT_ONCE) continue;
+        work = 0;
+        yield;
       }
       if (largest <= CHANGE) return;
-      yield;
     }
   }
 

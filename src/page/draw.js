@@ -70,14 +70,14 @@ function choose(sums, uniform) {
 
 /** An endless drawing of words from a model. */
 class Sampler {
-  /** `wishes` are those of `Automaton`. Throws a `WishError` if no word can meet them. */
+  /** `wishes` are those of `Automaton`. */
   constructor(model, { seed, temperature, wishes }) {
-    Object.assign(this, { model, temperature, prefix: wishes.prefix });
+    Object.assign(this, { model, temperature, wishes, prefix: wishes.prefix });
     this.random = new Random(seed);
     this.longest = longestOf(wishes, model.longestWord);
     this.hasAutomaton = !isPrefixAlone(wishes);
-    this.automaton = this.hasAutomaton ? new Automaton(wishes, model.v) : ANY_WORD;
-    this.wish = this.prefix.reduce((state, index) => this.automaton.step(state, index), this.automaton.start);
+    /** Whether the program may have the memory to draw directly what is drawn by trial here. */
+    this.mayDiffer = false;
     /** The draws that were dropped as too long. */
     this.tooLong = 0;
     /** How the first word was drawn, character by character: sums, uniform number and index. */
@@ -85,14 +85,18 @@ class Sampler {
   }
 
   /** Gives words, `{ indices, ln }` with the logarithm of their probability, for ever; undefined where it takes
-   * longer, so that the page can breathe. Returns why there are no more. */
+   * longer, so that the page can breathe. Returns why there are no more. Throws a `WishError` if no word can meet
+   * the wishes. */
   *words() {
+    this.automaton = this.hasAutomaton ? yield* Automaton.of(this.wishes, this.model.v) : ANY_WORD;
+    this.wish = this.prefix.reduce((state, index) => this.automaton.step(state, index), this.automaton.start);
     let draws = this.drawer(),
       conditional = null,
       inVain = 0;
     for (;;) {
       if (inVain === IN_VAIN && !conditional && this.hasAutomaton && this.model.hasContexts) {
         conditional = yield* Conditional.of(this.model, this.automaton, this.temperature);
+        this.mayDiffer = conditional === false;
         if (conditional && !(conditional.probability > 0))
           return 'The model gives every such word the probability 0.';
         if (conditional) draws = this.directly(conditional);

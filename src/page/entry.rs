@@ -1,12 +1,13 @@
 //! What a page is told of a model.
 
 use safetensors::tensor::Dtype;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::packed::{Packed, PackedTensor, Precision};
 use crate::checkpoint::{Model, Stored};
 use crate::counting::NgramCounts;
+use crate::data::ListFormat;
 use crate::error::Result;
 use crate::models::{LanguageModel, Table, rounds};
 
@@ -25,9 +26,15 @@ pub struct Entry {
     pub arguments: String,
     /// Whether those of the list are needed too.
     pub needs_data: bool,
+    /// Whether its words were learned in lower case.
+    lowercase: bool,
+    /// The Unicode form in which they were learned, such as `nfc`.
+    normalization: Option<&'static str>,
     /// The average NLL of held-out words.
+    #[serde(serialize_with = "loss")]
     pub test: Option<f64>,
     /// The same of those that are new to the model.
+    #[serde(serialize_with = "loss")]
     pub test_new: Option<f64>,
     /// The dev losses of its training, by steps.
     curve: Vec<(u64, f64)>,
@@ -42,7 +49,13 @@ pub struct Entry {
     parts: Vec<PackedTensor>,
     #[serde(skip)]
     pub(super) base64: String,
+    /// The length of its n-grams; 0 of other models.
+    #[serde(skip)]
+    order: usize,
 }
+
+/// The order from which n-grams have most words of a list.
+const LONG: usize = 5;
 
 impl Entry {
     /// A model from a file.
@@ -76,6 +89,10 @@ impl Entry {
             parameters,
             most_words,
             curve,
+            order: match model {
+                Model::Ngram(ngram) => ngram.order(),
+                Model::Bigram(_) | Model::Network(_) => 0,
+            },
             ..Self::described(model.language_model(), kind, model.config()?)?
         };
         entry.with_tensors(model.weights()?, precision)
@@ -117,6 +134,15 @@ impl Entry {
         entry.with_tensors([("counts".to_owned(), stored)], Precision::F32)
     }
 
+    /// The entry of a model that learned the words of a list in a format.
+    pub fn in_format(self, format: ListFormat) -> Self {
+        Self {
+            lowercase: format.lowercase,
+            normalization: format.normalization.map(Into::into),
+            ..self
+        }
+    }
+
     fn described(model: &dyn LanguageModel, kind: &'static str, config: String) -> Result<Self> {
         Ok(Self {
             label: String::new(),
@@ -126,6 +152,8 @@ impl Entry {
             file: String::new(),
             arguments: String::new(),
             needs_data: false,
+            lowercase: false,
+            normalization: None,
             test: None,
             test_new: None,
             curve: Vec::new(),
@@ -136,6 +164,7 @@ impl Entry {
             blob: String::new(),
             parts: Vec::new(),
             base64: String::new(),
+            order: 0,
         })
     }
 
@@ -160,6 +189,11 @@ impl Entry {
         }
     }
 
+    /// Whether it is of n-grams that have most words of the list.
+    pub(super) fn has_words(&self) -> bool {
+        self.order >= LONG
+    }
+
     /// The element with its numbers: its id and its text.
     pub(super) fn blob(&self) -> (&str, &str) {
         (&self.blob, &self.base64)
@@ -171,6 +205,17 @@ fn label(kind: &str) -> String {
     match kind.len() {
         ..=4 => kind.to_uppercase(),
         _ => kind[..1].to_uppercase() + &kind[1..],
+    }
+}
+
+/// A loss in JSON, which has no infinite number.
+pub(super) fn loss<S: Serializer>(
+    loss: &Option<f64>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    match loss {
+        Some(loss) if !loss.is_finite() => serializer.serialize_str("inf"),
+        loss => loss.serialize(serializer),
     }
 }
 

@@ -4,6 +4,29 @@
  * looked at, and `paint()` when colours or sizes change. */
 const figures = [];
 
+/** Lets each figure act. Of one that fails the browser's console tells, and the others go on. */
+function eachFigure(act) {
+  for (const figure of figures) {
+    try {
+      act(figure);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+}
+
+/** Adds a figure by `show`; what cannot be shown is left out, and the browser's console tells why. */
+async function withFigure(show) {
+  const [shown, acting] = [$('figures').children.length, figures.length];
+  try {
+    await show();
+  } catch (error) {
+    figures.length = acting;
+    [...$('figures').children].slice(shown).forEach((figure) => figure.remove());
+    reportError(error);
+  }
+}
+
 /** The value of a colour of the style. */
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -162,7 +185,7 @@ class Heatmap {
       p = this.rowOf(i)[j];
     const before = i === 0 ? 'the start' : `${this.isTable ? '' : 'a first '}${named(i)}`;
     const after = j === 0 ? 'The end' : named(j),
-      times = this.counts ? `${whole(this.counts[i * V + j])} times, ` : '';
+      times = this.counts ? `${counted(this.counts[i * V + j])}, ` : '';
     this.readout.textContent = `${after} after ${before}: ${times}${percent(p)}`;
     this.canvas.setAttribute('aria-label', `Heatmap. ${this.readout.textContent}`);
   }

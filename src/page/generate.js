@@ -23,8 +23,9 @@ async function drawWords() {
     await knownReady;
     if (own !== drawing) return;
     writeAddress(typedWord());
+    if (entry.isMixture && !weights.some(Boolean)) throw new FieldError('All weights of the mixture are 0.');
     const wants = wanted(),
-      wishes = wishesOf(wants, stoi, page.list);
+      wishes = wishesOf(wants, stoi, formOf(wants, entry, page));
     const sampler = new Sampler(model, { ...wants, wishes });
     await drawFrom(sampler, { own, entry, wants });
   } catch (error) {
@@ -33,6 +34,7 @@ async function drawWords() {
     $('words').replaceChildren();
     tell(error instanceof WishError ? `${error.message[0].toUpperCase()}${error.message.slice(1)}.` : error.message);
     $('command').textContent = '';
+    $('copy-command').disabled = true;
     $('command-hint').textContent = 'There is no command for these fields.';
   }
   if (own !== drawing) return;
@@ -76,19 +78,19 @@ async function drawFrom(sampler, { own, entry, wants }) {
     slice = performance.now();
   }
   show();
-  tell(outcome(found, sampler, ended, performance.now() - begin), found);
-  showCommand(wants, entry, isStopped ? found.length : wants.many);
+  tell(outcome(found, sampler, ended, { entry, ms: performance.now() - begin }), found);
+  showCommand(wants, entry, isStopped ? found.length : wants.many, sampler.mayDiffer);
   lastTrace = { entry, prefix: sampler.prefix, steps: sampler.trace };
-  for (const figure of figures) figure.drawn?.(lastTrace);
+  eachFigure((figure) => figure.drawn?.(lastTrace));
   suggestWord(found);
 }
 
 /** What came of a drawing, as a sentence or two. */
-function outcome(found, sampler, ended, ms) {
+function outcome(found, sampler, ended, { entry, ms }) {
   const fresh = found.filter((word) => word.isNew).length;
   let counted = `${whole(found.length)} ${found.length === 1 ? 'word' : 'words'}`;
   if (known && found.length)
-    counted += fresh === found.length ? ', all of them new' : `, ${whole(fresh)} of them new`;
+    counted += fresh < found.length ? `, ${whole(fresh)} of them new` : fresh > 1 ? ', all of them new' : ', new';
   const sentences = [`${counted}, in ${whole(Math.max(1, ms))} ms.`];
   if (isStopped) sentences.push('You stopped here.');
   if (sampler.tooLong)
@@ -99,7 +101,12 @@ function outcome(found, sampler, ended, ms) {
     sentences.push(
       `What follows “${isolated(itos[0] + decoded(ended.after))}” has no probabilities: all of them are 0.`,
     );
-  else if (ended) sentences.push(ended);
+  else if (ended && sampler.temperature === 0) sentences.push('At temperature 0 only the most probable word is drawn.');
+  else if (ended) {
+    const direct = entries.findLast(({ hasContexts }) => hasContexts);
+    sentences.push(ended);
+    if (direct && !sampler.model.hasContexts) sentences.push(`${isolated(direct.label)} find rarer words.`);
+  }
   return sentences.join(' ');
 }
 
@@ -138,12 +145,21 @@ function showMore(found) {
 }
 
 /** Shows the command that draws `count` words. */
-function showCommand(wants, entry, count) {
-  const given = entry.isMixture ? { arguments: mixtureArguments(mixed, weights) } : entry;
+function showCommand(wants, entry, count, mayDiffer) {
+  const given = entry.isMixture ? mixtureOf(mixed, weights) : entry;
+  $('copy-command').disabled = false;
   $('command').textContent = commandOf(wants, given, page.dataArguments, count);
+  const isPiped = readsList(wants, given) && isFromInput(page.dataArguments),
+    sentences = [exactness(wants, entry, mayDiffer), isPiped && 'It reads the list from standard input.'];
+  $('command-hint').textContent = sentences.filter(Boolean).join(' ');
+}
+
+/** How exactly the command draws the same words. */
+function exactness(wants, entry, mayDiffer) {
+  if (mayDiffer) return 'The program may have the memory to draw such rare words directly, and then draws others.';
   const isExact = ['counts', 'ngram'].includes(entry.kind);
   const isGuess = wants.isNew && page.known.kind === 'bloom';
-  $('command-hint').textContent = isGuess
+  return isGuess
     ? 'This page takes one new word of some hundreds for a known one, which the program draws.'
     : page.weights !== 'f32' && entry.kind !== 'counts'
       ? 'The weights in this page are rounded, so that now and then a word differs.'
@@ -175,6 +191,12 @@ function startDraw() {
   showTemperature();
   $('temperature').addEventListener('input', showTemperature);
   $('controls').addEventListener('input', debounced(80, drawWords));
+  // Enter draws with the seed in the field, the button with another.
+  $('controls').addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || event.target.tagName !== 'INPUT') return;
+    event.preventDefault();
+    drawWords();
+  });
   $('controls').addEventListener('submit', (event) => {
     event.preventDefault();
     $('seed').value = String(crypto.getRandomValues(new Uint32Array(1))[0] % 1000000);

@@ -6,7 +6,7 @@ use base64ct::{Base64, Encoding};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::entry::Entry;
+use super::entry::{Entry, loss};
 use super::known::{BLOB, Known, KnownWords};
 use super::packed::Precision;
 use crate::data::Vocabulary;
@@ -61,6 +61,7 @@ pub struct ListFacts {
 #[derive(Debug, Serialize)]
 pub struct MixtureFacts {
     /// The average NLL of held-out words.
+    #[serde(serialize_with = "loss")]
     pub nll: Option<f64>,
     /// The same of new ones.
     pub new: Option<NewFacts>,
@@ -72,14 +73,15 @@ pub struct MixtureFacts {
 #[derive(Debug, Serialize)]
 pub struct NewFacts {
     /// Their average NLL.
-    pub nll: f64,
+    #[serde(serialize_with = "loss")]
+    pub nll: Option<f64>,
 }
 
 /// A model of a mixture.
 #[derive(Debug, Serialize)]
 pub struct Weighted {
-    /// Its file.
-    pub file: String,
+    /// Its place among the models of the page.
+    pub model: usize,
     /// Its weight.
     pub weight: f64,
 }
@@ -152,6 +154,15 @@ impl Page {
     /// The page with a mixture.
     pub fn with_mixture(self, mixture: Option<MixtureFacts>) -> Self {
         Self { mixture, ..self }
+    }
+
+    /// What whoever has the page knows of the list, if it is much: long n-grams have most words.
+    pub fn given_away(&self) -> Option<&'static str> {
+        if self.known.as_ref().is_some_and(KnownWords::is_list) {
+            return Some("with all words of the list, which --known none leaves out");
+        }
+        let has_words = self.models.iter().any(Entry::has_words);
+        has_words.then_some("whose n-grams are so long that they give most words of the list away")
     }
 
     /// The file.

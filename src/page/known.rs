@@ -43,6 +43,13 @@ pub(super) struct KnownWords {
     pub base64: String,
 }
 
+impl KnownWords {
+    /// Whether they can be read.
+    pub fn is_list(&self) -> bool {
+        self.kind == <&str>::from(Known::List)
+    }
+}
+
 /// The id of their element.
 pub(super) const BLOB: &str = "known";
 

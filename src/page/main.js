@@ -7,7 +7,7 @@ function startColours() {
   const isDark = () => (root.dataset.theme ? root.dataset.theme === 'dark' : dark.matches);
   const paint = () => {
     $('theme').setAttribute('aria-pressed', String(isDark()));
-    for (const figure of figures) figure.paint?.();
+    eachFigure((figure) => figure.paint?.());
   };
   $('theme').addEventListener('click', () => {
     root.dataset.theme = isDark() ? 'light' : 'dark';
@@ -45,16 +45,16 @@ async function showAddress() {
 
 /** The figures, one after the other, so that the page stays quick. */
 async function showFigures() {
-  stepwise();
-  await new Heatmap(entries).ready;
+  await withFigure(stepwise);
+  await withFigure(() => new Heatmap(entries).ready);
   await breathe();
   const networks = entries.filter(({ config }) => config.n_embd);
-  if (networks.length) await embeddingMap(networks);
-  const learned = entries.filter(({ curve }) => curve?.length > 1);
-  if (learned.length) curves(learned);
+  if (networks.length) await withFigure(() => embeddingMap(networks));
+  const learned = entries.filter(({ curve }) => curve.length > 1);
+  if (learned.length) await withFigure(() => curves(learned));
   for (const entry of entries.filter(({ kind }) => kind === 'transformer')) {
     await unpack(entry);
-    attentionOf(entry);
+    await withFigure(() => attentionOf(entry));
   }
 }
 

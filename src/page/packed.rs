@@ -136,23 +136,25 @@ fn floats(stored: &Stored, precision: Precision) -> (&'static str, Vec<u8>) {
     let whole = || ("f32", planes(&stored.bytes, 4));
     match precision {
         _ if numbers.len() <= FEW => whole(),
-        Precision::F16 => {
-            let halves: Vec<f16> = numbers
-                .iter()
-                .map(|&number| f16::from_f32(number))
-                .collect();
-            match halves.iter().all(|half| half.is_finite()) {
-                true => {
-                    let bytes: Vec<u8> =
-                        halves.iter().flat_map(|half| half.to_le_bytes()).collect();
-                    ("f16", planes(&bytes, 2))
-                }
-                false => whole(),
-            }
-        }
+        Precision::F16 => match halves(stored, &numbers) {
+            Some(halves) => ("f16", planes(&halves, 2)),
+            None => whole(),
+        },
         Precision::I8 if stored.shape.len() == 2 => ("i8", scaled(&numbers, stored.shape[1])),
         Precision::F32 | Precision::I8 => whole(),
     }
+}
+
+/// Numbers in 16 bits; none if one would overflow or, in a list of probabilities, become 0 or lose its digits.
+fn halves(stored: &Stored, numbers: &[f32]) -> Option<Vec<u8>> {
+    let is_matrix = stored.shape.len() > 1;
+    let mut bytes = Vec::with_capacity(2 * numbers.len());
+    for &number in numbers {
+        let half = f16::from_f32(number);
+        let is_kept = half.is_normal() || number == 0.0 || is_matrix && half.is_finite();
+        bytes.extend(is_kept.then(|| half.to_le_bytes())?);
+    }
+    Some(bytes)
 }
 
 /// The scale of each row, and the rows divided by their scales.
@@ -235,12 +237,23 @@ mod tests {
         }
     }
 
+    /// A probability of 0 makes words impossible, where a weight of 0 changes little.
     #[test]
-    fn numbers_that_would_overflow_are_not_rounded() {
-        let mut numbers = [1.0; 100];
-        numbers[7] = 70_000.0;
-        let tensors = [("w".to_owned(), floats_of(&numbers, 10))];
-        let packed = Packed::of(tensors, Precision::F16).unwrap();
-        assert_eq!(packed.tensors[0].dtype, "f32");
+    fn numbers_that_would_overflow_and_small_probabilities_are_not_rounded() {
+        for (number, shape, dtype) in [
+            (70_000.0, vec![10, 10], "f32"),
+            (1e-9, vec![10, 10], "f16"),
+            (1e-9, vec![100], "f32"),
+            (0.0, vec![100], "f16"),
+        ] {
+            let mut numbers = [1.0; 100];
+            numbers[7] = number;
+            let stored = Stored {
+                shape,
+                ..floats_of(&numbers, 10)
+            };
+            let packed = Packed::of([("w".to_owned(), stored)], Precision::F16).unwrap();
+            assert_eq!(packed.tensors[0].dtype, dtype, "{number}");
+        }
     }
 }

@@ -68,7 +68,10 @@ function oneIn(ln) {
   return `1 in ${one >= 1e6 ? COMPACT.format(one) : whole(Number(one.toPrecision(3)))}`;
 }
 
-const loss = (x) => (x == null ? '–' : x.toFixed(3));
+/** How often something occurs. */
+const counted = (n) => (n === 1 ? 'once' : `${whole(n)} times`);
+
+const loss = (x) => (x == null ? '–' : x === Infinity ? '∞' : x.toFixed(3));
 
 // ---- time
 
@@ -111,7 +114,8 @@ const entries = page.models.map((description, i) => {
   // Two models of one name are told apart by numbers.
   const same = page.models.slice(0, i).filter(({ label }) => label === description.label).length;
   const label = same ? `${description.label} (${same + 1})` : description.label;
-  return { ...description, label, i, colour: `var(--m${i % 8})` };
+  const [test, testNew] = [description.test, description.testNew].map(lossOf);
+  return { ...description, label, i, test, testNew, colour: `var(--m${i % 8})` };
 });
 
 /** The model of an entry. */
@@ -123,11 +127,11 @@ function unpack(entry) {
   return entry.loading;
 }
 
-const weightOf = (entry) => page.mixture?.models.find(({ file }) => file === entry.file)?.weight;
-const mixed = entries.filter((entry) => weightOf(entry) !== undefined);
+const shares = page.mixture?.models ?? [],
+  mixed = shares.map(({ model }) => entries[model]);
 
 /** The weights of the mixture, fitted to held-out words, with four digits as the command has them. */
-const fitted = mixed.map((entry) => Number(weightOf(entry).toFixed(4)));
+const fitted = shares.map(({ weight }) => Number(weight.toFixed(4)));
 let weights = [...fitted];
 const mixture =
   mixed.length > 1
@@ -136,8 +140,9 @@ const mixture =
         colour: 'var(--m7)',
         i: entries.length,
         isMixture: true,
-        test: page.mixture.nll,
-        testNew: page.mixture.new?.nll,
+        ...mixtureOf(mixed, fitted),
+        test: lossOf(page.mixture.nll),
+        testNew: lossOf(page.mixture.new?.nll),
       }
     : null;
 const choices = mixture ? [...entries, mixture] : entries;
@@ -151,9 +156,10 @@ async function modelFor(entry) {
 let known = null;
 const knownReady =
   page.known &&
-  unpacked($(page.known.blob).textContent).then((bytes) => {
+  unpacked($(page.known.blob).textContent).then(async (bytes) => {
     const tensors = tensorsOf(page.known.parts, bytes);
-    known = tensors.bits ? new Bloom(tensors, page.known.hashes) : new Known(tensors);
+    const isWanted = () => true;
+    known = tensors.bits ? new Bloom(tensors, page.known.hashes) : await inSlices(Known.of(tensors), isWanted);
   });
 
 // ---- the form and the address
@@ -164,7 +170,8 @@ const FIELDS = {
   t: 'temperature',
   begins: 'begins',
   ends: 'ends',
-  contains: 'contains',
+  // A field called `contains` would hide the form's method of that name.
+  contains: 'containing',
   without: 'without',
   least: 'least',
   most: 'most',
@@ -175,8 +182,8 @@ const FIELDS = {
 const valueOf = (field) => (field.type === 'checkbox' ? String(Number(field.checked)) : field.value);
 const defaults = Object.fromEntries(Object.entries(FIELDS).map(([key, id]) => [key, valueOf($(id))]));
 
-/** The entry whose loss on held-out words is the least; else the last one. */
-const bestEntry = () => entries.reduce((best, entry) => ((entry.test ?? 99) <= (best.test ?? 99) ? entry : best));
+/** The model or mixture whose loss on held-out words is the least; else the last one. */
+const bestEntry = () => choices.reduce((best, entry) => (rankOf(entry) <= rankOf(best) ? entry : best));
 
 const chosen = () => choices[Number(document.querySelector('#models input:checked')?.value ?? 0)];
 
@@ -188,9 +195,7 @@ function readAddress() {
     if ($(id).type === 'checkbox') $(id).checked = value === '1';
     else $(id).value = value;
   }
-  const asked = given.get('weights')?.split(',').map(Number);
-  const areWeights = asked?.length === mixed.length && asked.every((weight) => weight >= 0) && asked.some(Boolean);
-  weights = areWeights ? asked : [...fitted];
+  weights = weightsOf(given.get('weights'), mixed.length) ?? [...fitted];
   if (mixture) mixture.model = null;
   const entry = choices.find(({ label }) => label === given.get('model')) ?? bestEntry();
   return { entry, word: given.get('word') };
@@ -212,10 +217,12 @@ function writeAddress(word) {
   }
 }
 
+const isNewWanted = () => page.known !== null && $('new').checked;
+
 /** What the form asks for. Throws a `FieldError`. */
 function wanted() {
   const fields = Object.fromEntries(Object.values(FIELDS).map((id) => [id, $(id).value]));
-  return wantedOf({ ...fields, isNew: page.known !== null && $('new').checked, isUnique: $('unique').checked });
+  return wantedOf({ ...fields, contains: fields.containing, isNew: isNewWanted(), isUnique: $('unique').checked });
 }
 
 /** Copies a text, and says so on the button. */

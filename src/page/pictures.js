@@ -157,6 +157,25 @@ function attentionOf(entry) {
   figures.push({ update, paint });
 }
 
+/** The losses that the curves show: all below what guessing costs, and not less than a tenth from the least up. */
+function limitsOf(losses, v) {
+  const [least, most] = losses.reduce(
+    ([least, most], loss) => [Math.min(least, loss), Math.max(most, loss)],
+    [Infinity, -Infinity],
+  );
+  return { low: least - 0.05, high: Math.max(Math.min(most, Math.log(v)), least + 0.1) + 0.05 };
+}
+
+/** The losses that have a line, at most seven round ones, and the decimals that they need. */
+function ticksOf(low, high) {
+  const least = (high - low) / 6,
+    power = 10 ** Math.floor(Math.log10(least));
+  const by = [1, 2, 5, 10].map((step) => step * power).find((step) => step >= least),
+    first = Math.ceil(low / by);
+  const ticks = Array.from({ length: 8 }, (_, i) => (first + i) * by).filter((tick) => tick < high);
+  return { ticks, decimals: by < 0.1 ? 2 : 1 };
+}
+
 /** The losses on dev words while networks were trained. */
 function curves(options) {
   const box = el('div', {});
@@ -170,8 +189,7 @@ function curves(options) {
     points: entry.curve.map(([step, loss]) => [step / (entry.curve.at(-1)[0] || 1), loss]),
   }));
   const losses = lines.flatMap(({ points }) => points.map(([, loss]) => loss));
-  const low = Math.min(...losses) - 0.05,
-    high = Math.min(Math.max(...losses), Math.log(V)) + 0.05;
+  const { low, high } = limitsOf(losses, V);
   const x = (share) => 40 + share * 365,
     y = (loss) => 20 + ((high - Math.min(loss, high)) / (high - low)) * 220;
   const last = ({ entry, points }) => `${isolated(entry.label)} ends at ${points.at(-1)[1].toFixed(3)}`;
@@ -180,11 +198,11 @@ function curves(options) {
     role: 'img',
     'aria-label': `Learning curves: ${lines.map(last).join(', ')}`,
   });
-  const by = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1].find((by) => (high - low) / by <= 6) ?? 2;
-  for (let tick = Math.ceil(low / by) * by; tick < high; tick += by) {
+  const { ticks, decimals } = ticksOf(low, high);
+  for (const tick of ticks) {
     svg.append(
       el('line', { class: 'axis', x1: 40, x2: 405, y1: y(tick), y2: y(tick) }),
-      el('text', { class: 'soft', x: 34, y: y(tick) + 4, 'text-anchor': 'end' }, tick.toFixed(by < 0.1 ? 2 : 1)),
+      el('text', { class: 'soft', x: 34, y: y(tick) + 4, 'text-anchor': 'end' }, tick.toFixed(decimals)),
     );
   }
   svg.append(

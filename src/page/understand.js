@@ -48,7 +48,8 @@ async function look() {
   for (const entry of choices) models.push({ entry, model: entry.model ?? (await modelFor(entry)) });
   await knownReady;
   if (own !== looking) return;
-  const { indices, unknown } = encoded(asInList($('word').value, page.list), stoi),
+  const form = formOf({ isNew: isNewWanted() }, chosen(), page);
+  const { indices, unknown } = encoded(asInList($('word').value, form), stoi),
     word = decoded(indices);
   const rows = models.map(({ entry, model }) => ({ entry, states: model.along(indices) }));
   position = Math.min(position ?? indices.length, indices.length);
@@ -62,7 +63,7 @@ async function look() {
 let figuresDue = 0;
 function updateFigures(indices, position) {
   clearTimeout(figuresDue);
-  figuresDue = setTimeout(() => figures.forEach((figure) => figure.update?.(indices, position)), 60);
+  figuresDue = setTimeout(() => eachFigure((figure) => figure.update?.(indices, position)), 60);
 }
 
 /** Tells whether the list has the word and, once nobody types, which words of it are close. */
@@ -220,6 +221,8 @@ function showNext(rows, indices) {
 
 function startUnderstand() {
   $('word').addEventListener('input', wordTyped);
+  // A word is read as the chosen model's list has its words.
+  $('controls').addEventListener('change', look);
   $('all').addEventListener('click', () => {
     showsAll = !showsAll;
     look();

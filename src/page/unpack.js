@@ -2,15 +2,17 @@
 //
 // `<script type="application/json" id="data">` has `format` ("makemore-page 1"), `title`, `program` (its version),
 // `vocabulary` (the token first), `dataArguments` (of the command, "" if there are none), `weights` (f32, f16, i8);
-// `list`, or null: `name`, `words`, `distinct`, `longest`, and where its words were changed `lowercase` (true) and
-// `normalization` ("nfc", "nfd" or "nfkc"); `known`, or null: `kind` (list or bloom), `hashes` (of a bloom), `blob`,
-// `parts`; `mixture`, or null: `nll`, `new` ({ nll } or null), `models`: [{ file, weight }]; and `models`, each with
-// `label`, `kind`, `config` (as in the checkpoint; of counts { smoothing }), `parameters`, `file`, `arguments` (of
-// the command; of counts of another list than the built-in one "--order 2" or "--smoothing X"), `needsData` (whether
-// the command reads the list for it), `test` and `testNew`
-// (losses on held-out words, and on those that training never saw, or null), `curve` ([[step, dev loss]] or
-// null), `longestWord` (LanguageModel::longest_word, or null), `drawsEmpty` (draws_empty_words), `mostWords` (of a
-// round; null for a model that draws words one by one), `hasContexts` (whether it has `contexts()`), `blob`, `parts`.
+// `list`, or null: `name`, `words`, `distinct`, `longest`, `lowercase` (whether its words were brought into lower
+// case) and `normalization` (their Unicode form, such as "nfc", or null); `known`, or null: `kind` (list or bloom),
+// `hashes` (of a bloom), `blob`, `parts`; `mixture`, or null: `nll`, `new` ({ nll } or null), `models`: [{ model (its
+// place in `models`), weight }]; and `models`, each with `label`, `kind`, `config` (as in the checkpoint; of counts
+// { smoothing }), `parameters`, `file`, `arguments` (of the command; of counts of another list than the built-in one
+// "--order 2", of n-grams of the list "--order N"), `needsData` (whether the command reads the list for it),
+// `lowercase` and `normalization` (as of `list`, but of the list that the model was made of), `test` and `testNew`
+// (losses on held-out words, and on those that training never saw, or null), `curve` ([[step, dev loss]], empty if
+// there is none), `longestWord` (LanguageModel::longest_word, or null), `drawsEmpty` (draws_empty_words), `mostWords`
+// (of a round; null for a model that draws words one by one), `hasContexts` (whether it has `contexts()`), `blob`,
+// `parts`. A loss on held-out words, `nll` too, is "inf" where a word of them is impossible.
 //
 // `<script type="text/plain" id="m0">` and so on have the base64 of a zlib stream of all parts, one after the other.
 // A part is { name, dtype, shape }. Its numbers are in planes: all first bytes, then all second ones, and so on, each
@@ -58,21 +60,46 @@ function half(bits) {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** A text in the form that the words of the list were brought into. Source: src/data/list_format.rs, `word`. */
-function asInList(text, list) {
-  const lower = (text) => (list?.lowercase ? text.toLowerCase() : text);
-  if (!list?.normalization) return lower(text);
-  return lower(lower(text).normalize(list.normalization.toUpperCase()));
+/** A loss of the data: JSON has no infinite ones. */
+const lossOf = (given) => (given === 'inf' ? Infinity : given);
+
+/** What models are sorted by: their loss, then those without one, then those that hold a word impossible. */
+const rankOf = ({ test }) => Math.min(test ?? 1e99, Number.MAX_VALUE);
+
+/** A text in the form that the words of a list were brought into. Source: src/data/list_format.rs, `word`. */
+function asInList(text, form) {
+  const lower = (text) => (form?.lowercase ? text.toLowerCase() : text);
+  if (!form?.normalization) return lower(text);
+  return lower(lower(text).normalize(form.normalization.toUpperCase()));
 }
+
+/** The end of a line in UTF-8, and how many bytes of lines are unpacked before the page may breathe. */
+const LINE_END = 10,
+  BYTES_AT_ONCE = 1 << 14;
 
 /** The distinct words of the list, in the order of their code points. `shared` is how many characters each has in
  * common with the one before, `rests` the others in UTF-8, a line each. */
 class Known {
-  constructor({ shared, rests }) {
+  words = [];
+  set = new Set();
+
+  /** Unpacks a list. Yields now and then, so that the page can breathe. */
+  static *of({ shared, rests }) {
+    const made = new Known(),
+      decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     let before = '';
-    const lines = new TextDecoder('utf-8', { ignoreBOM: true }).decode(rests).split('\n');
-    this.words = lines.map((rest, i) => (before = shared[i] ? beginning(before, shared[i]) + rest : rest));
-    this.set = new Set(this.words);
+    for (let at = 0, end; at <= rests.length; at = end + 1) {
+      const line = rests.indexOf(LINE_END, at + BYTES_AT_ONCE);
+      end = line < 0 ? rests.length : line;
+      for (const rest of decoder.decode(rests.subarray(at, end)).split('\n')) {
+        const same = shared[made.words.length];
+        before = same ? beginning(before, same) + rest : rest;
+        made.words.push(before);
+        made.set.add(before);
+      }
+      yield;
+    }
+    return made;
   }
 
   has(word) {

@@ -34,7 +34,11 @@ export async function keyboard(context) {
   await page.focus('#begins');
   await page.keyboard.press('Enter');
   await tab.settled();
-  check('Enter draws with another seed', (await page.inputValue('#seed')) !== '420');
+  check('Enter draws with the seed as it is', (await page.inputValue('#seed')) === '420');
+  await page.focus('#again');
+  await page.keyboard.press('Enter');
+  await tab.settled();
+  check('the button draws with another', (await page.inputValue('#seed')) !== '420');
   const spoken = await tab.text('#spoken'),
     [first] = await tab.words();
   check(

@@ -8,6 +8,9 @@ export const names = fs
   .split('\n')
   .filter((name, i) => name && i % 8 === 0);
 
+/** Some of them in upper and lower case. */
+export const mixed = names.map((name, i) => (i % 4 ? name[0].toUpperCase() + name.slice(1) : name));
+
 /** Words that would end a script, begin a comment, be markup or turn the text around them, if they were let. */
 export const hostile = [
   '</script><script>window.intruder=1</script>',

@@ -24,9 +24,9 @@ function declared(source) {
   return [...source.matchAll(/^(?:async )?(?:const|class|function\*?) (\w+)/gm)].map(([, name]) => name);
 }
 
-/** All that the files declare. There is no `document`, so that a use of it fails. */
-export function load({ hasWebAssembly = true } = {}) {
-  const source = FILES.map(sourceOf).join('\n');
+/** All that the files declare, and `further` ones. There is no `document`, so that a use of it fails. */
+export function load({ hasWebAssembly = true, further = [] } = {}) {
+  const source = [...FILES, ...further].map(sourceOf).join('\n');
   const given = { atob, Blob, Response, DecompressionStream, TextDecoder, TextEncoder, performance };
   const context = vm.createContext(hasWebAssembly ? given : { ...given, WebAssembly: undefined });
   return vm.runInContext(`${source}\n;({ ${declared(source).join(', ')} })`, context);
@@ -42,6 +42,15 @@ export function readPage(path) {
     blob: (id) => of(new RegExp(`<script type="text/plain" id="${id}">([^]*?)</script>`)),
     hasFile: (file) => html.includes(sourceOf(file).trim()),
   };
+}
+
+/** What a generator returns in the end; each of its pauses is told. */
+export function returned(generator, onPause = () => {}) {
+  for (;;) {
+    const { value, done } = generator.next();
+    if (done) return value;
+    onPause();
+  }
 }
 
 /** Counts what passes and what fails, and says so. */

@@ -6,7 +6,7 @@
 // command draws. Every kind that is named has to be in models.js and in one of the pages.
 
 import { execFile } from 'node:child_process';
-import { Checks, FILES, load, readPage } from './load.mjs';
+import { Checks, FILES, load, readPage, returned } from './load.mjs';
 
 /** The most that a probability may be off. */
 const PRECISION = 1e-5;
@@ -53,12 +53,16 @@ function run(command) {
 }
 
 /** Words to score: drawn ones, known ones, one of any characters, and one longer than any block. */
-function wordsToScore(v, itos, model, known) {
+function wordsToScore(model, entry) {
+  const { itos, known } = context,
+    v = itos.length;
   const random = new page.Random(11n),
     any = (n) => Array.from({ length: n }, () => itos[1 + Math.floor(random.uniform() * (v - 1))]);
-  const drawn = [...draw(model, settingsOf()[0], 8)];
+  const drawn = [...draw(model, entry, settingsOf()[0], 8)];
   const sometimes = known?.words ? known.words.filter((_, i) => i % Math.ceil(known.words.length / 4) === 0) : [];
-  return [...new Set([...drawn, ...sometimes, any(5).join(''), any(40).join(''), itos[1]])].filter(Boolean);
+  const words = new Set([...drawn, ...sometimes, any(5).join(''), any(40).join(''), itos[1]]);
+  // A list may have characters that the models do not know.
+  return [...words].filter((word) => word && page.encoded(word, context.stoi).unknown === null);
 }
 
 async function scores(entry, dataArguments, words) {
@@ -113,9 +117,9 @@ function settingsOf(usual = '', rare = '') {
 }
 
 /** The words that the page draws. */
-function* draw(model, wanted, many) {
+function* draw(model, entry, wanted, many) {
   const { stoi, itos, data, known } = context;
-  const wishes = page.wishesOf(wanted, stoi, data.list);
+  const wishes = page.wishesOf(wanted, stoi, page.formOf(wanted, entry, data));
   const sampler = new page.Sampler(model, { ...wanted, wishes });
   const textOf = (indices) => indices.map((index) => itos[index]).join('');
   const isKnown = wanted.isNew ? (indices) => known.has(textOf(indices)) : null;
@@ -134,12 +138,11 @@ const isExact = ({ kind }) => ['counts', 'ngram'].includes(kind);
 
 async function compareScores(model, entry, data) {
   // Without a file, only counted pairs can be scored.
-  if (entry.needsData && entry.kind !== 'counts') return;
-  const { stoi, itos, known } = context;
-  const words = wordsToScore(itos.length, itos, model, known);
+  if (!entry.arguments.includes('--model') && entry.kind !== 'counts') return;
+  const words = wordsToScore(model, entry);
   const scored = scores(entry, data.dataArguments, words);
   const ours = words.map((word) => {
-    const { indices } = page.encoded(word, stoi);
+    const { indices } = page.encoded(word, context.stoi);
     return model.along(indices).map((state, at) => state.p[indices[at] ?? 0]);
   });
   const theirs = await scored;
@@ -162,7 +165,7 @@ async function compareDraws(model, entry, data) {
   // Rounded weights draw other words now and then.
   if (data.weights !== 'f32' && entry.kind !== 'counts') return;
   const numbers = isExact(entry) ? EXACT : NETWORK;
-  const first = [...draw(model, settingsOf()[0], numbers.first)].filter((word) => [...word].length > 2);
+  const first = [...draw(model, entry, settingsOf()[0], numbers.first)].filter((word) => [...word].length > 2);
   const settings = settingsOf(first[0], isExact(entry) ? rarestOf(model, first) : '');
   // The program draws while the page does.
   const runs = settings.map((wanted) => {
@@ -175,7 +178,7 @@ async function compareDraws(model, entry, data) {
   let others = 0;
   for (const { wanted, many, command, printed } of runs) {
     const begin = performance.now(),
-      ours = [...draw(model, wanted, many)],
+      ours = [...draw(model, entry, wanted, many)],
       ms = performance.now() - begin;
     const theirs = (await printed).split('\n').slice(0, -1);
     const other = theirs.findIndex((word, i) => word !== ours[i]);
@@ -216,28 +219,29 @@ async function comparePage(path) {
   let known = null;
   if (data.known) {
     const parts = await tensors(data.known);
-    known = data.known.kind === 'bloom' ? new page.Bloom(parts, data.known.hashes) : new page.Known(parts);
+    known = data.known.kind === 'bloom' ? new page.Bloom(parts, data.known.hashes) : returned(page.Known.of(parts));
   }
   context = { data, itos, stoi, known };
-  const made = new Map();
+  const made = [];
   for (const entry of data.models) {
     const model = page.modelOf(itos.length, entry, await tensors(entry));
     seen.add(entry.kind);
-    made.set(entry.file, { entry, model });
+    made.push({ entry, model });
     await compareScores(model, entry, data);
     await compareDraws(model, entry, data);
   }
   if (!data.mixture) return;
-  const parts = data.mixture.models.map(({ file, weight }) => ({ ...made.get(file), weight: weight.toFixed(4) }));
+  const mixed = data.mixture.models.map(({ model }) => made[model]);
+  const weights = data.mixture.models.map(({ weight }) => Number(weight.toFixed(4)));
   const mixture = new page.Mixture(
-    parts.map(({ model }) => model),
-    parts.map(({ weight }) => Number(weight)),
+    mixed.map(({ model }) => model),
+    weights,
   );
-  const given = page.mixtureArguments(
-    parts.map(({ entry }) => entry),
-    parts.map(({ weight }) => weight),
+  const given = page.mixtureOf(
+    mixed.map(({ entry }) => entry),
+    weights,
   );
-  const entry = { label: 'the mixture', kind: 'mixture', arguments: given };
+  const entry = { label: 'the mixture', kind: 'mixture', ...given };
   await compareScores(mixture, entry, data);
   await compareDraws(mixture, entry, data);
 }

@@ -74,6 +74,17 @@ export function makePages() {
   );
 }
 
+/** Writes a page whose data are those of another one, changed. */
+export function changed(name, from, change) {
+  const html = fs.readFileSync(path.join(folder, `${from}.html`), 'utf8');
+  const changedHtml = html.replace(/(id="data">)([^]*?)(<\/script>)/, (_, begin, text, end) => {
+    const data = JSON.parse(text);
+    change(data);
+    return begin + JSON.stringify(data).replaceAll('<', '\\u003c') + end;
+  });
+  fs.writeFileSync(path.join(folder, `${name}.html`), changedHtml);
+}
+
 /** A page that is open, with what it says in the console and what it asks for. */
 export class Tab {
   static async open(context, name, hash = '') {
@@ -160,7 +171,7 @@ export const PLAIN = {
   temperature: '1',
   begins: '',
   ends: '',
-  contains: '',
+  containing: '',
   without: '',
   least: '',
   most: '',

@@ -1,11 +1,12 @@
 // The page's own parts against plain definitions: node tests/page/units.mjs
 
 import { deflateSync } from 'node:zlib';
-import { Checks, load } from './load.mjs';
+import { Checks, load, returned } from './load.mjs';
+import * as wishes from './wishes.mjs';
 
-const page = load(),
+const page = load({ further: ['pictures.js'] }),
   checks = new Checks();
-const { Random, Automaton, WishError, Known, Bloom } = page;
+const { Random, Known, Bloom } = page;
 const check = (what, isGood, detail) => checks.check(what, isGood, detail);
 
 /** Source: the C++ standard, [rand.predef]: the 10,000th number of the default seed. */
@@ -24,75 +25,6 @@ function generator() {
   check(
     'uniform numbers are from 0 to below 1',
     uniforms.every((x) => x >= 0 && x < 1),
-  );
-}
-
-/** All words of the indices 1 to `v - 1` with at most `longest` characters. */
-function* allWords(v, longest, begin = []) {
-  yield begin;
-  if (begin.length === longest) return;
-  for (let index = 1; index < v; index++) yield* allWords(v, longest, [...begin, index]);
-}
-
-const hasAt = (word, part, at) => at >= 0 && part.every((index, i) => word[at + i] === index);
-
-/** Whether a word meets wishes, by what they mean. */
-function meets(word, { prefix, suffix, contains, without, least, most }) {
-  return (
-    word.length >= least &&
-    word.length <= (most ?? Infinity) &&
-    hasAt(word, prefix, 0) &&
-    hasAt(word, suffix, word.length - suffix.length) &&
-    !word.some((index) => without.has(index)) &&
-    contains.every((part) => word.some((_, at) => at + part.length <= word.length && hasAt(word, part, at)))
-  );
-}
-
-/** Each word is accepted if it meets the wishes, and its state is dead if nothing that it begins does. */
-function automaton() {
-  const v = 4,
-    longest = 6,
-    random = new Random(1n),
-    words = [...allWords(v, longest)];
-  const below = (n) => Math.floor(random.uniform() * n);
-  const some = (most) => Array.from({ length: below(most + 1) }, () => 1 + below(v - 1));
-  let wrong = 0,
-    impossible = 0,
-    first = '';
-  for (let i = 0; i < 300; i++) {
-    const wishes = {
-      prefix: some(2),
-      suffix: some(3),
-      contains: [some(2), some(2)].filter((part) => part.length),
-      without: new Set(below(3) ? [] : some(1)),
-      least: below(4),
-      most: below(2) ? null : 1 + below(5),
-    };
-    const wanted = words.filter((word) => meets(word, wishes)),
-      begins = new Set();
-    for (const word of wanted) for (let n = 0; n <= word.length; n++) begins.add(word.slice(0, n).join());
-    let made = null;
-    try {
-      made = new Automaton(wishes, v);
-    } catch (error) {
-      if (!(error instanceof WishError)) throw error;
-      impossible++;
-    }
-    // Words of six characters may only be the beginnings of wanted ones.
-    for (const word of words.filter((word) => word.length < 5 || wishes.most !== null)) {
-      const state = made ? word.reduce((state, index) => (state ? made.step(state, index) : 0), made.start) : 0;
-      const isAccepted = state > 0 && made.accepts(state);
-      const isLonger = wishes.most === null && state > 0;
-      if (isAccepted === meets(word, wishes) && (isLonger || state > 0 === begins.has(word.join()))) continue;
-      wrong++;
-      first ||= `${word} of ${JSON.stringify({ ...wishes, without: [...wishes.without] })}`;
-    }
-    if (!made && wanted.length) wrong++;
-  }
-  check(
-    'the automaton accepts the words that meet the wishes, and no others',
-    wrong === 0,
-    first || `${impossible} impossible`,
   );
 }
 
@@ -143,16 +75,10 @@ function packed(words) {
 
 function lists() {
   const words = ['a', 'ab', 'abc', '\u{1d4d0}b', '\u{1d4d0}bc', '\ufeffx'],
-    known = new Known(packed(words));
+    known = returned(Known.of(packed(words)));
   check('a list is unpacked as it was', known.words.join('|') === words.join('|'), known.words.join('|'));
   check('its words are known and others are not', words.every((word) => known.has(word)) && !known.has('b'));
-  const closest = (word, count) => {
-    const search = known.closest(word, count);
-    for (;;) {
-      const { value, done } = search.next();
-      if (done) return value.join();
-    }
-  };
+  const closest = (word, count) => returned(known.closest(word, count)).join();
   check(
     'the closest words come first',
     closest('abd', 2) === 'ab,abc' && closest('xyz', 4) === '',
@@ -167,6 +93,14 @@ function lists() {
       bits[bit >> 3] |= 1 << (bit & 7);
     }
   }
+  const many = Array.from({ length: 40000 }, (_, i) => String(i).padStart(5, '0'));
+  let slices = 0;
+  const long = returned(Known.of(packed(many)), () => slices++);
+  check(
+    'a long list is unpacked in slices',
+    long.words.join() === many.join() && long.set.size === many.length && slices > 3,
+    `${slices} slices`,
+  );
   check('a Bloom filter has its words', words.every((word) => bloom.has(word)) && !bloom.has('zebra'));
 }
 
@@ -235,6 +169,75 @@ function texts() {
   check('a wish is changed as the list was', asInList('Zoe\u0308', list) === 'zoë' && asInList('Z', null) === 'Z');
 }
 
+/** A wish as the form has it. */
+const PLAIN = { seed: 1n, temperature: 1, least: 0, most: null, isNew: false, isUnique: false };
+
+/** Models whose lists had their words in other forms, of which the second needs the list of the page. */
+const LOWER = { arguments: '--model a.st', needsData: false, lowercase: true, normalization: 'nfc' },
+  OTHER = { arguments: '--model b.st', needsData: true, lowercase: false, normalization: null };
+
+function commands() {
+  const { mixtureOf, commandOf, formOf } = page,
+    list = { lowercase: false, normalization: 'nfd' },
+    data = { list, dataArguments: '--data x.txt' };
+  const command = (entry) => commandOf(PLAIN, entry, data.dataArguments, 2);
+  check(
+    'the command of a mixture reads the list if one of its models needs it',
+    command(mixtureOf([LOWER, OTHER], [0.5, 0.25])) ===
+      'makemore-tch sample --plain -n 2 --seed 1 --model a.st --model b.st --weights 0.5,0.25 --data x.txt',
+    command(mixtureOf([LOWER, OTHER], [0.5, 0.25])),
+  );
+  check(
+    'that of others does not',
+    !command(mixtureOf([LOWER, LOWER], [1, 1])).includes('--data'),
+    command(mixtureOf([LOWER, LOWER], [1, 1])),
+  );
+  const form = (entry, isNew, of = data) => formOf({ isNew }, entry, of);
+  check('wishes have the form of the list that the model was made of', form(LOWER, false) === LOWER);
+  check('where the list is read they have its form', form(LOWER, true) === list && form(OTHER, false) === list);
+  check('a list that is not named is that of the model', form(LOWER, true, { list, dataArguments: '' }) === LOWER);
+  const mixture = mixtureOf([LOWER, { ...OTHER, needsData: false }], [1, 1]);
+  check('wishes for a mixture have the form of its first model', page.asInList('A', form(mixture, false)) === 'a');
+  const { isFromInput } = page;
+  check(
+    'a list of standard input is told',
+    isFromInput('--data -') &&
+      isFromInput('--data a.txt - --lowercase') &&
+      !isFromInput('--data ./-b --boundary -') &&
+      !isFromInput('--data -b'),
+  );
+}
+
+function numbersOfData() {
+  const { weightsOf, lossOf, rankOf, limitsOf, ticksOf } = page;
+  check('weights of an address are read', weightsOf('0.5,0', 2)?.join() === '0.5,0');
+  const wrong = ['1e999,1', '1e308,1e308', '1', '1,2,3', '-1,2', '0,0', 'a,1', '', null];
+  const taken = wrong.filter((text) => weightsOf(text, 2));
+  check('what are no weights is left aside', taken.length === 0, taken.join(' '));
+  const tests = ['inf', null, 250, 'inf', 1.5].map((test) => ({ test: lossOf(test) }));
+  const sorted = tests.sort((a, b) => rankOf(a) - rankOf(b)).map(({ test }) => test);
+  check('infinite losses are sorted last', sorted.join() === '1.5,250,,Infinity,Infinity', sorted.join());
+  const { low, high } = limitsOf([9, 9.01, 9.5], 27);
+  check('losses above the one of guessing have an axis', low < 9 && high > 9.05 && high < 9.5, `${low} ${high}`);
+  const usual = ticksOf(2.05, 3.3);
+  check(
+    'the lines of an axis are round numbers',
+    usual.ticks.map((tick) => tick.toFixed(usual.decimals)).join() === '2.5,3.0',
+    usual.ticks.join(),
+  );
+  const odd = [
+    [9, 9.1],
+    [-1e300, 3],
+    [1e17, 1e17 + 16],
+    [1e300, 1e300],
+    [NaN, NaN],
+  ];
+  const most = Math.max(...odd.map((of) => ticksOf(...of).ticks.length));
+  check('they are few, whatever the losses are', most <= 8, most);
+  const losses = Array(300000).fill(2);
+  check('curves may be long', limitsOf(losses, 27).low === 1.95);
+}
+
 function unknownKinds() {
   let error = '';
   try {
@@ -246,12 +249,16 @@ function unknownKinds() {
 }
 
 generator();
-automaton();
+wishes.automaton(page, check);
+wishes.longWishes(page, check);
+wishes.directDraws(page, check);
 shaping();
 products();
 lists();
 distances();
 await tensors();
 texts();
+commands();
+numbersOfData();
 unknownKinds();
 checks.end();

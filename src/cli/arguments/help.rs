@@ -41,6 +41,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "models",
             "model",
             "weights",
+            "mix",
             "part",
             "temperature",
             "top_k",

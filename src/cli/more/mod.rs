@@ -397,6 +397,9 @@ mod tests {
             command.ends_with(" --suffix a --min-length 3 --max-length 9"),
             "{command}"
         );
+        let (_, page) = said.split_once("`makemore-tch page ").unwrap();
+        let (page, _) = page.split_once('`').unwrap();
+        folder.stdout(&format!("page {page}"));
         for again in ["--save kept", "--out words.txt"] {
             let error = folder.error(&format!("more few.txt --quick {again}"), 1);
             assert!(error.contains("is not overwritten"), "{error}");

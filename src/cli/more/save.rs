@@ -20,7 +20,8 @@ pub fn paths_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
         .into_iter()
 }
 
-/// Saves models, and returns a line that shows how words with the same `wishes` are drawn from them.
+/// Saves models, and returns a line that shows how words with the same `wishes` are drawn from them, and how
+/// a page has them.
 pub fn save(
     choice: Choice,
     folder: &Path,
@@ -42,16 +43,18 @@ pub fn save(
         names.push_str(&format!(" --model {name}"));
         weights.push(format!("{weight:.4}"));
     }
-    let weights = match weights.as_slice() {
+    let weighted = |flag: &str| match weights.as_slice() {
         [_] => String::new(),
-        weights => format!(" --weights {}", weights.join(",")),
+        weights => format!(" {flag} {}", weights.join(",")),
     };
     // A list from standard input is not there any more.
     let list = data.parts.list();
     let is_found = list.source.list_files().is_some() || is_lecture(list.digest);
     let new = if is_found { " --new" } else { "" };
     Ok(format!(
-        "the models are in {}; `makemore-tch sample{new}{names}{weights}{wishes}` draws from them",
-        folder.display()
+        "the models are in {}; `makemore-tch sample{new}{names}{}{wishes}` draws from them, and `makemore-tch page words.html{names}{}` makes a page of them",
+        folder.display(),
+        weighted("--weights"),
+        weighted("--mix")
     ))
 }

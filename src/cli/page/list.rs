@@ -13,15 +13,18 @@ use makemore_tch::page::{Entry, Known, Page};
 use makemore_tch::score::{Fit, ListToScore};
 use makemore_tch::{Counted, Error, LanguageModel, List, Part, Parts, Source};
 
+use crate::cli::arguments::DataArguments;
 use crate::cli::typed::{Typed, argument, file_name};
 
 /// The memory that a word and a character of it take in a set of words, in bytes.
 const OF_WORD: u64 = 80;
 const OF_CHARACTER: u64 = 4;
 
-/// The typed arguments that name the list, by their fields' names.
-const NAMING: [&str; 7] = [
-    "data",
+/// The most characters whose pairs are in a page: they take 32 MB of its reader's memory.
+const MOST_CHARACTERS: usize = 4096;
+
+/// The typed arguments that say how the list is read, by their fields' names.
+const NAMING: [&str; 6] = [
     "columns",
     "boundary",
     "encoding",
@@ -47,32 +50,38 @@ impl OfList<'_> {
 
     /// The arguments that name the list to a command: those that were typed or, of the list of a model, its
     /// files. They are empty for the lecture's names; none if no short ones name it.
-    pub fn arguments(&self, typed: &Typed) -> Option<String> {
+    pub fn arguments(&self, data: &DataArguments, typed: &Typed) -> Option<String> {
         let naming = NAMING.iter().filter(|id| typed.has(id));
-        let naming: Vec<String> = naming.map(|id| typed.again(id)).collect();
+        let mut naming: Vec<String> = naming.map(|id| typed.again(id)).collect();
+        if !data.data.is_empty() {
+            naming.insert(0, named(data.data.iter().map(|file| short(file))));
+        }
         if !naming.is_empty() || is_lecture(self.counted.digest) {
             return Some(naming.join(" "));
         }
-        // The folders of whoever makes a page are not for those who get it.
         let here = std::env::current_dir().ok()?;
         let list = self.source.list_files()?;
-        let files = list.files.iter().map(|file| {
-            let below = Path::new(file).strip_prefix(&here).ok()?;
-            Some(file_name(&below.display().to_string()))
-        });
-        let files: Vec<String> = files.collect::<Option<_>>()?;
+        let files = list
+            .files
+            .iter()
+            .map(|file| Path::new(file).strip_prefix(&here));
+        let files: Vec<&Path> = files.collect::<Result<_, _>>().ok()?;
         let is_plain = list.format == ListFormat::default();
-        is_plain.then(|| format!("--data {}", files.join(" ")))
+        is_plain.then(|| named(files.into_iter().map(short)))
     }
 
-    /// The counted pairs.
-    pub fn pairs(&self) -> anyhow::Result<Entry> {
+    /// The counted pairs; none if there are too many different ones for a page.
+    pub fn pairs(&self) -> anyhow::Result<Option<Entry>> {
+        if self.counted.counts.vocabulary().len() > MOST_CHARACTERS {
+            return Ok(None);
+        }
         let mut entry = Entry::of_counts(&self.counted.counts, 1.0)?;
         entry.needs_data = true;
+        entry = entry.in_format(self.source.format());
         if !is_lecture(self.counted.digest) {
             entry.arguments = argument("order", "2");
         }
-        Ok(entry)
+        Ok(Some(entry))
     }
 
     /// How well a model predicts the test part of the list that it was trained on; none if this is
@@ -92,8 +101,8 @@ impl OfList<'_> {
         }
     }
 
-    /// Puts the list into a page, as `typed` names it.
-    pub fn into_page(self, page: Page, typed: &Typed, known: Known) -> anyhow::Result<Page> {
+    /// Puts the list into a page. `arguments` name it to a command.
+    pub fn into_page(self, page: Page, arguments: String, known: Known) -> anyhow::Result<Page> {
         let origin = &self.counted.origin;
         let digest = self.counted.digest;
         if digest.words * OF_WORD + digest.characters * OF_CHARACTER > self.memory.free() {
@@ -116,14 +125,40 @@ impl OfList<'_> {
             lowercase: format.lowercase,
             normalization: format.normalization.map(Into::into),
         };
-        let arguments = self.arguments(typed).unwrap_or_default();
         Ok(page.with_list(facts, arguments, &words, known)?)
     }
 
-    /// The name of the list without its folder.
+    /// The names of the list's files without their folders, of at most three.
     pub fn name(&self) -> String {
-        let origin = Path::new(&self.counted.origin);
-        let name = origin.file_name().unwrap_or(origin.as_os_str());
-        name.to_string_lossy().into_owned()
+        let list = self.source.list_files();
+        let files = list.map_or(Vec::new(), |list| list.files);
+        if files.is_empty() {
+            return self.counted.origin.clone();
+        }
+        let names = files.iter().map(|file| name_of(Path::new(file)));
+        let names: Vec<String> = names.take(3).collect();
+        match files.len() {
+            0..=3 => names.join(", "),
+            many => format!("{} and {} more", names.join(", "), many - 3),
+        }
     }
+}
+
+/// The argument that names files.
+fn named(files: impl Iterator<Item = String>) -> String {
+    let files: Vec<String> = files.map(|file| file_name(&file)).collect();
+    format!("--data {}", files.join(" "))
+}
+
+/// A file as a page names it. The folders of whoever makes a page are not for those who get it.
+pub fn short(file: &Path) -> String {
+    match file.is_absolute() {
+        true => name_of(file),
+        false => file.display().to_string(),
+    }
+}
+
+fn name_of(file: &Path) -> String {
+    let name = file.file_name().unwrap_or(file.as_os_str());
+    name.to_string_lossy().into_owned()
 }

@@ -1,29 +1,32 @@
 //! `makemore-tch page`: models in one HTML file.
 
 mod list;
+mod mixture;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use makemore_tch::data::words::is_lecture;
 use makemore_tch::files::check_distinct;
 use makemore_tch::memory::Memory;
-use makemore_tch::page::html::{MixtureFacts, NewFacts, Weighted};
 use makemore_tch::page::{Entry, Known, Page, Precision};
 use makemore_tch::train::choice::choose::Choice;
 use makemore_tch::train::choice::plan::Effort;
 use makemore_tch::train::choice::report::Silent;
+use makemore_tch::train::corpus::Corpus;
 use makemore_tch::{LanguageModel, Model, ModelFile, Ngram, Smoothing};
 
 use crate::cli::arguments::models::ModelFileArguments;
-use crate::cli::arguments::{DataArguments, one_of};
+use crate::cli::arguments::{DataArguments, one_of, zero_or_more};
 use crate::cli::context::Context;
 use crate::cli::models::Models;
 use crate::cli::outputs::new_file;
 use crate::cli::sample::ngrams::is_too_long;
 use crate::cli::typed::{Typed, argument, file_name};
-use list::OfList;
+use list::{OfList, short};
+use mixture::mixture;
 
 /// The size of a page, in bytes, above which --force writes it.
 const LARGE: usize = 50_000_000;
@@ -57,8 +60,12 @@ pub struct WritePage {
     #[command(flatten)]
     models: ModelFileArguments,
 
+    /// The weight of each --model in their mixture [default: those that are best on dev]
+    #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = zero_or_more, requires = "models", allow_negative_numbers = true)]
+    mix: Option<Vec<f64>>,
+
     /// The title of the page [default: the name of the list]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     title: Option<String>,
 
     /// The precision of weights in the page
@@ -95,9 +102,17 @@ impl WritePage {
         check_distinct(&[&self.out], &inputs)?;
         let output = new_file(&self.out, self.force)?;
         let memory = Memory::half_of_the_machine();
-        let models = self
-            .models
-            .load(None, &self.data, memory, context.remarks)?;
+        let models = self.models.load(
+            self.mix.as_deref(),
+            "--mix",
+            &self.data,
+            memory,
+            context.remarks,
+        )?;
+        let lists = models.iter().flat_map(Models::files);
+        let lists = lists.filter_map(|file| file.list.as_ref());
+        let lists = lists.flat_map(|list| list.files.iter().map(Path::new));
+        check_distinct(&[&self.out], &lists.collect::<Vec<_>>())?;
         let page = match &models {
             Some(models) => self.of_models(models, context)?,
             None => self.of_list(context)?,
@@ -110,9 +125,16 @@ impl WritePage {
             );
         }
         output.replace(html.as_bytes())?;
+        let held = match page.given_away() {
+            Some(what) => format!(", {what}"),
+            None => String::new(),
+        };
         context
             .remarks
-            .say(format_args!("wrote {out} ({size:.1} MB)"));
+            .say(format_args!("wrote {out} ({size:.1} MB{held})"));
+        if models.is_none() {
+            context.remarks.say("it has counted pairs and n-grams alone; `makemore-tch more LIST --save FOLDER` trains better models, and says how a page has them");
+        }
         if self.open {
             open::that_detached(&self.out)
                 .map_err(|cause| anyhow!("{out} is written, but no browser opens it: {cause}"))?;
@@ -125,39 +147,52 @@ impl WritePage {
         let memory = Memory::half_of_the_machine();
         let source = self.data.source(None, &memory)?;
         let data = context.whole(&self.data, source, memory, SEED)?;
-        if is_too_long(&data) {
-            bail!(
-                "{}: too long to find the best n-grams for a page; --model names a model",
-                data.counted.origin
-            );
-        }
-        let choice = Choice::of(&data, SEED, Effort::Quick, &data.memory, &mut Silent)?;
         let list = OfList {
             source: &data.parts.list().source,
             counted: &data.counted,
             memory: &data.memory,
         };
-        let mut entries = vec![list.pairs()?];
-        for (model, _) in choice.models {
-            let Model::Ngram(best) = model else { continue };
-            // `sample --order 2` draws by counted pairs.
-            let ngrams = match best.order() {
-                3.. => best,
-                _ => Ngram::of(
-                    &data.train_counts(3, &data.memory)?,
-                    Smoothing::KneserNey,
-                    &data.memory,
-                )?,
-            };
-            let arguments = argument("order", &ngrams.order().to_string());
-            let mut entry = Entry::of(&Model::Ngram(ngrams), self.weights)?;
-            (entry.arguments, entry.needs_data) = (arguments, true);
-            entries.push(entry);
+        let mut entries = Vec::from_iter(list.pairs()?);
+        match is_too_long(&data) {
+            true => context.remarks.say(format_args!(
+                "{}: too long to find the best n-grams, so that the page has counted pairs alone; --model adds models",
+                data.counted.origin
+            )),
+            false => entries.extend(self.best_ngrams(&data)?),
+        }
+        if entries.is_empty() {
+            bail!(
+                "{}: too long for a page; a part of it would work",
+                data.counted.origin
+            );
         }
         let title = self.title(&list.name());
         let vocabulary = data.counted.counts.vocabulary();
         let page = Page::new(title, vocabulary, self.weights, entries);
-        list.into_page(page, &self.typed, self.known)
+        let arguments = list.arguments(&self.data, &self.typed);
+        list.into_page(page, arguments.unwrap_or_default(), self.known)
+    }
+
+    /// The n-grams of a list that predict held-out words best.
+    fn best_ngrams(&self, data: &Corpus) -> anyhow::Result<Option<Entry>> {
+        let choice = Choice::of(data, SEED, Effort::Quick, &data.memory, &mut Silent)?;
+        let mut models = choice.models.into_iter().map(|(model, _)| model);
+        let Some(Model::Ngram(best)) = models.next() else {
+            return Ok(None);
+        };
+        // `sample --order 2` draws by counted pairs.
+        let ngrams = match best.order() {
+            3.. => best,
+            _ => {
+                let counts = data.train_counts(3, &data.memory)?;
+                Ngram::of(&counts, Smoothing::KneserNey, &data.memory)?
+            }
+        };
+        let arguments = argument("order", &ngrams.order().to_string());
+        let entry = Entry::of(&Model::Ngram(ngrams), self.weights)?;
+        let mut entry = entry.in_format(data.parts.list().source.format());
+        (entry.arguments, entry.needs_data) = (arguments, true);
+        Ok(Some(entry))
     }
 
     fn title(&self, of: &str) -> String {
@@ -185,32 +220,47 @@ impl WritePage {
             let name = models.path().file_name().unwrap_or_default();
             let title = self.title(&name.to_string_lossy());
             let page = Page::new(title, &vocabulary, self.weights, entries);
-            return Ok(page.with_mixture(mixture(models, None, context)?));
+            return Ok(page.with_mixture(mixture(models, self.mix.as_deref(), 0, None, context)?));
         }
         let source = models.list()?;
         let counted = context.count(&self.data, source, Some(&vocabulary))?;
+        if let Some((file, trained_on)) =
+            files.iter().find_map(|file| Some((file, file.trained_on?)))
+            && !has_data
+        {
+            context.remark_on_change(source, trained_on, &file.path, &vocabulary);
+        }
         let list = OfList {
             source,
             counted: &counted,
             memory: &models.memory,
         };
-        let has_pairs =
-            *counted.counts.vocabulary() == vocabulary && list.arguments(&self.typed).is_some();
-        let pairs = has_pairs.then(|| list.pairs());
-        let files = files.iter().map(|file| self.entry(file, Some(&list)));
-        let entries = pairs
-            .into_iter()
-            .chain(files)
-            .collect::<anyhow::Result<_>>()?;
+        let arguments = list.arguments(&self.data, &self.typed);
+        let mut entries = Vec::new();
+        if arguments.is_some() && *counted.counts.vocabulary() == vocabulary {
+            entries.extend(list.pairs()?);
+        }
+        let first = entries.len();
+        for file in files {
+            entries.push(self.entry(file, Some(&list))?);
+        }
         let page = Page::new(self.title(&list.name()), &vocabulary, self.weights, entries);
-        let page = page.with_mixture(mixture(models, Some(&list), context)?);
-        list.into_page(page, &self.typed, self.known)
+        let page = page.with_mixture(mixture(
+            models,
+            self.mix.as_deref(),
+            first,
+            Some(&list),
+            context,
+        )?);
+        list.into_page(page, arguments.unwrap_or_default(), self.known)
     }
 
     /// A model from a file.
     fn entry(&self, file: &ModelFile, list: Option<&OfList>) -> anyhow::Result<Entry> {
         let mut entry = Entry::of(&file.model, self.weights)?;
-        let path = file.path.display().to_string();
+        let format = file.list.as_ref().map(|list| list.format);
+        entry = entry.in_format(format.unwrap_or_default());
+        let path = short(&file.path);
         entry.arguments = format!("--model {}", file_name(&path));
         let options = ["space_token", "n_head"].iter();
         for id in options.filter(|id| self.typed.has(id)) {
@@ -226,45 +276,6 @@ impl WritePage {
         }
         Ok(entry)
     }
-}
-
-/// The mixture of several models, by the weights that are best on held-out words or, where there are none,
-/// by equal ones.
-fn mixture(
-    models: &Models,
-    list: Option<&OfList>,
-    context: Context,
-) -> anyhow::Result<Option<MixtureFacts>> {
-    let files = models.files();
-    if files.len() < 2 {
-        return Ok(None);
-    }
-    let fitted = list.and_then(|_| models.mixture(None).ok());
-    let weights = match fitted {
-        // As many digits as the page shows.
-        Some(fitted) => {
-            let weights = fitted.weights().iter();
-            weights.map(|weight| (weight * 1e4).round() / 1e4).collect()
-        }
-        None => {
-            context.remarks.say("no words were held out from all models, so that the page mixes them with equal weights");
-            vec![1.0; files.len()]
-        }
-    };
-    let mixture = models.mixture(Some(&weights))?;
-    let trained_on = models.trained_on().ok().flatten();
-    let fit = list.map(|list| list.fit(&mixture, trained_on));
-    let fit = fit.transpose()?.flatten();
-    let new = fit.and_then(|fit| fit.nll_new());
-    let weighted = files.iter().zip(&weights).map(|(file, &weight)| Weighted {
-        file: file.path.display().to_string(),
-        weight,
-    });
-    Ok(Some(MixtureFacts {
-        nll: fit.map(|fit| fit.all.nll()),
-        new: new.map(|nll| NewFacts { nll }),
-        models: weighted.collect(),
-    }))
 }
 
 #[cfg(test)]
@@ -289,7 +300,11 @@ mod tests {
             .step_by(40);
         folder.write("towns.txt", names.collect::<Vec<_>>().join("\n"));
         let said = folder.stderr("page towns.html --data towns.txt --lowercase");
-        assert!(said.contains("wrote towns.html ("), "{said}");
+        assert!(said.contains(" MB, with all words of the list"), "{said}");
+        assert!(
+            said.contains("`makemore-tch more LIST --save FOLDER`"),
+            "{said}"
+        );
         let page = data(&folder, "towns.html");
         assert_eq!(page["title"], "Words like those of towns.txt");
         assert_eq!(page["dataArguments"], "--data towns.txt --lowercase");
@@ -352,6 +367,14 @@ mod tests {
         assert_eq!(page["mixture"]["new"]["nll"], scored["nll_new"]);
         assert_eq!(models[1]["test"], scored["models"][0]["nll"]);
         assert_eq!(page["dataArguments"], "--data list.txt");
+
+        // The weights of models that learned all words are known to `more` alone.
+        folder.stdout("page mixed.html --model mlp.st --model ngram.st --mix 0.2,0.8");
+        let mixed = &data(&folder, "mixed.html")["mixture"]["models"];
+        assert_eq!(
+            (&mixed[0]["weight"], &mixed[1]["weight"]),
+            (&0.2.into(), &0.8.into())
+        );
     }
 
     /// A list may have whatever ends a script.
@@ -384,6 +407,8 @@ mod tests {
         folder.write("list.html", "ab\nba\n");
         folder.stdout("train --type ngram --order 2 --data ab.txt --split 100,0,0 --out ab.st");
         folder.stdout("train --type ngram --order 2 --out names.st");
+        let own = "train --type ngram --order 2 --data list.html --split 100,0,0 --out own.st";
+        folder.stdout(own);
         folder.check_refusals(
             "page",
             1,
@@ -398,13 +423,44 @@ mod tests {
                     "different characters",
                 ),
                 ("no/new.html", "no/new.html"),
+                // It was overwritten: a model names its list too.
+                ("list.html --model own.st --force", "list.html"),
             ],
         );
         assert_eq!(folder.read("mine.html"), b"mine");
         assert_eq!(folder.read("list.html"), b"ab\nba\n");
-        // A model whose list is gone draws all the same.
-        folder.write("ab.txt", "cd\n");
-        let said = folder.stderr("page gone.html --model ab.st --data ab.txt");
-        assert!(said.contains("wrote gone.html"), "{said}");
+        folder.write("ab.txt", "ab\nab\n");
+        let said = folder.stderr("page changed.html --model ab.st");
+        assert!(said.contains("ab.txt has changed since ab.st"), "{said}");
+        std::fs::remove_file(folder.path("ab.txt")).unwrap();
+        let said = folder.stderr("page gone.html --model ab.st");
+        assert!(
+            said.contains("the page cannot tell which words are new"),
+            "{said}"
+        );
+    }
+
+    /// Whoever gets a page does not get to know where its maker keeps files.
+    #[test]
+    fn a_page_names_files_without_their_folders_and_knows_infinite_losses() {
+        let folder = Folder::with_names();
+        let list = folder.path("list.txt").display().to_string();
+        let none = "train --type ngram --order 3 --smoothing 0 --data list.txt --lowercase";
+        folder.stdout(&format!("{none} --out none.st"));
+        let model = folder.path("none.st").display().to_string();
+        folder.stdout(&format!(
+            "page page.html --data {list} --model {model} --weights f16"
+        ));
+        let html = String::from_utf8(folder.read("page.html")).unwrap();
+        let above = folder.path("").display().to_string();
+        assert!(!html.contains(above.trim_end_matches('/')));
+        let page = data(&folder, "page.html");
+        let ngrams = &page["models"][1];
+        assert_eq!(ngrams["arguments"], "--model none.st");
+        assert_eq!(page["dataArguments"], "--data list.txt");
+        assert_eq!(
+            (&ngrams["test"], &ngrams["lowercase"]),
+            (&"inf".into(), &true.into())
+        );
     }
 }

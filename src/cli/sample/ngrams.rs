@@ -17,9 +17,10 @@ use crate::cli::context::Context;
 /// The memory that a character of a list in memory takes, in bytes.
 const OF_CHARACTER: u64 = 12;
 
-/// Whether a list is too long to find the best order for it.
+/// Whether a list is too long to find the best order for it. Words of a list with counts are in memory.
 pub fn is_too_long(data: &Corpus) -> bool {
-    data.counted.counts.total() * OF_CHARACTER > data.memory.free()
+    let has_counts = data.parts.list().source.counts().is_some();
+    !has_counts && data.counted.counts.total() * OF_CHARACTER > data.memory.free()
 }
 
 /// What draws without a model.
