@@ -148,7 +148,7 @@ function showMixture() {
     el(
       'div',
       {},
-      el('button', { type: 'button', onclick: reset }, mixture.test == null ? 'Equal weights' : 'The first weights'),
+      el('button', { type: 'button', onclick: reset }, 'The first weights'),
     ),
   );
   mixture.show = show;

@@ -130,7 +130,7 @@ function unpack(entry) {
 const shares = page.mixture?.models ?? [],
   mixed = shares.map(({ model }) => entries[model]);
 
-/** The weights of the mixture, fitted to held-out words, with four digits as the command has them. */
+/** The weights of the mixture as they are at first, with four digits as the command has them. */
 const fitted = shares.map(({ weight }) => Number(weight.toFixed(4)));
 let weights = [...fitted];
 const mixture =

@@ -70,6 +70,20 @@ impl OfList<'_> {
         is_plain.then(|| named(files.into_iter().map(short)))
     }
 
+    /// Whether [`arguments`](Self::arguments) without a model name this list, read as it is here: a model
+    /// has files and a format of its own.
+    pub fn is_named(&self, data: &DataArguments, typed: &Typed) -> bool {
+        let format = self.source.format();
+        let mut alone = data.format(None);
+        if data.columns.is_some() {
+            alone.columns = format.columns;
+        }
+        let has_files = !data.data.is_empty() || is_lecture(self.counted.digest);
+        let is_typed = NAMING.iter().any(|id| typed.has(id));
+        let is_named = has_files || !is_typed && self.arguments(data, typed).is_some();
+        is_named && alone == format
+    }
+
     /// The counted pairs; none if there are too many different ones for a page.
     pub fn pairs(&self) -> anyhow::Result<Option<Entry>> {
         if self.counted.counts.vocabulary().len() > MOST_CHARACTERS {

@@ -21,7 +21,7 @@ pub fn mixture(
     }
     let fitted = || list.and_then(|_| models.mixture(None).ok());
     let weights = match given {
-        Some(given) => Some(given.to_vec()),
+        Some(given) => Some(models.mixture(Some(given))?.weights().to_vec()),
         None => fitted().map(|fitted| fitted.weights().to_vec()),
     };
     let weights = match weights {

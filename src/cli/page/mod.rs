@@ -224,10 +224,9 @@ impl WritePage {
         }
         let source = models.list()?;
         let counted = context.count(&self.data, source, Some(&vocabulary))?;
-        if let Some((file, trained_on)) =
-            files.iter().find_map(|file| Some((file, file.trained_on?)))
-            && !has_data
-        {
+        let owner = files.iter().find(|file| file.list.is_some());
+        let owner = owner.and_then(|file| Some((file, file.trained_on?)));
+        if let Some((file, trained_on)) = owner.filter(|_| !has_data) {
             context.remark_on_change(source, trained_on, &file.path, &vocabulary);
         }
         let list = OfList {
@@ -237,7 +236,7 @@ impl WritePage {
         };
         let arguments = list.arguments(&self.data, &self.typed);
         let mut entries = Vec::new();
-        if arguments.is_some() && *counted.counts.vocabulary() == vocabulary {
+        if list.is_named(&self.data, &self.typed) && *counted.counts.vocabulary() == vocabulary {
             entries.extend(list.pairs()?);
         }
         let first = entries.len();
@@ -375,6 +374,19 @@ mod tests {
             (&mixed[0]["weight"], &mixed[1]["weight"]),
             (&0.2.into(), &0.8.into())
         );
+        folder.stdout("page small.html --model mlp.st --model ngram.st --mix 0.00002,0.00008");
+        let small = &data(&folder, "small.html")["mixture"]["models"];
+        assert_eq!(small, mixed);
+
+        // Without the model, a command reads the list in another format: pairs would be others.
+        folder.stdout("train --type ngram --order 3 --data list.txt --lowercase --out low.st");
+        folder.stdout("page low.html --model low.st --data list.txt");
+        assert_eq!(data(&folder, "low.html")["models"][0]["label"], "3-grams");
+        folder.stdout("page own.html --model low.st --data list.txt --lowercase");
+        assert_eq!(
+            data(&folder, "own.html")["models"][0]["label"],
+            "Counted pairs"
+        );
     }
 
     /// A list may have whatever ends a script.
@@ -455,7 +467,7 @@ mod tests {
         let above = folder.path("").display().to_string();
         assert!(!html.contains(above.trim_end_matches('/')));
         let page = data(&folder, "page.html");
-        let ngrams = &page["models"][1];
+        let ngrams = &page["models"][0];
         assert_eq!(ngrams["arguments"], "--model none.st");
         assert_eq!(page["dataArguments"], "--data list.txt");
         assert_eq!(
