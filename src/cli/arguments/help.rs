@@ -109,6 +109,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     (
         "For the lecture only",
         &[
+            "source",
             "epochs",
             "warmup_epochs",
             "warmup_lr",
