@@ -72,7 +72,7 @@ pub fn remark(wishes: &WordConstraint, list: &List, remarks: Remarks) -> makemor
     });
     let mut wishes: Vec<Wish> = wishes.collect();
     let source = &list.source;
-    if wishes.is_empty() || source.format().lowercase || !source.is_rereadable() {
+    if wishes.is_empty() || remarks.quiet || source.format().lowercase || !source.is_rereadable() {
         return Ok(());
     }
     let parts = Parts::whole(list.clone());

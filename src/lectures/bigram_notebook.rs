@@ -259,10 +259,10 @@ fn training(
         ..TrainOptions::default()
     };
     let published: f32 = LAST_LOSS.parse().unwrap_or(f32::NAN);
-    let (mut last, mut below) = (f32::NAN, None);
+    let (mut last, mut below) = (None, None);
     let mut told = Ok(());
     train(network, &examples, &options, |step| {
-        last = step.loss;
+        last = Some(step);
         if step.loss < published && below.is_none() {
             below = Some(step.number);
         }
@@ -272,17 +272,25 @@ fn training(
             Err(_) => ControlFlow::Break(()),
         }
     })?;
-    let loss = Figure::number("regularized loss", last.into(), LAST_LOSS, 0.0, IN_PARTS);
-    let below = below.map_or_else(|| "none".to_owned(), |step: u64| step.to_string());
+    let mut figures = vec![Figure::same("examples", counts.total(), 228_146).of(cell(682))];
+    // An interrupted training has not come to the published step.
+    if let Some(step) = last.filter(|step| step.number >= LAST_STEP) {
+        let loss = Figure::number(
+            "regularized loss",
+            step.loss.into(),
+            LAST_LOSS,
+            0.0,
+            IN_PARTS,
+        );
+        let below = below.map_or_else(|| "none".to_owned(), |step: u64| step.to_string());
+        figures.push(loss.shown(IN_PARTS));
+        figures.push(Figure::expected("first step below it", below, LAST_STEP));
+    }
     stage.show(Section::new(
         "The notebook's training",
         "Steps at learning rate 50 on all bigrams, with 0.01 * mean(W²) in the loss.",
         cell(716),
-        vec![
-            Figure::same("examples", counts.total(), 228_146).of(cell(682)),
-            loss.shown(IN_PARTS),
-            Figure::expected("first step below it", below, LAST_STEP),
-        ],
+        figures,
     ))?;
     told
 }
@@ -290,7 +298,25 @@ fn training(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::lectures::replay::tests::{Listener, SHORT};
+
+    /// Ctrl-C showed the loss so far beside the published one, and that the check of ours did not hold.
+    #[test]
+    fn an_interrupted_training_is_not_held_against_the_published_step() {
+        let mut audience = Listener {
+            ends_after: Some(100),
+            ..Listener::default()
+        };
+        let mut stage = Stage {
+            options: SHORT,
+            audience: &mut audience,
+        };
+        let ended = replay(&Words::lecture('.').unwrap(), &mut stage);
+        assert!(matches!(ended, Err(Error::Interrupted)), "{ended:?}");
+        let last = audience.sections.last().unwrap();
+        assert_eq!((last.figures.len(), last.agrees), (1, true));
+    }
 
     #[test]
     fn what_can_be_repeated_agrees_and_the_rest_is_shown_with_its_reason() {

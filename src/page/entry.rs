@@ -20,8 +20,6 @@ pub struct Entry {
     kind: &'static str,
     config: Box<RawValue>,
     parameters: u64,
-    /// The name of its file; empty if it has none.
-    pub file: String,
     /// The arguments of `sample` that draw from it.
     pub arguments: String,
     /// Whether those of the list are needed too.
@@ -149,7 +147,6 @@ impl Entry {
             kind,
             config: RawValue::from_string(config)?,
             parameters: 0,
-            file: String::new(),
             arguments: String::new(),
             needs_data: false,
             lowercase: false,

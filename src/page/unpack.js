@@ -6,7 +6,7 @@
 // case) and `normalization` (their Unicode form, such as "nfc", or null); `known`, or null: `kind` (list or bloom),
 // `hashes` (of a bloom), `blob`, `parts`; `mixture`, or null: `nll`, `new` ({ nll } or null), `models`: [{ model (its
 // place in `models`), weight }]; and `models`, each with `label`, `kind`, `config` (as in the checkpoint; of counts
-// { smoothing }), `parameters`, `file`, `arguments` (of the command; of counts of another list than the built-in one
+// { smoothing }), `parameters`, `arguments` (of the command; of counts of another list than the built-in one
 // "--order 2", of n-grams of the list "--order N"), `needsData` (whether the command reads the list for it),
 // `lowercase` and `normalization` (as of `list`, but of the list that the model was made of), `test` and `testNew`
 // (losses on held-out words, and on those that training never saw, or null), `curve` ([[step, dev loss]], empty if

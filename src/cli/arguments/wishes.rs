@@ -29,7 +29,7 @@ pub struct WishArguments {
 
     /// Only words of at least N characters
     ///
-    /// Without it, `more` draws no words shorter than the shortest of the list.
+    /// Without it, `more` draws no words shorter than the shortest of the list, unless other wishes ask for them.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
     pub min_length: u32,
 

@@ -11,6 +11,7 @@ use clap::builder::NonEmptyStringValueParser;
 use makemore_tch::data::words::is_lecture;
 use makemore_tch::files::check_distinct;
 use makemore_tch::memory::Memory;
+use makemore_tch::model_file::TrainedOn;
 use makemore_tch::page::{Entry, Known, Page, Precision};
 use makemore_tch::train::choice::choose::Choice;
 use makemore_tch::train::choice::plan::Effort;
@@ -226,7 +227,8 @@ impl WritePage {
         let counted = context.count(&self.data, source, Some(&vocabulary))?;
         let owner = files.iter().find(|file| file.list.is_some());
         let owner = owner.and_then(|file| Some((file, file.trained_on?)));
-        if let Some((file, trained_on)) = owner.filter(|_| !has_data) {
+        let has_changed = |of: &TrainedOn| !has_data && of.list != counted.digest;
+        if let Some((file, trained_on)) = owner.filter(|(_, of)| has_changed(of)) {
             context.remark_on_change(source, trained_on, &file.path, &vocabulary);
         }
         let list = OfList {
@@ -259,13 +261,11 @@ impl WritePage {
         let mut entry = Entry::of(&file.model, self.weights)?;
         let format = file.list.as_ref().map(|list| list.format);
         entry = entry.in_format(format.unwrap_or_default());
-        let path = short(&file.path);
-        entry.arguments = format!("--model {}", file_name(&path));
+        entry.arguments = format!("--model {}", file_name(&short(&file.path)));
         let options = ["space_token", "n_head"].iter();
         for id in options.filter(|id| self.typed.has(id)) {
             entry.arguments += &format!(" {}", self.typed.again(id));
         }
-        entry.file = path;
         // Weights of makemore.py take the vocabulary from the list.
         entry.needs_data = file.trained_on.is_none() && !file.is_arpa();
         let fit = list.map(|list| list.fit(file.model.language_model(), file.trained_on));

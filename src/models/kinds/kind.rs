@@ -304,7 +304,7 @@ impl Shapes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bow, Gru, KINDS, Lookup, Mlp};
+    use super::super::{Bow, Gru, KINDS, Lookup, Mlp, Rnn};
     use super::*;
 
     /// The defaults were those of 32,033 names for every list: copies of a small one, less than two looks
@@ -333,6 +333,7 @@ mod tests {
         };
         assert!(decay(&Mlp, 2_000) > 2.0 && decay(&Bow, 700) > 3.0);
         assert!(decay(&Mlp, 20_000) > 0.5 && decay(&Bow, 20_000) < 0.2);
+        assert_eq!(decay(&Rnn, 20_000), decay(&Bow, 20_000));
         // It cannot learn words by heart, and begins with all characters equally probable.
         let lookup = Lookup.recipe(&Sizes::default());
         assert_eq!(lookup.of_list(2_000), lookup);
