@@ -36,10 +36,14 @@ impl ShapingArguments {
 
     /// An error of drawing, with what would work where every draw is the same word.
     pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
-        let (only, above) = match self.top_k {
-            _ if self.temperature == 0.0 => ("--temperature 0", "a --temperature above 0"),
-            Some(1) => ("--top-k 1", "a --top-k above 1"),
-            _ => return error,
+        let (only, above) = match (self.temperature == 0.0, self.top_k == Some(1)) {
+            (true, true) => (
+                "--temperature 0 and at --top-k 1",
+                "a --temperature above 0 with a --top-k above 1",
+            ),
+            (true, false) => ("--temperature 0", "a --temperature above 0"),
+            (false, true) => ("--top-k 1", "a --top-k above 1"),
+            (false, false) => return error,
         };
         match error.downcast_ref() {
             Some(Error::GaveUp { .. } | Error::Wish(_)) => anyhow!(

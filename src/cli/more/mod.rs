@@ -437,6 +437,12 @@ mod tests {
                 "error: few.txt is a file; --save takes a folder, which is made if it is not there";
             assert_eq!(error, expected);
         }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("nothing", folder.path("link")).unwrap();
+            let error = folder.error("more few.txt --save link", 1);
+            assert!(error.contains("link is a link to what is not there; --save"), "{error}");
+        }
     }
 
     /// Of 100 names, the shortest with two letters, there was the new word `n`.

@@ -36,10 +36,15 @@ pub fn new_file(path: &Path, force: bool) -> anyhow::Result<Output> {
 /// Makes a folder for results if there is none. `option` names it.
 pub fn make_folder(folder: &Path, option: &str) -> anyhow::Result<()> {
     let mut above = folder.ancestors();
-    if let Some(file) = above.find(|above| above.exists() && !above.is_dir()) {
+    let is_other = |above: &&Path| (above.exists() || above.is_symlink()) && !above.is_dir();
+    if let Some(other) = above.find(is_other) {
+        let what = match other.exists() {
+            true => "a file",
+            false => "a link to what is not there",
+        };
         bail!(
-            "{} is a file; {option} takes a folder, which is made if it is not there",
-            file.display()
+            "{} is {what}; {option} takes a folder, which is made if it is not there",
+            other.display()
         );
     }
     let made = std::fs::create_dir_all(folder).map_err(|cause| Error::Write {

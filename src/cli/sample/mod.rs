@@ -350,16 +350,24 @@ mod tests {
     #[test]
     fn where_only_one_word_is_drawn_an_error_says_so() {
         let folder = Folder::new();
-        for (only, above) in [
-            ("--temperature 0", "--temperature"),
-            ("--top-k 1", "--top-k"),
+        for (arguments, only, above) in [
+            (
+                "--temperature 0",
+                "--temperature 0",
+                "--temperature above 0",
+            ),
+            ("--top-k 1", "--top-k 1", "--top-k above 1"),
+            (
+                "--top-k 1 --temperature 0",
+                "--temperature 0 and at --top-k 1",
+                "--temperature above 0 with a --top-k above 1",
+            ),
         ] {
             let works = format!(
-                "; only one word is drawn at {only}, so that a {above} above {}, or --most-probable, would work",
-                &only[only.len() - 1..]
+                "; only one word is drawn at {only}, so that a {above}, or --most-probable, would work"
             );
             for wishes in ["--prefix b --suffix zq", "--unique", "--plain --suffix b"] {
-                let run = folder.run(format!("sample {only} {wishes}").split(' '));
+                let run = folder.run(format!("sample {arguments} {wishes}").split(' '));
                 assert!(run.stderr.trim_end().ends_with(&works), "{}", run.stderr);
                 assert_eq!(run.status, 1);
             }

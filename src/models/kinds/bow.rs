@@ -44,10 +44,7 @@ impl Kind for Bow {
     }
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
-        Recipe {
-            is_small: true,
-            ..Recipe::default()
-        }
+        Recipe::small()
     }
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {

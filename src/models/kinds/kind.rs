@@ -244,6 +244,14 @@ const DROPOUT: [f64; 2] = [0.05, 0.5];
 const MOST_DECAY: f64 = 4.0;
 
 impl Recipe {
+    /// The recipe of a network of few parameters.
+    pub fn small() -> Self {
+        Self {
+            is_small: true,
+            ..Self::default()
+        }
+    }
+
     /// The recipe for a list of so many distinct characters. Fewer characters are known by heart after
     /// fewer steps, and need more dropout or, without dropout, more weight decay; more characters need more
     /// steps and less dropout.

@@ -47,10 +47,7 @@ impl Kind for Rnn {
     }
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
-        Recipe {
-            is_small: true,
-            ..Recipe::default()
-        }
+        Recipe::small()
     }
 
     fn of_weights(&self, shapes: &Shapes, given: &Sizes) -> Option<(Sizes, usize)> {
