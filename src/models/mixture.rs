@@ -9,6 +9,7 @@ use super::language_model::{Between, LanguageModel, Reader};
 use super::rounds;
 use crate::data::{Vocabulary, WordList};
 use crate::error::{Error, Result};
+use crate::format;
 
 /// Models of one vocabulary and their weights, which add up to 1.
 #[derive(Debug)]
@@ -33,11 +34,12 @@ impl<'m> Mixture<'m> {
             || !sum.is_finite()
             || sum == 0.0
         {
-            let written: Vec<String> = weights.iter().map(f64::to_string).collect();
+            let written = weights.iter().map(|&weight| format::float(weight));
+            let written: Vec<String> = written.collect();
             return Err(Error::Value {
                 what: "the list of weights",
                 value: format!("{}, for {} models", written.join(","), models.len()),
-                expected: "a number from 0 for each model, and one above 0, would work",
+                expected: "a number from 0 for each model, with one above 0 and a sum that is a number, would work",
             });
         }
         check_same_vocabulary(&models)?;

@@ -441,7 +441,10 @@ mod tests {
         {
             std::os::unix::fs::symlink("nothing", folder.path("link")).unwrap();
             let error = folder.error("more few.txt --save link", 1);
-            assert!(error.contains("link is a link to what is not there; --save"), "{error}");
+            assert!(
+                error.contains("link is a link to what is not there; --save"),
+                "{error}"
+            );
         }
     }
 
