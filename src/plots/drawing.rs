@@ -22,6 +22,9 @@ pub trait Drawing {
     /// Whether a PNG is smoothed, since slanting lines would be jagged.
     const SMOOTHED: bool = false;
 
+    /// The least width and height, in pixels: in smaller pictures texts could not be read.
+    const SMALLEST: (u32, u32) = (*SIZES.start(), *SIZES.start());
+
     /// Checks that all values can be drawn.
     ///
     /// # Errors
@@ -46,6 +49,9 @@ pub trait Canvas {
 
     /// Draws a filled circle.
     fn circle(&mut self, middle: (i32, i32), radius: u32, colour: RGBColor);
+
+    /// Draws a filled polygon with these corners.
+    fn polygon(&mut self, corners: &[(i32, i32)], colour: RGBColor);
 
     /// Writes a text.
     fn text(&mut self, text: &Text);
@@ -100,6 +106,12 @@ impl<DB: DrawingBackend> Canvas for PlottersCanvas<DB> {
     fn circle(&mut self, middle: (i32, i32), radius: u32, colour: RGBColor) {
         let style = colour.filled();
         let drawn = self.backend.draw_circle(middle, radius, &style, true);
+        self.record(drawn);
+    }
+
+    fn polygon(&mut self, corners: &[(i32, i32)], colour: RGBColor) {
+        let style = colour.filled();
+        let drawn = self.backend.fill_polygon(corners.iter().copied(), &style);
         self.record(drawn);
     }
 
@@ -166,8 +178,9 @@ fn is_picture_or_nothing(path: &Path) -> bool {
 /// # Errors
 ///
 /// [`Error::PictureFormat`] if `path` ends neither in .png nor in .svg, [`Error::Value`] if width or
-/// height is outside of [`SIZES`], [`Error::Plot`] if a value cannot be drawn.
-pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) -> Result<Vec<u8>> {
+/// height is outside of [`SIZES`], [`Error::Plot`] if a value cannot be drawn or the picture is smaller than
+/// [`Drawing::SMALLEST`].
+pub fn draw<D: Drawing>(path: &Path, (width, height): (u32, u32), drawing: &D) -> Result<Vec<u8>> {
     let is_svg = is_svg(path)?;
     if !SIZES.contains(&width) || !SIZES.contains(&height) {
         return Err(Error::Value {
@@ -176,7 +189,17 @@ pub fn draw(path: &Path, (width, height): (u32, u32), drawing: &impl Drawing) ->
             expected: "200 to 8000 pixels would work",
         });
     }
-    let drawn = drawing.check().and_then(|()| {
+    let (least_width, least_height) = D::SMALLEST;
+    let has_room = width >= least_width && height >= least_height;
+    let large_enough = match has_room {
+        true => Ok(()),
+        false => Err(format!(
+            "its text cannot be read in {width} × {height} pixels; {} × {} would work",
+            width.max(least_width),
+            height.max(least_height)
+        )),
+    };
+    let drawn = large_enough.and(drawing.check()).and_then(|()| {
         let font = font_for(path)?;
         match is_svg {
             false => png((width, height), &font, drawing),
@@ -317,7 +340,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            start(draw(path, (400, 400), &scatter).unwrap()),
+            start(draw(path, (600, 400), &scatter).unwrap()),
             [
                 "<title>Embedding</title>",
                 "<desc>The horizontal axis is first dimension, from -0.0500 to 1.0500; the vertical axis is second dimension, from -0.1000 to 2.1000.</desc>",

@@ -59,6 +59,15 @@ pub fn of_context(context: &str, width: f64, font: &Font) -> String {
     text
 }
 
+/// A number with so many decimals; what rounds to zero has no sign.
+pub fn number(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(digits) if !digits.contains(|digit| matches!(digit, '1'..='9')) => digits.to_owned(),
+        _ => text,
+    }
+}
+
 /// Whether a label is a code point, not a character.
 pub fn is_code_point(label: &str) -> bool {
     label.starts_with("U+")
@@ -162,6 +171,19 @@ mod tests {
         };
         assert_eq!(lacking(&Font::alone()), "一क\u{93F}\u{1F9E0}");
         assert_eq!(lacking(&Font::for_svg().unwrap()), "");
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        for (value, decimals, expected) in [
+            (-0.0, 0, "0"),
+            (-0.004, 2, "0.00"),
+            (-0.006, 2, "-0.01"),
+            (-10.0, 0, "-10"),
+            (0.25, 1, "0.2"),
+        ] {
+            assert_eq!(number(value, decimals), expected);
+        }
     }
 
     #[test]

@@ -36,7 +36,9 @@ pub fn linear(range: Range<f64>, at_most: usize, whole: bool) -> Vec<Tick> {
         .fold(0.0, |one: f64, other| one.max(other.abs()));
     let tick = |value| Tick {
         value,
-        label: if value == 0.0 || is_written_out(step, largest) {
+        label: if value == 0.0 {
+            "0".to_owned()
+        } else if is_written_out(step, largest) {
             format!("{value:.*}", (-exponent).max(0) as usize)
         } else {
             let digits = largest.log10().floor() as i32 - exponent;
@@ -101,7 +103,8 @@ mod tests {
     fn whole_numbers_only_where_there_are_no_others() {
         assert_eq!(labels(&linear(0.0..1.0, 9, true)), ["0", "1"]);
         assert_eq!(labels(&linear(0.0..3.0, 9, true)), ["0", "1", "2", "3"]);
-        assert_eq!(labels(&linear(0.0..1.0, 4, false)), ["0.0", "0.5", "1.0"]);
+        assert_eq!(labels(&linear(0.0..1.0, 4, false)), ["0", "0.5", "1.0"]);
+        assert_eq!(labels(&linear(-0.3..0.3, 3, false)), ["-0.2", "0", "0.2"]);
         assert_eq!(labels(&linear(-0.5..0.5, 9, true)), ["0"]);
         assert_eq!(linear(3.0..3.0, 9, false), []);
     }

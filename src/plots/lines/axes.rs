@@ -8,6 +8,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use crate::plots::drawing::Canvas;
+use crate::plots::labels;
 use crate::plots::style::{self, GREY, draw_title};
 use crate::plots::text::Font;
 use crate::plots::ticks::{self, Tick};
@@ -103,7 +104,8 @@ impl<'a> Axes<'a> {
         let of = |Axis { name, range, whole }: &Axis| {
             let decimals = if *whole { 0 } else { 4 };
             let (start, end) = (range.start, range.end);
-            format!("{name}, from {start:.decimals$} to {end:.decimals$}")
+            let [start, end] = [start, end].map(|end| labels::number(end, decimals));
+            format!("{name}, from {start} to {end}")
         };
         let (across, upwards) = (of(&self.horizontal), of(&self.vertical));
         format!("The horizontal axis is {across}; the vertical axis is {upwards}.")

@@ -1,9 +1,11 @@
 //! Lines between axes, with a legend.
 
+use plotters::style::WHITE;
+
 use super::axes::{Axes, Axis};
 use super::legend::Legend;
 use crate::plots::drawing::Canvas;
-use crate::plots::style::Stroke;
+use crate::plots::style::{Marker, Stroke};
 use crate::plots::text::Font;
 
 /// A picture of lines.
@@ -16,11 +18,23 @@ pub struct Curves<'a> {
     pub lines: Vec<Line>,
 }
 
+/// The number of markers along a line.
+const MARKERS: usize = 6;
+
+/// The size of a marker in em, from its middle to its corners, and the radius of a point.
+const MARKER: f64 = 0.35;
+
+/// The width of the white edge that parts a marker from lines below it, in em.
+const EDGE: f64 = 0.12;
+
+/// More points than these in a column of pixels are drawn as what they fill.
+const CROWDED: usize = 2;
+
 /// A line through points from left to right; a single point is a circle.
 pub struct Line {
     pub stroke: Stroke,
     pub points: Vec<(f64, f64)>,
-    /// Whether only circles at the points are drawn, if they do not touch.
+    /// Whether only markers at the points are drawn, if they do not touch.
     is_dotted: bool,
 }
 
@@ -52,40 +66,102 @@ impl Curves<'_> {
     }
 }
 
+impl Stroke {
+    /// Draws the marker at a point, a circle for a line that is alone.
+    pub fn mark(self, canvas: &mut dyn Canvas, axes: &Axes, (x, y): (i32, i32)) {
+        let Some(Marker { shape, .. }) = self.marker else {
+            return canvas.circle((x, y), axes.pixels(MARKER), self.colour);
+        };
+        for (size, colour) in [(MARKER + EDGE, WHITE), (MARKER, self.colour)] {
+            let corner = |&(right, down): &(f64, f64)| {
+                (x + axes.ems(size * right), y + axes.ems(size * down))
+            };
+            let corners: Vec<(i32, i32)> = shape.iter().map(corner).collect();
+            canvas.polygon(&corners, colour);
+        }
+    }
+}
+
 impl Line {
     fn draw(&self, canvas: &mut dyn Canvas, axes: &Axes) {
         let Stroke {
             colour,
             width,
-            point,
+            marker,
         } = self.stroke;
         let points = self.points.iter().map(|&(x, y)| axes.pixel(x, y));
         let points: Vec<(i32, i32)> = points.collect();
-        let room = f64::from(axes.right - axes.left) / (3.0 * point * axes.em);
-        if points.len() == 1 || self.is_dotted && points.len() as f64 <= room {
-            for middle in points {
-                canvas.circle(middle, axes.pixels(point), colour);
+        let room = f64::from(axes.right - axes.left) / (3.0 * MARKER * axes.em);
+        if self.is_dotted {
+            for middle in points.iter().filter(|_| points.len() as f64 <= room) {
+                self.stroke.mark(canvas, axes, *middle);
             }
-        } else if !self.is_dotted {
-            for line in lines(&points) {
-                canvas.line(&line, axes.stroke(colour, width));
+            return;
+        }
+        if let [middle] = points[..] {
+            return canvas.circle(middle, axes.pixels(MARKER), colour);
+        }
+        match band(&points, axes.pixels(width) as i32) {
+            Some(corners) => canvas.polygon(&corners, colour),
+            None => {
+                for line in lines(&points) {
+                    canvas.line(&line, axes.stroke(colour, width));
+                }
+            }
+        }
+        if let Some(marker) = marker {
+            for middle in marked(&points, (axes.left, axes.right), marker.offset) {
+                self.stroke.mark(canvas, axes, middle);
             }
         }
     }
 }
 
-/// The lines through points from left to right.
-///
-/// Of the points in one column of pixels, perhaps thousands, only the first, the lowest, the highest and
-/// the last are drawn. A line ends at a sharp corner: the corners of plotters' lines stick out.
-fn lines(points: &[(i32, i32)]) -> Vec<Vec<(i32, i32)>> {
+/// The points of a line that have its markers: those nearest to places that divide the whole width. A line
+/// straight upwards has one.
+fn marked(points: &[(i32, i32)], (left, right): (i32, i32), offset: f64) -> Vec<(i32, i32)> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+        return Vec::new();
+    };
+    if first.0 == last.0 {
+        let way = offset * f64::from(last.1 - first.1);
+        return vec![(first.0, first.1 + way as i32)];
+    }
+    let place = |index: usize| {
+        let share = (index as f64 + offset) / MARKERS as f64;
+        left + (share * f64::from(right - left)) as i32
+    };
+    let places = (0..MARKERS)
+        .map(place)
+        .filter(|x| (first.0..=last.0).contains(x));
+    let nearest = places.filter_map(|place| points.iter().min_by_key(|(x, _)| x.abs_diff(place)));
+    let mut nearest: Vec<(i32, i32)> = nearest.copied().collect();
+    nearest.dedup();
+    nearest
+}
+
+/// The corners of what a line fills that has many points, perhaps thousands, in each column of pixels; `None`
+/// if it has fewer.
+fn band(points: &[(i32, i32)], width: i32) -> Option<Vec<(i32, i32)>> {
     let columns = points.chunk_by(|(one, _), (other, _)| one == other);
-    let extremes = columns.flat_map(|column| {
-        let lowest = column.iter().min_by_key(|(_, y)| y);
-        let highest = column.iter().max_by_key(|(_, y)| y);
-        [column.first(), lowest, highest, column.last()]
-    });
-    let mut points: Vec<(i32, i32)> = extremes.flatten().copied().collect();
+    let ends: Vec<(i32, i32, i32)> = columns
+        .filter_map(|column| {
+            let ys = column.iter().map(|&(_, y)| y);
+            Some((column[0].0, ys.clone().min()?, ys.max()?))
+        })
+        .collect();
+    (points.len() > CROWDED * ends.len() && ends.len() > 1).then(|| {
+        let (above, below) = (width / 2, width - width / 2);
+        let upper = ends.iter().map(|&(x, top, _)| (x, top - above));
+        let lower = ends.iter().rev().map(|&(x, _, bottom)| (x, bottom + below));
+        upper.chain(lower).collect()
+    })
+}
+
+/// The lines through points from left to right. A line ends at a sharp corner: the corners of plotters'
+/// lines stick out.
+fn lines(points: &[(i32, i32)]) -> Vec<Vec<(i32, i32)>> {
+    let mut points = points.to_vec();
     points.dedup();
 
     let mut lines: Vec<Vec<(i32, i32)>> = Vec::new();
@@ -126,15 +202,41 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_epochs_are_a_few_points_a_pixel() {
+    fn a_hundred_thousand_epochs_are_what_they_fill() {
         let points: Vec<_> = (0..100_000).map(|i| (i / 100, i * 7919 % 500)).collect();
-        let drawn: usize = lines(&points).iter().map(Vec::len).sum();
-        assert!(drawn < 8 * 1000, "{drawn}");
-        let highest = |points: &[(i32, i32)]| points.iter().map(|&(_, y)| y).max();
-        let lines = lines(&points);
+        let band = band(&points, 2).unwrap();
+        assert_eq!(band.len(), 2 * 1000);
+        let ys = |points: &[(i32, i32)]| {
+            let ys = points.iter().map(|&(_, y)| y);
+            (ys.clone().min().unwrap(), ys.max().unwrap())
+        };
+        let (top, bottom) = ys(&points);
+        assert_eq!(ys(&band), (top - 1, bottom + 1));
+        let of_column = |x: i32, points: &[(i32, i32)]| {
+            let column = points.iter().copied().filter(|point| point.0 == x);
+            ys(&column.collect::<Vec<_>>())
+        };
+        let (top, bottom) = of_column(7, &points);
+        assert_eq!(of_column(7, &band), (top - 1, bottom + 1));
+        assert_eq!(super::band(&points[..4], 2), None);
+    }
+
+    #[test]
+    fn markers_are_on_their_line_and_spread_over_it() {
+        let points: Vec<(i32, i32)> = (0..=600).map(|x| (x, x * x)).collect();
+        let places = |offset| -> Vec<i32> {
+            let marked = marked(&points, (0, 600), offset);
+            assert!(marked.iter().all(|point| points.contains(point)));
+            marked.into_iter().map(|(x, _)| x).collect()
+        };
+        assert_eq!(places(0.25), [25, 125, 225, 325, 425, 525]);
+        assert_eq!(places(0.75), [75, 175, 275, 375, 475, 575]);
+        // A line between two gaps has those that fall on it; one straight upwards has one.
         assert_eq!(
-            lines.iter().filter_map(|line| highest(line)).max(),
-            highest(&points)
+            marked(&points[100..150], (0, 600), 0.25),
+            [(125, 125 * 125)]
         );
+        assert_eq!(marked(&points[100..110], (0, 600), 0.25), []);
+        assert_eq!(marked(&[(7, 90), (7, 10)], (0, 600), 0.25), [(7, 70)]);
     }
 }

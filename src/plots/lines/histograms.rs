@@ -5,7 +5,7 @@ use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
 use crate::plots::labels;
-use crate::plots::style::{COLOURS, Stroke, check_number};
+use crate::plots::style::{SMALLEST_OF_LINES, check_number, strokes};
 use crate::plots::text::Font;
 
 /// The number of bins: the default of `torch.histogram`.
@@ -34,6 +34,7 @@ pub struct Histograms<'a> {
 
 impl Drawing for Histograms<'_> {
     const SMOOTHED: bool = true;
+    const SMALLEST: (u32, u32) = SMALLEST_OF_LINES;
 
     fn check(&self) -> Result<(), String> {
         check_number(self.series.len())?;
@@ -57,19 +58,15 @@ impl Drawing for Histograms<'_> {
         let heights = densities.iter().flat_map(|density| &density.heights);
         let highest = heights.copied().fold(0.0, f64::max);
         let highest = 1.05 * if highest > 0.0 { highest } else { 1.0 };
-        let strokes = COLOURS.map(|colour| Stroke {
-            colour,
-            width: 0.15,
-            point: 0.2,
-        });
-        let lines = densities.iter().zip(strokes).map(|(density, stroke)| {
+        let strokes = || strokes(self.series.len(), 0.15);
+        let lines = densities.iter().zip(strokes()).map(|(density, stroke)| {
             let points = match density.heights.is_empty() {
                 true => vec![(density.low, 0.0), (density.low, highest)],
                 false => density.points(),
             };
             stroke.line(points)
         });
-        let entries = self.series.iter().zip(strokes);
+        let entries = self.series.iter().zip(strokes());
         let entries = entries.map(|(series, stroke)| stroke.entry(series.name.to_owned()));
         Curves {
             title: &labels::drawable(self.title, font),
@@ -127,6 +124,7 @@ mod tests {
 
     use super::*;
     use crate::plots::drawing::draw;
+    use crate::plots::style::COLOURS;
 
     fn histograms<'a>(series: &'a [Histogram<'a>]) -> Histograms<'a> {
         Histograms {

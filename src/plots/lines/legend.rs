@@ -82,6 +82,9 @@ impl Legend {
             let y = axes.ems(LEGEND_TOP + LEGEND_ROW * row as f64);
             let style = axes.stroke(entry.stroke.colour, entry.stroke.width);
             canvas.line(&[(x, y), (x + axes.ems(1.5), y)], style);
+            if entry.stroke.marker.is_some() {
+                entry.stroke.mark(canvas, axes, (x + axes.ems(0.75), y));
+            }
             let at = (x + axes.ems(2.0), y);
             canvas.text(&font.text(&entry.text, at, axes.em).align(HPos::Left));
         }
@@ -101,7 +104,7 @@ mod tests {
             let stroke = Stroke {
                 colour: BLACK,
                 width: 0.1,
-                point: 0.1,
+                marker: None,
             };
             let entry = |_| stroke.entry(text.to_owned());
             Legend::in_columns((0..number).map(entry).collect(), size, &font).rows

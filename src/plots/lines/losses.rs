@@ -8,10 +8,13 @@ use super::axes::{Axis, around_losses, span};
 use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
-use crate::plots::style::{BLUE, ORANGE, Stroke};
+use crate::plots::style::{BLUE, ORANGE, SMALLEST_OF_LINES, Stroke, strokes};
 use crate::plots::text::Font;
 
 const LOSS: &str = "loss (nats per character)";
+/// The width of the main line, in em.
+const THICK: f64 = 0.19;
+
 const TITLE: &str = "Loss of the network";
 
 /// The losses of a training by epoch. The legend shows the last one.
@@ -25,6 +28,7 @@ pub struct LossCurve<'a> {
 
 impl Drawing for LossCurve<'_> {
     const SMOOTHED: bool = true;
+    const SMALLEST: (u32, u32) = SMALLEST_OF_LINES;
 
     fn check(&self) -> Result<(), String> {
         if !self.counting_nll.is_finite() {
@@ -71,6 +75,7 @@ pub struct TrainingCurves<'a> {
 
 impl Drawing for TrainingCurves<'_> {
     const SMOOTHED: bool = true;
+    const SMALLEST: (u32, u32) = SMALLEST_OF_LINES;
 
     fn check(&self) -> Result<(), String> {
         check("train loss at step", self.train.iter().copied())?;
@@ -79,8 +84,8 @@ impl Drawing for TrainingCurves<'_> {
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
-        // The losses of batches vary so much that their line is a band.
-        let (train, dev) = (thin(RGBColor(130, 165, 205)), thick(ORANGE));
+        // The losses of batches vary so much that their line is a band; the dev losses stand on it as points.
+        let (train, dev) = (thin(BLUE), thick(ORANGE));
         let last = self.train.last();
         let last =
             last.map(|(step, loss)| train.entry(format!("train ({loss:.4} at step {step})")));
@@ -118,6 +123,7 @@ pub struct BatchLosses<'a> {
 
 impl Drawing for BatchLosses<'_> {
     const SMOOTHED: bool = true;
+    const SMALLEST: (u32, u32) = SMALLEST_OF_LINES;
 
     fn check(&self) -> Result<(), String> {
         check("loss at step", self.losses.iter().copied())?;
@@ -148,7 +154,7 @@ pub struct DevLosses {
 }
 
 /// Dev losses by order, in at most three lines. The legend shows the lowest loss of each. The last line is
-/// the darkest.
+/// blue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ByOrder {
     /// The lines.
@@ -157,6 +163,7 @@ pub struct ByOrder {
 
 impl Drawing for ByOrder {
     const SMOOTHED: bool = true;
+    const SMALLEST: (u32, u32) = SMALLEST_OF_LINES;
 
     fn check(&self) -> Result<(), String> {
         for line in &self.lines {
@@ -169,16 +176,9 @@ impl Drawing for ByOrder {
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
-        let colours = match self.lines.len() {
-            1 => vec![BLUE],
-            2 => vec![ORANGE, BLUE],
-            _ => vec![ORANGE, RGBColor(90, 90, 90), BLUE],
-        };
-        let strokes = || {
-            self.lines
-                .iter()
-                .zip(colours.iter().map(|&colour| thick(colour)))
-        };
+        let mut of_lines: Vec<Stroke> = strokes(self.lines.len(), THICK).collect();
+        of_lines.reverse();
+        let strokes = || self.lines.iter().zip(of_lines.iter().copied());
         let entries = strokes().map(|(DevLosses { name, losses }, stroke)| {
             let lowest = (1..)
                 .zip(losses)
@@ -193,7 +193,11 @@ impl Drawing for ByOrder {
             let losses = (1..).zip(&line.losses);
             let losses = losses.map(|(order, &loss)| (f64::from(order), loss));
             let losses: Vec<(f64, f64)> = losses.collect();
-            lines.extend(losses.windows(2).map(|ends| stroke.line(ends.to_vec())));
+            let unmarked = Stroke {
+                marker: None,
+                ..stroke
+            };
+            lines.extend(losses.windows(2).map(|ends| unmarked.line(ends.to_vec())));
             lines.push(stroke.points(losses));
         }
         let highest = self.lines.iter().map(|line| line.losses.len()).max();
@@ -212,8 +216,8 @@ impl Drawing for ByOrder {
 fn thick(colour: RGBColor) -> Stroke {
     Stroke {
         colour,
-        width: 0.19,
-        point: 0.35,
+        width: THICK,
+        marker: None,
     }
 }
 
@@ -350,5 +354,79 @@ mod tests {
         let drawn = svg(&many, &many);
         assert_eq!(drawn.matches("<circle").count(), 0);
         assert!(drawn.len() < 1_000_000, "{} bytes", drawn.len());
+    }
+
+    /// The attribute of an SVG's element.
+    fn number(element: &str, name: &str) -> f64 {
+        let (_, value) = element.split_once(&format!(" {name}=\"")).unwrap();
+        value.split('"').next().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn the_legend_of_orders_is_below_the_title_and_above_the_lines_at_every_size() {
+        let line = |name: &str| DevLosses {
+            name: name.to_owned(),
+            losses: vec![2.8, 2.4, 2.1],
+        };
+        let orders = ByOrder {
+            lines: vec![line("one"), line("two"), line("three")],
+        };
+        for size in [(600, 376), (1200, 750), (600, 2000), (2000, 376)] {
+            let svg = draw(Path::new("out.svg"), size, &orders).unwrap();
+            let svg = String::from_utf8(svg).unwrap();
+            // From its upper end, an em is what ascenders and descenders take.
+            let place = |text: &str| {
+                let mut texts = svg.split("<text").filter(|element| element.contains(text));
+                let element = texts.next().unwrap();
+                (
+                    number(element, "y"),
+                    number(element, "y") + number(element, "font-size"),
+                )
+            };
+            let (_, title) = place("\nLoss on words held out (dev)\n");
+            let (first, _) = place("\none (lowest");
+            let (_, last) = place("\nthree (lowest");
+            assert!(first > title + 4.0, "{size:?}: {first} {title}");
+            let (_, axes) = svg.rsplit_once("#969696").unwrap();
+            let (_, top) = number_pair(axes);
+            assert!(top > last, "{size:?}: {top} {last}");
+            let texts = svg
+                .split("<text")
+                .skip(1)
+                .map(|text| number(text, "font-size"));
+            // plotters writes sizes that are 1.24 times smaller than what it takes, in whole tenths.
+            assert!(texts.fold(f64::INFINITY, f64::min) >= 8.0, "{size:?}");
+        }
+    }
+
+    /// The first point of a line, x and y.
+    fn number_pair(element: &str) -> (f64, f64) {
+        let (_, points) = element.split_once("points=\"").unwrap();
+        let (x, y) = points.split_once(' ').unwrap().0.split_once(',').unwrap();
+        (x.parse().unwrap(), y.parse().unwrap())
+    }
+
+    /// Letters had 3 pixels.
+    #[test]
+    fn a_picture_too_small_to_read_is_refused_with_a_size_that_works() {
+        let dev = [(0, 3.3), (100, 2.4)];
+        let curves = TrainingCurves {
+            train: &dev,
+            dev: &dev,
+        };
+        for (size, works) in [
+            ((200, 200), "600 × 376"),
+            ((599, 5000), "600 × 5000"),
+            ((1000, 375), "1000 × 376"),
+        ] {
+            let error = draw(Path::new("out.svg"), size, &curves)
+                .unwrap_err()
+                .to_string();
+            let (width, height) = size;
+            let expected = format!(
+                "cannot draw out.svg: its text cannot be read in {width} × {height} pixels; {works} would work"
+            );
+            assert_eq!(error, expected);
+        }
     }
 }

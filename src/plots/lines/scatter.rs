@@ -7,7 +7,7 @@ use plotters::style::WHITE;
 use super::axes::{Axes, Axis, around};
 use crate::plots::drawing::{Canvas, Drawing};
 use crate::plots::labels;
-use crate::plots::style::{BLUE, ORANGE};
+use crate::plots::style::{BLUE, ORANGE, SMALLEST_OF_LINES};
 use crate::plots::text::Font;
 
 /// The largest radius of a circle, in em.
@@ -43,6 +43,7 @@ pub struct Scatter<'a> {
 
 impl Drawing for Scatter<'_> {
     const SMOOTHED: bool = true;
+    const SMALLEST: (u32, u32) = SMALLEST_OF_LINES;
 
     fn check(&self) -> Result<(), String> {
         let (points, characters) = (self.points.len(), self.characters.len());

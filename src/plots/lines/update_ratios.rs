@@ -7,15 +7,12 @@ use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
 use crate::plots::labels;
-use crate::plots::style::{COLOURS, Stroke, check_number};
+use crate::plots::style::{SMALLEST_OF_LINES, Stroke, check_number, strokes};
 use crate::plots::text::Font;
 
 /// The decimal logarithm of a good ratio: a thousandth.
 const WANTED: f64 = -3.0;
 const WANTED_NAME: &str = "-3: a thousandth";
-
-/// At most so many points in a line: with more, the lines would be bands that hide each other.
-const POINTS: usize = 1000;
 
 /// The ratios of a matrix of weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,8 +24,8 @@ pub struct Ratios<'a> {
     pub ratios: &'a [f64],
 }
 
-/// The update-to-data ratios of at most 8 matrices, and a black line at -3, where they should be about.
-/// Points are means of several steps if there are more than 1000.
+/// The update-to-data ratios of at most 8 matrices at every step, and a black line at -3, where they should
+/// be about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateRatios<'a> {
     /// The title above the axes.
@@ -39,6 +36,7 @@ pub struct UpdateRatios<'a> {
 
 impl Drawing for UpdateRatios<'_> {
     const SMOOTHED: bool = true;
+    const SMALLEST: (u32, u32) = SMALLEST_OF_LINES;
 
     fn check(&self) -> Result<(), String> {
         check_number(self.series.len())?;
@@ -56,36 +54,27 @@ impl Drawing for UpdateRatios<'_> {
     fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
         let longest = self.series.iter().map(|series| series.ratios.len()).max();
         let longest = longest.unwrap_or(1).max(1);
-        let together = longest.div_ceil(POINTS);
-        let name = match together {
-            1 => "step".to_owned(),
-            _ => format!("step (each point is the mean of {together})"),
-        };
         let steps = span([0, longest as u64 - 1].into_iter());
         let wanted = Stroke {
             colour: BLACK,
             width: 0.13,
-            point: 0.2,
+            marker: None,
         };
-        let strokes = COLOURS.map(|colour| Stroke {
-            colour,
-            width: 0.12,
-            ..wanted
-        });
+        let strokes = || strokes(self.series.len(), 0.08);
         let mut lines = Vec::new();
-        for (series, stroke) in self.series.iter().zip(strokes) {
-            let stretches = stretches(series.ratios, together).into_iter();
+        for (series, stroke) in self.series.iter().zip(strokes()) {
+            let stretches = stretches(series.ratios).into_iter();
             lines.extend(stretches.map(|points| stroke.line(points)));
         }
         lines.push(wanted.line(vec![(steps.start, WANTED), (steps.end, WANTED)]));
         let ratios = lines.iter().flat_map(|line| &line.points);
         let ratios = around_losses(ratios.map(|&(_, ratio)| ratio));
-        let entries = self.series.iter().zip(strokes);
+        let entries = self.series.iter().zip(strokes());
         let entries = entries.map(|(series, stroke)| stroke.entry(series.name.to_owned()));
         let entries = entries.chain([wanted.entry(WANTED_NAME.to_owned())]);
         Curves {
             title: &labels::drawable(self.title, font),
-            horizontal: Axis::whole(&name, steps),
+            horizontal: Axis::whole("step", steps),
             vertical: Axis::new("log10 of update / data", ratios),
             legend: Legend::in_columns(entries.collect(), canvas.size(), font),
             lines,
@@ -94,24 +83,15 @@ impl Drawing for UpdateRatios<'_> {
     }
 }
 
-/// The points of a line without a gap: the middle of some steps, and the mean of their ratios.
+/// The points of a line without a gap: steps and their ratios.
 type Stretch = Vec<(f64, f64)>;
 
-/// The points of a line from gap to gap. Each is the mean of `together` steps; it is a gap if no ratio of
-/// these is finite.
-fn stretches(ratios: &[f64], together: usize) -> Vec<Stretch> {
-    let points = ratios.chunks(together).enumerate().map(|(index, chunk)| {
-        let finite = chunk.iter().filter(|ratio| ratio.is_finite());
-        let number = finite.clone().count();
-        let middle = (index * together) as f64 + 0.5 * (chunk.len() - 1) as f64;
-        (number > 0).then(|| (middle, finite.sum::<f64>() / number as f64))
-    });
-    let points: Vec<Option<(f64, f64)>> = points.collect();
-    let stretches = points.split(Option::is_none);
-    stretches
-        .filter(|stretch| !stretch.is_empty())
-        .map(|stretch| stretch.iter().copied().flatten().collect())
-        .collect()
+/// The points of a line from gap to gap, which is where a ratio is infinite.
+fn stretches(ratios: &[f64]) -> Vec<Stretch> {
+    let steps: Vec<(f64, f64)> = (0..).map(f64::from).zip(ratios.iter().copied()).collect();
+    let stretches = steps.split(|(_, ratio)| ratio.is_infinite());
+    let stretches = stretches.filter(|stretch| !stretch.is_empty());
+    stretches.map(<[_]>::to_vec).collect()
 }
 
 #[cfg(test)]
@@ -162,16 +142,27 @@ mod tests {
         assert!(one(&[gap]).contains(WANTED_NAME));
     }
 
+    /// Points were means of several steps, which hid how much single ones differ.
     #[test]
-    fn steps_that_are_drawn_together_have_their_mean() {
+    fn every_step_is_drawn() {
         let gap = f64::NEG_INFINITY;
         let ratios = [-2.0, -3.0, gap, -2.0, gap, gap, -4.0];
         assert_eq!(
-            stretches(&ratios, 2),
-            [vec![(0.5, -2.5), (2.5, -2.0)], vec![(6.0, -4.0)]]
+            stretches(&ratios),
+            [
+                vec![(0.0, -2.0), (1.0, -3.0)],
+                vec![(3.0, -2.0)],
+                vec![(6.0, -4.0)]
+            ]
         );
-        assert_eq!(stretches(&ratios, 1).len(), 3);
-        assert_eq!(stretches(&[gap], 1), Vec::<Stretch>::new());
+        assert_eq!(stretches(&[gap]), Vec::<Stretch>::new());
+        let name = "W1";
+        // One step of 5000 that is far from the others.
+        let mut ratios = vec![-3.0; 5000];
+        let highest = |ratios: &[f64]| svg(&[Ratios { name, ratios }]).contains(">\n-1.0\n</text>");
+        assert!(!highest(&ratios));
+        ratios[2500] = -1.0;
+        assert!(highest(&ratios));
     }
 
     #[test]
@@ -188,8 +179,7 @@ mod tests {
         let drawn = svg(&series);
         assert!(start.elapsed() < Duration::from_secs(5));
         assert!(drawn.len() < 1_000_000, "{} bytes", drawn.len());
-        let together = "step (each point is the mean of 200)";
-        for name in names.into_iter().chain([WANTED_NAME, together]) {
+        for name in names.into_iter().chain([WANTED_NAME, "step"]) {
             assert!(drawn.contains(&format!(">\n{name}\n</text>")), "{name}");
         }
     }

@@ -3,7 +3,7 @@
 use plotters::style::RGBColor;
 
 use crate::plots::drawing::Canvas;
-use crate::plots::labels::stands_beside;
+use crate::plots::labels::{number, stands_beside};
 use crate::plots::text::{Font, SMALLEST};
 
 /// The distance between two baselines, in em.
@@ -54,7 +54,7 @@ impl<'a> CellText<'a> {
             let em = (filled * width / widest).min(filled * height / high);
             (em >= SMALLEST).then(|| em.min(largest))
         };
-        let widths = values.iter().map(|value| format!("{value:.decimals$}"));
+        let widths = values.iter().map(|&value| number(value, decimals));
         let longest = widths.max_by_key(String::len).unwrap_or_default();
         let with_values = fits(bigram.max(font.width(&longest)), lines + 1);
         let bigrams = || labels.as_ref().and_then(|_| fits(bigram, lines));
@@ -83,7 +83,7 @@ impl<'a> CellText<'a> {
             Some(((first, true), (next, true))) => vec![format!("{first}{next}")],
             Some(((first, _), (next, _))) => vec![first.to_owned(), next.to_owned()],
         };
-        lines.extend(self.decimals.map(|decimals| format!("{value:.decimals$}")));
+        lines.extend(self.decimals.map(|decimals| number(value, decimals)));
         let line = (LINE * self.em).round();
         let mut middle = f64::from(y) - 0.5 * line * (lines.len() - 1) as f64;
         for text in &lines {

@@ -30,8 +30,8 @@ pub fn draw(
         canvas.rectangle(corners, colour.filled());
     }
     // White needs a frame to be seen on white.
-    if [0.0, 1.0]
-        .map(|end| colours.colour_at(end))
+    if [0.0, 0.5, 1.0]
+        .map(|share| colours.colour_at(share))
         .contains(&WHITE)
     {
         let bottom = layout.top + layout.bar;

@@ -1,14 +1,16 @@
-//! The colours of values: the Blues scale for heatmaps, black to white for other matrices.
+//! The colours of values: the Blues scale for heatmaps, red to blue for those with values below 0, black to
+//! white for other matrices.
 
 use colorgrad::Gradient;
 use plotters::prelude::*;
 
+use crate::plots::style::contrasts;
 use crate::plots::ticks::{self, Tick};
 
 /// The mapping of values to colours.
 ///
-/// The linear one runs from 0, or the lowest value if that is below 0, to the highest value. The
-/// logarithmic one is `ln(1 + value / smallest value above 0)`, for values from 0 on.
+/// The linear one runs from 0 to the highest value, or as far below 0 as above it if there are values below
+/// 0. The logarithmic one is `ln(1 + value / smallest value above 0)`, for values from 0 on.
 #[derive(
     Debug,
     Clone,
@@ -65,14 +67,37 @@ pub struct ColourScale {
 
 enum Colours {
     Blues(colorgrad::BasisGradient),
+    RedsAndBlues,
     Greys,
 }
 
+/// The colours from the lowest value to the highest, with white for 0 in the middle.
+///
+/// Source: RdBu of ColorBrewer, whose middle is a light grey.
+const REDS_AND_BLUES: [RGBColor; 11] = [
+    RGBColor(103, 0, 31),
+    RGBColor(178, 24, 43),
+    RGBColor(214, 96, 77),
+    RGBColor(244, 165, 130),
+    RGBColor(253, 219, 199),
+    WHITE,
+    RGBColor(209, 229, 240),
+    RGBColor(146, 197, 222),
+    RGBColor(67, 147, 195),
+    RGBColor(33, 102, 172),
+    RGBColor(5, 48, 97),
+];
+
 impl ColourScale {
-    /// The Blues scale for finite values; a logarithmic one takes no negative values.
-    pub fn blues(values: &[f64], scale: Scale) -> Self {
-        let blues = Colours::Blues(colorgrad::preset::blues());
-        Self::new(values, 0.0, scale, blues)
+    /// The scale of a heatmap of finite values: Blues, or red to blue if there are values below 0; a
+    /// logarithmic one takes none of these.
+    pub fn of_heatmap(values: &[f64], scale: Scale) -> Self {
+        if values.iter().all(|&value| value >= 0.0) {
+            let blues = Colours::Blues(colorgrad::preset::blues());
+            return Self::new(values, 0.0, scale, blues);
+        }
+        let largest = values.iter().copied().map(f64::abs).fold(0.0, f64::max);
+        Self::new(&[-largest, largest], 0.0, scale, Colours::RedsAndBlues)
     }
 
     /// A linear scale from black for the lowest finite value to white for the highest.
@@ -118,6 +143,20 @@ impl ColourScale {
                 let [red, green, blue, _] = blues.at(share as f32).to_rgba8();
                 RGBColor(red, green, blue)
             }
+            Colours::RedsAndBlues => {
+                let place = share.clamp(0.0, 1.0) * (REDS_AND_BLUES.len() - 1) as f64;
+                let below = (place as usize).min(REDS_AND_BLUES.len() - 2);
+                let way = place - below as f64;
+                let mixed = |below: u8, above: u8| {
+                    (f64::from(below) + way * (f64::from(above) - f64::from(below))).round() as u8
+                };
+                let (one, other) = (REDS_AND_BLUES[below], REDS_AND_BLUES[below + 1]);
+                RGBColor(
+                    mixed(one.0, other.0),
+                    mixed(one.1, other.1),
+                    mixed(one.2, other.2),
+                )
+            }
             Colours::Greys => {
                 let grey = (255.0 * share).round() as u8;
                 RGBColor(grey, grey, grey)
@@ -135,21 +174,13 @@ impl ColourScale {
 }
 
 /// Black or white, whichever has more contrast on a colour.
-///
-/// Source: WCAG 2, "contrast ratio" and "relative luminance".
-pub fn readable_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
-    let linear = |channel: u8| {
-        let share = f64::from(channel) / 255.0;
-        if share <= 0.040_45 {
-            share / 12.92
-        } else {
-            ((share + 0.055) / 1.055).powf(2.4)
-        }
-    };
-    let luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
-    let on_black = (luminance + 0.05) / 0.05;
-    let on_white = 1.05 / (luminance + 0.05);
-    if on_black >= on_white { BLACK } else { WHITE }
+pub fn readable_on(colour: RGBColor) -> RGBColor {
+    let (with_black, with_white) = contrasts(colour);
+    if with_black >= with_white {
+        BLACK
+    } else {
+        WHITE
+    }
 }
 
 #[cfg(test)]
@@ -160,14 +191,32 @@ mod tests {
 
     #[test]
     fn text_is_black_on_the_palest_and_white_on_the_darkest_cell() {
-        let scale = ColourScale::blues(&[0.0, 1.0], Scale::Linear);
+        let scale = ColourScale::of_heatmap(&[0.0, 1.0], Scale::Linear);
         assert_eq!(readable_on(scale.colour(0.0)), BLACK);
         assert_eq!(readable_on(scale.colour(1.0)), WHITE);
     }
 
+    /// The lowest logit was the palest, and nothing told which are above 0.
+    #[test]
+    fn zero_is_white_where_values_are_below_and_above_it() {
+        let scale = ColourScale::of_heatmap(&[-1.0, 0.5, 4.0], Scale::Linear);
+        assert_eq!(scale.ends(), [-4.0, 4.0]);
+        assert_eq!(scale.colour(0.0), WHITE);
+        assert_eq!(scale.colour(-4.0), REDS_AND_BLUES[0]);
+        assert_eq!(scale.colour(4.0), REDS_AND_BLUES[10]);
+        // As far from white on both sides.
+        let [below, above] = [-1.0, 1.0].map(|value| scale.colour(value));
+        assert!(
+            below.0 > below.2 && above.0 < above.2,
+            "{below:?} {above:?}"
+        );
+        let counts = ColourScale::of_heatmap(&[0.0, 7.0], Scale::Linear);
+        assert_eq!(counts.ends(), [0.0, 7.0]);
+    }
+
     #[test]
     fn the_logarithmic_scale_tells_0_1_and_10_apart() {
-        let scale = ColourScale::blues(&[0.0, 1.0, 10.0, 1e5], Scale::Log);
+        let scale = ColourScale::of_heatmap(&[0.0, 1.0, 10.0, 1e5], Scale::Log);
         assert_eq!(scale.share(0.0), 0.0);
         assert_eq!(scale.share(1e5), 1.0);
         assert!(scale.share(1.0) > 0.05 && scale.share(10.0) > 3.0 * scale.share(1.0));

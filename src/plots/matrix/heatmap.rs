@@ -24,7 +24,8 @@ const PIXELS_PER_CONTEXT: u32 = 10;
 
 /// A matrix and the texts around it.
 ///
-/// Each cell has the colour of its value in the Blues scale. If they fit, it has its bigram and value in
+/// Each cell has the colour of its value: from white to blue, or, where values are below 0, red below it and
+/// blue above it. If they fit, it has its bigram and value in
 /// black or white; smaller cells have only the bigram, still smaller ones nothing. With contexts, cells
 /// have only values. The label of a character that the font lacks or that is invisible on its own is its
 /// code point.
@@ -109,7 +110,7 @@ impl Drawing for Heatmap {
         let scale = self
             .scale
             .unwrap_or_else(|| Scale::for_values(&self.values, self.vocabulary.len()));
-        let colours = ColourScale::blues(&self.values, scale);
+        let colours = ColourScale::of_heatmap(&self.values, scale);
 
         let cell = (layout.columns.size(), layout.rows.size());
         let written = (self.values.as_slice(), self.decimals);
@@ -119,7 +120,7 @@ impl Drawing for Heatmap {
             text => cells::draw(canvas, &layout, &colours, &self.values, text.as_ref()),
         }
         let title = labels::drawable(&self.title, font);
-        let ends = colours.ends().map(|end| format!("{end:.*}", self.decimals));
+        let ends = colours.ends().map(|end| labels::number(end, self.decimals));
         canvas.describe(&title, &labels.described(&self.unit, &ends));
         frame::draw(canvas, &layout, font, &labels, &title);
         self.draw_outlines(canvas, &layout);

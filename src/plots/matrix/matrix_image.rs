@@ -63,7 +63,7 @@ impl Drawing for MatrixImage<'_> {
             false => cells::draw(canvas, &layout, &colours, self.values, None),
         }
         let title = drawable(self.title, font);
-        let ends = colours.ends().map(|end| format!("{end:.4}"));
+        let ends = colours.ends().map(|end| labels::number(end, 4));
         canvas.describe(&title, &labels.described(self.unit, &ends));
         frame::draw(canvas, &layout, font, &labels, &title);
         colour_bar::draw(canvas, &layout, font, &colours, &[self.unit], false);
