@@ -1,6 +1,8 @@
-//! `makemore-tch heatmap`: a matrix as a picture. `check` has what is refused before any work.
+//! `makemore-tch heatmap`: a matrix as a picture. `check` has what is refused before any work, and `word` what
+//! models expect along a word.
 
 mod check;
+mod word;
 
 use std::path::PathBuf;
 
@@ -8,13 +10,13 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use makemore_tch::format::visible;
 use makemore_tch::memory::Memory;
-use makemore_tch::models::language_model::{along, single_characters};
+use makemore_tch::models::language_model::single_characters;
 use makemore_tch::models::ngram::Cut;
 use makemore_tch::plots::{self, LeftOut, Scale};
-use makemore_tch::{Counted, LanguageModel, Model, ModelFile, Table, Vocabulary};
+use makemore_tch::{Counted, Model, ModelFile, Table, Vocabulary};
 
-use super::arguments::models::ModelArguments;
-use super::arguments::{DataArguments, SmoothingArguments, one_of, whole};
+use super::arguments::models::{ModelFileArguments, Several};
+use super::arguments::{DataArguments, SmoothingArguments, one_of, whole, zero_or_more};
 use super::context::Context;
 use super::models::Models;
 use super::progress;
@@ -23,7 +25,8 @@ use super::progress;
 ///
 /// A PNG or SVG picture of the matrix: the first character is the row, the next one the column. With
 /// --word, each row is a place in the word, named by the characters before it. With --model, the values
-/// are the model's probabilities or, with --of logits, its logits. An n-gram model looks at more than
+/// are the model's probabilities or, with --of logits, its logits. Several models are drawn along a word,
+/// under each other and on one scale. Logits are red below 0 and blue above it. An n-gram model looks at more than
 /// one character, so its picture shows how often each character follows each other one in the words
 /// that it makes.
 #[derive(Debug, Args)]
@@ -35,7 +38,8 @@ Examples:
   makemore-tch heatmap out.svg --of probabilities
   makemore-tch heatmap out.png --scale log --data towns.txt
   makemore-tch heatmap out.png --of logits --model makemore.safetensors
-  makemore-tch heatmap out.png --word emma --model makemore-gru.safetensors"
+  makemore-tch heatmap out.png --word emma --model makemore-gru.safetensors
+  makemore-tch heatmap out.png --word emma --model makemore.safetensors --model makemore-gru.safetensors"
 )]
 pub struct DrawHeatmap {
     /// The picture, ending in .png or .svg
@@ -52,7 +56,11 @@ pub struct DrawHeatmap {
     word: Option<String>,
 
     #[command(flatten)]
-    models: ModelArguments,
+    models: ModelFileArguments,
+
+    /// Draw the average of the models along the word, with these weights, in place of each of them
+    #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = zero_or_more, requires = "models", allow_negative_numbers = true)]
+    weights: Option<Vec<f64>>,
 
     /// Matrix to draw [default: counts, or the probabilities of the model]
     #[arg(long, value_enum)]
@@ -62,7 +70,7 @@ pub struct DrawHeatmap {
     ///
     /// From 700 on, the lecture's cells have room for both the bigram and its count. In smaller cells the
     /// count is left out, in still smaller ones the bigram too. The picture of a word has this width, and
-    /// only the height that it needs.
+    /// only the height that it and each model need.
     #[arg(long, value_name = "PIXELS", default_value_t = 1600, value_parser = whole(plots::SIZES), allow_negative_numbers = true)]
     size: u32,
 
@@ -87,12 +95,18 @@ enum Matrix {
     Logits,
 }
 
+const SEVERAL: &str =
+    "several models are drawn along a word; name one with --word WORD, or a single --model";
+
 impl DrawHeatmap {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         let out = self.out()?;
         let output = self.check(&out)?;
         let memory = Memory::half_of_the_machine();
-        let drawing = match self.models.load(&self.data, memory, context.remarks)? {
+        let models = self
+            .models
+            .load(self.several(), &self.data, memory, context.remarks)?;
+        let heatmaps = match models {
             Some(models) => {
                 self.word = self.word.map(|word| models.word(&word));
                 self.of_models(&models, context)?
@@ -101,10 +115,11 @@ impl DrawHeatmap {
                 let format = self.data.format(None);
                 self.word = self.word.map(|word| format.word(&word));
                 let source = self.data.source(None, &Memory::half_of_the_machine())?;
-                self.of_data(context.count(&self.data, &source, None)?)?
+                vec![self.of_data(context.count(&self.data, &source, None)?)?]
             }
         };
-        output.replace(&plots::draw(&out, drawing.size(&out, self.size), &drawing)?)?;
+        let drawing = plots::Panels { heatmaps };
+        output.replace(&plots::draw(&out, self.size_of(&drawing, &out)?, &drawing)?)?;
         context.remarks.say(format_args!("wrote {}", out.display()));
         if let Some(LeftOut { every, size }) = drawing.left_out(&out, self.size) {
             let none = || "no --size has room for all".to_owned();
@@ -113,13 +128,27 @@ impl DrawHeatmap {
                 "1 in {every} characters is named beside the picture; {all}"
             ));
         }
-        let lacking = drawing.without_font(&out);
+        let lacking = drawing.without_font(&out, self.size);
         if lacking > 0 {
             context.remarks.say(format_args!(
                 "characters that no font of this system has, drawn as code points: {lacking}; on Debian, the packages fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji have most"
             ));
         }
         Ok(())
+    }
+
+    /// What several models would be drawn as.
+    fn several(&self) -> Several<'_> {
+        match (&self.weights, &self.word) {
+            (Some(weights), _) => Several::Mixed {
+                weights: Some(weights),
+                flag: "--weights",
+            },
+            (None, Some(_)) => Several::Apart { with: "" },
+            (None, None) => Several::Apart {
+                with: " --word WORD",
+            },
+        }
     }
 
     /// The picture's file: OUT. After `--data`, which takes several files, it is the last of them.
@@ -132,35 +161,6 @@ impl DrawHeatmap {
             .context("no picture is named; name one that ends in .png or .svg, before --data")
     }
 
-    /// The picture of a word; `of` names the model in the title.
-    fn of_word(
-        &self,
-        word: &str,
-        model: &dyn LanguageModel,
-        of: &str,
-    ) -> anyhow::Result<plots::Heatmap> {
-        let indices = model.indices(word)?;
-        let vocabulary = model.vocabulary();
-        let tokens: Vec<char> = std::iter::once(vocabulary.boundary())
-            .chain(word.chars())
-            .collect();
-        let contexts = (1..=tokens.len()).map(|end| {
-            let start = end.saturating_sub(model.block_size());
-            let next = indices.get(end - 1).copied().unwrap_or(0);
-            plots::ContextRow {
-                characters: tokens[start..end].iter().collect(),
-                next: (next < vocabulary.len()).then_some(next),
-            }
-        });
-        let values = along(model, &indices)?.into_iter().map(f64::from).collect();
-        let word = visible(word);
-        let title = format!("Next characters in “{word}”: probabilities of {of}");
-        Ok(plots::Heatmap {
-            contexts: Some(contexts.collect()),
-            ..self.matrix(vocabulary, values, 3, title, "probability")
-        })
-    }
-
     fn of_data(&self, data: Counted) -> anyhow::Result<plots::Heatmap> {
         let Counted { counts, origin, .. } = data;
         let origin = visible(&origin);
@@ -171,7 +171,7 @@ impl DrawHeatmap {
         }
         let p = Table::of(&counts, self.smoothing.value())?;
         if let Some(word) = &self.word {
-            return self.of_word(word, &p, &format!("bigrams of {origin}"));
+            return self.along(word, &p, &format!("bigrams of {origin}"));
         }
         let values = p.rows().flatten().map(|&p| p.into()).collect();
         let title = format!("Bigram probabilities of {origin}");
@@ -198,29 +198,16 @@ impl DrawHeatmap {
         }
     }
 
-    fn of_models(&self, models: &Models, context: Context) -> anyhow::Result<plots::Heatmap> {
+    fn of_models(&self, models: &Models, context: Context) -> anyhow::Result<Vec<plots::Heatmap>> {
         models.check_alone(&self.data, "a model is drawn")?;
-        if let Some(file) = models.single() {
-            return self.of_model(file, context);
+        match (&self.word, models.single()) {
+            (Some(word), _) => self.of_word(word, models),
+            (None, Some(file)) => Ok(vec![self.of_model(file, context)?]),
+            (None, None) => bail!(SEVERAL),
         }
-        let Some(word) = &self.word else {
-            bail!(
-                "several models are drawn along a word; name one with --word WORD, or a single --model"
-            );
-        };
-        let mixture = models.mixture(self.models.weights.as_deref())?;
-        let of = format!("{} models together", models.files().len());
-        self.of_word(word, &mixture, &of)
     }
 
     fn of_model(&self, file: &ModelFile, context: Context) -> anyhow::Result<plots::Heatmap> {
-        if let Some(word) = &self.word {
-            let of = match &file.model {
-                Model::Ngram(ngram) => format!("the {}-gram model", ngram.order()),
-                network => format!("the network ({})", network.kind()),
-            };
-            return self.of_word(word, file.model.language_model(), &of);
-        }
         let (model, path) = (&file.model, file.path.display());
         let looks_at = model.language_model().block_size();
         if looks_at != 1 && !matches!(model, Model::Ngram(_)) {
@@ -264,6 +251,7 @@ mod tests {
     use std::path::Path;
 
     use image::{Rgb, RgbImage};
+    use makemore_tch::{Vocabulary, plots};
     use tch::Tensor;
 
     use crate::cli::parse;
@@ -306,15 +294,35 @@ mod tests {
         );
     }
 
-    /// No font is known to have Kirat Rai, a script of 2024.
+    /// A machine may have fonts for these or not, so that the picture is asked.
     #[test]
     fn fonts_that_would_draw_code_points_are_named_once_for_a_png() {
         let folder = Folder::new();
         folder.write("list.txt", "a\u{16D43}\u{16D44}\n");
         let said = folder.stderr("heatmap out.png --data list.txt");
-        let remark =
-            "drawn as code points: 2; on Debian, the packages fonts-noto-core, fonts-noto-cjk and";
-        assert_eq!(said.matches(remark).count(), 1, "{said}");
+        let of_list = Vocabulary::new('.', ['a', '\u{16D43}', '\u{16D44}']).unwrap();
+        let heatmap = plots::Heatmap {
+            values: vec![0.0; of_list.len().pow(2)],
+            vocabulary: of_list,
+            contexts: None,
+            scale: None,
+            decimals: 0,
+            title: String::new(),
+            unit: String::new(),
+        };
+        let panels = plots::Panels {
+            heatmaps: vec![heatmap],
+        };
+        let lacking = panels.without_font(Path::new("out.png"), 1600);
+        let remark = format!(
+            "drawn as code points: {lacking}; on Debian, the packages fonts-noto-core, fonts-noto-cjk and"
+        );
+        assert_eq!(
+            said.matches(&remark).count(),
+            usize::from(lacking > 0),
+            "{said}"
+        );
+        assert_eq!(said.contains("fonts-noto"), lacking > 0, "{said}");
         for other in ["out.svg --data list.txt", "out.png"] {
             let said = folder.stderr(&format!("heatmap {other}"));
             assert!(!said.contains("fonts-noto"), "{said}");
@@ -655,6 +663,14 @@ mod tests {
         for picture in &pictures {
             assert_eq!(picture.dimensions(), (1600, 1600));
         }
+        // Logits are white at 0, red below it and blue above it.
+        let [_, _, logits] = &pictures;
+        let more = |one: usize, than: usize| {
+            let pixels = logits.pixels();
+            let coloured = pixels.filter(|pixel| pixel.0[one] > pixel.0[than].saturating_add(60));
+            coloured.count()
+        };
+        assert!(more(0, 2) > 10_000 && more(2, 0) > 10_000);
         // q is followed by u most of the time; the network has learned what was counted.
         for picture in &pictures[..2] {
             let dark = cell(picture, 17, 21)
@@ -781,7 +797,90 @@ mod tests {
     }
 
     #[test]
-    fn several_models_are_drawn_along_a_word_and_nothing_else_is_read() {
+    fn several_models_are_drawn_under_each_other_on_one_scale() {
+        let folder = Folder::new();
+        folder.write("list.txt", "emma\nolivia\nava\nmia\n".repeat(20));
+        folder.stdout("train --out 2.st --data list.txt --epochs 2");
+        folder.stdout("train --type ngram --order 3 --out 3.st --data list.txt");
+        folder.stdout("train --type gru --max-steps 2 --out gru.st --data list.txt");
+        let draw = |models: &[&str]| {
+            let models: Vec<String> = models
+                .iter()
+                .map(|model| format!("--model {model}"))
+                .collect();
+            folder.stdout(&format!("heatmap out.svg --word mia {}", models.join(" ")));
+            texts(&folder, "out.svg")
+        };
+        let alone = ["2.st", "3.st", "gru.st"].map(|model| values(&draw(&[model])));
+        let all = draw(&["2.st", "3.st", "gru.st"]);
+        let first = [".", "m", "i", "a"];
+        let second = [".", ".m", "mi", "ia"];
+        let third = [".", ".m", ".mi", ".mia"];
+        assert_eq!(rows(&all), [first, second, third].concat());
+        assert_eq!(outlines(&folder, "out.svg"), 3 * 4);
+        let title = |of: &str| format!("Next characters in “mia”: probabilities of {of}");
+        for of in ["2.st (bigram)", "3.st (3-gram)", "gru.st (gru)"] {
+            assert!(has(&all, &title(of)), "{of}");
+        }
+        let titles: Vec<f64> = ["2.st (bigram)", "3.st (3-gram)", "gru.st (gru)"]
+            .map(|of| {
+                let mut texts = all.iter();
+                texts
+                    .find(|text| text.text == title(of))
+                    .unwrap()
+                    .number("y")
+            })
+            .to_vec();
+        assert!(titles.is_sorted(), "{titles:?}");
+        let numbers: Vec<f64> = all
+            .iter()
+            .filter_map(|text| {
+                let is_cell = text.text.len() == 5 && text.attributes.contains("\"middle\"");
+                is_cell.then(|| text.text.parse().ok()).flatten()
+            })
+            .collect();
+        assert_eq!(numbers, alone.concat());
+        // The bars of all end with the largest probability of all, not with their own.
+        let bars = all.iter().filter(|text| {
+            text.attributes.contains("\"start\"") && text.text.parse::<f64>().is_ok()
+        });
+        let bars: Vec<&str> = bars.map(|text| text.text.as_str()).collect();
+        let (one, rest) = bars.split_at(bars.len() / 3);
+        assert_eq!([one, one].concat(), rest);
+
+        let error = folder.error("heatmap out.svg --model 2.st --model gru.st", 1);
+        assert!(
+            error.contains("name one with --word WORD, or a single --model"),
+            "{error}"
+        );
+        let both = "heatmap out.svg --word mia --model 2.st --model gru.st";
+        let error = folder.error(&format!("{both} --data list.txt"), 1);
+        assert!(error.contains("leave --data"), "{error}");
+        let error = folder.error("heatmap out.svg --word mix --model 3.st --model gru.st", 1);
+        assert!(
+            error.starts_with("error: gru.st: ") && error.contains("'x'"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_picture_of_many_models_that_would_be_too_high_is_refused_with_a_size() {
+        let folder = Folder::new();
+        folder.write("list.txt", "emma\nolivia\nava\nmia\n".repeat(20));
+        folder.stdout("train --type ngram --order 2 --out 2.st --data list.txt");
+        let draw = format!(
+            "heatmap out.svg --word {} {}",
+            "mia".repeat(30),
+            "--model 2.st ".repeat(5)
+        );
+        let error = folder.error(&format!("{draw} --size 4000"), 1);
+        let (_, size) = error.split_once("; --size ").unwrap();
+        let size = size.strip_suffix(" would work").unwrap();
+        folder.stdout(&format!("{draw} --size {size}"));
+    }
+
+    #[test]
+    fn the_average_of_several_models_is_drawn_with_weights_and_nothing_else_is_read() {
         let folder = Folder::new();
         folder.write("list.txt", "emma\nolivia\nava\nmia\n".repeat(20));
         for order in [2, 3] {
@@ -790,7 +889,7 @@ mod tests {
             ));
         }
         let draw = "heatmap out.svg --model 2.st --model 3.st";
-        folder.stdout(&format!("{draw} --word emma --data list.txt"));
+        folder.stdout(&format!("{draw} --word emma --weights 1,1"));
         let texts = texts(&folder, "out.svg");
         assert_eq!(rows(&texts), [".", ".e", "em", "mm", "ma"]);
         let title = "Next characters in “emma”: probabilities of 2 models together";

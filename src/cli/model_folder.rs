@@ -4,11 +4,12 @@ use std::path::Path;
 
 use anyhow::bail;
 
+use super::arguments::models::Several;
 use super::more::paths_in;
 use super::typed::file_name;
 
-/// Refuses a folder in place of a model, and names the models in it, with the flag of their weights.
-pub fn refuse(path: &Path, flag: &str) -> anyhow::Result<()> {
+/// Refuses a folder in place of a model, and names the models in it as the command takes them.
+pub fn refuse(path: &Path, several: Several) -> anyhow::Result<()> {
     if !path.is_dir() {
         return Ok(());
     }
@@ -16,12 +17,15 @@ pub fn refuse(path: &Path, flag: &str) -> anyhow::Result<()> {
     let models = models.map(|model| format!("--model {}", file_name(&model.to_string_lossy())));
     let models: Vec<String> = models.collect();
     let (folder, all) = (path.display(), models.join(" "));
-    match models.len() {
-        0 => bail!("{folder} is a folder; --model takes the file of a model"),
-        1 => bail!("{folder} is a folder; {all} takes the model in it"),
-        several => bail!(
+    match (models.len(), several) {
+        (0, _) => bail!("{folder} is a folder; --model takes the file of a model"),
+        (1, _) => bail!("{folder} is a folder; {all} takes the model in it"),
+        (_, Several::Apart { with }) => {
+            bail!("{folder} is a folder; {all}{with} takes each of the models in it")
+        }
+        (number, Several::Mixed { flag, .. }) => bail!(
             "{folder} is a folder; {all} {flag} {} takes the models in it, all with the same weight, and the weights that `more --save` said are better",
-            vec!["1"; several].join(",")
+            vec!["1"; number].join(",")
         ),
     }
 }
@@ -67,5 +71,20 @@ mod tests {
                 .count(),
             3
         );
+        // The weights that were advised were refused.
+        for (command, with) in [
+            ("next an", ""),
+            ("heatmap out.png --word anna", ""),
+            ("heatmap out.png", " --word WORD"),
+        ] {
+            let error = folder.error(&format!("{command} --model kept"), 1);
+            let (_, models) = error.split_once("folder; ").unwrap();
+            let (models, _) = models
+                .split_once(" takes each of the models in it")
+                .unwrap();
+            assert_eq!(models.matches("--model").count(), 2, "{error}");
+            assert!(models.ends_with(with), "{error}");
+            folder.stdout(&format!("{command} {}", models.replace("WORD", "anna")));
+        }
     }
 }

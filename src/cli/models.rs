@@ -14,7 +14,7 @@ use makemore_tch::models::{Mixture, Sizes};
 use makemore_tch::{Error, LanguageModel, ModelFile, Part, Source, Vocabulary};
 
 use super::arguments::DataArguments;
-use super::arguments::models::{ModelArguments, ModelFileArguments};
+use super::arguments::models::{ModelArguments, ModelFileArguments, Several};
 use super::context::check_same_boundary;
 use super::model_folder;
 use super::output::Remarks;
@@ -48,17 +48,19 @@ impl ModelArguments {
         memory: Memory,
         remarks: Remarks,
     ) -> anyhow::Result<Option<Models>> {
-        let weights = self.weights.as_deref();
-        self.files.load(weights, "--weights", data, memory, remarks)
+        let several = Several::Mixed {
+            weights: self.weights.as_deref(),
+            flag: "--weights",
+        };
+        self.files.load(several, data, memory, remarks)
     }
 }
 
 impl ModelFileArguments {
-    /// Reads the models, if any are named. `weights` are those of the mixture, which a `flag` names.
+    /// Reads the models, if any are named.
     pub fn load(
         &self,
-        weights: Option<&[f64]>,
-        flag: &str,
+        several: Several,
         data: &DataArguments,
         memory: Memory,
         remarks: Remarks,
@@ -70,9 +72,10 @@ impl ModelFileArguments {
             boundary: data.boundary,
             space: self.space_token.clone(),
         };
+        let fits_weights = matches!(several, Several::Mixed { weights: None, .. });
         let (mut files, mut foreign) = (Vec::new(), Vec::new());
         for path in &self.models {
-            model_folder::refuse(path, flag)?;
+            model_folder::refuse(path, several)?;
             match Weights::load(path)? {
                 Some(of_path) => foreign.push((files.len() + foreign.len(), path, of_path)),
                 None => files.push(ModelFile::load(path, &options, &memory)?),
@@ -88,26 +91,20 @@ impl ModelFileArguments {
             source,
             list: OnceCell::new(),
             memory,
-            reads_list: self.models.len() > 1 && weights.is_none() || !foreign.is_empty(),
+            reads_list: self.models.len() > 1 && fits_weights || !foreign.is_empty(),
             files,
         };
         for (place, path, of_path) in foreign {
             let file = self.of_weights(path, &of_path, models.list()?, data, remarks)?;
             models.files.insert(place, file);
         }
-        self.check(weights, flag, &models, data)?;
+        self.check(several, &models, data)?;
         models.remark_on_spaces(&options, remarks);
         Ok(Some(models))
     }
 
     /// Refuses options that do not fit the models.
-    fn check(
-        &self,
-        weights: Option<&[f64]>,
-        flag: &str,
-        models: &Models,
-        data: &DataArguments,
-    ) -> anyhow::Result<()> {
+    fn check(&self, several: Several, models: &Models, data: &DataArguments) -> anyhow::Result<()> {
         for file in &models.files {
             check_same_boundary(&file.path, file.model.vocabulary(), data.boundary)?;
         }
@@ -117,7 +114,10 @@ impl ModelFileArguments {
                 models.path().display()
             );
         }
-        if let Some(weights) = weights
+        if let Several::Mixed {
+            weights: Some(weights),
+            flag,
+        } = several
             && (weights.len() != models.files.len() || weights.len() == 1)
         {
             if models.files.len() == 1 {

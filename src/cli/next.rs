@@ -8,7 +8,7 @@ use makemore_tch::models::language_model::along;
 use makemore_tch::{LanguageModel, Table};
 use serde::Serialize;
 
-use super::arguments::models::ModelArguments;
+use super::arguments::models::{ModelArguments, Several};
 use super::arguments::{DataArguments, JsonArguments, SmoothingArguments, whole};
 use super::context::Context;
 use super::output;
@@ -70,16 +70,18 @@ struct Character {
 impl Next {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
         let memory = Memory::half_of_the_machine();
-        let models = self.models.load(&self.data, memory, context.remarks)?;
+        if self.models.weights.is_some() {
+            bail!("--weights are of an average, and each --model stands alone; leave them out");
+        }
+        let apart = Several::Apart { with: "" };
+        let models = self
+            .models
+            .files
+            .load(apart, &self.data, memory, context.remarks)?;
         let document = match &models {
             Some(models) => {
                 if self.smoothing.smoothing.is_some() {
                     bail!("--smoothing is of counts, and --model predicts; leave one of them out");
-                }
-                if self.models.weights.is_some() {
-                    bail!(
-                        "--weights are of an average, and each --model stands alone; leave them out"
-                    );
                 }
                 models.check_alone(&self.data, "characters are predicted")?;
                 let prefix = models.word(&self.prefix);

@@ -133,6 +133,69 @@ impl<DB: DrawingBackend> Canvas for PlottersCanvas<DB> {
     }
 }
 
+/// A part of a canvas, as a canvas of its own.
+pub struct Part<'a> {
+    canvas: &'a mut dyn Canvas,
+    corner: (i32, i32),
+    size: (u32, u32),
+    /// The title and the sentence about what was drawn here.
+    pub description: (String, String),
+}
+
+impl<'a> Part<'a> {
+    /// The part from its upper left corner.
+    pub fn of(canvas: &'a mut dyn Canvas, corner: (i32, i32), size: (u32, u32)) -> Self {
+        Self {
+            canvas,
+            corner,
+            size,
+            description: <_>::default(),
+        }
+    }
+
+    /// A point of this part on the whole canvas.
+    fn whole(&self, (x, y): (i32, i32)) -> (i32, i32) {
+        (self.corner.0 + x, self.corner.1 + y)
+    }
+}
+
+impl Canvas for Part<'_> {
+    fn size(&self) -> (u32, u32) {
+        self.size
+    }
+
+    fn rectangle(&mut self, corners: [(i32, i32); 2], style: ShapeStyle) {
+        let corners = corners.map(|corner| self.whole(corner));
+        self.canvas.rectangle(corners, style);
+    }
+
+    fn line(&mut self, points: &[(i32, i32)], style: ShapeStyle) {
+        let points: Vec<(i32, i32)> = points.iter().map(|&point| self.whole(point)).collect();
+        self.canvas.line(&points, style);
+    }
+
+    fn circle(&mut self, middle: (i32, i32), radius: u32, colour: RGBColor) {
+        self.canvas.circle(self.whole(middle), radius, colour);
+    }
+
+    fn polygon(&mut self, corners: &[(i32, i32)], colour: RGBColor) {
+        let corners: Vec<(i32, i32)> = corners.iter().map(|&corner| self.whole(corner)).collect();
+        self.canvas.polygon(&corners, colour);
+    }
+
+    fn text(&mut self, text: &Text) {
+        self.canvas.text(&text.moved(self.corner));
+    }
+
+    fn describe(&mut self, title: &str, sentence: &str) {
+        self.description = (title.to_owned(), sentence.to_owned());
+    }
+
+    fn image(&mut self, corner: (i32, i32), size: (u32, u32), pixels: &[u8]) {
+        self.canvas.image(self.whole(corner), size, pixels);
+    }
+}
+
 /// Checks that a picture can be written to `path`, before the work begins.
 ///
 /// # Errors

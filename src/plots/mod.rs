@@ -20,4 +20,4 @@ pub use lines::{
     BatchLosses, ByOrder, DevLosses, Histogram, Histograms, LossCurve, Ratios, Scatter,
     TrainingCurves, UpdateRatios,
 };
-pub use matrix::{ContextRow, Heatmap, LeftOut, MatrixImage, Scale};
+pub use matrix::{ContextRow, Heatmap, LeftOut, MatrixImage, Panels, Scale};

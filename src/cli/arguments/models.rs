@@ -6,13 +6,25 @@ use clap::Args;
 
 use super::{whole, zero_or_more};
 
+/// What a command makes of several models.
+#[derive(Debug, Clone, Copy)]
+pub enum Several<'a> {
+    /// Their average, by the weights that a flag names, or by those that are best on dev.
+    Mixed {
+        weights: Option<&'a [f64]>,
+        flag: &'static str,
+    },
+    /// Each for itself, `with` other arguments if these are needed.
+    Apart { with: &'static str },
+}
+
 /// Arguments that name models, and the weights of their mixture.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
     #[command(flatten)]
     pub files: ModelFileArguments,
 
-    /// The weight of each --model in the average [default: those that are best on dev]
+    /// The weight of each --model in the average of several [default: those that are best on dev]
     ///
     /// Dev is the dev part of the list that they were trained on.
     #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = zero_or_more, requires = "models", allow_negative_numbers = true)]
@@ -22,7 +34,8 @@ pub struct ModelArguments {
 /// Arguments that name models.
 #[derive(Debug, Args)]
 pub struct ModelFileArguments {
-    /// Use a trained model, an ARPA file or weights of makemore.py instead of counts; several are averaged
+    /// Use a trained model, an ARPA file or weights of makemore.py instead of counts; may be given several
+    /// times
     #[arg(long = "model", value_name = "FILE")]
     pub models: Vec<PathBuf>,
 

@@ -6,13 +6,17 @@ use anyhow::bail;
 use makemore_tch::files::{self, Output};
 use makemore_tch::plots;
 
-use super::{DrawHeatmap, Matrix};
+use super::{DrawHeatmap, Matrix, SEVERAL};
 
 impl DrawHeatmap {
     /// Checks the arguments before any work: what they ask for can be drawn, and the output written.
     pub(super) fn check(&self, out: &Path) -> anyhow::Result<Output> {
         self.check_word()?;
-        let has_model = !self.models.files.models.is_empty();
+        let models = &self.models.models;
+        let has_model = !models.is_empty();
+        if self.word.is_none() && (models.len() > 1 || self.weights.is_some()) {
+            bail!(SEVERAL);
+        }
         match (self.of, has_model) {
             (Some(Matrix::Logits), false) => {
                 bail!("--of logits draws the weights of a network; name one with --model FILE")
@@ -29,7 +33,7 @@ impl DrawHeatmap {
             );
         }
         let mut inputs = self.data.files();
-        inputs.extend(self.models.files.models.iter().map(PathBuf::as_path));
+        inputs.extend(models.iter().map(PathBuf::as_path));
         files::check_distinct(&[out], &inputs)?;
         Ok(plots::check(out)?)
     }

@@ -19,7 +19,7 @@ use makemore_tch::train::choice::report::Silent;
 use makemore_tch::train::corpus::Corpus;
 use makemore_tch::{LanguageModel, Model, ModelFile, Ngram, Smoothing};
 
-use crate::cli::arguments::models::ModelFileArguments;
+use crate::cli::arguments::models::{ModelFileArguments, Several};
 use crate::cli::arguments::{DataArguments, one_of, zero_or_more};
 use crate::cli::context::Context;
 use crate::cli::models::Models;
@@ -104,8 +104,10 @@ impl WritePage {
         let output = new_file(&self.out, self.force)?;
         let memory = Memory::half_of_the_machine();
         let models = self.models.load(
-            self.mix.as_deref(),
-            "--mix",
+            Several::Mixed {
+                weights: self.mix.as_deref(),
+                flag: "--mix",
+            },
             &self.data,
             memory,
             context.remarks,

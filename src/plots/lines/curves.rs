@@ -62,6 +62,10 @@ impl Curves<'_> {
         for line in &self.lines {
             line.draw(canvas, &axes);
         }
+        // Over all lines, which would hide them.
+        for line in &self.lines {
+            line.draw_markers(canvas, &axes);
+        }
         self.legend.draw(canvas, &axes, font);
     }
 }
@@ -84,18 +88,9 @@ impl Stroke {
 
 impl Line {
     fn draw(&self, canvas: &mut dyn Canvas, axes: &Axes) {
-        let Stroke {
-            colour,
-            width,
-            marker,
-        } = self.stroke;
-        let points = self.points.iter().map(|&(x, y)| axes.pixel(x, y));
-        let points: Vec<(i32, i32)> = points.collect();
-        let room = f64::from(axes.right - axes.left) / (3.0 * MARKER * axes.em);
+        let Stroke { colour, width, .. } = self.stroke;
+        let points = self.pixels(axes);
         if self.is_dotted {
-            for middle in points.iter().filter(|_| points.len() as f64 <= room) {
-                self.stroke.mark(canvas, axes, *middle);
-            }
             return;
         }
         if let [middle] = points[..] {
@@ -109,18 +104,33 @@ impl Line {
                 }
             }
         }
-        if let Some(marker) = marker {
-            for middle in marked(&points, (axes.left, axes.right), marker.offset) {
-                self.stroke.mark(canvas, axes, middle);
+    }
+
+    fn draw_markers(&self, canvas: &mut dyn Canvas, axes: &Axes) {
+        let points = self.pixels(axes);
+        let room = f64::from(axes.right - axes.left) / (3.0 * MARKER * axes.em);
+        let points = match self.stroke.marker {
+            _ if self.is_dotted && points.len() as f64 <= room => points,
+            Some(marker) if !self.is_dotted => {
+                marked(&points, (axes.left, axes.right), marker.offset)
             }
+            _ => return,
+        };
+        for middle in points {
+            self.stroke.mark(canvas, axes, middle);
         }
+    }
+
+    fn pixels(&self, axes: &Axes) -> Vec<(i32, i32)> {
+        let points = self.points.iter();
+        points.map(|&(x, y)| axes.pixel(x, y)).collect()
     }
 }
 
 /// The points of a line that have its markers: those nearest to places that divide the whole width. A line
 /// straight upwards has one.
 fn marked(points: &[(i32, i32)], (left, right): (i32, i32), offset: f64) -> Vec<(i32, i32)> {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+    let [first, .., last] = points else {
         return Vec::new();
     };
     if first.0 == last.0 {

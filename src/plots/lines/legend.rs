@@ -12,7 +12,10 @@ use crate::plots::text::Font;
 const WIDEST: f64 = 31.0;
 
 /// The width of an entry without its text, in em: a piece of its line, and gaps.
-const BESIDE: f64 = 4.0;
+const BESIDE: f64 = 4.5;
+
+/// The length of a piece of a line, in em.
+const PIECE: f64 = 2.0;
 
 /// The room left and right of the axes, in em.
 const AROUND: f64 = 12.0;
@@ -81,11 +84,13 @@ impl Legend {
             let x = axes.left + axes.ems(self.column * column as f64);
             let y = axes.ems(LEGEND_TOP + LEGEND_ROW * row as f64);
             let style = axes.stroke(entry.stroke.colour, entry.stroke.width);
-            canvas.line(&[(x, y), (x + axes.ems(1.5), y)], style);
+            canvas.line(&[(x, y), (x + axes.ems(PIECE), y)], style);
             if entry.stroke.marker.is_some() {
-                entry.stroke.mark(canvas, axes, (x + axes.ems(0.75), y));
+                entry
+                    .stroke
+                    .mark(canvas, axes, (x + axes.ems(0.5 * PIECE), y));
             }
-            let at = (x + axes.ems(2.0), y);
+            let at = (x + axes.ems(PIECE + 0.5), y);
             canvas.text(&font.text(&entry.text, at, axes.em).align(HPos::Left));
         }
     }

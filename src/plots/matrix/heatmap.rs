@@ -1,7 +1,8 @@
 //! The heatmap of bigrams (the notes' Figure 1, with readable text in every cell), or of a word, with a
 //! row for the context of each of its characters.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use plotters::style::Color;
 
@@ -11,7 +12,7 @@ use super::frame::{self, Labels, widest};
 use super::layout::Layout;
 use super::{cells, colour_bar};
 use crate::data::Vocabulary;
-use crate::plots::drawing::{Canvas, Drawing, SIZES, font_for};
+use crate::plots::drawing::{Canvas, Drawing, SIZES};
 use crate::plots::labels;
 use crate::plots::style::ORANGE;
 use crate::plots::text::Font;
@@ -105,12 +106,27 @@ impl Drawing for Heatmap {
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
+        self.draw_among(canvas, font, std::slice::from_ref(self));
+    }
+}
+
+impl Heatmap {
+    /// Draws it as one of several, in the colours and with the margin of all.
+    pub(super) fn draw_among(&self, canvas: &mut dyn Canvas, font: &Font, all: &[Self]) {
         let labels = self.labels(font);
-        let layout = self.layout(canvas.size(), &labels, font);
-        let scale = self
-            .scale
-            .unwrap_or_else(|| Scale::for_values(&self.values, self.vocabulary.len()));
-        let colours = ColourScale::of_heatmap(&self.values, scale);
+        let layout = self.placed(canvas.size(), widest_among(&labels, font, all));
+        let values = match all {
+            [_] => Cow::Borrowed(&self.values),
+            _ => Cow::Owned(
+                all.iter()
+                    .flat_map(|other| &other.values)
+                    .copied()
+                    .collect(),
+            ),
+        };
+        let scale = all.first().and_then(|first| first.scale);
+        let scale = scale.unwrap_or_else(|| Scale::for_values(&values, self.vocabulary.len()));
+        let colours = ColourScale::of_heatmap(&values, scale);
 
         let cell = (layout.columns.size(), layout.rows.size());
         let written = (self.values.as_slice(), self.decimals);
@@ -128,29 +144,23 @@ impl Drawing for Heatmap {
         let unit = &unit[..if scale == Scale::Log { 2 } else { 1 }];
         colour_bar::draw(canvas, &layout, font, &colours, unit, self.decimals == 0);
     }
-}
 
-impl Heatmap {
-    /// The width and height of a picture of `width` pixels in a file: a square, or as high as the contexts
-    /// need, but not higher than wide. The labels depend on the file's format.
-    pub fn size(&self, file: &Path, width: u32) -> (u32, u32) {
-        let square = (width, width);
-        match (&self.contexts, font_for(file)) {
-            (Some(_), Ok(font)) => {
-                let layout = self.layout(square, &self.labels(&font), &font);
-                (width, layout.height().max(*SIZES.start()).min(width))
-            }
-            // A font that cannot be read is reported when the picture is drawn.
-            _ => square,
+    /// The height of a heatmap of a width among others: a square, or as high as the contexts need, but not
+    /// higher than wide.
+    pub(super) fn height(&self, width: u32, font: &Font, all: &[Self]) -> u32 {
+        if self.contexts.is_none() {
+            return width;
         }
+        let widest = widest_among(&self.labels(font), font, all);
+        let needed = self.placed((width, width), widest).height();
+        needed.max(*SIZES.start()).min(width)
     }
 
-    /// Which labels have no room in a picture of `width` pixels in a file, if any.
-    pub fn left_out(&self, file: &Path, width: u32) -> Option<LeftOut> {
-        let font = font_for(file).ok()?;
-        let labels = self.labels(&font);
+    /// Which labels have no room in a width, if any.
+    pub(super) fn left_out(&self, font: &Font, width: u32) -> Option<LeftOut> {
+        let labels = self.labels(font);
         // Measuring the labels takes far longer than placing them, and many widths are tried.
-        let widest = widest_of(&labels, &font);
+        let widest = widest_of(&labels, font);
         let every = |width| {
             let (row, column) = self.placed((width, width), widest).labelled();
             row.max(column)
@@ -164,14 +174,22 @@ impl Heatmap {
         }
     }
 
-    /// The number of characters that no font has for a picture in a file, so that their code points are drawn.
-    pub fn without_font(&self, file: &Path) -> usize {
-        let Ok(font) = font_for(file) else {
-            return 0;
-        };
-        let characters = self.vocabulary.characters().iter();
-        let lacking = characters.filter(|&&character| labels::lacks_font(character, &font));
-        lacking.count()
+    /// The characters in a heatmap of a width that no font has, so that their code points are drawn. Where
+    /// labels are left out, cells have no text.
+    pub(super) fn without_font(&self, font: &Font, width: u32) -> BTreeSet<char> {
+        let widest = widest_of(&self.labels(font), font);
+        let (every_row, every_column) = self.placed((width, width), widest).labelled();
+        let characters = |every| self.vocabulary.characters().iter().step_by(every);
+        let mut drawn: BTreeSet<char> = characters(every_column).copied().collect();
+        match &self.contexts {
+            Some(contexts) => {
+                let contexts = contexts.iter().step_by(every_row);
+                drawn.extend(contexts.flat_map(|row| row.characters.chars()));
+            }
+            None => drawn.extend(characters(every_row)),
+        }
+        drawn.retain(|&character| labels::lacks_font(character, font));
+        drawn
     }
 
     /// The characters of a cell.
@@ -211,10 +229,6 @@ impl Heatmap {
         }
     }
 
-    fn layout(&self, size: (u32, u32), labels: &Labels, font: &Font) -> Layout {
-        self.placed(size, widest_of(labels, font))
-    }
-
     /// The layout of rows and columns, each their number and the width of the widest label in em.
     fn placed(&self, size: (u32, u32), [rows, columns]: [(usize, f64); 2]) -> Layout {
         match self.contexts {
@@ -244,12 +258,30 @@ impl Heatmap {
     }
 }
 
+/// The number of rows and of columns, and the width of their widest labels in em.
 fn widest_of(labels: &Labels, font: &Font) -> [(usize, f64); 2] {
     [&labels.rows, &labels.columns].map(|labels| widest(labels, font))
 }
 
+/// The same of one of several heatmaps: its rows' labels have the room that those of all need.
+fn widest_among(labels: &Labels, font: &Font, all: &[Heatmap]) -> [(usize, f64); 2] {
+    let [(rows, own), columns] = widest_of(labels, font);
+    let of_others = match all {
+        [_] => 0.0,
+        _ => {
+            let rows = all
+                .iter()
+                .map(|other| widest(&other.labels(font).rows, font).1);
+            rows.fold(0.0, f64::max)
+        }
+    };
+    [(rows, own.max(of_others)), columns]
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::plots::drawing::draw;
 
@@ -320,30 +352,59 @@ mod tests {
                 ..heatmap(Vec::new(), None)
             }
         };
-        let svg = Path::new("out.svg");
-        let left_out = many(200).left_out(svg, 1600).unwrap();
+        let file = Path::new("out.svg");
+        let font = Font::for_svg().unwrap();
+        let left_out = many(200).left_out(&font, 1600).unwrap();
         assert!(left_out.every > 1, "{left_out:?}");
         let size = left_out.size.unwrap();
-        assert_eq!(many(200).left_out(svg, size), None);
-        assert!(many(200).left_out(svg, size - 1).is_some());
-        assert_eq!(many(1000).left_out(svg, 1600).unwrap().size, None);
-        assert_eq!(many(20).left_out(svg, 1600), None);
+        assert_eq!(many(200).left_out(&font, size), None);
+        assert!(many(200).left_out(&font, size - 1).is_some());
+        assert_eq!(many(1000).left_out(&font, 1600).unwrap().size, None);
+        assert_eq!(many(20).left_out(&font, 1600), None);
 
         let svg = |size: u32| {
-            let drawn = draw(svg, (size, size), &many(200)).unwrap();
+            let drawn = draw(file, (size, size), &many(200)).unwrap();
             String::from_utf8(drawn).unwrap()
         };
         let said = format!("next character, 1 in {} named", left_out.every);
         assert!(svg(1600).contains(&said) && !svg(size).contains(" named"));
     }
 
+    /// Those of labels that are left out were counted too.
+    #[test]
+    fn characters_without_a_font_are_those_that_are_drawn() {
+        let font = Font::alone();
+        let many = |number: usize| {
+            let characters = ('\u{4E00}'..).take(number);
+            Heatmap {
+                vocabulary: Vocabulary::new('.', characters).unwrap(),
+                values: vec![1.0; (number + 1).pow(2)],
+                ..heatmap(Vec::new(), None)
+            }
+        };
+        assert_eq!(many(20).without_font(&font, 1600).len(), 20);
+        let LeftOut { every, .. } = many(400).left_out(&font, 1600).unwrap();
+        // The start token is the first of the 401.
+        let named = 401_usize.div_ceil(every) - 1;
+        assert!(every > 1);
+        assert_eq!(many(400).without_font(&font, 1600).len(), named);
+        let mut word = word(vec![0.5; 6], [None; 3]);
+        assert_eq!(word.without_font(&font, 1600).len(), 0);
+        // A context has a character that has no column.
+        word.contexts.as_mut().unwrap()[1].characters = ".一".to_owned();
+        assert_eq!(Vec::from_iter(word.without_font(&font, 1600)), ['一']);
+        assert_eq!(
+            many(20).without_font(&Font::for_svg().unwrap(), 1600).len(),
+            0
+        );
+    }
+
     #[test]
     fn a_picture_of_few_contexts_is_wider_than_high() {
         let heatmap = word(vec![0.5; 6], [None; 3]);
-        let file = Path::new("out.png");
-        let (width, height) = heatmap.size(file, 1600);
-        assert!(width == 1600 && (300..600).contains(&height), "{height}");
-        assert_eq!(heatmap.size(file, 200), (200, 200));
+        let height = |width| heatmap.height(width, &Font::alone(), std::slice::from_ref(&heatmap));
+        assert!((300..600).contains(&height(1600)), "{}", height(1600));
+        assert_eq!(height(200), 200);
         assert_eq!(ContextRow::most(1000), 100);
     }
 }

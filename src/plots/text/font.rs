@@ -201,6 +201,12 @@ impl Text<'_> {
         }
     }
 
+    /// The text so far to the right and below.
+    pub fn moved(&self, (right, below): (i32, i32)) -> Self {
+        let at = (self.at.0 + right, self.at.1 + below);
+        Self { at, ..*self }
+    }
+
     /// Sets the colour.
     pub fn colour(self, colour: RGBColor) -> Self {
         Self { colour, ..self }
