@@ -22,6 +22,7 @@ const SIZES: Sizes = Sizes {
     n_head: 4,
     norm: Norm::Layer,
     positions: Positions::Learned,
+    hidden_layers: 1,
     batchnorm: false,
 };
 
@@ -123,11 +124,25 @@ const NORMALISED: Sizes = Sizes {
     ..SIZES
 };
 
+/// Those of MLPs of several hidden layers, without batch normalisation and with it.
+const DEEP: [Sizes; 2] = [
+    Sizes {
+        hidden_layers: 2,
+        ..SIZES
+    },
+    Sizes {
+        hidden_layers: 3,
+        ..NORMALISED
+    },
+];
+
 fn every_kind() -> impl Iterator<Item = Config> {
     let kinds = KINDS.iter().map(|&kind| Config::new(kind, SIZES));
     kinds.chain([
         Config::new(&Transformer, OURS),
         Config::new(&Mlp, NORMALISED),
+        Config::new(&Mlp, DEEP[0]),
+        Config::new(&Mlp, DEEP[1]),
     ])
 }
 
@@ -269,6 +284,101 @@ fn an_mlp_of_three_characters_is_that_of_lecture_2() {
     let logits = h.matmul(&tensors["mlp.2.weight"].tr()) + &tensors["mlp.2.bias"];
     let off = (network.logits(&tokens).unwrap() - logits).abs().max();
     assert!(off.double_value(&[]) < 1e-5, "{off:?}");
+}
+
+/// The logits of an MLP of several hidden layers, as lecture 3 writes its layers down one by one, but for
+/// batches, which are normalised as PyTorch does it.
+fn layer_by_layer(
+    tensors: &BTreeMap<String, Tensor>,
+    sizes: &Sizes,
+    contexts: &Tensor,
+    is_training: bool,
+) -> Tensor {
+    let of = |layer: usize, name: &str| &tensors[&format!("mlp.{layer}.{name}")];
+    // x = emb.view(emb.shape[0], -1)
+    let emb = Tensor::embedding(&tensors["wte.weight"], contexts, -1, false, false);
+    let mut x = emb.flatten(1, -1);
+    let mut layer = 0;
+    for _ in 0..sizes.hidden_layers {
+        x = x.matmul(&of(layer, "weight").tr());
+        if sizes.batchnorm {
+            layer += 1;
+            let (xmean, xvar) = match is_training {
+                true => (
+                    x.mean_dim(0, false, Kind::Float),
+                    x.var_dim(0, false, false),
+                ),
+                false => (
+                    of(layer, "running_mean").copy(),
+                    of(layer, "running_var").copy(),
+                ),
+            };
+            // xhat = (x - xmean) / torch.sqrt(xvar + self.eps)
+            // self.out = self.gamma * xhat + self.beta
+            let xhat = (x - xmean) / (xvar + 1e-5).sqrt();
+            x = of(layer, "weight") * xhat + of(layer, "bias");
+        } else {
+            x += of(layer, "bias");
+        }
+        x = x.tanh();
+        layer += 2;
+    }
+    x.matmul(&of(layer, "weight").tr()) + of(layer, "bias")
+}
+
+#[test]
+fn an_mlp_of_several_hidden_layers_is_a_stack_of_layers_as_in_lecture_3() {
+    let words = &batches()[0];
+    // From the nearest character on; 27 is makemore.py's blank.
+    let mut contexts = Vec::new();
+    for word in words {
+        let mut context = [27; 3];
+        for &ix in [0].iter().chain(word) {
+            context = [ix as i64, context[0], context[1]];
+            contexts.extend(context);
+        }
+    }
+    let contexts = Tensor::from_slice(&contexts).view([-1, 3]);
+    let both = [false, true];
+    let kinds = [1, 2, 3, 5]
+        .into_iter()
+        .flat_map(|layers| both.map(|batchnorm| (layers, batchnorm)));
+    for (hidden_layers, batchnorm) in kinds {
+        let sizes = Sizes {
+            block_size: 3,
+            n_embd: 10,
+            n_embd2: 100,
+            hidden_layers,
+            batchnorm,
+            ..SIZES
+        };
+        let config = Config::new(&Mlp, sizes);
+        let network = Network::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        if (hidden_layers, batchnorm) == (5, true) {
+            // The lecture's 47,024, with a blank character and a bias of the logits, but without their
+            // normalisation.
+            assert_eq!(network.parameter_count(), 47_024 + 10 + 27 - 2 * 27);
+        }
+        let mut tensors: BTreeMap<String, Tensor> = network.state_dict().into_iter().collect();
+        for tensor in tensors.values_mut().filter(|tensor| tensor.dim() == 1) {
+            // Gains, means and variances are 1 or 0 at first.
+            let places = Tensor::arange(tensor.size()[0], (Kind::Float, Device::Cpu));
+            *tensor = (places * 0.7).sin().abs() + 0.5;
+        }
+        let network = Network::of(vocabulary(), config, &tensors, Device::Cpu).unwrap();
+        for is_training in both {
+            let tokens = match is_training {
+                true => tokens(words).for_training(None),
+                false => tokens(words),
+            };
+            let theirs = layer_by_layer(&tensors, &sizes, &contexts, is_training);
+            let off = (network.logits(&tokens).unwrap() - theirs).abs().max();
+            assert!(
+                off.double_value(&[]) < 1e-5,
+                "{sizes:?}, {is_training}: {off:?}"
+            );
+        }
+    }
 }
 
 /// A word that is longer than the block has probabilities all the same: the network sees its last
@@ -501,4 +611,30 @@ fn weights_of_makemore_are_networks() {
     assert!(Weights::load(&stray).unwrap().is_none());
     std::fs::write(&stray, "emma\nolivia\n").unwrap();
     assert!(Weights::load(&stray).unwrap().is_none());
+}
+
+/// The number of hidden layers and whether they are normalised follow from the names that PyTorch gives.
+#[test]
+fn weights_of_mlps_of_any_depth_are_networks() {
+    let folder = tempfile::tempdir().unwrap();
+    for (hidden_layers, batchnorm) in [(1, true), (2, false), (3, true), (4, false)] {
+        let sizes = Sizes {
+            hidden_layers,
+            batchnorm,
+            ..Sizes::default()
+        };
+        let config = Config::new(&Mlp, sizes);
+        let network = Network::new(vocabulary(), config, 3, Device::Cpu).unwrap();
+        let mut tensors = network.state_dict();
+        if batchnorm {
+            let batches = Tensor::from(7_i64);
+            tensors.push(("mlp.1.num_batches_tracked".to_owned(), batches));
+        }
+        let file = folder.path().join("mlp");
+        Tensor::write_safetensors(&tensors, &file).unwrap();
+        let weights = Weights::load(&file).unwrap().unwrap();
+        let read = weights.network(vocabulary(), 15, 4, Device::Cpu).unwrap();
+        assert_eq!(read.config(), config);
+        assert_eq!(read.state_dict(), network.state_dict());
+    }
 }

@@ -29,7 +29,7 @@ fn the_parts_of_a_pages_script_do_what_they_say() {
 }
 
 /// Models of all kinds, each trained with some options.
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 15] = [
     "bigram --data list.txt --epochs 20",
     "bigram --data list.txt --order 3 --epochs 5",
     "ngram --data list.txt",
@@ -37,6 +37,8 @@ const OPTIONS: [&str; 13] = [
     "ngram --data list.txt --order 1",
     "lookup",
     "mlp --batchnorm",
+    "mlp --n-layer 3",
+    "mlp --n-layer 3 --batchnorm",
     "bow --block-size 3",
     "rnn --block-size 4",
     "gru",

@@ -40,10 +40,11 @@ fn bare(mut name: &str) -> &str {
     name
 }
 
-/// Whether a tensor is the mask of makemore.py's attention or bag of words: a buffer that follows from
-/// the block size.
-fn is_mask(name: &str) -> bool {
-    name.ends_with(".attn.bias") || name.ends_with(".cbow.bias")
+/// Whether a tensor is a buffer that no network needs: the mask of makemore.py's attention or bag of words,
+/// which follows from the block size, or the number of batches that PyTorch counts with batch normalisation.
+fn is_needless(name: &str) -> bool {
+    let ends = [".attn.bias", ".cbow.bias", ".num_batches_tracked"];
+    ends.iter().any(|end| name.ends_with(end))
 }
 
 /// What weights are of.
@@ -107,7 +108,7 @@ impl Weights {
         };
         let tensors = opened.header.tensors();
         let tensors = tensors.iter().map(|(name, info)| (bare(name), info));
-        let tensors: Vec<_> = tensors.filter(|(name, _)| !is_mask(name)).collect();
+        let tensors: Vec<_> = tensors.filter(|(name, _)| !is_needless(name)).collect();
         let shapes = tensors.iter();
         let shapes = shapes.map(|(name, info)| ((*name).to_owned(), info.shape.clone()));
         let shapes = Shapes(shapes.collect());
@@ -125,7 +126,7 @@ impl Weights {
         let mut parameters = BTreeMap::new();
         for (name, view) in tensors.iter() {
             let name = bare(name);
-            if !is_mask(name) {
+            if !is_needless(name) {
                 let tensor = read_tensor(path, name, &view)?;
                 parameters.insert(name.to_owned(), tensor);
             }

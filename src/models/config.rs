@@ -144,18 +144,20 @@ mod tests {
     use super::super::kinds::{KINDS, Norm, Positions, Transformer};
     use super::*;
 
-    /// Checkpoints from before there was a choice of norm and positions name neither.
+    /// Checkpoints from before there was a choice of norm, positions and hidden layers name none of them.
     #[test]
     fn what_is_makemores_is_not_written_down() {
         let makemores = Sizes::default();
         let ours = Sizes {
             norm: Norm::Rms,
             positions: Positions::Rotary,
+            hidden_layers: 3,
             batchnorm: true,
             ..makemores
         };
         let five = r#""block_size":16,"n_embd":64,"n_embd2":64,"n_head":4,"n_layer":4"#;
-        let more = format!(r#"{{"batchnorm":true,{five},"norm":"rms","positions":"rotary"}}"#);
+        let five_more = five.replace(r#","n_embd":"#, r#","hidden_layers":3,"n_embd":"#);
+        let more = format!(r#"{{"batchnorm":true,{five_more},"norm":"rms","positions":"rotary"}}"#);
         for (sizes, expected) in [(makemores, format!("{{{five}}}")), (ours, more)] {
             let config = Config::new(&Transformer, sizes);
             let written = config.sizes_as_json().unwrap();

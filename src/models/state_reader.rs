@@ -247,9 +247,14 @@ pub(crate) mod tests {
             batchnorm: true,
             ..sizes
         };
+        let deep = Sizes {
+            hidden_layers: 3,
+            ..normalised
+        };
         let further = [
             Config::new(&Transformer, rotary),
             Config::new(&Mlp, normalised),
+            Config::new(&Mlp, deep),
         ];
         kinds
             .chain(further)

@@ -3,11 +3,13 @@
 
 /** Source: makemore.py, `MLP`; the state is the context, from the nearest character on. */
 class Mlp extends Model {
-  constructor(v, { block_size, n_embd, n_embd2, batchnorm }, t) {
+  constructor(v, { block_size, n_embd, n_embd2, hidden_layers = 1, batchnorm }, t) {
     super(v);
-    const norm = batchnorm ? batchNorm(t, 'mlp.1') : null,
-      head = batchnorm ? 'mlp.3' : 'mlp.2';
-    // What each character at each distance adds to the hidden layer; `v` is the blank before a word.
+    // PyTorch's layers are a linear one, maybe a normalisation, and tanh.
+    const place = (layer) => layer * (batchnorm ? 3 : 2);
+    const norms = Array.from({ length: hidden_layers }, (_, l) => batchnorm && batchNorm(t, `mlp.${place(l) + 1}`));
+    const layer = (l, x, outputs) => linear(t[`mlp.${place(l)}.weight`], t[`mlp.${place(l)}.bias`], x, outputs);
+    // What each character at each distance adds to the first hidden layer; `v` is the blank before a word.
     const added = Array.from({ length: block_size }, (_, distance) =>
       remembered((index) => {
         const embedding = row(t['wte.weight'], index, n_embd);
@@ -16,13 +18,14 @@ class Mlp extends Model {
     );
     this.read = (before, index) => {
       const context = [index, ...(before?.context ?? Array(block_size).fill(v)).slice(0, block_size - 1)];
-      const x = t['mlp.0.bias'] ? t['mlp.0.bias'].slice() : new Float32Array(n_embd2);
+      let x = t['mlp.0.bias'] ? t['mlp.0.bias'].slice() : new Float32Array(n_embd2);
       context.forEach((index, distance) => {
         const own = added[distance](index);
         for (let i = 0; i < n_embd2; i++) x[i] += own[i];
       });
-      const logits = linear(t[`${head}.weight`], t[`${head}.bias`], normTanh(x, norm), v);
-      return { context, p: softmax(logits) };
+      x = normTanh(x, norms[0]);
+      for (let l = 1; l < hidden_layers; l++) x = normTanh(layer(l, x, n_embd2), norms[l]);
+      return { context, p: softmax(layer(hidden_layers, x, v)) };
     };
   }
 }

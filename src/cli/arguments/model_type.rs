@@ -137,6 +137,14 @@ pub const OF: [(&str, Of); 30] = [
     ("tensorboard", Of::Course),
 ];
 
+/// The argument that chooses a size of a kind.
+fn argument_of(size: &str) -> &str {
+    match size {
+        "hidden_layers" => "n_layer",
+        other => other,
+    }
+}
+
 impl Of {
     /// Whether a type of model takes an argument, given by the name of its field.
     pub fn is_of(self, id: &str, kind: ModelType) -> bool {
@@ -146,7 +154,9 @@ impl Of {
             (Self::Lecture, ModelType::Bigram) => true,
             (Self::Networks | Self::Rate, ModelType::Bigram | ModelType::Network(_)) => true,
             (Self::Recipe | Self::Course, ModelType::Network(_)) => true,
-            (Self::Size, ModelType::Network(kind)) => kind.sizes().contains(&id),
+            (Self::Size, ModelType::Network(kind)) => {
+                kind.sizes().iter().any(|size| argument_of(size) == id)
+            }
             (Self::Dropout, ModelType::Network(kind)) => !kind.sizes().is_empty(),
             _ => false,
         }
@@ -206,7 +216,7 @@ mod tests {
         let sizes = ["n_embd", "n_embd2", "n_layer", "n_head", "block_size"];
         for kind in KINDS {
             for size in sizes {
-                if kind.sizes().contains(&size) {
+                if Of::Size.is_of(size, ModelType::Network(*kind)) {
                     continue;
                 }
                 let flag = format!("--{}", size.replace('_', "-"));

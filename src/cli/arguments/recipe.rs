@@ -15,11 +15,13 @@ impl Train {
             false => Preset::Ours(lists.characters),
         };
         let (words, default) = (&self.words, kind.default_sizes(lists.longest, preset));
+        let layers = |size| words.n_layer.filter(|_| kind.sizes().contains(&size));
         let sizes = Sizes {
             block_size: words.block_size.unwrap_or(default.block_size),
             n_embd: words.n_embd.unwrap_or(default.n_embd),
             n_embd2: words.n_embd2.unwrap_or(default.n_embd2),
-            n_layer: words.n_layer.unwrap_or(default.n_layer),
+            n_layer: layers("n_layer").unwrap_or(default.n_layer),
+            hidden_layers: layers("hidden_layers").unwrap_or(default.hidden_layers),
             n_head: self.n_head(),
             batchnorm: words.batchnorm,
             ..default

@@ -66,6 +66,7 @@ Examples:
   makemore-tch train --type transformer --minutes 3 --plot loss.png --tensorboard runs/1
   makemore-tch train --type mlp --preset makemore --split makemore    as makemore.py does it
   makemore-tch train --type mlp --batchnorm    with lecture 3's batch normalisation
+  makemore-tch train --type mlp --n-layer 5 --batchnorm    a deep network, as lecture 3's
   makemore-tch train --type wavenet        lecture 5's network
   makemore-tch train --resume makemore-gru.safetensors    go on after Ctrl-C
   makemore-tch train --type ngram          six characters by counting, smoothed as KenLM does it
@@ -393,6 +394,14 @@ mod tests {
                     "--batchnorm is not of --type wavenet, but of mlp",
                 ),
                 (
+                    "--type gru --n-layer 2",
+                    "--n-layer is not of --type gru, but of mlp, transformer",
+                ),
+                (
+                    "--type mlp --n-layer 1024 --n-embd2 16384",
+                    "more than 268435456 numbers in one parameter, or four times as many in all",
+                ),
+                (
                     "--type wavenet --block-size 12",
                     "the block size is 12, whose characters are joined two by two; 2, 4, 8, 16, 32 or 64",
                 ),
@@ -402,5 +411,9 @@ mod tests {
         );
         let error = refusal("train --type gru --n-embd2 99999999", 2);
         assert!(error.contains("--n-embd2"), "{error}");
+        for layers in ["0", "1025"] {
+            let error = refusal(&format!("train --type mlp --n-layer {layers}"), 2);
+            assert!(error.contains("--n-layer"), "{error}");
+        }
     }
 }

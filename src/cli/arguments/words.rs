@@ -12,7 +12,10 @@ const MOST: usize = 1 << 14;
 /// Arguments of networks trained on batches of words.
 #[derive(Debug, Args)]
 pub struct WordArguments {
-    /// The number of layers [default: 4]
+    /// The number of layers [default: 4; mlp 1]
+    ///
+    /// In an mlp they are hidden layers, each of --n-embd2 units. With --batchnorm, 5 of them are lecture 3's deep
+    /// network, but for its last layer, which we do not normalise.
     #[arg(long, value_name = "N", value_parser = whole(1..=1024_usize), allow_negative_numbers = true)]
     pub n_layer: Option<usize>,
 
@@ -38,7 +41,7 @@ pub struct WordArguments {
     #[arg(long, value_name = "N", value_parser = whole(1..=MOST), allow_negative_numbers = true)]
     pub block_size: Option<usize>,
 
-    /// Normalise the hidden layer over each batch, as in lecture 3
+    /// Normalise the hidden layers over each batch, as in lecture 3
     ///
     /// A wavenet always has batch normalisation. Networks that have it are trained on one thread.
     #[arg(long)]
@@ -50,7 +53,7 @@ pub struct WordArguments {
 
     /// The probability that dropout sets a number to 0 in training [default: as it suits the type]
     ///
-    /// Dropout is before the last layer, or in a transformer in every block. For the lecture's names the default is
+    /// Dropout is before the last layer, in an mlp after every hidden layer, or in a transformer in every block. For the lecture's names the default is
     /// 0.35 in a gru and an lstm and 0.1 in a transformer, more for fewer characters and less for more; in other
     /// types, and with --preset makemore, it is 0.
     #[arg(long, value_name = "X", value_parser = below_one, allow_negative_numbers = true)]

@@ -248,13 +248,13 @@ mod tests {
     const NAMES: &str = include_str!("../../../assets/names.txt");
 
     /// Those that learn statistics of batches.
-    const NORMALISED: [&str; 2] = ["mlp --batchnorm", "wavenet"];
+    const NORMALISED: [&str; 3] = ["mlp --batchnorm", "mlp --n-layer 3 --batchnorm", "wavenet"];
 
     fn number(value: &Value) -> f64 {
         value.as_f64().unwrap()
     }
 
-    /// All kinds with the sizes that a small network has, and an mlp with batch normalisation.
+    /// All kinds with the sizes that a small network has, and deep ones of an mlp.
     fn types() -> Vec<String> {
         let small = |kind: &&dyn Kind| -> String {
             let sizes = [("n_embd", 8), ("n_embd2", 8), ("n_layer", 1), ("n_head", 2)];
@@ -264,7 +264,10 @@ mod tests {
             kind.name().to_owned() + &sizes.collect::<String>()
         };
         let mut types: Vec<String> = KINDS.iter().map(small).collect();
-        types.push("mlp --n-embd 8 --n-embd2 8 --batchnorm".to_owned());
+        types.extend(
+            ["--n-layer 3", "--batchnorm", "--n-layer 2 --batchnorm"]
+                .map(|more| format!("mlp --n-embd 8 --n-embd2 8 {more}")),
+        );
         types
     }
 
@@ -453,7 +456,7 @@ mod tests {
         for (kind, sizes) in [
             ("gru", "--n-embd2 8"),
             ("transformer", "--n-layer 1 --n-head 2"),
-            ("mlp", "--n-embd2 8 --batchnorm"),
+            ("mlp", "--n-embd2 8 --n-layer 3 --batchnorm"),
             ("wavenet", "--n-embd2 8"),
         ] {
             let train =

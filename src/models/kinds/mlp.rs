@@ -1,8 +1,13 @@
 //! A multilayer perceptron on the last characters.
 //!
-//! The embeddings of the characters are concatenated; a hidden layer and a linear layer make logits of
-//! them. With batch normalisation of the hidden layer, as in lecture 3, the parameters have the names
-//! that PyTorch would give them in makemore.py's `mlp`.
+//! The embeddings of the characters are concatenated; hidden layers, of which makemore.py has one, and a
+//! linear layer make logits of them. The parameters have the names that PyTorch would give them in
+//! makemore.py's `mlp`, which is then `Linear`, `Tanh` and so on or, with batch normalisation as in lecture
+//! 3, `Linear`, `BatchNorm1d`, `Tanh` and so on, and at the end a `Linear`. All begin as PyTorch's do:
+//! weights and biases uniform, up to one divided by the root of the number of inputs; gains 1.
+//!
+//! Lecture 3's network of six layers is that of five hidden layers with batch normalisation, but that the
+//! lecture normalises the logits too, has no bias there, and multiplies normal weights by a gain.
 //!
 //! Source: makemore.py, `MLP`; Bengio et al., *A neural probabilistic language model*, 2003; lecture 3.
 
@@ -29,39 +34,45 @@ impl Kind for Mlp {
     }
 
     fn sizes(&self) -> &'static [&'static str] {
-        &["block_size", "n_embd", "n_embd2", "batchnorm"]
+        &[
+            "block_size",
+            "n_embd",
+            "n_embd2",
+            "hidden_layers",
+            "batchnorm",
+        ]
     }
 
     fn check(&self, v: usize, sizes: &Sizes) -> Result<()> {
-        check_numbers(sizes.block_size * sizes.n_embd.max(v + 1) * sizes.n_embd2)
+        check_numbers(sizes.block_size * sizes.n_embd.max(v + 1) * sizes.n_embd2)?;
+        check_numbers(sizes.hidden_layers * sizes.n_embd2 * sizes.n_embd2 / 4)
     }
 
     fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>> {
         let (k, c, h) = (sizes.block_size(), sizes.n_embd(), sizes.n_embd2());
+        let head = place(sizes.hidden_layers, sizes.batchnorm);
         Ok(Box::new(MlpLayers {
             wte: parameters.embedding("wte", v + 1, c)?,
-            hidden: Linear::of(parameters, "mlp.0", [k * c, h], !sizes.batchnorm)?,
-            norm: match sizes.batchnorm {
-                true => Some(BatchNorm1d::of(parameters, "mlp.1", h)?),
-                false => None,
-            },
-            head: match sizes.batchnorm {
-                true => Linear::of(parameters, "mlp.3", [h, v], true)?,
-                false => Linear::of(parameters, "mlp.2", [h, v], true)?,
-            },
+            first: Hidden::of(parameters, 0, [k * c, h], sizes.batchnorm)?,
+            further: (1..sizes.hidden_layers)
+                .map(|layer| Hidden::of(parameters, layer, [h, h], sizes.batchnorm))
+                .collect::<Result<_>>()?,
+            head: Linear::of(parameters, &format!("mlp.{head}"), [h, v], true)?,
             v,
             sizes: *sizes,
         }))
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, longest: usize) -> PerToken {
-        let of_hidden = (if sizes.batchnorm { 5 } else { 3 }) * sizes.n_embd2;
+        let (of_first, of_further) = if sizes.batchnorm { (5, 4) } else { (3, 2) };
+        let of_hidden =
+            (of_first + of_further * sizes.hidden_layers.saturating_sub(1)) * sizes.n_embd2;
         // Of the distances beyond the nearest ones, three numbers of 64 bits for each 64.
         let of_far = longest.min(sizes.block_size).saturating_sub(NEAR) / 20;
         PerToken::packed(of_hidden + 10 * longest.min(near(sizes)) + of_far)
     }
 
-    /// A row of the hidden layer for each character at each distance, and its gradient, each in two
+    /// A row of the first hidden layer for each character at each distance, and its gradient, each in two
     /// orders.
     fn numbers_of_tables(&self, v: usize, sizes: &Sizes) -> usize {
         4 * sizes.block_size * (v + 1) * sizes.n_embd2
@@ -86,10 +97,16 @@ impl Kind for Mlp {
         let [n_embd2, inputs] = shapes.matrix("mlp.0.weight")?;
         // The last row is that of makemore.py's <BLANK>.
         let [rows, n_embd] = shapes.matrix("wte.weight")?;
+        let batchnorm = shapes.0.contains_key("mlp.1.weight");
+        let weight = |layer| format!("mlp.{}.weight", place(layer, batchnorm));
+        let linear = (1..).take_while(|&layer| shapes.matrix(&weight(layer)).is_some());
         let sizes = Sizes {
             block_size: inputs / n_embd.max(1),
             n_embd,
             n_embd2,
+            // The last one makes logits.
+            hidden_layers: linear.count().max(1),
+            batchnorm,
             ..*given
         };
         Some((sizes, rows.saturating_sub(1)))
@@ -104,16 +121,60 @@ fn near(sizes: &Sizes) -> usize {
     sizes.block_size.min(NEAR)
 }
 
-/// `C` is the size of an embedding, `H` of the hidden layer, `K` the block size.
+/// The place of the linear layer after so many hidden layers, among PyTorch's layers.
+fn place(hidden_layers: usize, batchnorm: bool) -> usize {
+    hidden_layers * if batchnorm { 3 } else { 2 }
+}
+
+/// A hidden layer: a linear layer, maybe batch normalisation, and tanh.
+#[derive(Debug)]
+struct Hidden {
+    linear: Linear,
+    /// Batch normalisation of `H` columns. It would subtract a bias of the linear layer, so then there
+    /// is none.
+    norm: Option<BatchNorm1d>,
+}
+
+impl Hidden {
+    /// The layer after so many others.
+    fn of(
+        parameters: &mut Parameters,
+        layer: usize,
+        sizes: [i64; 2],
+        batchnorm: bool,
+    ) -> Result<Self> {
+        let place = place(layer, batchnorm);
+        Ok(Self {
+            linear: Linear::of(parameters, &format!("mlp.{place}"), sizes, !batchnorm)?,
+            norm: match batchnorm {
+                true => Some(BatchNorm1d::of(
+                    parameters,
+                    &format!("mlp.{}", place + 1),
+                    sizes[1],
+                )?),
+                false => None,
+            },
+        })
+    }
+
+    /// The output, `[N, H]`, for that of the linear layer, `[N, H]`.
+    fn activated(&self, x: Tensor, is_training: bool) -> Result<Tensor> {
+        Ok(match &self.norm {
+            Some(norm) => norm.forward(&x, is_training)?.f_tanh()?,
+            None => x.f_tanh()?,
+        })
+    }
+}
+
+/// `C` is the size of an embedding, `H` of a hidden layer, `K` the block size.
 #[derive(Debug)]
 struct MlpLayers {
     /// `[V + 1, C]`; the last row is that of the blank, which stands before the beginning of a word.
     wte: Tensor,
-    /// Linear layer from `K * C` to `H`.
-    hidden: Linear,
-    /// Batch normalisation of `H` columns. It would subtract a bias of the hidden layer, so then there
-    /// is none.
-    norm: Option<BatchNorm1d>,
+    /// From `K * C` to `H`.
+    first: Hidden,
+    /// From `H` to `H`.
+    further: Vec<Hidden>,
     /// Linear layer from `H` to `V`.
     head: Linear,
     v: i64,
@@ -154,12 +215,21 @@ impl MlpLayers {
         Ok(sums)
     }
 
-    /// The output of the hidden layer, `[N, H]`, for its sums, `[N, H]`.
-    fn activated(&self, x: Tensor, is_training: bool) -> Result<Tensor> {
-        Ok(match &self.norm {
-            Some(norm) => norm.forward(&x, is_training)?.f_tanh()?,
-            None => x.f_tanh()?,
-        })
+    /// The logits, `[N, V]`, for what the first linear layer makes, `[N, H]`, of tokens; without those, at
+    /// inference.
+    fn logits_of(&self, x: Tensor, tokens: Option<&Tokens>) -> Result<Tensor> {
+        let activated = |layer: &Hidden, x| {
+            let x = layer.activated(x, tokens.is_some_and(Tokens::is_training))?;
+            match tokens {
+                Some(tokens) => tokens.drop_out(x),
+                None => Ok(x),
+            }
+        };
+        let mut x = activated(&self.first, x)?;
+        for layer in &self.further {
+            x = activated(layer, layer.linear.forward(&x)?)?;
+        }
+        self.head.forward(&x)
     }
 }
 
@@ -185,8 +255,8 @@ impl Layers for MlpLayers {
             self.sizes.n_embd(),
             self.sizes.n_embd2(),
         );
-        // The term of the hidden layer for each character at each distance, once for all words.
-        let weight = self.hidden.weight.f_view([h * k, c])?;
+        // The term of the first hidden layer for each character at each distance, once for all words.
+        let weight = self.first.linear.weight.f_view([h * k, c])?;
         let table = self.wte.f_linear(&weight, None::<&Tensor>)?; // [V + 1, H * K]
         let table = table.f_view([-1, h, k])?.f_permute([2, 0, 1])?; // [K, V + 1, H]
         let nearest = tokens.nearest(near(&self.sizes), self.v + 1)?;
@@ -199,13 +269,12 @@ impl Layers for MlpLayers {
             .f_cumsum(0, tch::Kind::Float)?
             .f_flip([0])?;
         let mut blanks = from_there_on.f_sub(&blank)?; // [K, H]
-        if let Some(bias) = &self.hidden.bias {
+        if let Some(bias) = &self.first.linear.bias {
             blanks = blanks.f_add(bias)?;
         }
         let positions = nearest.positions.f_clamp_max(k - 1)?;
         let x = x.f_add(&blanks.f_index_select(0, &positions)?)?;
-        let x = self.activated(x, tokens.is_training())?;
-        self.head.forward(&tokens.drop_out(x)?) // [N, V]
+        self.logits_of(x, Some(tokens)) // [N, V]
     }
 
     /// The state is the context, `[B, K]`, from the nearest character on.
@@ -222,10 +291,9 @@ impl Layers for MlpLayers {
         };
         let context = Tensor::f_cat(&[&characters.f_unsqueeze(1)?, &before], 1)?; // [B, K]
         let x = Tensor::f_embedding(&self.wte, &context, -1, false, false)?; // [B, K, C]
-        let x = self.hidden.forward(&x.f_view([b, -1])?)?;
-        let x = self.activated(x, false)?; // [B, H]
+        let x = self.first.linear.forward(&x.f_view([b, -1])?)?; // [B, H]
         Ok(Advanced {
-            logits: self.head.forward(&x)?,
+            logits: self.logits_of(x, None)?,
             state: vec![context],
         })
     }

@@ -27,7 +27,11 @@ pub struct Sizes {
     /// The encoding of positions in a transformer.
     #[serde(default, skip_serializing_if = "is_default")]
     pub positions: Positions,
-    /// [Batch normalisation](crate::models::layers::batch_norm) of an MLP's hidden layer, as in lecture
+    /// The number of hidden layers of an MLP. A checkpoint does not name makemore.py's, which is 1; and
+    /// always names `n_layer`, whatever its kind.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub hidden_layers: usize,
+    /// [Batch normalisation](crate::models::layers::batch_norm) of an MLP's hidden layers, as in lecture
     /// 3.
     #[serde(default, skip_serializing_if = "is_default")]
     pub batchnorm: bool,
@@ -56,6 +60,14 @@ pub enum Positions {
     Rotary,
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(number: &usize) -> bool {
+    *number == 1
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -71,6 +83,7 @@ impl Default for Sizes {
             n_head: 4,
             norm: Norm::Layer,
             positions: Positions::Learned,
+            hidden_layers: 1,
             batchnorm: false,
         }
     }
@@ -86,12 +99,15 @@ const MOST_LAYERS: usize = 1 << 10;
 const MOST_NUMBERS: usize = 1 << 28;
 
 /// The sizes that a user may choose: name, range, value.
-const TABLE: [ChosenSize; 6] = [
+const TABLE: [ChosenSize; 7] = [
     ("block_size", 1..=LONGEST_WORD + 1, |sizes| sizes.block_size),
     ("n_embd", 1..=WIDEST, |sizes| sizes.n_embd),
     ("n_embd2", 1..=WIDEST, |sizes| sizes.n_embd2),
     ("n_layer", 1..=MOST_LAYERS, |sizes| sizes.n_layer),
     ("n_head", 1..=MOST_LAYERS, |sizes| sizes.n_head),
+    ("hidden_layers", 1..=MOST_LAYERS, |sizes| {
+        sizes.hidden_layers
+    }),
     ("batchnorm", 0..=1, |sizes| sizes.batchnorm.into()),
 ];
 
@@ -186,6 +202,7 @@ mod tests {
     #[test]
     fn every_kind_has_sizes_of_the_table() {
         let written = serde_json::to_value(Sizes {
+            hidden_layers: 2,
             batchnorm: true,
             ..Sizes::default()
         });

@@ -168,6 +168,7 @@ fn changed(input: &[u8]) -> Vec<u8> {
         n_embd2: 1 + byte(3) % 8,
         n_layer: 1 + byte(4) % 2,
         n_head: 1 + byte(5) % 2,
+        hidden_layers: 1 + byte(4) % 3,
         batchnorm: byte(5) % 4 > 1,
         ..Sizes::default()
     };
