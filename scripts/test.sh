@@ -2,7 +2,7 @@
 # Runs the whole test suite, after setting up libtorch where it is missing.
 #
 #   scripts/test.sh              every test, in some minutes with the build
-#   scripts/test.sh --lectures   the lectures from their first step to their last, instead
+#   scripts/test.sh --lectures   the lectures from their first step to their last, and README's table of them, instead
 #   scripts/test.sh --page       `page` in a browser, instead: needs Node with npm, and Chromium or Chrome
 set -euo pipefail
 
@@ -12,8 +12,8 @@ command -v cargo >/dev/null || {
   exit 1
 }
 if [ "${1-}" = --lectures ]; then
-  program=$(scripts/build.sh)
-  exec "$program" lecture all "${@:2}"
+  scripts/setup.sh
+  exec cargo test --release --locked --test program the_whole_series "${@:2}" -- --ignored --nocapture
 fi
 if [ "${1-}" = --page ]; then
   command -v npm >/dev/null || {

@@ -43,8 +43,9 @@
 //! The source is Karpathy's lecture, in the words of learning notes on it; "the notes" in these docs
 //! are those, and a name in quotes is their section.
 //!
-//! The lectures in plain `tch`, to be read beside their notebooks, with nothing of this crate, are
-//! `tests/examples/lecture1.rs` to `lecture5.rs`; `cargo run --release --example lecture1` runs the first.
+//! [`lectures`] links the notebooks of the series. To be read beside them, the lectures are also there in plain `tch`,
+//! with nothing of this crate: [`Lecture::example`](lectures::Lecture::example) names their files, and `cargo run
+//! --release --example lecture1` runs the first.
 //!
 //! # The way of the data
 //!

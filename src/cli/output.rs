@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::progress::beside_bar;
 #[cfg(test)]
-use super::testing::{stderr, stdout};
+use super::testing::{coloured_stdout, stderr, stdout};
 
 /// Standard output, and whether it is a terminal.
 #[cfg(not(test))]
@@ -18,6 +18,12 @@ fn stdout() -> (impl Write, bool) {
     let stdout = io::stdout();
     let is_terminal = io::IsTerminal::is_terminal(&stdout);
     (stdout, is_terminal)
+}
+
+/// Standard output, with colours where it is a terminal and `NO_COLOR` is not set.
+#[cfg(not(test))]
+fn coloured_stdout() -> impl Write {
+    anstream::stdout()
 }
 
 /// Standard error, with colours where it is a terminal and `NO_COLOR` is not set.
@@ -101,15 +107,28 @@ impl Printer {
 
     /// Prints a line above the bar; nothing with JSON.
     pub fn line(&mut self, line: impl Display) {
-        let is_closed = |fault: &io::Error| fault.kind() == io::ErrorKind::BrokenPipe;
-        if self.json || self.printed.as_ref().is_err_and(is_closed) {
-            return;
-        }
-        let printed = beside_bar(|| {
+        self.print(|| {
             let mut results = results();
             writeln!(results, "{line}")?;
             results.flush()
         });
+    }
+
+    /// The same of a text of ours, which has colours.
+    pub fn coloured(&mut self, text: impl Display) {
+        self.print(|| {
+            let mut stdout = coloured_stdout();
+            stdout.write_all(format!("{text}\n").as_bytes())?;
+            stdout.flush()
+        });
+    }
+
+    fn print(&mut self, print: impl FnOnce() -> io::Result<()>) {
+        let is_closed = |fault: &io::Error| fault.kind() == io::ErrorKind::BrokenPipe;
+        if self.json || self.printed.as_ref().is_err_and(is_closed) {
+            return;
+        }
+        let printed = beside_bar(print);
         if self.printed.is_ok() {
             self.printed = printed;
         }

@@ -1,14 +1,17 @@
 //! Lecture 4: backpropagation by hand.
 //!
-//! Source: makemore_part4_backprop.ipynb.
+//! Source: [makemore_part4_backprop.ipynb].
+//!
+//! [makemore_part4_backprop.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part4_backprop.ipynb
 
 use tch::{Device, Kind, Tensor};
 
 use super::bit_for_bit::formula::{Formula, by_operations};
 use super::bit_for_bit::updates::descend;
 use super::data::{BATCH, Splits};
-use super::figures::{Figure, Origin, Tolerance};
+use super::figures::{Figure, Tolerance};
 use super::layers::{Mode, Module, learned};
+use super::location::Notebook;
 use super::names::{self, Names};
 use super::stage::{Section, Stage};
 use super::training::{Published, STEPS, train};
@@ -22,10 +25,7 @@ use crate::train::loss::cross_entropy;
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 1] = ["lecture-4-logit-gradients"];
 
-/// A cell of the notebook.
-const fn cell(number: u16) -> Origin {
-    Origin::Cell("makemore_part4_backprop", number)
-}
+const NOTEBOOK: Notebook = Notebook("makemore_part4_backprop");
 
 /// The published probabilities of the next character after the first example of the batch.
 const SOFTMAX: &str = "0.0719 0.0881 0.0193 0.0493 0.0169 0.0864 0.0226 0.0356 0.0165 \
@@ -153,7 +153,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     stage.show(Section::new(
         "The data",
         "The examples of lecture 3.",
-        cell(5),
+        NOTEBOOK.cell(5),
         splits.figures(),
     ))?;
     exercises(stage, &splits)?;
@@ -294,9 +294,9 @@ fn exercises(stage: &mut Stage, splits: &Splits) -> Result<()> {
         "The forward pass",
         "The network of lecture 3 with a hidden layer of 64, in steps so small that each has a simple \
          derivative; no parameter is 0, which would hide mistakes.",
-        cell(10),
+        NOTEBOOK.cell(10),
         vec![
-            Figure::same("parameters", network.nelement(), 4137).of(cell(8)),
+            Figure::same("parameters", network.nelement(), 4137).published_in(NOTEBOOK.cell(8)),
             about_loss("loss", &loss, "3.3377")?,
         ],
     ))?;
@@ -309,7 +309,7 @@ fn exercises(stage: &mut Stage, splits: &Splits) -> Result<()> {
         "Exercise 1: step by step",
         "The gradient of each of the 26 tensors from the loss back to C, derived by hand; the figure \
          is the largest difference from autograd's.",
-        cell(210),
+        NOTEBOOK.cell(210),
         figures.collect::<Result<_>>()?,
     ))?;
     // Tensors of exercise 1 that the others need, each with its gradient by autograd.
@@ -327,18 +327,16 @@ fn exercises(stage: &mut Stage, splits: &Splits) -> Result<()> {
         let formula = Formula::Variance { eps: EPS };
         Ok((dhprebn, by_operations(hprebn.0, bngain, bnbias, formula)?))
     })?;
+    let off_by_hand = largest(&dhprebn, hprebn.1)?;
     let off = largest(&fast.out, hpreact.0)?;
     stage.show(Section::new(
         "Exercise 3: batch normalisation in one go",
         "Its gradient, simplified on paper to one line.",
-        cell(279),
+        NOTEBOOK.cell(279),
         vec![
-            tolerance.gradient(
-                "hprebn",
-                largest(&dhprebn, hprebn.1)?,
-                "9.313225746154785e-10",
-            ),
-            Figure::at_most("hpreact, from step by step", off, 1e-6, "4.7684e-07").of(cell(269)),
+            tolerance.gradient("hprebn", off_by_hand, "9.313225746154785e-10", UNSEEDED),
+            about_zero("hpreact, from step by step", off, "4.7684e-07")
+                .published_in(NOTEBOOK.cell(269)),
         ],
     ))
 }
@@ -346,7 +344,12 @@ fn exercises(stage: &mut Stage, splits: &Splits) -> Result<()> {
 /// The loss of the first batch, which depends a little on gain and bias.
 fn about_loss(name: &str, loss: &Tensor, published: &str) -> Result<Figure> {
     let loss = loss.f_double_value(&[])?;
-    Ok(Figure::about(name, loss, published, 0.2, UNSEEDED))
+    Ok(Figure::number(name, loss, published).about(0.2, UNSEEDED))
+}
+
+/// How far a faster way is off, which is a matter of rounding.
+fn about_zero(name: &str, off: f64, published: &str) -> Figure {
+    Figure::number(name, off, published).at_most(off, 1e-6, UNSEEDED)
 }
 
 /// Exercise 2: cross-entropy and its gradient in one go, compared with exercise 1 and autograd.
@@ -374,25 +377,27 @@ fn exercise_2(
     let fast = cross_entropy(logits, yb)?;
     let off = largest(&fast, loss)?;
     let mut figures = vec![
-        about_loss("loss_fast", &fast, "3.3377387523651123")?.of(cell(211)),
-        Figure::at_most("loss_fast - loss", off, 1e-6, "2.384185791015625e-07").of(cell(211)),
+        about_loss("loss_fast", &fast, "3.3377387523651123")?.published_in(NOTEBOOK.cell(211)),
+        about_zero("loss_fast - loss", off, "2.384185791015625e-07")
+            .published_in(NOTEBOOK.cell(211)),
         tolerance.gradient(
             "logits",
             largest(&dlogits, autograd)?,
             "5.122274160385132e-09",
+            UNSEEDED,
         ),
     ];
     let row = copied(&logits.f_softmax(1, Kind::Float)?.f_get(0)?)?;
     let characters = splits.vocabulary.characters();
     for ((ours, published), next) in row.iter().zip(SOFTMAX.split_whitespace()).zip(characters) {
         let name = format!("probability of {next}");
-        let figure = Figure::number(name, (*ours).into(), published, 0.0, UNSEEDED);
-        figures.push(figure.shown(UNSEEDED).of(cell(235)));
+        let figure = Figure::number(name, (*ours).into(), published);
+        figures.push(figure.shown(UNSEEDED).published_in(NOTEBOOK.cell(235)));
     }
     stage.show(Section::new(
         "Exercise 2: cross-entropy in one go",
         "Its gradient is (softmax - one-hot) / n: what the network expected, less what came.",
-        cell(229),
+        NOTEBOOK.cell(229),
         figures,
     ))
 }
@@ -455,16 +460,16 @@ fn training(stage: &mut Stage, splits: &Splits) -> Result<()> {
         title: "Exercise 4: training by hand",
         explanation: "A hidden layer of 200, trained without autograd. The lecture's network has \
                       another gain and bias at first, and is another one, about as good.",
-        source: cell(286),
+        source: NOTEBOOK.cell(286),
         losses: LOSSES,
         at_the_end: [
-            (cell(300), "2.070523500442505"),
-            (cell(300), "2.109893560409546"),
+            (NOTEBOOK.cell(300), "2.070523500442505"),
+            (NOTEBOOK.cell(300), "2.109893560409546"),
         ],
         tolerance: Tolerance::on(device).of_another_network(0.01, UNSEEDED),
         names: Some(Names {
             explanation: names::OF_ANOTHER,
-            source: cell(301),
+            source: NOTEBOOK.cell(301),
             published: NAMES,
             seed: Some(names::SEED),
         }),

@@ -1,6 +1,8 @@
 //! Lecture 3: batch normalisation, and the statistics of activations and gradients.
 //!
-//! Source: makemore_part3_bn.ipynb; Ioffe and Szegedy, *Batch normalization*, 2015.
+//! Source: [makemore_part3_bn.ipynb]; Ioffe and Szegedy, *Batch normalization*, 2015.
+//!
+//! [makemore_part3_bn.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part3_bn.ipynb
 
 use tch::{Device, Kind, Tensor};
 
@@ -9,8 +11,9 @@ use super::bit_for_bit::one_pass::normalized;
 use super::bit_for_bit::tape::Tape;
 use super::bit_for_bit::updates::{descend, update_running};
 use super::data::Splits;
-use super::figures::{Figure, Origin, Tolerance};
+use super::figures::{Figure, Tolerance};
 use super::layers::{Layer, Mode, Module, Sequential, learned};
+use super::location::Notebook;
 use super::names::{self, Names};
 use super::stage::{Section, Stage};
 use super::training::{Published, STEPS, at_the_end, train};
@@ -30,10 +33,7 @@ pub(super) const PICTURES: [&str; 5] = [
     "lecture-3-update-ratios",
 ];
 
-/// A cell of the notebook.
-const fn cell(number: u16) -> Origin {
-    Origin::Cell("makemore_part3_bn", number)
-}
+const NOTEBOOK: Notebook = Notebook("makemore_part3_bn");
 
 /// The seed of parameters and batches.
 const SEED: u64 = 2_147_483_647;
@@ -80,7 +80,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     stage.show(Section::new(
         "The data",
         "The examples of lecture 2, split by a shuffle that can be repeated: Python's, with seed 42.",
-        cell(5),
+        NOTEBOOK.cell(5),
         splits.figures(),
     ))?;
     one_hidden_layer(stage, &splits)?;
@@ -159,7 +159,7 @@ fn one_hidden_layer(stage: &mut Stage, splits: &Splits) -> Result<()> {
     let mut generator = Generator::seeded(SEED)?;
     let mut network = Shallow::new(&mut generator, stage.options.device)?;
     let parameters = Figure::same("parameters", network.nelement(), 12_097);
-    let figures = vec![parameters.of(cell(6))];
+    let figures = vec![parameters.published_in(NOTEBOOK.cell(6))];
     let run = train(
         stage,
         splits,
@@ -175,11 +175,11 @@ fn one_hidden_layer(stage: &mut Stage, splits: &Splits) -> Result<()> {
         explanation: "What goes into tanh is normalised over each batch, with a gain and a bias that \
                       are learned; the running mean and standard deviation stand in for the batch's \
                       afterwards. Learning rate 0.1, from step 100,000 on 0.01.",
-        source: cell(7),
+        source: NOTEBOOK.cell(7),
         losses: LOSSES,
         at_the_end: [
-            (cell(10), "2.0674145221710205"),
-            (cell(10), "2.1056840419769287"),
+            (NOTEBOOK.cell(10), "2.0674145221710205"),
+            (NOTEBOOK.cell(10), "2.1056840419769287"),
         ],
         tolerance: Tolerance::on(stage.options.device),
         names: None,
@@ -229,7 +229,7 @@ fn linear_layer(stage: &mut Stage) -> Result<()> {
         "A linear layer",
         "Sums of 1,000 products are 32 times as large as what was multiplied, and the gradient of a, \
          which is such a sum too, is so much larger than that of c.",
-        cell(23),
+        NOTEBOOK.cell(23),
         stds(Tolerance::on(device), &figures)?,
     ))
 }
@@ -259,7 +259,7 @@ fn normalised_layer(stage: &mut Stage) -> Result<()> {
         "The same with batch normalisation",
         "After it numbers have a standard deviation of 1, and the gradients of what comes before are \
          smaller the larger the numbers were.",
-        cell(24),
+        NOTEBOOK.cell(24),
         stds(Tolerance::on(device), &figures)?,
     ))
 }
@@ -353,14 +353,14 @@ fn six_layers(stage: &mut Stage, splits: &Splits) -> Result<()> {
         ratios: stage.options.pictures.then(Default::default),
     };
     let parameters = Figure::same("parameters", network.nelement(), 47_024);
-    let mut figures = vec![parameters.of(cell(13))];
+    let mut figures = vec![parameters.published_in(NOTEBOOK.cell(13))];
     let run = train(stage, splits, &mut generator, &mut network, [DEEP_STEPS; 2])?;
     figures.extend(tolerance.losses(&run.shown(), "3.2870"));
     let section = Section::new(
         "Six layers",
         "The same as layers that can be stacked: six linear ones, each normalised, with tanh between \
          them, and 1,001 steps.",
-        cell(14),
+        NOTEBOOK.cell(14),
         figures,
     );
     run.show(stage, section)?;
@@ -372,16 +372,17 @@ fn six_layers(stage: &mut Stage, splits: &Splits) -> Result<()> {
         draw_histograms(stage, &mut network)?;
         draw_ratios(stage, &mut network)?;
     }
-    let published = ["2.4002976417541504", "2.3982467651367188"].map(|loss| (cell(19), loss));
+    let published =
+        ["2.4002976417541504", "2.3982467651367188"].map(|loss| (NOTEBOOK.cell(19), loss));
     stage.show(Section::new(
         "What it learned",
         "The losses of all examples, by the running means and variances.",
-        cell(19),
+        NOTEBOOK.cell(19),
         at_the_end(splits, published, tolerance, &network)?.into(),
     ))?;
     let names = Names {
         explanation: "Twenty of them, with a seed of their own.",
-        source: cell(20),
+        source: NOTEBOOK.cell(20),
         published: NAMES,
         seed: Some(names::SEED),
     };
@@ -410,13 +411,13 @@ fn health(stage: &mut Stage, network: &mut Deep) -> Result<()> {
         "Activations",
         "The outputs of each tanh layer: few are saturated (above 0.97 or below -0.97), where tanh \
          lets hardly any gradient through, and all layers are alike.",
-        cell(15),
+        NOTEBOOK.cell(15),
         activations,
     ))?;
     stage.show(Section::new(
         "Gradients of the activations",
         "They neither vanish nor explode from the last layer to the first.",
-        cell(16),
+        NOTEBOOK.cell(16),
         gradients,
     ))?;
     let mut figures = Vec::new();
@@ -431,7 +432,7 @@ fn health(stage: &mut Stage, network: &mut Deep) -> Result<()> {
     stage.show(Section::new(
         "Gradients of the weights",
         "How large the gradient of each matrix is beside the matrix.",
-        cell(17),
+        NOTEBOOK.cell(17),
         figures,
     ))
 }

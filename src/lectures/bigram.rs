@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use tch::{Device, IndexOp, Kind, Tensor};
 
-use super::figures::{Figure, Kind as Compared, ORDER, Origin};
+use super::figures::{Comparison, Figure, Tolerance};
+use super::location::Location;
 use super::stage::{Section, Stage};
 use crate::counting::NgramCounts;
 use crate::data::words::is_lecture;
@@ -14,14 +15,14 @@ use crate::models::bigram::probabilities;
 use crate::models::{Bigram, LanguageModel, Table};
 use crate::sample::{SampleOptions, Sampler};
 use crate::score::{self, Ranking};
-use crate::train::{Examples, Rows, Sgd, TrainOptions, loss, train};
+use crate::train::{Examples, Rows, Sgd, Step, TrainOptions, loss, train};
 
 /// The sections of the notes.
-const LOAD_DATA: Origin = Origin::Notes("Load data");
-const FREQUENCY: Origin = Origin::Notes("Frequency");
-const PREPARATION: Origin = Origin::Notes("Training Data Preparation");
-const LIKELIHOOD: Origin = Origin::Notes("Maximum Likelihood");
-const OPTIMIZATION: Origin = Origin::Notes("Optimization");
+const LOAD_DATA: Location = Location::Notes("Load data");
+const FREQUENCY: Location = Location::Notes("Frequency");
+const PREPARATION: Location = Location::Notes("Training Data Preparation");
+const LIKELIHOOD: Location = Location::Notes("Maximum Likelihood");
+const OPTIMIZATION: Location = Location::Notes("Optimization");
 
 /// The seed of all random numbers of the notes.
 const SEED: u64 = 420;
@@ -57,9 +58,9 @@ const LOSSES: [(u64, &str); 7] = [
     (300, "2.459399700164795"),
 ];
 
-/// The figure of a loss or a probability.
+/// The figure of a loss or a probability, which this lecture computes on the CPU.
 pub(super) fn close(name: impl Into<String>, ours: f64, published: &str) -> Figure {
-    Figure::number(name, ours, published, 1e-6, ORDER)
+    Tolerance::on(Device::Cpu).figure(name, ours, published)
 }
 
 /// The published average NLL of the names under `P`.
@@ -98,10 +99,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     stage.show(shapes(&network, &all)?)?;
     stage.show(emma(&network.table()?)?)?;
 
-    let examples = match stage.options.rows {
-        Rows::All => all,
-        Rows::Distinct => Examples::distinct(&counts, Device::Cpu)?,
-    };
+    let examples = examples(words, &counts, stage.options.rows)?;
     stage.show(first_step(&network, &examples)?)?;
     training(&network, &examples, stage)?;
     stage.show(regularization(&network, &examples)?)?;
@@ -117,7 +115,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
 fn sizes(words: &Words, counts: &NgramCounts) -> Section {
     let names = Figure {
         ours: words.len().to_string(),
-        kind: Compared::Rounded,
+        comparison: Comparison::Rounded,
         ..Figure::same("names", format!("{}k", words.len() / 1000), "32k")
     };
     let bigrams = Figure::same("bigrams", counts.total(), 228_146);
@@ -126,7 +124,7 @@ fn sizes(words: &Words, counts: &NgramCounts) -> Section {
         "The most common names of 2018. A bigram is two characters in a row; the start/end token \
          '.' begins and ends every name.",
         LOAD_DATA,
-        vec![names, bigrams.of(PREPARATION)],
+        vec![names, bigrams.published_in(PREPARATION)],
     )
 }
 
@@ -165,11 +163,11 @@ fn vocabulary(counts: &NgramCounts) -> Section {
         "The vocabulary",
         "Every character has an index: the start/end token 0, the letters from 1 in their order. \
          N and P are matrices of that size.",
-        Origin::Notes("Numericallization"),
+        Location::Notes("Numericallization"),
         vec![
             Figure::same("index 0", characters[0], '.'),
             Figure::same("from index 1", letters, "abcdefghijklmnopqrstuvwxyz"),
-            Figure::same("characters", characters.len(), 27).of(FREQUENCY),
+            Figure::same("characters", characters.len(), 27).published_in(FREQUENCY),
         ],
     )
 }
@@ -180,16 +178,10 @@ fn good(p: &Table) -> Result<Section> {
     let bigrams = good.bigrams.into_iter().zip(published);
     let figures = bigrams.map(|(bigram, published)| {
         let name = format!("probability for {}", bigram.bigram);
-        Figure::number(name, bigram.probability, published, 1e-4, ORDER)
+        close(name, bigram.probability, published)
     });
     let likelihood = good.likelihood.ln().exp();
-    let likelihood = Figure::number(
-        "likelihood for good",
-        likelihood,
-        "2.9399e-08",
-        1e-12,
-        ORDER,
-    );
+    let likelihood = close("likelihood for good", likelihood, "2.9399e-08");
     Ok(Section::new(
         "Probabilities and likelihood",
         "P is N + 1, each row divided by its sum. The likelihood of a word is the product of the \
@@ -260,11 +252,11 @@ fn shapes(network: &Bigram, all: &Examples) -> Result<Section> {
         "Inputs and outputs of the network",
         "Every bigram is a row: its first character one-hot, times W (27 × 27 normal random \
          numbers, seed 420), exponentiated, divided by the row's sum.",
-        Origin::Notes("Understanding Weights"),
+        Location::Notes("Understanding Weights"),
         vec![
-            Figure::same("shape of xenc", shape(&xenc), "[228146, 27]").of(PREPARATION),
+            Figure::same("shape of xenc", shape(&xenc), "[228146, 27]").published_in(PREPARATION),
             Figure::same("shape of probs", shape(&probs), "[228146, 27]"),
-            Figure::number("sum of a row of probs", row, "1.0000", 1e-4, ORDER),
+            close("sum of a row of probs", row, "1.0000"),
         ],
     ))
 }
@@ -312,6 +304,35 @@ pub(super) fn emma_figures(
     Ok(figures)
 }
 
+/// The bigrams of all words in one of the two layouts.
+pub(super) fn examples(words: &Words, counts: &NgramCounts, rows: Rows) -> Result<Examples> {
+    match rows {
+        Rows::All => Examples::all(words.iter(), counts, Device::Cpu),
+        Rows::Distinct => Examples::distinct(counts, Device::Cpu),
+    }
+}
+
+/// Trains a network, and hands each step to `see`. The inner error is the audience's, which has ended the
+/// training; the section of what was trained until then is shown before it is returned.
+pub(super) fn trained(
+    stage: &mut Stage,
+    network: &Bigram,
+    examples: &Examples,
+    options: &TrainOptions,
+    mut see: impl FnMut(Step),
+) -> Result<Result<()>> {
+    let mut told = Ok(());
+    train(network, examples, options, |step| {
+        see(step);
+        told = stage.audience.trained(step.number + 1, options.epochs);
+        match told {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    Ok(told)
+}
+
 /// The loss of a network on examples, a scalar.
 fn loss_of(network: &Bigram, examples: &Examples, regularization: f64) -> Result<Tensor> {
     let xenc = network.encode(examples.xs())?;
@@ -348,16 +369,10 @@ fn training(network: &Bigram, examples: &Examples, stage: &mut Stage) -> Result<
         ..TrainOptions::default()
     };
     let mut figures = Vec::new();
-    let mut told = Ok(());
-    train(network, examples, &options, |step| {
+    let told = trained(stage, network, examples, &options, |step| {
         if let Some(&(_, published)) = LOSSES.iter().find(|&&(at, _)| at == step.number) {
             let name = format!("loss of epoch {}", step.number);
             figures.push(close(name, step.loss.into(), published));
-        }
-        told = stage.audience.trained(step.number + 1, EPOCHS);
-        match told {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
         }
     })?;
     stage.show(Section::new(
@@ -376,25 +391,21 @@ fn regularization(network: &Bigram, examples: &Examples) -> Result<Section> {
         "0.01 * mean(W²) added to the loss pulls the weights towards 0, as smoothing evens out \
          counts.",
         OPTIMIZATION,
-        vec![Figure::number(
-            "regularized loss",
-            loss,
-            "2.4834",
-            1e-4,
-            ORDER,
-        )],
+        vec![close("regularized loss", loss, "2.4834")],
     ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lectures::excerpt::EXAMPLES;
     use crate::lectures::replay::tests::{Listener, SHORT};
 
     fn sections(words: &Words) -> Vec<Section> {
         let mut audience = Listener::default();
         let mut stage = Stage {
             options: SHORT,
+            example: EXAMPLES[0],
             audience: &mut audience,
         };
         replay(words, &mut stage).unwrap();

@@ -1,13 +1,18 @@
 //! Lecture 1 from its notebook: the same model as in the notes, with other random numbers.
 //!
-//! Source: makemore_part1_bigrams.ipynb.
+//! Source: [makemore_part1_bigrams.ipynb].
+//!
+//! [makemore_part1_bigrams.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part1_bigrams.ipynb
 
 use std::ops::ControlFlow;
 
 use tch::{Device, Kind};
 
-use super::bigram::{EmmaBigram, close, emma_figures, frequencies, log_probabilities};
-use super::figures::{Figure, ORDER, Origin};
+use super::bigram::{
+    EmmaBigram, close, emma_figures, examples, frequencies, log_probabilities, trained,
+};
+use super::figures::Figure;
+use super::location::Notebook;
 use super::stage::{Section, Stage};
 use crate::counting::NgramCounts;
 use crate::data::Words;
@@ -15,12 +20,9 @@ use crate::error::Result;
 use crate::libtorch::random::Generator;
 use crate::models::{Bigram, LanguageModel, Table};
 use crate::sample::{SampleOptions, Sampler};
-use crate::train::{Examples, Rows, TrainOptions, train};
+use crate::train::{Examples, TrainOptions, train};
 
-/// A cell of the notebook.
-const fn cell(number: u16) -> Origin {
-    Origin::Cell("makemore_part1_bigrams", number)
-}
+const NOTEBOOK: Notebook = Notebook("makemore_part1_bigrams");
 
 /// The seed of all random numbers of the notebook that have one.
 const SEED: u64 = 2_147_483_647;
@@ -100,7 +102,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     stage.show(Section::new(
         "The notebook's names from the counts",
         "Drawn from the rows of P with seed 2147483647, as PyTorch drew before 2.0.",
-        cell(164),
+        NOTEBOOK.cell(164),
         names(&p, NAMES_OF_COUNTS)?,
     ))?;
     stage.show(likelihood(words, &p, &counts)?)?;
@@ -111,7 +113,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     stage.show(Section::new(
         "The notebook's names from the network",
         "The same seed draws the same names, but for one letter of the last.",
-        cell(725),
+        NOTEBOOK.cell(725),
         names(&network.table()?, NAMES_OF_NETWORK)?,
     ))
 }
@@ -119,15 +121,15 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
 fn data(words: &Words, counts: &NgramCounts) -> Section {
     let lengths = || words.iter().map(|word| word.chars().count());
     let mut figures = vec![
-        Figure::same("names", words.len(), 32_033).of(cell(6)),
-        Figure::same("shortest", lengths().min().unwrap_or(0), 2).of(cell(7)),
-        Figure::same("longest", lengths().max().unwrap_or(0), 15).of(cell(8)),
+        Figure::same("names", words.len(), 32_033).published_in(NOTEBOOK.cell(6)),
+        Figure::same("shortest", lengths().min().unwrap_or(0), 2).published_in(NOTEBOOK.cell(7)),
+        Figure::same("longest", lengths().max().unwrap_or(0), 15).published_in(NOTEBOOK.cell(8)),
     ];
     figures.extend(frequencies(counts, &FREQUENCIES));
     Section::new(
         "The notebook's data",
         "The same names, counted as in the notes.",
-        cell(10),
+        NOTEBOOK.cell(10),
         figures,
     )
 }
@@ -138,7 +140,7 @@ fn first_characters(counts: &NgramCounts) -> Result<Section> {
     let rows = p.row(0).iter().zip(FIRST.split_whitespace());
     let figures = rows.zip(characters).map(|((&ours, published), first)| {
         let name = format!("probability of .{first}");
-        Figure::number(name, ours.into(), published, 1e-4, ORDER)
+        close(name, ours.into(), published)
     });
     let mut figures: Vec<Figure> = figures.collect();
     let name = Sampler::new(&p, SEED, &SampleOptions::default())?.next();
@@ -148,11 +150,11 @@ fn first_characters(counts: &NgramCounts) -> Result<Section> {
         .chars()
         .take(1)
         .collect();
-    figures.push(Figure::same("first draw", drawn, "m").of(cell(18)));
+    figures.push(Figure::same("first draw", drawn, "m").published_in(NOTEBOOK.cell(18)));
     Ok(Section::new(
         "The first character",
         "The counts after the start token divided by their sum, nothing added, and one draw from them.",
-        cell(17),
+        NOTEBOOK.cell(17),
         figures,
     ))
 }
@@ -166,21 +168,20 @@ fn draws() -> Result<Section> {
     let probabilities: Vec<f32> = Vec::try_from(&p)?;
     let published = ["0.6064", "0.3033", "0.0903"];
     let figures = probabilities.iter().zip(published).enumerate();
-    let figures = figures.map(|(place, (&ours, published))| {
-        Figure::number(format!("p[{place}]"), ours.into(), published, 1e-4, ORDER)
-    });
+    let figures = figures
+        .map(|(place, (&ours, published))| close(format!("p[{place}]"), ours.into(), published));
     let mut figures: Vec<Figure> = figures.collect();
     // torch.multinomial(p, num_samples=100, replacement=True, generator=g)
     let draws = generator.multinomials(&p, 100)?;
     for (row, (ours, published)) in draws.chunks(25).zip(DRAWS).enumerate() {
         let ours: Vec<String> = ours.iter().map(ToString::to_string).collect();
         let name = format!("draws {} to {}", 25 * row + 1, 25 * (row + 1));
-        figures.push(Figure::same(name, ours.join(" "), published).of(cell(20)));
+        figures.push(Figure::same(name, ours.join(" "), published).published_in(NOTEBOOK.cell(20)));
     }
     Ok(Section::new(
         "Drawing",
         "How often each of three indices is drawn follows its probability.",
-        cell(19),
+        NOTEBOOK.cell(19),
         figures,
     ))
 }
@@ -205,12 +206,12 @@ fn likelihood(words: &Words, p: &Table, counts: &NgramCounts) -> Result<Section>
     let log_likelihood = logarithms.fold(0.0_f32, |sum, logarithm| sum + logarithm);
     let average = -log_likelihood / counts.total() as f32;
     let shown = |name, ours: f32, published| {
-        Figure::number(name, ours.into(), published, 0.0, OVERWRITTEN).shown(OVERWRITTEN)
+        Figure::number(name, ours.into(), published).shown(OVERWRITTEN)
     };
     Ok(Section::new(
         "The notebook's log-likelihood",
         "Ours is that of the counts, added bigram by bigram in 32-bit floats.",
-        cell(435),
+        NOTEBOOK.cell(435),
         vec![
             shown("log-likelihood", log_likelihood, "-564996.8125"),
             shown("average NLL", average, "2.476470470428467"),
@@ -233,11 +234,11 @@ fn emma(network: &Bigram, counts: &NgramCounts) -> Result<Section> {
         ControlFlow::Continue(())
     })?;
     let after = close("loss after four steps", loss.into(), "3.6891887187957764");
-    figures.push(after.of(cell(603)));
+    figures.push(after.published_in(NOTEBOOK.cell(603)));
     Ok(Section::new(
         "The notebook's bigrams of emma",
         "Before training, and after four steps at learning rate 0.1 on these five bigrams alone.",
-        cell(560),
+        NOTEBOOK.cell(560),
         figures,
     ))
 }
@@ -248,10 +249,7 @@ fn training(
     network: &Bigram,
     stage: &mut Stage,
 ) -> Result<()> {
-    let examples = match stage.options.rows {
-        Rows::All => Examples::all(words.iter(), counts, Device::Cpu)?,
-        Rows::Distinct => Examples::distinct(counts, Device::Cpu)?,
-    };
+    let examples = examples(words, counts, stage.options.rows)?;
     let options = TrainOptions {
         warmup_epochs: 0,
         epochs: LAST_STEP + 1,
@@ -260,28 +258,17 @@ fn training(
     };
     let published: f32 = LAST_LOSS.parse().unwrap_or(f32::NAN);
     let (mut last, mut below) = (None, None);
-    let mut told = Ok(());
-    train(network, &examples, &options, |step| {
+    let told = trained(stage, network, &examples, &options, |step| {
         last = Some(step);
         if step.loss < published && below.is_none() {
             below = Some(step.number);
         }
-        told = stage.audience.trained(step.number + 1, options.epochs);
-        match told {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
     })?;
-    let mut figures = vec![Figure::same("examples", counts.total(), 228_146).of(cell(682))];
+    let mut figures =
+        vec![Figure::same("examples", counts.total(), 228_146).published_in(NOTEBOOK.cell(682))];
     // An interrupted training has not come to the published step.
     if let Some(step) = last.filter(|step| step.number >= LAST_STEP) {
-        let loss = Figure::number(
-            "regularized loss",
-            step.loss.into(),
-            LAST_LOSS,
-            0.0,
-            IN_PARTS,
-        );
+        let loss = Figure::number("regularized loss", step.loss.into(), LAST_LOSS);
         let below = below.map_or_else(|| "none".to_owned(), |step: u64| step.to_string());
         figures.push(loss.shown(IN_PARTS));
         figures.push(Figure::expected("first step below it", below, LAST_STEP));
@@ -289,7 +276,7 @@ fn training(
     stage.show(Section::new(
         "The notebook's training",
         "Steps at learning rate 50 on all bigrams, with 0.01 * mean(W²) in the loss.",
-        cell(716),
+        NOTEBOOK.cell(716),
         figures,
     ))?;
     told
@@ -299,6 +286,7 @@ fn training(
 mod tests {
     use super::*;
     use crate::error::Error;
+    use crate::lectures::excerpt::EXAMPLES;
     use crate::lectures::replay::tests::{Listener, SHORT};
 
     /// Ctrl-C showed the loss so far beside the published one, and that the check of ours did not hold.
@@ -310,6 +298,7 @@ mod tests {
         };
         let mut stage = Stage {
             options: SHORT,
+            example: EXAMPLES[0],
             audience: &mut audience,
         };
         let ended = replay(&Words::lecture('.').unwrap(), &mut stage);
@@ -323,6 +312,7 @@ mod tests {
         let mut audience = Listener::default();
         let mut stage = Stage {
             options: SHORT,
+            example: EXAMPLES[0],
             audience: &mut audience,
         };
         replay(&Words::lecture('.').unwrap(), &mut stage).unwrap();

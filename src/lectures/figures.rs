@@ -1,44 +1,19 @@
 //! Figures of ours beside the published ones, and the tolerances within which they agree.
 
-use std::fmt;
-
 use serde::{Serialize, Serializer};
 use tch::Device;
 
+use super::location::Location;
 use crate::format;
-
-/// The place where a figure is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// The section of the notes with this heading.
-    Notes(&'static str),
-    /// A notebook without its ending, and the number of its cell: 16 of `In [16]`.
-    Cell(&'static str, u16),
-}
-
-/// `the notes, Probability`, or `makemore_part3_bn, In [16]`.
-impl fmt::Display for Origin {
-    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Self::Notes(heading) => write!(out, "the notes, {heading}"),
-            Self::Cell(notebook, number) => write!(out, "{notebook}, In [{number}]"),
-        }
-    }
-}
-
-impl Serialize for Origin {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
 
 /// A figure of ours and the published one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figure {
     /// The name of both.
     pub name: String,
-    /// Where the figure, or that which a check is about, is published; that of its section by default.
-    pub source: Option<Origin>,
+    /// Where the figure is published; that of its section by default. A check of what is published nowhere
+    /// has none.
+    pub source: Option<Location>,
     /// Our figure; in JSON a number if it is one.
     #[serde(serialize_with = "as_number")]
     pub ours: String,
@@ -49,18 +24,18 @@ pub struct Figure {
     pub difference: Option<f64>,
     /// How both are compared.
     #[serde(flatten)]
-    pub kind: Kind,
-    /// Whether they agree, or the check holds. `None` if no seed repeats the published figure.
+    pub comparison: Comparison,
+    /// Whether they agree, or the check holds. `None` if the published figure cannot be repeated.
     pub agrees: Option<bool>,
 }
 
 /// The way in which a figure of ours is compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Kind {
+pub enum Comparison {
     /// It has to be the same.
     Same,
-    /// It is the same in the digits that are published.
+    /// It has to be the same in the digits that are published.
     Rounded,
     /// It differs, by no more than a tolerance if it agrees.
     Tolerance {
@@ -69,19 +44,22 @@ pub enum Kind {
         /// Why there may be one.
         reason: &'static str,
     },
-    /// It is held against an expectation of ours, which is published nowhere.
+    /// It is held against an expectation of ours.
     Check {
         /// What is expected.
         check: String,
+        /// Why it is not held against the published figure, if there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
     },
-    /// It is only shown beside the published one, which no seed repeats.
+    /// It is only shown beside the published one, which cannot be repeated.
     Shown {
-        /// Why none does.
+        /// Why not.
         reason: &'static str,
     },
 }
 
-impl Kind {
+impl Comparison {
     /// Whether figures of this kind have to be as they are published.
     pub fn is_published(&self) -> bool {
         !matches!(self, Self::Check { .. } | Self::Shown { .. })
@@ -107,8 +85,8 @@ fn as_number_or_null<S: Serializer>(
     }
 }
 
-/// Why figures that are added up from many others may differ in their last digits.
-pub(super) const ORDER: &str = "this libtorch adds in another order than the published figure's";
+/// Why figures that are computed by floats may differ in their last digits.
+const ROUNDING: &str = "rounded otherwise than by the published figure's libtorch";
 
 impl Figure {
     /// A text or a whole number, which agrees if it is the same.
@@ -123,52 +101,59 @@ impl Figure {
             name: name.into(),
             source: None,
             difference: numbers.map(|(ours, published)| ours - published),
-            kind: Kind::Same,
+            comparison: Comparison::Same,
             agrees: Some(ours == published),
             ours,
             published: Some(published),
         }
     }
 
-    /// A number, printed with as many digits as the published one. It agrees if these are the same, else
-    /// within a tolerance, for the reason given.
-    pub(super) fn number(
-        name: impl Into<String>,
-        ours: f64,
-        published: &str,
-        tolerance: f64,
-        reason: &'static str,
-    ) -> Self {
-        let same = Self::same(name, like(published, ours), published);
-        let difference = ours - number(published);
-        let (kind, agrees) = match same.agrees {
-            Some(true) if is_full(published) => (Kind::Same, true),
-            Some(true) => (Kind::Rounded, true),
-            _ => (
-                Kind::Tolerance { tolerance, reason },
-                difference.abs() <= tolerance,
-            ),
-        };
+    /// A number, printed with as many digits as the published one. It agrees if these are the same.
+    pub(super) fn number(name: impl Into<String>, ours: f64, published: &str) -> Self {
         Self {
-            difference: Some(difference),
-            kind,
-            agrees: Some(agrees),
-            ..same
+            difference: Some(ours - number(published)),
+            comparison: match is_full(published) {
+                true => Comparison::Same,
+                false => Comparison::Rounded,
+            },
+            ..Self::same(name, like(published, ours), published)
         }
     }
 
-    /// The same of a number that no seed repeats, which would be the published one by chance alone.
-    pub(super) fn about(
-        name: impl Into<String>,
-        ours: f64,
-        published: &str,
-        tolerance: f64,
-        reason: &'static str,
-    ) -> Self {
-        let figure = Self::number(name, ours, published, tolerance, reason);
+    /// A number whose digits are the same, or else agree within a tolerance, for the reason given.
+    pub(super) fn within(self, tolerance: f64, reason: &'static str) -> Self {
+        match self.agrees {
+            Some(true) => self,
+            _ => Self {
+                agrees: Some(self.is_off_by_at_most(tolerance)),
+                comparison: Comparison::Tolerance { tolerance, reason },
+                ..self
+            },
+        }
+    }
+
+    /// A number of another network than the published one, for the reason given. It cannot be the same but by
+    /// chance; that it is about the same is a check of ours.
+    pub(super) fn about(self, tolerance: f64, reason: &'static str) -> Self {
         Self {
-            kind: Kind::Tolerance { tolerance, reason },
-            ..figure
+            agrees: Some(self.is_off_by_at_most(tolerance)),
+            comparison: Comparison::Check {
+                check: format!("within {tolerance} of the published"),
+                reason: Some(reason),
+            },
+            ..self
+        }
+    }
+
+    /// A number that should be at most so large. The published one is another network's, for the reason given.
+    pub(super) fn at_most(self, ours: f64, most: f64, reason: &'static str) -> Self {
+        Self {
+            agrees: Some(ours <= most),
+            comparison: Comparison::Check {
+                check: format!("at most {most:e}"),
+                reason: Some(reason),
+            },
+            ..self
         }
     }
 
@@ -180,8 +165,9 @@ impl Figure {
     ) -> Self {
         let same = Self::same(name, ours, check);
         Self {
-            kind: Kind::Check {
+            comparison: Comparison::Check {
                 check: same.published.unwrap_or_default(),
+                reason: None,
             },
             published: None,
             difference: None,
@@ -189,59 +175,35 @@ impl Figure {
         }
     }
 
-    /// A number that should be at most so large, beside one that another network had.
-    pub(super) fn at_most(
-        name: impl Into<String>,
-        ours: f64,
-        most: f64,
-        published: &'static str,
-    ) -> Self {
-        Self {
-            difference: Some(ours - number(published)),
-            kind: Kind::Check {
-                check: format!("at most {most:e}"),
-            },
-            agrees: Some(ours <= most),
-            ..Self::same(name, like(published, ours), published)
-        }
-    }
-
     /// A figure that is not compared, for the reason given.
     pub(super) fn shown(self, reason: &'static str) -> Self {
         Self {
-            kind: Kind::Shown { reason },
+            comparison: Comparison::Shown { reason },
             agrees: None,
             ..self
         }
     }
 
-    /// What a check of ours expects.
-    pub(super) fn check(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Check { check } => Some(check),
-            _ => None,
-        }
-    }
-
-    pub(super) fn is_check(&self) -> bool {
-        self.check().is_some()
-    }
-
-    /// The figure of another place than its section.
-    pub(super) fn of(self, source: Origin) -> Self {
+    /// A figure that is published elsewhere than the others of its section.
+    pub(super) fn published_in(self, source: Location) -> Self {
         Self {
             source: Some(source),
             ..self
         }
     }
+
+    fn is_off_by_at_most(&self, tolerance: f64) -> bool {
+        self.difference.is_some_and(|off| off.abs() <= tolerance)
+    }
 }
 
-/// The tolerances of lectures 2 to 5.
+/// The tolerances of a lecture.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tolerance {
     /// Of losses during a training.
     losses: f64,
-    /// Of figures that are published in full, relative to the figure.
+    /// Of figures that are published in full, relative to the figure: some units of 32-bit floats, which are
+    /// 1.2e-7.
     relative: f64,
     /// Of rounded figures, in units of the last published digit.
     last_digit: f64,
@@ -272,7 +234,7 @@ impl Tolerance {
                 gradients: 1e-8,
                 is_seeded: true,
                 is_exact: true,
-                reason: ORDER,
+                reason: ROUNDING,
             },
             _ => Self {
                 losses: 1e-3,
@@ -301,31 +263,42 @@ impl Tolerance {
     /// A figure that is published in full, or rounded to a few digits.
     pub(super) fn figure(&self, name: impl Into<String>, ours: f64, published: &str) -> Figure {
         let size = number(published).abs();
-        let tolerance = match is_full(published) {
-            true => self.relative * size,
-            false => self.last_digit * unit(published) + self.relative * size.max(1e-3),
+        let tolerance = match (is_full(published), digits(published)) {
+            (true, _) => self.relative * size,
+            (false, (_, Some(_))) => self.last_digit * unit(published) + self.relative * size,
+            // Those with fixed decimals are means of numbers that are larger than their mean.
+            (false, (_, None)) => {
+                self.last_digit * unit(published) + self.relative * size.max(1e-3)
+            }
         };
-        Figure::number(name, ours, published, tolerance, self.reason)
+        Figure::number(name, ours, published).within(tolerance, self.reason)
     }
 
     /// A loss after a training.
     pub(super) fn at_the_end(&self, name: &str, ours: f64, published: &str) -> Figure {
-        let figure = match self.is_seeded {
-            true => Figure::number,
-            false => Figure::about,
-        };
-        figure(name, ours, published, self.at_the_end, self.reason)
+        let figure = Figure::number(name, ours, published);
+        match self.is_seeded {
+            true => figure.within(self.at_the_end, self.reason),
+            false => figure.about(self.at_the_end, self.reason),
+        }
     }
 
     /// The largest difference between a gradient derived by hand and autograd's, which is published as 0.
     pub(super) fn exact_gradient(&self, name: &str, difference: f64) -> Figure {
         let reason = "autograd rounds otherwise on this processor or device";
-        Figure::number(name, difference, "0.0", self.gradients, reason)
+        Figure::number(name, difference, "0.0").within(self.gradients, reason)
     }
 
-    /// The same of a gradient that is simplified and for which another network's difference is published.
-    pub(super) fn gradient(&self, name: &str, difference: f64, published: &'static str) -> Figure {
-        Figure::at_most(name, difference, self.gradients, published)
+    /// The same of a gradient that is simplified, beside that of another network, for the reason given.
+    pub(super) fn gradient(
+        &self,
+        name: &str,
+        difference: f64,
+        published: &str,
+        reason: &'static str,
+    ) -> Figure {
+        let figure = Figure::number(name, difference, published);
+        figure.at_most(difference, self.gradients, reason)
     }
 
     /// The losses of steps beside the published ones, which are separated by spaces. After a whole
@@ -336,16 +309,16 @@ impl Tolerance {
         let mut figures: Vec<Figure> = pairs
             .map(|(&(step, ours), published)| {
                 let name = format!("loss of step {step}");
-                let figure = Figure::number(name, ours, published, self.losses, self.reason);
+                let figure = Figure::number(name, ours, published);
                 match self.is_seeded {
-                    true => figure,
+                    true => figure.within(self.losses, self.reason),
                     false => figure.shown(self.reason),
                 }
             })
             .collect();
         let same = figures
             .iter()
-            .filter(|figure| figure.kind == Kind::Rounded)
+            .filter(|figure| figure.comparison == Comparison::Rounded)
             .count();
         if figures.len() == all && all > 1 && self.is_exact {
             let expected = Figure::expected(
@@ -448,7 +421,7 @@ mod tests {
             assert_eq!(figures.len(), 21);
             for (step, figure) in figures[..20].iter().enumerate() {
                 assert_eq!(figure.agrees, Some(true));
-                let is_off = matches!(figure.kind, Kind::Tolerance { .. });
+                let is_off = matches!(figure.comparison, Comparison::Tolerance { .. });
                 assert_eq!(is_off, (step as u64) < differing, "{figure:?}");
             }
             assert_eq!(figures[20].agrees, Some(expected), "{differing}");
@@ -461,15 +434,15 @@ mod tests {
     fn a_check_of_ours_is_not_published() {
         let check = Figure::expected("", 3, 4);
         assert_eq!((&check.published, check.agrees), (&None, Some(false)));
-        assert!(!check.kind.is_published());
-        let beside = |ours| CPU().gradient("", ours, "5.122274160385132e-09");
+        assert!(!check.comparison.is_published());
+        let beside = |ours| CPU().gradient("", ours, "5.122274160385132e-09", "no seed");
         let (holds, fails) = (beside(0.9e-8), beside(1.1e-8));
         assert_eq!((holds.agrees, fails.agrees), (Some(true), Some(false)));
         assert_eq!(holds.published.as_deref(), Some("5.122274160385132e-09"));
-        assert!(!holds.kind.is_published());
+        assert!(!holds.comparison.is_published());
         let json = serde_json::to_string(&holds).unwrap();
         assert!(
-            json.contains(r#""kind":"check","check":"at most 1e-8""#),
+            json.contains(r#""kind":"check","check":"at most 1e-8","reason":"no seed""#),
             "{json}"
         );
     }
@@ -479,7 +452,7 @@ mod tests {
     fn figures_agree_as_far_as_they_are_published() {
         let kind = |ours, published| {
             let figure = CPU().figure("", ours, published);
-            let name = serde_json::to_value(&figure.kind).unwrap()["kind"].clone();
+            let name = serde_json::to_value(&figure.comparison).unwrap()["kind"].clone();
             (name.as_str().unwrap().to_owned(), figure.agrees.unwrap())
         };
         for (ours, published, expected, agrees) in [
@@ -493,6 +466,10 @@ mod tests {
             (0.99531, "0.9953052997589111", "tolerance", false),
             (1.0, "1.0", "same", true),
             (0.9999999, "1.0", "tolerance", true),
+            // Of small numbers too the last digits alone may differ.
+            (0.0122862, "0.012286253273487091", "tolerance", false),
+            (2.93988e-8, "2.9399e-08", "rounded", true),
+            (2.93982e-8, "2.9399e-08", "tolerance", false),
         ] {
             let found = kind(ours, published);
             assert_eq!(found, (expected.to_owned(), agrees), "{ours} {published}");
@@ -501,16 +478,16 @@ mod tests {
         assert_eq!((end(2.06742), end(2.06743)), (Some(true), Some(false)));
         let scientific = CPU().figure("", 0.002640701597556472, "2.640702e-03");
         assert_eq!(scientific.ours, "2.640702e-03");
-        assert_eq!(scientific.kind, Kind::Rounded);
+        assert_eq!(scientific.comparison, Comparison::Rounded);
         // Of the number in full, not of the digits shown.
         assert!(scientific.difference.unwrap() < 0.0);
     }
 
     #[test]
     fn a_gradient_that_is_exact_needs_no_tolerance() {
-        assert_eq!(CPU().exact_gradient("", 0.0).kind, Kind::Same);
+        assert_eq!(CPU().exact_gradient("", 0.0).comparison, Comparison::Same);
         let off = |difference| CPU().exact_gradient("", difference);
-        assert!(matches!(off(5e-9).kind, Kind::Tolerance { .. }));
+        assert!(matches!(off(5e-9).comparison, Comparison::Tolerance { .. }));
         assert_eq!(
             (off(5e-9).agrees, off(2e-8).agrees),
             (Some(true), Some(false))
@@ -533,19 +510,24 @@ mod tests {
     #[test]
     fn figures_of_another_network_say_how_far_they_may_be_off() {
         let another = CPU().of_another_network(0.03, "no seed");
-        let tolerance = Kind::Tolerance {
-            tolerance: 0.03,
-            reason: "no seed",
+        let about = Comparison::Check {
+            check: "within 0.03 of the published".to_owned(),
+            reason: Some("no seed"),
         };
         let end = another.at_the_end("", 2.14999, "2.1260");
         assert_eq!((end.ours.as_str(), end.agrees), ("2.1500", Some(true)));
-        assert_eq!(end.kind, tolerance);
+        assert_eq!(end.comparison, about);
         // The same digits by chance.
-        assert_eq!(another.at_the_end("", 2.126, "2.1260").kind, tolerance);
+        let same = another.at_the_end("", 2.126, "2.1260");
+        assert_eq!(same.comparison, about);
+        assert!(!same.comparison.is_published());
         assert_eq!(another.at_the_end("", 2.1561, "2.1260").agrees, Some(false));
         let losses = another.losses(&[(0, 2.0)], "3.7805");
         assert_eq!((losses[0].agrees, losses.len()), (None, 1));
-        assert_eq!(losses[0].kind, Kind::Shown { reason: "no seed" });
+        assert_eq!(
+            losses[0].comparison,
+            Comparison::Shown { reason: "no seed" }
+        );
     }
 
     /// A program that reads the document does not have to parse texts.

@@ -1,12 +1,15 @@
 //! Lecture 2: a multilayer perceptron (MLP) on contexts of three characters.
 //!
-//! Source: makemore_part2_mlp.ipynb; Bengio et al., *A neural probabilistic language model*, 2003.
+//! Source: [makemore_part2_mlp.ipynb]; Bengio et al., *A neural probabilistic language model*, 2003.
+//!
+//! [makemore_part2_mlp.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part2_mlp.ipynb
 
 use tch::{Device, Tensor};
 
 use super::data::{Dataset, Splits};
-use super::figures::{Figure, Origin, Tolerance};
+use super::figures::{Figure, Tolerance};
 use super::layers::{Mode, Module, learned};
+use super::location::Notebook;
 use super::names::{self, Names};
 use super::stage::{Section, Stage};
 use super::training::{Published, STEPS, train};
@@ -19,10 +22,7 @@ use crate::plots::Scatter;
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 2] = ["lecture-2-loss", "lecture-2-embedding"];
 
-/// A cell of the notebook.
-const fn cell(number: u16) -> Origin {
-    Origin::Cell("makemore_part2_mlp", number)
-}
+const NOTEBOOK: Notebook = Notebook("makemore_part2_mlp");
 
 /// The seed of the parameters. The lecture draws its batches without a seed.
 const SEED: u64 = 2_147_483_647;
@@ -77,7 +77,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         "Every context of three characters is an example, and what follows it the target. The names \
          are shuffled and split into 80, 10 and 10 %: to train on, to choose by, to test with. The \
          notebook's cell had run four times, so they are shuffled four times over, with seed 42 each.",
-        cell(769),
+        NOTEBOOK.cell(769),
         vec![
             rows("rows of Xtr", &splits.train, 182_441),
             rows("rows of Xdev", &splits.dev, 22_902),
@@ -90,7 +90,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         "The network",
         "Each character is a vector of 10 numbers; three of them side by side go through a hidden \
          layer of 200 with tanh, and from there to the logits of the next character.",
-        cell(791),
+        NOTEBOOK.cell(791),
         vec![Figure::same("parameters", network.nelement(), 11_897)],
     ))?;
     let run = train(
@@ -109,14 +109,17 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         explanation: "Steps on 32 random examples at learning rate 0.1, from step 100,000 on 0.01. The \
                       lecture draws its batches from no seed, so that its network is another one, \
                       about as good.",
-        source: cell(795),
+        source: NOTEBOOK.cell(795),
         losses: "",
-        at_the_end: [(cell(797), "2.1260"), (cell(798), "2.1701")],
+        at_the_end: [
+            (NOTEBOOK.cell(797), "2.1260"),
+            (NOTEBOOK.cell(798), "2.1701"),
+        ],
         tolerance: Tolerance::on(device)
             .of_another_network(0.03, "the lecture's batches come from no seed"),
         names: Some(Names {
             explanation: names::OF_ANOTHER,
-            source: cell(820),
+            source: NOTEBOOK.cell(820),
             published: NAMES,
             seed: Some(names::SEED),
         }),

@@ -23,7 +23,10 @@
 //!
 //! Lecture 1 has a second source, learning notes on it: their sections are "Load data", "Numericallization",
 //! "Frequency", "Maximum Likelihood", "Training Data Preparation", "Understanding Weights" and "Optimization".
-//! The [`Origin`] of each figure names its section, or its notebook and cell.
+//! The [`Location`] of each figure names its section, or its notebook and cell.
+//!
+//! `tests/examples/lecture1.rs` to `lecture5.rs` are the lectures in plain `tch`, with nothing of this crate; each
+//! [`Section`] has the lines of them that make its figures, which `excerpt` finds.
 //!
 //! All figures but the published ones are computed. `replay` starts a lecture, `stage` has its sections
 //! and their audience, and `figures` compares ours with the published ones. Lectures 2 to 5 share
@@ -36,8 +39,10 @@ pub mod bigram;
 pub mod bigram_notebook;
 mod bit_for_bit;
 mod data;
+mod excerpt;
 mod figures;
 mod layers;
+mod location;
 pub mod mlp;
 mod names;
 mod replay;
@@ -46,7 +51,8 @@ mod training;
 pub mod wavenet;
 
 pub use bigram::published_average_nll;
-pub use figures::{Figure, Kind, Origin};
+pub use figures::{Comparison, Figure};
+pub use location::{Location, Notebook};
 pub use replay::{Lecture, replay};
-pub use stage::{Audience, Options, Section, Source, Training};
+pub use stage::{Audience, Options, Section, Training, Version};
 pub use training::{QUICK_STEPS, STEPS};

@@ -3,8 +3,9 @@
 use tch::{Device, Kind, Tensor};
 
 use super::data::Splits;
-use super::figures::{Origin, Tolerance};
+use super::figures::Tolerance;
 use super::layers::{Mode, Module};
+use super::location::Location;
 use super::stage::{Section, Stage};
 use crate::error::Result;
 use crate::libtorch::random::Generator;
@@ -25,7 +26,7 @@ pub const OF_ANOTHER: &str = "Drawn with the lecture's seed from a network that 
 #[derive(Debug)]
 pub struct Names {
     pub explanation: &'static str,
-    pub source: Origin,
+    pub source: Location,
     pub published: &'static str,
     /// The seed of sampling; without one the generator of the training goes on.
     pub seed: Option<u64>,

@@ -1,6 +1,7 @@
 //! The five lectures and how to start them.
 
-use super::stage::{Audience, Options, Source, Stage};
+use super::excerpt::{EXAMPLES, Example};
+use super::stage::{Audience, Options, Stage, Version};
 use super::{backprop, batch_norm, bigram, bigram_notebook, mlp, wavenet};
 use crate::data::Words;
 use crate::data::words::BOUNDARY;
@@ -38,6 +39,15 @@ impl Lecture {
         }
     }
 
+    /// The file in the repository that has it in plain `tch`: `tests/examples/lecture1.rs`.
+    pub fn example(self) -> &'static str {
+        self.in_plain_tch().file
+    }
+
+    fn in_plain_tch(self) -> Example {
+        EXAMPLES[self as usize - 1]
+    }
+
     /// The names of its pictures.
     pub fn pictures(self) -> &'static [&'static str] {
         match self {
@@ -58,14 +68,18 @@ impl Lecture {
 /// [`Error::Diverged`](crate::Error::Diverged).
 pub fn replay(lecture: Lecture, options: Options, audience: &mut dyn Audience) -> Result<()> {
     let words = Words::lecture(BOUNDARY)?;
-    let mut stage = Stage { options, audience };
+    let mut stage = Stage {
+        options,
+        example: lecture.in_plain_tch(),
+        audience,
+    };
     match lecture {
         Lecture::Bigram => {
-            if options.source != Some(Source::Notebook) {
+            if options.version != Some(Version::Notebook) {
                 bigram::replay(&words, &mut stage)?;
             }
-            match options.source {
-                Some(Source::Notes) => Ok(()),
+            match options.version {
+                Some(Version::Notes) => Ok(()),
                 _ => bigram_notebook::replay(&words, &mut stage),
             }
         }
@@ -121,7 +135,7 @@ pub(super) mod tests {
 
     /// The options of a short replay that draws its pictures too.
     pub const SHORT: Options = Options {
-        source: None,
+        version: None,
         rows: Rows::Distinct,
         steps: 201,
         device: Device::Cpu,

@@ -1,12 +1,13 @@
 //! The sections of a lecture, and the audience to which they are shown.
 
-use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
 use tch::Device;
 
-use super::figures::{Figure, Kind, Origin};
+use super::excerpt::Example;
+use super::figures::Figure;
+use super::location::Location;
 use crate::error::Result;
 use crate::plots::{self, Drawing};
 use crate::train::Rows;
@@ -17,8 +18,8 @@ const PICTURE: (u32, u32) = (1500, 940);
 /// Options of a replay.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// The source of lecture 1; both by default, the notes first.
-    pub source: Option<Source>,
+    /// The version of lecture 1; both by default, the notes first.
+    pub version: Option<Version>,
     /// The layout of the examples of lecture 1.
     pub rows: Rows,
     /// At most so many steps in each training of lectures 2 to 5.
@@ -29,7 +30,7 @@ pub struct Options {
     pub pictures: bool,
 }
 
-/// A source of lecture 1.
+/// A version of lecture 1.
 #[derive(
     Debug,
     Clone,
@@ -42,7 +43,7 @@ pub struct Options {
     strum::IntoStaticStr,
 )]
 #[strum(serialize_all = "kebab-case")]
-pub enum Source {
+pub enum Version {
     /// The learning notes, whose random numbers come from seed 420
     Notes,
     /// Karpathy's notebook makemore_part1_bigrams, seed 2147483647
@@ -77,6 +78,8 @@ pub struct Section {
     pub explanation: &'static str,
     /// Whether all comparable figures agree.
     pub agrees: bool,
+    /// The lines of the lecture's example that make the figures.
+    pub code: Vec<&'static str>,
     /// The training in it, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
@@ -89,87 +92,21 @@ impl Section {
     pub(super) fn new(
         title: &'static str,
         explanation: &'static str,
-        source: Origin,
+        source: Location,
         mut figures: Vec<Figure>,
     ) -> Self {
-        for figure in &mut figures {
+        let published = |figure: &&mut Figure| figure.published.is_some();
+        for figure in figures.iter_mut().filter(published) {
             figure.source.get_or_insert(source);
         }
         Self {
             title,
             explanation,
             agrees: figures.iter().all(|figure| figure.agrees != Some(false)),
+            code: Vec::new(),
             training: None,
             figures,
         }
-    }
-}
-
-/// The heading, the explanation, the steps of a training, where the figures are published, and a line for
-/// each figure. Where there are checks, they have a column.
-impl fmt::Display for Section {
-    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        writeln!(out, "{}\n   {}", self.title, self.explanation)?;
-        if let Some(training) = self.training {
-            let each = 1000.0 * training.seconds / training.steps.max(1) as f64;
-            writeln!(
-                out,
-                "   Steps: {} of {} in {:.1} s, {each:.3} ms each",
-                training.steps, training.published_steps, training.seconds
-            )?;
-        }
-        let names = self.figures.iter();
-        let widths = names.map(|figure| figure.name.chars().count());
-        let width = widths.max().unwrap_or(0).max(26);
-        let mut sources: Vec<&Origin> = Vec::new();
-        let of_figures = self.figures.iter();
-        for source in of_figures.filter_map(|figure| figure.source.as_ref()) {
-            if !sources.contains(&source) {
-                sources.push(source);
-            }
-        }
-        let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
-        if !sources.is_empty() {
-            writeln!(out, "   Published in: {}", sources.join("; "))?;
-        }
-        let has_checks = self.figures.iter().any(Figure::is_check);
-        for figure in &self.figures {
-            let name = &figure.name;
-            let published = figure.published.as_deref().unwrap_or("-");
-            write!(
-                out,
-                "   {name:<width$} ours {:<30} published {published:<30} ",
-                figure.ours
-            )?;
-            if has_checks {
-                write!(out, "check {:<20} ", figure.check().unwrap_or("-"))?;
-            }
-            writeln!(out, "{}", verdict(figure))?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether a figure agrees, and the tolerance or the reason that goes with it.
-fn verdict(figure: &Figure) -> String {
-    let word = match (figure.agrees, figure.is_check()) {
-        (None, _) => "not compared",
-        (Some(true), false) => "agrees",
-        (Some(false), false) => "DOES NOT AGREE",
-        (Some(true), true) => "holds",
-        (Some(false), true) => "DOES NOT HOLD",
-    };
-    match &figure.kind {
-        Kind::Tolerance { tolerance, reason } => {
-            // As 0.03, 2e-6 or 6.2e-5.
-            let tolerance = match *tolerance >= 1e-3 {
-                true => tolerance.to_string(),
-                false => format!("{tolerance:.1e}").replace(".0e", "e"),
-            };
-            format!("{word} (within {tolerance}: {reason})")
-        }
-        Kind::Shown { reason } => format!("{word} ({reason})"),
-        _ => word.to_owned(),
     }
 }
 
@@ -194,12 +131,16 @@ impl Training {
 /// A replay: its options and its audience.
 pub(super) struct Stage<'a> {
     pub options: Options,
+    pub example: Example,
     pub audience: &'a mut dyn Audience,
 }
 
 impl Stage<'_> {
     pub fn show(&mut self, section: Section) -> Result<()> {
-        self.audience.section(section)
+        self.audience.section(Section {
+            code: self.example.lines(section.title),
+            ..section
+        })
     }
 
     pub fn picture(&mut self, name: &'static str, drawing: &impl Drawing) -> Result<()> {

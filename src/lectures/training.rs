@@ -3,8 +3,9 @@
 use tch::Tensor;
 
 use super::data::{Dataset, Splits};
-use super::figures::{Figure, Origin, Tolerance};
+use super::figures::{Figure, Tolerance};
 use super::layers::Module;
+use super::location::Location;
 use super::names::{self, Names};
 use super::stage::{Audience, Section, Stage, Training};
 use crate::error::{Error, Result};
@@ -145,11 +146,11 @@ pub struct Published {
     pub title: &'static str,
     pub explanation: &'static str,
     /// Where its first figures and losses are published.
-    pub source: Origin,
+    pub source: Location,
     /// The losses of single batches, every 10,000 steps, separated by spaces.
     pub losses: &'static str,
     /// The train and dev loss after all steps.
-    pub at_the_end: [(Origin, &'static str); 2],
+    pub at_the_end: [(Location, &'static str); 2],
     pub tolerance: Tolerance,
     /// The names that the lecture samples afterwards.
     pub names: Option<Names>,
@@ -189,13 +190,13 @@ impl Published {
 /// The train and dev loss after a training.
 pub fn at_the_end(
     splits: &Splits,
-    [train, dev]: [(Origin, &str); 2],
+    [train, dev]: [(Location, &str); 2],
     tolerance: Tolerance,
     network: &impl Module,
 ) -> Result<[Figure; 2]> {
     let figure = |name, dataset: &Dataset, (source, published)| -> Result<Figure> {
         let figure = tolerance.at_the_end(name, dataset.loss(network)?, published);
-        Ok(figure.of(source))
+        Ok(figure.published_in(source))
     };
     Ok([
         figure("train loss", &splits.train, train)?,

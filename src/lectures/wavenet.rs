@@ -1,12 +1,15 @@
 //! Lecture 5: a network that joins neighbours two by two, layer by layer, like WaveNet.
 //!
-//! Source: makemore_part5_cnn1.ipynb; van den Oord et al., *WaveNet*, 2016.
+//! Source: [makemore_part5_cnn1.ipynb]; van den Oord et al., *WaveNet*, 2016.
+//!
+//! [makemore_part5_cnn1.ipynb]: https://github.com/karpathy/nn-zero-to-hero/blob/master/lectures/makemore/makemore_part5_cnn1.ipynb
 
 use tch::Device;
 
 use super::data::Splits;
-use super::figures::{Figure, Origin, Tolerance};
+use super::figures::{Figure, Tolerance};
 use super::layers::{Layer, Module, Sequential};
+use super::location::Notebook;
 use super::names::Names;
 use super::stage::{Section, Stage};
 use super::training::{Published, STEPS, train};
@@ -17,10 +20,7 @@ use crate::libtorch::random::Generator;
 /// The pictures of this lecture.
 pub(super) const PICTURES: [&str; 1] = ["lecture-5-loss"];
 
-/// A cell of the notebook.
-const fn cell(number: u16) -> Origin {
-    Origin::Cell("makemore_part5_cnn1", number)
-}
+const NOTEBOOK: Notebook = Notebook("makemore_part5_cnn1");
 
 /// `torch.manual_seed(42)`: the seed of parameters, batches and names, drawn in this order.
 const SEED: u64 = 42;
@@ -70,7 +70,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     stage.show(Section::new(
         "The data",
         "Contexts are eight characters long now, filled up with the start token.",
-        cell(5),
+        NOTEBOOK.cell(5),
         figures,
     ))?;
     let mut generator = Generator::seeded(SEED)?;
@@ -79,7 +79,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         "The network",
         "Neighbours are joined two by two, three times: characters to pairs, pairs to fours, fours \
          to eights. Each time they go through a linear layer, batch normalisation and tanh.",
-        cell(9),
+        NOTEBOOK.cell(9),
         vec![Figure::same("parameters", network.nelement(), 76_579)],
     ))?;
     let run = train(
@@ -96,16 +96,16 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         title: "Training",
         explanation: "Steps on 32 random examples at learning rate 0.1, from step 150,000 on 0.01; the \
                       loss of single batches, and after all steps that of all examples.",
-        source: cell(10),
+        source: NOTEBOOK.cell(10),
         losses: LOSSES,
         at_the_end: [
-            (cell(13), "1.7690284252166748"),
-            (cell(13), "1.9936515092849731"),
+            (NOTEBOOK.cell(13), "1.7690284252166748"),
+            (NOTEBOOK.cell(13), "1.9936515092849731"),
         ],
         tolerance: Tolerance::on(device),
         names: Some(Names {
             explanation: "Drawn with the random numbers that come after those of the training.",
-            source: cell(14),
+            source: NOTEBOOK.cell(14),
             published: NAMES,
             seed: None,
         }),
@@ -144,7 +144,7 @@ fn examples(splits: &Splits) -> Result<Vec<Figure>> {
         let ours = show(&splits.vocabulary.decode(&x), splits.vocabulary.itos(y));
         let name = format!("example {}", row + 1);
         let figure = Figure::same(name, ours, show(context, *next));
-        figures.push(figure.of(cell(6)));
+        figures.push(figure.published_in(NOTEBOOK.cell(6)));
     }
     Ok(figures)
 }

@@ -44,6 +44,11 @@ pub fn stdout() -> (impl Write, bool) {
     (Stream(0), false)
 }
 
+/// The same for texts that have colours.
+pub fn coloured_stdout() -> impl Write {
+    anstream::StripStream::new(Box::new(Stream(0)) as Box<dyn Write>)
+}
+
 /// In place of standard error, which is no terminal.
 pub fn stderr() -> impl Write {
     anstream::StripStream::new(Box::new(Stream(1)) as Box<dyn Write>)

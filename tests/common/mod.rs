@@ -34,6 +34,15 @@ pub const PUBLISHED_LOSSES: [(u64, f64); 7] = [
     (300, 2.459399700164795),
 ];
 
+/// Whether libtorch rounds as where README's figures of the lectures come from: on x86-64 with AVX2 and fused
+/// multiply-adds.
+pub fn rounds_as_in_the_readme() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 impl Folder {
     /// The names of all files, sorted.
     pub fn files(&self) -> Vec<String> {

@@ -11,10 +11,9 @@ fn main() {
     let epochs = std::env::args().nth(1);
     let epochs = epochs.map_or(301, |number| number.parse().expect("a number"));
 
-    // words = open("names.txt", "r").read().splitlines()
-    let words: Vec<&str> = include_str!("../../assets/names.txt").lines().collect();
-
-    // chars = string.ascii_lowercase; stoi = {s: i+1 for i, s in enumerate(chars)}; stoi["."] = 0
+    // words = open("names.txt", "r").read().splitlines()  [The data]
+    let words = Vec::from_iter(include_str!("../../assets/names.txt").lines());
+    // stoi = {s: i+1 for i, s in enumerate(chars)}; stoi["."] = 0  [The vocabulary]
     let itos: Vec<char> = ".abcdefghijklmnopqrstuvwxyz".chars().collect();
     let stoi: HashMap<char, i64> = itos.iter().copied().zip(0..).collect();
 
@@ -25,9 +24,9 @@ fn main() {
     };
     let show = |(i, j): (i64, i64)| format!("{}{}", itos[i as usize], itos[j as usize]);
 
-    // counter[bigram] += 1
     let all: Vec<(i64, i64)> = words.iter().flat_map(|word| bigrams(word)).collect();
     let mut counter = HashMap::new();
+    // counter[bigram] += 1  [The most common bigrams]  [The notebook's data]
     for bigram in &all {
         *counter.entry(*bigram).or_insert(0) += 1;
     }
@@ -41,7 +40,7 @@ fn main() {
     for ((idx1, idx2), freq) in counter {
         let _ = n.get(idx1).get(idx2).fill_(freq);
     }
-    // P = (N + 1).float(); P /= P.sum(1, keepdims=True)
+    // P = (N + 1).float(); P /= P.sum(1, keepdims=True)  [Probabilities and likelihood]
     let p = (n + 1).to_kind(Kind::Float);
     let p = &p / p.sum_dim_intlist(1, true, Kind::Float);
 
@@ -62,6 +61,7 @@ fn main() {
     let generate = |p_of: &dyn Fn(i64) -> Tensor| {
         tch::manual_seed(420);
         let mut generated_words = [""; 5].map(|_| {
+            // out.append(itos[ix])  [Names from the counts]  [The notebook's names from the counts]
             let draw = |ix: i64| Some(multinomial(p_of(ix))).filter(|&ix| ix != 0);
             let ixs = std::iter::successors(draw(0), |&ix| draw(ix));
             ixs.map(|ix| itos[ix as usize]).collect::<String>()
@@ -72,31 +72,30 @@ fn main() {
         }
     };
     generate(&|ix| p.get(ix));
-    // log_likelihood += torch.log(prob); nlls = [calc_nll(w) for w in words]; sum(nlls)/sum(ns)
+    // log_likelihood += torch.log(prob)
     let log_probs: Vec<f32> = p.log().view(-1).try_into().expect("27 * 27 numbers");
-    let log_prob = |(idx1, idx2)| log_probs[(27 * idx1 + idx2) as usize];
-    let calc_nll = |word: &&str| -bigrams(word).into_iter().map(log_prob).sum::<f32>();
+    let log_p = |(idx1, idx2)| log_probs[(27 * idx1 + idx2) as usize];
+    // nlls = [calc_nll(w) for w in words]; sum(nlls)/sum(ns)  [Average negative log-likelihood]
+    let calc_nll = |w: &&str| -bigrams(w).into_iter().map(log_p).sum::<f32>();
     let average = words.iter().map(calc_nll).sum::<f32>() / all.len() as f32;
     println!("Average negative log-likelihood: {average:.6}");
 
     // xs.append(idx1); ys.append(idx2)
     let (xs, ys): (Vec<i64>, Vec<i64>) = all.into_iter().unzip();
     let (xs, ys) = (Tensor::from_slice(&xs), Tensor::from_slice(&ys));
-
     // xenc = F.one_hot(xs, num_classes=27).float()
     let one_hot = |xs: &Tensor| xs.one_hot(27).to_kind(Kind::Float);
     let xenc = one_hot(&xs);
     // W = torch.randn((27, 27), generator=g, requires_grad=True)
     tch::manual_seed(420);
     let mut w = Tensor::randn([27, 27], (Kind::Float, Device::Cpu)).set_requires_grad(true);
-
-    // logits = xenc @ W; counts = logits.exp(); probs = counts / counts.sum(1, keepdim=True)
     let probs = |xenc: &Tensor, w: &Tensor| {
+        // logits = xenc @ W; counts = logits.exp()  [Inputs and outputs of the network]
         let counts = xenc.matmul(w).exp();
         &counts / counts.sum_dim_intlist(1, true, Kind::Float)
     };
-    // loss = -probs[torch.arange(len(xs)), ys].log().mean()
     let loss_of = |w: &Tensor| {
+        // loss = -probs[torch.arange(len(xs)), ys].log().mean()  [Training]
         let of_targets = probs(&xenc, w).gather(1, &ys.unsqueeze(1), false);
         -of_targets.log().mean(Kind::Float)
     };
@@ -107,14 +106,15 @@ fn main() {
         if i >= 0 && i % 50 == 0 {
             println!("Epochs: {i}, loss: {}", loss.double_value(&[]));
         }
-        // W.grad = None; loss.backward(); W.data += -lr * W.grad
+        // W.grad = None; loss.backward(); W.data += -lr * W.grad  [One step of gradient descent]
         w.zero_grad();
         loss.backward();
         no_grad(|| w -= if i < 0 { 0.1 } else { 50.0 } * w.grad());
     }
-    // loss + 0.01 * (W ** 2).mean()
+    // loss + 0.01 * (W ** 2).mean()  [Regularization]  [The notebook's training]
     let loss = loss_of(&w) + w.square().mean(Kind::Float) * 0.01;
     println!("{:.4}", loss.double_value(&[]));
-    // xenc = F.one_hot(torch.tensor([idx]), num_classes=27).float()
-    generate(&|ix| no_grad(|| probs(&one_hot(&Tensor::from_slice(&[ix])), &w)));
+    // F.one_hot(torch.tensor([idx]))  [Names from the network]  [The notebook's names from the network]
+    let p_of = |ix| probs(&one_hot(&Tensor::from_slice(&[ix])), &w);
+    no_grad(|| generate(&p_of));
 }

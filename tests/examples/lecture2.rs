@@ -42,7 +42,7 @@ fn main() {
             words.swap(i, std::iter::repeat_with(draw).find(|&j| j <= i).unwrap());
         }
     }
-    // n1 = int(0.8*len(words)); n2 = int(0.9*len(words))
+    // n1 = int(0.8*len(words)); n2 = int(0.9*len(words))  [The data]
     let (n1, n2) = (words.len() * 8 / 10, words.len() * 9 / 10);
     let splits = [&words[..n1], &words[n1..n2], &words[n2..]];
     let [(xtr, ytr), (xdev, ydev), _test] = splits.map(build_dataset);
@@ -55,8 +55,8 @@ fn main() {
     let b1 = Tensor::randn([200], FLOAT_CPU).set_requires_grad(true);
     let w2 = Tensor::randn([200, 27], FLOAT_CPU).set_requires_grad(true);
     let b2 = Tensor::randn([27], FLOAT_CPU).set_requires_grad(true);
+    // parameters = [C, W1, b1, W2, b2]; sum(p.nelement() for p in parameters)  [The network]
     let mut parameters = [&c, &w1, &b1, &w2, &b2].map(Tensor::shallow_clone);
-    // sum(p.nelement() for p in parameters)
     println!("{}", parameters.iter().map(Tensor::numel).sum::<usize>());
 
     let logits_of = |x: &Tensor| {
@@ -70,7 +70,7 @@ fn main() {
     for i in 0..steps {
         // ix = torch.randint(0, Xtr.shape[0], (32,)), which has no seed there
         let ix = Tensor::randint(xtr.size()[0], [32], INT64_CPU);
-        // loss = F.cross_entropy(logits, Ytr[ix])
+        // loss = F.cross_entropy(logits, Ytr[ix])  [Training]
         let logits = logits_of(&xtr.index(&[Some(&ix)]));
         let loss = logits.cross_entropy_for_logits(&ytr.index(&[Some(&ix)]));
         // for p in parameters: p.grad = None
@@ -92,10 +92,9 @@ fn main() {
     for _ in 0..20 {
         let (mut out, mut context) = (String::new(), vec![0; BLOCK_SIZE]);
         while !out.ends_with('.') {
-            // logits = h @ W2 + b2; probs = F.softmax(logits, dim=1)
+            // probs = F.softmax(logits, dim=1); ix = torch.multinomial(probs, num_samples=1).item()  [Names]
             let x = Tensor::from_slice(&context[out.len()..]).unsqueeze(0);
             let probs = no_grad(|| logits_of(&x)).softmax(1, Kind::Float);
-            // ix = torch.multinomial(probs, num_samples=1, generator=g).item()
             let ix = probs.multinomial(1, false).int64_value(&[0, 0]);
             // context = context[1:] + [ix]; out.append(ix)
             context.push(ix);

@@ -38,7 +38,7 @@ fn main() {
         let draw = || random.next_u32() as usize >> (i as u32 + 1).leading_zeros();
         words.swap(i, std::iter::repeat_with(draw).find(|&j| j <= i).unwrap());
     }
-    // n1 = int(0.8*len(words)); n2 = int(0.9*len(words))
+    // n1 = int(0.8*len(words)); n2 = int(0.9*len(words))  [The data]
     let (n1, n2) = (words.len() * 8 / 10, words.len() * 9 / 10);
     let splits = [&words[..n1], &words[n1..n2], &words[n2..]];
     let [(xtr, ytr), (xdev, ydev), _test] = splits.map(build_dataset);
@@ -62,8 +62,8 @@ fn main() {
 
     // emb = C[Xb]; hpreact = emb.view(emb.shape[0], -1) @ W1
     let hidden = |x: &Tensor| c.index(&[Some(x)]).view([-1, 30]).matmul(&w1);
-    // hpreact = bngain * (hpreact - bnmeani) / bnstdi + bnbias; logits = torch.tanh(hpreact) @ W2 + b2
     let logits_of = |hpreact: &Tensor, bnmean: &Tensor, bnstd: &Tensor| {
+        // h = torch.tanh(bngain * (hpreact - bnmeani) / bnstdi + bnbias)  [One hidden layer]
         let h = (&bngain * (hpreact - bnmean) / bnstd + &bnbias).tanh();
         h.matmul(&w2) + &b2
     };
@@ -102,7 +102,7 @@ fn main() {
     tch::manual_seed(2147483647);
     let a = Tensor::randn([1000, 1], FLOAT_CPU).set_requires_grad(true);
     let b = Tensor::randn([1000, 1000], FLOAT_CPU).set_requires_grad(true);
-    // c = b @ a; loss = torch.randn(1000, generator=g) @ c; loss.backward()
+    // c = b @ a; loss = torch.randn(1000, generator=g) @ c; loss.backward()  [A linear layer]
     let c = b.matmul(&a);
     let loss = Tensor::randn([1000], FLOAT_CPU).matmul(&c);
     let grads = Tensor::run_backward(&[&loss], &[&c, &a, &b], false, false);

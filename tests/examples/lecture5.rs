@@ -62,7 +62,7 @@ fn main() {
         let draw = || random.next_u32() as usize >> (i as u32 + 1).leading_zeros();
         words.swap(i, std::iter::repeat_with(draw).find(|&j| j <= i).unwrap());
     }
-    // n1 = int(0.8*len(words)); n2 = int(0.9*len(words))
+    // n1 = int(0.8*len(words)); n2 = int(0.9*len(words))  [The data]
     let (n1, n2) = (words.len() * 8 / 10, words.len() * 9 / 10);
     let splits = [&words[..n1], &words[n1..n2], &words[n2..]];
     let [(xtr, ytr), (xdev, ydev), _test] = splits.map(build_dataset);
@@ -72,8 +72,8 @@ fn main() {
     let ones = || Tensor::ones([128], FLOAT_CPU);
     // Embedding(vocab_size, n_embd)
     let mut layers = vec![Tensor::randn([27, 24], FLOAT_CPU)];
+    // FlattenConsecutive(2), Linear(fan_in, n_hidden, bias=False), BatchNorm1d(n_hidden), Tanh  [The network]
     for fan_in in [48, 256, 256] {
-        // FlattenConsecutive(2), Linear(fan_in, n_hidden, bias=False), BatchNorm1d(n_hidden), Tanh()
         layers.extend([linear(fan_in, 128), ones(), zeros()]);
     }
     let mut running = [(); 3].map(|()| [zeros(), ones()]);
@@ -83,7 +83,7 @@ fn main() {
     let mut p: Vec<_> = layers.iter().map(|p| p.set_requires_grad(true)).collect();
     println!("{}", p.iter().map(Tensor::numel).sum::<usize>());
     for i in 0..steps {
-        // ix = torch.randint(0, Xtr.shape[0], (batch_size,)); loss = F.cross_entropy(logits, Yb)
+        // ix = torch.randint(0, Xtr.shape[0], (batch_size,)); loss = F.cross_entropy(logits, Yb)  [Training]
         let ix = [Some(Tensor::randint(xtr.size()[0], [32], INT64_CPU))];
         let logits = model(&p, &mut running, &xtr.index(&ix), true);
         let loss = logits.cross_entropy_for_logits(&ytr.index(&ix));
@@ -108,7 +108,7 @@ fn main() {
     for _ in 0..20 {
         let (mut out, mut context) = (String::new(), vec![0; BLOCK_SIZE]);
         while !out.ends_with('.') {
-            // probs = F.softmax(logits, dim=1); ix = torch.multinomial(probs, num_samples=1).item()
+            // probs = F.softmax(logits, dim=1); ix = torch.multinomial(probs, num_samples=1).item()  [Names]
             let x = Tensor::from_slice(&context[out.len()..]).unsqueeze(0);
             let probs = model(&p, &mut running, &x, false).softmax(1, Kind::Float);
             let ix = probs.multinomial(1, false).int64_value(&[0, 0]);

@@ -95,6 +95,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "plain",
             "csv",
             "json",
+            "verbose",
             "plot",
             "plots",
             "metrics",

@@ -1,5 +1,7 @@
 //! `makemore-tch lecture`: replays the lectures of the library.
 
+mod print;
+mod tally;
 mod teller;
 
 use std::path::PathBuf;
@@ -7,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::data::words::BOUNDARY;
-use makemore_tch::lectures::{self, Options, QUICK_STEPS, STEPS, Source, replay};
+use makemore_tch::lectures::{self, Options, QUICK_STEPS, STEPS, Version, replay};
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::Rows;
 use makemore_tch::{Error, Vocabulary, Words};
@@ -25,8 +27,8 @@ use teller::{Pictures, Teller};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  makemore-tch lecture                     the first, some seconds
-  makemore-tch lecture --rows distinct     the same in less than one
+  makemore-tch lecture                     the first, in a second
+  makemore-tch lecture --rows all          the same with a row for each bigram
   makemore-tch lecture --source notebook   Karpathy's figures, without those of the notes
   makemore-tch lecture 3 --quick           the third up to its second loss
   makemore-tch lecture all --plots out     the whole series, some minutes, with its pictures")]
@@ -54,10 +56,10 @@ pub struct ReplayLectures {
     plots: Option<PathBuf>,
 
     /// The source of lecture 1 [default: both, the notes first]
-    #[arg(long, value_parser = one_of::<Source>())]
-    source: Option<Source>,
+    #[arg(long, value_parser = one_of::<Version>())]
+    source: Option<Version>,
 
-    /// The layout of lecture 1's training data [default: all]
+    /// The layout of lecture 1's training data; the figures of both agree [default: distinct]
     #[arg(long, value_parser = one_of::<Rows>())]
     rows: Option<Rows>,
 
@@ -66,6 +68,10 @@ pub struct ReplayLectures {
     /// Figures of other devices than the CPU are compared less strictly.
     #[arg(long)]
     device: Option<DeviceRequest>,
+
+    /// Print each figure in one wide line, with its difference, reason and source
+    #[arg(long, conflicts_with = "json")]
+    verbose: bool,
 
     #[command(flatten)]
     json: JsonArguments,
@@ -101,8 +107,8 @@ impl ReplayLectures {
         let pictures = plots.map(|folder| Pictures::check(folder, lectures));
         let pictures = pictures.transpose()?;
         let options = Options {
-            source: self.source,
-            rows: self.rows.unwrap_or(Rows::All),
+            version: self.source,
+            rows: self.rows.unwrap_or(Rows::Distinct),
             steps: match self.quick {
                 true => QUICK_STEPS,
                 false => self.steps.unwrap_or(STEPS),
@@ -110,10 +116,16 @@ impl ReplayLectures {
             device: context.open_device(self.device)?,
             pictures: pictures.is_some(),
         };
-        let mut teller = Teller::new(self.json.json, context.remarks, pictures)?;
+        let mut teller = Teller::new([self.json.json, self.verbose], context.remarks, pictures)?;
         for &lecture in lectures {
             prepare(lecture, options.rows, context)?;
-            teller.begin(lecture, lectures[..] != [lectures::Lecture::Bigram]);
+            teller.begin(lecture);
+            if lecture == lectures::Lecture::Bigram {
+                teller.tell(match options.rows {
+                    Rows::Distinct => QUICK_ROWS,
+                    Rows::All => ALL_ROWS,
+                });
+            }
             if let Err(error) = replay(lecture, options, &mut teller) {
                 // The figures that were compared until then are counted all the same.
                 let status = teller.end(false)?;
@@ -147,6 +159,11 @@ impl ReplayLectures {
 }
 
 const OTHERS: &str = "lectures 2 to 5";
+
+/// What is said of the rows of lecture 1.
+const QUICK_ROWS: &str = "Trained on each distinct bigram with its count, which is quick; --rows all has a row for \
+     each bigram, as in the notebook. Both agree with what is published.";
+const ALL_ROWS: &str = "Trained on a row for each bigram, as in the notebook.";
 
 /// Sets libtorch's threads for a lecture: one for lectures 2 to 5, as for the published figures.
 fn prepare(lecture: lectures::Lecture, rows: Rows, context: Context) -> anyhow::Result<()> {

@@ -4,14 +4,17 @@ use std::path::Path;
 
 use indicatif::ProgressBar;
 use makemore_tch::files::{Output, check_distinct};
-use makemore_tch::lectures::{Audience, Figure, Lecture, Section};
+use makemore_tch::lectures::{Audience, Lecture, Section};
 use makemore_tch::{Error, Result, plots};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{self, Printer, Remarks};
 use crate::cli::outputs::make_folder;
 use crate::cli::progress;
+
+use super::print::{Printed, paragraph};
+use super::tally::{Table, Tally};
 
 /// The files of the pictures, checked before the work begins.
 pub struct Pictures {
@@ -59,14 +62,20 @@ struct Replayed {
 /// A section of one of the lectures.
 #[derive(Serialize)]
 struct Numbered {
-    lecture: u8,
+    #[serde(serialize_with = "as_number")]
+    lecture: Lecture,
     #[serde(flatten)]
     section: Section,
 }
 
+fn as_number<S: Serializer>(lecture: &Lecture, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(lecture.number())
+}
+
 /// The audience that prints.
 pub struct Teller {
-    lecture: u8,
+    lecture: Lecture,
+    is_wide: bool,
     printer: Printer,
     bar: ProgressBar,
     interrupt: Interrupt,
@@ -77,12 +86,13 @@ pub struct Teller {
 
 impl Teller {
     pub fn new(
-        is_json: bool,
+        [is_json, is_wide]: [bool; 2],
         remarks: Remarks,
         pictures: Option<Pictures>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            lecture: 0,
+            lecture: Lecture::Bigram,
+            is_wide,
             printer: Printer::new(is_json),
             bar: progress::lecture(),
             interrupt: Interrupt::catch(remarks)?,
@@ -92,12 +102,20 @@ impl Teller {
         })
     }
 
-    pub fn begin(&mut self, lecture: Lecture, has_heading: bool) {
-        self.lecture = lecture.number();
-        if has_heading {
-            self.printer
-                .line(format!("Lecture {}: {}\n", self.lecture, lecture.title()));
-        }
+    /// Prints the heading of a lecture: its title, and its file in plain `tch`.
+    pub fn begin(&mut self, lecture: Lecture) {
+        self.lecture = lecture;
+        let (number, title, file) = (lecture.number(), lecture.title(), lecture.example());
+        self.printer
+            .line(format!("Lecture {number}: {title} ({file})\n"));
+    }
+
+    /// Prints a paragraph.
+    pub fn tell(&mut self, text: &str) {
+        let mut lines = String::new();
+        // A text takes what is written.
+        let _ = paragraph(&mut lines, text);
+        self.printer.line(lines);
     }
 
     /// Prints the verdict, or the document, and returns the exit status.
@@ -108,6 +126,9 @@ impl Teller {
             self.remarks.say(format!(
                 "{name} was not drawn: it shows what comes after more steps"
             ));
+        }
+        if let Some(table) = self.table() {
+            self.printer.line(table);
         }
         let verdict = self.verdict(complete);
         self.printer.line(verdict);
@@ -127,37 +148,31 @@ impl Teller {
         })
     }
 
-    /// How many figures are as published, how many checks hold, how many figures no seed repeats, and what
+    /// How many figures there are of each kind in each of several lectures.
+    fn table(&self) -> Option<Table> {
+        let lectures = self.told.chunk_by(|a, b| a.lecture == b.lecture);
+        let lectures = lectures.map(|told| {
+            let figures = told.iter().flat_map(|told| &told.section.figures);
+            (told[0].lecture, figures.collect())
+        });
+        let lectures: Vec<(Lecture, Tally)> = lectures.collect();
+        (lectures.len() > 1).then_some(Table(lectures))
+    }
+
+    /// How many figures are as published, how many checks hold, how many figures cannot be repeated, and
+    /// what
     /// was not compared.
     fn verdict(&self, complete: bool) -> String {
         let sections = || self.told.iter().map(|told| &told.section);
-        let figures = || sections().flat_map(|section| &section.figures);
-        let of = |is_published| {
-            let kind = move |figure: &&Figure| figure.kind.is_published() == is_published;
-            let compared = figures().filter(kind).filter_map(|figure| figure.agrees);
-            let (agreeing, differing): (Vec<bool>, Vec<bool>) =
-                compared.partition(|agrees| *agrees);
-            match differing.len() {
-                0 => agreeing.len().to_string(),
-                differing => format!("{} of {}", agreeing.len(), agreeing.len() + differing),
-            }
-        };
-        let shown = figures().filter(|figure| figure.agrees.is_none()).count();
+        let tally: Tally = sections().flat_map(|section| &section.figures).collect();
+        let mut verdict = tally.to_string();
         let mut trainings = sections().filter_map(|section| section.training);
         let is_short = trainings.any(|training| !training.is_whole());
-        let checks = match of(false).as_str() {
-            "1" => "1 check".to_owned(),
-            several => format!("{several} checks"),
-        };
-        let mut verdict = format!(
-            "{} figures as published, {checks} of ours, {shown} that no seed repeats",
-            of(true)
-        );
         if complete && is_short {
-            verdict += "; not compared: what is published after more steps";
+            verdict += "\nNot compared: what is published after more steps";
         }
         if !complete {
-            verdict += "; ended before the rest";
+            verdict += "\nEnded before the rest";
         }
         verdict
     }
@@ -177,7 +192,11 @@ impl Audience for Teller {
         let lecture = self.lecture;
         let of_lecture = |told: &&Numbered| told.lecture == lecture;
         let number = self.told.iter().filter(of_lecture).count() + 1;
-        self.printer.line(format!("{number}. {section}"));
+        self.printer.coloured(Printed {
+            number,
+            section: &section,
+            is_wide: self.is_wide,
+        });
         self.told.push(Numbered { lecture, section });
         self.go_on()
     }
@@ -211,24 +230,25 @@ impl Audience for Teller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use makemore_tch::lectures::Kind;
+    use makemore_tch::lectures::{Comparison, Figure};
 
     #[test]
     fn a_figure_that_does_not_agree_ends_with_status_1() {
         for (agrees, status) in [(true, 0), (false, 1)] {
-            let mut teller = Teller::new(false, Remarks { quiet: true }, None).unwrap();
+            let mut teller = Teller::new([false; 2], Remarks { quiet: true }, None).unwrap();
             let figure = Figure {
                 name: "loss".to_owned(),
                 ours: "3.3167".to_owned(),
                 published: Some("3.3168".to_owned()),
                 source: None,
                 difference: Some(-1e-4),
-                kind: Kind::Rounded,
+                comparison: Comparison::Rounded,
                 agrees: Some(agrees),
             };
             let section = Section {
                 title: "Training",
                 explanation: "",
+                code: Vec::new(),
                 agrees,
                 training: None,
                 figures: vec![figure],
