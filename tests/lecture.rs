@@ -377,6 +377,57 @@ fn one_source_of_the_first_lecture_can_be_chosen() {
     assert_eq!(first["source"], "the notes, Load data");
 }
 
+/// Lecture 1 had none.
+#[test]
+fn the_first_lecture_draws_its_heatmap_its_weights_and_its_loss() {
+    let folder = Folder::new();
+    for source in ["notes", "notebook"] {
+        let plots = format!("--plots {source}");
+        folder.stdout(&format!(
+            "lecture 1 --rows distinct --source {source} {plots}"
+        ));
+        let read =
+            |name: &str| std::fs::read(folder.path(&format!("{source}/lecture-1-{name}"))).unwrap();
+        for name in ["bigrams", "weights", "loss"] {
+            assert!(
+                read(&format!("{name}.png")).starts_with(b"\x89PNG"),
+                "{name}"
+            );
+        }
+        let svg = |name: &str| String::from_utf8(read(&format!("{name}.svg"))).unwrap();
+        let bigrams = svg("bigrams");
+        assert!(bigrams.contains(">\n6763\n<") && bigrams.contains(">\nn.\n<"));
+        let weights = svg("weights");
+        assert!(
+            weights.contains("W of the trained network") && weights.contains("log P of the counts")
+        );
+        // The network has learned what was counted. Untrained weights have a correlation of about 0.
+        let texts = weights
+            .split("<text")
+            .skip(1)
+            .filter(|text| text.contains("\"middle\""));
+        let values = texts.filter_map(|text| text.split(['>', '<']).nth(1)?.trim().parse().ok());
+        let values: Vec<f64> = values.collect();
+        assert_eq!(values.len(), 2 * 27 * 27);
+        let (w, log_p) = values.split_at(27 * 27);
+        let product = |one: &[f64], other: &[f64]| -> f64 {
+            one.iter().zip(other).map(|(one, other)| one * other).sum()
+        };
+        let correlation = product(w, log_p) / (product(w, w) * product(log_p, log_p)).sqrt();
+        assert!(correlation > 0.9, "{correlation}");
+        let loss = svg("loss");
+        let last = if source == "notes" {
+            "in epoch 300)"
+        } else {
+            "in epoch 266)"
+        };
+        assert!(
+            loss.contains(last) && loss.contains("counting (2.4545"),
+            "{loss}"
+        );
+    }
+}
+
 #[test]
 fn pictures_are_written_twice() {
     let folder = Folder::new();

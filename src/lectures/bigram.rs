@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use tch::{Device, IndexOp, Kind, Tensor};
 
+use super::bigram_pictures;
 use super::figures::{Comparison, Figure, Tolerance};
 use super::location::Location;
 use super::stage::{Section, Stage};
@@ -101,7 +102,8 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
 
     let examples = examples(words, &counts, stage.options.rows)?;
     stage.show(first_step(&network, &examples)?)?;
-    training(&network, &examples, stage)?;
+    let losses = training(&network, &examples, stage)?;
+    bigram_pictures::draw(stage, &counts, &p, &network, &losses)?;
     stage.show(regularization(&network, &examples)?)?;
     stage.show(Section::new(
         "Names from the network",
@@ -362,18 +364,21 @@ fn first_step(network: &Bigram, examples: &Examples) -> Result<Section> {
     ))
 }
 
-fn training(network: &Bigram, examples: &Examples, stage: &mut Stage) -> Result<()> {
+/// Trains, and returns the loss of each epoch.
+fn training(network: &Bigram, examples: &Examples, stage: &mut Stage) -> Result<Vec<(u64, f32)>> {
     let options = TrainOptions {
         warmup_epochs: 0,
         epochs: EPOCHS,
         ..TrainOptions::default()
     };
     let mut figures = Vec::new();
+    let mut losses = Vec::new();
     let told = trained(stage, network, examples, &options, |step| {
         if let Some(&(_, published)) = LOSSES.iter().find(|&&(at, _)| at == step.number) {
             let name = format!("loss of epoch {}", step.number);
             figures.push(close(name, step.loss.into(), published));
         }
+        losses.push((step.number, step.loss));
     })?;
     stage.show(Section::new(
         "Training",
@@ -381,7 +386,7 @@ fn training(network: &Bigram, examples: &Examples, stage: &mut Stage) -> Result<
         OPTIMIZATION,
         figures,
     ))?;
-    told
+    told.map(|()| losses)
 }
 
 fn regularization(network: &Bigram, examples: &Examples) -> Result<Section> {

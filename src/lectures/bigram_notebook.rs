@@ -11,9 +11,10 @@ use tch::{Device, Kind};
 use super::bigram::{
     EmmaBigram, close, emma_figures, examples, frequencies, log_probabilities, trained,
 };
+use super::bigram_pictures;
 use super::figures::Figure;
 use super::location::Notebook;
-use super::stage::{Section, Stage};
+use super::stage::{Section, Stage, Version};
 use crate::counting::NgramCounts;
 use crate::data::Words;
 use crate::error::Result;
@@ -109,7 +110,11 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let network = || Bigram::new(counts.vocabulary().clone(), 2, SEED, Device::Cpu);
     stage.show(emma(&network()?, &counts)?)?;
     let network = network()?;
-    training(words, &counts, &network, stage)?;
+    let losses = training(words, &counts, &network, stage)?;
+    // Beside the notes, their pictures are drawn.
+    if stage.options.version == Some(Version::Notebook) {
+        bigram_pictures::draw(stage, &counts, &p, &network, &losses)?;
+    }
     stage.show(Section::new(
         "The notebook's names from the network",
         "The same seed draws the same names, but for one letter of the last.",
@@ -248,7 +253,7 @@ fn training(
     counts: &NgramCounts,
     network: &Bigram,
     stage: &mut Stage,
-) -> Result<()> {
+) -> Result<Vec<(u64, f32)>> {
     let examples = examples(words, counts, stage.options.rows)?;
     let options = TrainOptions {
         warmup_epochs: 0,
@@ -257,9 +262,10 @@ fn training(
         ..TrainOptions::default()
     };
     let published: f32 = LAST_LOSS.parse().unwrap_or(f32::NAN);
-    let (mut last, mut below) = (None, None);
+    let (mut last, mut below, mut losses) = (None, None, Vec::new());
     let told = trained(stage, network, &examples, &options, |step| {
         last = Some(step);
+        losses.push((step.number, step.loss));
         if step.loss < published && below.is_none() {
             below = Some(step.number);
         }
@@ -279,7 +285,7 @@ fn training(
         NOTEBOOK.cell(716),
         figures,
     ))?;
-    told
+    told.map(|()| losses)
 }
 
 #[cfg(test)]

@@ -31,12 +31,14 @@
 //! All figures but the published ones are computed. `replay` starts a lecture, `stage` has its sections
 //! and their audience, and `figures` compares ours with the published ones. Lectures 2 to 5 share
 //! `data` (the datasets), `layers` (the networks and their step), `training` (the crate's loop on random
-//! batches) and `names` (sampling). `bit_for_bit` computes the same figures faster.
+//! batches) and `names` (sampling); `bigram_pictures` draws those of lecture 1.
+//! `bit_for_bit` computes the same figures faster.
 
 pub mod backprop;
 pub mod batch_norm;
 pub mod bigram;
 pub mod bigram_notebook;
+mod bigram_pictures;
 mod bit_for_bit;
 mod data;
 mod excerpt;

@@ -2,7 +2,7 @@
 
 use super::excerpt::{EXAMPLES, Example};
 use super::stage::{Audience, Options, Stage, Version};
-use super::{backprop, batch_norm, bigram, bigram_notebook, mlp, wavenet};
+use super::{backprop, batch_norm, bigram, bigram_notebook, bigram_pictures, mlp, wavenet};
 use crate::data::Words;
 use crate::data::words::BOUNDARY;
 use crate::error::Result;
@@ -51,7 +51,7 @@ impl Lecture {
     /// The names of its pictures.
     pub fn pictures(self) -> &'static [&'static str] {
         match self {
-            Self::Bigram => &[],
+            Self::Bigram => &bigram_pictures::PICTURES,
             Self::Mlp => &mlp::PICTURES,
             Self::BatchNorm => &batch_norm::PICTURES,
             Self::Backprop => &backprop::PICTURES,

@@ -144,7 +144,17 @@ impl Stage<'_> {
     }
 
     pub fn picture(&mut self, name: &'static str, drawing: &impl Drawing) -> Result<()> {
-        let draw = |path: &Path| plots::draw(path, PICTURE, drawing);
+        self.picture_of(name, PICTURE, drawing)
+    }
+
+    /// A picture of another width and height, in pixels.
+    pub fn picture_of(
+        &mut self,
+        name: &'static str,
+        size: (u32, u32),
+        drawing: &impl Drawing,
+    ) -> Result<()> {
+        let draw = |path: &Path| plots::draw(path, size, drawing);
         self.audience.picture(name, &draw)
     }
 }

@@ -31,6 +31,7 @@ Examples:
   makemore-tch lecture --rows all          the same with a row for each bigram
   makemore-tch lecture --source notebook   Karpathy's figures, without those of the notes
   makemore-tch lecture 3 --quick           the third up to its second loss
+  makemore-tch lecture 1 --plots out       the first with its heatmap, W beside log P, and the loss
   makemore-tch lecture all --plots out     the whole series, some minutes, with its pictures")]
 pub struct ReplayLectures {
     /// The lecture to replay: 1 to 5, or all
@@ -51,7 +52,9 @@ pub struct ReplayLectures {
     #[arg(long, hide = true, num_args = 0.., value_name = "FILE")]
     data: Option<Vec<PathBuf>>,
 
-    /// Draw the pictures of lectures 2 to 5 into this folder, as PNG and SVG; a missing folder is made
+    /// Draw the pictures of the lectures into this folder, as PNG and SVG; a missing folder is made
+    ///
+    /// Lecture 1 has its heatmap, the network's W beside log P, and the loss.
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
 
@@ -148,7 +151,6 @@ impl ReplayLectures {
             (self.steps.is_some() && !has_others, "--steps", OTHERS),
             (self.quick && !has_others, "--quick", OTHERS),
             (self.device.is_some() && !has_others, "--device", OTHERS),
-            (self.plots.is_some() && !has_others, "--plots", OTHERS),
         ] {
             if is_in_vain {
                 bail!("{argument} is of {of}; leave it out");
@@ -200,7 +202,6 @@ mod tests {
                 1,
                 "/dev/null is a file; --plots takes a folder",
             ),
-            ("lecture --plots new", 1, "--plots is of lectures 2 to 5"),
             ("lecture 1 --quick", 1, "--quick is of lectures 2 to 5"),
             ("lecture 2 --rows all", 1, "--rows is of lecture 1"),
             ("lecture 2 --source notes", 1, "--source is of lecture 1"),

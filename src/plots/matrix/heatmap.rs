@@ -152,8 +152,7 @@ impl Heatmap {
             return width;
         }
         let widest = widest_among(&self.labels(font), font, all);
-        let needed = self.placed((width, width), widest).height();
-        needed.max(*SIZES.start()).min(width)
+        self.placed((width, width), widest).height().min(width)
     }
 
     /// Which labels have no room in a width, if any.
@@ -404,7 +403,7 @@ mod tests {
         let heatmap = word(vec![0.5; 6], [None; 3]);
         let height = |width| heatmap.height(width, &Font::alone(), std::slice::from_ref(&heatmap));
         assert!((300..600).contains(&height(1600)), "{}", height(1600));
-        assert_eq!(height(200), 200);
+        assert!(height(200) < 200, "{}", height(200));
         assert_eq!(ContextRow::most(1000), 100);
     }
 }

@@ -190,6 +190,18 @@ mod tests {
         let one = || word("one", [".", "a"], [0.5, 0.5, 0.5, 0.5]);
         let two = || word("two", [".", ".alexanderina"], [0.1, 0.9, 0.5, 0.5]);
         let both = svg(vec![one(), two()], 800);
+        // Nothing is left free between small ones.
+        let small = Panels {
+            heatmaps: vec![one(), two()],
+        };
+        let file = Path::new("out.svg");
+        let (_, height) = small.size(file, 300);
+        let alone = |heatmap| {
+            let heatmaps = vec![heatmap];
+            Panels { heatmaps }.size(file, 300).1
+        };
+        assert!(height < alone(one()) + alone(two()), "{height}");
+        assert_eq!(alone(one()), 200);
         let [(_, first)] = places(&both, "one")[..] else {
             panic!("{both}")
         };
