@@ -297,6 +297,28 @@ pub enum Error {
         /// The fault of the numbers.
         reason: &'static str,
     },
+    /// Other processes cannot be reached, or have ended.
+    #[error("{doing}: {cause}")]
+    Processes {
+        /// The exchange that failed.
+        doing: &'static str,
+        /// The reason.
+        cause: String,
+    },
+    /// Processes that should do the same work were not started with the same.
+    #[error(
+        "{what} is {first} for rank 0 and {other} for rank {rank}; all processes take the same"
+    )]
+    Disagreement {
+        /// The name of the value.
+        what: &'static str,
+        /// The value of rank 0.
+        first: String,
+        /// The first rank that has another one.
+        rank: usize,
+        /// Its value.
+        other: String,
+    },
     /// A value is out of range.
     #[error("{what} is {value}; {expected}")]
     Value {

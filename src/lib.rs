@@ -77,6 +77,7 @@
 //! | [`page`] | models in one HTML file that draws words by them |
 //! | [`plots`] | pictures of matrices and of curves |
 //! | [`libtorch`] | devices, random numbers, threads |
+//! | [`distributed`] | several processes that share the work |
 //! | [`error`], [`mod@format`], [`files`], [`memory`], [`sum`] | shared parts: the type of errors, numbers as text, files replaced in one step, the limit of memory, exact sums |
 //!
 //! [`plots`] and [`lectures`], which draw pictures, are there with the feature `plots`, and the program with
@@ -91,6 +92,7 @@ pub mod arpa;
 pub mod checkpoint;
 pub mod counting;
 pub mod data;
+pub mod distributed;
 pub mod error;
 pub mod files;
 pub mod format;

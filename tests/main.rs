@@ -8,6 +8,8 @@ mod arpa;
 mod common;
 mod completions;
 mod count;
+#[cfg(feature = "distributed")]
+mod distributed;
 mod examples;
 mod faults;
 mod heatmap;

@@ -8,6 +8,8 @@ use makemore_tch::data::columns;
 use makemore_tch::data::list_format::{LinesLeftOut, in_two_forms, unseen};
 use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::data::{Shares, Split};
+use makemore_tch::distributed::Processes;
+use makemore_tch::distributed::processes::host;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::libtorch::threads::Threads;
 use makemore_tch::memory::Memory;
@@ -21,6 +23,13 @@ use tch::Device;
 use super::arguments::DataArguments;
 use super::output::Remarks;
 use super::typed::columns_typed;
+
+/// The number of processes on the host of this one.
+fn sharing_this_host(processes: &dyn Processes) -> makemore_tch::Result<usize> {
+    let hosts = processes.gather(host().as_bytes())?;
+    let own = &hosts[processes.rank()];
+    Ok(hosts.iter().filter(|host| *host == own).count())
+}
 
 /// The options of every command.
 #[derive(Debug, Clone, Copy)]
@@ -46,17 +55,39 @@ impl Context {
 }
 
 impl Context {
-    /// Chooses the number of threads of a training by the length of a step. A resumed run has the same
-    /// number as before unless the user chooses one, since the last digits of the losses depend on it.
-    pub fn choose_threads(self, state: &mut RunState, network: &Network) {
+    /// Chooses the number of threads of a training, of all processes together, by the length of a step. A
+    /// resumed run has the same number as before unless the user chooses one, or it cannot be divided among
+    /// the processes, since the last digits of the losses depend on it.
+    pub fn choose_threads(
+        self,
+        state: &mut RunState,
+        network: &Network,
+        processes: &dyn Processes,
+    ) -> makemore_tch::Result<()> {
         let numbers = state.options.batch_size * network.parameter_count();
         let fitting = match network.device() {
             Device::Cpu => self.threads.prepare_for_training(numbers),
             _ => 1,
         };
-        if state.progress.steps == 0 || self.threads.is_chosen {
-            state.options.threads = fitting;
+        let own = match self.threads.is_chosen {
+            true => fitting,
+            false => (fitting / sharing_this_host(processes)?).max(1),
+        };
+        // All processes have as many as the one with the fewest.
+        let of_all = processes.gather(&own.to_le_bytes())?;
+        let of_all = of_all.into_iter().filter_map(|bytes| bytes.try_into().ok());
+        let fewest = of_all.map(usize::from_le_bytes).min().unwrap_or(own);
+        let (size, before) = (processes.size(), state.options.threads);
+        let (is_new, is_divided) = (state.progress.steps == 0, before.is_multiple_of(size));
+        if is_new || self.threads.is_chosen || !is_divided {
+            state.options.threads = fewest * size;
         }
+        if !is_new && !is_divided {
+            self.remarks.say(format_args!(
+                "the run had {before} threads, which {size} processes cannot share: it goes on, but not to the same network bit for bit"
+            ));
+        }
+        Ok(())
     }
 
     /// Counts a list to learn from, or for a model to score, and tells the user of what was left out or

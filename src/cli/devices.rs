@@ -2,6 +2,7 @@
 
 use clap::Args;
 use makemore_tch::counting;
+use makemore_tch::distributed::Launch;
 use makemore_tch::error::Error;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
 use serde::Serialize;
@@ -28,6 +29,15 @@ struct DevicesDocument {
     threads_for_large_matrices: usize,
     threads_for_counting: usize,
     devices: Vec<FoundDevice>,
+    processes: FoundProcesses,
+}
+
+#[derive(Serialize)]
+struct FoundProcesses {
+    gloo: bool,
+    launcher: Option<&'static str>,
+    rank: Option<usize>,
+    size: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -39,6 +49,8 @@ struct FoundDevice {
 
 impl Devices {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
+        let launch = Launch::from_env()?;
+        let launch = launch.as_ref();
         let document = DevicesDocument {
             libtorch: device::libtorch_version(),
             threads: context.threads.small,
@@ -49,6 +61,12 @@ impl Devices {
                 find("cuda", DeviceRequest::Cuda(0)),
                 find("mps", DeviceRequest::Mps),
             ],
+            processes: FoundProcesses {
+                gloo: cfg!(feature = "distributed"),
+                launcher: launch.map(|launch| launch.launcher),
+                rank: launch.map(|launch| launch.rank),
+                size: launch.map(|launch| launch.size),
+            },
         };
         if self.json.json {
             return output::json(&document);
@@ -67,7 +85,30 @@ impl Devices {
                 Some(reason) => writeln!(results, "{device:<8} cannot be used: {reason}")?,
             }
         }
+        writeln!(results, "gloo     {}", gloo())?;
+        if let Some(launch) = launch {
+            let Launch {
+                rank,
+                size,
+                host,
+                port,
+                launcher,
+                ..
+            } = launch;
+            writeln!(
+                results,
+                "launch   rank {rank} of {size}, which meet at {host}:{port} ({launcher})"
+            )?;
+        }
         Ok(results.flush()?)
+    }
+}
+
+/// Whether several processes can exchange numbers.
+fn gloo() -> &'static str {
+    match cfg!(feature = "distributed") {
+        true => "can be used by several processes (--distributed)",
+        false => "cannot be used: this program was built without the feature `distributed`",
     }
 }
 

@@ -13,6 +13,8 @@ mod export;
 mod guesses;
 mod heatmap;
 pub mod interrupt;
+#[cfg(feature = "distributed")]
+mod launch;
 mod lecture;
 mod model_folder;
 mod models;
@@ -32,6 +34,7 @@ mod score;
 mod testing;
 mod train;
 mod typed;
+mod watch;
 
 use std::ffi::OsString;
 
@@ -87,6 +90,8 @@ enum Command {
     Page(Box<page::WritePage>),
     Export(export::Export),
     Lecture(lecture::ReplayLectures),
+    #[cfg(feature = "distributed")]
+    Launch(launch::Launch),
     Devices(devices::Devices),
     Completions(completions::Completions),
 }
@@ -126,6 +131,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     match arguments.command {
         Command::Train(train) => return train.run(context),
         Command::Lecture(lecture) => return lecture.run(context),
+        #[cfg(feature = "distributed")]
+        Command::Launch(launch) => return launch.run(context),
         Command::More(more) => return more.run(context),
         Command::Sample(sample) => sample.run(context)?,
         Command::Score(score) => score.run(context)?,

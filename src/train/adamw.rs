@@ -104,7 +104,7 @@ impl AdamW {
 
     /// Updates the parameters by the gradient of a loss, a scalar, which depends on all of them.
     pub fn step(&mut self, loss: &Tensor, learning_rate: f64) -> Result<()> {
-        self.update(&gradient(loss, &self.parameters)?, learning_rate)
+        self.update(&gradient(loss, &self.parameters, &[])?, learning_rate)
     }
 
     /// Updates the parameters by a gradient, `[P]`.
@@ -180,10 +180,11 @@ impl UpdateRule {
     }
 }
 
-/// The gradient of a loss with respect to the parameters, flat in their order, `[P]`. The loss depends on
-/// all of them.
-pub fn gradient(loss: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
-    let gradients = Tensor::f_run_backward(&[loss], parameters, false, false)?;
+/// The gradient of a loss with respect to the parameters, flat in their order, `[P]`, and behind it other
+/// numbers. The loss depends on all parameters.
+pub fn gradient(loss: &Tensor, parameters: &[Tensor], behind: &[Tensor]) -> Result<Tensor> {
+    let mut gradients = Tensor::f_run_backward(&[loss], parameters, false, false)?;
+    gradients.extend(behind.iter().map(Tensor::shallow_clone));
     tch::no_grad(|| flat(&gradients))
 }
 

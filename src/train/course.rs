@@ -10,6 +10,7 @@ use super::run_state::{Best, Losses, RunState, copies};
 use super::steps::{self, Observer, Plan, Progress, STEP, Update};
 use super::word_batches::WordBatches;
 use crate::data::word_list::WordList;
+use crate::distributed::Processes;
 use crate::error::{Error, Result};
 use crate::models::Network;
 use crate::score::evaluate;
@@ -42,6 +43,9 @@ pub struct Course<'a, R> {
     /// Words drawn from the dev part; none if there is no such part.
     dev: &'a WordList,
     report: &'a mut R,
+    /// Whether an evaluation ends as soon as the user wants it. Processes that share a training end at the
+    /// same step instead.
+    is_alone: bool,
     /// The time from one save of the state to the next.
     save_every: Duration,
     /// The time of the last save.
@@ -66,6 +70,7 @@ impl<'a, R: Report> Course<'a, R> {
         state: RunState,
         save_every: Duration,
         report: &'a mut R,
+        processes: &dyn Processes,
     ) -> Self {
         let before = state.losses.iter();
         let before = before.map(|losses| (losses.step, losses.train));
@@ -73,6 +78,7 @@ impl<'a, R: Report> Course<'a, R> {
             network,
             dev,
             report,
+            is_alone: processes.size() == 1,
             save_every,
             saved: Instant::now(),
             curve: before.collect(),
@@ -162,7 +168,7 @@ impl<'a, R: Report> Course<'a, R> {
         }
         let network = self.network;
         let evaluation = evaluate::word_list(network, dev, &mut || {
-            if self.report.stops() {
+            if self.is_alone && self.report.stops() {
                 return Err(Error::Interrupted);
             }
             between(self)
@@ -249,7 +255,11 @@ impl<R: Report> Observer<WordBatches<'_>> for Course<'_, R> {
     }
 
     fn stops(&self) -> bool {
-        self.report.stops() || self.state.lost_patience().is_some()
+        self.report.stops()
+    }
+
+    fn is_over(&self) -> bool {
+        self.state.lost_patience().is_some()
     }
 }
 

@@ -27,6 +27,47 @@ pub trait Learner {
     ///
     /// [`Error::Diverged`] if the learner finds out itself.
     fn step(&mut self, step: u64, learning_rate: f64) -> Result<Tensor>;
+
+    /// The time after a step, in seconds, which is `own` without other processes. Processes that share a
+    /// training go by the clock of the first one, as it was when the step began.
+    fn clock(&self, own: f64) -> f64 {
+        own
+    }
+
+    /// What holds after a step, which is `own` without other processes. Others hear of `own` with the next
+    /// step, so that all end at the same one.
+    fn agree(&mut self, own: Note) -> Note {
+        own
+    }
+}
+
+/// What processes that share a training have to agree on, so that all end at the same step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Note {
+    /// The time that the training took, in seconds. That of process 0 holds for all.
+    pub seconds: f64,
+    /// Whether the training ends here, which any of them may want.
+    pub stops: bool,
+}
+
+impl Note {
+    /// The note as bytes.
+    pub fn bytes(self) -> [u8; 9] {
+        let mut bytes = [u8::from(self.stops); 9];
+        bytes[1..].copy_from_slice(&self.seconds.to_le_bytes());
+        bytes
+    }
+
+    /// What holds for all, from the bytes of all notes.
+    pub fn of_all(notes: &[Vec<u8>]) -> Self {
+        let seconds = notes
+            .first()
+            .and_then(|first| first.get(1..)?.try_into().ok());
+        Self {
+            seconds: seconds.map_or(0.0, f64::from_le_bytes),
+            stops: notes.iter().any(|note| note.first() == Some(&1)),
+        }
+    }
 }
 
 /// The limits of a training, its learning rate, and how often it is evaluated and saved.
@@ -90,8 +131,13 @@ pub trait Observer<L> {
         Ok(())
     }
 
-    /// Whether the training ends here.
+    /// Whether the user wants the training to end here.
     fn stops(&self) -> bool {
+        false
+    }
+
+    /// Whether the training is over after an evaluation.
+    fn is_over(&self) -> bool {
         false
     }
 }
@@ -136,6 +182,10 @@ pub fn run<L: Learner>(
     let mut saved = start;
     let mut progress = begin;
     let mut fraction = plan.fraction(progress);
+    let _of_others = learner.agree(Note {
+        seconds: begin.seconds,
+        stops: false,
+    });
     while fraction < 1.0 {
         let (step, before) = (progress.steps, Instant::now());
         let learning_rate = plan.learning_rate.at(step, fraction);
@@ -145,7 +195,7 @@ pub fn run<L: Learner>(
             false => None,
         };
         progress.steps += 1;
-        progress.seconds = begin.seconds + start.elapsed().as_secs_f64();
+        progress.seconds = learner.clock(begin.seconds + start.elapsed().as_secs_f64());
         fraction = plan.fraction(progress);
         let update = Update {
             step,
@@ -166,7 +216,11 @@ pub fn run<L: Learner>(
             observer.save(learner)?;
             saved = Instant::now();
         }
-        if observer.stops() {
+        let agreed = learner.agree(Note {
+            seconds: begin.seconds + start.elapsed().as_secs_f64(),
+            stops: observer.stops(),
+        });
+        if agreed.stops || observer.is_over() {
             break;
         }
     }

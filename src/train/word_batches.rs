@@ -2,9 +2,11 @@
 //!
 //! Several threads share a batch. Each computes the gradient of some of its words by a copy of the
 //! network, which shares the parameters' memory. The gradients are summed, and the calling thread
-//! updates the parameters. Batch normalisation needs the statistics of the whole batch, so networks
-//! that have it are trained on one thread.
+//! updates the parameters. Several processes share it likewise: each sums the gradients of its threads,
+//! they exchange these sums, and each makes the same update. Batch normalisation needs the statistics of
+//! the whole batch, so networks that have it are trained on one thread of one process.
 
+use std::mem;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -14,9 +16,10 @@ use super::adamw;
 use super::loss::cross_entropy;
 use super::mixed::{Mixed, Ordered};
 use super::options::WordOptions;
-use super::steps::Learner;
+use super::steps::{Learner, Note};
 use crate::data::split::{Permutation, SplitMix};
 use crate::data::word_list::WordList;
+use crate::distributed::{Alone, Processes, tree_sum};
 use crate::error::{Error, Result};
 use crate::models::{Dropout, Network, Tokens};
 
@@ -41,6 +44,10 @@ pub struct WordBatches<'a> {
     pub optimizer: Mixed,
     /// The threads beside the calling one.
     workers: Vec<Worker>,
+    /// The processes that share a batch.
+    processes: &'a dyn Processes,
+    /// What this process tells the others with the next step, and after it what holds for all.
+    note: Note,
 }
 
 impl<'a> WordBatches<'a> {
@@ -52,6 +59,21 @@ impl<'a> WordBatches<'a> {
     /// [`Error::Value`] if there are no words, an option is out of range, or the system cannot start a
     /// thread.
     pub fn new(network: &'a Network, words: &'a WordList, options: WordOptions) -> Result<Self> {
+        Self::shared(network, words, options, &Alone)
+    }
+
+    /// The same of a batch that is shared with other processes, whose threads `options.threads` are in
+    /// all. All processes have the same network, words and options.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new); [`Error::Value`] too if a network with buffers is to be shared.
+    pub fn shared(
+        network: &'a Network,
+        words: &'a WordList,
+        options: WordOptions,
+        processes: &'a dyn Processes,
+    ) -> Result<Self> {
         options.check()?;
         if words.is_empty() {
             return Err(Error::Value {
@@ -61,8 +83,16 @@ impl<'a> WordBatches<'a> {
             });
         }
         let optimizer = Mixed::new(Ordered::of(network, &options), &options)?;
-        let threads = match network.buffers().is_empty() {
-            true => options.threads.min(options.batch_size / LEAST_WORDS),
+        let (is_divided, size) = (network.buffers().is_empty(), processes.size());
+        if !is_divided && size > 1 {
+            return Err(Error::Value {
+                what: "the number of processes",
+                value: size.to_string(),
+                expected: "this network normalises by the whole batch, so that one process would work",
+            });
+        }
+        let threads = match is_divided {
+            true => options.threads.min(options.batch_size / LEAST_WORDS) / size,
             false => 1,
         };
         let workers = (1..threads).map(|_| Worker::start(network.copy()?, &optimizer, &options));
@@ -73,28 +103,30 @@ impl<'a> WordBatches<'a> {
             parameters: Ordered::of(network, &options).parameters,
             workers: workers.collect::<Result<_>>()?,
             optimizer,
+            processes,
+            note: Note::default(),
         })
     }
 
-    /// The loss of a batch and its gradient, summed over the threads' shares.
-    fn learn(&self, shares: Vec<Share>) -> Result<Learned> {
+    /// The gradient of a batch, `[P]`, and the losses of its shares, `[S]`, one behind the other, summed over
+    /// all threads and processes.
+    fn learn(&mut self, shares: Vec<Share>) -> Result<Tensor> {
         let mut shares = shares.into_iter();
         let own = shares.next();
-        // A small batch has fewer shares than there are threads.
-        let sent = shares.zip(&self.workers);
-        let busy: Vec<&Worker> = sent.map(|(share, worker)| worker.begin(share)).collect();
+        let busy = shares.zip(&self.workers);
+        let busy: Vec<&Worker> = busy.map(|(share, worker)| worker.begin(share)).collect();
         let own = own.map(|share| share.learn(self.network, &self.parameters, &self.options));
         // All results are received before an error returns: none is left for the next step.
-        let others: Vec<Result<Learned>> = busy.into_iter().map(Worker::finish).collect();
-        let mut all = own.into_iter().chain(others);
-        let mut sum = all.next().unwrap_or_else(|| Err(ended()))?;
-        for other in all {
-            sum.add(&other?)?;
-        }
+        let others: Vec<Result<Tensor>> = busy.into_iter().map(Worker::finish).collect();
+        let of_threads: Vec<Tensor> = own.into_iter().chain(others).collect::<Result<_>>()?;
+        let (sum, notes) = self
+            .processes
+            .sum(&tree_sum(&of_threads)?, &self.note.bytes())?;
+        self.note = Note::of_all(&notes);
         Ok(sum)
     }
 
-    /// The batch of a step, divided into one share a thread.
+    /// The shares of this process in the batch of a step, one a thread.
     fn shares(&self, number: u64) -> Vec<Share> {
         let WordOptions {
             batch_size, seed, ..
@@ -103,23 +135,30 @@ impl<'a> WordBatches<'a> {
         let tokens = |words: &[&[u16]]| words.iter().map(|word| word.len() + 1).sum::<usize>();
         let all = tokens(&batch);
         let mut seeds = SplitMix(seed ^ number.rotate_left(32));
-        let share = |words: &[&[u16]]| Share {
-            tokens: words
-                .iter()
-                .flat_map(|word| {
-                    [0].into_iter()
-                        .chain(word.iter().map(|&index| index.into()))
-                })
-                .collect(),
-            lengths: words.iter().map(|word| word.len() + 1).collect(),
-            weight: tokens(words) as f64 / all as f64,
-            seed: seeds.next(),
-        };
         let threads = self.workers.len() + 1;
-        batch
-            .chunks(batch.len().div_ceil(threads))
-            .map(share)
-            .collect()
+        let (first, of) = (
+            self.processes.rank() * threads,
+            self.processes.size() * threads,
+        );
+        let share = |place: usize| {
+            let begin = |place: usize| place * batch.len() / of;
+            let words = &batch[begin(place)..begin(place + 1)];
+            let behind_token = |word: &&[u16]| {
+                [0].into_iter()
+                    .chain(word.iter().map(|&index| index.into()))
+                    .collect::<Vec<i64>>()
+            };
+            Share {
+                tokens: words.iter().flat_map(behind_token).collect(),
+                lengths: words.iter().map(|word| word.len() + 1).collect(),
+                weight: tokens(words) as f64 / all as f64,
+                seed: seeds.next(),
+                place,
+                of,
+            }
+        };
+        let shares: Vec<Share> = (0..of).map(share).collect();
+        shares.into_iter().skip(first).take(threads).collect()
     }
 }
 
@@ -146,16 +185,22 @@ struct Share {
     weight: f64,
     /// The seed of dropout.
     seed: u64,
+    /// The number of the share, from 0.
+    place: usize,
+    /// The number of shares in the batch.
+    of: usize,
 }
 
 impl Share {
-    /// The loss and its gradient, multiplied by the weight, so that those of all shares are summed.
+    /// The gradient of the loss, `[P]`, multiplied by the weight, so that those of all shares are summed, and
+    /// behind it the loss in the place of this share, `[S]`. Elsewhere there are zeros: the sum of all
+    /// shares has the loss of each.
     fn learn(
         self,
         network: &Network,
         parameters: &[Tensor],
         options: &WordOptions,
-    ) -> Result<Learned> {
+    ) -> Result<Tensor> {
         let words = Tokens::joined(self.tokens, self.lengths, network.device());
         let words = words.for_training(Dropout::new(options.dropout, self.seed));
         // logits, loss = model(X, Y)
@@ -165,25 +210,9 @@ impl Share {
         }
         // model.zero_grad(set_to_none=True)
         // loss.backward()
-        let gradient = adamw::gradient(&loss, parameters)?;
-        let loss = loss.f_detach()?;
-        Ok(Learned { loss, gradient })
-    }
-}
-
-/// The loss of a share and its gradient.
-struct Learned {
-    /// A scalar.
-    loss: Tensor,
-    /// The gradient with respect to all parameters, flat in their order, `[P]`.
-    gradient: Tensor,
-}
-
-impl Learned {
-    fn add(&mut self, other: &Self) -> Result<()> {
-        self.loss = self.loss.f_to_kind(Kind::Double)?.f_add(&other.loss)?;
-        let _in_place = self.gradient.f_add_(&other.gradient)?;
-        Ok(())
+        let behind = [self.place as i64, (self.of - self.place - 1) as i64];
+        let losses = loss.f_detach()?.f_view([1])?.f_constant_pad_nd(behind)?;
+        adamw::gradient(&loss, parameters, &[losses])
     }
 }
 
@@ -191,7 +220,7 @@ impl Learned {
 #[derive(Debug)]
 struct Worker {
     shares: Sender<Share>,
-    results: Receiver<Result<Learned>>,
+    results: Receiver<Result<Tensor>>,
 }
 
 impl Worker {
@@ -228,7 +257,7 @@ impl Worker {
         self
     }
 
-    fn finish(&self) -> Result<Learned> {
+    fn finish(&self) -> Result<Tensor> {
         self.results.recv().unwrap_or_else(|_| Err(ended()))
     }
 }
@@ -249,10 +278,27 @@ impl Learner for WordBatches<'_> {
         // logits, loss = model(X, Y)
         // model.zero_grad(set_to_none=True)
         // loss.backward()
-        let Learned { loss, gradient } = self.learn(shares)?;
+        let of = shares.first().map_or(1, |share| share.of as i64);
+        let sum = self.learn(shares)?;
+        let numbers = sum.size()[0] - of;
         // optimizer.step()
-        self.optimizer.update(&gradient, learning_rate)?;
-        Ok(loss)
+        self.optimizer
+            .update(&sum.f_narrow(0, 0, numbers)?, learning_rate)?;
+        Ok(sum.f_narrow(0, numbers, of)?.f_sum(Kind::Double)?)
+    }
+
+    fn clock(&self, own: f64) -> f64 {
+        match self.processes.size() {
+            1 => own,
+            _ => self.note.seconds,
+        }
+    }
+
+    fn agree(&mut self, own: Note) -> Note {
+        match self.processes.size() {
+            1 => own,
+            _ => mem::replace(&mut self.note, own),
+        }
     }
 }
 
@@ -383,6 +429,64 @@ mod tests {
         for (one, other) in train(1, 0.0, 1).into_iter().zip(train(1, 0.0, 3)) {
             assert!((one - other).abs() < 1e-4, "{one} {other}");
         }
+    }
+
+    /// Each of these processes is a thread here, with a network of its own.
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn processes_learn_what_threads_of_one_learn() {
+        use crate::distributed::Processes;
+        use crate::distributed::group::tests::each;
+
+        let (list, vocabulary) = names(300);
+        let train = |processes: &dyn Processes, threads| {
+            let (network, options) = with_muon(&vocabulary);
+            let options = WordOptions {
+                threads,
+                batch_size: 100,
+                ..options
+            };
+            let mut training = WordBatches::shared(&network, &list, options, processes).unwrap();
+            let losses = run(&mut training, 0..12);
+            (losses, copies(&network).unwrap())
+        };
+        for (size, threads) in [(2, 2), (2, 4), (4, 4), (3, 3)] {
+            let alone = train(&Alone, threads);
+            for together in each(size, |group| train(group, threads)) {
+                assert_eq!(together, alone, "{size} {threads}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_normalised_by_batches_is_not_divided() {
+        #[derive(Debug)]
+        struct Two;
+        impl Processes for Two {
+            fn rank(&self) -> usize {
+                0
+            }
+            fn size(&self) -> usize {
+                2
+            }
+            fn sum(&self, _: &Tensor, _: &[u8]) -> Result<(Tensor, Vec<Vec<u8>>)> {
+                unreachable!()
+            }
+            fn gather(&self, _: &[u8]) -> Result<Vec<Vec<u8>>> {
+                unreachable!()
+            }
+            fn blame(&self, _: Option<&str>) -> Option<String> {
+                None
+            }
+        }
+        let (list, vocabulary) = names(100);
+        let config = Config::new(&Wavenet, Sizes::default());
+        let network = Network::new(vocabulary, config, 1, Device::Cpu).unwrap();
+        let error = WordBatches::shared(&network, &list, OPTIONS, &Two).unwrap_err();
+        assert!(
+            error.to_string().ends_with("one process would work"),
+            "{error}"
+        );
     }
 
     /// Those of a kind that is not lecture 5's once had to read whole words.

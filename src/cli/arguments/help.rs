@@ -62,6 +62,8 @@ const GROUPS: [(&str, &[&str]); 6] = [
         &[
             "quick",
             "minutes",
+            "distributed",
+            "timeout",
             "max_steps",
             "steps",
             "resume",

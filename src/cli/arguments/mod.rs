@@ -1,6 +1,7 @@
 //! Arguments that several commands share, and those of `train` in files of their own. Those of every
 //! other command are in its file.
 
+pub mod distributed;
 pub mod help;
 pub mod model_type;
 pub mod models;

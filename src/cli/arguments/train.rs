@@ -10,6 +10,7 @@ use makemore_tch::data::Shares;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::Rows;
 
+use super::distributed::DistributedArguments;
 use super::model_type::{Choice, ModelType, choice, model_type};
 use super::order::{ChosenOrder, order};
 use super::words::WordArguments;
@@ -20,7 +21,7 @@ use crate::cli::outputs::Request;
 use crate::cli::typed::Typed;
 
 /// The typed arguments that a suggested command with `--resume` repeats, by their fields' names.
-pub const AGAIN: [&str; 21] = [
+pub const AGAIN: [&str; 23] = [
     "plot",
     "lr",
     "regularization",
@@ -42,6 +43,8 @@ pub const AGAIN: [&str; 21] = [
     "skip_bad_lines",
     "lowercase",
     "normalize",
+    "distributed",
+    "timeout",
 ];
 
 /// The lecture's seed.
@@ -95,6 +98,9 @@ pub struct Train {
 
     #[command(flatten)]
     pub words: WordArguments,
+
+    #[command(flatten)]
+    pub distributed: DistributedArguments,
 
     /// The percentages of words for training, dev and test [default: bigram 100,0,0; other types 80,10,10]
     ///

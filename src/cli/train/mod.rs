@@ -17,6 +17,7 @@ mod words;
 
 use anyhow::{anyhow, bail};
 use makemore_tch::checkpoint::{Checkpoint, Model, Weights, resume};
+use makemore_tch::distributed::Processes;
 use makemore_tch::models::kinds::Lookup;
 
 use super::arguments::model_type::ModelType;
@@ -32,6 +33,13 @@ enum Resumed {
 
 impl Train {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
+        let distributed = self.distributed;
+        distributed.together(context, |processes, context| {
+            self.run_with(processes, context)
+        })
+    }
+
+    fn run_with(self, processes: &dyn Processes, context: Context) -> anyhow::Result<u8> {
         let resumed = self.load_resumed()?;
         let kind = self.kind(resumed.as_ref())?;
         self.refuse_others(kind)?;
@@ -40,10 +48,18 @@ impl Train {
             Some(Resumed::Weights(weights)) => (Some(weights), None),
             Some(Resumed::Checkpoint(checkpoint)) => (None, Some(*checkpoint)),
         };
+        if processes.size() > 1 && !matches!(kind, ModelType::Network(_)) {
+            bail!(
+                "--distributed shares batches of words, which --type {} does not train on; one process would work",
+                kind.name()
+            );
+        }
         match kind {
             ModelType::Bigram => self.train_bigram(checkpoint.as_ref(), context),
             ModelType::Ngram => self.count_ngrams(context),
-            ModelType::Network(kind) => self.train_on_words(kind, weights, checkpoint, context),
+            ModelType::Network(kind) => {
+                self.train_on_words(kind, weights, checkpoint, processes, context)
+            }
         }
     }
 

@@ -498,7 +498,9 @@ mod tests {
         let is_there = texts.iter().any(|text| text.starts_with(additive));
         assert!(is_there, "{texts:?}");
         let picture = str::from_utf8(&picture).unwrap();
-        assert_eq!(picture.matches("<circle").count(), 2 * orders.len());
+        // Markers with their edges, those of the legend too.
+        let markers = picture.matches("<polygon").count();
+        assert_eq!(markers, 2 * 2 * (orders.len() + 1));
         let error = folder.error("train --type ngram --split 100,0,0 --plot p.svg", 1);
         assert!(error.contains("--plot draws the loss on dev"), "{error}");
     }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use makemore_tch::checkpoint::resume::{self, LAST, base_of};
 use makemore_tch::checkpoint::{Checkpoint, Model, Weights};
 use makemore_tch::data::{Shares, Vocabulary};
+use makemore_tch::distributed::Processes;
 use makemore_tch::files::is_same;
 use makemore_tch::models::{Kind, Network};
 use makemore_tch::train::corpus::Corpus;
@@ -37,6 +38,7 @@ impl Train {
         kind: &'static dyn Kind,
         weights: Option<Weights>,
         resumed: Option<Checkpoint>,
+        processes: &dyn Processes,
         context: Context,
     ) -> anyhow::Result<(WordTask, RunState, Outputs)> {
         let out = self.out_of_words(kind, weights.is_some())?;
@@ -73,7 +75,8 @@ impl Train {
             }
         };
         let is_trained = self.resume.is_some() && run.is_none();
-        let state = self.state(run, &network, &lists, seed, &mut outputs, context)?;
+        let mut state = self.state(run, &network, &lists, seed, &mut outputs)?;
+        context.choose_threads(&mut state, &network, processes)?;
         let (batch, limit) = (state.options.batch_size, data.memory.free());
         lists.check_memory(&network, batch, limit)?;
         let task = WordTask {
@@ -94,19 +97,17 @@ impl Train {
         lists: &Lists,
         seed: u64,
         outputs: &mut Outputs,
-        context: Context,
     ) -> anyhow::Result<RunState> {
-        let mut state = match run {
-            Some(run) => self.resumed_state(run, outputs)?,
+        match run {
+            Some(run) => self.resumed_state(run, outputs),
             None => {
                 if self.resume.is_some() {
                     outputs.resume_metrics(None, None::<(&[u64], u64)>, "step")?;
                 }
-                RunState::new(self.word_options(network.config(), lists.characters, seed))
+                let options = self.word_options(network.config(), lists.characters, seed);
+                Ok(RunState::new(options))
             }
-        };
-        context.choose_threads(&mut state, network);
-        Ok(state)
+        }
     }
 
     /// A new network, or one with weights of makemore.py.

@@ -2,17 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
 use makemore_tch::checkpoint::{Checkpoint, Weights};
+use makemore_tch::distributed::Processes;
 use makemore_tch::error::Error;
 use makemore_tch::models::Kind;
 use makemore_tch::plots;
 use makemore_tch::sample::SampleOptions;
 use makemore_tch::score::held_out::HeldOut;
 use makemore_tch::train::choice::beside::Beside;
-use makemore_tch::train::course::{Course, Report};
-use makemore_tch::train::run_state::{Losses, RunState};
-use makemore_tch::train::steps::Update;
+use makemore_tch::train::course::Course;
+use makemore_tch::train::run_state::RunState;
 use makemore_tch::train::tensorboard::EventFile;
 use makemore_tch::train::word_batches::WordBatches;
 
@@ -26,6 +25,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Printer;
 use crate::cli::progress;
 use crate::cli::run_files::RunFiles;
+use crate::cli::watch::{Follower, Watcher, check_same, follow};
 
 /// A training that has ended.
 struct Ended {
@@ -45,21 +45,31 @@ impl Train {
         kind: &'static dyn Kind,
         weights: Option<Weights>,
         resumed: Option<Checkpoint>,
+        processes: &dyn Processes,
         context: Context,
     ) -> anyhow::Result<u8> {
         let start = Instant::now();
         // Networks are compared with as many of libtorch's threads as in training, on which the last
         // digits depend.
         context.threads.prepare_for_training(0);
-        let (task, state, outputs) = self.task_on_words(kind, weights, resumed, context)?;
+        let (task, state, outputs) =
+            self.task_on_words(kind, weights, resumed, processes, context)?;
         let interrupt = Interrupt::catch(context.remarks)?;
         let first = state.progress.steps;
-        let mut learner = WordBatches::new(&task.network, &task.lists.train, state.options)?;
+        check_same(&task.data, &task.lists, &task.network, &state, processes)?;
+        let (network, train) = (&task.network, &task.lists.train);
+        let mut learner = WordBatches::shared(network, train, state.options, processes)?;
         if first > 0 {
             learner.optimizer.restore(&state.optimizer, first)?;
         }
+        if processes.rank() > 0 {
+            let mut follower = Follower(&interrupt);
+            let (dev, never) = (&task.lists.dev, Duration::MAX);
+            let course = Course::new(network, dev, state, never, &mut follower, processes);
+            return follow(course, task.is_trained, &mut learner, &interrupt);
+        }
         let events = self.words.tensorboard.as_deref().map(EventFile::create);
-        let (network, data) = (&task.network, &task.data);
+        let data = &task.data;
         let mut watcher = Watcher {
             files: RunFiles::new(outputs, network, data, task.seed, context.remarks),
             interrupt: &interrupt,
@@ -70,7 +80,14 @@ impl Train {
             dev: None,
         };
         let dev = &task.lists.dev;
-        let mut course = Course::new(network, dev, state, self.save_every(), &mut watcher);
+        let mut course = Course::new(
+            network,
+            dev,
+            state,
+            self.save_every(),
+            &mut watcher,
+            processes,
+        );
         let kept = task.is_trained.then(|| course.keep_first()).transpose();
         let fault = kept.and_then(|_| course.run(&mut learner)).err();
         let ended = Ended {
@@ -182,59 +199,6 @@ impl Ended {
             names: after.note(drawn, "no names could be drawn"),
             ..Document::default()
         }
-    }
-}
-
-/// Shows and saves the results of a training as they come.
-struct Watcher<'a> {
-    files: RunFiles<'a>,
-    interrupt: &'a Interrupt,
-    bar: ProgressBar,
-    printer: Printer,
-    events: Option<EventFile>,
-    /// The number of steps before this start of the program, which the steps per second leave out.
-    first: u64,
-    /// The dev loss of the last evaluation.
-    dev: Option<f64>,
-}
-
-impl Report for Watcher<'_> {
-    fn update(&mut self, update: &Update) {
-        if self.bar.is_hidden() {
-            return;
-        }
-        let steps = update.progress.steps;
-        let dev = self.dev.map(|dev| format!(", dev {dev:.4}"));
-        let rate = (steps - self.first) as f64 / self.bar.elapsed().as_secs_f64();
-        let (loss, dev) = (update.loss.unwrap_or_default(), dev.unwrap_or_default());
-        let message = format!("train {loss:.4}{dev}, {rate:.1} steps/s");
-        progress::show(&self.bar, format!("step {steps}"), update.fraction, message);
-    }
-
-    /// A closed pipe does not end the training.
-    fn losses(&mut self, losses: Losses, learning_rate: f64) {
-        self.dev = losses.dev;
-        self.printer.line(losses);
-        let Some(events) = &mut self.events else {
-            return;
-        };
-        if let Err(fault) = events.losses(losses, learning_rate) {
-            self.events = None;
-            let what = "not all losses could be written for TensorBoard";
-            self.files.note::<()>(Err(fault.into()), what);
-        }
-    }
-
-    fn best(&mut self, state: &RunState) {
-        self.files.save_best_now(state);
-    }
-
-    fn state(&mut self, state: &RunState) {
-        self.files.save_state(state);
-    }
-
-    fn stops(&self) -> bool {
-        self.interrupt.is_pressed()
     }
 }
 

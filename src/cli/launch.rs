@@ -1,0 +1,168 @@
+//! `makemore-tch launch`: starts processes on this machine that share the work of a command.
+
+use std::ffi::OsString;
+use std::net::TcpListener;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use super::arguments::whole;
+use super::context::Context;
+use super::interrupt::Interrupt;
+
+/// The commands that processes can share.
+const SHARED: [&str; 1] = ["train"];
+
+/// The time that processes have to end by themselves when one has failed, and then after a signal.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Start several processes on this machine that share the work of a command
+///
+/// Each has the command with --distributed, and finds the others at a port of this machine that no other
+/// one reaches. With several machines, torchrun, srun, mpirun or Kubernetes start the processes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  makemore-tch launch 2 -- train --type gru --data towns.txt")]
+pub struct Launch {
+    /// The number of processes
+    #[arg(value_name = "N", value_parser = whole(1..=1024_usize), allow_negative_numbers = true)]
+    size: usize,
+
+    /// The command, behind --
+    #[arg(value_name = "COMMAND", last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+impl Launch {
+    pub fn run(self, context: Context) -> anyhow::Result<u8> {
+        let shared = self.command.first().and_then(|first| first.to_str());
+        if !shared.is_some_and(|first| SHARED.contains(&first)) {
+            bail!(
+                "launch starts a command that processes can share; {} would work",
+                SHARED.join(" or ")
+            );
+        }
+        let interrupt = Interrupt::catch(context.remarks)?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut started = Started(Vec::new());
+        for rank in 0..self.size {
+            started.0.push(self.start(rank, port)?);
+        }
+        started.wait(&interrupt)
+    }
+
+    /// Starts a process.
+    fn start(&self, rank: usize, port: u16) -> anyhow::Result<Child> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let mut command = Command::new(program);
+        command
+            .args(&self.command[..1])
+            .arg("--distributed")
+            .args(&self.command[1..]);
+        for (variable, value) in [
+            ("RANK", rank.to_string()),
+            ("WORLD_SIZE", self.size.to_string()),
+            ("LOCAL_RANK", rank.to_string()),
+            ("LOCAL_WORLD_SIZE", self.size.to_string()),
+            ("MASTER_ADDR", "127.0.0.1".to_owned()),
+            ("MASTER_PORT", port.to_string()),
+        ] {
+            command.env(variable, value);
+        }
+        // Ctrl-C reaches them through this process, once.
+        command.process_group(0);
+        end_with_parent(&mut command);
+        command
+            .spawn()
+            .with_context(|| format!("cannot start process {rank}"))
+    }
+}
+
+/// Has the system end a process when this one is killed, where it can.
+fn end_with_parent(command: &mut Command) {
+    let tell = || {
+        #[cfg(target_os = "linux")]
+        // SAFETY: only sets an attribute of the new process.
+        unsafe {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM)
+        };
+        Ok(())
+    };
+    // SAFETY: the function calls the system once, and allocates nothing.
+    unsafe { command.pre_exec(tell) };
+}
+
+/// The processes that were started. None of them outlives this value.
+struct Started(Vec<Child>);
+
+impl Started {
+    /// Waits for all. Hands a signal on to them, and ends all if one fails. Returns the status of the first
+    /// that failed.
+    fn wait(&mut self, interrupt: &Interrupt) -> anyhow::Result<u8> {
+        let mut ended = vec![None; self.0.len()];
+        let mut first: Option<(usize, ExitStatus, Instant)> = None;
+        let (mut is_told, mut signalled) = (false, 0);
+        while ended.iter().any(Option::is_none) {
+            for (rank, child) in self.0.iter_mut().enumerate() {
+                if ended[rank].is_none() {
+                    ended[rank] = child.try_wait()?;
+                    if let Some(status) = ended[rank].filter(|status| !status.success()) {
+                        first.get_or_insert((rank, status, Instant::now()));
+                    }
+                }
+            }
+            if interrupt.is_pressed() && !is_told {
+                is_told = true;
+                self.signal(i32::from(interrupt.status()) - 128);
+            }
+            // Those that wait for one that has failed end by themselves, or are ended.
+            if let Some((.., since)) = first
+                && !is_told
+                && since.elapsed() > GRACE * (signalled + 1)
+            {
+                signalled += 1;
+                self.signal(if signalled == 1 {
+                    libc::SIGTERM
+                } else {
+                    libc::SIGKILL
+                });
+            }
+            sleep(Duration::from_millis(10));
+        }
+        match first {
+            None => Ok(0),
+            Some((rank, status, _)) => match (status.code(), status.signal()) {
+                (Some(code), _) => Ok(code as u8),
+                (None, Some(signal)) if is_told => Ok((128 + signal) as u8),
+                (None, signal) => bail!(
+                    "process {rank} was ended by signal {}",
+                    signal.unwrap_or_default()
+                ),
+            },
+        }
+    }
+
+    /// Sends a signal to those that are still there.
+    fn signal(&mut self, signal: i32) {
+        for child in &mut self.0 {
+            if matches!(child.try_wait(), Ok(None)) {
+                // SAFETY: a child that was not waited for keeps its number.
+                unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+            }
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.signal(libc::SIGKILL);
+        for child in &mut self.0 {
+            let _ = child.wait();
+        }
+    }
+}

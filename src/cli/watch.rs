@@ -1,0 +1,144 @@
+//! The reports of a training on words: that of process 0, which shows and saves it, and that of the
+//! processes that share it.
+
+use indicatif::ProgressBar;
+use makemore_tch::LanguageModel;
+use makemore_tch::checkpoint::sha256_of;
+use makemore_tch::distributed::{Processes, agree};
+use makemore_tch::libtorch::device::libtorch_version;
+use makemore_tch::models::Network;
+use makemore_tch::train::corpus::Corpus;
+use makemore_tch::train::course::{Course, Report};
+use makemore_tch::train::lists::Lists;
+use makemore_tch::train::run_state::{Losses, RunState, copies};
+use makemore_tch::train::steps::Update;
+use makemore_tch::train::tensorboard::EventFile;
+use makemore_tch::train::word_batches::WordBatches;
+
+use super::interrupt::Interrupt;
+use super::output::Printer;
+use super::progress;
+use super::run_files::RunFiles;
+
+/// Checks that all processes train the same network on the same words in the same way.
+pub fn check_same(
+    data: &Corpus,
+    lists: &Lists,
+    network: &Network,
+    state: &RunState,
+    processes: &dyn Processes,
+) -> anyhow::Result<()> {
+    if processes.size() == 1 {
+        return Ok(());
+    }
+    let parts = [&lists.train, &lists.dev].map(|list| list.total().to_string());
+    let vocabulary = network.vocabulary().characters().iter().collect();
+    let version = format!(
+        "{} with libtorch {}",
+        env!("CARGO_PKG_VERSION"),
+        libtorch_version()
+    );
+    for (what, value) in [
+        ("the version", version),
+        ("the list", data.counted.digest.to_string()),
+        ("the number of words for train and dev", parts.join(", ")),
+        ("the vocabulary", vocabulary),
+        ("the network", format!("{:?}", network.config())),
+        ("the set of options", serde_json::to_string(&state.options)?),
+        (
+            "the number of steps before",
+            state.progress.steps.to_string(),
+        ),
+        (
+            "the checksum of the parameters",
+            sha256_of(&copies(network)?)?,
+        ),
+    ] {
+        agree(processes, what, &value)?;
+    }
+    Ok(())
+}
+
+/// Trains as process 0 does. Returns the exit status.
+pub fn follow(
+    mut course: Course<Follower>,
+    is_trained: bool,
+    learner: &mut WordBatches,
+    interrupt: &Interrupt,
+) -> anyhow::Result<u8> {
+    if is_trained {
+        course.keep_first()?;
+    }
+    course.run(learner)?;
+    Ok(interrupt.status())
+}
+
+/// The report of a process that shows and saves nothing.
+pub struct Follower<'a>(pub &'a Interrupt);
+
+impl Report for Follower<'_> {
+    fn update(&mut self, _: &Update) {}
+
+    fn losses(&mut self, _: Losses, _: f64) {}
+
+    fn best(&mut self, _: &RunState) {}
+
+    fn state(&mut self, _: &RunState) {}
+
+    fn stops(&self) -> bool {
+        self.0.is_pressed()
+    }
+}
+
+/// Shows and saves the results of a training as they come.
+pub struct Watcher<'a> {
+    pub files: RunFiles<'a>,
+    pub interrupt: &'a Interrupt,
+    pub bar: ProgressBar,
+    pub printer: Printer,
+    pub events: Option<EventFile>,
+    /// The number of steps before this start of the program, which the steps per second leave out.
+    pub first: u64,
+    /// The dev loss of the last evaluation.
+    pub dev: Option<f64>,
+}
+
+impl Report for Watcher<'_> {
+    fn update(&mut self, update: &Update) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let steps = update.progress.steps;
+        let dev = self.dev.map(|dev| format!(", dev {dev:.4}"));
+        let rate = (steps - self.first) as f64 / self.bar.elapsed().as_secs_f64();
+        let (loss, dev) = (update.loss.unwrap_or_default(), dev.unwrap_or_default());
+        let message = format!("train {loss:.4}{dev}, {rate:.1} steps/s");
+        progress::show(&self.bar, format!("step {steps}"), update.fraction, message);
+    }
+
+    /// A closed pipe does not end the training.
+    fn losses(&mut self, losses: Losses, learning_rate: f64) {
+        self.dev = losses.dev;
+        self.printer.line(losses);
+        let Some(events) = &mut self.events else {
+            return;
+        };
+        if let Err(fault) = events.losses(losses, learning_rate) {
+            self.events = None;
+            let what = "not all losses could be written for TensorBoard";
+            self.files.note::<()>(Err(fault.into()), what);
+        }
+    }
+
+    fn best(&mut self, state: &RunState) {
+        self.files.save_best_now(state);
+    }
+
+    fn state(&mut self, state: &RunState) {
+        self.files.save_state(state);
+    }
+
+    fn stops(&self) -> bool {
+        self.interrupt.is_pressed()
+    }
+}

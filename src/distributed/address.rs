@@ -1,0 +1,68 @@
+//! The addresses at which processes find each other.
+
+use std::io;
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket,
+};
+use std::time::{Duration, Instant};
+
+use super::launch::Launch;
+
+impl Launch {
+    /// The addresses of the meeting place.
+    fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        Ok((self.host.as_str(), self.port).to_socket_addrs()?.collect())
+    }
+
+    /// Opens the socket at which this process serves the others, on the one interface that they reach:
+    /// that of the meeting place's address or, if this host has none of its addresses, as with a
+    /// forwarded one, that of the route there.
+    pub(super) fn listen(&self) -> io::Result<TcpListener> {
+        let addresses = self.addresses()?;
+        match TcpListener::bind(&addresses[..]) {
+            Err(cause) if cause.kind() == io::ErrorKind::AddrNotAvailable => {
+                let own = addresses.iter().find_map(|&to| route(to)).ok_or(cause)?;
+                TcpListener::bind((own, self.port))
+            }
+            other => other,
+        }
+    }
+
+    /// Waits until the meeting place has an address and somebody listens there.
+    pub(super) fn await_server(&self, timeout: Duration) -> io::Result<()> {
+        let start = Instant::now();
+        loop {
+            let connect = |addresses: Vec<SocketAddr>| {
+                let mut fault = io::Error::other("it has no address");
+                for to in addresses {
+                    match TcpStream::connect_timeout(&to, Duration::from_secs(2)) {
+                        Ok(_) => return Ok(()),
+                        Err(cause) => fault = cause,
+                    }
+                }
+                Err(fault)
+            };
+            match self.addresses().and_then(connect) {
+                Ok(()) => return Ok(()),
+                Err(cause) if start.elapsed() >= timeout => return Err(cause),
+                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+
+    /// The address of this host on the route to the meeting place, at which the others reach it.
+    pub(super) fn own_address(&self) -> Option<IpAddr> {
+        self.addresses().ok()?.into_iter().find_map(route)
+    }
+}
+
+/// The address of this host on the route to another one. Nothing is sent.
+fn route(to: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = match to {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(to).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

@@ -1,0 +1,166 @@
+// A C interface to libtorch's distributed engine: TCPStore and ProcessGroupGloo, which libtorch_cpu
+// exports. No exception leaves this file: a function returns null, or a message for c10d_free.
+
+#define USE_C10D_GLOO  // The wheel's libtorch_cpu is built with it; without it the header is empty.
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <c10/util/Logging.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+namespace {
+
+using Milliseconds = std::chrono::milliseconds;
+
+struct Group {
+  // Of rank 0, it serves the others too.
+  c10::intrusive_ptr<c10d::Store> store;
+  // Null until the processes are connected.
+  c10::intrusive_ptr<c10d::Backend> backend;
+};
+
+template <class Function>
+char* guarded(Function&& function) noexcept {
+  try {
+    try {
+      function();
+      return nullptr;
+    } catch (const c10::Error& error) {
+      return strdup(error.what_without_backtrace());
+    } catch (const std::exception& error) {
+      return strdup(error.what());
+    }
+  } catch (...) {
+    return strdup("an unknown exception of libtorch");
+  }
+}
+
+void finish(const c10::intrusive_ptr<c10d::Work>& work) {
+  // Gloo ends at the group's timeout, and this waits as long as it does.
+  if (!work->wait()) {
+    throw std::runtime_error("the exchange was aborted");
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+void c10d_free(char* message) { free(message); }
+
+// Meets others at `host`:`port`. The process with the socket `listener`, which is -1 in all others, serves
+// them. It may wait without end, if somebody listens there who says nothing.
+char* c10d_meet(const char* host, uint16_t port, int listener, int size, const char* prefix, int64_t meeting_ms,
+                Group** opened) {
+  return guarded([&] {
+    // libtorch writes the faults that it returns to standard error too, with stacks of C++.
+    if (!getenv("TORCH_CPP_LOG_LEVEL")) {
+      FLAGS_caffe2_log_level = 3;  // Fatal.
+    }
+    c10d::TCPStoreOptions options;
+    options.port = port;
+    options.isServer = listener >= 0;
+    if (listener >= 0) {
+      options.masterListenFd = listener;
+    }
+    options.numWorkers = size;
+    options.waitWorkers = false;
+    options.timeout = Milliseconds(meeting_ms);
+    auto tcp = c10::make_intrusive<c10d::TCPStore>(host, options);
+    auto group = std::make_unique<Group>();
+    group->store = c10::make_intrusive<c10d::PrefixStore>(prefix, tcp);
+    *opened = group.release();
+  });
+}
+
+// Connects every process to every other. `address` is where the others reach this one; null leaves it to
+// GLOO_SOCKET_IFNAME.
+char* c10d_connect(Group* group, int rank, int size, const char* address, int64_t meeting_ms, int64_t exchange_ms) {
+  return guarded([&] {
+    const auto& store = group->store;
+    // A process that was launched wrongly is told so, instead of all waiting in vain.
+    const std::string own = std::to_string(size);
+    const auto first = store->compareSet("size", "", own);
+    if (first != own) {
+      throw std::runtime_error("this process is one of " + own + ", others are of " + first);
+    }
+    if (store->add("rank/" + std::to_string(rank), 1) != 1) {
+      throw std::runtime_error("another process has rank " + std::to_string(rank) + " too");
+    }
+    std::vector<std::string> ranks;
+    for (int other = 0; other < size; ++other) {
+      ranks.push_back("rank/" + std::to_string(other));
+    }
+    try {
+      store->wait(ranks, Milliseconds(meeting_ms));
+    } catch (const std::exception&) {
+      std::string missing;
+      for (int other = 0; other < size; ++other) {
+        if (!store->check({ranks[other]})) {
+          missing += (missing.empty() ? "" : ", ") + std::to_string(other);
+        }
+      }
+      if (missing.empty()) {
+        throw;
+      }
+      throw std::runtime_error("these ranks of " + own + " did not come: " + missing);
+    }
+
+    // Gloo connects within the timeout of its exchanges.
+    auto gloo = c10d::ProcessGroupGloo::Options::create(Milliseconds(meeting_ms));
+    const bool lazy = c10d::getDefaultGlooLazyInit();
+    gloo->devices.push_back(address ? c10d::ProcessGroupGloo::createDeviceForHostname(address, lazy)
+                                    : c10d::ProcessGroupGloo::createDefaultDevice(lazy));
+    group->backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, gloo);
+    group->backend->setTimeout(Milliseconds(exchange_ms));
+  });
+}
+
+char* c10d_close(Group* group) {
+  return guarded([&] { delete group; });
+}
+
+// `output` has the inputs of all processes, one behind the other.
+char* c10d_all_gather(Group* group, at::Tensor* output, at::Tensor* input) {
+  return guarded([&] { finish(group->backend->_allgather_base(*output, *input)); });
+}
+
+// Rows of `input` go to the processes, `sent[rank]` to each in their order; rows of `output` come
+// from them, `received[rank]` from each.
+char* c10d_all_to_all(Group* group, at::Tensor* output, at::Tensor* input, const int64_t* received,
+                      const int64_t* sent, int size) {
+  return guarded([&] {
+    std::vector<int64_t> out(received, received + size), in(sent, sent + size);
+    finish(group->backend->alltoall_base(*output, *input, out, in));
+  });
+}
+
+// The first fault that a process told the others. `own` is that of this process; without one, another's
+// is awaited. The result is null if there is none, or a string for c10d_free.
+char* c10d_blame(Group* group, const char* own, int64_t waiting_ms) {
+  char* first = nullptr;
+  char* fault = guarded([&] {
+    if (own) {
+      const std::string text(own);
+      const std::vector<uint8_t> bytes(text.begin(), text.end());
+      const auto found = group->store->compareSet("fault", {}, bytes);
+      first = strdup(std::string(found.begin(), found.end()).c_str());
+      return;
+    }
+    group->store->wait({"fault"}, Milliseconds(waiting_ms));
+    const auto found = group->store->get("fault");
+    first = strdup(std::string(found.begin(), found.end()).c_str());
+  });
+  free(fault);
+  return first;
+}
+
+}  // extern "C"

@@ -1,0 +1,516 @@
+//! Processes connected through c10d.
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::os::fd::IntoRawFd;
+use std::ptr::{self, NonNull};
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tch::{Device, Kind, Tensor};
+
+use super::launch::Launch;
+use super::processes::{Processes, tree_sum};
+use crate::error::{Error, Result};
+
+/// The times that a process waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// For all processes to come.
+    pub meeting: Duration,
+    /// For the others in an exchange: longer than anything that one process does alone.
+    pub exchange: Duration,
+}
+
+#[repr(C)]
+struct Opaque {
+    _private: [u8; 0],
+}
+
+type Raw = *mut torch_sys::C_tensor;
+
+unsafe extern "C" {
+    fn c10d_free(message: *mut c_char);
+    fn c10d_meet(
+        host: *const c_char,
+        port: u16,
+        listener: c_int,
+        size: c_int,
+        prefix: *const c_char,
+        meeting_ms: i64,
+        opened: *mut *mut Opaque,
+    ) -> *mut c_char;
+    fn c10d_connect(
+        group: *mut Opaque,
+        rank: c_int,
+        size: c_int,
+        address: *const c_char,
+        meeting_ms: i64,
+        exchange_ms: i64,
+    ) -> *mut c_char;
+    fn c10d_close(group: *mut Opaque) -> *mut c_char;
+    fn c10d_all_gather(group: *mut Opaque, output: Raw, input: Raw) -> *mut c_char;
+    fn c10d_all_to_all(
+        group: *mut Opaque,
+        output: Raw,
+        input: Raw,
+        received: *const i64,
+        sent: *const i64,
+        size: c_int,
+    ) -> *mut c_char;
+    fn c10d_blame(group: *mut Opaque, own: *const c_char, waiting_ms: i64) -> *mut c_char;
+}
+
+/// The time in which a process that has ended is expected to have told why.
+const BLAME: Duration = Duration::from_secs(1);
+
+const MEETING: &str = "meeting the other processes";
+
+/// The processes of a launch, connected.
+#[derive(Debug)]
+pub struct Group {
+    /// One exchange is under way at a time, as c10d asks.
+    raw: Mutex<NonNull<Opaque>>,
+    rank: usize,
+    size: usize,
+}
+
+// SAFETY: a process group of c10d belongs to no thread.
+unsafe impl Send for Group {}
+// SAFETY: the lock admits one exchange at a time.
+unsafe impl Sync for Group {}
+
+impl Group {
+    /// Meets the other processes, and connects to each of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Processes`] if they cannot be reached, do not come in time, or one has the same rank or
+    /// another number of processes.
+    pub fn open(launch: &Launch, timeouts: Timeouts) -> Result<Self> {
+        let place = format!("{}:{}", launch.host, launch.port);
+        let listener = match launch.serves {
+            true => {
+                let listener = launch.listen();
+                let failed = |cause| fault(MEETING, format!("cannot listen at {place}: {cause}"));
+                listener.map_err(failed)?.into_raw_fd()
+            }
+            false => {
+                let found = launch.await_server(timeouts.meeting);
+                found.map_err(|cause| {
+                    let seconds = timeouts.meeting.as_secs_f64();
+                    let nobody = format!("nobody was found at {place} in {seconds} seconds");
+                    fault(MEETING, format!("{nobody}: {cause}"))
+                })?;
+                -1
+            }
+        };
+        let group = Self {
+            raw: Mutex::new(meet(launch, listener, timeouts.meeting)?),
+            rank: launch.rank,
+            size: launch.size,
+        };
+        let own = match std::env::var_os("GLOO_SOCKET_IFNAME") {
+            Some(_) => None,
+            None => launch.own_address(),
+        };
+        let own = own.map(|own| c_string(&own.to_string())).transpose()?;
+        let address = own.as_ref().map_or(ptr::null(), |own| own.as_ptr());
+        let (meeting, exchange) = (timeouts.meeting, timeouts.exchange);
+        // SAFETY: the group is open, and the text lives through the call.
+        let message = unsafe {
+            c10d_connect(
+                group.lock().as_ptr(),
+                launch.rank as c_int,
+                launch.size as c_int,
+                address,
+                milliseconds(meeting),
+                milliseconds(exchange),
+            )
+        };
+        outcome(MEETING, message)?;
+        Ok(group)
+    }
+
+    /// Rows of a tensor, `[N, ..]`, of which `sent[rank]` go to each process in their order; the rows that
+    /// come from all, in order of the ranks, and how many come from each.
+    ///
+    /// # Errors
+    ///
+    /// As of [`sum`](Processes::sum).
+    pub fn all_to_all(&self, rows: &Tensor, sent: &[i64]) -> Result<(Tensor, Vec<i64>)> {
+        let ones = vec![1; self.size];
+        let counts = self.exchange(&Tensor::f_from_slice(sent)?, &ones, &ones)?;
+        let received = Vec::<i64>::try_from(&counts)?;
+        let rows = self.exchange(&rows.f_contiguous()?, sent, &received)?;
+        Ok((rows, received))
+    }
+
+    /// The exchange of rows whose numbers both sides know.
+    fn exchange(&self, rows: &Tensor, sent: &[i64], received: &[i64]) -> Result<Tensor> {
+        let mut size = rows.size();
+        size[0] = received.iter().sum();
+        let output = Tensor::f_empty(size, (rows.kind(), rows.device()))?;
+        let group = self.lock();
+        // SAFETY: the group is open, the tensors and slices live through the call.
+        let message = unsafe {
+            c10d_all_to_all(
+                group.as_ptr(),
+                raw(&output),
+                raw(rows),
+                received.as_ptr(),
+                sent.as_ptr(),
+                self.size as c_int,
+            )
+        };
+        outcome("exchanging rows with the other processes", message)?;
+        Ok(output)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, NonNull<Opaque>> {
+        self.raw.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tensors of all processes, `[N]` each, one behind the other, `[size * N]`.
+    fn all_gather(&self, tensor: &Tensor) -> Result<Tensor> {
+        let length = tensor.size()[0] * self.size as i64;
+        let output = Tensor::f_empty([length], (tensor.kind(), tensor.device()))?;
+        let group = self.lock();
+        // SAFETY: the group is open, the tensors live through the call.
+        let message = unsafe { c10d_all_gather(group.as_ptr(), raw(&output), raw(tensor)) };
+        outcome("collecting from the other processes", message)?;
+        Ok(output)
+    }
+}
+
+impl Processes for Group {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn sum(&self, tensor: &Tensor, note: &[u8]) -> Result<(Tensor, Vec<Vec<u8>>)> {
+        let (size, length) = (self.size as i64, tensor.size()[0]);
+        // Each process sums one part of the tensors of all.
+        let part = length.div_euclid(size) + i64::from(length % size > 0);
+        let padded = tensor.f_constant_pad_nd([0, part * size - length])?;
+        let ones = vec![1; self.size];
+        let parts = self.exchange(&padded.f_view([size, part])?, &ones, &ones)?; // [size, part]
+        let sum = tree_sum(&parts.f_unbind(0)?)?; // [part]
+        // The notes travel with the sums, as bytes.
+        let bytes = sum.f_view_dtype(Kind::Uint8)?;
+        let of_sum = bytes.size()[0];
+        let note = Tensor::f_from_slice(note)?;
+        let of_all = self.all_gather(&Tensor::f_cat(&[&bytes, &note], 0)?)?;
+        let rows = of_all.f_view([size, -1])?;
+        let sums = rows
+            .f_narrow(1, 0, of_sum)?
+            .f_reshape([-1])?
+            .f_view_dtype(tensor.kind())?;
+        let notes = rows.f_narrow(1, of_sum, note.size()[0])?.f_unbind(0)?;
+        let notes = notes.iter().map(|note| Ok(Vec::try_from(note)?));
+        Ok((sums.f_narrow(0, 0, length)?, notes.collect::<Result<_>>()?))
+    }
+
+    fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let length = Tensor::f_from_slice(&[bytes.len() as i64])?;
+        let lengths = Vec::<i64>::try_from(&self.all_gather(&length)?)?;
+        let longest = lengths.iter().copied().max().unwrap_or(0).max(1);
+        let padded = Tensor::f_zeros([longest], (Kind::Uint8, Device::Cpu))?;
+        let mut own = padded.f_narrow(0, 0, bytes.len() as i64)?;
+        own.f_copy_(&Tensor::f_from_slice(bytes)?)?;
+        let of_all = self.all_gather(&padded)?.f_view([-1, longest])?;
+        let texts = of_all.f_unbind(0)?.into_iter().zip(lengths);
+        texts
+            .map(|(bytes, length)| Ok(Vec::try_from(bytes.f_narrow(0, 0, length)?)?))
+            .collect()
+    }
+
+    fn blame(&self, own: Option<&str>) -> Option<String> {
+        let own = own.map(|own| CString::new(own.replace('\0', " ")));
+        let own = own.transpose().ok()?;
+        let text = own.as_ref().map_or(ptr::null(), |own| own.as_ptr());
+        // SAFETY: the group is open, and the text lives through the call.
+        let first = unsafe { c10d_blame(self.lock().as_ptr(), text, milliseconds(BLAME)) };
+        taken(first)
+    }
+}
+
+/// Meets the others at the place of the launch, where `listener` is the socket of this process, or -1.
+///
+/// A thread of its own waits for their answer, and is left alone if somebody listens there who says nothing.
+fn meet(launch: &Launch, listener: c_int, timeout: Duration) -> Result<NonNull<Opaque>> {
+    /// The group or null, and the message.
+    struct Met(*mut Opaque, *mut c_char);
+    // SAFETY: both belong to no thread.
+    unsafe impl Send for Met {}
+
+    let host = c_string(&launch.host)?;
+    let prefix = c_string(&format!("makemore-tch/{}", launch.attempt))?;
+    let (port, size) = (launch.port, launch.size as c_int);
+    let (sender, met) = channel();
+    let wait = move || {
+        let mut opened = ptr::null_mut();
+        // SAFETY: the texts live through the call, which owns the socket from then on; `opened` is written
+        // if it succeeds.
+        let message = unsafe {
+            c10d_meet(
+                host.as_ptr(),
+                port,
+                listener,
+                size,
+                prefix.as_ptr(),
+                milliseconds(timeout),
+                &raw mut opened,
+            )
+        };
+        let _ = sender.send(Met(opened, message));
+    };
+    let started = thread::Builder::new().spawn(wait);
+    started.map_err(|cause| fault(MEETING, cause.to_string()))?;
+    let silent = |_| {
+        let place = format!("{}:{}", launch.host, launch.port);
+        fault(
+            MEETING,
+            format!("who listens at {place} did not answer, and may be another program"),
+        )
+    };
+    let Met(opened, message) = met.recv_timeout(timeout).map_err(silent)?;
+    outcome(MEETING, message)?;
+    NonNull::new(opened).ok_or_else(|| fault(MEETING, "no group".to_owned()))
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // SAFETY: the group is open until here. A fault on leaving tells nobody anything.
+        let _ = outcome("leaving", unsafe { c10d_close(self.lock().as_ptr()) });
+    }
+}
+
+fn raw(tensor: &Tensor) -> Raw {
+    tensor.as_ptr().cast_mut()
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| fault(MEETING, format!("{text:?} has a zero character")))
+}
+
+fn fault(doing: &'static str, cause: String) -> Error {
+    Error::Processes { doing, cause }
+}
+
+/// Takes a text of the interface, if there is one.
+fn taken(text: *mut c_char) -> Option<String> {
+    let text = NonNull::new(text)?;
+    // SAFETY: the interface returns null or a string that is ours to free.
+    let own = unsafe { CStr::from_ptr(text.as_ptr()) }
+        .to_string_lossy()
+        .into_owned();
+    // SAFETY: as above, once.
+    unsafe { c10d_free(text.as_ptr()) };
+    Some(own)
+}
+
+/// Takes a message of the interface; null is success.
+fn outcome(doing: &'static str, message: *mut c_char) -> Result<()> {
+    let Some(text) = taken(message) else {
+        return Ok(());
+    };
+    // The first line, without the place in Gloo's sources and its advice; the others are a stack trace.
+    let line = text.lines().next().unwrap_or_default();
+    let line = line
+        .split(". This is typically caused by")
+        .next()
+        .unwrap_or_default();
+    let line = match line
+        .strip_prefix('[')
+        .and_then(|line| line.split_once("] "))
+    {
+        Some((place, message)) if place.contains(".cc:") || place.contains(".h:") => message,
+        _ => line,
+    };
+    Err(fault(doing, line.trim_end().to_owned()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::distributed::processes::agree;
+
+    const TIMEOUTS: Timeouts = Timeouts {
+        meeting: Duration::from_secs(20),
+        exchange: Duration::from_secs(20),
+    };
+
+    /// A port that is free.
+    fn port() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    }
+
+    fn launch(port: u16, rank: usize, size: usize) -> Launch {
+        Launch {
+            host: "127.0.0.1".to_owned(),
+            port,
+            rank,
+            size,
+            serves: rank == 0,
+            attempt: "0".to_owned(),
+            launcher: "a test",
+        }
+    }
+
+    /// The results of a thread for each rank, connected as processes are.
+    pub(crate) fn each<T: Send>(size: usize, work: impl Fn(&Group) -> T + Sync) -> Vec<T> {
+        let port = port();
+        thread::scope(|scope| {
+            let start = |rank| {
+                let work = &work;
+                scope
+                    .spawn(move || work(&Group::open(&launch(port, rank, size), TIMEOUTS).unwrap()))
+            };
+            let started: Vec<_> = (0..size).map(start).collect();
+            started
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        })
+    }
+
+    /// Numbers whose sum depends on the order of the additions.
+    fn numbers(rank: usize) -> Tensor {
+        let number = |place: i32| {
+            (f64::from(place * 7919 % 997) - 400.0) * 10_f64.powi((rank as i32 * 5 + place) % 9)
+        };
+        let numbers: Vec<f32> = (0..1_003).map(|place| number(place) as f32).collect();
+        Tensor::from_slice(&numbers)
+    }
+
+    #[test]
+    fn all_get_the_sum_of_one_process_and_the_notes_of_all() {
+        for size in [1, 2, 3, 4] {
+            let alone: Vec<Tensor> = (0..size).map(numbers).collect();
+            let expected = Vec::<f32>::try_from(tree_sum(&alone).unwrap()).unwrap();
+            let sums = each(size, |group| {
+                let rank = group.rank();
+                let (sum, notes) = group.sum(&numbers(rank), &[rank as u8, 7]).unwrap();
+                (Vec::<f32>::try_from(sum).unwrap(), notes)
+            });
+            for (sum, notes) in sums {
+                assert_eq!(sum, expected, "{size}");
+                let of_all: Vec<Vec<u8>> = (0..size as u8).map(|rank| vec![rank, 7]).collect();
+                assert_eq!(notes, of_all);
+            }
+        }
+    }
+
+    /// As by threads of one process, so by processes of some threads.
+    #[test]
+    fn a_sum_of_sums_is_the_sum() {
+        let all: Vec<Tensor> = (0..8).map(numbers).collect();
+        let whole = tree_sum(&all).unwrap();
+        for parts in [2, 4] {
+            let sums = all.chunks(8 / parts).map(|part| tree_sum(part).unwrap());
+            assert_eq!(tree_sum(&sums.collect::<Vec<_>>()).unwrap(), whole);
+        }
+    }
+
+    #[test]
+    fn bytes_of_different_lengths_and_rows_are_exchanged() {
+        let gathered = each(3, |group| {
+            group.gather(&vec![b'x'; group.rank() * 5]).unwrap()
+        });
+        for texts in gathered {
+            let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
+            assert_eq!(lengths, [0, 5, 10]);
+        }
+        let rows = each(3, |group| {
+            // Rank r sends r rows to each, which name the sender and the receiver.
+            let rank = group.rank() as i64;
+            let rows: Vec<i64> = (0..3)
+                .flat_map(|to| vec![[rank, to]; rank as usize].concat())
+                .collect();
+            let rows = Tensor::from_slice(&rows).view([-1, 2]);
+            let (rows, received) = group.all_to_all(&rows, &[rank; 3]).unwrap();
+            (Vec::<i64>::try_from(rows.view([-1])).unwrap(), received)
+        });
+        for (rank, (rows, received)) in (0..).zip(rows) {
+            assert_eq!(received, [0, 1, 2]);
+            assert_eq!(rows, [1, rank, 2, rank, 2, rank]);
+        }
+    }
+
+    #[test]
+    fn a_process_that_has_another_value_is_named() {
+        let errors = each(3, |group| {
+            let value = if group.rank() == 2 {
+                "1,000 words"
+            } else {
+                "900 words"
+            };
+            agree(group, "the list", value).unwrap_err().to_string()
+        });
+        for error in errors {
+            assert_eq!(
+                error,
+                "the list is 900 words for rank 0 and 1,000 words for rank 2; all processes take the same"
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_fault_reaches_all() {
+        let told = each(3, |group| match group.rank() {
+            1 => group.blame(Some("rank 1: no room")),
+            _ => group.blame(None),
+        });
+        assert_eq!(told, vec![Some("rank 1: no room".to_owned()); 3]);
+    }
+
+    #[test]
+    fn what_was_launched_wrongly_is_told() {
+        let short = Timeouts {
+            meeting: Duration::from_millis(400),
+            exchange: Duration::from_millis(400),
+        };
+        let refusal = |launch: Launch| Group::open(&launch, short).unwrap_err().to_string();
+        let meet = |text: &str| format!("meeting the other processes: {text}");
+        let error = refusal(launch(port(), 1, 2));
+        assert!(
+            error.starts_with(&meet("nobody was found at 127.0.0.1:")),
+            "{error}"
+        );
+        let error = refusal(launch(port(), 0, 3));
+        assert_eq!(error, meet("these ranks of 3 did not come: 1, 2"));
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = refusal(launch(taken.local_addr().unwrap().port(), 0, 2));
+        assert!(
+            error.starts_with(&meet("cannot listen at 127.0.0.1:")),
+            "{error}"
+        );
+        let error = refusal(launch(taken.local_addr().unwrap().port(), 1, 2));
+        assert!(
+            error.ends_with("did not answer, and may be another program"),
+            "{error}"
+        );
+        let nowhere = Launch {
+            host: "no.such.host.invalid".to_owned(),
+            ..launch(1, 1, 2)
+        };
+        let error = refusal(nowhere);
+        assert!(
+            error.starts_with(&meet("nobody was found at no.such.host.invalid:1 in 0.4")),
+            "{error}"
+        );
+    }
+}

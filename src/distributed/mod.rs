@@ -1,0 +1,24 @@
+//! Several processes that compute together, on one machine or on many.
+//!
+//! [`Processes`] is what the work needs of them; [`Alone`] is a single process. With the feature
+//! `distributed`, [`Launch`] reads which process this is from the variables of the program that started
+//! it, such as torchrun, and [`Group`] connects the processes through libtorch's own engine, c10d: they
+//! meet at a `TCPStore` and exchange tensors by Gloo, over TCP. c10d knows no passwords and no
+//! encryption, so that it is for trusted networks only.
+//!
+//! All processes call the same functions in the same order. After an error a group is of no use any more.
+//!
+//! To be read in this order: `processes`, `launch`, `address`, `group`, and `c10d.cpp`, the interface to
+//! libtorch.
+
+#[cfg(feature = "distributed")]
+mod address;
+#[cfg(feature = "distributed")]
+pub(crate) mod group;
+pub mod launch;
+pub mod processes;
+
+#[cfg(feature = "distributed")]
+pub use group::{Group, Timeouts};
+pub use launch::Launch;
+pub use processes::{Alone, Processes, agree, tree_sum};

@@ -1,0 +1,106 @@
+//! The processes that share some work, and what all of them agree on.
+
+use std::fmt;
+
+use tch::Tensor;
+
+use crate::error::{Error, Result};
+
+/// The processes that share the work, of which this is one.
+pub trait Processes: fmt::Debug + Sync {
+    /// The number of this process, from 0.
+    fn rank(&self) -> usize;
+
+    /// The number of processes.
+    fn size(&self) -> usize;
+
+    /// The sum of the tensors of all processes, `[N]`, and a note of each of them, of the same length.
+    /// All processes get the same bytes, whatever their number: the tensors of two halves of the
+    /// processes are summed first, as [`tree_sum`] does it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Processes`] if a process has ended or does not come in time.
+    fn sum(&self, tensor: &Tensor, note: &[u8]) -> Result<(Tensor, Vec<Vec<u8>>)>;
+
+    /// The bytes of all processes, in order of their ranks.
+    ///
+    /// # Errors
+    ///
+    /// As of [`sum`](Self::sum).
+    fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>>;
+
+    /// Tells the others why this process ends, and returns the first fault that one of them told. A process
+    /// without a fault of its own, whose exchange has failed, waits a second for another's. No other
+    /// function is called afterwards.
+    fn blame(&self, own: Option<&str>) -> Option<String>;
+}
+
+/// Checks that all processes have the same value, such as a digest. `what` is its name.
+///
+/// # Errors
+///
+/// [`Error::Disagreement`] names the first process that has another one than process 0.
+pub fn agree(processes: &dyn Processes, what: &'static str, value: &str) -> Result<()> {
+    let values = processes.gather(value.as_bytes())?;
+    let other = (1..)
+        .zip(&values[1..])
+        .find(|(_, other)| **other != values[0]);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match other {
+        None => Ok(()),
+        Some((rank, other)) => Err(Error::Disagreement {
+            what,
+            first: text(&values[0]),
+            rank,
+            other: text(other),
+        }),
+    }
+}
+
+/// The sum of tensors of one shape, at least one: that of the first half and that of the second are added.
+/// So a sum of sums has the same rounding, if the tensors are divided among processes by halves.
+///
+/// # Errors
+///
+/// Only those of libtorch.
+pub fn tree_sum(tensors: &[Tensor]) -> Result<Tensor> {
+    match tensors {
+        [one] => Ok(one.shallow_clone()),
+        several => {
+            let (first, second) = several.split_at(several.len().div_ceil(2));
+            Ok(tree_sum(first)?.f_add(&tree_sum(second)?)?)
+        }
+    }
+}
+
+/// One process, by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Alone;
+
+impl Processes for Alone {
+    fn rank(&self) -> usize {
+        0
+    }
+
+    fn size(&self) -> usize {
+        1
+    }
+
+    fn sum(&self, tensor: &Tensor, note: &[u8]) -> Result<(Tensor, Vec<Vec<u8>>)> {
+        Ok((tensor.shallow_clone(), vec![note.to_owned()]))
+    }
+
+    fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+        Ok(vec![bytes.to_owned()])
+    }
+
+    fn blame(&self, own: Option<&str>) -> Option<String> {
+        own.map(str::to_owned)
+    }
+}
+
+/// The name of this host.
+pub fn host() -> String {
+    sysinfo::System::host_name().unwrap_or_else(|| "a host without a name".to_owned())
+}

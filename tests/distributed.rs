@@ -1,0 +1,294 @@
+//! Several processes that share a training, on this machine.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::common::Folder;
+
+/// A training of a network that Muon moves in part, with dropout.
+const TRAIN: &str = "train --type transformer --n-embd 16 --n-layer 1 --data list.txt --batch-size 64 \
+                     --dropout 0.1 --max-steps 40 --eval-every 20 -q";
+
+/// A training that does not end by itself.
+const ENDLESS: &str = "train --type gru --n-embd 8 --n-embd2 8 --data list.txt --batch-size 64 \
+                       --max-steps 10000000 --eval-every 20 --patience 100000 --threads 1 --distributed";
+
+/// A port of this machine that is free.
+fn port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A process of a launch, as torchrun would start it, with its output in pipes.
+fn start(folder: &Folder, arguments: &str, rank: usize, size: usize, port: u16) -> Child {
+    let mut process: Command = folder.process(arguments);
+    process
+        .env("RANK", rank.to_string())
+        .env("WORLD_SIZE", size.to_string());
+    process
+        .env("MASTER_ADDR", "127.0.0.1")
+        .env("MASTER_PORT", port.to_string());
+    process
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// The status, the results and the words to the user of a process that has ended in time.
+fn end(mut process: Child) -> (Option<i32>, String, String) {
+    let start = Instant::now();
+    while process.try_wait().unwrap().is_none() {
+        if start.elapsed() > Duration::from_secs(60) {
+            process.kill().unwrap();
+            panic!("a process did not end");
+        }
+        sleep(Duration::from_millis(20));
+    }
+    let output = process.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// Waits until a training has saved a network.
+fn await_file(folder: &Folder, name: &str) {
+    let start = Instant::now();
+    while !folder.path(name).exists() {
+        assert!(start.elapsed() < Duration::from_secs(60), "no {name}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn signal(process: &Child, signal: i32) {
+    // SAFETY: sends a signal to our own child.
+    unsafe { libc::kill(process.id() as libc::pid_t, signal) };
+}
+
+#[test]
+fn processes_save_the_network_of_as_many_threads_byte_for_byte() {
+    let folder = Folder::with_names();
+    folder.stdout(&format!("{TRAIN} --threads 4 --out alone.st"));
+    for (size, threads) in [(2, 2), (4, 1)] {
+        let out = format!("{size}.st");
+        let launch = format!("launch {size} -- {TRAIN} --threads {threads} --out {out}");
+        let launched = folder.makemore(&launch).output().unwrap();
+        let [printed, said] =
+            [launched.stdout, launched.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(printed.matches("Checkpoint: ").count(), 1, "{printed}");
+        assert_eq!(said, "");
+        assert!(folder.read(&out) == folder.read("alone.st"), "{size}");
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_ends_the_others_and_what_was_trained_is_saved() {
+    let folder = Folder::with_names();
+    let port = port();
+    let [first, second] =
+        [0, 1].map(|rank| start(&folder, &format!("{ENDLESS} --out a.st"), rank, 2, port));
+    await_file(&folder, "a.st");
+    signal(&second, libc::SIGKILL);
+    let (status, printed, said) = end(first);
+    end(second);
+    assert_eq!(status, Some(1));
+    assert!(printed.contains("Checkpoint: a.st"), "{printed}");
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("error: the network of step "), "{said}");
+    assert!(
+        last.contains(" was saved to a.st: ") && last.contains("other processes: "),
+        "{said}"
+    );
+    folder.stdout("sample --model a.st -n 1");
+}
+
+#[test]
+fn an_interrupt_of_any_process_ends_all_at_the_same_step() {
+    let folder = Folder::with_names();
+    let port = port();
+    let [first, second] =
+        [0, 1].map(|rank| start(&folder, &format!("{ENDLESS} --out a.st"), rank, 2, port));
+    await_file(&folder, "a.st");
+    signal(&second, libc::SIGINT);
+    let (status, _, said) = end(first);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(
+        said.contains("interrupted after ") && said.contains("--resume a.st"),
+        "{said}"
+    );
+    assert!(said.contains(" --distributed"), "{said}");
+    let (status, printed, said) = end(second);
+    assert_eq!(
+        (status, printed.as_str(), said.as_str()),
+        (Some(130), "", "")
+    );
+    // A run that two processes began goes on with one that has as many threads.
+    let begun = folder
+        .json("train --resume a.st --max-steps 10 --json --force")
+        .clone();
+    assert_eq!(begun["type"], "gru");
+}
+
+/// Noise, another protocol, and who connects and says nothing.
+#[test]
+fn a_stranger_at_the_port_neither_ends_nor_hangs_a_training() {
+    let folder = Folder::with_names();
+    let port = port();
+    let train = TRAIN.replace(
+        "--max-steps 40",
+        "--max-steps 400 --distributed --threads 1 --out a.st",
+    );
+    let [first, second] = [0, 1].map(|rank| start(&folder, &train, rank, 2, port));
+    await_file(&folder, "a.st");
+    let mut strangers = Vec::new();
+    for noise in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        &[0xFF; 100_000],
+        &[0; 64],
+        b"",
+    ] {
+        let mut stranger = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        // The other side may close before all is sent.
+        let _ = stranger.write_all(noise);
+        strangers.push(stranger);
+    }
+    let (status, printed, said) = end(first);
+    assert_eq!((status, said.as_str()), (Some(0), ""), "{printed}");
+    assert_eq!(end(second).0, Some(0));
+}
+
+#[test]
+fn what_is_different_or_missing_is_told_once() {
+    let folder = Folder::with_names();
+    folder.write("other.txt", "anna\nbob\n");
+    for (other, expected) in [
+        (
+            "--data other.txt --lr 0.1",
+            "error: the list is 801 words with 4828 characters for rank 0 and ",
+        ),
+        ("--lr 0.1", "error: the set of options is {"),
+        ("--data missing.txt", "error: rank 1 on "),
+    ] {
+        let port = port();
+        let first = start(&folder, &format!("{ENDLESS} --out a.st"), 0, 2, port);
+        let mut changed = format!("{ENDLESS} --out a.st {other}");
+        if other.contains("--data") {
+            changed = changed.replacen("--data list.txt", "", 1);
+        }
+        let second = start(&folder, &changed, 1, 2, port);
+        let (status, _, said) = end(first);
+        assert_eq!(status, Some(1));
+        assert!(said.starts_with(expected), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let (status, printed, said) = end(second);
+        assert_eq!((status, printed.as_str(), said.as_str()), (Some(1), "", ""));
+    }
+}
+
+#[test]
+fn processes_that_do_not_come_are_told_in_time() {
+    let folder = Folder::with_names();
+    for (rank, expected) in [
+        (
+            0,
+            "error: meeting the other processes: these ranks of 3 did not come: 1, 2\n",
+        ),
+        (
+            2,
+            "error: meeting the other processes: nobody was found at 127.0.0.1:",
+        ),
+    ] {
+        let process = start(
+            &folder,
+            &format!("{ENDLESS} --timeout 0.5"),
+            rank,
+            3,
+            port(),
+        );
+        let (status, _, said) = end(process);
+        assert_eq!(status, Some(1));
+        assert!(said.starts_with(expected), "{said}");
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let (_, _, said) = end(start(&folder, ENDLESS, 0, 2, port));
+    assert!(
+        said.contains(&format!("cannot listen at 127.0.0.1:{port}: ")),
+        "{said}"
+    );
+    // Somebody listens who is not process 0.
+    let (_, _, said) = end(start(
+        &folder,
+        &format!("{ENDLESS} --timeout 1"),
+        1,
+        2,
+        port,
+    ));
+    assert!(
+        said.starts_with("error: meeting the other processes: "),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn launch_hands_an_interrupt_on_and_leaves_no_process() {
+    let folder = Folder::with_names();
+    let train = ENDLESS.replace(" --distributed", "");
+    let mut launch = folder.process(&format!("launch 2 -- {train} --out a.st"));
+    let launch = launch
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    await_file(&folder, "a.st");
+    signal(&launch, libc::SIGTERM);
+    // The pipes are closed when the last process has ended.
+    let mut launch = launch;
+    let mut printed = String::new();
+    launch
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut printed)
+        .unwrap();
+    assert!(printed.contains("Checkpoint: a.st"), "{printed}");
+    assert_eq!(end(launch).0, Some(128 + libc::SIGTERM));
+}
+
+#[test]
+fn what_cannot_be_shared_is_refused() {
+    let folder = Folder::with_names();
+    for (arguments, expected) in [
+        (
+            "train --distributed",
+            "launch 2 -- COMMAND, torchrun, srun or mpirun would work",
+        ),
+        (
+            "train --timeout 5",
+            "--timeout is of --distributed; leave it out",
+        ),
+        (
+            "launch 2 -- sample",
+            "launch starts a command that processes can share; train would work",
+        ),
+        (
+            "launch 2 -- train --type ngram --data list.txt",
+            "--type ngram does not train on; one process",
+        ),
+        (
+            "launch 2 -- train --type wavenet --data list.txt",
+            "normalises by the whole batch, so that one",
+        ),
+    ] {
+        let error = folder.error(arguments, 1);
+        assert!(error.contains(expected), "{arguments}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
