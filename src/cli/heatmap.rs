@@ -846,6 +846,7 @@ mod tests {
         });
         let bars: Vec<&str> = bars.map(|text| text.text.as_str()).collect();
         let (one, rest) = bars.split_at(bars.len() / 3);
+        assert!(!one.is_empty());
         assert_eq!([one, one].concat(), rest);
 
         let error = folder.error("heatmap out.svg --model 2.st --model gru.st", 1);
