@@ -358,8 +358,8 @@ fn six_layers(stage: &mut Stage, splits: &Splits) -> Result<()> {
     figures.extend(tolerance.losses(&run.shown(), "3.2870"));
     let section = Section::new(
         "Six layers",
-        "The same as layers that can be stacked: six linear ones, each normalised, with tanh between \
-         them, and 1,001 steps.",
+        "The same as layers that can be stacked (src/lectures/layers.rs): six linear ones, each \
+         normalised, with tanh between them, and 1,001 steps.",
         NOTEBOOK.cell(14),
         figures,
     );

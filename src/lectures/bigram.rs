@@ -252,8 +252,9 @@ fn shapes(network: &Bigram, all: &Examples) -> Result<Section> {
     let row = probs.i(1).f_sum(Kind::Float)?.f_double_value(&[])?;
     Ok(Section::new(
         "Inputs and outputs of the network",
-        "Every bigram is a row: its first character one-hot, times W (27 × 27 normal random \
-         numbers, seed 420), exponentiated, divided by the row's sum.",
+        "With a row for each bigram, also where the training has one for each distinct bigram: its first \
+         character one-hot, times W (27 × 27 normal random numbers, seed 420), exponentiated, divided by \
+         the row's sum.",
         Location::Notes("Understanding Weights"),
         vec![
             Figure::same("shape of xenc", shape(&xenc), "[228146, 27]").published_in(PREPARATION),
@@ -382,7 +383,7 @@ fn training(network: &Bigram, examples: &Examples, stage: &mut Stage) -> Result<
     })?;
     stage.show(Section::new(
         "Training",
-        "301 more steps at learning rate 50: the loss comes down towards that of counting.",
+        "301 more steps, epochs 0 to 300, at learning rate 50: the loss comes down towards that of counting.",
         OPTIMIZATION,
         figures,
     ))?;

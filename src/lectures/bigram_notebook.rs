@@ -91,7 +91,7 @@ const LAST_LOSS: &str = "2.481828451156616";
 const LAST_STEP: u64 = 266;
 
 const IN_PARTS: &str = "the saved cell makes one step, and how those before it were made is not in the notebook; \
-     step 266 of one run is nearest";
+     the step with index 266 of one run is nearest";
 
 /// Replays the lecture; the figures agree if the word list is the notebook's.
 pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
@@ -102,7 +102,8 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let p = Table::of(&counts, 1.0)?;
     stage.show(Section::new(
         "The notebook's names from the counts",
-        "Drawn from the rows of P with seed 2147483647, as PyTorch drew before 2.0.",
+        "Drawn from the rows of P with seed 2147483647, as PyTorch drew before 2.0; with the notes' seed, \
+         420, the same lines draw other names.",
         NOTEBOOK.cell(164),
         names(&p, NAMES_OF_COUNTS)?,
     ))?;
@@ -117,7 +118,8 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     }
     stage.show(Section::new(
         "The notebook's names from the network",
-        "The same seed draws the same names, but for one letter of the last.",
+        "The same seed draws the names that it draws from the counts, but for one letter of the last. The \
+         network's rows take the place of those of P in the lines that draw them.",
         NOTEBOOK.cell(725),
         names(&network.table()?, NAMES_OF_NETWORK)?,
     ))
@@ -277,11 +279,16 @@ fn training(
         let loss = Figure::number("regularized loss", step.loss.into(), LAST_LOSS);
         let below = below.map_or_else(|| "none".to_owned(), |step: u64| step.to_string());
         figures.push(loss.shown(IN_PARTS));
-        figures.push(Figure::expected("first step below it", below, LAST_STEP));
+        figures.push(Figure::expected(
+            "index of the first below it",
+            below,
+            LAST_STEP,
+        ));
     }
     stage.show(Section::new(
         "The notebook's training",
-        "Steps at learning rate 50 on all bigrams, with 0.01 * mean(W²) in the loss.",
+        "267 steps, with indices 0 to 266, at learning rate 50 on all bigrams, with 0.01 * mean(W²) in \
+         the loss.",
         NOTEBOOK.cell(716),
         figures,
     ))?;

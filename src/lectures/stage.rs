@@ -78,8 +78,11 @@ pub struct Section {
     pub explanation: &'static str,
     /// Whether all comparable figures agree.
     pub agrees: bool,
-    /// The lines of the lecture's example that make the figures.
+    /// The lines of the lecture's example that make the figures; `…` is a line for those left out.
     pub code: Vec<&'static str>,
+    /// The file and the number of the first line of `code`: `tests/examples/lecture4.rs:65`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_at: Option<String>,
     /// The training in it, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
@@ -104,6 +107,7 @@ impl Section {
             explanation,
             agrees: figures.iter().all(|figure| figure.agrees != Some(false)),
             code: Vec::new(),
+            code_at: None,
             training: None,
             figures,
         }
@@ -137,8 +141,13 @@ pub(super) struct Stage<'a> {
 
 impl Stage<'_> {
     pub fn show(&mut self, section: Section) -> Result<()> {
+        let excerpt = self.example.excerpt(section.title);
+        let file = self.example.file;
         self.audience.section(Section {
-            code: self.example.lines(section.title),
+            code_at: excerpt
+                .as_ref()
+                .map(|code| format!("{file}:{}", code.number)),
+            code: excerpt.map(|code| code.lines).unwrap_or_default(),
             ..section
         })
     }

@@ -51,8 +51,7 @@ fn main() {
         println!("probability for {}: {:.4}", show(bigram), prob(bigram));
     }
     println!("Likelihood for good is: {:.4e}", calc_likelihood("good"));
-    // ix = torch.multinomial(p, num_samples=1, replacement=True, generator=g).item()
-    // as it drew before PyTorch 2.0
+    // ix = torch.multinomial(p, num_samples=1, replacement=True, generator=g).item(), before PyTorch 2.0
     let multinomial = |p: Tensor| {
         let u = Tensor::rand([1], (Kind::Double, Device::Cpu));
         let below = p.cumsum(-1, Kind::Float).lt_tensor(&u);
@@ -111,10 +110,11 @@ fn main() {
         loss.backward();
         no_grad(|| w -= if i < 0 { 0.1 } else { 50.0 } * w.grad());
     }
-    // loss + 0.01 * (W ** 2).mean()  [Regularization]  [The notebook's training]
+    // loss + 0.01 * (W ** 2).mean()  [Regularization]
     let loss = loss_of(&w) + w.square().mean(Kind::Float) * 0.01;
     println!("{:.4}", loss.double_value(&[]));
     // F.one_hot(torch.tensor([idx]))  [Names from the network]  [The notebook's names from the network]
     let p_of = |ix| probs(&one_hot(&Tensor::from_slice(&[ix])), &w);
+    // The words, as from the counts  [Names from the network]
     no_grad(|| generate(&p_of));
 }

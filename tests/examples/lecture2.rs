@@ -55,29 +55,31 @@ fn main() {
     let b1 = Tensor::randn([200], FLOAT_CPU).set_requires_grad(true);
     let w2 = Tensor::randn([200, 27], FLOAT_CPU).set_requires_grad(true);
     let b2 = Tensor::randn([27], FLOAT_CPU).set_requires_grad(true);
-    // parameters = [C, W1, b1, W2, b2]; sum(p.nelement() for p in parameters)  [The network]
+    // parameters = [C, W1, b1, W2, b2]; sum(p.nelement() for p in parameters)
     let mut parameters = [&c, &w1, &b1, &w2, &b2].map(Tensor::shallow_clone);
     println!("{}", parameters.iter().map(Tensor::numel).sum::<usize>());
 
     let logits_of = |x: &Tensor| {
-        // emb = C[X]
+        // emb = C[X]  [The network]
         let emb = c.index(&[Some(x)]);
-        // h = torch.tanh(emb.view(-1, 30) @ W1 + b1)
+        // h = torch.tanh(emb.view(-1, 30) @ W1 + b1)  [The network]
         let h = (emb.view([-1, 30]).matmul(&w1) + &b1).tanh();
-        // logits = h @ W2 + b2
+        // logits = h @ W2 + b2  [The network]
         h.matmul(&w2) + &b2
     };
     for i in 0..steps {
         // ix = torch.randint(0, Xtr.shape[0], (32,)), which has no seed there
         let ix = Tensor::randint(xtr.size()[0], [32], INT64_CPU);
-        // loss = F.cross_entropy(logits, Ytr[ix])  [Training]
         let logits = logits_of(&xtr.index(&[Some(&ix)]));
+        // loss = F.cross_entropy(logits, Ytr[ix])  [Training]
         let loss = logits.cross_entropy_for_logits(&ytr.index(&[Some(&ix)]));
         // for p in parameters: p.grad = None
         parameters.iter_mut().for_each(Tensor::zero_grad);
+        // loss.backward()  [Training]
         loss.backward();
-        // lr = 0.1 if i < 100000 else 0.01; p.data += -lr * p.grad
+        // lr = 0.1 if i < 100000 else 0.01
         let lr = if i < 100_000 { 0.1 } else { 0.01 };
+        // p.data += -lr * p.grad  [Training]
         no_grad(|| parameters.iter_mut().for_each(|p| *p -= lr * p.grad()));
     }
 

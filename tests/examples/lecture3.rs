@@ -63,21 +63,21 @@ fn main() {
     // emb = C[Xb]; hpreact = emb.view(emb.shape[0], -1) @ W1
     let hidden = |x: &Tensor| c.index(&[Some(x)]).view([-1, 30]).matmul(&w1);
     let logits_of = |hpreact: &Tensor, bnmean: &Tensor, bnstd: &Tensor| {
-        // h = torch.tanh(bngain * (hpreact - bnmeani) / bnstdi + bnbias)  [One hidden layer]
+        // h = torch.tanh(bngain * (hpreact - bnmeani) / bnstdi + bnbias)
         let h = (&bngain * (hpreact - bnmean) / bnstd + &bnbias).tanh();
         h.matmul(&w2) + &b2
     };
     for i in 0..steps {
         // ix = torch.randint(0, Xtr.shape[0], (batch_size,), generator=g)
         let ix = Tensor::randint(xtr.size()[0], [32], INT64_CPU);
-        // bnmeani = hpreact.mean(0, keepdim=True); bnstdi = hpreact.std(0, keepdim=True)
         let hpreact = hidden(&xtr.index(&[Some(&ix)]));
+        // bnmeani = hpreact.mean(0, keepdim=True); bnstdi = hpreact.std(0, keepdim=True)  [One hidden layer]
         let bnmeani = hpreact.mean_dim(0, true, Kind::Float);
         let bnstdi = hpreact.std_dim(0, true, true);
         // loss = F.cross_entropy(logits, Yb)
         let logits = logits_of(&hpreact, &bnmeani, &bnstdi);
         let loss = logits.cross_entropy_for_logits(&ytr.index(&[Some(&ix)]));
-        // bnmean_running = 0.999 * bnmean_running + 0.001 * bnmeani
+        // bnmean_running = 0.999 * bnmean_running + 0.001 * bnmeani  [One hidden layer]
         bnmean_running = 0.999 * bnmean_running + 0.001 * bnmeani.detach();
         bnstd_running = 0.999 * bnstd_running + 0.001 * bnstdi.detach();
         // for p in parameters: p.grad = None

@@ -63,8 +63,8 @@ fn main() {
     let counts_sum = sum1(&counts);                                       // counts_sum = counts.sum(1, keepdims=True)
     let counts_sum_inv = counts_sum.pow_tensor_scalar(-1);                // counts_sum_inv = counts_sum**-1
     let probs = &counts * &counts_sum_inv;                                // probs = counts * counts_sum_inv  [The forward pass]
-    let logprobs = probs.log();                                           // logprobs = probs.log()
-    let loss = -logprobs.gather(1, &yb.unsqueeze(1), false).mean(Kind::Float); // loss = -logprobs[range(n), Yb].mean()
+    let logprobs = probs.log();                                           // logprobs = probs.log()  [The forward pass]
+    let loss = -logprobs.gather(1, &yb.unsqueeze(1), false).mean(Kind::Float); // loss = -logprobs[range(n), Yb].mean()  [The forward pass]
     println!("{}", loss.double_value(&[]));
     macro_rules! cmp { // cmp('t', dt, t)
         ($t:ident, $dt:expr) => {{
@@ -76,8 +76,8 @@ fn main() {
         }};
     }
     let dlogprobs = cmp!(logprobs, yb.one_hot(v) * (-1.0 / n));           // dlogprobs[range(n), Yb] = -1.0/n  [Exercise 1: step by step]
-    let dprobs = cmp!(probs, probs.reciprocal() * dlogprobs);             // dprobs = (1.0 / probs) * dlogprobs
-    let dinv = cmp!(counts_sum_inv, sum1(&(&counts * &dprobs)));          // dcounts_sum_inv = (counts * dprobs).sum(1, keepdim=True)
+    let dprobs = cmp!(probs, probs.reciprocal() * dlogprobs);             // dprobs = (1.0 / probs) * dlogprobs  [Exercise 1: step by step]
+    let dinv = cmp!(counts_sum_inv, sum1(&(&counts * &dprobs)));          // dcounts_sum_inv = (counts * dprobs).sum(1, keepdim=True)  [Exercise 1: step by step]
     let dcounts_sum = cmp!(counts_sum, -counts_sum.pow_tensor_scalar(-2) * dinv); // dcounts_sum = (-counts_sum**-2) * dcounts_sum_inv
     let dcounts = cmp!(counts, &counts_sum_inv * dprobs + dcounts_sum);   // dcounts = counts_sum_inv * dprobs + ... * dcounts_sum
     let dnorm_logits = cmp!(norm_logits, &counts * dcounts);              // dnorm_logits = counts * dcounts
@@ -108,13 +108,13 @@ fn main() {
     let loss_fast = logits.cross_entropy_for_logits(&yb);                 // loss_fast = F.cross_entropy(logits, Yb)
     println!("{} diff: {:e}", loss_fast.double_value(&[]), (&loss_fast - &loss).double_value(&[]));
     let softmax = logits.softmax(1, Kind::Float);                         // dlogits = F.softmax(logits, 1)  [Exercise 2: cross-entropy in one go]
-    let _dlogits = cmp!(logits, (softmax - yb.one_hot(v)) / n);           // dlogits[range(n), Yb] -= 1; dlogits /= n
+    let _dlogits = cmp!(logits, (softmax - yb.one_hot(v)) / n);           // dlogits[range(n), Yb] -= 1; dlogits /= n  [Exercise 2: cross-entropy in one go]
 
     let centred = &hprebn - hprebn.mean_dim(0, true, Kind::Float);        // hprebn - hprebn.mean(0)
     let root = (hprebn.var_dim(0, true, true) + 1e-5).sqrt();             // torch.sqrt(hprebn.var(0, unbiased=True) + 1e-5)
     let hpreact_fast = &bngain * centred / root + &bnbias;                // hpreact_fast = bngain * (...) / torch.sqrt(...) + bnbias
     println!("max diff: {:e}", (hpreact_fast - &hpreact).abs().max().double_value(&[]));
     let along = &bnraw * (n / (n - 1.0)) * sum0(&(&dhpreact * &bnraw));   // n/(n-1)*bnraw*(dhpreact*bnraw).sum(0)  [Exercise 3: batch normalisation in one go]
-    let inner = &dhpreact * n - sum0(&dhpreact) - along;                  // n*dhpreact - dhpreact.sum(0) - ...
-    let _dhprebn = cmp!(hprebn, &bngain * &bnvar_inv / n * inner);        // dhprebn = bngain*bnvar_inv/n * (...)
+    let inner = &dhpreact * n - sum0(&dhpreact) - along;                  // n*dhpreact - dhpreact.sum(0) - ...  [Exercise 3: batch normalisation in one go]
+    let _dhprebn = cmp!(hprebn, &bngain * &bnvar_inv / n * inner);        // dhprebn = bngain*bnvar_inv/n * (...)  [Exercise 3: batch normalisation in one go]
 }

@@ -33,7 +33,7 @@ fn model(p: &[Tensor], running: &mut [[Tensor; 2]; 3], x: &Tensor, training: boo
     for (p, running) in p[1..].chunks_exact(3).zip(running) {
         // FlattenConsecutive: x = x.view(B, T//self.n, C*self.n); Linear: self.out = x @ self.weight
         let (b, t, c) = x.size3().unwrap();
-        x = x.view([b, t / 2, c * 2]).matmul(&p[0]);
+        x = x.view([b, t / 2, c * 2]).matmul(&p[0]); //  [The network]
         let [mut xmean, mut xvar] = running.each_ref().map(Tensor::shallow_clone);
         if training {
             // BatchNorm1d: xmean = x.mean((0,1), keepdim=True); xvar = x.var((0,1), keepdim=True)
@@ -43,7 +43,7 @@ fn model(p: &[Tensor], running: &mut [[Tensor; 2]; 3], x: &Tensor, training: boo
             running[0] = 0.9 * &running[0] + 0.1 * xmean.detach();
             running[1] = 0.9 * &running[1] + 0.1 * xvar.detach();
         }
-        // xhat = (x - xmean) / torch.sqrt(xvar + self.eps); self.out = self.gamma * xhat + self.beta
+        // xhat = (x - xmean) / torch.sqrt(xvar + self.eps); self.out = self.gamma * xhat + self.beta  [The network]
         let xhat = (x - xmean) / (xvar + 1e-5).sqrt();
         x = (&p[1] * xhat + &p[2]).tanh();
     }
@@ -66,13 +66,12 @@ fn main() {
     let (n1, n2) = (words.len() * 8 / 10, words.len() * 9 / 10);
     let splits = [&words[..n1], &words[n1..n2], &words[n2..]];
     let [(xtr, ytr), (xdev, ydev), _test] = splits.map(build_dataset);
+
     tch::manual_seed(42);
     let linear = |fan_in, out| Tensor::randn([fan_in, out], FLOAT_CPU) / (fan_in as f64).sqrt();
-    let zeros = || Tensor::zeros([128], FLOAT_CPU);
-    let ones = || Tensor::ones([128], FLOAT_CPU);
-    // Embedding(vocab_size, n_embd)
-    let mut layers = vec![Tensor::randn([27, 24], FLOAT_CPU)];
-    // FlattenConsecutive(2), Linear(fan_in, n_hidden, bias=False), BatchNorm1d(n_hidden), Tanh  [The network]
+    let [zeros, ones] = [0.0, 1.0].map(|number| move || Tensor::full([128], number, FLOAT_CPU));
+    let mut layers = vec![Tensor::randn([27, 24], FLOAT_CPU)]; // Embedding(vocab_size, n_embd)
+    // FlattenConsecutive(2), Linear(fan_in, n_hidden, bias=False), BatchNorm1d(n_hidden), Tanh
     for fan_in in [48, 256, 256] {
         layers.extend([linear(fan_in, 128), ones(), zeros()]);
     }
@@ -83,15 +82,16 @@ fn main() {
     let mut p: Vec<_> = layers.iter().map(|p| p.set_requires_grad(true)).collect();
     println!("{}", p.iter().map(Tensor::numel).sum::<usize>());
     for i in 0..steps {
-        // ix = torch.randint(0, Xtr.shape[0], (batch_size,)); loss = F.cross_entropy(logits, Yb)  [Training]
+        // ix = torch.randint(0, Xtr.shape[0], (batch_size,)); loss = F.cross_entropy(logits, Yb)
         let ix = [Some(Tensor::randint(xtr.size()[0], [32], INT64_CPU))];
         let logits = model(&p, &mut running, &xtr.index(&ix), true);
-        let loss = logits.cross_entropy_for_logits(&ytr.index(&ix));
+        let loss = logits.cross_entropy_for_logits(&ytr.index(&ix)); //  [Training]
         // for p in parameters: p.grad = None; loss.backward(); p.data += -lr * p.grad
         p.iter_mut().for_each(Tensor::zero_grad);
-        loss.backward();
+        loss.backward(); //  [Training]
         let lr = if i < 150_000 { 0.1 } else { 0.01 };
-        no_grad(|| p.iter_mut().for_each(|p| *p -= lr * p.grad()));
+        no_grad(|| p.iter_mut().for_each(|p| *p -= lr * p.grad())); //  [Training]
+
         if i % 10_000 == 0 {
             println!("{i:7}/{steps:7}: {:.4}", loss.double_value(&[]));
         }

@@ -36,7 +36,8 @@ impl Display for Printed<'_> {
         let section = self.section;
         writeln!(out, "{TITLE}{}. {}{TITLE:#}", self.number, section.title)?;
         paragraph(out, section.explanation)?;
-        for line in &section.code {
+        let place = section.code_at.iter().map(|place| format!("// {place}"));
+        for line in place.chain(section.code.iter().map(|&line| line.to_owned())) {
             writeln!(out, "{INDENT}  {CODE}{line}{CODE:#}")?;
         }
         if let Some(training) = section.training {

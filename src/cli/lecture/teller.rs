@@ -108,6 +108,14 @@ impl Teller {
         let (number, title, file) = (lecture.number(), lecture.title(), lecture.example());
         self.printer
             .line(format!("Lecture {number}: {title} ({file})\n"));
+        let follows = match lecture {
+            Lecture::Bigram => " That file follows the notes, with their seed 420.",
+            _ => "",
+        };
+        self.tell(&format!(
+            "Under the text of a section stand the lines of that file that make its figures, if it has them; \
+             … stands for lines left out.{follows}"
+        ));
     }
 
     /// Prints a paragraph.
@@ -249,6 +257,7 @@ mod tests {
                 title: "Training",
                 explanation: "",
                 code: Vec::new(),
+                code_at: None,
                 agrees,
                 training: None,
                 figures: vec![figure],
