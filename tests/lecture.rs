@@ -242,8 +242,8 @@ fn a_wide_table_has_all_of_each_figure() {
     assert_eq!(
         loss[4..],
         [
-            "within 0.2 of the published",
-            "holds (check: the lecture draws gain and bias from no seed)",
+            "holds: within 0.2 of the published",
+            "the lecture draws gain and bias from no seed",
             "makemore_part4_backprop, In [211]"
         ]
     );

@@ -37,6 +37,7 @@ impl Pictures {
 
 fn curve(losses: &[(u64, f32)]) -> LossCurve<'_> {
     LossCurve {
+        title: "Loss of the network",
         losses,
         counting_nll: COUNTING_NLL,
     }

@@ -69,7 +69,7 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 
-    /// Print nothing but errors on standard error
+    /// On standard error, print errors only
     #[arg(short, long, global = true)]
     quiet: bool,
 

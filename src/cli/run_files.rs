@@ -274,6 +274,14 @@ mod tests {
         );
         let now = "this model is as good as that in m.safetensors was, and takes its place";
         assert!(told[1..].iter().any(|line| line == now), "{told:?}");
+        // Nothing said that a network of other sizes was there.
+        let other = format!("{TRAIN} --max-steps 400 --n-layer 2 --out m.safetensors");
+        let told = folder.stderr(&other);
+        assert!(
+            told.contains("m.safetensors had a network of other sizes (")
+                && told.contains("; this one is as good, and takes its place"),
+            "{told}"
+        );
         folder.stdout(&format!("{worse} --force"));
         assert_ne!(folder.read("m.safetensors"), better);
         // One that is as good takes its place, and leaves nothing beside it.

@@ -168,7 +168,7 @@ fn one_hidden_layer(stage: &mut Stage, splits: &Splits) -> Result<()> {
         [STEPS, 100_000],
     )?;
     if run.is_drawn(stage) {
-        run.draw_logarithms(stage, PICTURES[0])?;
+        run.draw_logarithms(stage, PICTURES[0], 3)?;
     }
     let published = Published {
         title: "One hidden layer",

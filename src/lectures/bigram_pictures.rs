@@ -51,12 +51,14 @@ pub(super) fn draw(
                 log.collect(),
                 1,
                 "log P of the counts, less each row's mean",
-                "logit",
+                "log P",
             ),
         ],
     };
     stage.picture_of(PICTURES[1], TWO_SQUARES, &panels)?;
+    let title = format!("Lecture 1: loss of the network in {} epochs", losses.len());
     let curve = LossCurve {
+        title: &title,
         losses,
         counting_nll: nll,
     };

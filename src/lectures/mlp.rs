@@ -101,8 +101,8 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         [STEPS, 100_000],
     )?;
     if run.is_drawn(stage) {
-        run.draw_logarithms(stage, PICTURES[0])?;
-        draw_embedding(stage, &network, &splits)?;
+        run.draw_logarithms(stage, PICTURES[0], 2)?;
+        draw_embedding(stage, &network, &splits, run.training.steps)?;
     }
     let published = Published {
         title: "Training",
@@ -128,12 +128,17 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
 }
 
 /// Draws each character at the first two dimensions of its embedding.
-fn draw_embedding(stage: &mut Stage, network: &LectureMlp, splits: &Splits) -> Result<()> {
+fn draw_embedding(
+    stage: &mut Stage,
+    network: &LectureMlp,
+    splits: &Splits,
+    steps: u64,
+) -> Result<()> {
     let numbers = copied(&network.0[0])?;
     let points = numbers.chunks_exact(10);
     let points = points.map(|vector| (vector[0].into(), vector[1].into()));
     let scatter = Scatter {
-        title: "Embedding of the characters",
+        title: &format!("Embedding of the characters: 2 of 10 dimensions, after {steps} steps"),
         horizontal: "dimension 0",
         vertical: "dimension 1",
         characters: splits.vocabulary.characters(),

@@ -123,6 +123,8 @@ pub struct Training {
     pub published_steps: u64,
     /// The time that they took, in seconds.
     pub seconds: f64,
+    /// The loss of the last batch, in nats per character.
+    pub last_loss: f64,
 }
 
 impl Training {

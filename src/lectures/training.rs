@@ -48,6 +48,8 @@ struct RandomBatches<'a, N> {
     steps: u64,
     /// The batches of the present step and the steps around it, `[B, 32, T]` and `[B, 32]`.
     batches: (Tensor, Tensor),
+    /// The loss of the step before, a scalar.
+    loss: Tensor,
 }
 
 impl<N: Module> Learner for RandomBatches<'_, N> {
@@ -60,7 +62,8 @@ impl<N: Module> Learner for RandomBatches<'_, N> {
         }
         let (xb, yb) = &self.batches;
         let (xb, yb) = (xb.f_get(place)?, yb.f_get(place)?);
-        self.network.step(&xb, &yb, learning_rate)
+        self.loss = self.network.step(&xb, &yb, learning_rate)?;
+        Ok(self.loss.shallow_clone())
     }
 }
 
@@ -121,6 +124,7 @@ pub fn train(
         generator,
         steps,
         batches: (Tensor::new(), Tensor::new()),
+        loss: Tensor::new(),
     };
     let mut watch = Watch {
         audience: stage.audience,
@@ -134,6 +138,7 @@ pub fn train(
             steps: done.steps,
             published_steps,
             seconds: done.seconds,
+            last_loss: learner.loss.f_double_value(&[])?,
         },
         is_interrupted: watch.is_interrupted,
         losses: watch.losses,
@@ -231,30 +236,61 @@ impl Run {
     }
 
     /// Draws the decimal logarithms of the batches' losses, as in lectures 2 and 3.
-    pub fn draw_logarithms(&self, stage: &mut Stage, name: &'static str) -> Result<()> {
+    pub fn draw_logarithms(
+        &self,
+        stage: &mut Stage,
+        name: &'static str,
+        lecture: u8,
+    ) -> Result<()> {
         let logarithms = self.losses.iter().map(|&(step, loss)| (step, loss.log10()));
         let losses = BatchLosses {
+            title: &self.title(lecture),
             vertical: "log10 of the loss of a batch",
             losses: &logarithms.collect::<Vec<_>>(),
         };
         stage.picture(name, &losses)
     }
 
-    /// Draws the means of 1,000 batches' losses, as in lecture 5.
-    pub fn draw_means(&self, stage: &mut Stage, name: &'static str) -> Result<()> {
-        // The mean of fewer batches at the end would be noisier, so they are left out.
-        let of = self.losses.len().clamp(1, 1000);
-        let means = self.losses.chunks_exact(of).map(|losses| {
-            let sum: f64 = losses.iter().map(|(_, loss)| loss).sum();
-            (losses[0].0, sum / losses.len() as f64)
-        });
+    /// Draws the means of 1,000 batches' losses, as in lecture 5; the losses themselves where there are fewer
+    /// than two means.
+    pub fn draw_means(&self, stage: &mut Stage, name: &'static str, lecture: u8) -> Result<()> {
+        let means = means(&self.losses);
+        let (vertical, losses) = match means.len() {
+            0 | 1 => ("loss of a batch (nats per character)", &self.losses),
+            _ => ("loss (nats per character, mean of 1,000 batches)", &means),
+        };
         let losses = BatchLosses {
-            vertical: match of {
-                1000 => "loss (nats per character, mean of 1,000 batches)",
-                _ => "loss (nats per character, mean of the batches)",
-            },
-            losses: &means.collect::<Vec<_>>(),
+            title: &self.title(lecture),
+            vertical,
+            losses,
         };
         stage.picture(name, &losses)
+    }
+
+    fn title(&self, lecture: u8) -> String {
+        format!("Lecture {lecture}: loss in {} steps", self.training.steps)
+    }
+}
+
+/// The means of 1,000 losses each, at the number of steps made until then. The mean of fewer at the end would be noisier, so they
+/// are left out.
+fn means(losses: &[(u64, f64)]) -> Vec<(u64, f64)> {
+    let blocks = losses.chunks_exact(1000);
+    let means = blocks.map(|losses| {
+        let sum: f64 = losses.iter().map(|(_, loss)| loss).sum();
+        (losses[losses.len() - 1].0 + 1, sum / losses.len() as f64)
+    });
+    means.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The mean of steps 0 to 999 once stood at step 0.
+    #[test]
+    fn a_mean_stands_at_the_end_of_its_block() {
+        let losses: Vec<(u64, f64)> = (0..2500).map(|step| (step, (step / 1000) as f64)).collect();
+        assert_eq!(means(&losses), [(1000, 0.0), (2000, 1.0)]);
     }
 }

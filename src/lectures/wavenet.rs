@@ -90,7 +90,7 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
         [STEPS, 150_000],
     )?;
     if run.is_drawn(stage) {
-        run.draw_means(stage, PICTURES[0])?;
+        run.draw_means(stage, PICTURES[0], 5)?;
     }
     let published = Published {
         title: "Training",

@@ -46,12 +46,16 @@ pub fn of_context(context: &str, width: f64, font: &Font) -> String {
     });
     let mut text = String::new();
     let mut before_code_point = false;
-    for label in labels {
+    let mut labels = labels.peekable();
+    while let Some(label) = labels.next() {
         let is_code_point = is_code_point(&label);
         let apart = !text.is_empty() && (is_code_point || before_code_point);
         let longer = format!("{label}{}{text}", if apart { " " } else { "" });
         if !text.is_empty() && font.width(&longer) > width {
-            return format!("…{text}");
+            let cut = format!("…{text}");
+            // The first character may be no wider than the dots.
+            let is_shorter = labels.peek().is_some() || font.width(&cut) < font.width(&longer);
+            return if is_shorter { cut } else { longer };
         }
         text = longer;
         before_code_point = is_code_point;
@@ -210,7 +214,10 @@ mod tests {
         let cut = of_context(&accents, 6.0, &font);
         assert_eq!(cut, format!("…{}", "e\u{301}".repeat(9)));
         // The last character is there in any case.
-        assert_eq!(of_context("ab", 0.1, &font), "…b");
+        assert_eq!(of_context("abc", 0.1, &font), "…c");
+        // Dots that take as much room tell less: ".annabellelo" was "…annabellelo".
+        let room = font.width("emma");
+        assert_eq!(of_context(".emma", room, &font), ".emma");
     }
 
     #[test]

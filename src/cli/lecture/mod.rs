@@ -44,7 +44,9 @@ pub struct ReplayLectures {
     #[arg(long, value_name = "N", value_parser = whole(1..=STEPS), allow_negative_numbers = true)]
     steps: Option<u64>,
 
-    /// Train for 10001 steps only, up to the second published loss
+    /// Train for 10001 steps only
+    ///
+    /// Lectures 3 to 5 come to their second published loss; lecture 2 publishes none of single batches.
     #[arg(long, conflicts_with = "steps")]
     quick: bool,
 

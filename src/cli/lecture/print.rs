@@ -47,6 +47,10 @@ impl Display for Printed<'_> {
                 "{INDENT}Steps: {} of {} in {:.1} s, {each:.3} ms each",
                 training.steps, training.published_steps, training.seconds
             )?;
+            if !training.is_whole() {
+                let (last, loss) = (training.steps.saturating_sub(1), training.last_loss);
+                writeln!(out, "{INDENT}Loss of step {last}, the last: {loss:.4}")?;
+            }
         }
         if self.is_wide {
             return wide(out, &section.figures);
@@ -54,7 +58,13 @@ impl Display for Printed<'_> {
         let sources = section.figures.iter().filter_map(|figure| figure.source);
         let sources = distinct(sources.map(|source| source.to_string()));
         if !sources.is_empty() {
-            paragraph(out, &format!("Published in: {}", joined(&sources)))?;
+            let has_others = section.figures.iter().any(|figure| figure.source.is_none());
+            let others = if has_others {
+                " (checks of ours: nowhere)"
+            } else {
+                ""
+            };
+            paragraph(out, &format!("Published in: {}{others}", joined(&sources)))?;
         }
         narrow(out, &section.figures)
     }
@@ -103,7 +113,7 @@ fn narrow(out: &mut Formatter, figures: &[Figure]) -> fmt::Result {
         let (name, ours) = (&figure.name, &figure.ours);
         let published = figure.published.as_deref();
         if values(figure).all(|value| length(value) <= column) {
-            let published = published.unwrap_or("-");
+            let published = published.unwrap_or_default();
             writeln!(
                 out,
                 "{INDENT}{name:names$}  {ours:column$}  {published:column$}  {verdict}"
@@ -119,7 +129,8 @@ fn narrow(out: &mut Formatter, figures: &[Figure]) -> fmt::Result {
             writeln!(out, "{INDENT}{label:names$}  {expected}")?;
         }
     }
-    let reasons = distinct(figures.iter().filter_map(reason));
+    let reasons = figures.iter().filter_map(reason);
+    let reasons = distinct(reasons.map(|(word, reason)| format!("{word}: {reason}")));
     reasons.iter().try_for_each(|reason| paragraph(out, reason))
 }
 
@@ -149,9 +160,9 @@ fn wide(out: &mut Formatter, figures: &[Figure]) -> fmt::Result {
         "ours",
         "published",
         "difference",
-        "check of ours",
-        "",
-        "",
+        "comparison",
+        "reason",
+        "published in",
     ];
     let widths: [usize; 7] = std::array::from_fn(|column| {
         let cells = rows.iter().map(|row| length(&row[column]));
@@ -177,11 +188,6 @@ fn wide(out: &mut Formatter, figures: &[Figure]) -> fmt::Result {
 /// The cells of a figure in the wide table.
 fn row(figure: &Figure) -> [String; 7] {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let check = match &figure.comparison {
-        Comparison::Check { check, .. } => Some(check.clone()),
-        _ => None,
-    };
-    let reason = reason(figure).map(|reason| format!(" ({reason})"));
     [
         figure.name.clone(),
         figure.ours.clone(),
@@ -191,10 +197,24 @@ fn row(figure: &Figure) -> [String; 7] {
                 .difference
                 .map(|off| format!("{off:.1e}").replace("0.0e0", "0")),
         ),
-        or_none(check),
-        verdict(figure) + reason.as_deref().unwrap_or_default(),
+        comparison(figure),
+        or_none(reason(figure).map(|(_, reason)| reason.to_owned())),
         or_none(figure.source.map(|source| source.to_string())),
     ]
+}
+
+/// Whether a figure agrees, and in which way.
+fn comparison(figure: &Figure) -> String {
+    let verdict = verdict(figure);
+    match (&figure.comparison, figure.agrees) {
+        (Comparison::Same, Some(true)) => "same".to_owned(),
+        (Comparison::Rounded, Some(true)) => "rounded".to_owned(),
+        (Comparison::Tolerance { tolerance, .. }, Some(false)) => {
+            format!("{verdict} by more than {}", short(*tolerance))
+        }
+        (Comparison::Check { check, .. }, _) => format!("{verdict}: {check}"),
+        _ => verdict,
+    }
 }
 
 /// Whether a figure agrees.
@@ -219,12 +239,12 @@ fn style(figure: &Figure) -> Style {
     }
 }
 
-/// Why a figure may differ, or is not held against the published one.
-fn reason(figure: &Figure) -> Option<String> {
-    match &figure.comparison {
-        Comparison::Tolerance { reason, .. } => Some(format!("within: {reason}")),
-        Comparison::Shown { reason } => Some(format!("shown: {reason}")),
-        Comparison::Check { reason, .. } => reason.map(|reason| format!("check: {reason}")),
+/// Why a figure may differ, or is not held against the published one; before it what it is the reason of.
+fn reason(figure: &Figure) -> Option<(&'static str, &'static str)> {
+    match figure.comparison {
+        Comparison::Tolerance { reason, .. } => Some(("within", reason)),
+        Comparison::Shown { reason } => Some(("shown", reason)),
+        Comparison::Check { reason, .. } => reason.map(|reason| ("check", reason)),
         Comparison::Same | Comparison::Rounded => None,
     }
 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use metrics::Metrics;
 use place::{Files, Place};
-use previous::{check_previous, load_previous};
+use previous::{check_previous, load_previous, parameters};
 pub use request::Request;
 
 /// Checks a file for results. One that is there is replaced with `--force` alone.
@@ -64,6 +64,10 @@ pub struct Outputs {
     has_caught_up: bool,
     /// The loss of the model in `own`; one with a higher loss does not replace it.
     floor: Option<f64>,
+    /// The number of parameters of the network in `own`.
+    parameters_there: Option<usize>,
+    /// Whether ours, of another number, has taken its place.
+    has_replaced_another: bool,
     /// Whether `own` has the model of the resumed run. Its checkpoint then stays until ours is as good;
     /// before that, only the run state has our model.
     is_resumed: bool,
@@ -97,6 +101,8 @@ impl Outputs {
             beside: None,
             has_caught_up: false,
             floor: None,
+            parameters_there: None,
+            has_replaced_another: false,
             is_resumed: false,
             is_left_alone: false,
             previous,
@@ -128,6 +134,7 @@ impl Outputs {
             if there.split.is_same(split) && (file == *named || !is_resumed) {
                 let floor = loss(&there.model)?;
                 self.floor = self.floor.into_iter().chain(floor).reduce(f64::min);
+                self.parameters_there = parameters(&there.model);
             }
         }
         self.is_resumed = is_resumed;
@@ -182,6 +189,9 @@ impl Outputs {
         let saved = files.checkpoint.output.path().to_owned();
         // The files beside are removed only after the run state was saved elsewhere.
         let has_state = files.state.as_ref().is_none_or(|state| state.is_written);
+        let is_another = self.parameters_there.is_some()
+            && parameters(&checkpoint.model) != self.parameters_there;
+        self.has_replaced_another |= is_another && !is_worse;
         if !is_worse
             && has_state
             && let Some(beside) = self.beside.take()
@@ -227,10 +237,16 @@ impl Outputs {
         Ok(self.beside.insert(beside))
     }
 
-    /// A remark if ours was saved elsewhere because a better model is there, or has taken its place.
+    /// A remark if ours was saved elsewhere because a better model is there, or has taken its place or that of a
+    /// network of other sizes.
     pub fn remark(&self) -> Option<String> {
         let floor = self.floor?;
         let named = self.own.checkpoint.named.display();
+        if let Some(there) = self.parameters_there.filter(|_| self.has_replaced_another) {
+            return Some(format!(
+                "{named} had a network of other sizes ({there} parameters, loss {floor:.4}); this one is as good, and takes its place"
+            ));
+        }
         if self.has_caught_up {
             return Some(format!(
                 "this model is as good as that in {named} was, and takes its place"

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
-use makemore_tch::checkpoint::Checkpoint;
+use makemore_tch::checkpoint::{Checkpoint, Model};
 use makemore_tch::counting::Counted;
 use makemore_tch::error::Error;
 
@@ -49,6 +49,14 @@ pub fn load_previous(out: &Path) -> anyhow::Result<Checkpoint> {
             bail!("{fault}; {CHOOSE}")
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The number of parameters of a network.
+pub fn parameters(model: &Model) -> Option<usize> {
+    match model {
+        Model::Network(trained) => Some(trained.network.parameter_count()),
+        Model::Bigram(_) | Model::Ngram(_) => None,
     }
 }
 

@@ -194,6 +194,7 @@ impl<'a> Log<'a> {
         after.note(loss, "it could not be evaluated");
         after.note(written, "the losses were not saved");
         let plotted = self.outputs.write_plot(&plots::LossCurve {
+            title: "Loss of the network",
             losses: &self.losses,
             counting_nll: self.task.lesson.counting_nll,
         });

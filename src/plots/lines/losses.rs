@@ -20,6 +20,8 @@ const TITLE: &str = "Loss of the network";
 /// The losses of a training by epoch. The legend shows the last one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossCurve<'a> {
+    /// The title above the axes.
+    pub title: &'a str,
     /// Epochs and losses in nats, finite.
     pub losses: &'a [(u64, f32)],
     /// The average NLL of counting on the same data, in nats, finite; a line to compare with.
@@ -54,7 +56,7 @@ impl Drawing for LossCurve<'_> {
             .map(|(epoch, loss)| network.entry(format!("network ({loss:.6} in epoch {epoch})")));
         let of_counting = counting.entry(format!("counting ({:.6})", self.counting_nll));
         Curves {
-            title: TITLE,
+            title: self.title,
             horizontal: Axis::whole("epoch", epochs),
             vertical: Axis::new(LOSS, range(losses.iter().chain(&level))),
             legend: Legend::in_rows(last.into_iter().chain([of_counting]), font),
@@ -115,6 +117,8 @@ impl Drawing for TrainingCurves<'_> {
 /// The losses of single batches, or their means.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchLosses<'a> {
+    /// The title above the axes.
+    pub title: &'a str,
     /// The name of the vertical axis.
     pub vertical: &'a str,
     /// Steps and losses, finite, in the order of the steps.
@@ -134,7 +138,7 @@ impl Drawing for BatchLosses<'_> {
         let losses = points(self.losses);
         let steps = self.losses.iter().map(|&(step, _)| step);
         Curves {
-            title: TITLE,
+            title: self.title,
             horizontal: Axis::whole("step", span(steps)),
             vertical: Axis::new(self.vertical, range(&losses)),
             legend: Legend::in_columns(Vec::new(), canvas.size(), font),
@@ -270,6 +274,7 @@ mod tests {
         let curve = |loss, counting_nll| {
             let losses = &[(0, 3.6), (1, loss)];
             LossCurve {
+                title: "loss",
                 losses,
                 counting_nll,
             }
@@ -303,6 +308,7 @@ mod tests {
     fn a_batch_without_a_place_is_refused() {
         let check = |losses: &[_]| {
             BatchLosses {
+                title: "loss",
                 vertical: "loss",
                 losses,
             }

@@ -100,7 +100,7 @@ impl fmt::Display for Beside {
         let best = lowest.map_or("", |(_, name)| name);
         writeln!(
             f,
-            "Dev loss of n-grams of order {}: {:.6}, mixed with the network: {:.6} (lowest: {best})",
+            "Dev loss of n-grams (order {}): {:.6}, mixed: {:.6} (lowest: {best})",
             self.ngram_order, self.ngram_dev_loss, self.mixture_dev_loss,
         )
     }
