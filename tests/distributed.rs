@@ -108,6 +108,57 @@ fn a_process_that_is_killed_ends_the_others_and_what_was_trained_is_saved() {
     folder.stdout("sample --model a.st -n 1");
 }
 
+/// Without an evaluation until then, what was trained was lost.
+#[test]
+fn a_process_that_is_killed_costs_no_step() {
+    let folder = Folder::with_names();
+    let port = port();
+    let train = ENDLESS.replace("--eval-every 20", "--eval-every 9000000 --metrics m.csv");
+    let [first, second] =
+        [0, 1].map(|rank| start(&folder, &format!("{train} --out a.st"), rank, 2, port));
+    sleep(Duration::from_secs(3));
+    signal(&second, libc::SIGKILL);
+    let (status, printed, said) = end(first);
+    end(second);
+    assert_eq!(status, Some(1));
+    assert!(printed.contains("Checkpoint: a.st"), "{printed} {said}");
+    assert!(
+        said.contains("go on with: makemore-tch train --resume a.st"),
+        "{said}"
+    );
+}
+
+/// The store of a process that has stopped never answers.
+#[test]
+fn a_process_that_is_stopped_ends_the_others_in_time() {
+    let folder = Folder::with_names();
+    let port = port();
+    let train = format!("{ENDLESS} --timeout 2 --out a.st");
+    let [first, second] = [0, 1].map(|rank| start(&folder, &train, rank, 2, port));
+    await_file(&folder, "a.st");
+    signal(&first, libc::SIGSTOP);
+    let (status, _, said) = end(second);
+    signal(&first, libc::SIGKILL);
+    end(first);
+    assert_eq!(status, Some(1));
+    assert!(
+        said.starts_with("error: rank 1 on ") && said.lines().count() == 1,
+        "{said}"
+    );
+}
+
+/// A share of no words was an error.
+#[test]
+fn more_processes_than_words_of_a_batch_train() {
+    let folder = Folder::with_names();
+    let train =
+        "train --type gru --n-embd 8 --n-embd2 8 --data list.txt --max-steps 10 --batch-size 1";
+    folder.stdout(&format!("launch 3 -- {train} --out a.st -q"));
+    // A fault of the command line is told once.
+    let error = folder.error("launch 3 -- train --type foo", 2);
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
 #[test]
 fn an_interrupt_of_any_process_ends_all_at_the_same_step() {
     let folder = Folder::with_names();

@@ -69,9 +69,10 @@ impl Context {
             Device::Cpu => self.threads.prepare_for_training(numbers),
             _ => 1,
         };
+        let sharing = sharing_this_host(processes)?;
         let own = match self.threads.is_chosen {
             true => fitting,
-            false => (fitting / sharing_this_host(processes)?).max(1),
+            false => (fitting / sharing).max(1),
         };
         // All processes have as many as the one with the fewest.
         let of_all = processes.gather(&own.to_le_bytes())?;

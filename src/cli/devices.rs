@@ -49,8 +49,8 @@ struct FoundDevice {
 
 impl Devices {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
-        let launch = Launch::from_env()?;
-        let launch = launch.as_ref();
+        let found = Launch::from_env();
+        let launch = found.as_ref().ok().and_then(Option::as_ref);
         let document = DevicesDocument {
             libtorch: device::libtorch_version(),
             threads: context.threads.small,
@@ -99,6 +99,9 @@ impl Devices {
                 results,
                 "launch   rank {rank} of {size}, which meet at {host}:{port} ({launcher})"
             )?;
+        }
+        if let Err(fault) = &found {
+            writeln!(results, "launch   cannot be used: {fault}")?;
         }
         Ok(results.flush()?)
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,12 @@ use clap::Args;
 use super::arguments::whole;
 use super::context::Context;
 use super::interrupt::Interrupt;
+use super::output::Remarks;
 
 /// The commands that processes can share.
 const SHARED: [&str; 1] = ["train"];
+
+const SHARES: &str = "--distributed";
 
 /// The time that processes have to end by themselves when one has failed, and then after a signal.
 const GRACE: Duration = Duration::from_secs(30);
@@ -39,7 +42,8 @@ pub struct Launch {
 }
 
 impl Launch {
-    pub fn run(self, context: Context) -> anyhow::Result<u8> {
+    /// Refuses a command that processes cannot share.
+    pub fn check(&self) -> anyhow::Result<()> {
         let shared = self.command.first().and_then(|first| first.to_str());
         if !shared.is_some_and(|first| SHARED.contains(&first)) {
             bail!(
@@ -47,23 +51,42 @@ impl Launch {
                 SHARED.join(" or ")
             );
         }
-        let interrupt = Interrupt::catch(context.remarks)?;
+        Ok(())
+    }
+
+    pub fn run(self, context: Context) -> anyhow::Result<u8> {
+        // Process 0 answers it.
+        let interrupt = Interrupt::catch(Remarks { quiet: true })?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut started = Started(Vec::new());
         for rank in 0..self.size {
-            started.0.push(self.start(rank, port)?);
+            started.0.push(self.start(rank, port, context)?);
         }
         started.wait(&interrupt)
     }
 
+    /// The words of the command that each process has.
+    pub fn words(&self) -> impl Iterator<Item = OsString> {
+        let shares = !self.command.iter().any(|word| word == SHARES);
+        let shares = shares.then(|| OsString::from(SHARES));
+        self.command.iter().cloned().chain(shares)
+    }
+
     /// Starts a process.
-    fn start(&self, rank: usize, port: u16) -> anyhow::Result<Child> {
+    fn start(&self, rank: usize, port: u16, context: Context) -> anyhow::Result<Child> {
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(program);
-        command
-            .args(&self.command[..1])
-            .arg("--distributed")
-            .args(&self.command[1..]);
+        command.args(self.words());
+        let has_quiet = self
+            .command
+            .iter()
+            .any(|word| word == "-q" || word == "--quiet");
+        if context.remarks.quiet && !has_quiet {
+            command.arg("--quiet");
+        }
+        if rank > 0 {
+            command.stdin(Stdio::null());
+        }
         for (variable, value) in [
             ("RANK", rank.to_string()),
             ("WORLD_SIZE", self.size.to_string()),
@@ -71,6 +94,7 @@ impl Launch {
             ("LOCAL_WORLD_SIZE", self.size.to_string()),
             ("MASTER_ADDR", "127.0.0.1".to_owned()),
             ("MASTER_PORT", port.to_string()),
+            ("TORCHELASTIC_RUN_ID", std::process::id().to_string()),
         ] {
             command.env(variable, value);
         }
@@ -111,7 +135,8 @@ impl Started {
             for (rank, child) in self.0.iter_mut().enumerate() {
                 if ended[rank].is_none() {
                     ended[rank] = child.try_wait()?;
-                    if let Some(status) = ended[rank].filter(|status| !status.success()) {
+                    let failed = |status: &ExitStatus| !status.success() && !is_interrupted(status);
+                    if let Some(status) = ended[rank].filter(failed) {
                         first.get_or_insert((rank, status, Instant::now()));
                     }
                 }
@@ -134,8 +159,11 @@ impl Started {
             }
             sleep(Duration::from_millis(10));
         }
+        let interrupted = ended.into_iter().flatten().find(is_interrupted);
         match first {
-            None => Ok(0),
+            None => Ok(interrupted
+                .and_then(|status| status.code())
+                .unwrap_or_default() as u8),
             Some((rank, status, _)) => match (status.code(), status.signal()) {
                 (Some(code), _) => Ok(code as u8),
                 (None, Some(signal)) if is_told => Ok((128 + signal) as u8),
@@ -156,6 +184,11 @@ impl Started {
             }
         }
     }
+}
+
+/// Whether a process has ended as the user wanted it.
+fn is_interrupted(status: &ExitStatus) -> bool {
+    status.code().is_some_and(|code| code > 128)
 }
 
 impl Drop for Started {

@@ -132,7 +132,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Train(train) => return train.run(context),
         Command::Lecture(lecture) => return lecture.run(context),
         #[cfg(feature = "distributed")]
-        Command::Launch(launch) => return launch.run(context),
+        Command::Launch(launch) => {
+            launch.check()?;
+            // A fault of the command is told once.
+            let words = std::iter::once("makemore-tch".into()).chain(launch.words());
+            return match parse(words) {
+                Ok(_) => launch.run(context),
+                Err(error) => Ok(report::explain(&error)),
+            };
+        }
         Command::More(more) => return more.run(context),
         Command::Sample(sample) => sample.run(context)?,
         Command::Score(score) => score.run(context)?,

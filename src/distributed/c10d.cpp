@@ -7,6 +7,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -81,9 +82,10 @@ char* c10d_meet(const char* host, uint16_t port, int listener, int size, const c
   });
 }
 
-// Connects every process to every other. `address` is where the others reach this one; null leaves it to
-// GLOO_SOCKET_IFNAME.
-char* c10d_connect(Group* group, int rank, int size, const char* address, int64_t meeting_ms, int64_t exchange_ms) {
+// Connects every process to every other, by the network interfaces with these names, which are separated by
+// commas, or without any by that of `address`, where the others reach this one.
+char* c10d_connect(Group* group, int rank, int size, const char* address, const char* interfaces,
+                   int64_t meeting_ms, int64_t exchange_ms) {
   return guarded([&] {
     const auto& store = group->store;
     // A process that was launched wrongly is told so, instead of all waiting in vain.
@@ -117,8 +119,13 @@ char* c10d_connect(Group* group, int rank, int size, const char* address, int64_
     // Gloo connects within the timeout of its exchanges.
     auto gloo = c10d::ProcessGroupGloo::Options::create(Milliseconds(meeting_ms));
     const bool lazy = c10d::getDefaultGlooLazyInit();
-    gloo->devices.push_back(address ? c10d::ProcessGroupGloo::createDeviceForHostname(address, lazy)
-                                    : c10d::ProcessGroupGloo::createDefaultDevice(lazy));
+    std::stringstream names{std::string(interfaces)};
+    for (std::string name; std::getline(names, name, ',');) {
+      gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForInterface(name, lazy));
+    }
+    if (gloo->devices.empty()) {
+      gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(address, lazy));
+    }
     group->backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, gloo);
     group->backend->setTimeout(Milliseconds(exchange_ms));
   });

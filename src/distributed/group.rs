@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::fd::IntoRawFd;
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -46,6 +47,7 @@ unsafe extern "C" {
         rank: c_int,
         size: c_int,
         address: *const c_char,
+        interfaces: *const c_char,
         meeting_ms: i64,
         exchange_ms: i64,
     ) -> *mut c_char;
@@ -71,15 +73,45 @@ const MEETING: &str = "meeting the other processes";
 #[derive(Debug)]
 pub struct Group {
     /// One exchange is under way at a time, as c10d asks.
-    raw: Mutex<NonNull<Opaque>>,
+    raw: Mutex<Open>,
+    /// Whether a thread that never ended still has it.
+    is_left: AtomicBool,
     rank: usize,
     size: usize,
 }
 
-// SAFETY: a process group of c10d belongs to no thread.
-unsafe impl Send for Group {}
-// SAFETY: the lock admits one exchange at a time.
-unsafe impl Sync for Group {}
+/// A group of the interface.
+#[derive(Debug, Clone, Copy)]
+struct Open(NonNull<Opaque>);
+
+// SAFETY: a process group of c10d belongs to no thread, and is used under a lock.
+unsafe impl Send for Open {}
+
+impl Open {
+    fn as_ptr(self) -> *mut Opaque {
+        self.0.as_ptr()
+    }
+}
+
+/// A text of the interface, or null.
+struct Text(*mut c_char);
+
+// SAFETY: it belongs to no thread.
+unsafe impl Send for Text {}
+
+/// Does work in a thread of its own, which is left alone if it does not end in time: c10d's store waits
+/// without end for a process that has stopped.
+fn within<T: Send + 'static>(
+    timeout: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (sender, done) = channel();
+    let started = thread::Builder::new().spawn(move || {
+        let _ = sender.send(work());
+    });
+    started.ok()?;
+    done.recv_timeout(timeout).ok()
+}
 
 impl Group {
     /// Meets the other processes, and connects to each of them.
@@ -108,26 +140,39 @@ impl Group {
         };
         let group = Self {
             raw: Mutex::new(meet(launch, listener, timeouts.meeting)?),
+            is_left: AtomicBool::new(false),
             rank: launch.rank,
             size: launch.size,
         };
-        let own = match std::env::var_os("GLOO_SOCKET_IFNAME") {
-            Some(_) => None,
-            None => launch.own_address(),
-        };
-        let own = own.map(|own| c_string(&own.to_string())).transpose()?;
-        let address = own.as_ref().map_or(ptr::null(), |own| own.as_ptr());
+        let interfaces = std::env::var("GLOO_SOCKET_IFNAME").unwrap_or_default();
+        let interfaces = c_string(&interfaces)?;
+        let address = launch.own_address();
+        let address = address.map_or_else(String::new, |address| address.to_string());
+        let address = c_string(&address)?;
+        let (raw, rank, size) = (*group.lock(), launch.rank as c_int, launch.size as c_int);
         let (meeting, exchange) = (timeouts.meeting, timeouts.exchange);
-        // SAFETY: the group is open, and the text lives through the call.
-        let message = unsafe {
-            c10d_connect(
-                group.lock().as_ptr(),
-                launch.rank as c_int,
-                launch.size as c_int,
-                address,
-                milliseconds(meeting),
-                milliseconds(exchange),
-            )
+        let connect = move || {
+            // SAFETY: the group stays open while this runs, and the texts live through the call.
+            let message = unsafe {
+                c10d_connect(
+                    raw.as_ptr(),
+                    rank,
+                    size,
+                    address.as_ptr(),
+                    interfaces.as_ptr(),
+                    milliseconds(meeting),
+                    milliseconds(exchange),
+                )
+            };
+            Text(message)
+        };
+        // It waits for all to come, and then for all to connect.
+        let Some(Text(message)) = within(meeting * 2 + BLAME, connect) else {
+            group.is_left.store(true, Ordering::Relaxed);
+            return Err(fault(
+                MEETING,
+                format!("rank 0 at {place} does not answer any more"),
+            ));
         };
         outcome(MEETING, message)?;
         Ok(group)
@@ -168,7 +213,7 @@ impl Group {
         Ok(output)
     }
 
-    fn lock(&self) -> MutexGuard<'_, NonNull<Opaque>> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.raw.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -195,6 +240,8 @@ impl Processes for Group {
 
     fn sum(&self, tensor: &Tensor, note: &[u8]) -> Result<(Tensor, Vec<Vec<u8>>)> {
         let (size, length) = (self.size as i64, tensor.size()[0]);
+        // Gloo exchanges what is in the memory of the CPU.
+        let (device, tensor) = (tensor.device(), tensor.f_to(Device::Cpu)?);
         // Each process sums one part of the tensors of all.
         let part = length.div_euclid(size) + i64::from(length % size > 0);
         let padded = tensor.f_constant_pad_nd([0, part * size - length])?;
@@ -213,7 +260,8 @@ impl Processes for Group {
             .f_view_dtype(tensor.kind())?;
         let notes = rows.f_narrow(1, of_sum, note.size()[0])?.f_unbind(0)?;
         let notes = notes.iter().map(|note| Ok(Vec::try_from(note)?));
-        Ok((sums.f_narrow(0, 0, length)?, notes.collect::<Result<_>>()?))
+        let sums = sums.f_narrow(0, 0, length)?.f_to(device)?;
+        Ok((sums, notes.collect::<Result<_>>()?))
     }
 
     fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
@@ -233,26 +281,27 @@ impl Processes for Group {
     fn blame(&self, own: Option<&str>) -> Option<String> {
         let own = own.map(|own| CString::new(own.replace('\0', " ")));
         let own = own.transpose().ok()?;
-        let text = own.as_ref().map_or(ptr::null(), |own| own.as_ptr());
-        // SAFETY: the group is open, and the text lives through the call.
-        let first = unsafe { c10d_blame(self.lock().as_ptr(), text, milliseconds(BLAME)) };
-        taken(first)
+        let raw = *self.lock();
+        let ask = move || {
+            let text = own.as_ref().map_or(ptr::null(), |own| own.as_ptr());
+            // SAFETY: the group stays open while this runs, and the text lives through the call.
+            Text(unsafe { c10d_blame(raw.as_ptr(), text, milliseconds(BLAME)) })
+        };
+        match within(BLAME * 2, ask) {
+            Some(Text(first)) => taken(first),
+            None => {
+                self.is_left.store(true, Ordering::Relaxed);
+                None
+            }
+        }
     }
 }
 
 /// Meets the others at the place of the launch, where `listener` is the socket of this process, or -1.
-///
-/// A thread of its own waits for their answer, and is left alone if somebody listens there who says nothing.
-fn meet(launch: &Launch, listener: c_int, timeout: Duration) -> Result<NonNull<Opaque>> {
-    /// The group or null, and the message.
-    struct Met(*mut Opaque, *mut c_char);
-    // SAFETY: both belong to no thread.
-    unsafe impl Send for Met {}
-
+fn meet(launch: &Launch, listener: c_int, timeout: Duration) -> Result<Open> {
     let host = c_string(&launch.host)?;
     let prefix = c_string(&format!("makemore-tch/{}", launch.attempt))?;
     let (port, size) = (launch.port, launch.size as c_int);
-    let (sender, met) = channel();
     let wait = move || {
         let mut opened = ptr::null_mut();
         // SAFETY: the texts live through the call, which owns the socket from then on; `opened` is written
@@ -268,24 +317,25 @@ fn meet(launch: &Launch, listener: c_int, timeout: Duration) -> Result<NonNull<O
                 &raw mut opened,
             )
         };
-        let _ = sender.send(Met(opened, message));
+        (NonNull::new(opened).map(Open), Text(message))
     };
-    let started = thread::Builder::new().spawn(wait);
-    started.map_err(|cause| fault(MEETING, cause.to_string()))?;
-    let silent = |_| {
+    let silent = || {
         let place = format!("{}:{}", launch.host, launch.port);
         fault(
             MEETING,
             format!("who listens at {place} did not answer, and may be another program"),
         )
     };
-    let Met(opened, message) = met.recv_timeout(timeout).map_err(silent)?;
+    let (opened, Text(message)) = within(timeout, wait).ok_or_else(silent)?;
     outcome(MEETING, message)?;
-    NonNull::new(opened).ok_or_else(|| fault(MEETING, "no group".to_owned()))
+    opened.ok_or_else(|| fault(MEETING, "no group".to_owned()))
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
+        if self.is_left.load(Ordering::Relaxed) {
+            return;
+        }
         // SAFETY: the group is open until here. A fault on leaving tells nobody anything.
         let _ = outcome("leaving", unsafe { c10d_close(self.lock().as_ptr()) });
     }
@@ -296,7 +346,10 @@ fn raw(tensor: &Tensor) -> Raw {
 }
 
 fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    // c10d takes 0 for no limit.
+    i64::try_from(duration.as_millis())
+        .unwrap_or(i64::MAX)
+        .max(1)
 }
 
 fn c_string(text: &str) -> Result<CString> {

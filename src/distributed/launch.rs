@@ -18,7 +18,7 @@ pub struct Launch {
     pub size: usize,
     /// Whether this process serves the others where they meet: rank 0, but where a launcher's agent does.
     pub serves: bool,
-    /// The number of the attempt, so that one that follows another meets apart from it.
+    /// The job and the attempt, so that others at the same place meet apart from it.
     pub attempt: String,
     /// The launcher whose variables were found.
     pub launcher: &'static str,
@@ -33,6 +33,13 @@ const LAUNCHERS: [[&str; 3]; 4] = [
     ["PMI", "PMI_RANK", "PMI_SIZE"],
     // Not SLURM_NTASKS: a batch script has that too, which is one process.
     ["SLURM", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"],
+];
+
+/// The variables that tell a job and its attempt from others.
+const ATTEMPT: [&str; 3] = [
+    "TORCHELASTIC_RUN_ID",
+    "SLURM_JOB_ID",
+    "TORCHELASTIC_RESTART_COUNT",
 ];
 
 /// The port of torchrun. Jobs of SLURM take one of those behind it, by their number.
@@ -105,7 +112,9 @@ impl Launch {
                 rank,
                 size,
                 serves: rank == 0 && !is_agent,
-                attempt: variable("TORCHELASTIC_RESTART_COUNT").unwrap_or_else(|| "0".to_owned()),
+                attempt: ATTEMPT
+                    .map(|name| variable(name).unwrap_or_default())
+                    .join("/"),
                 launcher,
             }));
         }

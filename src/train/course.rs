@@ -43,9 +43,8 @@ pub struct Course<'a, R> {
     /// Words drawn from the dev part; none if there is no such part.
     dev: &'a WordList,
     report: &'a mut R,
-    /// Whether an evaluation ends as soon as the user wants it. Processes that share a training end at the
-    /// same step instead.
-    is_alone: bool,
+    /// The processes that share the training.
+    processes: &'a dyn Processes,
     /// The time from one save of the state to the next.
     save_every: Duration,
     /// The time of the last save.
@@ -70,7 +69,7 @@ impl<'a, R: Report> Course<'a, R> {
         state: RunState,
         save_every: Duration,
         report: &'a mut R,
-        processes: &dyn Processes,
+        processes: &'a dyn Processes,
     ) -> Self {
         let before = state.losses.iter();
         let before = before.map(|losses| (losses.step, losses.train));
@@ -78,7 +77,7 @@ impl<'a, R: Report> Course<'a, R> {
             network,
             dev,
             report,
-            is_alone: processes.size() == 1,
+            processes,
             save_every,
             saved: Instant::now(),
             curve: before.collect(),
@@ -127,7 +126,8 @@ impl<'a, R: Report> Course<'a, R> {
             Err(Error::Interrupted) => Ok(()),
             trained => trained,
         };
-        if trained.is_ok() {
+        // A failed exchange has changed nothing.
+        if matches!(trained, Ok(()) | Err(Error::Processes { .. })) {
             self.refresh(learner)?;
         }
         trained
@@ -168,12 +168,18 @@ impl<'a, R: Report> Course<'a, R> {
         }
         let network = self.network;
         let evaluation = evaluate::word_list(network, dev, &mut || {
-            if self.is_alone && self.report.stops() {
+            // Processes that share a training end at the same step instead.
+            if self.processes.size() == 1 && self.report.stops() {
                 return Err(Error::Interrupted);
             }
             between(self)
         })?;
-        Ok(Some(evaluation.nll()))
+        // Other processors may round otherwise, and all go by the same loss.
+        let of_all = self.processes.gather(&evaluation.nll().to_le_bytes())?;
+        let first = of_all
+            .first()
+            .and_then(|first| first.as_slice().try_into().ok());
+        Ok(first.map(f64::from_le_bytes))
     }
 
     fn add_to_curve(&mut self, update: &Update) {

@@ -201,6 +201,12 @@ impl Share {
         parameters: &[Tensor],
         options: &WordOptions,
     ) -> Result<Tensor> {
+        if self.lengths.is_empty() {
+            // A batch of fewer words than shares.
+            let numbers: usize = parameters.iter().map(Tensor::numel).sum();
+            let zeros = [(numbers + self.of) as i64];
+            return Ok(Tensor::f_zeros(zeros, (Kind::Float, network.device()))?);
+        }
         let words = Tokens::joined(self.tokens, self.lengths, network.device());
         let words = words.for_training(Dropout::new(options.dropout, self.seed));
         // logits, loss = model(X, Y)

@@ -89,23 +89,25 @@ fn meet(_: &Launch, _: Option<f64>) -> anyhow::Result<Box<dyn Processes>> {
 /// another one only if it cannot tell process 0.
 fn blame(processes: &dyn Processes, error: anyhow::Error) -> anyhow::Result<u8> {
     let rank = processes.rank();
-    let of_all = |error: &Error| matches!(error, Error::Disagreement { .. });
-    let of_others = |error: &Error| matches!(error, Error::Processes { .. });
-    let has = |is: fn(&Error) -> bool| {
+    let is = |is: fn(&Error) -> bool| {
         error
             .chain()
             .filter_map(|cause| cause.downcast_ref())
             .any(is)
     };
-    if has(of_all) {
-        return if rank == 0 { Err(error) } else { Ok(1) };
+    if rank > 0 && is(|error| matches!(error, Error::Disagreement { .. } | Error::Diverged { .. }))
+    {
+        // Process 0 has it too.
+        return Ok(1);
     }
-    let own = format!("rank {rank} on {}: {error:#}", host());
-    let own = (!has(of_others)).then_some(own);
-    match (rank, processes.blame(own.as_deref())) {
-        (0, Some(first)) if own.as_ref() != Some(&first) => Err(error.context(first)),
-        (0, _) => Err(error),
-        (_, Some(_)) => Ok(1),
-        (_, None) => Err(error.context(format!("rank {rank} on {}", host()))),
+    let has_own = !is(|error| matches!(error, Error::Processes { .. }));
+    let own = has_own.then(|| format!("rank {rank} on {}: {error:#}", host()));
+    match processes.blame(own.as_deref()) {
+        Some(first) if rank == 0 && !has_own => Err(error.context(first)),
+        // Without an answer, process 0 has ended, by a fault of its own or because it was killed: those that
+        // waited for it tell that.
+        None if rank > 0 && !has_own => Err(error.context(format!("rank {rank} on {}", host()))),
+        _ if rank > 0 => Ok(1),
+        _ => Err(error),
     }
 }

@@ -76,6 +76,11 @@ pub struct DataArguments {
 }
 
 impl DataArguments {
+    /// Whether standard input is one of the lists.
+    pub fn has_stdin(&self) -> bool {
+        self.data.iter().any(|file| file.as_os_str() == "-")
+    }
+
     /// The list of words: the user's, else that of a model, else the lecture's names. Equal words of a list
     /// with counts are one. A command makes one source only: it copies standard input at the first
     /// reading, and a second source would find nothing left there.

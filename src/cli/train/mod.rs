@@ -54,6 +54,9 @@ impl Train {
                 kind.name()
             );
         }
+        if processes.size() > 1 && self.data.has_stdin() {
+            bail!("standard input is that of one process; a file that all can read would work");
+        }
         match kind {
             ModelType::Bigram => self.train_bigram(checkpoint.as_ref(), context),
             ModelType::Ngram => self.count_ngrams(context),

@@ -108,7 +108,9 @@ impl Train {
         watcher: Watcher,
         start: Instant,
     ) -> anyhow::Result<u8> {
-        let (state, is_sound) = (&ended.state, ended.fault.is_none());
+        // The other processes may have ended, but not harmed the network.
+        let is_sound = matches!(ended.fault, None | Some(Error::Processes { .. }));
+        let state = &ended.state;
         let (mut files, interrupt) = (watcher.files, watcher.interrupt);
         watcher.bar.finish_and_clear();
         if state.best.is_none() && !(is_sound && state.progress.steps > 0) {
