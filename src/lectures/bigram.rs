@@ -103,7 +103,8 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let examples = examples(words, &counts, stage.options.rows)?;
     stage.show(first_step(&network, &examples)?)?;
     let losses = training(&network, &examples, stage)?;
-    bigram_pictures::draw(stage, &counts, &p, &network, &losses)?;
+    let named = ("loss of the network", &losses[..]);
+    bigram_pictures::draw(stage, &counts, &p, &network, named)?;
     stage.show(regularization(&network, &examples)?)?;
     stage.show(Section::new(
         "Names from the network",

@@ -114,7 +114,8 @@ pub(super) fn replay(words: &Words, stage: &mut Stage) -> Result<()> {
     let losses = training(words, &counts, &network, stage)?;
     // Beside the notes, their pictures are drawn.
     if stage.options.version == Some(Version::Notebook) {
-        bigram_pictures::draw(stage, &counts, &p, &network, &losses)?;
+        let named = ("loss of the network, with 0.01 * mean(W²),", &losses[..]);
+        bigram_pictures::draw(stage, &counts, &p, &network, named)?;
     }
     stage.show(Section::new(
         "The notebook's names from the network",

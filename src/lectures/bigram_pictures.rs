@@ -16,14 +16,14 @@ const SQUARE: (u32, u32) = (1600, 1600);
 const TWO_SQUARES: (u32, u32) = (2400, 1200);
 
 /// Draws the counts; `W` of the trained network beside `log P`, which it has learned; and the losses by
-/// epoch. A number added to a row of `W` changes no softmax, so that each row of `log P` is shown less its
+/// epoch, with their name. A number added to a row of `W` changes no softmax, so that each row of `log P` is shown less its
 /// mean.
 pub(super) fn draw(
     stage: &mut Stage,
     counts: &NgramCounts,
     p: &Table,
     network: &Bigram,
-    losses: &[(u64, f32)],
+    (name, losses): (&str, &[(u64, f32)]),
 ) -> Result<()> {
     if !stage.options.pictures {
         return Ok(());
@@ -56,7 +56,7 @@ pub(super) fn draw(
         ],
     };
     stage.picture_of(PICTURES[1], TWO_SQUARES, &panels)?;
-    let title = format!("Lecture 1: loss of the network in {} epochs", losses.len());
+    let title = format!("Lecture 1: {name} in {} epochs", losses.len());
     let curve = LossCurve {
         title: &title,
         losses,

@@ -130,10 +130,12 @@ impl Teller {
     pub fn end(mut self, complete: bool) -> anyhow::Result<u8> {
         self.bar.finish_and_clear();
         let missing = self.pictures.iter().flat_map(Pictures::missing);
+        let why = match complete {
+            true => "it shows what comes after more steps",
+            false => "the lecture ended before it",
+        };
         for name in missing.filter(|_| !self.printer.has_failed()) {
-            self.remarks.say(format!(
-                "{name} was not drawn: it shows what comes after more steps"
-            ));
+            self.remarks.say(format!("{name} was not drawn: {why}"));
         }
         if let Some(table) = self.table() {
             self.printer.line(table);

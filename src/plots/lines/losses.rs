@@ -8,12 +8,15 @@ use super::axes::{Axis, around_losses, span};
 use super::curves::Curves;
 use super::legend::Legend;
 use crate::plots::drawing::{Canvas, Drawing};
-use crate::plots::style::{BLUE, ORANGE, SMALLEST_OF_LINES, Stroke, strokes};
+use crate::plots::style::{BLUE, SMALLEST_OF_LINES, Stroke, strokes};
 use crate::plots::text::Font;
 
 const LOSS: &str = "loss (nats per character)";
 /// The width of the main line, in em.
 const THICK: f64 = 0.19;
+
+/// The width of the other lines, in em.
+const THIN: f64 = 0.13;
 
 const TITLE: &str = "Loss of the network";
 
@@ -44,7 +47,11 @@ impl Drawing for LossCurve<'_> {
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
-        let (network, counting) = (thick(BLUE), thin(ORANGE));
+        let [network, counting] = pair();
+        let counting = Stroke {
+            width: THIN,
+            ..counting
+        };
         let epochs = span(self.losses.iter().map(|&(epoch, _)| epoch));
         let losses = self.losses.iter();
         let losses = losses.map(|&(epoch, loss)| (epoch as f64, loss.into()));
@@ -87,7 +94,7 @@ impl Drawing for TrainingCurves<'_> {
 
     fn draw(&self, canvas: &mut dyn Canvas, font: &Font) {
         // The losses of batches vary so much that their line is a band; the dev losses stand on it as points.
-        let (train, dev) = (thin(BLUE), thick(ORANGE));
+        let (train, [_, dev]) = (thin(BLUE), pair());
         let last = self.train.last();
         let last =
             last.map(|(step, loss)| train.entry(format!("train ({loss:.4} at step {step})")));
@@ -217,18 +224,18 @@ impl Drawing for ByOrder {
     }
 }
 
-fn thick(colour: RGBColor) -> Stroke {
-    Stroke {
-        colour,
-        width: THICK,
-        marker: None,
-    }
+/// The strokes of two thick lines.
+fn pair() -> [Stroke; 2] {
+    let mut strokes = strokes(2, THICK);
+    std::array::from_fn(|_| strokes.next().unwrap_or(thin(BLUE)))
 }
 
+/// The stroke of a thin line without markers.
 fn thin(colour: RGBColor) -> Stroke {
     Stroke {
-        width: 0.13,
-        ..thick(colour)
+        colour,
+        width: THIN,
+        marker: None,
     }
 }
 
