@@ -345,6 +345,13 @@ mod tests {
         assert!(check(vec![line(&[1.0]); 4]).is_err());
     }
 
+    /// The markers of dev losses in an SVG.
+    fn squares(svg: &str) -> usize {
+        let polygons = svg.split("<polygon").skip(1);
+        let fills = polygons.filter_map(|polygon| polygon.split('>').next());
+        fills.filter(|polygon| polygon.contains("#CB4B16")).count()
+    }
+
     #[test]
     fn the_legend_has_the_last_train_and_the_lowest_dev_loss() {
         let train = [(0, 3.3), (100, 2.5), (200, 2.25)];
@@ -352,20 +359,25 @@ mod tests {
         let both = svg(&train, &dev);
         assert!(both.contains("train (2.2500 at step 200)"));
         assert!(both.contains("dev (lowest: 2.4000 at step 100)"));
-        assert_eq!(both.matches("<circle").count(), dev.len());
+        // Each dev loss has a marker, and so has the legend.
+        assert!(squares(&both) > dev.len());
         assert!(!svg(&train, &[]).contains("dev ("));
+        assert_eq!(squares(&svg(&train, &[])), 0);
         assert!(!svg(&[], &dev).contains("train ("));
     }
 
     #[test]
     fn single_losses_are_points_and_many_are_lines() {
         assert_eq!(svg(&[(7, 3.3)], &[]).matches("<circle").count(), 1);
-        assert_eq!(svg(&[(7, 3.3)], &[(7, 3.2)]).matches("<circle").count(), 2);
+        let both = svg(&[(7, 3.3)], &[(7, 3.2)]);
+        assert_eq!((both.matches("<circle").count(), squares(&both)), (1, 2));
         let many: Vec<(u64, f64)> = (0..100_000)
             .map(|step| (step, 2.0 + (step % 97) as f64 / 100.0))
             .collect();
         let drawn = svg(&many, &many);
         assert_eq!(drawn.matches("<circle").count(), 0);
+        // Some places of the line, and the legend.
+        assert!((2..10).contains(&squares(&drawn)), "{}", squares(&drawn));
         assert!(drawn.len() < 1_000_000, "{} bytes", drawn.len());
     }
 
