@@ -77,12 +77,12 @@ impl Launch {
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(program);
         command.args(self.words());
-        let has_quiet = self
-            .command
-            .iter()
-            .any(|word| word == "-q" || word == "--quiet");
-        if context.remarks.quiet && !has_quiet {
+        let has = |option: &str| self.command.iter().any(|word| word == option);
+        if context.remarks.quiet && !has("-q") && !has("--quiet") {
             command.arg("--quiet");
+        }
+        if context.threads.is_chosen && !has("--threads") {
+            command.args(["--threads", &context.threads.small.to_string()]);
         }
         if rank > 0 {
             command.stdin(Stdio::null());
@@ -97,6 +97,10 @@ impl Launch {
             ("TORCHELASTIC_RUN_ID", std::process::id().to_string()),
         ] {
             command.env(variable, value);
+        }
+        // Of a launcher around this one, whose agent does not serve these processes.
+        for variable in ["TORCHELASTIC_USE_AGENT_STORE", "TORCHELASTIC_RESTART_COUNT"] {
+            command.env_remove(variable);
         }
         // Ctrl-C reaches them through this process, once.
         command.process_group(0);
@@ -147,7 +151,6 @@ impl Started {
             }
             // Those that wait for one that has failed end by themselves, or are ended.
             if let Some((.., since)) = first
-                && !is_told
                 && since.elapsed() > GRACE * (signalled + 1)
             {
                 signalled += 1;

@@ -124,7 +124,8 @@ char* c10d_connect(Group* group, int rank, int size, const char* address, const 
       gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForInterface(name, lazy));
     }
     if (gloo->devices.empty()) {
-      gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(address, lazy));
+      gloo->devices.push_back(*address ? c10d::ProcessGroupGloo::createDeviceForHostname(address, lazy)
+                                       : c10d::ProcessGroupGloo::createDefaultDevice(lazy));
     }
     group->backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, gloo);
     group->backend->setTimeout(Milliseconds(exchange_ms));

@@ -24,6 +24,8 @@ pub struct Launch {
     pub launcher: &'static str,
 }
 
+const SLURM: &str = "SLURM";
+
 /// The variables of a launcher: its name, that of the rank, of the number of processes.
 const LAUNCHERS: [[&str; 3]; 4] = [
     // torchrun, Kubernetes' PyTorchJob, `makemore-tch launch`, a shell.
@@ -32,15 +34,12 @@ const LAUNCHERS: [[&str; 3]; 4] = [
     // MPICH, Intel MPI.
     ["PMI", "PMI_RANK", "PMI_SIZE"],
     // Not SLURM_NTASKS: a batch script has that too, which is one process.
-    ["SLURM", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"],
+    [SLURM, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"],
 ];
 
-/// The variables that tell a job and its attempt from others.
-const ATTEMPT: [&str; 3] = [
-    "TORCHELASTIC_RUN_ID",
-    "SLURM_JOB_ID",
-    "TORCHELASTIC_RESTART_COUNT",
-];
+/// The variables of a launcher that tell a job and its attempt from others.
+const ATTEMPT: [&str; 2] = ["TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"];
+const ATTEMPT_OF_SLURM: [&str; 2] = ["SLURM_JOB_ID", "SLURM_STEP_ID"];
 
 /// The port of torchrun. Jobs of SLURM take one of those behind it, by their number.
 const PORT: usize = 29_500;
@@ -112,14 +111,23 @@ impl Launch {
                 rank,
                 size,
                 serves: rank == 0 && !is_agent,
-                attempt: ATTEMPT
-                    .map(|name| variable(name).unwrap_or_default())
-                    .join("/"),
+                attempt: attempt(launcher, variable),
                 launcher,
             }));
         }
         Ok(None)
     }
+}
+
+/// The job and the attempt of a launcher.
+fn attempt(launcher: &str, variable: impl Fn(&str) -> Option<String>) -> String {
+    let names = match launcher {
+        SLURM => ATTEMPT_OF_SLURM,
+        _ => ATTEMPT,
+    };
+    names
+        .map(|name| variable(name).unwrap_or_default())
+        .join("/")
 }
 
 fn fault(what: &'static str, value: String, expected: &'static str) -> Error {
@@ -208,6 +216,18 @@ mod tests {
                 (launcher, rank, host, port, serves)
             );
         }
+    }
+
+    /// A process that was started by hand in a job of SLURM did not meet one outside of it.
+    #[test]
+    fn attempts_are_those_of_the_launcher_that_was_found() {
+        let attempt = |variables: &str| launch(variables).unwrap().unwrap().attempt;
+        let by_hand = "RANK=0 WORLD_SIZE=1 SLURM_JOB_ID=7";
+        assert_eq!(attempt(by_hand), attempt("RANK=0 WORLD_SIZE=1"));
+        let again = "RANK=0 WORLD_SIZE=1 TORCHELASTIC_RESTART_COUNT=1";
+        assert_ne!(attempt(by_hand), attempt(again));
+        let step = "SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 SLURM_JOB_ID";
+        assert_ne!(attempt(&format!("{step}=7")), attempt(&format!("{step}=8")));
     }
 
     #[test]

@@ -126,7 +126,8 @@ impl<'a, R: Report> Course<'a, R> {
             Err(Error::Interrupted) => Ok(()),
             trained => trained,
         };
-        // A failed exchange has changed nothing.
+        // An exchange that fails in a step has changed nothing; one that fails in an evaluation leaves the
+        // step before it whole, and a resumed run evaluates first.
         if matches!(trained, Ok(()) | Err(Error::Processes { .. })) {
             self.refresh(learner)?;
         }

@@ -103,7 +103,10 @@ fn blame(processes: &dyn Processes, error: anyhow::Error) -> anyhow::Result<u8> 
     let has_own = !is(|error| matches!(error, Error::Processes { .. }));
     let own = has_own.then(|| format!("rank {rank} on {}: {error:#}", host()));
     match processes.blame(own.as_deref()) {
-        Some(first) if rank == 0 && !has_own => Err(error.context(first)),
+        // A fault that all have is told once.
+        Some(first) if rank == 0 && !first.ends_with(&format!("{error:#}")) => {
+            Err(error.context(first))
+        }
         // Without an answer, process 0 has ended, by a fault of its own or because it was killed: those that
         // waited for it tell that.
         None if rank > 0 && !has_own => Err(error.context(format!("rank {rank} on {}", host()))),
