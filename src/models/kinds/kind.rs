@@ -187,8 +187,9 @@ pub struct Recipe {
     /// Whether it can learn a list by heart, so that few characters need fewer steps and more dropout or
     /// weight decay.
     pub learns_by_heart: bool,
-    /// Whether it has so few parameters that only very short lists need more weight decay.
-    pub is_small: bool,
+    /// Without dropout, the weight decay of a list with a tenth of the characters, and the power of the tens
+    /// with which it grows for fewer.
+    pub decay_of_a_tenth: (f64, i32),
     /// The highest learning rate.
     pub learning_rate: f64,
     /// AdamW's weight decay.
@@ -205,7 +206,7 @@ impl Default for Recipe {
         Self {
             steps: 2_000,
             learns_by_heart: true,
-            is_small: false,
+            decay_of_a_tenth: (1.0, 2),
             learning_rate: 5e-3,
             weight_decay: 0.05,
             dropout: 0.0,
@@ -244,10 +245,10 @@ const DROPOUT: [f64; 2] = [0.05, 0.5];
 const MOST_DECAY: f64 = 4.0;
 
 impl Recipe {
-    /// The recipe of a network of few parameters.
+    /// The recipe of a network of so few parameters that only very short lists need more weight decay.
     pub fn small() -> Self {
         Self {
-            is_small: true,
+            decay_of_a_tenth: (0.13, 4),
             ..Self::default()
         }
     }
@@ -276,10 +277,8 @@ impl Recipe {
             let dropout = self.dropout - of_dropout * tens;
             scaled.dropout = dropout.clamp(DROPOUT[0], DROPOUT[1]);
         } else if is_short {
-            let decay = match self.is_small {
-                true => 0.13 * tens.powi(4),
-                false => tens * tens,
-            };
+            let (decay, power) = self.decay_of_a_tenth;
+            let decay = decay * tens.powi(power);
             scaled.weight_decay = self.weight_decay.max(decay.min(MOST_DECAY));
         }
         scaled

@@ -79,8 +79,11 @@ impl Kind for Mlp {
     }
 
     fn recipe(&self, sizes: &Sizes) -> Recipe {
+        // Longer words have more places with weights of their own, which need more of it.
+        let places = sizes.block_size as f64 / Sizes::default().block_size as f64;
         Recipe {
             learning_rate: if sizes.batchnorm { 1e-2 } else { 5e-3 },
+            decay_of_a_tenth: (places.sqrt().max(1.0), 2),
             ..Recipe::default()
         }
     }
