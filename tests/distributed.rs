@@ -24,7 +24,10 @@ fn port() -> u16 {
 
 /// A process of a launch, as torchrun would start it, with its output in pipes.
 fn start(folder: &Folder, arguments: &str, rank: usize, size: usize, port: u16) -> Child {
-    let mut process: Command = folder.process(arguments);
+    start_process(folder.process(arguments), rank, size, port)
+}
+
+fn start_process(mut process: Command, rank: usize, size: usize, port: u16) -> Child {
     process
         .env("RANK", rank.to_string())
         .env("WORLD_SIZE", size.to_string());
@@ -66,6 +69,26 @@ fn await_file(folder: &Folder, name: &str) {
     }
 }
 
+/// A process that begins with a limit, as `ulimit` sets it.
+fn limited(folder: &Folder, limit: &str, arguments: &str) -> Command {
+    let process = folder.process(arguments);
+    let script = format!("ulimit {limit}; exec \"$0\" \"$@\"");
+    let mut limited = Command::new("bash");
+    limited.args(["-c", &script]).arg(process.get_program());
+    limited.args(process.get_args());
+    limited.current_dir(process.get_current_dir().unwrap());
+    limited
+}
+
+/// The processes that a process has started.
+#[cfg(target_os = "linux")]
+fn children(of: &Child) -> Vec<libc::pid_t> {
+    let file = format!("/proc/{0}/task/{0}/children", of.id());
+    let children = std::fs::read_to_string(file).unwrap();
+    let children = children.split_whitespace();
+    children.map(|child| child.parse().unwrap()).collect()
+}
+
 fn signal(process: &Child, signal: i32) {
     // SAFETY: sends a signal to our own child.
     unsafe { libc::kill(process.id() as libc::pid_t, signal) };
@@ -87,25 +110,79 @@ fn processes_save_the_network_of_as_many_threads_byte_for_byte() {
     }
 }
 
+/// What was saved was told twice where the state could not be.
 #[test]
 fn a_process_that_is_killed_ends_the_others_and_what_was_trained_is_saved() {
     let folder = Folder::with_names();
     let port = port();
-    let [first, second] =
-        [0, 1].map(|rank| start(&folder, &format!("{ENDLESS} --out a.st"), rank, 2, port));
+    let train = format!("{ENDLESS} --out a.st");
+    // Enough for the network, and not for the state of the training.
+    let first = limited(&folder, "-f 8", &train);
+    let first = start_process(first, 0, 3, port);
+    let [second, third] = [1, 2].map(|rank| start(&folder, &train, rank, 3, port));
     await_file(&folder, "a.st");
-    signal(&second, libc::SIGKILL);
+    signal(&third, libc::SIGKILL);
     let (status, printed, said) = end(first);
-    end(second);
     assert_eq!(status, Some(1));
     assert!(printed.contains("Checkpoint: a.st"), "{printed}");
     let last = said.lines().last().unwrap();
     assert!(last.starts_with("error: the network of step "), "{said}");
     assert!(
-        last.contains(" was saved to a.st: ") && last.contains("other processes: "),
+        last.contains(" was saved to a.st, but the state of the training was not saved: cannot write a.st.last: ")
+            && last.contains("other processes: "),
         "{said}"
     );
+    assert_eq!(last.matches("saved to").count(), 1, "{said}");
+    assert_eq!(said.matches("error: ").count(), 1, "{said}");
+    // Process 0 has told it.
+    let (status, _, said) = end(second);
+    assert_eq!((status, said.as_str()), (Some(1), ""));
+    end(third);
     folder.stdout("sample --model a.st -n 1");
+}
+
+#[test]
+fn the_end_of_process_0_is_told_once() {
+    let folder = Folder::with_names();
+    let port = port();
+    let train = format!("{ENDLESS} --out a.st");
+    let [first, second, third] = [0, 1, 2].map(|rank| start(&folder, &train, rank, 3, port));
+    await_file(&folder, "a.st");
+    signal(&first, libc::SIGKILL);
+    let (status, _, said) = end(second);
+    assert_eq!(status, Some(1));
+    assert!(
+        said.starts_with("error: rank 1 on ") && said.lines().count() == 1,
+        "{said}"
+    );
+    let (status, _, said) = end(third);
+    assert_eq!((status, said.as_str()), (Some(1), ""));
+    end(first);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn launch_tells_that_process_0_was_killed() {
+    let folder = Folder::with_names();
+    let launch = launch(&folder, 3, "a.st");
+    // SAFETY: sends a signal to a process that our own child has started and not waited for.
+    unsafe { libc::kill(children(&launch)[0], libc::SIGKILL) };
+    let (status, _, said) = end(launch);
+    assert_eq!(
+        (status, said.as_str()),
+        (Some(1), "error: process 0 was ended by signal 9\n")
+    );
+}
+
+/// 24 files were too few for five connections.
+#[test]
+fn many_processes_have_as_many_files_as_the_system_allows() {
+    let folder = Folder::with_names();
+    let train = TRAIN.replace("--max-steps 40", "--max-steps 2");
+    let launch = format!("launch 5 -- {train} --threads 1 --out a.st --timeout 20");
+    let output = limited(&folder, "-S -n 24", &launch).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
 }
 
 /// Without an evaluation until then, what was trained was lost.
@@ -288,29 +365,51 @@ fn processes_that_do_not_come_are_told_in_time() {
     assert_eq!(said.lines().count(), 1, "{said}");
 }
 
+/// A training that does not end by itself, which `launch` has begun, after its first save.
+fn launch(folder: &Folder, size: usize, out: &str) -> Child {
+    let train = ENDLESS.replace(" --distributed", "");
+    let mut launch = folder.process(&format!("launch {size} -- {train} --out {out}"));
+    launch.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let launch = launch.spawn().unwrap();
+    await_file(folder, out);
+    launch
+}
+
 #[test]
 fn launch_hands_an_interrupt_on_and_leaves_no_process() {
     let folder = Folder::with_names();
-    let train = ENDLESS.replace(" --distributed", "");
-    let mut launch = folder.process(&format!("launch 2 -- {train} --out a.st"));
-    let launch = launch
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    await_file(&folder, "a.st");
+    let mut launch = launch(&folder, 2, "a.st");
     signal(&launch, libc::SIGTERM);
     // The pipes are closed when the last process has ended.
-    let mut launch = launch;
     let mut printed = String::new();
-    launch
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut printed)
-        .unwrap();
+    let mut stdout = launch.stdout.take().unwrap();
+    stdout.read_to_string(&mut printed).unwrap();
     assert!(printed.contains("Checkpoint: a.st"), "{printed}");
-    assert_eq!(end(launch).0, Some(128 + libc::SIGTERM));
+    let (status, _, said) = end(launch);
+    assert_eq!(status, Some(128 + libc::SIGTERM));
+    let again = "go on with: makemore-tch launch 2 -- train --resume a.st --data list.txt";
+    assert!(said.contains(again), "{said}");
+    assert!(!said.contains("--distributed"), "{said}");
+}
+
+/// Processes that did not end at the first one went on without `launch`.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_second_ctrl_c_of_launch_ends_all_at_once() {
+    let folder = Folder::with_names();
+    let launch = launch(&folder, 2, "a.st");
+    let started = children(&launch);
+    // SAFETY: sends a signal to a process that our own child has started and not waited for.
+    unsafe { libc::kill(started[1], libc::SIGSTOP) };
+    for _ in 0..2 {
+        signal(&launch, libc::SIGINT);
+        sleep(Duration::from_millis(200));
+    }
+    assert_eq!(end(launch).0, Some(128 + libc::SIGINT));
+    for process in started {
+        // SAFETY: sends no signal.
+        assert_eq!(unsafe { libc::kill(process, 0) }, -1, "{process}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Errors of saving a model and of the work after it.
 
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -15,21 +16,25 @@ pub struct Aftermath {
     what: &'static str,
     /// The file of the model, if it could be saved.
     saved: Option<PathBuf>,
-    faults: Vec<anyhow::Error>,
+    /// The error of saving it to the file that was named.
+    unsaved: Option<anyhow::Error>,
+    /// What else is missing, as the user is told, and why.
+    missing: Vec<(String, anyhow::Error)>,
 }
 
 impl Aftermath {
     /// Begins with the result of saving a model, which messages call `what`. `other` is another file
     /// that has the model, if this one could not be written.
     pub fn of(what: &'static str, saved: anyhow::Result<PathBuf>, other: Option<PathBuf>) -> Self {
-        let (saved, fault) = match saved {
+        let (saved, unsaved) = match saved {
             Ok(saved) => (Some(saved), None),
             Err(fault) => (other, Some(fault)),
         };
         Self {
             what,
             saved,
-            faults: fault.into_iter().collect(),
+            unsaved,
+            missing: Vec::new(),
         }
     }
 
@@ -45,15 +50,7 @@ impl Aftermath {
             Err(error) => error.into(),
         };
         if !is_closed_pipe(&error) {
-            let is_first = self.faults.is_empty();
-            let context = match &self.saved {
-                Some(saved) if is_first => {
-                    let (what, saved) = (self.what, saved.display());
-                    format!("the {what} was saved to {saved}, but {left_out}")
-                }
-                _ => left_out.to_owned(),
-            };
-            self.faults.push(error.context(context));
+            self.missing.push((left_out.to_owned(), error));
         }
         T::default()
     }
@@ -62,7 +59,7 @@ impl Aftermath {
     pub fn saved_again(&mut self, saved: anyhow::Result<PathBuf>) {
         match saved {
             Ok(saved) => self.saved = Some(saved),
-            Err(fault) => self.faults.push(fault),
+            Err(fault) => self.unsaved = Some(fault),
         }
     }
 
@@ -79,39 +76,63 @@ impl Aftermath {
 
     /// A clause for an error: the file that `what` was saved to, if there is one, and all errors.
     pub fn told(self, what: &str, outputs: &Outputs) -> String {
-        let told = match &self.saved {
-            Some(saved) => format!("{what} was saved to {}", saved.display()),
-            None => format!("nothing was saved to {}", outputs.path().display()),
-        };
-        match self.finish(outputs) {
-            Ok(()) => told,
-            Err(faults) => format!("{told}; {faults:#}"),
+        let saved = self.saved.as_ref();
+        let saved = saved.map(|saved| format!("{what} was saved to {}", saved.display()));
+        let faults = joined(&self.faults(what, outputs));
+        match saved {
+            Some(saved) if faults.is_empty() => saved,
+            Some(saved) if !faults.starts_with(&saved) => format!("{saved}; {faults}"),
+            _ => faults,
         }
     }
 
     /// One error of all that were recorded and of files that were written elsewhere than named.
-    pub fn finish(mut self, outputs: &Outputs) -> anyhow::Result<()> {
-        self.faults.extend(outputs.check_displaced().err());
-        let told = self.faults.iter().map(|fault| format!("{fault:#}"));
-        let told: Vec<String> = told.collect();
-        match self.faults.pop() {
+    pub fn finish(self, outputs: &Outputs) -> anyhow::Result<()> {
+        let what = format!("the {}", self.what);
+        let mut faults = self.faults(&what, outputs);
+        let told = joined(&faults);
+        match faults.pop() {
             None => Ok(()),
-            Some(only) if self.faults.is_empty() => Err(only),
-            Some(_) => Err(anyhow!("{}", told.join("; "))),
+            Some(only) if faults.is_empty() => Err(only),
+            Some(_) => Err(anyhow!("{told}")),
         }
+    }
+
+    /// All errors. The first that is not about the model says where that was saved.
+    fn faults(self, what: &str, outputs: &Outputs) -> Vec<anyhow::Error> {
+        let mut beside = match (&self.saved, &self.unsaved) {
+            (Some(saved), None) => format!("{what} was saved to {}, but ", saved.display()),
+            _ => String::new(),
+        };
+        let missing = self.missing.into_iter();
+        let missing =
+            missing.map(|(left_out, error)| error.context(mem::take(&mut beside) + &left_out));
+        let faults = self.unsaved.into_iter().chain(missing);
+        faults.chain(outputs.check_displaced().err()).collect()
     }
 }
 
+fn joined(faults: &[anyhow::Error]) -> String {
+    let told: Vec<String> = faults.iter().map(|fault| format!("{fault:#}")).collect();
+    told.join("; ")
+}
+
 /// An error of a training on batches, with what was saved and, if it diverged, a lower learning rate.
+/// `saved` is empty in a process that saves nothing.
 pub fn explain_fault(fault: Error, options: &WordOptions, saved: &str) -> anyhow::Error {
     match fault {
         Error::Diverged { number, loss, .. } => {
             let lower = (options.learning_rate.highest() / 10.0).min(5e-3);
             let number = number + 1;
+            let saved = match saved {
+                "" => String::new(),
+                saved => format!(" ({saved})"),
+            };
             anyhow!(
-                "training diverged: the loss is {loss} at step {number}; try a new training with --lr {lower:.0e} ({saved})"
+                "training diverged: the loss is {loss} at step {number}; try a new training with --lr {lower:.0e}{saved}"
             )
         }
+        fault if saved.is_empty() => fault.into(),
         fault => anyhow::Error::from(fault).context(saved.to_owned()),
     }
 }

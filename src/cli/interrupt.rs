@@ -3,7 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -22,31 +22,15 @@ pub struct Interrupt {
     stops: Arc<AtomicBool>,
     /// The first signal; 0 for none.
     signal: Arc<AtomicI32>,
+    /// How often Ctrl-C was pressed.
+    presses: Arc<AtomicUsize>,
 }
 
 impl Interrupt {
     /// Begins to catch signals. Answers the first Ctrl-C on standard error.
     pub fn catch(remarks: Remarks) -> io::Result<Self> {
-        let interrupt = Self {
-            stops: Arc::default(),
-            signal: Arc::default(),
-        };
-        let mut caught = vec![SIGINT, SIGTERM, SIGHUP];
-        caught.retain(|&signal| !is_ignored(signal));
-        let is_answered = caught.contains(&SIGINT);
-        let mut signals = Signals::new(caught)?;
-        let (stops, first) = (Arc::clone(&interrupt.stops), Arc::clone(&interrupt.signal));
-        let watch = move || {
-            for signal in signals.forever() {
-                let before =
-                    first.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
-                stops.store(true, Ordering::Relaxed);
-                if signal == SIGINT && before.is_ok() {
-                    remarks.say("stopping; a second Ctrl-C ends at once, without saving");
-                }
-            }
-        };
-        thread::Builder::new().spawn(watch)?;
+        let is_answered = !is_ignored(SIGINT);
+        let interrupt = Self::begin(Some(remarks))?;
         if !is_answered {
             return Ok(interrupt);
         }
@@ -58,8 +42,48 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// Begins to catch signals for other processes, which answer them. A second Ctrl-C does not end this
+    /// program, which has to end those.
+    pub fn catch_for_others() -> io::Result<Self> {
+        Self::begin(None)
+    }
+
+    fn begin(remarks: Option<Remarks>) -> io::Result<Self> {
+        let interrupt = Self {
+            stops: Arc::default(),
+            signal: Arc::default(),
+            presses: Arc::default(),
+        };
+        let mut caught = vec![SIGINT, SIGTERM, SIGHUP];
+        caught.retain(|&signal| !is_ignored(signal));
+        let mut signals = Signals::new(caught)?;
+        let (stops, first) = (Arc::clone(&interrupt.stops), Arc::clone(&interrupt.signal));
+        let presses = Arc::clone(&interrupt.presses);
+        let watch = move || {
+            for signal in signals.forever() {
+                let before =
+                    first.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
+                stops.store(true, Ordering::Relaxed);
+                if signal == SIGINT {
+                    presses.fetch_add(1, Ordering::Relaxed);
+                }
+                if let (SIGINT, Ok(_), Some(remarks)) = (signal, before, remarks) {
+                    remarks.say("stopping; a second Ctrl-C ends at once, without saving");
+                }
+            }
+        };
+        thread::Builder::new().spawn(watch)?;
+        Ok(interrupt)
+    }
+
     pub fn is_pressed(&self) -> bool {
         self.stops.load(Ordering::Relaxed)
+    }
+
+    /// Whether Ctrl-C was pressed a second time.
+    #[cfg(feature = "distributed")]
+    pub fn is_pressed_again(&self) -> bool {
+        self.presses.load(Ordering::Relaxed) > 1
     }
 
     /// The flag that the library polls.

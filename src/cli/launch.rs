@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use super::arguments::distributed::LAUNCHED;
 use super::arguments::whole;
 use super::context::Context;
 use super::interrupt::Interrupt;
-use super::output::Remarks;
 
-/// The commands that processes can share.
-const SHARED: [&str; 1] = ["train"];
+/// The commands whose work processes can share.
+const COMMANDS: [&str; 1] = ["train"];
 
-const SHARES: &str = "--distributed";
+/// The option by which each of them does so.
+const DISTRIBUTED: &str = "--distributed";
 
 /// The time that processes have to end by themselves when one has failed, and then after a signal.
 const GRACE: Duration = Duration::from_secs(30);
@@ -44,11 +45,11 @@ pub struct Launch {
 impl Launch {
     /// Refuses a command that processes cannot share.
     pub fn check(&self) -> anyhow::Result<()> {
-        let shared = self.command.first().and_then(|first| first.to_str());
-        if !shared.is_some_and(|first| SHARED.contains(&first)) {
+        let command = self.command.first().and_then(|first| first.to_str());
+        if !command.is_some_and(|command| COMMANDS.contains(&command)) {
             bail!(
                 "launch starts a command that processes can share; {} would work",
-                SHARED.join(" or ")
+                COMMANDS.join(" or ")
             );
         }
         Ok(())
@@ -56,7 +57,7 @@ impl Launch {
 
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
         // Process 0 answers it.
-        let interrupt = Interrupt::catch(Remarks { quiet: true })?;
+        let interrupt = Interrupt::catch_for_others()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut started = Started(Vec::new());
         for rank in 0..self.size {
@@ -67,9 +68,9 @@ impl Launch {
 
     /// The words of the command that each process has.
     pub fn words(&self) -> impl Iterator<Item = OsString> {
-        let shares = !self.command.iter().any(|word| word == SHARES);
-        let shares = shares.then(|| OsString::from(SHARES));
-        self.command.iter().cloned().chain(shares)
+        let is_there = self.command.iter().any(|word| word == DISTRIBUTED);
+        let more = (!is_there).then(|| OsString::from(DISTRIBUTED));
+        self.command.iter().cloned().chain(more)
     }
 
     /// Starts a process.
@@ -95,6 +96,7 @@ impl Launch {
             ("MASTER_ADDR", "127.0.0.1".to_owned()),
             ("MASTER_PORT", port.to_string()),
             ("TORCHELASTIC_RUN_ID", std::process::id().to_string()),
+            (LAUNCHED, self.size.to_string()),
         ] {
             command.env(variable, value);
         }
@@ -129,8 +131,8 @@ fn end_with_parent(command: &mut Command) {
 struct Started(Vec<Child>);
 
 impl Started {
-    /// Waits for all. Hands a signal on to them, and ends all if one fails. Returns the status of the first
-    /// that failed.
+    /// Waits for all. Hands a signal on to them, and ends all if one fails, or at once if Ctrl-C is pressed
+    /// again. Returns the status of the first that failed.
     fn wait(&mut self, interrupt: &Interrupt) -> anyhow::Result<u8> {
         let mut ended = vec![None; self.0.len()];
         let mut first: Option<(usize, ExitStatus, Instant)> = None;
@@ -149,6 +151,9 @@ impl Started {
                 is_told = true;
                 self.signal(i32::from(interrupt.status()) - 128);
             }
+            if interrupt.is_pressed_again() {
+                return Ok(interrupt.status());
+            }
             // Those that wait for one that has failed end by themselves, or are ended.
             if let Some((.., since)) = first
                 && since.elapsed() > GRACE * (signalled + 1)
@@ -162,19 +167,24 @@ impl Started {
             }
             sleep(Duration::from_millis(10));
         }
-        let interrupted = ended.into_iter().flatten().find(is_interrupted);
-        match first {
-            None => Ok(interrupted
-                .and_then(|status| status.code())
-                .unwrap_or_default() as u8),
-            Some((rank, status, _)) => match (status.code(), status.signal()) {
-                (Some(code), _) => Ok(code as u8),
-                (None, Some(signal)) if is_told => Ok((128 + signal) as u8),
-                (None, signal) => bail!(
-                    "process {rank} was ended by signal {}",
-                    signal.unwrap_or_default()
-                ),
-            },
+        let of_0 = ended.first().copied().flatten();
+        let Some((rank, status, _)) = first else {
+            let interrupted = ended.into_iter().flatten().find(is_interrupted);
+            let code = interrupted.and_then(|status| status.code());
+            return Ok(code.unwrap_or_default() as u8);
+        };
+        if let (Some(signal), true) = (status.signal(), is_told) {
+            return Ok((128 + signal) as u8);
+        }
+        // Process 0 tells why all end, but not if a signal ended it.
+        let told = of_0.and_then(|of_0| of_0.code()).filter(|&code| code > 0);
+        let of_0 = of_0
+            .and_then(|of_0| of_0.signal())
+            .map(|signal| (0, signal));
+        let of_first = status.signal().map(|signal| (rank, signal));
+        match (told, of_first.or(of_0)) {
+            (None, Some((rank, signal))) => bail!("process {rank} was ended by signal {signal}"),
+            (told, _) => Ok(status.code().or(told).unwrap_or(1) as u8),
         }
     }
 

@@ -15,6 +15,7 @@ use makemore_tch::train::steps::Update;
 use makemore_tch::train::tensorboard::EventFile;
 use makemore_tch::train::word_batches::WordBatches;
 
+use super::aftermath::explain_fault;
 use super::interrupt::Interrupt;
 use super::output::Printer;
 use super::progress;
@@ -69,7 +70,8 @@ pub fn follow(
     if is_trained {
         course.keep_first()?;
     }
-    course.run(learner)?;
+    let trained = course.run(learner);
+    trained.map_err(|fault| explain_fault(fault, &course.state.options, ""))?;
     Ok(interrupt.status())
 }
 

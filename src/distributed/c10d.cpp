@@ -24,6 +24,9 @@ using Milliseconds = std::chrono::milliseconds;
 struct Group {
   // Of rank 0, it serves the others too.
   c10::intrusive_ptr<c10d::Store> store;
+  bool serves = false;
+  int rank = 0;
+  int size = 0;
   // Null until the processes are connected.
   c10::intrusive_ptr<c10d::Backend> backend;
 };
@@ -78,6 +81,7 @@ char* c10d_meet(const char* host, uint16_t port, int listener, int size, const c
     auto tcp = c10::make_intrusive<c10d::TCPStore>(host, options);
     auto group = std::make_unique<Group>();
     group->store = c10::make_intrusive<c10d::PrefixStore>(prefix, tcp);
+    group->serves = options.isServer;
     *opened = group.release();
   });
 }
@@ -128,6 +132,8 @@ char* c10d_connect(Group* group, int rank, int size, const char* address, const 
                                        : c10d::ProcessGroupGloo::createDefaultDevice(lazy));
     }
     group->backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, gloo);
+    group->rank = rank;
+    group->size = size;
     group->backend->setTimeout(Milliseconds(exchange_ms));
   });
 }
@@ -151,24 +157,42 @@ char* c10d_all_to_all(Group* group, at::Tensor* output, at::Tensor* input, const
   });
 }
 
-// The first fault that a process told the others. `own` is that of this process; without one, another's
-// is awaited. The result is null if there is none, or a string for c10d_free.
+// The first fault that a process told the others, "" if none did. `own` is that of this process; without
+// one, another's is awaited. The result is null if who serves does not answer, or a string for c10d_free.
 char* c10d_blame(Group* group, const char* own, int64_t waiting_ms) {
-  char* first = nullptr;
+  std::string first;
   char* fault = guarded([&] {
+    const auto& store = group->store;
+    std::vector<uint8_t> found;
     if (own) {
       const std::string text(own);
-      const std::vector<uint8_t> bytes(text.begin(), text.end());
-      const auto found = group->store->compareSet("fault", {}, bytes);
-      first = strdup(std::string(found.begin(), found.end()).c_str());
-      return;
+      found = store->compareSet("fault", {}, std::vector<uint8_t>(text.begin(), text.end()));
+    } else {
+      try {
+        store->wait({"fault"}, Milliseconds(waiting_ms));
+      } catch (const std::exception&) {
+        // Either the time is over or, which is asked next, nobody serves any more.
+      }
+      if (store->check({"fault"})) {
+        found = store->get("fault");
+      }
     }
-    group->store->wait({"fault"}, Milliseconds(waiting_ms));
-    const auto found = group->store->get("fault");
-    first = strdup(std::string(found.begin(), found.end()).c_str());
+    first.assign(found.begin(), found.end());
+    store->add("heard/" + std::to_string(group->rank), 1);
   });
-  free(fault);
-  return first;
+  if (fault) {
+    free(fault);
+    return nullptr;
+  }
+  if (group->serves) {
+    // With this process the others would lose what was told.
+    std::vector<std::string> all;
+    for (int rank = 0; rank < group->size; ++rank) {
+      all.push_back("heard/" + std::to_string(rank));
+    }
+    free(guarded([&] { group->store->wait(all, Milliseconds(waiting_ms)); }));
+  }
+  return strdup(first.c_str());
 }
 
 }  // extern "C"

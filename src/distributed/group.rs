@@ -1,11 +1,11 @@
 //! Processes connected through c10d.
 
 use std::ffi::{CStr, CString, c_char, c_int};
+use std::mem::MaybeUninit;
 use std::os::fd::IntoRawFd;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -64,7 +64,8 @@ unsafe extern "C" {
     fn c10d_blame(group: *mut Opaque, own: *const c_char, waiting_ms: i64) -> *mut c_char;
 }
 
-/// The time in which a process that has ended is expected to have told why.
+/// The time in which a process that has ended is expected to have told why, and then the others to have
+/// heard it.
 const BLAME: Duration = Duration::from_secs(1);
 
 const MEETING: &str = "meeting the other processes";
@@ -72,25 +73,34 @@ const MEETING: &str = "meeting the other processes";
 /// The processes of a launch, connected.
 #[derive(Debug)]
 pub struct Group {
-    /// One exchange is under way at a time, as c10d asks.
-    raw: Mutex<Open>,
-    /// Whether a thread that never ended still has it.
-    is_left: AtomicBool,
+    /// One exchange is under way at a time, as c10d asks. A thread that never ends keeps it open.
+    handle: Arc<Mutex<Handle>>,
     rank: usize,
     size: usize,
 }
 
-/// A group of the interface.
-#[derive(Debug, Clone, Copy)]
-struct Open(NonNull<Opaque>);
+/// A group of the interface, which is open.
+#[derive(Debug)]
+struct Handle(NonNull<Opaque>);
 
 // SAFETY: a process group of c10d belongs to no thread, and is used under a lock.
-unsafe impl Send for Open {}
+unsafe impl Send for Handle {}
 
-impl Open {
-    fn as_ptr(self) -> *mut Opaque {
+impl Handle {
+    fn as_ptr(&self) -> *mut Opaque {
         self.0.as_ptr()
     }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: the group is open until here. A fault on leaving tells nobody anything.
+        let _ = outcome("leaving", unsafe { c10d_close(self.as_ptr()) });
+    }
+}
+
+fn locked(handle: &Mutex<Handle>) -> MutexGuard<'_, Handle> {
+    handle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A text of the interface, or null.
@@ -121,6 +131,7 @@ impl Group {
     /// [`Error::Processes`] if they cannot be reached, do not come in time, or one has the same rank or
     /// another number of processes.
     pub fn open(launch: &Launch, timeouts: Timeouts) -> Result<Self> {
+        allow_connections();
         let place = format!("{}:{}", launch.host, launch.port);
         let listener = match launch.serves {
             true => {
@@ -138,26 +149,22 @@ impl Group {
                 -1
             }
         };
-        let group = Self {
-            raw: Mutex::new(meet(launch, listener, timeouts.meeting)?),
-            is_left: AtomicBool::new(false),
-            rank: launch.rank,
-            size: launch.size,
-        };
+        let handle = meet(launch, listener, timeouts.meeting)?;
+        let handle = Arc::new(Mutex::new(handle));
         let interfaces = std::env::var("GLOO_SOCKET_IFNAME").unwrap_or_default();
         let interfaces = c_string(&interfaces)?;
         let address = launch.own_address();
         let address = address.map_or_else(String::new, |address| address.to_string());
         let address = c_string(&address)?;
-        let (raw, rank, size) = (*group.lock(), launch.rank as c_int, launch.size as c_int);
+        let (own, rank, size) = (Arc::clone(&handle), launch.rank, launch.size);
         let (meeting, exchange) = (timeouts.meeting, timeouts.exchange);
         let connect = move || {
-            // SAFETY: the group stays open while this runs, and the texts live through the call.
+            // SAFETY: the group is open, and the texts live through the call.
             let message = unsafe {
                 c10d_connect(
-                    raw.as_ptr(),
-                    rank,
-                    size,
+                    locked(&own).as_ptr(),
+                    rank as c_int,
+                    size as c_int,
                     address.as_ptr(),
                     interfaces.as_ptr(),
                     milliseconds(meeting),
@@ -168,14 +175,13 @@ impl Group {
         };
         // It waits for all to come, and then for all to connect.
         let Some(Text(message)) = within(meeting * 2 + BLAME, connect) else {
-            group.is_left.store(true, Ordering::Relaxed);
             return Err(fault(
                 MEETING,
                 format!("rank 0 at {place} does not answer any more"),
             ));
         };
         outcome(MEETING, message)?;
-        Ok(group)
+        Ok(Self { handle, rank, size })
     }
 
     /// Rows of a tensor, `[N, ..]`, of which `sent[rank]` go to each process in their order; the rows that
@@ -197,7 +203,7 @@ impl Group {
         let mut size = rows.size();
         size[0] = received.iter().sum();
         let output = Tensor::f_empty(size, (rows.kind(), rows.device()))?;
-        let group = self.lock();
+        let group = locked(&self.handle);
         // SAFETY: the group is open, the tensors and slices live through the call.
         let message = unsafe {
             c10d_all_to_all(
@@ -213,15 +219,11 @@ impl Group {
         Ok(output)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.raw.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The tensors of all processes, `[N]` each, one behind the other, `[size * N]`.
     fn all_gather(&self, tensor: &Tensor) -> Result<Tensor> {
         let length = tensor.size()[0] * self.size as i64;
         let output = Tensor::f_empty([length], (tensor.kind(), tensor.device()))?;
-        let group = self.lock();
+        let group = locked(&self.handle);
         // SAFETY: the group is open, the tensors live through the call.
         let message = unsafe { c10d_all_gather(group.as_ptr(), raw(&output), raw(tensor)) };
         outcome("collecting from the other processes", message)?;
@@ -281,24 +283,19 @@ impl Processes for Group {
     fn blame(&self, own: Option<&str>) -> Option<String> {
         let own = own.map(|own| CString::new(own.replace('\0', " ")));
         let own = own.transpose().ok()?;
-        let raw = *self.lock();
+        let handle = Arc::clone(&self.handle);
         let ask = move || {
             let text = own.as_ref().map_or(ptr::null(), |own| own.as_ptr());
-            // SAFETY: the group stays open while this runs, and the text lives through the call.
-            Text(unsafe { c10d_blame(raw.as_ptr(), text, milliseconds(BLAME)) })
+            // SAFETY: the group is open, and the text lives through the call.
+            Text(unsafe { c10d_blame(locked(&handle).as_ptr(), text, milliseconds(BLAME)) })
         };
-        match within(BLAME * 2, ask) {
-            Some(Text(first)) => taken(first),
-            None => {
-                self.is_left.store(true, Ordering::Relaxed);
-                None
-            }
-        }
+        let Text(first) = within(BLAME * 3, ask)?;
+        taken(first)
     }
 }
 
 /// Meets the others at the place of the launch, where `listener` is the socket of this process, or -1.
-fn meet(launch: &Launch, listener: c_int, timeout: Duration) -> Result<Open> {
+fn meet(launch: &Launch, listener: c_int, timeout: Duration) -> Result<Handle> {
     let host = c_string(&launch.host)?;
     let prefix = c_string(&format!("makemore-tch/{}", launch.attempt))?;
     let (port, size) = (launch.port, launch.size as c_int);
@@ -317,7 +314,7 @@ fn meet(launch: &Launch, listener: c_int, timeout: Duration) -> Result<Open> {
                 &raw mut opened,
             )
         };
-        (NonNull::new(opened).map(Open), Text(message))
+        (NonNull::new(opened).map(Handle), Text(message))
     };
     let silent = || {
         let place = format!("{}:{}", launch.host, launch.port);
@@ -331,13 +328,18 @@ fn meet(launch: &Launch, listener: c_int, timeout: Duration) -> Result<Open> {
     opened.ok_or_else(|| fault(MEETING, "no group".to_owned()))
 }
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        if self.is_left.load(Ordering::Relaxed) {
-            return;
+/// Allows this process as many open files as the system does: it has a connection to each other one, and
+/// process 0 two.
+fn allow_connections() {
+    let mut limit = MaybeUninit::<libc::rlimit>::uninit();
+    // SAFETY: the limit is written if the call succeeds, and read only then. Where it cannot be raised, a
+    // connection that fails is told.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr()) == 0 {
+            let mut limit = limit.assume_init();
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
         }
-        // SAFETY: the group is open until here. A fault on leaving tells nobody anything.
-        let _ = outcome("leaving", unsafe { c10d_close(self.lock().as_ptr()) });
     }
 }
 
@@ -528,6 +530,25 @@ pub(crate) mod tests {
             _ => group.blame(None),
         });
         assert_eq!(told, vec![Some("rank 1: no room".to_owned()); 3]);
+    }
+
+    /// Several processes told what one of them tells now: that another has ended.
+    #[test]
+    fn who_has_no_fault_hears_whether_process_0_is_there() {
+        let told = each(3, |group| match group.rank() {
+            2 => None,
+            _ => group.blame(None),
+        });
+        assert_eq!(told, [Some(String::new()), Some(String::new()), None]);
+        let told = each(3, |group| match group.rank() {
+            0 => None,
+            _ => {
+                // Until process 0 has ended.
+                thread::sleep(Duration::from_millis(300));
+                group.blame(None)
+            }
+        });
+        assert_eq!(told, [None, None, None]);
     }
 
     #[test]

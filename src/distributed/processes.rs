@@ -31,8 +31,9 @@ pub trait Processes: fmt::Debug + Sync {
     fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>>;
 
     /// Tells the others why this process ends, and returns the first fault that one of them told. A process
-    /// without a fault of its own, whose exchange has failed, waits a second for another's. No other
-    /// function is called afterwards.
+    /// without a fault of its own, whose exchange has failed, waits a second for another's. The fault is
+    /// empty if nobody told one, and none if process 0 does not answer. No other function is called
+    /// afterwards.
     fn blame(&self, own: Option<&str>) -> Option<String>;
 }
 
@@ -56,6 +57,21 @@ pub fn agree(processes: &dyn Processes, what: &'static str, value: &str) -> Resu
             other: text(other),
         }),
     }
+}
+
+/// The number of this process among those on its host, from 0, and the number of these.
+///
+/// # Errors
+///
+/// As of [`sum`](Processes::sum).
+pub fn on_this_host(processes: &dyn Processes) -> Result<(usize, usize)> {
+    let hosts = processes.gather(host().as_bytes())?;
+    let rank = processes.rank();
+    let number = |hosts: &[Vec<u8>], own| hosts.iter().filter(|host| *host == own).count();
+    Ok((
+        number(&hosts[..rank], &hosts[rank]),
+        number(&hosts, &hosts[rank]),
+    ))
 }
 
 /// The sum of tensors of one shape, at least one: that of the first half and that of the second are added.
@@ -96,7 +112,7 @@ impl Processes for Alone {
     }
 
     fn blame(&self, own: Option<&str>) -> Option<String> {
-        own.map(str::to_owned)
+        Some(own.unwrap_or_default().to_owned())
     }
 }
 

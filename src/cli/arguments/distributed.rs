@@ -3,11 +3,19 @@
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::Error;
-use makemore_tch::distributed::processes::host;
+use makemore_tch::distributed::processes::{host, on_this_host};
 use makemore_tch::distributed::{Alone, Launch, Processes};
 
 use super::above_zero;
 use crate::cli::context::Context;
+
+/// The variable in which `launch` tells its processes their number.
+pub const LAUNCHED: &str = "MAKEMORE_TCH_LAUNCHED";
+
+/// The number of processes, if `launch` started this one.
+pub fn launched() -> Option<String> {
+    std::env::var(LAUNCHED).ok()
+}
 
 /// Arguments of a command that several processes may share.
 #[derive(Debug, Clone, Copy, Args)]
@@ -34,11 +42,17 @@ impl DistributedArguments {
         work: impl FnOnce(&dyn Processes, Context) -> anyhow::Result<u8>,
     ) -> anyhow::Result<u8> {
         let processes = self.open()?;
+        let processes = &*processes;
         let mut context = context;
         context.remarks.quiet |= processes.rank() > 0;
-        let result = work(&*processes, context);
+        let mut is_first_here = true;
+        let place = on_this_host(processes).map_err(anyhow::Error::from);
+        let result = place.and_then(|(place, _)| {
+            is_first_here = place == 0;
+            work(processes, context)
+        });
         match result {
-            Err(error) if processes.size() > 1 => blame(&*processes, error),
+            Err(error) if processes.size() > 1 => blame(processes, is_first_here, error),
             result => result,
         }
     }
@@ -86,31 +100,135 @@ fn meet(_: &Launch, _: Option<f64>) -> anyhow::Result<Box<dyn Processes>> {
 }
 
 /// Tells the other processes of a fault, or finds out which of them had the first one. Process 0 returns it;
-/// another one only if it cannot tell process 0.
-fn blame(processes: &dyn Processes, error: anyhow::Error) -> anyhow::Result<u8> {
+/// another one only where process 0 has ended.
+fn blame(
+    processes: &dyn Processes,
+    is_first_here: bool,
+    error: anyhow::Error,
+) -> anyhow::Result<u8> {
     let rank = processes.rank();
-    let is = |is: fn(&Error) -> bool| {
-        error
-            .chain()
-            .filter_map(|cause| cause.downcast_ref())
-            .any(is)
-    };
-    if rank > 0 && is(|error| matches!(error, Error::Disagreement { .. } | Error::Diverged { .. }))
-    {
-        // Process 0 has it too.
-        return Ok(1);
-    }
-    let has_own = !is(|error| matches!(error, Error::Processes { .. }));
-    let own = has_own.then(|| format!("rank {rank} on {}: {error:#}", host()));
-    match processes.blame(own.as_deref()) {
-        // A fault that all have is told once.
-        Some(first) if rank == 0 && !first.ends_with(&format!("{error:#}")) => {
-            Err(error.context(first))
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    let has_own = !causes.any(|cause| matches!(cause, Error::Processes { .. }));
+    let (text, place) = (format!("{error:#}"), format!("rank {rank} on {}", host()));
+    let own = has_own.then(|| format!("{place}: {text}"));
+    match (rank, processes.blame(own.as_deref())) {
+        // A fault that both have is told once.
+        (0, Some(first)) => match first.split_once(": ") {
+            Some((_, told)) if !text.starts_with(told) => Err(error.context(first)),
+            _ => Err(error),
+        },
+        (0, None) => Err(error),
+        (_, Some(_)) => Ok(1),
+        // One process of each host tells that process 0 has ended, or `launch` does.
+        (_, None) if has_own || (is_first_here || rank == 1) && launched().is_none() => {
+            Err(error.context(place))
         }
-        // Without an answer, process 0 has ended, by a fault of its own or because it was killed: those that
-        // waited for it tell that.
-        None if rank > 0 && !has_own => Err(error.context(format!("rank {rank} on {}", host()))),
-        _ if rank > 0 => Ok(1),
-        _ => Err(error),
+        (_, None) => Ok(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tch::Tensor;
+
+    use super::*;
+
+    /// A process of a launch of which others told a fault, and what it told them.
+    #[derive(Debug)]
+    struct Told {
+        rank: usize,
+        first: Option<&'static str>,
+        own: Mutex<Option<String>>,
+    }
+
+    impl Processes for Told {
+        fn rank(&self) -> usize {
+            self.rank
+        }
+        fn size(&self) -> usize {
+            4
+        }
+        fn sum(&self, _: &Tensor, _: &[u8]) -> makemore_tch::Result<(Tensor, Vec<Vec<u8>>)> {
+            unreachable!()
+        }
+        fn gather(&self, _: &[u8]) -> makemore_tch::Result<Vec<Vec<u8>>> {
+            unreachable!()
+        }
+        fn blame(&self, own: Option<&str>) -> Option<String> {
+            *self.own.lock().unwrap() = own.map(str::to_owned);
+            self.first.map(str::to_owned)
+        }
+    }
+
+    /// What a process tells the user, if it does, and what it told the others.
+    fn blamed(
+        rank: usize,
+        first: Option<&'static str>,
+        is_first_here: bool,
+        error: anyhow::Error,
+    ) -> (Option<String>, Option<String>) {
+        let own = Mutex::default();
+        let processes = Told { rank, first, own };
+        let told = match blame(&processes, is_first_here, error) {
+            Ok(status) => {
+                assert_eq!(status, 1);
+                None
+            }
+            Err(error) => Some(format!("{error:#}").replace(&host(), "HOST")),
+        };
+        let own = processes.own.into_inner().unwrap();
+        (told, own.map(|own| own.replace(&host(), "HOST")))
+    }
+
+    fn closed() -> anyhow::Error {
+        let doing = "collecting from the other processes";
+        let cause = "Connection closed".to_owned();
+        Error::Processes { doing, cause }.into()
+    }
+
+    const CLOSED: &str = "collecting from the other processes: Connection closed";
+
+    #[test]
+    fn process_0_tells_the_first_fault_and_its_own_once() {
+        let own = || anyhow::anyhow!("the loss is NaN; try another (nothing was saved)");
+        let told = |first, error| blamed(0, Some(first), true, error).0.unwrap();
+        let of_2 = "rank 2 on h: no room";
+        assert_eq!(told(of_2, closed()), format!("{of_2}: {CLOSED}"));
+        assert_eq!(told("", closed()), CLOSED);
+        // Process 2 has the same fault, but saves nothing.
+        let same = "rank 2 on h: the loss is NaN; try another";
+        assert_eq!(told(same, own()), own().to_string());
+        assert_eq!(told(of_2, own()), format!("{of_2}: {}", own()));
+    }
+
+    /// A process that diverged alone ended in silence.
+    #[test]
+    fn every_fault_of_another_process_is_told_by_process_0_or_by_itself() {
+        let own = || anyhow::anyhow!("no room");
+        let of_own = Some("rank 2 on HOST: no room".to_owned());
+        let first = "rank 2 on HOST: no room";
+        assert_eq!(blamed(2, Some(first), false, own()), (None, of_own.clone()));
+        assert_eq!(blamed(2, None, false, own()), (of_own.clone(), of_own));
+    }
+
+    #[test]
+    fn the_end_of_process_0_is_told_by_one_process_of_each_host() {
+        let told = |rank, first, is_first_here| {
+            let (told, own) = blamed(rank, first, is_first_here, closed());
+            assert_eq!(own, None);
+            told
+        };
+        assert_eq!(told(1, Some(""), true), None);
+        assert_eq!(
+            told(1, None, false),
+            Some(format!("rank 1 on HOST: {CLOSED}"))
+        );
+        assert_eq!(told(2, None, false), None);
+        assert_eq!(
+            told(2, None, true),
+            Some(format!("rank 2 on HOST: {CLOSED}"))
+        );
     }
 }

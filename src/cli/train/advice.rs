@@ -15,6 +15,7 @@ use makemore_tch::train::run_state::RunState;
 use super::bigram_task::BigramTask;
 use super::print::Document;
 use super::word_task::WordTask;
+use crate::cli::arguments::distributed::launched;
 use crate::cli::arguments::model_type::ModelType;
 use crate::cli::arguments::train::{AGAIN, Train};
 use crate::cli::typed::{file_name, flag};
@@ -96,11 +97,13 @@ impl Train {
         let own = own.map(|(id, value)| format!(" {} {value}", flag(id)));
         let again = AGAIN
             .iter()
-            .filter(|&&id| id != left_out && self.typed.has(id));
+            .filter(|&&id| id != left_out && self.typed.has(id))
+            .filter(|&&id| id != "distributed" || launched().is_none());
         let again = again.map(|id| format!(" {}", self.typed.again(id)));
         let arguments: String = own.chain(again).collect();
+        let launch = launched().map_or_else(String::new, |size| format!("launch {size} -- "));
         format!(
-            "interrupted after {done}{until}; go on with: makemore-tch train --resume {file}{arguments}"
+            "interrupted after {done}{until}; go on with: makemore-tch {launch}train --resume {file}{arguments}"
         )
     }
 
