@@ -464,6 +464,53 @@ mod tests {
         }
     }
 
+    /// Over 200 steps with dropout, by four threads in all. They are added in the same order.
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn every_kind_has_the_same_losses_by_one_two_and_four_processes() {
+        use crate::distributed::Processes;
+        use crate::distributed::group::tests::each;
+
+        let words = Words::lecture('.').unwrap();
+        let vocabulary = Vocabulary::of(&words).unwrap();
+        let mut list = WordList::default();
+        for word in words.iter().filter(|word| word.len() == 3).take(150) {
+            list.push(word, 1, &vocabulary).unwrap();
+        }
+        let sizes = Sizes {
+            block_size: 4,
+            n_embd: 8,
+            n_embd2: 8,
+            n_layer: 1,
+            n_head: 2,
+            ..Sizes::default()
+        };
+        let options = WordOptions {
+            batch_size: 4 * LEAST_WORDS,
+            threads: 4,
+            ..OPTIONS
+        };
+        for &kind in KINDS.iter().filter(|kind| !kind.has_batchnorm(&sizes)) {
+            let train = |processes: &dyn Processes| {
+                // As the program does it.
+                tch::set_num_threads(1);
+                let config = Config::new(kind, sizes);
+                let network = Network::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
+                let mut training =
+                    WordBatches::shared(&network, &list, options, processes).unwrap();
+                let step = |number| training.step(number, 0.01).unwrap().double_value(&[]);
+                (0..200).map(step).collect::<Vec<f64>>()
+            };
+            let alone = train(&Alone);
+            assert!(alone[199] < alone[0] - 0.3, "{kind:?}: {alone:?}");
+            for size in [2, 4] {
+                for losses in each(size, |group| train(group)) {
+                    assert_eq!(losses, alone, "{kind:?} {size}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_is_normalised_by_batches_is_not_divided() {
         #[derive(Debug)]
