@@ -9,7 +9,6 @@ use makemore_tch::data::list_format::{LinesLeftOut, in_two_forms, unseen};
 use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::data::{Shares, Split};
 use makemore_tch::distributed::Processes;
-use makemore_tch::distributed::processes::host;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::libtorch::threads::Threads;
 use makemore_tch::memory::Memory;
@@ -24,25 +23,20 @@ use super::arguments::DataArguments;
 use super::output::Remarks;
 use super::typed::columns_typed;
 
-/// The number of processes on the host of this one.
-fn sharing_this_host(processes: &dyn Processes) -> makemore_tch::Result<usize> {
-    let hosts = processes.gather(host().as_bytes())?;
-    let own = &hosts[processes.rank()];
-    Ok(hosts.iter().filter(|host| *host == own).count())
-}
-
 /// The options of every command.
 #[derive(Debug, Clone, Copy)]
 pub struct Context {
     pub remarks: Remarks,
     pub threads: Threads,
+    /// The number of this process among those that share the work on this host, from 0.
+    pub place: usize,
 }
 
 impl Context {
     /// Opens the requested device, by default the CPU; with `auto`, tells the user which one it is.
     pub fn open_device(self, request: Option<DeviceRequest>) -> makemore_tch::Result<Device> {
         let request = request.unwrap_or(DeviceRequest::Cpu);
-        let device = request.open()?;
+        let device = request.open(self.place)?;
         if request == DeviceRequest::Auto {
             self.remarks.say(match device {
                 Device::Cpu => "neither CUDA nor MPS can be used (`makemore-tch devices` says why): computing on the CPU",
@@ -69,15 +63,10 @@ impl Context {
             Device::Cpu => self.threads.prepare_for_training(numbers),
             _ => 1,
         };
-        let sharing = sharing_this_host(processes)?;
-        let own = match self.threads.is_chosen {
-            true => fitting,
-            false => (fitting / sharing).max(1),
-        };
         // All processes have as many as the one with the fewest.
-        let of_all = processes.gather(&own.to_le_bytes())?;
+        let of_all = processes.gather(&fitting.to_le_bytes())?;
         let of_all = of_all.into_iter().filter_map(|bytes| bytes.try_into().ok());
-        let fewest = of_all.map(usize::from_le_bytes).min().unwrap_or(own);
+        let fewest = of_all.map(usize::from_le_bytes).min().unwrap_or(fitting);
         let (size, before) = (processes.size(), state.options.threads);
         let (is_new, is_divided) = (state.progress.steps == 0, before.is_multiple_of(size));
         if is_new || self.threads.is_chosen || !is_divided {

@@ -58,7 +58,7 @@ impl Devices {
             threads_for_counting: counting::threads(),
             devices: vec![
                 find("cpu", DeviceRequest::Cpu),
-                find("cuda", DeviceRequest::Cuda(0)),
+                find("cuda", DeviceRequest::Cuda(None)),
                 find("mps", DeviceRequest::Mps),
             ],
             processes: FoundProcesses {
@@ -116,7 +116,7 @@ fn gloo() -> &'static str {
 }
 
 fn find(name: &'static str, request: DeviceRequest) -> FoundDevice {
-    let reason = match request.open() {
+    let reason = match request.open(0) {
         Ok(_) => None,
         Err(Error::Device { cause, .. }) => Some(match device_hint(&cause) {
             Some(hint) => format!("{cause}; {hint}"),

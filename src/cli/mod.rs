@@ -126,6 +126,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
             quiet: arguments.quiet,
         },
         threads: Threads::new(arguments.threads.map(usize::from)),
+        place: 0,
     };
     context.threads.use_small();
     match arguments.command {

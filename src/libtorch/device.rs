@@ -19,8 +19,9 @@ use crate::error::{DeviceFault, Error, Result};
 pub enum DeviceRequest {
     /// The CPU.
     Cpu,
-    /// The NVIDIA GPU with this index.
-    Cuda(usize),
+    /// The NVIDIA GPU with this index, or the first one; of several processes on a host without an index,
+    /// each has the next one.
+    Cuda(Option<usize>),
     /// The GPU of an Apple computer.
     Mps,
     /// The first of CUDA, MPS and CPU that can be used.
@@ -33,13 +34,13 @@ impl FromStr for DeviceRequest {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
+            "cuda" => Ok(Self::Cuda(None)),
             "mps" => Ok(Self::Mps),
             "auto" => Ok(Self::Auto),
             _ => text
                 .strip_prefix("cuda:")
                 .and_then(|index| index.parse().ok())
-                .map(Self::Cuda)
+                .map(|index| Self::Cuda(Some(index)))
                 .ok_or_else(|| Error::Value {
                     what: "the device",
                     value: text.to_owned(),
@@ -53,7 +54,8 @@ impl fmt::Display for DeviceRequest {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Cuda(None) => f.write_str("cuda"),
+            Self::Cuda(Some(index)) => write!(f, "cuda:{index}"),
             Self::Mps => f.write_str("mps"),
             Self::Auto => f.write_str("auto"),
         }
@@ -61,17 +63,18 @@ impl fmt::Display for DeviceRequest {
 }
 
 impl DeviceRequest {
-    /// Opens the device.
+    /// Opens the device. `place` is the number of this process among those that share the work on this
+    /// host, from 0.
     ///
     /// # Errors
     ///
     /// [`Error::Device`] with the reason; never for `Auto`.
-    pub fn open(self) -> Result<tch::Device> {
+    pub fn open(self, place: usize) -> Result<tch::Device> {
         let opened = match self {
             Self::Cpu => Ok(tch::Device::Cpu),
-            Self::Cuda(index) => open_cuda(index),
+            Self::Cuda(index) => open_cuda(index, place),
             Self::Mps => open_mps(),
-            Self::Auto => open_cuda(0)
+            Self::Auto => open_cuda(None, place)
                 .or_else(|_| open_mps())
                 .or(Ok(tch::Device::Cpu)),
         };
@@ -82,20 +85,28 @@ impl DeviceRequest {
     }
 }
 
-fn open_cuda(index: usize) -> Result<tch::Device, DeviceFault> {
+fn open_cuda(index: Option<usize>, place: usize) -> Result<tch::Device, DeviceFault> {
     load_cuda()?;
     let count = usize::try_from(Cuda::device_count()).unwrap_or_default();
-    // If there is no GPU, libtorch's error says whether the driver or the GPU is missing.
-    if count > 0 && index >= count {
-        return Err(DeviceFault::Other(match count {
-            1 => "there is 1 CUDA device, cuda:0".to_owned(),
-            _ => format!(
-                "there are {count} CUDA devices, cuda:0 to cuda:{}",
-                count - 1
-            ),
-        }));
+    probe(tch::Device::Cuda(gpu(index, place, count)?))
+}
+
+/// The index of the GPU that was asked for, of `count`. More processes than GPUs begin with the first again,
+/// and so do processes each of which is shown one GPU.
+fn gpu(index: Option<usize>, place: usize, count: usize) -> Result<usize, DeviceFault> {
+    match (index, count) {
+        // If there is no GPU, libtorch's error says whether the driver or the GPU is missing.
+        (index, 0) => Ok(index.unwrap_or(0)),
+        (None, _) => Ok(place % count),
+        (Some(index), _) if index < count => Ok(index),
+        (_, 1) => Err(DeviceFault::Other(
+            "there is 1 CUDA device, cuda:0".to_owned(),
+        )),
+        _ => Err(DeviceFault::Other(format!(
+            "there are {count} CUDA devices, cuda:0 to cuda:{}",
+            count - 1
+        ))),
     }
-    probe(tch::Device::Cuda(index))
 }
 
 fn open_mps() -> Result<tch::Device, DeviceFault> {
@@ -206,16 +217,31 @@ mod tests {
 
     #[test]
     fn devices_are_parsed_and_written_alike() {
-        for name in ["cpu", "cuda:0", "cuda:3", "mps", "auto"] {
+        for name in ["cpu", "cuda", "cuda:0", "cuda:3", "mps", "auto"] {
             assert_eq!(name.parse::<DeviceRequest>().unwrap().to_string(), name);
         }
-        assert_eq!(
-            "cuda".parse::<DeviceRequest>().unwrap(),
-            DeviceRequest::Cuda(0)
-        );
         for name in ["", "gpu", "cuda:", "cuda:-1", "CUDA", "cuda:x"] {
             assert!(name.parse::<DeviceRequest>().is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn each_process_of_a_host_has_the_next_gpu_unless_one_is_named() {
+        for (index, place, count, expected) in [
+            (None, 0, 4, 0),
+            (None, 3, 4, 3),
+            (None, 5, 4, 1),
+            (None, 3, 1, 0),
+            (Some(2), 0, 4, 2),
+            (Some(2), 3, 4, 2),
+            (None, 3, 0, 0),
+        ] {
+            assert_eq!(gpu(index, place, count).unwrap(), expected);
+        }
+        let fault = gpu(Some(4), 0, 4).unwrap_err().to_string();
+        assert_eq!(fault, "there are 4 CUDA devices, cuda:0 to cuda:3");
+        let fault = gpu(Some(1), 1, 1).unwrap_err().to_string();
+        assert_eq!(fault, "there is 1 CUDA device, cuda:0");
     }
 
     /// The bare name once found whatever `LD_LIBRARY_PATH` had.

@@ -39,6 +39,17 @@ impl Threads {
         }
     }
 
+    /// The threads of one of several processes that share this host: together they have as many as one.
+    pub fn shared_by(self, processes: usize) -> Self {
+        match self.is_chosen {
+            true => self,
+            false => Self {
+                large: (self.large / processes).max(1),
+                ..self
+            },
+        }
+    }
+
     /// Sets libtorch's threads to those for small matrices.
     pub fn use_small(self) {
         tch::set_num_threads(self.small as i32);
@@ -86,3 +97,22 @@ fn keep_freed_memory() {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn keep_freed_memory() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_on_one_host_share_its_processors_unless_a_number_is_chosen() {
+        let of_host = Threads {
+            small: 1,
+            large: 8,
+            is_chosen: false,
+        };
+        let large = |processes| of_host.shared_by(processes).large;
+        assert_eq!([large(1), large(3), large(8), large(9)], [8, 2, 1, 1]);
+        assert_eq!(of_host.shared_by(4).small, 1);
+        let chosen = Threads::new(Some(4));
+        assert_eq!(chosen.shared_by(4), chosen);
+    }
+}

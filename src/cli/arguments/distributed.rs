@@ -45,14 +45,14 @@ impl DistributedArguments {
         let processes = &*processes;
         let mut context = context;
         context.remarks.quiet |= processes.rank() > 0;
-        let mut is_first_here = true;
         let place = on_this_host(processes).map_err(anyhow::Error::from);
-        let result = place.and_then(|(place, _)| {
-            is_first_here = place == 0;
+        let result = place.and_then(|(place, here)| {
+            context.place = place;
+            context.threads = context.threads.shared_by(here);
             work(processes, context)
         });
         match result {
-            Err(error) if processes.size() > 1 => blame(processes, is_first_here, error),
+            Err(error) if processes.size() > 1 => blame(processes, context.place == 0, error),
             result => result,
         }
     }

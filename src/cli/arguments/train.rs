@@ -211,6 +211,9 @@ pub struct Train {
     pub log_every: Option<u64>,
 
     /// The device: cpu, cuda, cuda:N, mps, or auto for the first that works of cuda, mps and cpu [default: cpu]
+    ///
+    /// Of several processes on a machine (--distributed) each has the next GPU with cuda, and all have the
+    /// same with cuda:N.
     #[arg(long)]
     pub device: Option<DeviceRequest>,
 
