@@ -20,6 +20,7 @@ use super::rounds;
 use super::state_reader::{StateReader, after};
 use super::tokens::Tokens;
 use crate::data::Vocabulary;
+use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
 
@@ -217,13 +218,33 @@ impl Network {
         pieces
     }
 
+    /// [`log_probabilities`](LanguageModel::log_probabilities) by several processes, each of which computes
+    /// some of the batches. All call it with the same words and get the same. `between` is called after
+    /// each batch of this process.
+    ///
+    /// # Errors
+    ///
+    /// The error of `between`; [`Error::Processes`].
+    pub fn log_probabilities_shared(
+        &self,
+        words: &[&[usize]],
+        processes: &dyn Processes,
+        between: Between,
+    ) -> Result<Vec<f64>> {
+        let ln = self.of_words(words, LOG_SOFTMAX, processes, between)?;
+        Ok(ln.into_iter().map(f64::from).collect())
+    }
+
     /// The probabilities of the characters of words and of their ends, or the logarithms.
     fn of_words(
         &self,
         words: &[&[usize]],
         normalise: Normalise,
+        processes: &dyn Processes,
         between: Between,
     ) -> Result<Vec<f32>> {
+        let own = (0..processes.size()).map(|rank| rank == processes.rank());
+        let mut own = own.cycle();
         let mut pieces = self.pieces(words);
         let last = pieces
             .last()
@@ -237,6 +258,9 @@ impl Network {
             let (batch, further) =
                 rest.split_at(self.config.words_at_once(self.vocabulary.len(), lengths));
             rest = further;
+            if own.next() == Some(false) {
+                continue;
+            }
             let mut of_batch = self.of_pieces(batch, normalise)?.into_iter();
             for Piece {
                 read, from, place, ..
@@ -249,7 +273,9 @@ impl Network {
             }
             between()?;
         }
-        Ok(p)
+        // Where another process has computed them, there are zeros here.
+        let (p, _) = processes.sum(&Tensor::f_from_slice(&p)?, &[])?;
+        Ok(Vec::try_from(p)?)
     }
 }
 
@@ -285,12 +311,11 @@ impl LanguageModel for Network {
     }
 
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
-        self.of_words(words, SOFTMAX, &mut || Ok(()))
+        self.of_words(words, SOFTMAX, &Alone, &mut || Ok(()))
     }
 
     fn log_probabilities(&self, words: &[&[usize]], between: Between) -> Result<Vec<f64>> {
-        let ln = self.of_words(words, LOG_SOFTMAX, between)?;
-        Ok(ln.into_iter().map(f64::from).collect())
+        self.log_probabilities_shared(words, &Alone, between)
     }
 
     /// The block has the start token and, by default, the characters of the longest word.

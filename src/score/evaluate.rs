@@ -17,10 +17,11 @@ use crate::data::pass::{lock, threads};
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
 use crate::data::word_list::WordList;
+use crate::distributed::Processes;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
-use crate::models::LanguageModel;
 use crate::models::language_model::{BATCH as CONTEXTS, Between, contexts};
+use crate::models::{LanguageModel, Network};
 use crate::sum::Sum;
 
 /// The most bytes that a word takes while it is looked for in the train part.
@@ -220,6 +221,31 @@ pub fn word_list(
     list: &WordList,
     between: Between,
 ) -> Result<Evaluation> {
+    by_words(list, |words| model.log_probabilities(words, between))
+}
+
+/// The same of a network by several processes, which all have the same list. Each computes some of the
+/// batches, and all get the evaluation of one process.
+///
+/// # Errors
+///
+/// The error of `between`; [`Error::Processes`].
+pub fn word_list_shared(
+    network: &Network,
+    list: &WordList,
+    processes: &dyn Processes,
+    between: Between,
+) -> Result<Evaluation> {
+    by_words(list, |words| {
+        network.log_probabilities_shared(words, processes, between)
+    })
+}
+
+/// Evaluates a list by the logarithms of the probabilities of some words at once.
+fn by_words(
+    list: &WordList,
+    mut log_probabilities: impl FnMut(&[&[usize]]) -> Result<Vec<f64>>,
+) -> Result<Evaluation> {
     let mut evaluation = Evaluation::default();
     let mut times = (0..list.len()).map(|place| list.times(place));
     let mut words = list.iter().peekable();
@@ -233,7 +259,7 @@ pub fn word_list(
             some.push(word.iter().map(|&index| index.into()).collect());
         }
         let some: Vec<&[usize]> = some.iter().map(Vec::as_slice).collect();
-        let mut ln = model.log_probabilities(&some, between)?.into_iter();
+        let mut ln = log_probabilities(&some)?.into_iter();
         for (word, times) in some.iter().zip(times.by_ref()) {
             evaluation.words += times;
             for ln in ln.by_ref().take(word.len() + 1) {
@@ -509,7 +535,7 @@ mod tests {
     use crate::counting::count;
     use crate::data::{List, Shares, Source, Split, Vocabulary};
     use crate::models::kinds::Gru;
-    use crate::models::{Config, Network, Sizes, Table};
+    use crate::models::{Config, Sizes, Table};
     use tch::Tensor;
 
     /// Thousands of words were once evaluated at once, however long they were.
@@ -554,6 +580,43 @@ mod tests {
             }
         });
         assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+    }
+
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn processes_share_the_batches_of_a_network_and_come_to_what_one_has() {
+        use crate::distributed::Alone;
+        use crate::distributed::group::tests::each;
+
+        let vocabulary = Vocabulary::new('.', ['a', 'b']).unwrap();
+        let mut list = WordList::default();
+        for number in 0..6_000_usize {
+            let word = format!("{number:013b}").replace('0', "a").replace('1', "b");
+            list.push(&word[..number % 14], 1 + number as u64 % 2, &vocabulary)
+                .unwrap();
+        }
+        let evaluate = |processes: &dyn Processes| {
+            let config = Config::new(&Gru, Sizes::default());
+            let network = Network::new(vocabulary.clone(), config, 1, tch::Device::Cpu).unwrap();
+            let mut batches = 0;
+            let evaluation = word_list_shared(&network, &list, processes, &mut || {
+                batches += 1;
+                Ok(())
+            });
+            (evaluation.unwrap(), batches)
+        };
+        let (alone, all) = evaluate(&Alone);
+        assert_eq!((alone.words, all), (9_000, 24));
+        for size in [2, 3] {
+            let shared = each(size, |group| evaluate(group));
+            assert!(shared.iter().all(|&(evaluation, _)| evaluation == alone));
+            let batches: Vec<usize> = shared.into_iter().map(|(_, batches)| batches).collect();
+            assert_eq!(batches.iter().sum::<usize>(), all, "{batches:?}");
+            assert!(
+                batches.iter().all(|&own| own <= all / size + 1),
+                "{batches:?}"
+            );
+        }
     }
 
     /// A list of thousands of words once had no average but an infinite one.

@@ -167,20 +167,15 @@ impl<'a, R: Report> Course<'a, R> {
         if dev.is_empty() {
             return Ok(None);
         }
-        let network = self.network;
-        let evaluation = evaluate::word_list(network, dev, &mut || {
+        let (network, processes) = (self.network, self.processes);
+        let evaluation = evaluate::word_list_shared(network, dev, processes, &mut || {
             // Processes that share a training end at the same step instead.
-            if self.processes.size() == 1 && self.report.stops() {
+            if processes.size() == 1 && self.report.stops() {
                 return Err(Error::Interrupted);
             }
             between(self)
         })?;
-        // Other processors may round otherwise, and all go by the same loss.
-        let of_all = self.processes.gather(&evaluation.nll().to_le_bytes())?;
-        let first = of_all
-            .first()
-            .and_then(|first| first.as_slice().try_into().ok());
-        Ok(first.map(f64::from_le_bytes))
+        Ok(Some(evaluation.nll()))
     }
 
     fn add_to_curve(&mut self, update: &Update) {
