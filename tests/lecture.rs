@@ -151,15 +151,22 @@ fn in_the_readme(lecture: u8) -> [usize; 5] {
     std::array::from_fn(|place| cells[4 + place].parse().unwrap())
 }
 
-/// Other processors round other last digits.
+/// The figures that agree, our checks, and what is shown. How many of the first are the same to the last digit
+/// depends on the processor.
+fn kinds([same, rounded, tolerance, checks, shown]: [usize; 5]) -> [usize; 3] {
+    [same + rounded + tolerance, checks, shown]
+}
+
+/// Other processors round other last digits, of which more may be the published ones.
 fn assert_are_as_in_the_readme(ours: [usize; 5], lecture: u8) {
     let readme = in_the_readme(lecture);
     if rounds_as_in_the_readme() {
-        assert_eq!(ours, readme, "lecture {lecture}");
+        assert!(
+            ours[0] >= readme[0],
+            "lecture {lecture}: {ours:?} {readme:?}"
+        );
+        assert_eq!(ours[1], readme[1], "lecture {lecture}");
     }
-    let kinds = |[same, rounded, tolerance, checks, shown]: [usize; 5]| {
-        [same + rounded + tolerance, checks, shown]
-    };
     assert_eq!(kinds(ours), kinds(readme), "lecture {lecture}");
 }
 
@@ -168,9 +175,9 @@ fn assert_are_as_in_the_readme(ours: [usize; 5], lecture: u8) {
 fn the_readme_counts_the_figures_of_the_first_lecture_and_no_fewer_of_the_others() {
     assert_are_as_in_the_readme(counts(&SERIES, 1), 1);
     for lecture in 2..=5 {
-        let (some, all) = (counts(&SERIES, lecture), in_the_readme(lecture));
+        let [some, all] = [counts(&SERIES, lecture), in_the_readme(lecture)].map(kinds);
         assert!(
-            !rounds_as_in_the_readme() || some.iter().zip(all).all(|(some, all)| *some <= all),
+            some.iter().zip(all).all(|(some, all)| *some <= all),
             "{lecture}: {some:?} {all:?}"
         );
     }
