@@ -1,22 +1,30 @@
 //! Writes the place of libtorch into our executables (an rpath), so that they start without
-//! `LD_LIBRARY_PATH`, and compiles the interface to libtorch's distributed engine. torch-sys tells the
-//! place in `DEP_TCH_LIBTORCH_LIB`, to its direct dependents only.
+//! `LD_LIBRARY_PATH`, and compiles what we have in C++. torch-sys tells the place in `DEP_TCH_LIBTORCH_LIB`, to
+//! its direct dependents only.
+
+use std::env;
+use std::path::Path;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    if let Ok(lib) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
+    if let Ok(lib) = env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
+        compile(lib.as_ref(), "src/models/layers/recurrence.cpp", 3);
+        // It only passes arguments on.
         #[cfg(feature = "distributed")]
-        compile_c10d(lib.as_ref());
+        compile(lib.as_ref(), "src/distributed/c10d.cpp", 0);
     }
 }
 
-/// Compiles `src/distributed/c10d.cpp` against the headers beside libtorch's libraries.
-#[cfg(feature = "distributed")]
-fn compile_c10d(lib: &std::path::Path) {
-    use std::env;
-
-    println!("cargo:rerun-if-changed=src/distributed");
+/// Compiles a file against the headers beside libtorch's libraries.
+fn compile(lib: &Path, file: &str, level: u32) {
+    for source in [
+        file,
+        "src/libtorch/guarded.h",
+        "src/distributed/gloo_forward",
+    ] {
+        println!("cargo:rerun-if-changed={source}");
+    }
     for variable in ["LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
@@ -28,6 +36,7 @@ fn compile_c10d(lib: &std::path::Path) {
         // Their warnings are not ours.
         build.flag("-isystem").flag(headers);
     }
+    let name = Path::new(file).file_stem().unwrap_or_default();
     build
         .cpp(true)
         .std("c++17")
@@ -35,8 +44,7 @@ fn compile_c10d(lib: &std::path::Path) {
         // The wheel has no headers of Gloo.
         .include("src/distributed/gloo_forward")
         .flag_if_supported("-Wno-unused-parameter")
-        // It only passes arguments on.
-        .opt_level(0)
-        .file("src/distributed/c10d.cpp")
-        .compile("makemore_c10d");
+        .opt_level(level)
+        .file(file)
+        .compile(&format!("makemore_{}", name.display()));
 }

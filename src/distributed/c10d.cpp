@@ -1,5 +1,5 @@
 // A C interface to libtorch's distributed engine: TCPStore and ProcessGroupGloo, which libtorch_cpu
-// exports. No exception leaves this file: a function returns null, or a message for c10d_free.
+// exports. No exception leaves this file: a function returns null, or a message for free().
 
 #define USE_C10D_GLOO  // The wheel's libtorch_cpu is built with it; without it the header is empty.
 
@@ -17,6 +17,8 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include "../libtorch/guarded.h"
+
 namespace {
 
 using Milliseconds = std::chrono::milliseconds;
@@ -31,22 +33,6 @@ struct Group {
   c10::intrusive_ptr<c10d::Backend> backend;
 };
 
-template <class Function>
-char* guarded(Function&& function) noexcept {
-  try {
-    try {
-      function();
-      return nullptr;
-    } catch (const c10::Error& error) {
-      return strdup(error.what_without_backtrace());
-    } catch (const std::exception& error) {
-      return strdup(error.what());
-    }
-  } catch (...) {
-    return strdup("an unknown exception of libtorch");
-  }
-}
-
 void finish(const c10::intrusive_ptr<c10d::Work>& work) {
   // Gloo ends at the group's timeout, and this waits as long as it does.
   if (!work->wait()) {
@@ -57,8 +43,6 @@ void finish(const c10::intrusive_ptr<c10d::Work>& work) {
 }  // namespace
 
 extern "C" {
-
-void c10d_free(char* message) { free(message); }
 
 // Meets others at `host`:`port`. The process with the socket `listener`, which is -1 in all others, serves
 // them. It may wait without end, if somebody listens there who says nothing.

@@ -1,6 +1,6 @@
 //! Processes connected through c10d.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CString, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::os::fd::IntoRawFd;
 use std::ptr::{self, NonNull};
@@ -14,6 +14,7 @@ use tch::{Device, Kind, Tensor};
 use super::launch::Launch;
 use super::processes::{Processes, tree_sum};
 use crate::error::{Error, Result};
+use crate::libtorch::interface::{Raw, raw, taken};
 
 /// The times that a process waits.
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +30,7 @@ struct Opaque {
     _private: [u8; 0],
 }
 
-type Raw = *mut torch_sys::C_tensor;
-
 unsafe extern "C" {
-    fn c10d_free(message: *mut c_char);
     fn c10d_meet(
         host: *const c_char,
         port: u16,
@@ -290,7 +288,8 @@ impl Processes for Group {
             Text(unsafe { c10d_blame(locked(&handle).as_ptr(), text, milliseconds(BLAME)) })
         };
         let Text(first) = within(BLAME * 3, ask)?;
-        taken(first)
+        // SAFETY: a text of the interface, once.
+        unsafe { taken(first) }
     }
 }
 
@@ -343,10 +342,6 @@ fn allow_connections() {
     }
 }
 
-fn raw(tensor: &Tensor) -> Raw {
-    tensor.as_ptr().cast_mut()
-}
-
 fn milliseconds(duration: Duration) -> i64 {
     // c10d takes 0 for no limit.
     i64::try_from(duration.as_millis())
@@ -362,21 +357,10 @@ fn fault(doing: &'static str, cause: String) -> Error {
     Error::Processes { doing, cause }
 }
 
-/// Takes a text of the interface, if there is one.
-fn taken(text: *mut c_char) -> Option<String> {
-    let text = NonNull::new(text)?;
-    // SAFETY: the interface returns null or a string that is ours to free.
-    let own = unsafe { CStr::from_ptr(text.as_ptr()) }
-        .to_string_lossy()
-        .into_owned();
-    // SAFETY: as above, once.
-    unsafe { c10d_free(text.as_ptr()) };
-    Some(own)
-}
-
 /// Takes a message of the interface; null is success.
 fn outcome(doing: &'static str, message: *mut c_char) -> Result<()> {
-    let Some(text) = taken(message) else {
+    // SAFETY: a message of the interface, once.
+    let Some(text) = (unsafe { taken(message) }) else {
         return Ok(());
     };
     // The first line, without the place in Gloo's sources and its advice; the others are a stack trace.

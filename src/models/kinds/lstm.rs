@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
 use super::sizes::Sizes;
 use crate::error::Result;
-use crate::models::layers::Linear;
+use crate::models::layers::{Linear, recurrence};
 use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
@@ -56,7 +56,7 @@ impl Kind for Lstm {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
-        PerToken::padded(5 * sizes.n_embd + 16 * sizes.n_embd2)
+        PerToken::packed(15 * sizes.n_embd2)
     }
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
@@ -87,6 +87,30 @@ struct LstmLayers {
 }
 
 impl LstmLayers {
+    /// The states after each token, `[N, H]`, by cuDNN.
+    fn states_on_cuda(&self, tokens: &Tokens) -> Result<Tensor> {
+        let grid = tokens.grid(self.sizes.block_size)?;
+        let columns = grid.characters.f_tr()?;
+        let x = Tensor::f_embedding(&self.wte, &columns, -1, false, false)?; // [T, B, C]
+        let shape = [1, columns.size()[1], self.sizes.n_embd2()];
+        let state = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
+        let states = [state.shallow_clone(), state];
+        let weights = self.weights()?;
+        let (out, ..) = x.f_lstm(&states, &weights, true, 1, 0.0, true, false, false)?; // [T, B, H]
+        grid.tokens(&out.f_transpose(0, 1)?)
+    }
+
+    /// The states after each token, `[N, H]`, on a processor.
+    fn states(&self, tokens: &Tokens) -> Result<Tensor> {
+        let columns = tokens.columns(self.sizes.block_size)?;
+        let [of_x, of_state, bias, other_bias] = &self.weights;
+        let bias = bias.f_add(other_bias)?;
+        let terms = |x: &Tensor| Ok(vec![x.f_linear(of_x, Some(&bias))?]); // [.., 4 H]
+        let x = recurrence::terms(&self.wte, &columns.characters, terms)?.remove(0);
+        let states = recurrence::lstm(x, &of_state.f_tr()?, &columns.counts)?; // [M, H]
+        columns.tokens(&states)
+    }
+
     /// The weights, on CUDA in one chunk.
     fn weights(&self) -> Result<Vec<Tensor>> {
         match self.wte.device() {
@@ -113,15 +137,10 @@ fn in_one_chunk(weights: &[Tensor]) -> Result<Vec<Tensor>> {
 
 impl Layers for LstmLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
-        let grid = tokens.grid(self.sizes.block_size)?;
-        let columns = grid.characters.f_tr()?;
-        let x = Tensor::f_embedding(&self.wte, &columns, -1, false, false)?; // [T, B, C]
-        let shape = [1, columns.size()[1], self.sizes.n_embd2()];
-        let state = Tensor::f_zeros(shape, (x.kind(), x.device()))?;
-        let states = [state.shallow_clone(), state];
-        let weights = self.weights()?;
-        let (out, ..) = x.f_lstm(&states, &weights, true, 1, 0.0, true, false, false)?; // [T, B, H]
-        let states = grid.tokens(&out.f_transpose(0, 1)?)?; // [N, H]
+        let states = match self.wte.device() {
+            Device::Cuda(_) => self.states_on_cuda(tokens)?,
+            _ => self.states(tokens)?,
+        };
         self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
     }
 

@@ -7,12 +7,12 @@
 //! Source: makemore.py, `RNN` with `RNNCell` and `GRUCell` (which resets the state before the
 //! product, unlike `torch.nn.GRU`).
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
 use super::sizes::Sizes;
 use crate::error::{Error, Result};
-use crate::models::layers::Linear;
+use crate::models::layers::{Linear, recurrence};
 use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
@@ -97,7 +97,7 @@ impl Kind for Gru {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
-        PerToken::packed(11 * sizes.n_embd2)
+        PerToken::packed(12 * sizes.n_embd2)
     }
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
@@ -159,33 +159,40 @@ impl Recurrent {
         })
     }
 
-    /// The layers of each matrix product: one product in a plain cell, two in one with gates (`z` and `r`
-    /// side by side, then `hbar`).
-    fn products(&self) -> Vec<Vec<&Linear>> {
-        match &self.cell {
+    /// The matrix products: one in a plain cell, two in one with gates (`z` and `r` side by side, then
+    /// `hbar`).
+    fn products(&self) -> Result<Vec<Product>> {
+        let layers = match &self.cell {
             Cell::Rnn { xh_to_h } => vec![vec![xh_to_h]],
             Cell::Gru {
                 xh_to_z,
                 xh_to_r,
                 xh_to_hbar,
             } => vec![vec![xh_to_z, xh_to_r], vec![xh_to_hbar]],
-        }
+        };
+        let product = |layers: &Vec<&Linear>| Product::of(layers, &self.sizes);
+        layers.iter().map(product).collect()
     }
 
-    /// For each product, the terms of the embeddings `x`, `[M, C]`, and the matrix that multiplies the
-    /// state: `[M, H]` and `[H, H]`, or `[M, 2 H]` and `[H, 2 H]`.
-    fn terms(&self, x: &Tensor) -> Result<Vec<(Tensor, Tensor)>> {
-        let (c, h) = (self.sizes.n_embd(), self.sizes.n_embd2());
-        let of_product = |layers: &Vec<&Linear>| {
-            let weights: Vec<&Tensor> = layers.iter().map(|layer| &layer.weight).collect();
-            let biases = layers.iter().filter_map(|layer| layer.bias.as_ref());
-            let weight = Tensor::f_cat(&weights, 0)?; // [.., C + H]
-            let bias = Tensor::f_cat(&biases.collect::<Vec<_>>(), 0)?;
-            let terms = x.f_linear(&weight.f_narrow(1, 0, c)?, Some(&bias))?;
-            let factors = weight.f_narrow(1, c, h)?.f_tr()?.f_contiguous()?;
-            Ok((terms, factors))
-        };
-        self.products().iter().map(of_product).collect()
+    /// The states after each row of [`Columns`](crate::models::tokens::Columns), `[M, H]`, from the terms of
+    /// the characters for each product, and the matrices of the state.
+    fn states(&self, x: &[Tensor], factors: &[&Tensor], counts: &[i64]) -> Result<Tensor> {
+        let of_position = x.iter().map(|x| Ok(x.f_split_with_sizes(counts, 0)?));
+        let of_position: Vec<Vec<Tensor>> = of_position.collect::<Result<_>>()?;
+        let words = counts.first().copied().unwrap_or(0);
+        let mut state = self.start.f_expand([words, self.sizes.n_embd2()], false)?; // [B, H]
+        let mut states = Vec::new();
+        for (position, &count) in counts.iter().enumerate() {
+            // The longest words come first: those that have ended are at the end.
+            if count < state.size()[0] {
+                state = state.f_narrow(0, 0, count)?;
+            }
+            let products = of_position.iter().zip(factors);
+            let products = products.map(|(x, factors)| (x[position].shallow_clone(), *factors));
+            state = self.advance(&state, &products.collect::<Vec<_>>())?;
+            states.push(state.shallow_clone());
+        }
+        Ok(Tensor::f_cat(&states, 0)?)
     }
 
     /// The state after a character, `[B, H]`, from the state before it, and for each product the
@@ -212,40 +219,30 @@ impl Recurrent {
 impl Layers for Recurrent {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let columns = tokens.columns(self.sizes.block_size)?;
+        let products = self.products()?;
+        let terms = |x: &Tensor| products.iter().map(|product| product.terms(x)).collect();
+        let x: Vec<Tensor> = recurrence::terms(&self.wte, &columns.characters, terms)?;
+        let factors: Vec<&Tensor> = products.iter().map(|product| &product.factors).collect();
         let counts = columns.counts.as_slice();
-        // With fewer characters in the vocabulary than tokens, each is computed once and looked up.
-        let terms = match self.wte.size()[0] < columns.characters.size()[0] {
-            true => looked_up(self.terms(&self.wte)?, &columns.characters)?,
-            false => self.terms(&embedding(&self.wte, &columns.characters)?)?,
-        };
-        let of_position = terms
-            .iter()
-            .map(|(x, _)| Ok(x.f_split_with_sizes(counts, 0)?));
-        let of_position: Vec<Vec<Tensor>> = of_position.collect::<Result<_>>()?;
-        let h = self.sizes.n_embd2();
-        let words = counts.first().copied().unwrap_or(0);
-        let mut state = self.start.f_expand([words, h], false)?; // [B, H]
-        let mut states = Vec::new();
-        for (position, &count) in counts.iter().enumerate() {
-            // The longest words come first: those that have ended are at the end.
-            if count < state.size()[0] {
-                state = state.f_narrow(0, 0, count)?;
+        let states = match (<[Tensor; 2]>::try_from(x), self.wte.device()) {
+            (Ok(x), Device::Cpu) => {
+                recurrence::gru(x, [factors[0], factors[1]], &self.start, counts)?
             }
-            let products = of_position.iter().zip(&terms);
-            let products = products.map(|(x, (_, factors))| (x[position].shallow_clone(), factors));
-            state = self.advance(&state, &products.collect::<Vec<_>>())?;
-            states.push(state.shallow_clone());
-        }
-        let states = columns.tokens(&Tensor::f_cat(&states, 0)?)?; // [N, H]
+            (Ok(x), _) => self.states(&x, &factors, counts)?,
+            (Err(x), _) => self.states(&x, &factors, counts)?,
+        }; // [M, H]
+        let states = columns.tokens(&states)?; // [N, H]
         self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
     }
 
     /// The terms of every character, `[V, ..]`, and the matrix of the state, for each product.
     fn prepare(&self) -> Result<Vec<Tensor>> {
-        let terms = self.terms(&self.wte)?;
-        Ok(terms
+        let products = self.products()?.into_iter();
+        let prepared = products.map(|product| Ok([product.terms(&self.wte)?, product.factors]));
+        Ok(prepared
+            .collect::<Result<Vec<_>>>()?
             .into_iter()
-            .flat_map(|(x, factors)| [x, factors])
+            .flatten()
             .collect())
     }
 
@@ -258,7 +255,7 @@ impl Layers for Recurrent {
         let (products, _) = prepared.as_chunks();
         let products = products
             .iter()
-            .map(|[table, factors]| Ok((embedding(table, characters)?, factors)));
+            .map(|[table, factors]| Ok((recurrence::embedding(table, characters)?, factors)));
         let products: Vec<(Tensor, &Tensor)> = products.collect::<Result<_>>()?;
         let state = match state {
             Some(state) => state[0].shallow_clone(),
@@ -276,21 +273,39 @@ impl Layers for Recurrent {
     }
 }
 
-/// The terms of characters, looked up in those of the whole vocabulary.
-fn looked_up(tables: Vec<(Tensor, Tensor)>, characters: &Tensor) -> Result<Vec<(Tensor, Tensor)>> {
-    let tables = tables.into_iter();
-    let terms = tables.map(|(table, factors)| Ok((embedding(&table, characters)?, factors)));
-    terms.collect()
+/// Layers side by side, whose product with a character's embedding and the state is a sum of two.
+#[derive(Debug)]
+struct Product {
+    /// `[.., C]`.
+    of_x: Tensor,
+    /// `[..]`.
+    bias: Tensor,
+    /// The matrix that multiplies the state, `[H, ..]`.
+    factors: Tensor,
 }
 
-/// The rows of a table, `[V, ..]`, of characters, `[M]`.
-fn embedding(table: &Tensor, characters: &Tensor) -> Result<Tensor> {
-    Ok(Tensor::f_embedding(table, characters, -1, false, false)?)
+impl Product {
+    fn of(layers: &[&Linear], sizes: &Sizes) -> Result<Self> {
+        let (c, h) = (sizes.n_embd(), sizes.n_embd2());
+        let weights: Vec<&Tensor> = layers.iter().map(|layer| &layer.weight).collect();
+        let biases = layers.iter().filter_map(|layer| layer.bias.as_ref());
+        let weight = Tensor::f_cat(&weights, 0)?; // [.., C + H]
+        Ok(Self {
+            of_x: weight.f_narrow(1, 0, c)?,
+            bias: Tensor::f_cat(&biases.collect::<Vec<_>>(), 0)?,
+            factors: weight.f_narrow(1, c, h)?.f_tr()?.f_contiguous()?,
+        })
+    }
+
+    /// The terms of embeddings, `[M, ..]` of `[M, C]`.
+    fn terms(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_linear(&self.of_x, Some(&self.bias))?)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use tch::{Device, Kind};
+    use tch::Kind;
 
     use super::*;
     use crate::libtorch::random::Generator;
@@ -334,7 +349,10 @@ mod tests {
             let is_finite = |word: &[i64]| {
                 let tokens = Tokens::of(&[word], Device::Cpu);
                 let loss = layers.logits(&tokens).unwrap().sum(Kind::Float);
-                let weight = &layers.products()[0][0].weight;
+                let weight = match &layers.cell {
+                    Cell::Rnn { xh_to_h } => &xh_to_h.weight,
+                    Cell::Gru { xh_to_z, .. } => &xh_to_z.weight,
+                };
                 let gradient = Tensor::run_backward(&[&loss], &[weight], false, false);
                 gradient[0].isfinite().all().int64_value(&[]) == 1
             };

@@ -3,6 +3,7 @@
 pub mod batch_norm;
 pub mod linear;
 pub mod norm;
+pub mod recurrence;
 pub mod rotary;
 
 pub use batch_norm::BatchNorm1d;
