@@ -412,6 +412,112 @@ fn a_second_ctrl_c_of_launch_ends_all_at_once() {
     }
 }
 
+/// Checks that 1, 2 and 4 processes end, print and say what one does, which standard input is given to.
+fn share_alike(folder: &Folder, command: &str, stdin: &str) {
+    let run = |command: &str| {
+        let mut process = folder.process(command);
+        let input = std::fs::File::open(folder.path(stdin)).unwrap();
+        let output = process.stdin(input).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let said = text(output.stderr).replace(
+            "standard input is read by process 0 alone; processes share files\n",
+            "",
+        );
+        (output.status.code(), text(output.stdout), said)
+    };
+    let alone = run(command);
+    for size in [1, 2, 4] {
+        let shared = run(&format!("launch {size} -- {command}"));
+        assert_eq!(shared, alone, "{command} by {size}");
+    }
+}
+
+/// A folder with lists of all forms.
+fn lists() -> Folder {
+    let folder = Folder::new();
+    let names: Vec<&str> = include_str!("../assets/names.txt")
+        .lines()
+        .step_by(40)
+        .collect();
+    let [one, two, three] = [&names[..300], &names[300..500], &names[500..]];
+    folder.write("one.txt", one.join("\n"));
+    folder.write("empty.txt", "\n");
+    folder.write("cr.txt", two.join("\r"));
+    let utf_16 = "\u{FEFF}zoë\r\nanna\n".encode_utf16();
+    folder.write(
+        "utf-16.txt",
+        utf_16.flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+    );
+    folder.write(
+        "latin1.txt",
+        b"zo\xEB\n\xEF\xBB\xBFa\n\xFF\xFEb\nanna\n".repeat(9),
+    );
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(three.join("\n").as_bytes()).unwrap();
+    folder.write("three.gz", gzip.finish().unwrap());
+    let counted = |names: &[&str]| {
+        let lines = names
+            .iter()
+            .zip(0..)
+            .map(|(name, n)| format!("{n};{name}\n"));
+        "n;name\n".to_owned() + &lines.collect::<String>() + "7;emma\n"
+    };
+    folder.write("one.csv", counted(one));
+    folder.write("two.csv", counted(two));
+    folder.write("bad.txt", format!("{}\nan\tna\n", one.join("\n")));
+    let many = ('\u{4E00}'..).take(4097);
+    folder.write("many.txt", many.flat_map(|c| [c, '\n']).collect::<String>());
+    folder
+}
+
+#[test]
+fn processes_count_what_one_process_counts() {
+    let folder = lists();
+    for list in [
+        "one.txt cr.txt empty.txt utf-16.txt three.gz",
+        "one.txt - three.gz",
+        "one.csv two.csv --columns name,n",
+        "two.csv one.csv --columns name",
+        "latin1.txt --encoding latin1",
+        "one.txt bad.txt --skip-bad-lines",
+        // Of several faults the first is told.
+        "one.txt cr.txt bad.txt",
+        "bad.txt missing.txt",
+        "one.txt missing.txt bad.txt",
+        "many.txt bad.txt",
+        "one.csv two.csv cr.txt --columns name",
+        "empty.txt",
+    ] {
+        share_alike(&folder, &format!("count --json --data {list}"), "cr.txt");
+    }
+    share_alike(&folder, "count --columns 2,1 --data -", "one.csv");
+}
+
+#[test]
+fn a_list_that_one_process_lacks_or_has_otherwise_is_told_once() {
+    let folder = lists();
+    for (other, expected) in [
+        ("missing.txt", "error: cannot read one.txt of rank 1 on "),
+        ("cr.txt", "error: the size of a file of the list is "),
+        ("one.txt --lowercase", "error: the format of the list is "),
+    ] {
+        let there = Folder::new();
+        let (file, options) = other.split_once(' ').unwrap_or((other, ""));
+        if file != "missing.txt" {
+            there.write("one.txt", folder.read(file));
+        }
+        let (port, count) = (port(), "count --distributed --data one.txt");
+        let first = start(&folder, count, 0, 2, port);
+        let second = start(&there, &format!("{count} {options}"), 1, 2, port);
+        let (status, printed, said) = end(first);
+        assert_eq!((status, printed.as_str()), (Some(1), ""));
+        assert!(said.starts_with(expected), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let (status, printed, said) = end(second);
+        assert_eq!((status, printed.as_str(), said.as_str()), (Some(1), "", ""));
+    }
+}
+
 #[test]
 fn what_cannot_be_shared_is_refused() {
     let folder = Folder::with_names();
@@ -426,7 +532,7 @@ fn what_cannot_be_shared_is_refused() {
         ),
         (
             "launch 2 -- sample",
-            "launch starts a command that processes can share; train would work",
+            "launch starts a command that processes can share; train or count would work",
         ),
         (
             "launch 2 -- train --type ngram --data list.txt",

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::bail;
-use makemore_tch::counting::count_for;
+use makemore_tch::counting::{count_for, count_shared, count_shared_for};
 use makemore_tch::data::columns;
 use makemore_tch::data::list_format::{LinesLeftOut, in_two_forms, unseen};
 use makemore_tch::data::words::BOUNDARY;
 use makemore_tch::data::{Shares, Split};
-use makemore_tch::distributed::Processes;
+use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::libtorch::threads::Threads;
 use makemore_tch::memory::Memory;
@@ -16,7 +16,7 @@ use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Network;
 use makemore_tch::train::corpus::Corpus;
 use makemore_tch::train::run_state::RunState;
-use makemore_tch::{Counted, ModelFile, Sampler, Source, Vocabulary, count};
+use makemore_tch::{Counted, ModelFile, Sampler, Source, Vocabulary};
 use tch::Device;
 
 use super::arguments::DataArguments;
@@ -88,13 +88,33 @@ impl Context {
         source: &Source,
         model: Option<&Vocabulary>,
     ) -> makemore_tch::Result<Counted> {
+        self.count_shared(arguments, source, model, &Alone)
+    }
+
+    /// Counts a list as [`count`](Self::count) does, by several processes.
+    pub fn count_shared(
+        self,
+        arguments: &DataArguments,
+        source: &Source,
+        model: Option<&Vocabulary>,
+        processes: &dyn Processes,
+    ) -> makemore_tch::Result<Counted> {
         let boundary = arguments.boundary(model);
+        self.remark_on_stdin(arguments, processes);
         let list = match model {
-            Some(model) => count_for(source, model)?,
-            None => count(source, boundary)?,
+            Some(model) => count_shared_for(source, model, processes)?,
+            None => count_shared(source, boundary, processes)?,
         };
         self.remark_on(&list, source, boundary)?;
         Ok(list)
+    }
+
+    /// Tells the user that processes do not share what only one of them has.
+    pub fn remark_on_stdin(self, arguments: &DataArguments, processes: &dyn Processes) {
+        if arguments.has_stdin() && processes.size() > 1 {
+            self.remarks
+                .say("standard input is read by process 0 alone; processes share files");
+        }
     }
 
     /// Reads a list to learn all of, and tells the user of what was left out or chosen while it was read.
@@ -119,6 +139,9 @@ impl Context {
         source: &Source,
         boundary: Option<char>,
     ) -> makemore_tch::Result<()> {
+        if self.remarks.quiet {
+            return Ok(());
+        }
         let (origin, say) = (&list.origin, |remark: String| self.remarks.say(remark));
         let has_columns = source.format().columns.is_some();
         if !has_columns

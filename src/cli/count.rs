@@ -1,12 +1,13 @@
 //! `makemore-tch count`: the counts `N` of a list, the most common first.
 
 use clap::Args;
-use makemore_tch::Counted;
 use makemore_tch::data::search;
 use makemore_tch::format::visible;
 use makemore_tch::memory::Memory;
+use makemore_tch::{Counted, Source};
 use serde::Serialize;
 
+use super::arguments::distributed::DistributedArguments;
 use super::arguments::{DataArguments, JsonArguments, whole};
 use super::context::Context;
 use super::output;
@@ -21,7 +22,8 @@ const MOST_WORDS: u64 = 200_000;
 Examples:
   makemore-tch count
   makemore-tch count --top 20 --data towns.txt
-  makemore-tch count --json > counts.json")]
+  makemore-tch count --json > counts.json
+  makemore-tch launch 2 -- count --data towns.txt")]
 pub struct Count {
     #[command(flatten)]
     data: DataArguments,
@@ -31,6 +33,9 @@ pub struct Count {
     /// Equally common ones are in the order of the vocabulary.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
     top: u32,
+
+    #[command(flatten)]
+    distributed: DistributedArguments,
 
     #[command(flatten)]
     json: JsonArguments,
@@ -54,11 +59,23 @@ struct Frequency {
 }
 
 impl Count {
-    pub fn run(self, context: Context) -> anyhow::Result<()> {
-        let source = self.data.source(None, &Memory::half_of_the_machine())?;
-        let Counted { counts, digest, .. } = context.count(&self.data, &source, None)?;
+    pub fn run(self, context: Context) -> anyhow::Result<u8> {
+        let distributed = self.distributed;
+        distributed.together(context, |processes, context| {
+            let memory = Memory::half_of_the_machine();
+            let source = self.data.shared_source(None, &memory, processes)?;
+            let counted = context.count_shared(&self.data, &source, None, processes)?;
+            if processes.rank() == 0 {
+                self.print(&source, counted)?;
+            }
+            Ok(0)
+        })
+    }
+
+    fn print(&self, source: &Source, counted: Counted) -> anyhow::Result<()> {
+        let Counted { counts, digest, .. } = counted;
         let is_short = digest.words <= MOST_WORDS && source.is_rereadable();
-        let repeated = is_short.then(|| search::repeated(&source)).transpose()?;
+        let repeated = is_short.then(|| search::repeated(source)).transpose()?;
         let vocabulary = counts.vocabulary();
         let top = counts.most_common(self.top as usize).into_iter();
         let top = top.map(|(context, next, count)| Frequency {

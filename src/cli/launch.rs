@@ -16,7 +16,7 @@ use super::context::Context;
 use super::interrupt::Interrupt;
 
 /// The commands whose work processes can share.
-const COMMANDS: [&str; 1] = ["train"];
+const COMMANDS: [&str; 2] = ["train", "count"];
 
 /// The option by which each of them does so.
 const DISTRIBUTED: &str = "--distributed";

@@ -146,7 +146,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Sample(sample) => sample.run(context)?,
         Command::Score(score) => score.run(context)?,
         Command::Next(next) => next.run(context)?,
-        Command::Count(count) => count.run(context)?,
+        Command::Count(count) => return count.run(context),
         Command::Heatmap(heatmap) => heatmap.run(context)?,
         Command::Page(page) => page.run(context)?,
         Command::Export(export) => export.run(context)?,

@@ -8,6 +8,7 @@ use makemore_tch::arpa::{self, ReadOptions};
 use makemore_tch::checkpoint::Weights;
 use makemore_tch::data::WordList;
 use makemore_tch::data::words::{is_lecture, with_counts};
+use makemore_tch::distributed::Alone;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::{Mixture, Sizes};
@@ -83,7 +84,7 @@ impl ModelFileArguments {
         }
         let list = files.iter().find_map(|file| file.list.as_ref());
         let boundary = files.first().map(|file| file.model.vocabulary().boundary());
-        let source = data.unread_source(list, boundary)?.rereadable()?;
+        let source = data.unread_source(list, boundary, &Alone)?.rereadable()?;
         let found = list.zip(source.list_files());
         let mut models = Models {
             has_no_data: data.data.is_empty(),
@@ -193,7 +194,7 @@ impl Models {
                 gone.files.join(", ")
             );
         }
-        let list = with_counts(self.source.clone(), &self.memory)?;
+        let list = with_counts(self.source.clone(), &self.memory, &Alone)?;
         Ok(self.list.get_or_init(|| list))
     }
 

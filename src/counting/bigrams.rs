@@ -4,21 +4,28 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
+use tch::Tensor;
 
 use super::counts::NgramCounts;
-use super::scan::{Fault, LinePlace, Scan, Scanned, Total};
+use super::scan::{Scan, Scanned, Total};
 use crate::data::columns::guess;
 use crate::data::digest::{Digest, Digester};
 use crate::data::list_format::LinesLeftOut;
 use crate::data::pass::{each_task, lock, threads};
 use crate::data::reader::{Blocks, Source};
+use crate::data::sections::{Section, cut, in_memory};
 use crate::data::tidy::{LeftOut, Tidier};
+use crate::data::united::{Fault, LinePlace, ScannedSection, United, unite};
 use crate::data::vocabulary::Vocabulary;
 use crate::data::words::{BOUNDARY, Words, each_tidy};
+use crate::distributed::{Alone, Processes};
 use crate::error::{Error, LineFault, Result};
 
 /// The start/end tokens to choose from, the lecture's first.
 pub const TOKENS: [char; 6] = [BOUNDARY, '$', '|', '^', '¶', '␂'];
+
+/// The number of counts that processes add up at once.
+const CELLS: usize = 1 << 20;
 
 /// A counted list.
 #[derive(Debug, Clone)]
@@ -31,6 +38,8 @@ pub struct Counted {
     pub digest: Digest,
     /// The lines that were left out, since they cannot be words; none if its format does not say so.
     pub left_out: Option<LinesLeftOut>,
+    /// What of it this process reads.
+    pub sections: Vec<Section>,
 }
 
 /// Counts the bigrams of a list, in memory that does not depend on its length; `boundary` is the
@@ -44,6 +53,24 @@ pub fn count(source: &Source, boundary: impl Into<Option<char>>) -> Result<Count
     count_with(source, boundary, threads())
 }
 
+/// Counts the bigrams of a list as [`count`] does, by several processes, each of which reads a part of it.
+/// All get the same.
+///
+/// # Errors
+///
+/// As [`count`]; [`Error::Disagreement`] if the list is another one for another process,
+/// [`Error::Processes`].
+pub fn count_shared(
+    source: &Source,
+    boundary: Option<char>,
+    processes: &dyn Processes,
+) -> Result<Counted> {
+    match boundary {
+        None => counted(source, None, TOKENS, threads(), processes),
+        Some(_) => counted(source, boundary, boundary, threads(), processes),
+    }
+}
+
 /// Counts the bigrams of a list that a model of the vocabulary `learned` scores. Words may have the
 /// model's start/end token, which is a character that the model does not know there; the token of the
 /// counts is then another one.
@@ -52,10 +79,23 @@ pub fn count(source: &Source, boundary: impl Into<Option<char>>) -> Result<Count
 ///
 /// As [`count`], but for [`Error::Token`].
 pub fn count_for(source: &Source, learned: &Vocabulary) -> Result<Counted> {
+    count_shared_for(source, learned, &Alone)
+}
+
+/// Counts the bigrams of a list as [`count_for`] does, by several processes.
+///
+/// # Errors
+///
+/// As [`count_shared`], but for [`Error::Token`].
+pub fn count_shared_for(
+    source: &Source,
+    learned: &Vocabulary,
+    processes: &dyn Processes,
+) -> Result<Counted> {
     // More characters than a list may have are for private use.
     let others = TOKENS.into_iter().chain('\u{E000}'..='\u{F8FF}');
     let tokens = std::iter::once(learned.boundary()).chain(others);
-    counted(source, None, tokens, threads())
+    counted(source, None, tokens, threads(), processes)
 }
 
 impl NgramCounts {
@@ -81,8 +121,8 @@ pub fn count_with(
     threads: usize,
 ) -> Result<Counted> {
     match boundary.into() {
-        None => counted(source, None, TOKENS, threads),
-        Some(boundary) => counted(source, Some(boundary), [boundary], threads),
+        None => counted(source, None, TOKENS, threads, &Alone),
+        Some(boundary) => counted(source, Some(boundary), [boundary], threads, &Alone),
     }
 }
 
@@ -93,35 +133,70 @@ fn counted(
     boundary: Option<char>,
     tokens: impl IntoIterator<Item = char>,
     threads: usize,
+    processes: &dyn Processes,
 ) -> Result<Counted> {
-    let (total, digest, left_out) = match source.counts() {
-        None => scan(source, boundary, threads).map_err(|error| with_columns(error, source))?,
-        Some(_) => {
-            let (total, digest) = counted_once(source, boundary)?;
-            (
-                total,
-                digest.with_counts(source.counts()),
-                source.left_out().cloned(),
-            )
-        }
+    let (totals, united) = match source.counts() {
+        None => scan_all(source, boundary, threads, processes)
+            .map_err(|error| with_columns(error, source))?,
+        Some(_) => counted_once(source, boundary, processes)?,
     };
     let origin = source.origin();
-    if digest.words == 0 {
-        return Err(match left_out {
+    if united.digest.words == 0 {
+        return Err(match united.left_out {
             Some(LinesLeftOut { lines, first }) => Error::AllLeftOut { lines, first },
             None => Error::NoWords { file: origin },
         });
     }
-    let (characters, counts) = total.into_counts();
+    let characters = united.characters;
+    let counts = match source.counts() {
+        None => added_up(&totals, &characters, processes)?,
+        // Each process has all words.
+        Some(_) => added_up(&totals, &characters, &Alone)?,
+    };
     let is_free = |token: &char| characters.binary_search(token).is_err();
     let token = tokens.into_iter().find(is_free).unwrap_or(BOUNDARY);
     let vocabulary = Vocabulary::new(token, characters)?;
     Ok(Counted {
         origin,
-        counts: NgramCounts::bigrams(vocabulary, counts),
-        digest,
-        left_out,
+        counts: NgramCounts::bigrams(vocabulary, counts.into_iter()),
+        digest: united.digest,
+        left_out: united.left_out,
+        sections: united.sections,
     })
+}
+
+/// The distinct bigrams of all processes with their counts, sorted; the start/end token has index 0, the
+/// first of the `characters` 1. `totals` are those of this process.
+///
+/// # Errors
+///
+/// [`Error::Processes`].
+fn added_up(
+    totals: &[Total],
+    characters: &[char],
+    processes: &dyn Processes,
+) -> Result<Vec<([usize; 2], u64)>> {
+    let v = characters.len() + 1;
+    let numbers: Vec<_> = totals
+        .iter()
+        .map(|total| total.numbers(characters))
+        .collect();
+    let mut counts = Vec::new();
+    let rows = (CELLS / v).max(1);
+    for begin in (0..v).step_by(rows) {
+        let end = v.min(begin + rows);
+        let mut n = vec![0_i64; (end - begin) * v];
+        for (total, numbers) in totals.iter().zip(&numbers) {
+            for (i, row) in (begin..end).zip(n.chunks_mut(v)) {
+                total.add_row(numbers, i, row);
+            }
+        }
+        let (sum, _) = processes.sum(&Tensor::f_from_slice(&n)?, &[0])?;
+        let sum = Vec::<i64>::try_from(&sum)?;
+        let cells = sum.into_iter().enumerate().filter(|&(_, count)| count > 0);
+        counts.extend(cells.map(|(cell, count)| ([begin + cell / v, cell % v], count as u64)));
+    }
+    Ok(counts)
 }
 
 /// The error of a list, with the columns that it looks as if it had if a tab is in a word.
@@ -141,7 +216,11 @@ fn with_columns(error: Error, source: &Source) -> Error {
 }
 
 /// Counts a list that has each word once, with how often it occurs.
-fn counted_once(source: &Source, boundary: Option<char>) -> Result<(Total, Digest)> {
+fn counted_once(
+    source: &Source,
+    boundary: Option<char>,
+    processes: &dyn Processes,
+) -> Result<(Vec<Total>, United)> {
     let (total, mut digester, mut place) = (Total::new(), Digester::default(), 0);
     let mut numbers = HashMap::<char, usize, RandomState>::default();
     each_tidy(source, boundary, |tidy, _| {
@@ -159,15 +238,37 @@ fn counted_once(source: &Source, boundary: Option<char>) -> Result<(Total, Diges
         digester.add(tidy);
         Ok(())
     })?;
-    Ok((total, digester.digest()))
+    let united = United {
+        characters: total.characters(),
+        digest: digester.digest().with_counts(source.counts()),
+        left_out: source.left_out().cloned(),
+        sections: in_memory(source, processes),
+        starts: Vec::new(),
+    };
+    Ok((vec![total], united))
 }
 
-/// Scans a list. The error is that of the first bad line, whichever thread finds it.
+/// Scans the sections of this process, and unites them with those of the others.
+fn scan_all(
+    source: &Source,
+    boundary: Option<char>,
+    threads: usize,
+    processes: &dyn Processes,
+) -> Result<(Vec<Total>, United)> {
+    let cuts = cut(source, processes)?;
+    let own = cuts.iter().filter(|cut| cut.rank == processes.rank());
+    let scanned = own.map(|cut| scan(&cut.source, boundary, threads));
+    let (totals, sections) = scanned.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let united = unite(&source.names(), cuts, sections, processes)?;
+    Ok((totals, united))
+}
+
+/// Scans a section up to the first bad line, whichever thread finds it.
 fn scan(
     source: &Source,
     boundary: Option<char>,
     threads: usize,
-) -> Result<(Total, Digest, Option<LinesLeftOut>)> {
+) -> Result<(Total, ScannedSection)> {
     let total = Total::new();
     let progress = BlocksLeft::of(Blocks::of(source));
     let threads = match progress.blocks.is_at_end() {
@@ -192,18 +293,15 @@ fn scan(
     let progress = progress
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let faults = progress.faults.into_iter().chain(total.fault());
-    if let Some(Fault { place, fault }) = faults.min_by_key(|fault| fault.place) {
-        return Err(progress.blocks.fault_at(place.0, place.1, fault));
-    }
-    let LeftOut { lines, first } = progress.left_out;
-    let left_out = first.map(|((block, line), fault)| LinesLeftOut {
-        lines,
-        first: progress.blocks.fault_at(block, line, fault).to_string(),
-    });
-    // An error while reading stands behind all lines that were read.
-    progress.blocks.finish()?;
-    Ok((total, progress.digester.digest(), left_out))
+    let BlocksLeft {
+        blocks,
+        digester,
+        faults,
+        left_out,
+        ..
+    } = progress;
+    let scanned = ScannedSection::of(blocks, total.first_places(), digester, faults, left_out);
+    Ok((total, scanned))
 }
 
 /// The blocks that are left, and the digest of those that are counted.
@@ -319,7 +417,7 @@ mod tests {
             columns,
             ..ListFormat::default()
         };
-        let counted = with_counts(source.in_format(format), &Memory::new(1 << 30)).unwrap();
+        let counted = with_counts(source.in_format(format), &Memory::new(1 << 30), &Alone).unwrap();
         let written = [("zoë", 3), ("ava", 7), ("zoe", 70_000), ("ann", 1)];
         let written = written.map(|(word, times)| format!("{word}\n").repeat(times));
         [counted, Source::text("list", written.concat())]

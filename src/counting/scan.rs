@@ -16,12 +16,12 @@
 use std::collections::BTreeMap;
 use std::str::Chars;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use crate::data::digest::Digester;
 use crate::data::pass::lock;
 use crate::data::tidy::{LeftOut, Tidier, Tidy};
-use crate::data::words::MAX_CHARACTERS;
+use crate::data::united::{Fault, LinePlace, MAX_CHARACTERS};
 use crate::error::LineFault;
 
 /// The number of bytes in a piece, which fits into the fastest cache beside the counters.
@@ -54,16 +54,6 @@ const BATCH: usize = 1 << 8;
 
 /// The number of numbers: that of the start/end token, and those of [`MAX_CHARACTERS`] characters.
 const NUMBERS: usize = MAX_CHARACTERS + 1;
-
-/// The number of a block, and that of a line in it, both from 0.
-pub(crate) type LinePlace = (usize, usize);
-
-/// The fault of a line, and the line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub place: LinePlace,
-    pub fault: LineFault,
-}
 
 /// The results of a block beside its counts.
 #[derive(Default)]
@@ -135,24 +125,37 @@ impl Total {
         })
     }
 
-    /// All characters, sorted, and the distinct bigrams with their counts, sorted; the start/end token has
-    /// index 0, the first character 1.
-    pub fn into_counts(self) -> (Vec<char>, impl Iterator<Item = ([usize; 2], u64)>) {
-        let characters = self.characters.into_inner();
-        let characters = characters.unwrap_or_else(PoisonError::into_inner);
-        let numbers = characters.values().map(|&(number, _)| number);
-        let numbers: Vec<usize> = std::iter::once(0).chain(numbers).collect();
-        let mut rows = self.rows;
-        let counts = (0..numbers.len()).flat_map(move |i| {
-            let row = rows[numbers[i]].take().unwrap_or_default();
-            let count = |&j: &usize| row.get(j).map_or(0, |cell| cell.load(Ordering::Relaxed));
-            let counts: Vec<u64> = numbers.iter().map(count).collect();
-            let counts = counts.into_iter().enumerate();
-            counts
-                .filter(|&(_, count)| count > 0)
-                .map(move |(j, count)| ([i, j], count))
-        });
-        (characters.into_keys().collect(), counts)
+    /// All characters, sorted.
+    pub fn characters(&self) -> Vec<char> {
+        lock(&self.characters).keys().copied().collect()
+    }
+
+    /// The place of the first line of each character.
+    pub fn first_places(&self) -> BTreeMap<char, LinePlace> {
+        let characters = lock(&self.characters);
+        let places = characters.iter();
+        places
+            .map(|(&character, &(_, place))| (character, place))
+            .collect()
+    }
+
+    /// The numbers of the start/end token and of sorted characters, as far as they were met.
+    pub fn numbers(&self, characters: &[char]) -> Vec<Option<usize>> {
+        let met = lock(&self.characters);
+        let number = |character| met.get(character).map(|&(number, _)| number);
+        std::iter::once(Some(0))
+            .chain(characters.iter().map(number))
+            .collect()
+    }
+
+    /// Adds the counts after the character at a place among [`numbers`](Self::numbers) to those of a row.
+    pub fn add_row(&self, numbers: &[Option<usize>], place: usize, row: &mut [i64]) {
+        let Some(counts) = numbers[place].and_then(|number| self.rows[number].get()) else {
+            return;
+        };
+        for (cell, number) in row.iter_mut().zip(numbers) {
+            *cell += number.map_or(0, |number| counts[number].load(Ordering::Relaxed)) as i64;
+        }
     }
 }
 
@@ -444,11 +447,18 @@ mod tests {
             emptied.count(index, text.as_bytes(), &mut Tidier::new('.'));
             emptied.finish();
         }
-        let (characters, counts) = thrice.into_counts();
-        let (expected, once) = once.into_counts();
-        assert_eq!(characters, expected);
-        let expected: Vec<_> = once.map(|(bigram, count)| (bigram, 3 * count)).collect();
-        assert_eq!(counts.collect::<Vec<_>>(), expected);
+        let characters = once.characters();
+        assert_eq!(thrice.characters(), characters);
+        let [once, thrice] = [once, thrice].map(|total| {
+            let numbers = total.numbers(&characters);
+            let mut n = vec![0; numbers.len() * numbers.len()];
+            for (i, row) in n.chunks_mut(numbers.len()).enumerate() {
+                total.add_row(&numbers, i, row);
+            }
+            n
+        });
+        let expected: Vec<i64> = once.into_iter().map(|count| 3 * count).collect();
+        assert_eq!(thrice, expected);
     }
 
     /// The numbers of ASCII characters once went beyond the end of the table.

@@ -22,6 +22,11 @@ pub fn decompressed(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn 
     }
 }
 
+/// Whether a file that begins with `start`, its first ten bytes, is not compressed.
+pub fn is_plain(start: &[u8]) -> bool {
+    matches!(Format::of(start), Format::Plain)
+}
+
 enum Format {
     Plain,
     Gzip,

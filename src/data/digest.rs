@@ -50,6 +50,8 @@ impl fmt::Display for Digest {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Digester {
     crc32: Hasher,
+    /// The number of bytes, line ends included.
+    bytes: u64,
     words: u64,
     characters: u64,
 }
@@ -58,6 +60,7 @@ impl Digester {
     /// Adds the words that follow.
     pub fn add(&mut self, tidy: &Tidy) {
         self.crc32.update(tidy.text.as_bytes());
+        self.bytes += tidy.text.len() as u64;
         self.words += tidy.words as u64;
         self.characters += tidy.characters as u64;
     }
@@ -65,8 +68,26 @@ impl Digester {
     /// Appends the section of the list that follows this one.
     pub fn append(&mut self, next: &Self) {
         self.crc32.combine(&next.crc32);
+        self.bytes += next.bytes;
         self.words += next.words;
         self.characters += next.characters;
+    }
+
+    /// The digest of a section and the number of its bytes, from which [`of_section`](Self::of_section)
+    /// makes it again.
+    pub fn section(self) -> (Digest, u64) {
+        let bytes = self.bytes;
+        (self.digest(), bytes)
+    }
+
+    /// The digester of a section that another process has read.
+    pub fn of_section((digest, bytes): (Digest, u64)) -> Self {
+        Self {
+            crc32: Hasher::new_with_initial_len(digest.crc32, bytes),
+            bytes,
+            words: digest.words,
+            characters: digest.characters,
+        }
     }
 
     /// The number of words so far.

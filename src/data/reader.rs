@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::slice;
@@ -48,9 +49,11 @@ const LECTURE: &str = include_str!("../../assets/names.txt");
 /// ```
 #[derive(Debug, Clone)]
 pub struct Source {
-    inputs: Vec<Input>,
+    pub(super) inputs: Vec<Input>,
     block: usize,
     format: ListFormat,
+    /// The line that names the columns, where another section of the list has it.
+    header: Option<Vec<u8>>,
     /// For a list in memory whose words were read from columns with their counts.
     counted: Option<Arc<CountedWords>>,
 }
@@ -92,14 +95,23 @@ pub struct ListFiles {
 }
 
 #[derive(Debug, Clone)]
-enum Input {
+pub(super) enum Input {
     File(PathBuf),
+    /// The lines of a plain file that begin in a range of its bytes, in an encoding that is not UTF-8, if
+    /// there is one.
+    Lines {
+        file: PathBuf,
+        range: Range<u64>,
+        encoding: Option<&'static Encoding>,
+    },
     Stdin,
     /// An input that can be read only once, and is copied as it is read.
     Copied(Arc<Copied>),
+    /// The lines of a text that begin in a range of its bytes.
     Text {
         origin: String,
         text: Arc<str>,
+        range: Range<u64>,
     },
 }
 
@@ -111,9 +123,11 @@ impl Source {
 
     /// A text in memory; `origin` is its name in errors.
     pub fn text(origin: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
         Self::of(vec![Input::Text {
             origin: origin.into(),
-            text: text.into(),
+            range: 0..text.len() as u64,
+            text,
         }])
     }
 
@@ -131,6 +145,7 @@ impl Source {
             inputs,
             block: BLOCK,
             format: ListFormat::default(),
+            header: None,
             counted: None,
         }
     }
@@ -161,7 +176,7 @@ impl Source {
                 .into_os_string()
                 .into_string()
                 .ok(),
-            Input::Stdin | Input::Copied(_) | Input::Text { .. } => None,
+            Input::Lines { .. } | Input::Stdin | Input::Copied(_) | Input::Text { .. } => None,
         };
         let files = match self.inputs.as_slice() {
             [input] if is_lecture(input) => Some(Vec::new()),
@@ -171,6 +186,28 @@ impl Source {
             files: files?,
             format: self.format,
         })
+    }
+
+    /// A section of the list, with the line of another section that names the columns, if there is one.
+    pub(super) fn section(&self, inputs: Vec<Input>, header: Option<Vec<u8>>) -> Self {
+        Self {
+            inputs,
+            header,
+            block: self.block,
+            format: self.format_of_lines(),
+            counted: None,
+        }
+    }
+
+    /// The line that names the columns.
+    pub(super) fn header(&self) -> Result<Option<Vec<u8>>> {
+        let (mut blocks, mut block) = (Blocks::of(self), Vec::new());
+        while blocks.header.is_none() && blocks.next(&mut block).is_some() {}
+        let header = blocks.header.take();
+        match header.is_none() {
+            true => blocks.finish().map(|()| None),
+            false => Ok(header),
+        }
     }
 
     /// The same list read in another format.
@@ -201,7 +238,7 @@ impl Source {
     }
 
     /// The names of its files.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.inputs.iter().map(Input::name).collect()
     }
 
@@ -309,19 +346,19 @@ impl Source {
 
 impl Input {
     /// Whether it is standard input or a pipe, and is not copied.
-    fn is_read_once(&self) -> bool {
+    pub(super) fn is_read_once(&self) -> bool {
         match self {
             Self::Stdin => true,
             Self::File(path) => path
                 .metadata()
                 .is_ok_and(|there| !there.is_file() && !there.is_dir()),
-            Self::Copied(_) | Self::Text { .. } => false,
+            Self::Lines { .. } | Self::Copied(_) | Self::Text { .. } => false,
         }
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self {
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) | Self::Lines { file: path, .. } => path.display().to_string(),
             Self::Stdin => "standard input".to_owned(),
             Self::Copied(copied) => copied.input.name(),
             Self::Text { origin, .. } => origin.clone(),
@@ -330,7 +367,19 @@ impl Input {
 
     fn open(&self, encoding: Option<&'static Encoding>) -> Result<Box<dyn Read + Send + '_>> {
         let opened: io::Result<Box<dyn Read + Send>> = match self {
-            Self::Text { text, .. } => return Ok(Box::new(text.as_bytes())),
+            Self::Text { text, range, .. } => {
+                let lines = lines_in(io::Cursor::new(text.as_bytes()), range);
+                return lines.map_err(|cause| self.unread(cause));
+            }
+            Self::Lines {
+                file,
+                range,
+                encoding,
+            } => {
+                let lines = File::open(file).and_then(|file| lines_in(file, range));
+                let lines = lines.map(|lines| without_marks(lines, *encoding));
+                return lines.map_err(|cause| self.unread(cause));
+            }
             Self::File(path) if path.is_dir() => {
                 return Err(Error::Folder { file: self.name() });
             }
@@ -339,11 +388,81 @@ impl Input {
             Self::Copied(copied) => Pass::over(copied).and_then(decompressed),
         };
         let decoded = opened.and_then(|opened| decoded(opened, encoding));
-        decoded.map_err(|cause| Error::Read {
+        decoded.map_err(|cause| self.unread(cause))
+    }
+
+    /// The lines that begin in a range of its bytes, in an encoding other than UTF-8, if there is one.
+    pub(super) fn lines(&self, range: Range<u64>, encoding: Option<&'static Encoding>) -> Self {
+        match self {
+            Self::File(file) => Self::Lines {
+                file: file.clone(),
+                range,
+                encoding,
+            },
+            Self::Text {
+                origin,
+                text,
+                range: of,
+            } => Self::Text {
+                origin: origin.clone(),
+                text: Arc::clone(text),
+                range: of.start + range.start..of.start + range.end,
+            },
+            other => other.clone(),
+        }
+    }
+
+    fn unread(&self, cause: io::Error) -> Error {
+        Error::Read {
             file: self.name(),
             cause,
-        })
+        }
     }
+}
+
+/// The lines of a plain text that begin in a range of its bytes. Lines end in LF there.
+fn lines_in<'a>(
+    mut text: impl Read + Seek + Send + 'a,
+    range: &Range<u64>,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let begin = first_line_from(&mut text, range.start)?;
+    let end = first_line_from(&mut text, range.end)?;
+    text.seek(SeekFrom::Start(begin))?;
+    Ok(Box::new(text.take(end.saturating_sub(begin))))
+}
+
+/// The place of the first line that begins at a place or behind it, or the end of the text.
+fn first_line_from(text: &mut (impl Read + Seek), place: u64) -> io::Result<u64> {
+    // A line begins behind the end of the one before it.
+    let Some(mut at) = place.checked_sub(1) else {
+        return Ok(0);
+    };
+    text.seek(SeekFrom::Start(at))?;
+    let mut buffer = vec![0; FIRST];
+    loop {
+        let read = match text.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        match memchr::memchr(b'\n', &buffer[..read]) {
+            Some(end) => return Ok(at + end as u64 + 1),
+            None if read == 0 => return Ok(at),
+            None => at += read as u64,
+        }
+    }
+}
+
+/// A reader of a text in UTF-8, of an encoding that is known: bytes like a byte-order mark are none.
+fn without_marks<'a>(
+    text: Box<dyn Read + Send + 'a>,
+    encoding: Option<&'static Encoding>,
+) -> Box<dyn Read + Send + 'a> {
+    let Some(encoding) = encoding else {
+        return text;
+    };
+    let mut decoder = DecodeReaderBytesBuilder::new();
+    decoder.encoding(Some(encoding)).bom_sniffing(false);
+    Box::new(decoder.build(text))
 }
 
 /// A reader of a text in UTF-8. The encoding is that of the byte-order mark, else the one given, else
@@ -354,11 +473,10 @@ fn decoded(
 ) -> io::Result<Box<dyn Read + Send>> {
     let mut start = Vec::new();
     text.by_ref().take(3).read_to_end(&mut start)?;
-    let marked = Encoding::for_bom(&start).map(|(encoding, _)| encoding);
+    let encoding = encoding_of(&start, encoding);
     let whole = io::Cursor::new(start).chain(text);
-    Ok(match marked.or(encoding) {
+    Ok(match encoding {
         None => Box::new(whole),
-        Some(encoding) if encoding == encoding_rs::UTF_8 => Box::new(whole),
         encoding => {
             let mut decoder = DecodeReaderBytesBuilder::new();
             Box::new(decoder.encoding(encoding).bom_override(true).build(whole))
@@ -366,9 +484,21 @@ fn decoded(
     })
 }
 
+/// The encoding of a text that begins with some bytes: that of the byte-order mark, else the one given; none
+/// for UTF-8.
+pub(super) fn encoding_of(
+    start: &[u8],
+    encoding: Option<&'static Encoding>,
+) -> Option<&'static Encoding> {
+    let marked = Encoding::for_bom(start).map(|(encoding, _)| encoding);
+    marked
+        .or(encoding)
+        .filter(|&encoding| encoding != encoding_rs::UTF_8)
+}
+
 /// An input that can be read only once, with its copy.
 #[derive(Debug)]
-struct Copied {
+pub(super) struct Copied {
     input: Input,
     copying: Mutex<Copying>,
 }
@@ -512,7 +642,7 @@ fn end_of_lines(block: &[u8]) -> Option<usize> {
 }
 
 /// A failure to read a list to its end.
-enum Failure {
+pub(crate) enum Failure {
     Read(Error),
     /// The next block would begin with a line that breaks a rule.
     Line(LineFault),
@@ -530,7 +660,7 @@ impl<'a> Blocks<'a> {
             blocks: Vec::new(),
             names: source.names(),
             counted: source.counted.as_deref(),
-            header: None,
+            header: source.header.clone(),
             failure: None,
         }
     }
@@ -579,6 +709,26 @@ impl<'a> Blocks<'a> {
         (file, before.map(|&(_, lines)| lines).sum())
     }
 
+    /// The number of lines of each file so far. The lines of all blocks must be set.
+    pub fn lines_of_files(&self) -> Vec<usize> {
+        let mut lines = vec![0; self.inputs_opened];
+        for &(file, of_block) in &self.blocks {
+            lines[file] += of_block;
+        }
+        lines
+    }
+
+    /// The index of each block's file, and the number of the lines before it there.
+    pub fn starts(&self) -> Vec<(usize, usize)> {
+        let mut lines = vec![0; self.inputs_opened];
+        let starts = self.blocks.iter().map(|&(file, of_block)| {
+            let before = lines[file];
+            lines[file] += of_block;
+            (file, before)
+        });
+        starts.collect()
+    }
+
     /// The error for a line of a block, counted from 0. The lines of the blocks before must be set.
     pub fn fault_at(&self, block: usize, line: usize, fault: LineFault) -> Error {
         let (file, before) = self.start_of(block);
@@ -592,6 +742,11 @@ impl<'a> Blocks<'a> {
             line: 1 + line,
             fault,
         }
+    }
+
+    /// The failure at which [`next`](Self::next) ended, if it did.
+    pub fn failure(&mut self) -> Option<Failure> {
+        self.failure.take()
     }
 
     /// Checks that the list was read to its end. The lines of all blocks must be set.
@@ -622,6 +777,7 @@ impl<'a> Blocks<'a> {
         let Some((input, reader)) = &mut self.input else {
             return Ok(false);
         };
+        let has_first_line = !matches!(input, Input::Lines { range, .. } if range.start > 0);
         block.append(&mut self.carried);
         let mut wanted = block.len() + self.size;
         loop {
@@ -657,7 +813,7 @@ impl<'a> Blocks<'a> {
             }
             wanted = 2 * block.len().max(self.size);
         }
-        let columns = self.format.columns.filter(|_| begins);
+        let columns = self.format.columns.filter(|_| begins && has_first_line);
         if columns.is_some_and(|columns| columns.has_header) {
             self.drop_header(block)?;
         }

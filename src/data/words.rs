@@ -1,27 +1,30 @@
 //! Checked word lists in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use serde::{Deserialize, Serialize};
 
 use super::digest::{Digest, Digester};
 use super::list_format::LinesLeftOut;
 use super::reader::{Blocks, CountedWords, Source};
+use super::sections::cut;
 use super::tidy::{LeftOut, Tidier, Tidy};
+use super::united::{Fault, ScannedSection, unite};
+use crate::distributed::Processes;
+use crate::distributed::processes::gather_as;
 use crate::error::{Error, LineFault, Result};
 use crate::memory::Memory;
 
 pub use super::reader::LONGEST_WORD;
+pub use super::united::MAX_CHARACTERS;
 
 /// The start/end token of the lecture: it begins and ends every word.
 pub const BOUNDARY: char = '.';
-
-/// The most distinct characters that a word list may have, the start/end token not counted.
-pub const MAX_CHARACTERS: usize = 4096;
 
 /// The largest sum of counts: above it, 64-bit floats leave numbers out.
 const MOST_COUNTED: u64 = 1 << 53;
@@ -183,7 +186,8 @@ pub fn is_lecture(list: Digest) -> bool {
 ///
 /// As [`Words::read`]; [`Error::NoCounts`] if all counts are 0, [`Error::Value`] if the counts add up to more
 /// than a 64-bit float can count. The words take no more than `memory`, of which they reserve their bytes.
-pub fn with_counts(source: Source, memory: &Memory) -> Result<Source> {
+/// Several processes read a part of the list each, and all get the same; [`Error::Processes`].
+pub fn with_counts(source: Source, memory: &Memory, processes: &dyn Processes) -> Result<Source> {
     if source
         .format()
         .columns
@@ -191,28 +195,35 @@ pub fn with_counts(source: Source, memory: &Memory) -> Result<Source> {
     {
         return Ok(source);
     }
-    let (mut distinct, mut reserved) = (Distinct::default(), 0);
-    let (mut characters, mut total, mut zeros) = (Characters::default(), 0_u128, 0);
-    let left_out = each_tidy(&source, None, |tidy, (file, before)| {
-        zeros += tidy.zeros;
-        distinct.begin(file);
-        for ((line, word), &count) in tidy.numbered().zip(tidy.counts) {
-            total += u128::from(count) * (word.chars().count() as u128 + 1);
-            if distinct.add(word, count, before + line) {
-                characters.add(word).map_err(|fault| (line, fault))?;
-            }
-        }
-        let more = distinct.bytes().saturating_sub(reserved);
+    let (cuts, names) = (cut(&source, processes)?, source.names());
+    let ranks: Vec<usize> = cuts.iter().map(|cut| cut.rank).collect();
+    let mut reserved = 0;
+    let own = cuts.iter().filter(|cut| cut.rank == processes.rank());
+    let own = own.map(|cut| CountedSection::read(&cut.source, memory, &mut reserved));
+    let (scanned, own) = own.unzip();
+    let united = unite(&names, cuts, scanned, processes)?;
+    let of_all: Vec<Vec<CountedSection>> = gather_as(processes, own)?;
+    let mut of_all: Vec<_> = of_all.into_iter().map(Vec::into_iter).collect();
+    let sections = ranks.iter().filter_map(|&rank| of_all[rank].next());
+    let mut all = CountedSection::default();
+    for ((file, before), section) in united.starts.into_iter().zip(sections) {
+        all.append(section, file, before);
+        let more = all.words.bytes().saturating_sub(reserved);
         reserved += more;
-        match memory.reserve(more) {
-            true => Ok(()),
-            false => Err((
-                tidy.lines().saturating_sub(1),
-                LineFault::Memory(memory.limit()),
-            )),
+        if !memory.reserve(more) {
+            return Err(Error::Line {
+                file: names[file].clone(),
+                line: 1 + before,
+                fault: LineFault::Memory(memory.limit()),
+            });
         }
-    })?;
-    if distinct.counts.is_empty() && zeros > 0 {
+    }
+    let CountedSection {
+        words,
+        total,
+        zeros,
+    } = all;
+    if words.counts.is_empty() && zeros > 0 {
         return Err(Error::NoCounts {
             file: source.origin(),
         });
@@ -224,20 +235,120 @@ pub fn with_counts(source: Source, memory: &Memory) -> Result<Source> {
             expected: "at most 2^53, which is 9,007,199,254,740,992, would work",
         });
     }
-    memory.release(reserved - distinct.kept_bytes());
+    memory.release(reserved - words.kept_bytes());
     let counted = CountedWords {
-        counts: distinct.counts,
-        lines: distinct.lines,
-        first_words: distinct.first_words,
-        names: source.names(),
+        counts: words.counts,
+        lines: words.lines,
+        first_words: words.first_words,
+        names,
         files: source.list_files(),
-        left_out,
+        left_out: united.left_out,
     };
-    Ok(source.with_counts(distinct.text, counted))
+    Ok(source.with_counts(words.text, counted))
+}
+
+/// The words of a section of a list with counts.
+#[derive(Default, Serialize, Deserialize)]
+struct CountedSection {
+    words: Distinct,
+    /// The number of n-grams.
+    #[serde(with = "text_of_number")]
+    total: u128,
+    /// The number of words with the count 0.
+    zeros: usize,
+}
+
+/// Numbers of 128 bits as JSON, whose own have 64.
+mod text_of_number {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(number: &u128, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(number)
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<u128, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+impl CountedSection {
+    /// Reads a section up to the first line that breaks a rule. The words reserve their bytes, in addition
+    /// to those that are `reserved`.
+    fn read(source: &Source, memory: &Memory, reserved: &mut u64) -> (ScannedSection, Self) {
+        let mut section = Self::default();
+        let (mut blocks, mut tidier) = (
+            Blocks::of(source),
+            Tidier::of(source.format_of_lines(), None),
+        );
+        let (mut block, mut own) = (Vec::new(), 0);
+        let mut characters = BTreeMap::new();
+        let (mut faults, mut left_out) = (Vec::new(), LeftOut::default());
+        while let Some(index) = blocks.next(&mut block) {
+            let mut tidy = tidier.tidy(&block);
+            let (file, before) = blocks.start_of(index);
+            section.zeros += tidy.zeros;
+            section.words.begin(file);
+            for ((line, word), &count) in tidy.numbered().zip(tidy.counts) {
+                section.total += u128::from(count) * (word.chars().count() as u128 + 1);
+                if section.words.add(word, count, before + line) {
+                    for character in word.chars() {
+                        characters.entry(character).or_insert((index, line));
+                    }
+                }
+            }
+            let LeftOut { lines, first } = std::mem::take(&mut tidy.left_out);
+            left_out.add(lines, first.map(|(line, fault)| ((index, line), fault)));
+            let more = section.words.bytes().saturating_sub(own);
+            (own, *reserved) = (own + more, *reserved + more);
+            let last = tidy.lines().saturating_sub(1);
+            let memory = (!memory.reserve(more)).then(|| (last, LineFault::Memory(memory.limit())));
+            let fault = tidy.fault.take().into_iter().chain(memory);
+            faults.extend(fault.map(|(line, fault)| Fault {
+                place: (index, line),
+                fault,
+            }));
+            blocks.set_lines(index, tidy.lines());
+            if !faults.is_empty() || characters.len() > MAX_CHARACTERS {
+                blocks.stop();
+            }
+        }
+        let scanned = ScannedSection::of(blocks, characters, Digester::default(), faults, left_out);
+        (scanned, section)
+    }
+
+    /// Appends the section that follows, whose first file is `file`, behind a number of lines of it.
+    fn append(&mut self, next: Self, file: usize, before: usize) {
+        self.total += next.total;
+        self.zeros += next.zeros;
+        // What another process sent has no places.
+        if (file, before) == (0, 0) && next.words.places.len() == next.words.counts.len() {
+            self.words = next.words;
+            return;
+        }
+        let Distinct {
+            text,
+            counts,
+            lines,
+            first_words,
+            ..
+        } = next.words;
+        let (mut files, mut before) = (first_words.iter().enumerate().peekable(), before);
+        for (place, ((word, count), line)) in text.lines().zip(counts).zip(lines).enumerate() {
+            while let Some((of, _)) = files.next_if(|&(_, &first)| first <= place) {
+                before = if of == 0 { before } else { 0 };
+                self.words.begin(file + of);
+            }
+            self.words.add(word, count, before + line);
+        }
+        for (of, _) in files {
+            self.words.begin(file + of);
+        }
+    }
 }
 
 /// The distinct words of a list with the sums of their counts, each held once.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Distinct {
     /// Each followed by a line end.
     text: String,
@@ -249,7 +360,9 @@ struct Distinct {
     /// The number of words before each file.
     first_words: Vec<usize>,
     /// The places of words in `ends`, by their hashes.
+    #[serde(skip)]
     places: HashTable<usize>,
+    #[serde(skip)]
     hasher: RandomState,
 }
 
@@ -349,6 +462,7 @@ pub(crate) fn each_tidy(
 mod tests {
     use super::*;
     use crate::data::{Columns, ListFormat};
+    use crate::distributed::Alone;
     use proptest::prelude::*;
 
     fn words(text: &'static str) -> Vec<String> {
@@ -396,7 +510,7 @@ mod tests {
             columns: Some(columns),
             ..format
         };
-        let source = with_counts(source.in_format(format), &Memory::new(1 << 30)).unwrap();
+        let source = with_counts(source.in_format(format), &Memory::new(1 << 30), &Alone).unwrap();
         let words = Words::read(&source, '.').unwrap();
         let words = words.iter().map(str::to_owned);
         (0..)
@@ -447,7 +561,7 @@ mod tests {
             columns: Some(columns),
             ..ListFormat::default()
         };
-        let read = |memory| with_counts(source.clone().in_format(format), memory);
+        let read = |memory| with_counts(source.clone().in_format(format), memory, &Alone);
         let (enough, few) = (Memory::new(100 * words), Memory::new(40 * words));
         let counted = read(&enough).unwrap();
         assert_eq!((counted.times(0), counted.times(words - 1)), (9, 9));
@@ -475,7 +589,7 @@ mod tests {
                 columns: Some(columns),
                 ..ListFormat::default()
             };
-            let counted = with_counts(source.in_format(format), &Memory::new(1 << 30));
+            let counted = with_counts(source.in_format(format), &Memory::new(1 << 30), &Alone);
             let read = counted.and_then(|counted| Words::read(&counted, '.'));
             let error = read.map(|words| words.len()).unwrap_err().to_string();
             let inside = format!("{}/", folder.path().display());

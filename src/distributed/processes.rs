@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tch::Tensor;
 
 use crate::error::{Error, Result};
@@ -72,6 +74,45 @@ pub fn on_this_host(processes: &dyn Processes) -> Result<(usize, usize)> {
         number(&hosts[..rank], &hosts[rank]),
         number(&hosts, &hosts[rank]),
     ))
+}
+
+/// The values of all processes, in order of their ranks.
+///
+/// # Errors
+///
+/// As of [`Processes::sum`].
+pub fn gather_as<T: Serialize + DeserializeOwned>(
+    processes: &dyn Processes,
+    value: T,
+) -> Result<Vec<T>> {
+    if processes.size() == 1 {
+        return Ok(vec![value]);
+    }
+    let failed = |cause: serde_json::Error| Error::Processes {
+        doing: "exchanging values with the other processes",
+        cause: cause.to_string(),
+    };
+    let own = serde_json::to_vec(&value).map_err(failed)?;
+    let values = processes.gather(&own)?.into_iter();
+    let values = values.map(|bytes| serde_json::from_slice(&bytes).map_err(failed));
+    values.collect()
+}
+
+/// What process 0 finds by some work, which no other does.
+///
+/// # Errors
+///
+/// The error of the work in process 0; as of [`Processes::sum`].
+pub fn of_first(
+    processes: &dyn Processes,
+    work: impl FnOnce() -> Result<Vec<u8>>,
+) -> Result<Vec<u8>> {
+    let own = match processes.rank() {
+        0 => work()?,
+        _ => Vec::new(),
+    };
+    let first = processes.gather(&own)?.into_iter().next();
+    Ok(first.unwrap_or_default())
 }
 
 /// The sum of tensors of one shape, at least one: that of the first half and that of the second are added.

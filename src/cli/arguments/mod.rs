@@ -27,6 +27,8 @@ use encoding_rs::Encoding;
 use makemore_tch::data::list_format::Normalization;
 use makemore_tch::data::words::with_counts;
 use makemore_tch::data::{Columns, ListFiles, ListFormat};
+use makemore_tch::distributed::processes::of_first;
+use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::memory::Memory;
 use makemore_tch::{Error, Source, Vocabulary};
 use strum::{EnumMessage, VariantArray};
@@ -85,7 +87,18 @@ impl DataArguments {
     /// with counts are one. A command makes one source only: it copies standard input at the first
     /// reading, and a second source would find nothing left there.
     pub fn source(&self, of_model: Option<&ListFiles>, memory: &Memory) -> anyhow::Result<Source> {
-        Ok(with_counts(self.unread_source(of_model, None)?, memory)?)
+        self.shared_source(of_model, memory, &Alone)
+    }
+
+    /// The same for several processes, each of which reads a part of it.
+    pub fn shared_source(
+        &self,
+        of_model: Option<&ListFiles>,
+        memory: &Memory,
+        processes: &dyn Processes,
+    ) -> anyhow::Result<Source> {
+        let source = self.unread_source(of_model, None, processes)?;
+        Ok(with_counts(source, memory, processes)?)
     }
 
     /// The same list, of which no more was read than its columns need; `learned` is the start/end token of
@@ -94,6 +107,7 @@ impl DataArguments {
         &self,
         of_model: Option<&ListFiles>,
         learned: Option<char>,
+        processes: &dyn Processes,
     ) -> anyhow::Result<Source> {
         check_standard_input(&self.data)?;
         let found = of_model.filter(|_| self.data.is_empty());
@@ -112,7 +126,8 @@ impl DataArguments {
         let mut source = source.in_format(format);
         if let Some(columns) = &self.columns {
             source = source.rereadable()?;
-            let lines = source.first_lines()?;
+            let lines = of_first(processes, || Ok(source.first_lines()?.into_bytes()))?;
+            let lines = String::from_utf8_lossy(&lines);
             if lines.is_empty() {
                 let file = source.origin();
                 return Err(Error::NoWords { file }.into());

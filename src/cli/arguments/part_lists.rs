@@ -6,6 +6,8 @@ use anyhow::anyhow;
 use makemore_tch::Source;
 use makemore_tch::data::words::with_counts;
 use makemore_tch::data::{ListFiles, ListFormat};
+use makemore_tch::distributed::Processes;
+use makemore_tch::distributed::processes::of_first;
 use makemore_tch::memory::Memory;
 
 use super::DataArguments;
@@ -18,21 +20,27 @@ impl DataArguments {
         of_model: Option<&ListFiles>,
         format: ListFormat,
         memory: &Memory,
+        processes: &dyn Processes,
     ) -> anyhow::Result<Source> {
         let own = Source::files(vec![file.to_owned()]).rereadable()?;
         let as_utf_8 = ListFormat {
             encoding: None,
             ..format
         };
-        let lines = own.clone().in_format(as_utf_8).first_lines()?;
-        let format = format.of_other(&lines);
+        let lines = own.clone().in_format(as_utf_8);
+        let lines = of_first(processes, || Ok(lines.first_lines()?.into_bytes()))?;
+        let format = format.of_other(&String::from_utf8_lossy(&lines));
         let own = own.in_format(format);
         let Some(columns) = format.columns else {
             return Ok(own);
         };
         let names = match &self.columns {
             Some(names) => names.clone(),
-            None => columns.names(&self.unread_source(of_model, None)?.first_lines()?),
+            None => columns.names(
+                &self
+                    .unread_source(of_model, None, processes)?
+                    .first_lines()?,
+            ),
         };
         let found = columns.of_other(&names, &own.first_lines()?).map_err(|error| {
             anyhow!("{}: {error}; a list with the columns of the training list, or with one word a line, would work", file.display())
@@ -41,6 +49,6 @@ impl DataArguments {
             columns: found,
             ..format
         };
-        Ok(with_counts(own.in_format(format), memory)?)
+        Ok(with_counts(own.in_format(format), memory, processes)?)
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::counting::Counted;
 use makemore_tch::data::{Part, Shares, Split};
+use makemore_tch::distributed::Alone;
 use makemore_tch::files::check_distinct;
 use makemore_tch::train::corpus::Corpus;
 
@@ -56,7 +57,7 @@ impl Train {
         let memory = self.memory.memory();
         let source = self.data.source(list, &memory)?;
         let own = own.map(|&(part, file)| {
-            let own = self.data.own(file, list, source.format(), &memory);
+            let own = self.data.own(file, list, source.format(), &memory, &Alone);
             Ok((part, own?))
         });
         let own = own.collect::<anyhow::Result<_>>()?;

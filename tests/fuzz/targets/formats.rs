@@ -13,6 +13,7 @@ use makemore_tch::counting::count_with;
 use makemore_tch::data::list_format::Normalization;
 use makemore_tch::data::words::with_counts;
 use makemore_tch::data::{Columns, ListFormat, columns};
+use makemore_tch::distributed::Alone;
 use makemore_tch::memory::Memory;
 use makemore_tch::{Error, Source, Words};
 
@@ -53,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
         Err(_) => return,
     };
     let source = source.in_format(ListFormat { columns, ..format });
-    let read = with_counts(source, &Memory::new(1 << 30)).and_then(|source| {
+    let read = with_counts(source, &Memory::new(1 << 30), &Alone).and_then(|source| {
         let source = source.in_blocks_of(1 + usize::from(form >> 6) * 50);
         let counted = count_with(&source, BOUNDARY, 2);
         let words = Words::read(&source, BOUNDARY);
