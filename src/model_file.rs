@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::arpa::{self, ReadOptions};
 use crate::checkpoint::{Checkpoint, Model, Weights};
-use crate::counting::{count, count_for};
+use crate::counting::{count_for, count_shared};
 use crate::data::decompress::decompressed;
 use crate::data::parts::{List, Parts, SplitOf};
 use crate::data::reader::Source;
 use crate::data::split::{Part, Split};
 use crate::data::{Digest, ListFiles, Subset, Vocabulary, WordList};
+use crate::distributed::processes::gather_as;
+use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
 use crate::files::{open, read_error};
 use crate::memory::Memory;
@@ -120,7 +122,7 @@ impl TrainedOn {
             source: source.clone(),
         };
         let (mut parts, part) = self.part(part, list)?;
-        parts.leave_out_unknown(&[part], counted.counts.vocabulary(), vocabulary)?;
+        parts.leave_out_unknown(&[part], counted.counts.vocabulary(), vocabulary, &Alone)?;
         let mut subset = Subset::new(parts.words(part), most, parts.split().seed());
         let mut words = WordList::default();
         parts.each_word_here(&[part], |_, word, times| match subset.takes_next() {
@@ -144,21 +146,24 @@ impl ModelFile {
         source: &Source,
         boundary: Option<char>,
         n_head: usize,
+        processes: &dyn Processes,
     ) -> Result<Self> {
-        let counted = count(source, boundary)?;
+        let counted = count_shared(source, boundary, processes)?;
         let list = List {
             source: source.clone(),
             digest: counted.digest,
         };
+        let parts = Parts::whole(list).shared(Part::Train, &counted.sections);
         let mut longest = 0;
-        Parts::whole(list).each_word_here(&[Part::Train], |_, word, _| {
+        parts.each_word_here(&[Part::Train], |_, word, _| {
             longest = longest.max(word.chars().count());
             Ok(())
         })?;
+        let longest = gather_as(processes, longest)?.into_iter().max();
         let vocabulary = counted.counts.vocabulary().clone();
         Ok(Self {
             path: path.to_owned(),
-            model: weights.model(vocabulary, longest, n_head)?,
+            model: weights.model(vocabulary, longest.unwrap_or(0), n_head)?,
             trained_on: None,
             list: None,
         })

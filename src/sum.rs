@@ -1,5 +1,7 @@
 //! Exact sums of negative logarithms, the same in every order.
 
+use serde::{Deserialize, Serialize};
+
 /// The units in a nat: a unit is 2^-56 nats.
 const UNITS: f64 = (1_u64 << 56) as f64;
 
@@ -13,7 +15,7 @@ const MOST_NATS: f64 = 1e9;
 ///
 /// Floats would round each partial sum, so the result would depend on the order of the words, on
 /// blocks and on threads.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     units: i128,
     /// The number of probabilities that were 0, which are not in the units.

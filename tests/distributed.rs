@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use makemore_tch::distributed::free_port;
+
 use crate::common::Folder;
 
 /// A training of a network that Muon moves in part, with dropout.
@@ -16,10 +18,8 @@ const TRAIN: &str = "train --type transformer --n-embd 16 --n-layer 1 --data lis
 const ENDLESS: &str = "train --type gru --n-embd 8 --n-embd2 8 --data list.txt --batch-size 64 \
                        --max-steps 10000000 --eval-every 20 --patience 100000 --threads 1 --distributed";
 
-/// A port of this machine that is free.
 fn port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    free_port().unwrap()
 }
 
 /// A process of a launch, as torchrun would start it, with its output in pipes.
@@ -432,7 +432,7 @@ fn share_alike(folder: &Folder, command: &str, stdin: &str) {
     }
 }
 
-/// A folder with lists of all forms.
+/// A folder with plain and compressed lists, one with counts, and one with a bad line at its end.
 fn lists() -> Folder {
     let folder = Folder::new();
     let names: Vec<&str> = include_str!("../assets/names.txt")
@@ -441,56 +441,47 @@ fn lists() -> Folder {
         .collect();
     let [one, two, three] = [&names[..300], &names[300..500], &names[500..]];
     folder.write("one.txt", one.join("\n"));
-    folder.write("empty.txt", "\n");
-    folder.write("cr.txt", two.join("\r"));
-    let utf_16 = "\u{FEFF}zoë\r\nanna\n".encode_utf16();
-    folder.write(
-        "utf-16.txt",
-        utf_16.flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
-    );
-    folder.write(
-        "latin1.txt",
-        b"zo\xEB\n\xEF\xBB\xBFa\n\xFF\xFEb\nanna\n".repeat(9),
-    );
+    folder.write("two.txt", two.join("\r\n"));
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(three.join("\n").as_bytes()).unwrap();
     folder.write("three.gz", gzip.finish().unwrap());
-    let counted = |names: &[&str]| {
-        let lines = names
-            .iter()
-            .zip(0..)
-            .map(|(name, n)| format!("{n};{name}\n"));
-        "n;name\n".to_owned() + &lines.collect::<String>() + "7;emma\n"
-    };
-    folder.write("one.csv", counted(one));
-    folder.write("two.csv", counted(two));
+    let lines = one.iter().zip(0..).map(|(name, n)| format!("{n};{name}\n"));
+    folder.write(
+        "one.csv",
+        "n;name\n".to_owned() + &lines.collect::<String>(),
+    );
     folder.write("bad.txt", format!("{}\nan\tna\n", one.join("\n")));
-    let many = ('\u{4E00}'..).take(4097);
-    folder.write("many.txt", many.flat_map(|c| [c, '\n']).collect::<String>());
     folder
 }
 
 #[test]
 fn processes_count_what_one_process_counts() {
     let folder = lists();
-    for list in [
-        "one.txt cr.txt empty.txt utf-16.txt three.gz",
-        "one.txt - three.gz",
-        "one.csv two.csv --columns name,n",
-        "two.csv one.csv --columns name",
-        "latin1.txt --encoding latin1",
-        "one.txt bad.txt --skip-bad-lines",
-        // Of several faults the first is told.
-        "one.txt cr.txt bad.txt",
-        "bad.txt missing.txt",
-        "one.txt missing.txt bad.txt",
-        "many.txt bad.txt",
-        "one.csv two.csv cr.txt --columns name",
-        "empty.txt",
+    share_alike(&folder, "count --data one.txt - three.gz", "two.txt");
+    share_alike(&folder, "count --columns 2,1 --json --data -", "one.csv");
+    // Of several faults the first is told, on its line.
+    share_alike(
+        &folder,
+        "count --data three.gz bad.txt missing.txt",
+        "two.txt",
+    );
+}
+
+#[test]
+fn processes_score_what_one_process_scores() {
+    let folder = lists();
+    for model in [
+        "ngram --order 4",
+        "gru --n-embd 8 --n-embd2 8 --max-steps 20",
     ] {
-        share_alike(&folder, &format!("count --json --data {list}"), "cr.txt");
+        let (kind, _) = model.split_once(' ').unwrap();
+        let train = format!("train --data one.txt two.txt -q --type {model}");
+        folder.stdout(&format!("{train} --out {kind}.st"));
     }
-    share_alike(&folder, "count --columns 2,1 --data -", "one.csv");
+    let both = "--model gru.st --model ngram.st --data one.txt two.txt";
+    share_alike(&folder, "score --data one.txt three.gz", "two.txt");
+    share_alike(&folder, &format!("score --json {both}"), "two.txt");
+    share_alike(&folder, "score --model gru.st --data bad.txt", "two.txt");
 }
 
 #[test]
@@ -498,7 +489,7 @@ fn a_list_that_one_process_lacks_or_has_otherwise_is_told_once() {
     let folder = lists();
     for (other, expected) in [
         ("missing.txt", "error: cannot read one.txt of rank 1 on "),
-        ("cr.txt", "error: the size of a file of the list is "),
+        ("two.txt", "error: the size of a file of the list is "),
         ("one.txt --lowercase", "error: the format of the list is "),
     ] {
         let there = Folder::new();
@@ -532,7 +523,11 @@ fn what_cannot_be_shared_is_refused() {
         ),
         (
             "launch 2 -- sample",
-            "launch starts a command that processes can share; train or count would work",
+            "launch starts a command that processes can share; train or count or score would work",
+        ),
+        (
+            "launch 2 -- score emma",
+            "--distributed shares the words of a list that are scored together",
         ),
         (
             "launch 2 -- train --type ngram --data list.txt",

@@ -1,7 +1,6 @@
 //! `makemore-tch launch`: starts processes on this machine that share the work of a command.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use makemore_tch::distributed::free_port;
 
 use super::arguments::distributed::LAUNCHED;
 use super::arguments::whole;
@@ -16,7 +16,7 @@ use super::context::Context;
 use super::interrupt::Interrupt;
 
 /// The commands whose work processes can share.
-const COMMANDS: [&str; 2] = ["train", "count"];
+const COMMANDS: [&str; 3] = ["train", "count", "score"];
 
 /// The option by which each of them does so.
 const DISTRIBUTED: &str = "--distributed";
@@ -58,7 +58,7 @@ impl Launch {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
         // Process 0 answers it.
         let interrupt = Interrupt::catch_for_others()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let mut started = Started(Vec::new());
         for rank in 0..self.size {
             started.0.push(self.start(rank, port, context)?);

@@ -16,6 +16,7 @@ pub mod interrupt;
 #[cfg(feature = "distributed")]
 mod launch;
 mod lecture;
+mod mixture;
 mod model_folder;
 mod models;
 mod more;
@@ -144,7 +145,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         }
         Command::More(more) => return more.run(context),
         Command::Sample(sample) => sample.run(context)?,
-        Command::Score(score) => score.run(context)?,
+        Command::Score(score) => return score.run(context),
         Command::Next(next) => next.run(context)?,
         Command::Count(count) => return count.run(context),
         Command::Heatmap(heatmap) => heatmap.run(context)?,

@@ -6,22 +6,18 @@ use std::path::Path;
 use anyhow::bail;
 use makemore_tch::arpa::{self, ReadOptions};
 use makemore_tch::checkpoint::Weights;
-use makemore_tch::data::WordList;
 use makemore_tch::data::words::{is_lecture, with_counts};
-use makemore_tch::distributed::Alone;
+use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
-use makemore_tch::models::{Mixture, Sizes};
-use makemore_tch::{Error, LanguageModel, ModelFile, Part, Source, Vocabulary};
+use makemore_tch::models::Sizes;
+use makemore_tch::{ModelFile, Source, Vocabulary};
 
 use super::arguments::DataArguments;
 use super::arguments::models::{ModelArguments, ModelFileArguments, Several};
 use super::context::check_same_boundary;
 use super::model_folder;
 use super::output::Remarks;
-
-/// At most this many dev words are used to fit the weights of several models.
-const DEV_WORDS: u64 = 50_000;
 
 /// Models from files.
 pub struct Models {
@@ -48,12 +44,14 @@ impl ModelArguments {
         data: &DataArguments,
         memory: Memory,
         remarks: Remarks,
+        processes: &dyn Processes,
     ) -> anyhow::Result<Option<Models>> {
         let several = Several::Mixed {
             weights: self.weights.as_deref(),
             flag: "--weights",
         };
-        self.files.load(several, data, memory, remarks)
+        self.files
+            .load_shared(several, data, memory, remarks, processes)
     }
 }
 
@@ -65,6 +63,18 @@ impl ModelFileArguments {
         data: &DataArguments,
         memory: Memory,
         remarks: Remarks,
+    ) -> anyhow::Result<Option<Models>> {
+        self.load_shared(several, data, memory, remarks, &Alone)
+    }
+
+    /// Reads the models, if any are named, of which each process has all.
+    fn load_shared(
+        &self,
+        several: Several,
+        data: &DataArguments,
+        memory: Memory,
+        remarks: Remarks,
+        processes: &dyn Processes,
     ) -> anyhow::Result<Option<Models>> {
         if self.models.is_empty() {
             return Ok(None);
@@ -84,7 +94,9 @@ impl ModelFileArguments {
         }
         let list = files.iter().find_map(|file| file.list.as_ref());
         let boundary = files.first().map(|file| file.model.vocabulary().boundary());
-        let source = data.unread_source(list, boundary, &Alone)?.rereadable()?;
+        let source = data
+            .unread_source(list, boundary, processes)?
+            .rereadable()?;
         let found = list.zip(source.list_files());
         let mut models = Models {
             has_no_data: data.data.is_empty(),
@@ -96,7 +108,8 @@ impl ModelFileArguments {
             files,
         };
         for (place, path, of_path) in foreign {
-            let file = self.of_weights(path, &of_path, models.list()?, data, remarks)?;
+            let list = models.shared_list(processes)?;
+            let file = self.of_weights((path, &of_path), list, data, remarks, processes)?;
             models.files.insert(place, file);
         }
         self.check(several, &models, data)?;
@@ -135,11 +148,11 @@ impl ModelFileArguments {
 
     fn of_weights(
         &self,
-        path: &Path,
-        weights: &Weights,
+        (path, weights): (&Path, &Weights),
         source: &Source,
         data: &DataArguments,
         remarks: Remarks,
+        processes: &dyn Processes,
     ) -> makemore_tch::Result<ModelFile> {
         let n_head = self.n_head.unwrap_or(Sizes::default().n_head);
         if weights.has_heads() && self.n_head.is_none() {
@@ -148,7 +161,7 @@ impl ModelFileArguments {
                 path.display()
             ));
         }
-        ModelFile::of_weights(path, weights, source, data.boundary, n_head)
+        ModelFile::of_weights(path, weights, source, data.boundary, n_head, processes)
     }
 }
 
@@ -179,6 +192,11 @@ impl Models {
     /// The list of words, which few commands need: the user's, else that of the models, else the lecture's
     /// names. Equal words of a list with counts are one.
     pub fn list(&self) -> anyhow::Result<&Source> {
+        self.shared_list(&Alone)
+    }
+
+    /// The same for several processes, each of which reads a part of it.
+    pub fn shared_list(&self, processes: &dyn Processes) -> anyhow::Result<&Source> {
         if let Some(list) = self.list.get() {
             return Ok(list);
         }
@@ -194,7 +212,7 @@ impl Models {
                 gone.files.join(", ")
             );
         }
-        let list = with_counts(self.source.clone(), &self.memory, &Alone)?;
+        let list = with_counts(self.source.clone(), &self.memory, processes)?;
         Ok(self.list.get_or_init(|| list))
     }
 
@@ -247,45 +265,6 @@ impl Models {
             }
         }
         Ok(said.map(|(_, trained_on)| trained_on))
-    }
-
-    /// The mixture of the models, with the user's weights or those that are best on dev.
-    pub fn mixture(&self, weights: Option<&[f64]>) -> anyhow::Result<Mixture<'_>> {
-        let models = self.files.iter().map(|file| file.model.language_model());
-        let models: Vec<&dyn LanguageModel> = models.collect();
-        let mixture = match weights {
-            Some(weights) => Mixture::new(models, weights),
-            None => {
-                let dev = self.dev()?;
-                Mixture::fitted(models, &dev)
-            }
-        };
-        mixture.map_err(|error| match error {
-            Error::MixedVocabularies { model } => {
-                let [one, other] = [0, model].map(|model| self.files[model].path.display());
-                anyhow::anyhow!("{one} and {other}: {error}")
-            }
-            error => error.into(),
-        })
-    }
-
-    /// Words of the dev part, at most [`DEV_WORDS`].
-    fn dev(&self) -> anyhow::Result<WordList> {
-        let path = self.path().display();
-        let Some(trained_on) = self.trained_on()? else {
-            bail!(
-                "{path}: it does not say what it was trained on, so that weights cannot be found; name them with --weights"
-            );
-        };
-        let (list, vocabulary) = (self.list()?, self.vocabulary());
-        let words = trained_on.some_words(Part::Dev, list, vocabulary, DEV_WORDS);
-        words.map_err(|error| match error {
-            // As the models that `more` keeps.
-            Error::EmptyPart { .. } => anyhow::anyhow!(
-                "{path}: no words were held out from it, so that weights cannot be found; name them with --weights"
-            ),
-            error => error.into(),
-        })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::data::digest::{Digest, Digester};
 use crate::data::list_format::LinesLeftOut;
 use crate::data::pass::{each_task, lock, threads};
 use crate::data::reader::{Blocks, Source};
-use crate::data::sections::{Section, cut, in_memory};
+use crate::data::sections::{Sections, cut, in_memory};
 use crate::data::tidy::{LeftOut, Tidier};
 use crate::data::united::{Fault, LinePlace, ScannedSection, United, unite};
 use crate::data::vocabulary::Vocabulary;
@@ -38,8 +38,8 @@ pub struct Counted {
     pub digest: Digest,
     /// The lines that were left out, since they cannot be words; none if its format does not say so.
     pub left_out: Option<LinesLeftOut>,
-    /// What of it this process reads.
-    pub sections: Vec<Section>,
+    /// Which process reads what of it.
+    pub sections: Sections,
 }
 
 /// Counts the bigrams of a list, in memory that does not depend on its length; `boundary` is the
@@ -436,7 +436,7 @@ mod tests {
             let (train, vocabulary) = ([Part::Train], counted.counts.vocabulary());
             let trigrams = count_parts(&parts, &train, vocabulary, 3, &memory, &|_| ()).unwrap();
             let model = Ngram::of(&trigrams[0], Smoothing::KneserNey, &memory).unwrap();
-            let evaluation = evaluate::parts(&model, &parts, &train).unwrap();
+            let evaluation = evaluate::parts(&model, &parts, &train, &Alone).unwrap();
             let lists = Lists::read(&parts, vocabulary).unwrap();
             let by_list = evaluate::word_list(&model, &lists.train, &mut || Ok(())).unwrap();
             assert_eq!(by_list.words, counted.counts.words());
@@ -577,6 +577,120 @@ mod tests {
         assert_eq!(words.iter().collect::<Vec<_>>(), ["emma", "ava", "anna"]);
         let error = count(&Source::files(vec![one, bad, two]), '.').unwrap_err();
         assert!(error.to_string().contains("bad:2: "), "{error}");
+    }
+
+    /// Files of all forms in a folder, by their names.
+    #[cfg(feature = "distributed")]
+    fn files() -> (tempfile::TempDir, impl Fn(&str) -> Source) {
+        use std::io::Write;
+
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+        let lecture = include_str!("../../assets/names.txt");
+        let names: Vec<&str> = lecture.lines().step_by(40).collect();
+        let [one, two, three] = [&names[..300], &names[300..500], &names[500..]];
+        write("one", one.join("\n").as_bytes());
+        write("cr", two.join("\r").as_bytes());
+        write("blank", b"\n\r\n");
+        let utf_16 = "\u{FEFF}zoë\r\nanna\n".encode_utf16();
+        write(
+            "utf-16",
+            &utf_16.flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+        );
+        write(
+            "latin1",
+            &b"zo\xEB\n\xEF\xBB\xBFa\n\xFF\xFEb\nanna\n".repeat(9),
+        );
+        let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        zstd.write_all(three.join("\n").as_bytes()).unwrap();
+        let zstd = zstd.finish().unwrap();
+        write("cut", &zstd[..zstd.len() / 2]);
+        write("zstd", &zstd);
+        let counted = |names: &[&str]| {
+            let lines = names
+                .iter()
+                .zip(0..)
+                .map(|(name, n)| format!("{n};{name}\n"));
+            "n;name\n".to_owned() + &lines.collect::<String>() + "7;emma\n"
+        };
+        write("one.csv", counted(one).as_bytes());
+        write("two.csv", counted(two).as_bytes());
+        write("bad", format!("{}\nan\tna\n", one.join("\n")).as_bytes());
+        let many: String = ('\u{4E00}'..).take(4097).flat_map(|c| [c, '\n']).collect();
+        write("many", many.as_bytes());
+        write("most", &many.as_bytes()[4..]);
+        let path = folder.path().to_owned();
+        let source = move |names: &str| {
+            let files = names.split(' ').map(|name| path.join(name));
+            Source::files(files.collect()).in_blocks_of(500)
+        };
+        (folder, source)
+    }
+
+    /// Each of these processes is a thread here.
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn processes_count_what_one_process_counts() {
+        use crate::distributed::group::tests::each;
+
+        let (_folder, files) = files();
+        let format = |options: &str, source: &Source| ListFormat {
+            encoding: options
+                .contains("latin1")
+                .then_some(encoding_rs::WINDOWS_1252),
+            columns: options.split(' ').find_map(|option| {
+                let names = option.strip_prefix("columns:")?;
+                Some(Columns::find(names, &source.first_lines().unwrap()).unwrap())
+            }),
+            skip_bad_lines: options.contains("skip"),
+            ..ListFormat::default()
+        };
+        for (list, options) in [
+            ("one cr blank utf-16 zstd", ""),
+            ("latin1", "latin1"),
+            ("one bad one", "skip"),
+            ("blank one.csv two.csv", "columns:name"),
+            ("two.csv one.csv one.csv", "columns:name,n"),
+            ("most", ""),
+            // Faults, of which the first is told.
+            ("one cr bad", ""),
+            ("bad missing", ""),
+            ("one missing bad", ""),
+            ("many bad", ""),
+            ("one many many", ""),
+            ("one most", ""),
+            ("one.csv two.csv cr", "columns:name"),
+            ("blank blank", ""),
+            (".", ""),
+        ] {
+            let source = files(list);
+            let source = source.clone().in_format(format(options, &source));
+            let counted = |processes: &dyn Processes| {
+                let memory = Memory::new(1 << 30);
+                let source = with_counts(source.clone(), &memory, processes)?;
+                let counted = count_shared(&source, Some('.'), processes)?;
+                Ok((
+                    counted.counts,
+                    counted.digest,
+                    counted.left_out,
+                    source.counts().map(<[u64]>::to_vec),
+                ))
+            };
+            let shown = |counted: Result<_>| counted.map_err(|error| error.to_string());
+            let alone = shown(counted(&Alone));
+            for size in [2, 3] {
+                for together in each(size, |group| shown(counted(group))) {
+                    assert_eq!(together, alone, "{list} by {size}");
+                }
+            }
+        }
+        // What cannot be read to its end is told with the process that has it.
+        let source = files("one cut");
+        for together in each(2, |group| count_shared(&source, None, group)) {
+            let error = together.unwrap_err().to_string();
+            assert!(error.contains("cut of rank 1 on "), "{error}");
+        }
     }
 
     proptest! {

@@ -8,6 +8,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use serde::{Deserialize, Serialize};
 
 /// At most so many distinct words, which fit into the processor's cache.
 const MOST: usize = 1 << 15;
@@ -20,19 +21,21 @@ const DISTINCT_ROUNDS: u32 = 15;
 
 /// Words in the order in which they were first added, each with its count. In lists that seldom repeat
 /// words, equal ones may stand apart.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct RepeatedWords {
     words: Vec<Word>,
     /// The text of all words.
     text: String,
     /// The places of words in `words`, by their hashes.
+    #[serde(skip)]
     places: HashTable<u32>,
+    #[serde(skip)]
     hasher: FixedState,
     /// The number of rounds left that do not look for repeated words.
     distinct: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Word {
     hash: u64,
     /// Its end in the text; the word before ends at its start.
@@ -44,6 +47,18 @@ impl RepeatedWords {
     /// Whether no more words may be added before [`clear`](Self::clear).
     pub fn is_full(&self) -> bool {
         self.words.len() >= MOST || self.text.len() >= MOST_BYTES
+    }
+
+    /// The same words, as another process has sent them.
+    pub fn received(mut self) -> Self {
+        if self.distinct == 0 {
+            let words = &self.words;
+            for (place, word) in (0..).zip(words) {
+                let hash = |&place: &u32| words[place as usize].hash;
+                self.places.insert_unique(word.hash, place, hash);
+            }
+        }
+        self
     }
 
     /// Adds a word that occurs `count` times.

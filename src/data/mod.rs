@@ -30,7 +30,7 @@ pub use digest::Digest;
 pub use list_format::ListFormat;
 pub use parts::{List, Parts, SplitOf};
 pub use reader::{ListFiles, Source};
-pub use sections::Section;
+pub use sections::Sections;
 pub use split::{Part, Shares, Split};
 pub use vocabulary::Vocabulary;
 pub use word_list::{Subset, WordList};

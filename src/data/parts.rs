@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::pass::{Lines, each_block, each_block_here};
 use super::reader::Source;
+use super::sections::{Section, Sections};
 use super::split::{Part, Shares, Split};
 use super::vocabulary::{Encoder, Vocabulary};
 use super::words::each_tidy;
+use crate::distributed::Processes;
+use crate::distributed::processes::{gather_as, of_first};
 use crate::error::{Error, LineFault, Result, UnknownWords};
 
 /// A list that was read and can be read again.
@@ -117,6 +120,8 @@ pub struct Parts {
     left_out_times: [u64; 3],
     /// The characters that words which are not left out consist of; none where all words are read.
     known: Option<Arc<Encoder>>,
+    /// The sections of the list, and of those of dev and test, for processes that share them.
+    sections: [Option<Sections>; 3],
     /// Ends all reading once it is set.
     stop: Arc<AtomicBool>,
 }
@@ -132,7 +137,23 @@ impl Parts {
             left_out: [0; 3],
             left_out_times: [0; 3],
             known: None,
+            sections: [None, None, None],
             stop: Arc::default(),
+        }
+    }
+
+    /// The same parts, shared with other processes: this one reads its sections of a part's own list, or of
+    /// the list that is split, for train.
+    pub fn shared(mut self, part: Part, sections: &Sections) -> Self {
+        self.sections[part as usize] = Some(sections.clone());
+        self
+    }
+
+    /// The same parts, of which this process reads all by itself.
+    pub fn alone(self) -> Self {
+        Self {
+            sections: [None, None, None],
+            ..self
         }
     }
 
@@ -184,26 +205,36 @@ impl Parts {
     ///
     /// # Errors
     ///
-    /// [`Error::NoWordsLeft`] if that is all; if a list cannot be read or has changed.
+    /// [`Error::NoWordsLeft`] if that is all; if a list cannot be read or has changed; of shared parts,
+    /// [`Error::Processes`].
     pub fn leave_out_unknown(
         &mut self,
         wanted: &[Part],
         found: &Vocabulary,
         known: &Vocabulary,
+        processes: &dyn Processes,
     ) -> Result<Option<UnknownWords>> {
         if known.includes(found) {
             return Ok(None);
         }
-        let (encoder, mut left_out) = (known.encoder(), self.left_out);
-        let mut left_out_times = self.left_out_times;
+        let (encoder, mut own) = (known.encoder(), [[0_u64; 3]; 2]);
         self.each_word_here(wanted, |part, word, times| {
             if !encoder.knows(word) {
-                left_out[part as usize] += 1;
-                left_out_times[part as usize] += times;
+                own[0][part as usize] += 1;
+                own[1][part as usize] += times;
             }
             Ok(())
         })?;
-        let Some((first, file, line)) = self.first_unknown(wanted, &encoder)? else {
+        let (mut left_out, mut left_out_times) = (self.left_out, self.left_out_times);
+        for [words, of_times] in gather_as(processes, own)? {
+            for part in 0..3 {
+                left_out[part] += words[part];
+                left_out_times[part] += of_times[part];
+            }
+        }
+        // Process 0 reads up to the first one.
+        let first = of_first(processes, || self.first_unknown(wanted, &encoder))?;
+        let Some((first, file, line)) = first else {
             return Ok(None);
         };
         let all = |of: [u64; 3]| wanted.iter().map(|&part| of[part as usize]).sum::<u64>();
@@ -227,7 +258,7 @@ impl Parts {
         wanted: &[Part],
         known: &Encoder,
     ) -> Result<Option<(String, String, usize)>> {
-        for ListForParts { list, own } in self.readings(wanted) {
+        for (list, own) in self.lists(wanted) {
             let mut places = 0..;
             let read = each_tidy(&list.source, None, |tidy, _| {
                 let mut words = tidy.numbered().zip(&mut places);
@@ -298,8 +329,8 @@ impl Parts {
         self.split.is_trivial()
     }
 
-    /// Reads some parts on several threads, one for each worker, and gives each word to one of them, with
-    /// how often it occurs.
+    /// Reads the sections of this process for some parts on several threads, one for each worker, and gives
+    /// each word to one of them, with how often it occurs.
     ///
     /// # Errors
     ///
@@ -310,9 +341,14 @@ impl Parts {
         workers: &mut [W],
         work: impl Fn(&mut W, Part, &str, u64) -> Result<()> + Sync,
     ) -> Result<()> {
-        for ListForParts { list, own } in self.readings(wanted) {
-            each_block(&list.source, list.digest, workers, |worker, lines| {
-                self.of_lines(lines, (list, own), wanted, |part, word, times| {
+        for reading in self
+            .readings(wanted)
+            .iter()
+            .filter(|reading| reading.is_own)
+        {
+            let of = (reading.list, reading.own);
+            each_block(&reading.section, workers, |worker, lines| {
+                self.of_lines(lines, of, wanted, |part, word, times| {
                     work(worker, part, word, times)
                 })
             })?;
@@ -320,8 +356,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Reads some parts on this thread, list after list in their order; each word with how often it
-    /// occurs.
+    /// Reads the sections of this process for some parts on this thread, list after list in their order;
+    /// each word with how often it occurs.
     ///
     /// # Errors
     ///
@@ -331,28 +367,59 @@ impl Parts {
         wanted: &[Part],
         mut work: impl FnMut(Part, &str, u64) -> Result<()>,
     ) -> Result<()> {
-        for ListForParts { list, own } in self.readings(wanted) {
-            each_block_here(&list.source, list.digest, |lines| {
-                self.of_lines(lines, (list, own), wanted, &mut work)
-            })?;
-        }
-        Ok(())
+        let readings = self.readings(wanted);
+        let mut own = readings.iter().filter(|reading| reading.is_own);
+        own.try_for_each(|reading| self.each_word_in(reading, wanted, &mut work))
     }
 
-    /// The lists to read for some parts.
-    fn readings(&self, wanted: &[Part]) -> impl Iterator<Item = ListForParts<'_>> {
-        let shared = wanted.iter().any(|&part| self.split.words(part) > 0);
-        let shared = shared.then_some(ListForParts {
-            list: &self.list,
-            own: None,
-        });
-        let own = wanted.iter().filter_map(|&part| {
-            self.own(part).map(|list| ListForParts {
+    /// Reads a section for some parts on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`each_word_here`](Self::each_word_here).
+    pub(crate) fn each_word_in(
+        &self,
+        reading: &Reading,
+        wanted: &[Part],
+        mut work: impl FnMut(Part, &str, u64) -> Result<()>,
+    ) -> Result<()> {
+        each_block_here(&reading.section, |lines| {
+            self.of_lines(lines, (reading.list, reading.own), wanted, &mut work)
+        })
+    }
+
+    /// The lists to read for some parts, each with the part that it is as a whole, if it is one.
+    fn lists(&self, wanted: &[Part]) -> Vec<(&List, Option<Part>)> {
+        let is_split = wanted.iter().any(|&part| self.split.words(part) > 0);
+        let own = wanted
+            .iter()
+            .filter_map(|&part| Some((self.own(part)?, Some(part))));
+        is_split
+            .then_some((&self.list, None))
+            .into_iter()
+            .chain(own)
+            .collect()
+    }
+
+    /// The sections to read for some parts in their order, those of all processes.
+    pub(crate) fn readings(&self, wanted: &[Part]) -> Vec<Reading<'_>> {
+        let mut readings = Vec::new();
+        for (list, own) in self.lists(wanted) {
+            let reading = |section: Section, is_own| Reading {
                 list,
-                own: Some(part),
-            })
-        });
-        shared.into_iter().chain(own.collect::<Vec<_>>())
+                own,
+                section,
+                is_own,
+            };
+            match &self.sections[own.unwrap_or(Part::Train) as usize] {
+                None => readings.push(reading(Section::whole(&list.source, list.digest), true)),
+                Some(Sections { rank, all }) => readings.extend(
+                    all.iter()
+                        .map(|section| reading(section.clone(), section.rank == *rank)),
+                ),
+            }
+        }
+        readings
     }
 
     #[inline]
@@ -380,9 +447,13 @@ impl Parts {
     }
 }
 
-/// A list that is read for some parts.
-struct ListForParts<'a> {
+/// A section of a list that is read for some parts.
+#[derive(Debug)]
+pub(crate) struct Reading<'a> {
     list: &'a List,
     /// The part that the whole list is; none for the one that is split.
     own: Option<Part>,
+    pub section: Section,
+    /// Whether this process reads it.
+    pub is_own: bool,
 }

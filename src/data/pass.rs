@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::digest::{Digest, Digester};
-use super::reader::{Blocks, Source};
+use super::digest::Digester;
+use super::reader::Blocks;
+use super::sections::Section;
 use super::tidy::Tidier;
 use crate::error::{Error, Result};
 
@@ -68,21 +69,21 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads a list on several threads, one for each worker, and gives each block to one of them.
+/// Reads a section of a list on several threads, one for each worker, and gives each block to one of them.
 ///
 /// # Errors
 ///
-/// [`Error::Changed`] if the list no longer has the digest; if it cannot be read; the first error of
+/// [`Error::Changed`] if the section no longer has its digest; if it cannot be read; the first error of
 /// `work`.
 pub(crate) fn each_block<W: Send>(
-    source: &Source,
-    expected: Digest,
+    section: &Section,
     workers: &mut [W],
     work: impl Fn(&mut W, Lines) -> Result<()> + Sync,
 ) -> Result<()> {
-    let reading = Mutex::new(ListAgain::of(source));
+    let reading = Mutex::new(SectionAgain::of(section));
     each_task(workers, |worker| {
-        let (mut block, mut tidier) = (Vec::new(), Tidier::of(source.format_of_lines(), None));
+        let format = section.source.format_of_lines();
+        let (mut block, mut tidier) = (Vec::new(), Tidier::of(format, None));
         loop {
             let Some(lines) = lock(&reading).next(&mut block, &mut tidier) else {
                 return Ok(());
@@ -95,7 +96,7 @@ pub(crate) fn each_block<W: Send>(
         }
     })?;
     let reading = reading.into_inner().unwrap_or_else(PoisonError::into_inner);
-    reading.finish(expected)
+    reading.finish()
 }
 
 /// [`each_block`] on this thread alone.
@@ -104,31 +105,31 @@ pub(crate) fn each_block<W: Send>(
 ///
 /// As [`each_block`].
 pub(crate) fn each_block_here(
-    source: &Source,
-    expected: Digest,
+    section: &Section,
     mut work: impl FnMut(Lines) -> Result<()>,
 ) -> Result<()> {
-    let mut reading = ListAgain::of(source);
-    let (mut block, mut tidier) = (Vec::new(), Tidier::of(source.format_of_lines(), None));
+    let mut reading = SectionAgain::of(section);
+    let format = section.source.format_of_lines();
+    let (mut block, mut tidier) = (Vec::new(), Tidier::of(format, None));
     while let Some(lines) = reading.next(&mut block, &mut tidier) {
         work(lines)?;
     }
-    reading.finish(expected)
+    reading.finish()
 }
 
-/// A list that is read again.
-struct ListAgain<'a> {
-    source: &'a Source,
+/// A section that is read again.
+struct SectionAgain<'a> {
+    section: &'a Section,
     blocks: Blocks<'a>,
     digester: Digester,
     has_fault: bool,
 }
 
-impl<'a> ListAgain<'a> {
-    fn of(source: &'a Source) -> Self {
+impl<'a> SectionAgain<'a> {
+    fn of(section: &'a Section) -> Self {
         Self {
-            source,
-            blocks: Blocks::of(source),
+            section,
+            blocks: Blocks::of(&section.source),
             digester: Digester::default(),
             has_fault: false,
         }
@@ -137,7 +138,7 @@ impl<'a> ListAgain<'a> {
     /// The words of the next block.
     fn next<'b>(&mut self, block: &'b mut Vec<u8>, tidier: &'b mut Tidier) -> Option<Lines<'b>> {
         self.blocks.next(block)?;
-        let first = self.digester.words();
+        let first = self.section.first + self.digester.words();
         let tidy = tidier.tidy(block);
         self.digester.add(&tidy);
         if tidy.fault.is_some() {
@@ -148,13 +149,15 @@ impl<'a> ListAgain<'a> {
         Some(Lines { text, first })
     }
 
-    fn finish(self, expected: Digest) -> Result<()> {
+    fn finish(self) -> Result<()> {
         self.blocks.finish()?;
-        let digest = self.digester.digest().with_counts(self.source.counts());
-        match !self.has_fault && digest == expected {
+        let source = &self.section.source;
+        let digest = self.digester.digest().with_counts(source.counts());
+        let is_same = |before| digest == before;
+        match !self.has_fault && self.section.digest.is_none_or(is_same) {
             true => Ok(()),
             false => Err(Error::Changed {
-                file: self.source.origin().into(),
+                file: source.origin().into(),
             }),
         }
     }
@@ -163,15 +166,20 @@ impl<'a> ListAgain<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Words;
+    use crate::data::digest::Digest;
+    use crate::data::{Source, Words};
     use proptest::prelude::*;
 
     fn words(source: &Source, expected: Digest, threads: usize) -> Result<Vec<String>> {
         let mut workers = vec![Vec::new(); threads];
-        each_block(source, expected, &mut workers, |words, lines| {
-            words.extend(lines.words().map(|(place, word)| (place, word.to_owned())));
-            Ok(())
-        })?;
+        each_block(
+            &Section::whole(source, expected),
+            &mut workers,
+            |words, lines| {
+                words.extend(lines.words().map(|(place, word)| (place, word.to_owned())));
+                Ok(())
+            },
+        )?;
         let mut words = workers.concat();
         words.sort();
         let places = words.iter().map(|&(place, _)| place);
@@ -203,7 +211,7 @@ mod tests {
             }),
             _ => Ok(()),
         };
-        let error = each_block(&source, digest, &mut [(), ()], refuse);
+        let error = each_block(&Section::whole(&source, digest), &mut [(), ()], refuse);
         assert!(matches!(error, Err(Error::NoWords { .. })), "{error:?}");
     }
 

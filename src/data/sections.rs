@@ -22,11 +22,33 @@ use crate::error::{Error, Result};
 /// Lines of a list that one process reads, in their order.
 #[derive(Debug, Clone)]
 pub struct Section {
+    /// The process that reads it.
+    pub(crate) rank: usize,
     pub(crate) source: Source,
     /// The number of words before it.
     pub(crate) first: u64,
     /// The digest of its words; none if they are in memory.
     pub(crate) digest: Option<Digest>,
+}
+
+/// All sections of a list in their order, as one of the processes sees them.
+#[derive(Debug, Clone)]
+pub struct Sections {
+    /// This process.
+    pub(crate) rank: usize,
+    pub(crate) all: Vec<Section>,
+}
+
+impl Section {
+    /// A list that was checked before, as one section.
+    pub(crate) fn whole(source: &Source, digest: Digest) -> Self {
+        Self {
+            rank: 0,
+            source: source.clone(),
+            first: 0,
+            digest: Some(digest),
+        }
+    }
 }
 
 /// A section of a list that was not read yet.
@@ -95,18 +117,17 @@ pub(crate) fn cut(source: &Source, processes: &dyn Processes) -> Result<Vec<Cut>
     }
     let has_header = source.format_of_lines().columns;
     if cuts.len() > 1 && has_header.is_some_and(|columns| columns.has_header) {
-        let header = of_first(processes, || Ok(source.header()?.unwrap_or_default()))?;
+        let header = of_first(processes, || source.header())?;
         for cut in cuts.iter_mut().skip(1) {
             let inputs = std::mem::take(&mut cut.source.inputs);
-            cut.source =
-                source.section(inputs, Some(header.clone()).filter(|line| !line.is_empty()));
+            cut.source = source.section(inputs, header.clone());
         }
     }
     Ok(cuts)
 }
 
-/// The sections of a list in memory that this process reads.
-pub(crate) fn in_memory(source: &Source, processes: &dyn Processes) -> Vec<Section> {
+/// The sections of a list in memory.
+pub(crate) fn in_memory(source: &Source, processes: &dyn Processes) -> Sections {
     let found: Vec<Found> = source
         .inputs
         .iter()
@@ -118,15 +139,17 @@ pub(crate) fn in_memory(source: &Source, processes: &dyn Processes) -> Vec<Secti
         if let Input::Text { text, range, .. } = &input {
             first += words_in(text, range.end) - words_in(text, range.start);
         }
-        if rank == processes.rank() {
-            sections.push(Section {
-                source: source.section(vec![input], None),
-                first: before,
-                digest: None,
-            });
-        }
+        sections.push(Section {
+            rank,
+            source: source.section(vec![input], None),
+            first: before,
+            digest: None,
+        });
     }
-    sections
+    Sections {
+        rank: processes.rank(),
+        all: sections,
+    }
 }
 
 /// The number of words, one a line, that begin before a place of a text.
@@ -330,12 +353,9 @@ mod tests {
         ) {
             let text = list.iter().map(|word| format!("{word}\n")).collect::<String>();
             let source = Source::text("list", text);
-            let mut places = Vec::new();
-            for rank in 0..size {
-                for section in in_memory(&source, &Rank(rank, size)) {
-                    places.extend((section.first..).zip(words(&section.source)));
-                }
-            }
+            let sections = in_memory(&source, &Rank(0, size)).all;
+            let places = sections.iter().flat_map(|section| (section.first..).zip(words(&section.source)));
+            let places: Vec<_> = places.collect();
             let expected: Vec<_> = (0..).zip(list).collect();
             prop_assert_eq!(places, expected);
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::{Digest, Digester};
 use super::list_format::LinesLeftOut;
 use super::reader::{Blocks, Failure};
-use super::sections::{Cut, Section, of_rank};
+use super::sections::{Cut, Section, Sections, of_rank};
 use super::tidy::LeftOut;
 use crate::distributed::Processes;
 use crate::distributed::processes::{gather_as, host};
@@ -123,8 +123,7 @@ pub(crate) struct United {
     pub characters: Vec<char>,
     pub digest: Digest,
     pub left_out: Option<LinesLeftOut>,
-    /// The sections of this process.
-    pub sections: Vec<Section>,
+    pub sections: Sections,
     /// For each section, its first file and the number of the lines before it there.
     pub starts: Vec<(usize, usize)>,
 }
@@ -149,23 +148,66 @@ pub(crate) fn unite(
     let mut of_all: Vec<_> = of_all
         .map(|scanned| (scanned.host, scanned.sections.into_iter()))
         .collect();
-    let (mut digester, mut sections) = (Digester::default(), Vec::new());
-    let (mut left_out, mut starts) = (None::<LinesLeftOut>, Vec::new());
-    // The lines of the files before each section, and the first line of each character in the list.
-    let mut before = vec![0; names.len()];
-    let mut characters = BTreeMap::<char, Line>::new();
+    let mut uniting = Uniting {
+        names,
+        lines: vec![0; names.len()],
+        ..Uniting::default()
+    };
+    let mut sections = Vec::new();
     for cut in cuts {
         let (host, scanned) = &mut of_all[cut.rank];
         let Some(scanned) = scanned.next() else {
             continue; // Never: each process scans all of its sections.
         };
-        starts.push((cut.first_file, before[cut.first_file]));
-        let in_list =
-            |(file, line): Line| (cut.first_file + file, before[cut.first_file + file] + line);
+        sections.push(Section {
+            rank: cut.rank,
+            first: uniting.digester.words(),
+            digest: Some(scanned.digest.0),
+            source: cut.source,
+        });
+        uniting.add(scanned, cut.first_file, (cut.rank, host))?;
+    }
+    Ok(United {
+        characters: uniting.characters.into_keys().collect(),
+        digest: uniting.digester.digest(),
+        left_out: uniting.left_out,
+        sections: Sections {
+            rank: processes.rank(),
+            all: sections,
+        },
+        starts: uniting.starts,
+    })
+}
+
+/// What was scanned of the first sections of a list.
+#[derive(Default)]
+struct Uniting<'a> {
+    /// The names of the files.
+    names: &'a [String],
+    /// The number of lines of each file so far.
+    lines: Vec<usize>,
+    /// The first line of each character in the list.
+    characters: BTreeMap<char, Line>,
+    digester: Digester,
+    left_out: Option<LinesLeftOut>,
+    starts: Vec<(usize, usize)>,
+}
+
+impl Uniting<'_> {
+    /// Adds the next section, whose first file is `first_file`, and which a process on a host has scanned.
+    fn add(
+        &mut self,
+        scanned: ScannedSection,
+        first_file: usize,
+        (rank, host): (usize, &str),
+    ) -> Result<()> {
+        let (names, start) = (self.names, (first_file, self.lines[first_file]));
+        let in_list = |(file, line): Line| match file {
+            0 => (start.0, start.1 + line),
+            file => (first_file + file, line),
+        };
         for (character, line) in scanned.characters {
-            let line = in_list(line);
-            let first = characters.entry(character).or_insert(line);
-            *first = line.min(*first);
+            self.characters.entry(character).or_insert(in_list(line));
         }
         let error = |(line, fault): (Line, LineFault)| Error::Line {
             file: names[line.0].clone(),
@@ -173,13 +215,13 @@ pub(crate) fn unite(
             fault,
         };
         let fault = scanned.fault.map(|(line, fault)| (in_list(line), fault));
-        let faults = fault.into_iter().chain(too_many(&characters));
+        let faults = fault.into_iter().chain(too_many(&self.characters));
         if let Some(first) = faults.min_by_key(|&(line, _)| line) {
             return Err(error(first));
         }
         // An error while reading stands behind all lines that were read.
         if let Some(Unread { file, cause }) = scanned.unread {
-            let file = of_rank(&file, cut.rank, host);
+            let file = of_rank(&file, rank, host);
             return Err(match cause {
                 None => Error::Folder { file },
                 Some(cause) => Error::Read {
@@ -193,27 +235,15 @@ pub(crate) fn unite(
                 lines: 0,
                 first: error((in_list(line), fault)).to_string(),
             };
-            left_out.get_or_insert_with(first).lines += scanned.left_out;
+            self.left_out.get_or_insert_with(first).lines += scanned.left_out;
         }
+        self.starts.push(start);
         for (file, lines) in scanned.lines.into_iter().enumerate() {
-            before[cut.first_file + file] += lines;
+            self.lines[first_file + file] += lines;
         }
-        if cut.rank == processes.rank() {
-            sections.push(Section {
-                source: cut.source,
-                first: digester.words(),
-                digest: Some(scanned.digest.0),
-            });
-        }
-        digester.append(&Digester::of_section(scanned.digest));
+        self.digester.append(&Digester::of_section(scanned.digest));
+        Ok(())
     }
-    Ok(United {
-        characters: characters.into_keys().collect(),
-        digest: digester.digest(),
-        left_out,
-        sections,
-        starts,
-    })
 }
 
 /// The first line with a character too many.

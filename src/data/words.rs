@@ -252,24 +252,9 @@ pub fn with_counts(source: Source, memory: &Memory, processes: &dyn Processes) -
 struct CountedSection {
     words: Distinct,
     /// The number of n-grams.
-    #[serde(with = "text_of_number")]
     total: u128,
     /// The number of words with the count 0.
     zeros: usize,
-}
-
-/// Numbers of 128 bits as JSON, whose own have 64.
-mod text_of_number {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub fn serialize<S: Serializer>(number: &u128, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(number)
-    }
-
-    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<u128, D::Error> {
-        let text = String::deserialize(from)?;
-        text.parse().map_err(D::Error::custom)
-    }
 }
 
 impl CountedSection {

@@ -1,5 +1,6 @@
 //! The addresses at which processes find each other.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket,
@@ -7,6 +8,18 @@ use std::net::{
 use std::time::{Duration, Instant};
 
 use super::launch::Launch;
+
+/// A port of this machine that is free, and stays so for a while: systems give connections none below 32,768.
+///
+/// # Errors
+///
+/// If there is none.
+pub fn free_port() -> io::Result<u16> {
+    let random = || 10_000 + (RandomState::new().hash_one(()) % 20_000) as u16;
+    let is_free = |&port: &u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let mut ports = std::iter::repeat_with(random).take(1000);
+    ports.find(is_free).ok_or(io::ErrorKind::AddrInUse.into())
+}
 
 impl Launch {
     /// The addresses of the meeting place.

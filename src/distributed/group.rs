@@ -384,18 +384,13 @@ pub(crate) mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::distributed::address::free_port;
     use crate::distributed::processes::agree;
 
     const TIMEOUTS: Timeouts = Timeouts {
         meeting: Duration::from_secs(20),
         exchange: Duration::from_secs(20),
     };
-
-    /// A port that is free.
-    fn port() -> u16 {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    }
 
     fn launch(port: u16, rank: usize, size: usize) -> Launch {
         Launch {
@@ -411,7 +406,7 @@ pub(crate) mod tests {
 
     /// The results of a thread for each rank, connected as processes are.
     pub(crate) fn each<T: Send>(size: usize, work: impl Fn(&Group) -> T + Sync) -> Vec<T> {
-        let port = port();
+        let port = free_port().unwrap();
         thread::scope(|scope| {
             let start = |rank| {
                 let work = &work;
@@ -543,12 +538,12 @@ pub(crate) mod tests {
         };
         let refusal = |launch: Launch| Group::open(&launch, short).unwrap_err().to_string();
         let meet = |text: &str| format!("meeting the other processes: {text}");
-        let error = refusal(launch(port(), 1, 2));
+        let error = refusal(launch(free_port().unwrap(), 1, 2));
         assert!(
             error.starts_with(&meet("nobody was found at 127.0.0.1:")),
             "{error}"
         );
-        let error = refusal(launch(port(), 0, 3));
+        let error = refusal(launch(free_port().unwrap(), 0, 3));
         assert_eq!(error, meet("these ranks of 3 did not come: 1, 2"));
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let error = refusal(launch(taken.local_addr().unwrap().port(), 0, 2));

@@ -19,6 +19,8 @@ pub mod launch;
 pub mod processes;
 
 #[cfg(feature = "distributed")]
+pub use address::free_port;
+#[cfg(feature = "distributed")]
 pub use group::{Group, Timeouts};
 pub use launch::Launch;
 pub use processes::{Alone, Processes, agree, tree_sum};

@@ -103,16 +103,42 @@ pub fn gather_as<T: Serialize + DeserializeOwned>(
 /// # Errors
 ///
 /// The error of the work in process 0; as of [`Processes::sum`].
-pub fn of_first(
+pub fn of_first<T: Serialize + DeserializeOwned, E: From<Error>>(
     processes: &dyn Processes,
-    work: impl FnOnce() -> Result<Vec<u8>>,
-) -> Result<Vec<u8>> {
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     let own = match processes.rank() {
-        0 => work()?,
-        _ => Vec::new(),
+        0 => Some(work()?),
+        _ => None,
     };
-    let first = processes.gather(&own)?.into_iter().next();
-    Ok(first.unwrap_or_default())
+    let mut of_all = gather_as(processes, own)?.into_iter();
+    let nothing = || Error::Processes {
+        doing: "waiting for what process 0 finds",
+        cause: "it sent nothing".to_owned(),
+    };
+    of_all.next().flatten().ok_or_else(|| nothing().into())
+}
+
+/// The numbers of all processes, in order of their ranks.
+///
+/// # Errors
+///
+/// As of [`Processes::sum`].
+pub fn gather_numbers(processes: &dyn Processes, numbers: Vec<u64>) -> Result<Vec<u64>> {
+    if processes.size() == 1 {
+        return Ok(numbers);
+    }
+    let own: Vec<u8> = numbers
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
+    drop(numbers);
+    let mut of_all = Vec::new();
+    for bytes in processes.gather(&own)? {
+        let numbers = bytes.as_chunks().0.iter();
+        of_all.extend(numbers.map(|&bytes| u64::from_le_bytes(bytes)));
+    }
+    Ok(of_all)
 }
 
 /// The sum of tensors of one shape, at least one: that of the first half and that of the second are added.

@@ -70,6 +70,16 @@ impl<'m> Mixture<'m> {
         Self::new(models, &fit(&p, &times))
     }
 
+    /// Mixes models with the [`weights`](Self::weights) of a mixture of the same models.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MixedVocabularies`] if the models have different characters.
+    pub fn of_fitted(models: Vec<&'m dyn LanguageModel>, weights: Vec<f64>) -> Result<Self> {
+        check_same_vocabulary(&models)?;
+        Ok(Self { models, weights })
+    }
+
     /// The weight of each model.
     pub fn weights(&self) -> &[f64] {
         &self.weights

@@ -8,16 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use foldhash::quality::FixedState;
+use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
 use crate::counting::repeated_words::RepeatedWords;
 use crate::counting::{NgramCounts, Row};
-use crate::data::parts::Parts;
+use crate::data::parts::{Parts, Reading};
 use crate::data::pass::{lock, threads};
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
 use crate::data::word_list::WordList;
 use crate::distributed::Processes;
+use crate::distributed::processes::{gather_as, gather_numbers};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::models::language_model::{BATCH as CONTEXTS, Between, contexts};
@@ -37,7 +39,7 @@ const WORDS: usize = 1 << 12;
 const CHARACTERS: usize = 1 << 18;
 
 /// The average NLL of a model on words, as exact sums.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The number of words.
     pub words: u64,
@@ -96,7 +98,7 @@ impl std::ops::AddAssign for Evaluation {
 }
 
 /// The evaluations of all words of a part, and of the new ones among them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OldAndNew {
     /// All words.
     pub all: Evaluation,
@@ -112,7 +114,7 @@ impl std::ops::AddAssign for OldAndNew {
 }
 
 /// The evaluations of the parts; without words for a part that was not wanted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByPart([OldAndNew; 3]);
 
 impl ByPart {
@@ -270,14 +272,20 @@ fn by_words(
     Ok(evaluation)
 }
 
-/// Evaluates all words of some parts.
+/// Evaluates all words of some parts. Processes that share the parts evaluate their sections, and all get the
+/// sum, which is that of one process.
 ///
 /// # Errors
 ///
 /// [`Error::Word`] if a word has a character that has no probability in the model; if a list cannot be
-/// read or has changed.
-pub fn parts(model: &dyn LanguageModel, parts: &Parts, wanted: &[Part]) -> Result<Evaluation> {
-    let evaluation = pass(model, parts, wanted, &|_| true, &|_| false)?;
+/// read or has changed; [`Error::Processes`].
+pub fn parts(
+    model: &dyn LanguageModel,
+    parts: &Parts,
+    wanted: &[Part],
+    processes: &dyn Processes,
+) -> Result<Evaluation> {
+    let evaluation = pass(model, parts, wanted, processes, (&|_| true, &|_| false))?;
     Ok(evaluation.together().all)
 }
 
@@ -292,67 +300,134 @@ pub fn parts_and_new(
     parts: &Parts,
     wanted: &[Part],
     memory: &Memory,
+    processes: &dyn Processes,
 ) -> Result<ByPart> {
     let (train, held_out): (Vec<Part>, Vec<Part>) =
         wanted.iter().partition(|&&part| part == Part::Train);
-    let mut evaluation = pass(model, parts, &train, &|_| true, &|_| false)?;
-    let rounds = rounds(parts, &held_out, memory)?;
+    let mut evaluation = pass(model, parts, &train, processes, (&|_| true, &|_| false))?;
+    let rounds = rounds(parts, &held_out, memory, processes)?;
     for round in 0..rounds {
         let is_in_round = |hash: u64| hash % rounds == round;
-        let seen = seen(parts, &held_out, &is_in_round)?;
+        let seen = seen(parts, &held_out, &is_in_round, processes)?;
         let has = |seen: &AtomicBool| seen.load(Ordering::Relaxed);
         let is_new = |hash| !seen.get(&hash).is_some_and(has);
-        evaluation += pass(model, parts, &held_out, &is_in_round, &is_new)?;
+        evaluation += pass(model, parts, &held_out, processes, (&is_in_round, &is_new))?;
     }
     Ok(evaluation)
 }
 
 /// The number of rounds in which the words of some parts are looked for in the train part, from an
 /// estimate of the number of different words.
-fn rounds(parts: &Parts, held_out: &[Part], memory: &Memory) -> Result<u64> {
-    let bytes = (memory.free() / 2).max(LEAST_BYTES);
+fn rounds(
+    parts: &Parts,
+    held_out: &[Part],
+    memory: &Memory,
+    processes: &dyn Processes,
+) -> Result<u64> {
+    // All processes have as much as the one with the least.
+    let free = gather_numbers(processes, vec![memory.free()])?;
+    let bytes = (free.into_iter().min().unwrap_or(0) / 2).max(LEAST_BYTES);
     let rounds_for = |words: u64| (BYTES_A_WORD * words).div_ceil(bytes);
     let most = rounds_for(held_out.iter().map(|&part| parts.words(part)).sum());
     if most <= 1 {
         return Ok(most);
     }
-    let sample = different(parts, held_out, &|hash| hash % most == 0)?;
+    let sample = different(parts, held_out, &|hash| hash % most == 0, processes)?;
     Ok(rounds_for(sample.len() as u64 * most).clamp(1, most))
 }
 
-/// Evaluates the words of some parts whose hashes are wanted.
+/// Evaluates the words of some parts whose hashes are wanted, and which of them are new.
 fn pass(
     model: &dyn LanguageModel,
     parts: &Parts,
     wanted: &[Part],
-    is_wanted: &IsWanted,
-    is_new: &IsWanted,
+    processes: &dyn Processes,
+    (is_wanted, is_new): (&IsWanted, &IsWanted),
 ) -> Result<ByPart> {
     let is_wanted = |word: &str| is_wanted(hash(word));
     let between = &|| parts.check_stopped();
-    let Some(shared) = model.as_shared() else {
-        let evaluator = Evaluator::of(model, is_new, between);
-        let mut waiting = WaitingWords::default();
-        parts.each_word_here(wanted, |part, word, times| match is_wanted(word) {
-            true => waiting.add(part, (word, times), &evaluator),
-            false => Ok(()),
-        })?;
-        return waiting.finish(&evaluator);
-    };
-    let evaluator = Evaluator::of(shared, is_new, between);
-    let mut workers = Vec::new();
-    workers.resize_with(threads(), WaitingWords::default);
-    parts.each_word(
-        wanted,
-        &mut workers,
-        |waiting, part, word, times| match is_wanted(word) {
-            true => waiting.add(part, (word, times), &evaluator),
-            false => Ok(()),
-        },
-    )?;
+    let mut own = ByPart::default();
+    match model.as_shared() {
+        None => {
+            let evaluator = Evaluator::of(model, is_new, between);
+            own += in_order(&evaluator, parts, wanted, processes, &is_wanted)?;
+        }
+        Some(shared) => {
+            let evaluator = Evaluator::of(shared, is_new, between);
+            let mut workers = Vec::new();
+            workers.resize_with(threads(), WaitingWords::default);
+            parts.each_word(
+                wanted,
+                &mut workers,
+                |waiting, part, word, times| match is_wanted(word) {
+                    true => waiting.add(part, (word, times), &evaluator),
+                    false => Ok(()),
+                },
+            )?;
+            for waiting in workers {
+                own += waiting.finish(&evaluator)?;
+            }
+        }
+    }
     let mut evaluation = ByPart::default();
-    for waiting in workers {
-        evaluation += waiting.finish(&evaluator)?;
+    for of_process in gather_as(processes, own)? {
+        evaluation += of_process;
+    }
+    Ok(evaluation)
+}
+
+/// Evaluates the sections of this process in the batches of one process that reads all words in their order:
+/// the last digits of a network's probabilities depend on the words that it is given at once.
+fn in_order(
+    evaluator: &Evaluator<dyn LanguageModel + '_>,
+    parts: &Parts,
+    wanted: &[Part],
+    processes: &dyn Processes,
+    is_wanted: &dyn Fn(&str) -> bool,
+) -> Result<ByPart> {
+    let readings = parts.readings(wanted);
+    let mut runs = readings.chunk_by(|one, next| one.section.rank == next.section.rank);
+    let (mut waiting, mut evaluation) = (<[RepeatedWords; 3]>::default(), ByPart::default());
+    let (mut begins, last) = (Vec::new(), runs.next_back());
+    // Where a process begins, the words of the one before it may wait for more.
+    for run in runs {
+        if run[0].is_own {
+            begins.push((run, waiting.clone()));
+            for reading in run {
+                parts.each_word_in(reading, wanted, |part, word, times| {
+                    let words = &mut waiting[part as usize];
+                    if is_wanted(word) {
+                        words.add(word, times);
+                    }
+                    if words.is_full() {
+                        words.clear();
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        let mut of_all = gather_as(processes, waiting)?;
+        waiting = of_all
+            .swap_remove(run[0].section.rank)
+            .map(RepeatedWords::received);
+    }
+    let is_last = |run: &[Reading]| last.is_some_and(|last| std::ptr::eq(run, last));
+    begins.extend(last.filter(|run| run[0].is_own).map(|run| (run, waiting)));
+    for (run, words) in begins {
+        let mut waiting = WaitingWords {
+            words,
+            evaluation: ByPart::default(),
+        };
+        for reading in run {
+            parts.each_word_in(reading, wanted, |part, word, times| match is_wanted(word) {
+                true => waiting.add(part, (word, times), evaluator),
+                false => Ok(()),
+            })?;
+        }
+        evaluation += match is_last(run) {
+            true => waiting.finish(evaluator)?,
+            false => waiting.evaluation,
+        };
     }
     Ok(evaluation)
 }
@@ -473,7 +548,12 @@ fn hash(word: &str) -> u64 {
 }
 
 /// The hashes of the different words of some parts, as far as they are wanted.
-fn different(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<Hashes> {
+fn different(
+    parts: &Parts,
+    held_out: &[Part],
+    is_wanted: &IsWanted,
+    processes: &dyn Processes,
+) -> Result<Hashes> {
     let all = Mutex::new(Hashes::default());
     let mut workers = vec![HashSet::<u64, BuildHasherDefault<Hashed>>::default(); threads()];
     let hand_over = |found: &mut HashSet<u64, _>| {
@@ -488,7 +568,14 @@ fn different(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<H
         Ok(())
     })?;
     workers.iter_mut().for_each(hand_over);
-    Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let of_all = gather_numbers(processes, all.keys().copied().collect())?;
+    all.extend(
+        of_all
+            .into_iter()
+            .map(|hash| (hash, AtomicBool::new(false))),
+    );
+    Ok(all)
 }
 
 type IsWanted<'a> = dyn Fn(u64) -> bool + Sync + 'a;
@@ -497,8 +584,13 @@ type IsWanted<'a> = dyn Fn(u64) -> bool + Sync + 'a;
 type Hashes = HashMap<u64, AtomicBool, BuildHasherDefault<Hashed>>;
 
 /// The different words of some parts, as far as they are wanted, and whether the train part has them.
-fn seen(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<Hashes> {
-    let words = different(parts, held_out, is_wanted)?;
+fn seen(
+    parts: &Parts,
+    held_out: &[Part],
+    is_wanted: &IsWanted,
+    processes: &dyn Processes,
+) -> Result<Hashes> {
+    let words = different(parts, held_out, is_wanted, processes)?;
     let mut workers = vec![(); threads()];
     parts.each_word(&[Part::Train], &mut workers, |(), _, word, _| {
         if let Some(seen) = words.get(&hash(word)) {
@@ -506,6 +598,14 @@ fn seen(parts: &Parts, held_out: &[Part], is_wanted: &IsWanted) -> Result<Hashes
         }
         Ok(())
     })?;
+    let seen = words
+        .iter()
+        .filter(|(_, seen)| seen.load(Ordering::Relaxed));
+    for hash in gather_numbers(processes, seen.map(|(&hash, _)| hash).collect())? {
+        if let Some(seen) = words.get(&hash) {
+            seen.store(true, Ordering::Relaxed);
+        }
+    }
     Ok(words)
 }
 
@@ -534,6 +634,7 @@ mod tests {
     use super::*;
     use crate::counting::count;
     use crate::data::{List, Shares, Source, Split, Vocabulary};
+    use crate::distributed::Alone;
     use crate::models::kinds::Gru;
     use crate::models::{Config, Sizes, Table};
     use tch::Tensor;
@@ -646,10 +747,72 @@ mod tests {
             let digest = count(&source, '.').unwrap().digest;
             let split = Split::new(Shares::Percents([1, 99, 0]), 1, digest.words);
             let parts = Parts::new(List { source, digest }, split);
-            rounds(&parts, &[Part::Dev], &Memory::new(1 << 20)).unwrap()
+            rounds(&parts, &[Part::Dev], &Memory::new(1 << 20), &Alone).unwrap()
         };
         assert_eq!(rounds("emma\nava\n".repeat(300_000)), 1);
         let different = (0..600_000).map(|word| format!("{word}\n"));
         assert_eq!(rounds(different.collect()), 3);
+    }
+
+    /// A model whose probabilities depend on the words that it is given at once.
+    #[cfg(feature = "distributed")]
+    #[derive(Debug)]
+    struct Dependent(Vocabulary);
+
+    #[cfg(feature = "distributed")]
+    impl LanguageModel for Dependent {
+        fn vocabulary(&self) -> &Vocabulary {
+            &self.0
+        }
+
+        fn block_size(&self) -> usize {
+            1
+        }
+
+        fn distributions(&self, _: &Tensor) -> Result<Tensor> {
+            unreachable!()
+        }
+
+        fn log_probabilities(&self, words: &[&[usize]], _: Between) -> Result<Vec<f64>> {
+            let all = words.concat();
+            let sum = all.iter().sum::<usize>() + words.len();
+            let numbers = words.iter().flat_map(|word| 0..=word.len());
+            Ok(numbers.map(|place| -((sum + place) as f64).ln()).collect())
+        }
+    }
+
+    /// Each of these processes is a thread here.
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn processes_evaluate_what_one_process_evaluates() {
+        use crate::counting::count_shared;
+        use crate::distributed::group::tests::each;
+
+        // So many that they are evaluated in several batches, with some words twice.
+        let word = |number: u32| format!("{}\n", number.wrapping_mul(7919) % 90_000);
+        let source = Source::text("list", (0..100_000).map(word).collect::<String>());
+        let vocabulary = Vocabulary::new('.', '0'..='9').unwrap();
+        let p = Tensor::full([11, 11], 1.0 / 11.0, (tch::Kind::Float, tch::Device::Cpu));
+        let table = Table::new(vocabulary.clone(), &p).unwrap();
+        let evaluated = |processes: &dyn Processes, model: &dyn LanguageModel| {
+            let counted = count_shared(&source, Some('.'), processes).unwrap();
+            let split = Split::new(Shares::Percents([80, 15, 5]), 1, counted.digest.words);
+            let list = List {
+                source: source.clone(),
+                digest: counted.digest,
+            };
+            let parts = Parts::new(list, split).shared(Part::Train, &counted.sections);
+            let memory = Memory::new(1 << 30);
+            parts_and_new(model, &parts, Part::VARIANTS, &memory, processes).unwrap()
+        };
+        let dependent = Dependent(vocabulary);
+        let alone = [evaluated(&Alone, &table), evaluated(&Alone, &dependent)];
+        for size in [2, 3] {
+            for together in each(size, |group| {
+                [evaluated(group, &table), evaluated(group, &dependent)]
+            }) {
+                assert_eq!(together, alone, "{size}");
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::counting::{Counted, NgramCounts};
 use crate::data::parts::{List, Parts};
 use crate::data::reader::Source;
 use crate::data::split::Part;
+use crate::distributed::Processes;
 use crate::error::{Result, UnknownWords};
 use crate::memory::Memory;
 use crate::model_file::TrainedOn;
@@ -56,6 +57,7 @@ impl<'a> ListToScore<'a> {
         part: Option<Part>,
         source: &Source,
         counted: &'a Counted,
+        processes: &dyn Processes,
     ) -> Result<Self> {
         let list = List {
             source: source.clone(),
@@ -73,10 +75,11 @@ impl<'a> ListToScore<'a> {
             (Some(trained_on), None) => (trained_on.parts(list), Part::VARIANTS.to_vec()),
             (None, _) => (Parts::whole(list), Part::VARIANTS.to_vec()),
         };
+        parts = parts.shared(Part::Train, &counted.sections);
         let (found, known) = (counted.counts.vocabulary(), model.vocabulary());
         let left_out = match model.knows_unknown() {
             true => None,
-            false => parts.leave_out_unknown(&wanted, found, known)?,
+            false => parts.leave_out_unknown(&wanted, found, known, processes)?,
         };
         Ok(Self {
             parts,
@@ -92,9 +95,14 @@ impl<'a> ListToScore<'a> {
     /// # Errors
     ///
     /// As [`evaluate::parts_and_new`].
-    pub fn fit(&self, model: &dyn LanguageModel, memory: &Memory) -> Result<Fit> {
+    pub fn fit(
+        &self,
+        model: &dyn LanguageModel,
+        memory: &Memory,
+        processes: &dyn Processes,
+    ) -> Result<Fit> {
         if !self.parts.is_whole() {
-            let all = evaluate::parts_and_new(model, &self.parts, &self.wanted, memory)?;
+            let all = evaluate::parts_and_new(model, &self.parts, &self.wanted, memory, processes)?;
             let evaluated = all.together();
             return Ok(Fit {
                 all: evaluated.all,
@@ -105,7 +113,7 @@ impl<'a> ListToScore<'a> {
         let is_of_bigrams = model.block_size() <= 1 && !model.knows_unknown();
         let all = match is_of_bigrams && self.left_out.is_none() {
             true => evaluate::counts(model, self.counts)?,
-            false => evaluate::parts(model, &self.parts, &self.wanted)?,
+            false => evaluate::parts(model, &self.parts, &self.wanted, processes)?,
         };
         let new = self.is_new_known.then(Evaluation::default);
         Ok(Fit { all, new })
@@ -118,6 +126,7 @@ mod tests {
     use crate::counting::count;
     use crate::counting::tests::ngrams_of;
     use crate::data::{Vocabulary, Words};
+    use crate::distributed::Alone;
     use crate::error::Error;
     use crate::models::kinds::Gru;
     use crate::models::{Bigram, Config, Mixture, Network, Ngram, Sizes, Smoothing, Table};
@@ -145,7 +154,9 @@ mod tests {
     ) -> R {
         let source = Source::text("list.txt", text);
         let counted = count(&source, '.').unwrap();
-        and(ListToScore::of(model, None, None, &source, &counted))
+        and(ListToScore::of(
+            model, None, None, &source, &counted, &Alone,
+        ))
     }
 
     fn words(model: &dyn LanguageModel, words: [&str; 2]) -> Evaluation {
@@ -174,7 +185,7 @@ mod tests {
                         left_out,
                         "3, which have characters that the model does not know; the first is \"zo\u{EB}\" (list.txt:3)"
                     );
-                    let fit = list.fit(model, &memory()).unwrap();
+                    let fit = list.fit(model, &memory(), &Alone).unwrap();
                     assert_eq!(fit.all, words(model, ["alda", "brand"]), "{model:?}");
                 },
             );
@@ -191,7 +202,7 @@ mod tests {
         scored(&model, "alda\nzo\u{EB}\n", |list| {
             let list = list.unwrap();
             assert_eq!(list.left_out, None);
-            let all = list.fit(&model, &memory()).unwrap().all;
+            let all = list.fit(&model, &memory(), &Alone).unwrap().all;
             assert_eq!((all.words, all.unknown), (2, 1));
         });
     }
@@ -204,7 +215,7 @@ mod tests {
         scored(&mixture, "alda\nzo\u{EB}\nbrand\n", |list| {
             let list = list.unwrap();
             for model in [&mixture as &dyn LanguageModel, &ngram, &gru] {
-                let fit = list.fit(model, &memory()).unwrap();
+                let fit = list.fit(model, &memory(), &Alone).unwrap();
                 assert_eq!(fit.all, words(model, ["alda", "brand"]));
             }
         });

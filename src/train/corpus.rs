@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::counting::{Counted, NgramCounts, count, count_for, count_parts};
 use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
+use crate::distributed::Alone;
 use crate::error::{Error, Result, UnknownWords};
 use crate::memory::Memory;
 use crate::train::lists::Lists;
@@ -110,10 +111,9 @@ impl Corpus {
     /// [`Error::NoWordsLeft`] if that is a whole list; if a list cannot be read or has changed.
     pub fn leave_out_unknown(&mut self) -> Result<Vec<UnknownWords>> {
         let (parts, known) = (&mut self.parts, self.counted.counts.vocabulary());
-        let left_out = self
-            .own
-            .iter()
-            .map(|(part, list)| parts.leave_out_unknown(&[*part], list.counts.vocabulary(), known));
+        let left_out = self.own.iter().map(|(part, list)| {
+            parts.leave_out_unknown(&[*part], list.counts.vocabulary(), known, &Alone)
+        });
         left_out.filter_map(Result::transpose).collect()
     }
 

@@ -62,8 +62,6 @@ const GROUPS: [(&str, &[&str]); 6] = [
         &[
             "quick",
             "minutes",
-            "distributed",
-            "timeout",
             "max_steps",
             "steps",
             "resume",
@@ -122,7 +120,10 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "sampler",
         ],
     ),
-    ("Machine", &["device", "memory", "threads"]),
+    (
+        "Machine",
+        &["device", "memory", "threads", "distributed", "timeout"],
+    ),
 ];
 
 /// The heading of an option of a command, and its place among all options.

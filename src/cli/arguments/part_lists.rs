@@ -28,8 +28,8 @@ impl DataArguments {
             ..format
         };
         let lines = own.clone().in_format(as_utf_8);
-        let lines = of_first(processes, || Ok(lines.first_lines()?.into_bytes()))?;
-        let format = format.of_other(&String::from_utf8_lossy(&lines));
+        let lines = of_first(processes, || lines.first_lines())?;
+        let format = format.of_other(&lines);
         let own = own.in_format(format);
         let Some(columns) = format.columns else {
             return Ok(own);

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::bail;
 use makemore_tch::data::ListFormat;
 use makemore_tch::data::words::is_lecture;
+use makemore_tch::distributed::Alone;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::page::html::ListFacts;
@@ -109,9 +110,9 @@ impl OfList<'_> {
             return Ok(None);
         }
         let part = Some(Part::Test);
-        match ListToScore::of(model, trained_on, part, self.source, self.counted) {
+        match ListToScore::of(model, trained_on, part, self.source, self.counted, &Alone) {
             Err(Error::OtherList { .. } | Error::EmptyPart { .. }) => Ok(None),
-            list => Ok(Some(list?.fit(model, self.memory)?)),
+            list => Ok(Some(list?.fit(model, self.memory, &Alone)?)),
         }
     }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::data::words::is_lecture;
+use makemore_tch::distributed::Alone;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::WordConstraint;
@@ -127,10 +128,12 @@ pub struct Sample {
 impl Sample {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
         context.threads.prepare_for_drawing();
-        match self
-            .models
-            .load(&self.data, Memory::half_of_the_machine(), context.remarks)?
-        {
+        match self.models.load(
+            &self.data,
+            Memory::half_of_the_machine(),
+            context.remarks,
+            &Alone,
+        )? {
             Some(models) => {
                 self.constraint = self.wishes.constraint(|text| models.word(text));
                 let results = self.results(models.files(), context)?;

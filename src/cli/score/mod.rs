@@ -3,17 +3,19 @@
 mod each;
 mod lines;
 mod print;
+mod words;
 
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use makemore_tch::error::UnknownWords;
+use makemore_tch::distributed::Processes;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::score::evaluate::{self, Evaluation};
-use makemore_tch::score::{self, Fit, ListToScore};
+use makemore_tch::score::{Fit, ListToScore};
 use makemore_tch::{Error, LanguageModel, Part, Table};
 
+use super::arguments::distributed::DistributedArguments;
 use super::arguments::models::ModelArguments;
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
 use super::context::Context;
@@ -22,7 +24,7 @@ use super::models::Models;
 use super::output;
 use each::EachArguments;
 use lines::Each;
-use print::{DataDocument, ModelScore, Weighted, WordDocument, WordsDocument};
+use print::{DataDocument, ModelScore, Weighted};
 
 /// Score words, or all words of the data, by their probabilities
 ///
@@ -43,6 +45,7 @@ Examples:
   makemore-tch score --model makemore.safetensors emma olivia
   makemore-tch score --model makemore-ngram.safetensors --part test
   makemore-tch score --model kenlm.arpa --data towns.txt
+  makemore-tch launch 4 -- score --model towns.safetensors --data towns.txt
   makemore-tch score --each --sort per-character --data towns.txt --model towns.safetensors
   makemore-tch score --model makemore-gru.safetensors --model makemore-ngram.safetensors --part test")]
 pub struct Score {
@@ -69,13 +72,29 @@ pub struct Score {
     memory: MemoryArguments,
 
     #[command(flatten)]
+    distributed: DistributedArguments,
+
+    #[command(flatten)]
     json: JsonArguments,
 }
 
 impl Score {
-    pub fn run(self, context: Context) -> anyhow::Result<()> {
+    pub fn run(self, context: Context) -> anyhow::Result<u8> {
+        let distributed = self.distributed;
+        distributed.together(context, |processes, context| {
+            if processes.size() > 1 && (self.each.each || !self.words.is_empty()) {
+                bail!(
+                    "--distributed shares the words of a list that are scored together; one process would work"
+                );
+            }
+            self.run_with(processes, context)?;
+            Ok(0)
+        })
+    }
+
+    fn run_with(self, processes: &dyn Processes, context: Context) -> anyhow::Result<()> {
         let words = self.words.clone();
-        self.score_all(context)?;
+        self.score_all(processes, context)?;
         for word in words.iter().filter(|word| Path::new(word).is_file()) {
             let hint = guesses::list(word).unwrap_or_default();
             context
@@ -85,16 +104,17 @@ impl Score {
         Ok(())
     }
 
-    fn score_all(mut self, context: Context) -> anyhow::Result<()> {
+    fn score_all(mut self, processes: &dyn Processes, context: Context) -> anyhow::Result<()> {
+        let memory = self.memory.memory();
         let models = self
             .models
-            .load(&self.data, self.memory.memory(), context.remarks)?;
+            .load(&self.data, memory, context.remarks, processes)?;
         let Some(models) = models else {
             let format = self.data.format(None);
             self.words = self.words.iter().map(|word| format.word(word)).collect();
             return match self.each.each {
                 true => self.each().score(None, context),
-                false => self.score_with_counts(context),
+                false => self.score_with_counts(processes, context),
             };
         };
         if self.smoothing.smoothing.is_some() {
@@ -108,12 +128,14 @@ impl Score {
             return self.each().score(Some(&models), context);
         }
         if let Some(file) = models.single() {
-            return self.score(&models, file.model.language_model(), &[], context);
+            let model = file.model.language_model();
+            return self.score(&models, (model, &[]), processes, context);
         }
-        let mixture = models.mixture(self.models.weights.as_deref())?;
+        let weights = self.models.weights.as_deref();
+        let mixture = models.shared_mixture(weights, processes)?;
         let weights = mixture.weights().iter().copied();
         let weighted: Vec<Weighted> = models.files().iter().zip(weights).collect();
-        self.score(&models, &mixture, &weighted, context)
+        self.score(&models, (&mixture, &weighted), processes, context)
     }
 
     /// The words to score one by one.
@@ -130,22 +152,23 @@ impl Score {
     }
 
     /// Scores with the counts of the data.
-    fn score_with_counts(&self, context: Context) -> anyhow::Result<()> {
-        let data = context.count(
-            &self.data,
-            &self.data.source(None, &self.memory.memory())?,
-            None,
-        );
+    fn score_with_counts(&self, processes: &dyn Processes, context: Context) -> anyhow::Result<()> {
+        let memory = self.memory.memory();
+        let source = self.data.shared_source(None, &memory, processes)?;
+        let data = context.count_shared(&self.data, &source, None, processes);
         let data = data.map_err(|error| self.explain(error))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
         if !self.words.is_empty() {
-            return self.score_words(&p, &[], context);
+            return words::score(&self.words, (&p, &[]), &self.json, context);
         }
         let fit = Fit {
             all: evaluate::counts(&p, &data.counts)?,
             // The table was counted from the data, so no word is new.
             new: Some(Evaluation::default()),
         };
+        if processes.rank() > 0 {
+            return Ok(());
+        }
         let published = published_average_nll(data.digest, self.smoothing.value());
         let document = DataDocument::of(&fit, None, Vec::new());
         self.print(&document, "Bigrams", published)
@@ -155,26 +178,26 @@ impl Score {
     fn score(
         &self,
         models: &Models,
-        model: &dyn LanguageModel,
-        weighted: &[Weighted],
+        (model, weighted): (&dyn LanguageModel, &[Weighted]),
+        processes: &dyn Processes,
         context: Context,
     ) -> anyhow::Result<()> {
         match self.words.is_empty() {
-            true => self.score_data(models, model, weighted, context),
-            false => self.score_words(model, weighted, context),
+            true => self.score_data(models, (model, weighted), processes, context),
+            false => words::score(&self.words, (model, weighted), &self.json, context),
         }
     }
 
     fn score_data(
         &self,
         models: &Models,
-        model: &dyn LanguageModel,
-        weighted: &[Weighted],
+        (model, weighted): (&dyn LanguageModel, &[Weighted]),
+        processes: &dyn Processes,
         context: Context,
     ) -> anyhow::Result<()> {
         let vocabulary = model.vocabulary();
-        let list = models.list()?;
-        let data = context.count(&self.data, list, Some(vocabulary));
+        let list = models.shared_list(processes)?;
+        let data = context.count_shared(&self.data, list, Some(vocabulary), processes);
         let data = data.map_err(|error| self.explain(error))?;
         let path = models.path().display();
         // The user's weights may mix models of different lists.
@@ -188,9 +211,12 @@ impl Score {
             );
         }
         let cannot = || format!("{path} cannot score {}", data.origin);
-        let list = ListToScore::of(model, trained_on, self.part, list, &data);
+        let list = ListToScore::of(model, trained_on, self.part, list, &data, processes);
         let list = list.with_context(cannot)?;
-        let fit = |model| list.fit(model, &models.memory).with_context(cannot);
+        let fit = |model| {
+            let fitted = list.fit(model, &models.memory, processes);
+            fitted.with_context(cannot)
+        };
         let fitted = fit(model)?;
         if fitted.new.is_none() && self.part.is_none() && trained_on.is_some() {
             context.remarks.say(format_args!(
@@ -207,6 +233,9 @@ impl Score {
             Ok(ModelScore::new(one, fit.all.nll(), fit.nll_new()))
         });
         let alone = alone.collect::<anyhow::Result<_>>()?;
+        if processes.rank() > 0 {
+            return Ok(());
+        }
         if let (true, Some(left_out)) = (self.json.json, &list.left_out) {
             context.remarks.unknown_words(left_out);
         }
@@ -233,48 +262,6 @@ impl Score {
                 anyhow::Error::from(error).context("words to score stand before --data or after --")
             }
             (error, _) => error.into(),
-        }
-    }
-
-    /// Scores words one by one. Those with characters that the model gives no probability are left out,
-    /// unless all are.
-    fn score_words(
-        &self,
-        p: &dyn LanguageModel,
-        weighted: &[Weighted],
-        context: Context,
-    ) -> anyhow::Result<()> {
-        let (mut words, mut unknown) = (Vec::new(), Vec::new());
-        for word in &self.words {
-            let scored = match score::word(p, word) {
-                Err(error) if error.is_unknown_character() => {
-                    unknown.push((word, error));
-                    continue;
-                }
-                scored => scored?,
-            };
-            let alone = weighted.iter().map(|&one| {
-                let nll = score::word(one.0.model.language_model(), word)?.nll;
-                Ok(ModelScore::new(one, nll, None))
-            });
-            let models = alone.collect::<makemore_tch::Result<_>>()?;
-            words.push(WordDocument { models, scored });
-        }
-        let left_out = unknown.len() as u64;
-        if let Some((first, error)) = unknown.into_iter().next() {
-            if words.is_empty() {
-                return Err(error.into());
-            }
-            context.remarks.unknown_words(&UnknownWords {
-                words: left_out,
-                first: first.clone(),
-                line: None,
-            });
-        }
-        let document = WordsDocument { words, left_out };
-        match self.json.json {
-            true => output::json(&document),
-            false => document.print(),
         }
     }
 }

@@ -10,7 +10,7 @@ use makemore_tch::distributed::Alone;
 use makemore_tch::files::check_distinct;
 use makemore_tch::train::corpus::Corpus;
 
-use crate::cli::arguments::check_standard_input;
+use crate::cli::arguments::list::check_standard_input;
 use crate::cli::arguments::train::{SEED, Train};
 use crate::cli::context::Context;
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::bail;
+use makemore_tch::distributed::Alone;
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, USUAL, better_order};
 use makemore_tch::score::{evaluate, held_out::HeldOut};
 use makemore_tch::train::corpus::Corpus;
@@ -35,7 +36,7 @@ impl Train {
                 if data.has_unknown() && !model.knows_unknown() {
                     return Ok(None);
                 }
-                let evaluation = evaluate::parts(model, &data.parts, &[Part::Dev])?;
+                let evaluation = evaluate::parts(model, &data.parts, &[Part::Dev], &Alone)?;
                 Ok(Some(evaluation.nll()))
             })?;
         }

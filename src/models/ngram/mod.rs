@@ -9,6 +9,7 @@
 //!
 //! ```
 //! use makemore_tch::counting::count_parts;
+//! use makemore_tch::distributed::Alone;
 //! use makemore_tch::memory::Memory;
 //! use makemore_tch::models::LanguageModel;
 //! use makemore_tch::models::ngram::{Ngram, Smoothing};
@@ -22,7 +23,7 @@
 //! let vocabulary = names.counts.vocabulary();
 //! let train = &count_parts(&parts, &[Part::Train], vocabulary, 6, &memory, &|_| ())?[0];
 //! let model = Ngram::of(train, Smoothing::KneserNey, &memory)?;
-//! let dev = score::evaluate::parts(&model, &parts, &[Part::Dev])?;
+//! let dev = score::evaluate::parts(&model, &parts, &[Part::Dev], &Alone)?;
 //! assert!(dev.nll() < 2.0, "{}", dev.nll()); // the bigram has 2.46
 //! # Ok::<(), makemore_tch::Error>(())
 //! ```

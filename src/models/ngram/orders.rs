@@ -527,7 +527,11 @@ mod tests {
             let model = orders.model(smoothing);
             let rows = orders.with(smoothing, |_| ());
             let last = rows.last().unwrap();
-            let nll = |part| evaluate::parts(&model, &parts, &[part]).unwrap().nll();
+            let nll = |part| {
+                evaluate::parts(&model, &parts, &[part], &crate::distributed::Alone)
+                    .unwrap()
+                    .nll()
+            };
             assert_eq!((last.order, last.train), (4, nll(Part::Train)));
             assert_eq!(last.dev, Some(nll(Part::Dev)));
         }
