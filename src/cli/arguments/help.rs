@@ -62,6 +62,8 @@ const GROUPS: [(&str, &[&str]); 6] = [
         &[
             "quick",
             "minutes",
+            "train distributed",
+            "train timeout",
             "max_steps",
             "steps",
             "resume",
