@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The value of [`drawing`].
-static DRAWING: AtomicUsize = AtomicUsize::new(1);
+/// The value of [`reading`].
+static READING: AtomicUsize = AtomicUsize::new(1);
 
-/// The number of our threads that may draw words from a network; 1 until
-/// [`prepare_for_drawing`](Threads::prepare_for_drawing).
-pub fn drawing() -> usize {
-    DRAWING.load(Ordering::Relaxed)
+/// The number of our threads that may read words by a network, to draw or to evaluate; 1 until
+/// [`prepare_for_reading`](Threads::prepare_for_reading) or
+/// [`prepare_for_training`](Threads::prepare_for_training).
+pub fn reading() -> usize {
+    READING.load(Ordering::Relaxed)
 }
 
 /// The most numbers of a matrix for which one thread is faster than several.
@@ -55,24 +56,28 @@ impl Threads {
         tch::set_num_threads(self.small as i32);
     }
 
-    /// Prepares for drawing words from networks with as many of our threads as for large matrices, each
+    /// Prepares for reading words by networks, with as many of our threads as for large matrices, each
     /// with one of libtorch's.
-    pub fn prepare_for_drawing(self) {
-        tch::set_num_threads(1);
-        DRAWING.store(self.large, Ordering::Relaxed);
-        keep_freed_memory();
+    pub fn prepare_for_reading(self) {
+        self.use_ours();
     }
 
     /// Prepares for training on words, and returns the number of our threads, each with one of libtorch's:
     /// several if a step is long enough. `products` is the number of multiplications by parameters in a
     /// step with one character of each word.
     pub fn prepare_for_training(self, products: usize) -> usize {
-        tch::set_num_threads(1);
-        keep_freed_memory();
+        self.use_ours();
         match products > SHORT {
             true => self.large,
             false => self.small,
         }
+    }
+
+    /// Gives each of our threads one of libtorch's.
+    fn use_ours(self) {
+        tch::set_num_threads(1);
+        READING.store(self.large, Ordering::Relaxed);
+        keep_freed_memory();
     }
 
     /// Prepares for a matrix of `elements` numbers.

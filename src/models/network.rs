@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::{iter, thread};
 
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -23,6 +24,7 @@ use crate::data::Vocabulary;
 use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
+use crate::libtorch::threads;
 
 /// A function from logits to probabilities or their logarithms, over the last dimension.
 type Normalise = fn(&Tensor) -> std::result::Result<Tensor, TchError>;
@@ -195,6 +197,27 @@ impl Network {
         Ok(Vec::try_from(p.f_to_device(Device::Cpu)?.f_view([-1])?)?)
     }
 
+    /// The probabilities of some batches, the first here and each other one in a thread with a copy.
+    fn of_batches(
+        &self,
+        copies: &mut [Self],
+        batches: &[&[Piece]],
+        normalise: Normalise,
+    ) -> Result<Vec<Vec<f32>>> {
+        thread::scope(|scope| {
+            let others = copies.iter_mut().zip(&batches[1..]);
+            let others =
+                others.map(|(copy, batch)| scope.spawn(move || copy.of_pieces(batch, normalise)));
+            let others: Vec<_> = others.collect();
+            let own = self.of_pieces(batches[0], normalise);
+            let others = others.into_iter().map(|other| {
+                let p = other.join();
+                p.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            iter::once(own).chain(others).collect()
+        })
+    }
+
     /// Cuts words into pieces that fit memory. A word that fits a block is one piece. Each further piece
     /// begins with the rest of the block of its first prediction.
     fn pieces<'w>(&self, words: &[&'w [usize]]) -> Vec<Piece<'w>> {
@@ -243,8 +266,6 @@ impl Network {
         processes: &dyn Processes,
         between: Between,
     ) -> Result<Vec<f32>> {
-        let own = (0..processes.size()).map(|rank| rank == processes.rank());
-        let mut own = own.cycle();
         let mut pieces = self.pieces(words);
         let last = pieces
             .last()
@@ -252,26 +273,37 @@ impl Network {
         let mut p = vec![0.0; last];
         // Pieces of about one length need little padding.
         pieces.sort_by_key(|piece| piece.read.len());
-        let mut rest = pieces.as_slice();
+        let (mut batches, mut rest) = (Vec::new(), pieces.as_slice());
         while !rest.is_empty() {
             let lengths = rest.iter().map(|piece| piece.read.len());
-            let (batch, further) =
-                rest.split_at(self.config.words_at_once(self.vocabulary.len(), lengths));
+            let words = self.config.words_at_once(self.vocabulary.len(), lengths);
+            let (batch, further) = rest.split_at(words);
+            batches.push(batch);
             rest = further;
-            if own.next() == Some(false) {
-                continue;
-            }
-            let mut of_batch = self.of_pieces(batch, normalise)?.into_iter();
-            for Piece {
-                read, from, place, ..
-            } in batch
-            {
-                let of_piece = &mut p[*place..place + read.end - from];
-                for (p, asked) in of_piece.iter_mut().zip(&mut of_batch) {
-                    *p = asked;
+        }
+        let own = batches.into_iter().skip(processes.rank());
+        let own: Vec<&[Piece]> = own.step_by(processes.size()).collect();
+        let threads = match self.device {
+            Device::Cpu => threads::reading().min(own.len()),
+            _ => 1,
+        };
+        let copies = (1..threads).map(|_| self.copy());
+        let mut copies: Vec<Self> = copies.collect::<Result<_>>()?;
+        for batches in own.chunks(threads.max(1)) {
+            let of_batches = self.of_batches(&mut copies, batches, normalise)?;
+            for (batch, of_batch) in batches.iter().zip(of_batches) {
+                let mut of_batch = of_batch.into_iter();
+                for Piece {
+                    read, from, place, ..
+                } in *batch
+                {
+                    let of_piece = &mut p[*place..place + read.end - from];
+                    for (p, asked) in of_piece.iter_mut().zip(&mut of_batch) {
+                        *p = asked;
+                    }
                 }
+                between()?;
             }
-            between()?;
         }
         // Where another process has computed them, there are zeros here.
         let (p, _) = processes.sum(&Tensor::f_from_slice(&p)?, &[])?;

@@ -69,7 +69,7 @@ impl<'m> StateReader<'m> {
     /// Reads one more character of each word.
     fn step(&mut self, state: Option<&[Tensor]>, characters: &[i64]) -> Result<Advanced> {
         let threads = match self.device {
-            Device::Cpu => threads::drawing().min(characters.len() / WORDS_A_THREAD),
+            Device::Cpu => threads::reading().min(characters.len() / WORDS_A_THREAD),
             _ => 1,
         };
         let layers = self.layers;

@@ -635,6 +635,7 @@ mod tests {
     use crate::counting::count;
     use crate::data::{List, Shares, Source, Split, Vocabulary};
     use crate::distributed::Alone;
+    use crate::libtorch::threads::Threads;
     use crate::models::kinds::Gru;
     use crate::models::{Config, Sizes, Table};
     use tch::Tensor;
@@ -681,6 +682,30 @@ mod tests {
             }
         });
         assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+    }
+
+    /// Dev was once evaluated by one thread, whatever trained.
+    #[test]
+    fn threads_share_the_batches_of_a_network_and_come_to_what_one_has() {
+        let vocabulary = Vocabulary::new('.', ['a', 'b']).unwrap();
+        let mut list = WordList::default();
+        for number in 0..2_000_usize {
+            let word = format!("{number:011b}").replace('0', "a").replace('1', "b");
+            list.push(&word[..number % 12], 1, &vocabulary).unwrap();
+        }
+        let config = Config::new(&Gru, Sizes::default());
+        let network = Network::new(vocabulary, config, 1, tch::Device::Cpu).unwrap();
+        let evaluations = [1, 3, 8].map(|threads| {
+            Threads::new(Some(threads)).prepare_for_reading();
+            let mut batches = 0;
+            let evaluation = word_list(&network, &list, &mut || {
+                batches += 1;
+                Ok(())
+            });
+            (evaluation.unwrap(), batches)
+        });
+        assert!(evaluations[0].1 > 3, "{evaluations:?}");
+        assert!(evaluations.iter().all(|one| *one == evaluations[0]));
     }
 
     #[cfg(feature = "distributed")]

@@ -132,7 +132,7 @@ impl Report for Watcher {
 impl More {
     /// Returns the exit status, which is that of an interruption.
     pub fn run(mut self, context: Context) -> anyhow::Result<u8> {
-        context.threads.prepare_for_drawing();
+        context.threads.prepare_for_reading();
         self.data.data.splice(0..0, self.lists.drain(..));
         let data = self.read(context)?;
         let constraint = self.constraint(&data, context.remarks)?;

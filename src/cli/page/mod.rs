@@ -92,7 +92,7 @@ pub struct WritePage {
 
 impl WritePage {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
-        context.threads.prepare_for_drawing();
+        context.threads.prepare_for_reading();
         let out = self.out.display();
         let name = self.out.to_string_lossy().to_lowercase();
         if ![".html", ".htm"].iter().any(|end| name.ends_with(end)) {

@@ -127,7 +127,7 @@ pub struct Sample {
 
 impl Sample {
     pub fn run(mut self, context: Context) -> anyhow::Result<()> {
-        context.threads.prepare_for_drawing();
+        context.threads.prepare_for_reading();
         match self.models.load(
             &self.data,
             Memory::half_of_the_machine(),

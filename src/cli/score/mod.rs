@@ -93,6 +93,7 @@ impl Score {
     }
 
     fn run_with(self, processes: &dyn Processes, context: Context) -> anyhow::Result<()> {
+        context.threads.prepare_for_reading();
         let words = self.words.clone();
         self.score_all(processes, context)?;
         for word in words.iter().filter(|word| Path::new(word).is_file()) {
