@@ -276,14 +276,19 @@ fn shortened<K: Packed>(ngrams: &[(K, u64)], to: Packing) -> Vec<(K, u64)> {
         .collect();
     // The stable sort finds the sorted runs of which these consist, and merges them.
     shorter.sort_by_key(|&(ngram, _)| ngram);
-    shorter.dedup_by(|(ngram, count), (before, sum)| {
+    add_up(&mut shorter);
+    shorter
+}
+
+/// Adds up the counts of equal n-grams, which are sorted.
+pub(super) fn add_up<K: Packed>(ngrams: &mut Vec<(K, u64)>) {
+    ngrams.dedup_by(|(ngram, count), (before, sum)| {
         let is_same = ngram == before;
         if is_same {
             *sum += *count;
         }
         is_same
     });
-    shorter
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod scan;
 pub use crate::data::pass::threads;
 pub use bigrams::{Counted, TOKENS, count, count_for, count_shared, count_shared_for, count_with};
 pub use counts::{NgramCounts, Row};
-pub use ngrams::count_parts;
+pub use ngrams::{count_parts, count_shared_parts};
 pub use packed::MAX_ORDER;
 
 pub(crate) use counts::for_any_width;

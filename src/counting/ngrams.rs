@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::counts::{NgramCounts, Ngrams};
+use super::counts::{NgramCounts, Ngrams, add_up};
 use super::hash_table::{HashTable, Slot};
 use super::packed::{Packed, Packing};
 use super::repeated_words::RepeatedWords;
@@ -22,6 +22,9 @@ use crate::data::parts::Parts;
 use crate::data::pass::{each_task, lock, threads};
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
+use crate::distributed::processes::{gather_as, gather_numbers};
+use crate::distributed::rows::{Row, exchange, to_come};
+use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 
@@ -65,6 +68,24 @@ pub fn count_parts(
     memory: &Memory,
     on_words: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<NgramCounts>> {
+    count_shared_parts(parts, wanted, vocabulary, order, memory, on_words, &Alone)
+}
+
+/// Counts n-grams as [`count_parts`] does, by several processes that share the parts. Each adds up those whose
+/// contexts it owns; process 0 gets all, the others none.
+///
+/// # Errors
+///
+/// As [`count_parts`], also where another process has too little memory; [`Error::Processes`].
+pub fn count_shared_parts(
+    parts: &Parts,
+    wanted: &[Part],
+    vocabulary: &Vocabulary,
+    order: usize,
+    memory: &Memory,
+    on_words: &(dyn Fn(u64) + Sync),
+    processes: &dyn Processes,
+) -> Result<Vec<NgramCounts>> {
     let counting = Counting {
         parts,
         wanted,
@@ -72,21 +93,43 @@ pub fn count_parts(
         packing: Packing::checked(vocabulary.len() + 1, order)?,
         memory,
         on_words,
+        processes,
         counted: AtomicU64::new(0),
         fixed: AtomicU64::new(0),
         longest_word: AtomicUsize::new(0),
     };
     let counted: Vec<Ngrams> = match Slot::<u64>::holds(counting.packing) {
-        true => wrapped(counting.count()?, Ngrams::Narrow),
-        false => wrapped(counting.count()?, Ngrams::Wide),
+        true => wrapped(counting.together()?, Ngrams::Narrow),
+        false => wrapped(counting.together()?, Ngrams::Wide),
     };
+    let longest_word = counting.longest_word.load(Ordering::Relaxed) as u64;
+    let longest_word = gather_numbers(processes, vec![longest_word])?;
+    let longest_word = longest_word.into_iter().max().unwrap_or(0) as usize;
     let counts = counted.into_iter().map(|ngrams| NgramCounts {
         vocabulary: vocabulary.clone(),
         order,
         ngrams,
-        longest_word: Some(counting.longest_word.load(Ordering::Relaxed)),
+        longest_word: Some(longest_word),
     });
     Ok(counts.collect())
+}
+
+/// The result of this process or, if another one has too little memory, that error.
+///
+/// # Errors
+///
+/// That of `own`; [`Error::Processes`].
+pub(crate) fn all_fit<T>(own: Result<T>, processes: &dyn Processes) -> Result<T> {
+    let lack = match &own {
+        Ok(_) => None,
+        &Err(Error::Memory { order, limit, fits }) => Some((fits, order, limit)),
+        Err(_) => return own,
+    };
+    let lacks: Vec<Option<_>> = gather_as(processes, lack)?;
+    match lacks.into_iter().flatten().min() {
+        None => own,
+        Some((fits, order, limit)) => Err(Error::Memory { order, limit, fits }),
+    }
 }
 
 fn wrapped<K>(counted: Vec<Vec<(K, u64)>>, wrap: fn(Vec<(K, u64)>) -> Ngrams) -> Vec<Ngrams> {
@@ -101,6 +144,7 @@ struct Counting<'a> {
     packing: Packing,
     memory: &'a Memory,
     on_words: &'a (dyn Fn(u64) + Sync),
+    processes: &'a dyn Processes,
     /// The number of words so far.
     counted: AtomicU64,
     /// The bytes that counting takes for any number of n-grams.
@@ -110,6 +154,45 @@ struct Counting<'a> {
 }
 
 impl Counting<'_> {
+    /// Counts the n-grams of all processes: those of each part in process 0, none in the others.
+    fn together<K: Packed>(&self) -> Result<Vec<Vec<(K, u64)>>>
+    where
+        (K, u64): Row,
+    {
+        let (processes, packing) = (self.processes, self.packing);
+        let own = all_fit(self.count(), processes)?;
+        let owner = |&(ngram, _): &(K, u64)| {
+            (packing.context(ngram).scattered() % processes.size() as u64) as usize
+        };
+        let of_part = |ngrams| self.owned(self.owned(ngrams, owner)?, |_| 0);
+        own.into_iter().map(of_part).collect()
+    }
+
+    /// Sends n-grams to their owners, and adds up those that come, sorted.
+    fn owned<K: Packed>(
+        &self,
+        ngrams: Vec<(K, u64)>,
+        owner: impl Fn(&(K, u64)) -> usize,
+    ) -> Result<Vec<(K, u64)>>
+    where
+        (K, u64): Row,
+    {
+        let more = to_come(self.processes, &ngrams, &owner)?.saturating_sub(ngrams.len());
+        let fits = match self.memory.reserve((more * size_of::<(K, u64)>()) as u64) {
+            true => Ok(()),
+            false => Err(Error::Memory {
+                order: self.packing.order(),
+                limit: self.memory.limit(),
+                fits: None,
+            }),
+        };
+        all_fit(fits, self.processes)?;
+        let mut ngrams = exchange(self.processes, ngrams, owner)?;
+        ngrams.sort_unstable_by_key(|&(ngram, _)| ngram);
+        add_up(&mut ngrams);
+        Ok(ngrams)
+    }
+
     fn count<K: Packed>(&self) -> Result<Vec<Vec<(K, u64)>>> {
         let parts = self.wanted.len();
         let threads = threads();
@@ -621,6 +704,55 @@ mod tests {
         assert_eq!(ours.longest_word(), Some(15));
         let scanned = count(&Source::lecture(), '.').unwrap().counts;
         assert_eq!(ours.ngrams(), scanned.ngrams());
+    }
+
+    /// Each of these processes is a thread here.
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn processes_add_up_the_ngrams_of_one_process() {
+        use crate::counting::count_shared;
+        use crate::distributed::group::tests::each;
+
+        let source = Source::lecture();
+        let counted = |order, memory, processes: &dyn Processes| {
+            let counted = count_shared(&source, Some('.'), processes)?;
+            let list = List {
+                source: source.clone(),
+                digest: counted.digest,
+            };
+            let split = Split::new(Shares::USUAL, 1, counted.digest.words);
+            let parts = Parts::new(list, split).shared(Part::Train, &counted.sections);
+            let (wanted, vocabulary) = ([Part::Train, Part::Dev], counted.counts.vocabulary());
+            let memory = Memory::new(memory);
+            count_shared_parts(
+                &parts,
+                &wanted,
+                vocabulary,
+                order,
+                &memory,
+                &|_| (),
+                processes,
+            )
+        };
+        // In numbers of 64 and of 128 bits.
+        for (order, size) in [(4, 2), (4, 3), (14, 2)] {
+            let alone = counted(order, 1 << 30, &Alone).unwrap();
+            let together = each(size, |group| counted(order, 1 << 30, group).unwrap());
+            assert!(together[0] == alone, "{order} by {size}");
+            assert!(
+                together[1..]
+                    .iter()
+                    .flatten()
+                    .all(|counts| counts.len() == 0)
+            );
+        }
+        // One that has too little memory ends all in the same way.
+        let errors = each(2, |group| {
+            let memory = if group.rank() == 0 { 1 << 30 } else { 1 << 20 };
+            counted(8, memory, group).unwrap_err().to_string()
+        });
+        assert_eq!(errors[0], errors[1]);
+        assert!(errors[0].contains("memory"), "{}", errors[0]);
     }
 
     #[test]

@@ -382,6 +382,10 @@ mod tests {
             unimplemented!()
         }
 
+        fn all_to_all(&self, _: &tch::Tensor, _: &[i64]) -> Result<(tch::Tensor, Vec<i64>)> {
+            unimplemented!()
+        }
+
         fn blame(&self, _: Option<&str>) -> Option<String> {
             unimplemented!()
         }

@@ -182,20 +182,6 @@ impl Group {
         Ok(Self { handle, rank, size })
     }
 
-    /// Rows of a tensor, `[N, ..]`, of which `sent[rank]` go to each process in their order; the rows that
-    /// come from all, in order of the ranks, and how many come from each.
-    ///
-    /// # Errors
-    ///
-    /// As of [`sum`](Processes::sum).
-    pub fn all_to_all(&self, rows: &Tensor, sent: &[i64]) -> Result<(Tensor, Vec<i64>)> {
-        let ones = vec![1; self.size];
-        let counts = self.exchange(&Tensor::f_from_slice(sent)?, &ones, &ones)?;
-        let received = Vec::<i64>::try_from(&counts)?;
-        let rows = self.exchange(&rows.f_contiguous()?, sent, &received)?;
-        Ok((rows, received))
-    }
-
     /// The exchange of rows whose numbers both sides know.
     fn exchange(&self, rows: &Tensor, sent: &[i64], received: &[i64]) -> Result<Tensor> {
         let mut size = rows.size();
@@ -276,6 +262,14 @@ impl Processes for Group {
         texts
             .map(|(bytes, length)| Ok(Vec::try_from(bytes.f_narrow(0, 0, length)?)?))
             .collect()
+    }
+
+    fn all_to_all(&self, rows: &Tensor, sent: &[i64]) -> Result<(Tensor, Vec<i64>)> {
+        let ones = vec![1; self.size];
+        let counts = self.exchange(&Tensor::f_from_slice(sent)?, &ones, &ones)?;
+        let received = Vec::<i64>::try_from(&counts)?;
+        let rows = self.exchange(&rows.f_contiguous()?, sent, &received)?;
+        Ok((rows, received))
     }
 
     fn blame(&self, own: Option<&str>) -> Option<String> {

@@ -8,7 +8,7 @@
 //!
 //! All processes call the same functions in the same order. After an error a group is of no use any more.
 //!
-//! To be read in this order: `processes`, `launch`, `address`, `group`, and `c10d.cpp`, the interface to
+//! To be read in this order: `processes`, `rows`, `launch`, `address`, `group`, and `c10d.cpp`, the interface to
 //! libtorch.
 
 #[cfg(feature = "distributed")]
@@ -17,6 +17,7 @@ mod address;
 pub(crate) mod group;
 pub mod launch;
 pub mod processes;
+pub(crate) mod rows;
 
 #[cfg(feature = "distributed")]
 pub use address::free_port;

@@ -528,6 +528,9 @@ mod tests {
             fn gather(&self, _: &[u8]) -> Result<Vec<Vec<u8>>> {
                 unreachable!()
             }
+            fn all_to_all(&self, _: &Tensor, _: &[i64]) -> Result<(Tensor, Vec<i64>)> {
+                unreachable!()
+            }
             fn blame(&self, _: Option<&str>) -> Option<String> {
                 None
             }

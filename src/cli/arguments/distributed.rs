@@ -156,6 +156,10 @@ mod tests {
         fn gather(&self, _: &[u8]) -> makemore_tch::Result<Vec<Vec<u8>>> {
             unreachable!()
         }
+        fn all_to_all(&self, _: &Tensor, _: &[i64]) -> makemore_tch::Result<(Tensor, Vec<i64>)> {
+            unreachable!()
+        }
+
         fn blame(&self, own: Option<&str>) -> Option<String> {
             *self.own.lock().unwrap() = own.map(str::to_owned);
             self.first.map(str::to_owned)
