@@ -485,6 +485,32 @@ fn processes_score_what_one_process_scores() {
 }
 
 #[test]
+fn processes_that_count_save_the_model_of_one_process_byte_for_byte() {
+    let folder = lists();
+    for (model, sizes) in [
+        ("bigram --epochs 9", &[1, 4][..]),
+        ("bigram --order 3 --epochs 2 --split 80,10,10", &[2]),
+        ("ngram", &[1, 2]),
+        ("ngram --order 5 --smoothing auto --dev two.txt", &[4]),
+    ] {
+        let train = format!("train --data one.txt three.gz --type {model} --force --out");
+        let printed = folder.stdout(&format!("{train} alone.st"));
+        for size in sizes {
+            let shared = folder.stdout(&format!("launch {size} -- {train} {size}.st"));
+            let name = format!("{size}.st");
+            assert!(
+                folder.read(&name) == folder.read("alone.st"),
+                "{model} {size}"
+            );
+            assert_eq!(shared.replace(&name, "alone.st"), printed, "{model} {size}");
+        }
+    }
+    let train = "train --type ngram --data one.txt";
+    share_alike(&folder, &format!("{train} bad.txt"), "two.txt");
+    share_alike(&folder, &format!("{train} --dev missing.txt"), "two.txt");
+}
+
+#[test]
 fn a_list_that_one_process_lacks_or_has_otherwise_is_told_once() {
     let folder = lists();
     for (other, expected) in [
@@ -530,8 +556,8 @@ fn what_cannot_be_shared_is_refused() {
             "--distributed shares the words of a list that are scored together",
         ),
         (
-            "launch 2 -- train --type ngram --data list.txt",
-            "--type ngram does not train on; one process",
+            "launch 2 -- train --type gru --data -",
+            "standard input is that of one process; a file that all can read",
         ),
         (
             "launch 2 -- train --type wavenet --data list.txt",

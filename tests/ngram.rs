@@ -1,6 +1,7 @@
 //! `makemore-tch train --type ngram`, its splits, and the other commands with its model.
 
 use crate::common::Folder;
+use makemore_tch::distributed::Alone;
 use makemore_tch::memory::Memory;
 use makemore_tch::models::ngram::orders::{Order, Orders, better_order};
 use makemore_tch::{List, Parts, Shares, Smoothing, Source, Split, count};
@@ -69,7 +70,7 @@ fn a_library_user_finds_the_best_smoothing_and_order() {
     let split = Split::new(Shares::USUAL, 420, digest.words);
     let parts = Parts::new(List { source, digest }, split);
     let memory = Memory::new(1 << 30);
-    let orders = Orders::count(&parts, &names.counts, 9, &memory, &|_| ()).unwrap();
+    let orders = Orders::count(&parts, &names.counts, 9, &memory, &|_| (), &Alone).unwrap();
 
     let rows = orders.with(Smoothing::KneserNey, |_| ());
     let dev = |rows: &[Order]| rows.iter().filter_map(|row| row.dev).collect::<Vec<f64>>();

@@ -57,6 +57,14 @@ impl Checkpoint {
         }
     }
 
+    /// The lecture's network, if the model is one.
+    pub fn bigram(&self) -> Option<&TrainedBigram> {
+        match &self.model {
+            Model::Bigram(trained) => Some(trained),
+            Model::Network(_) | Model::Ngram(_) => None,
+        }
+    }
+
     /// Encodes the checkpoint.
     ///
     /// # Errors

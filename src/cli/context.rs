@@ -127,7 +127,7 @@ impl Context {
     ) -> makemore_tch::Result<Corpus> {
         let boundary = arguments.boundary(None);
         let all = |list: &Counted| Ok(Split::new(Shares::ALL, seed, list.digest.words));
-        let data = Corpus::read(source, Vec::new(), boundary, all, memory)?;
+        let data = Corpus::read(source, Vec::new(), boundary, all, memory, &Alone)?;
         self.remark_on(&data.counted, &data.parts.list().source, boundary)?;
         Ok(data)
     }

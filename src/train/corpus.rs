@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::counting::{Counted, NgramCounts, count, count_for, count_parts};
+use crate::counting::{Counted, NgramCounts, count_shared, count_shared_for, count_shared_parts};
 use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
-use crate::distributed::Alone;
+use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result, UnknownWords};
 use crate::memory::Memory;
 use crate::train::lists::Lists;
@@ -25,7 +25,7 @@ pub struct Corpus {
 
 impl Corpus {
     /// Reads a list, and the lists in `own`, each of which is a part by itself. `split` splits the first
-    /// list, once its words are counted.
+    /// list, once its words are counted. Several processes read a part of each list.
     ///
     /// # Errors
     ///
@@ -36,22 +36,33 @@ impl Corpus {
         boundary: Option<char>,
         split: impl FnOnce(&Counted) -> Result<Split>,
         memory: Memory,
+        processes: &dyn Processes,
     ) -> Result<Self> {
-        let (list, counted) = read(source, |source| count(source, boundary))?;
+        let (list, counted) = read(source, |source| count_shared(source, boundary, processes))?;
         let split = split(&counted)?;
         let learned = counted.counts.vocabulary().clone();
         let mut corpus = Self {
-            parts: Parts::new(list, split),
+            parts: Parts::new(list, split).shared(Part::Train, &counted.sections),
             counted,
             memory: memory.into(),
             own: Vec::new(),
         };
         for (part, source) in own {
-            let (list, counted) = read(source, |source| count_for(source, &learned))?;
-            corpus.parts = corpus.parts.with(part, list)?;
+            let count = |source: &Source| count_shared_for(source, &learned, processes);
+            let (list, counted) = read(source, count)?;
+            let parts = corpus.parts.with(part, list)?;
+            corpus.parts = parts.shared(part, &counted.sections);
             corpus.own.push((part, counted));
         }
         Ok(corpus)
+    }
+
+    /// The same, of which this process reads all by itself from now on.
+    pub fn alone(self) -> Self {
+        Self {
+            parts: self.parts.alone(),
+            ..self
+        }
     }
 
     /// The same list, split in another way.
@@ -94,12 +105,28 @@ impl Corpus {
     ///
     /// As [`count_parts`].
     pub fn train_counts(&self, order: usize, memory: &Memory) -> Result<NgramCounts> {
+        self.shared_train_counts(order, memory, &Alone)
+    }
+
+    /// The n-grams of the train part, counted by processes that share it; all for process 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`count_shared_parts`].
+    pub fn shared_train_counts(
+        &self,
+        order: usize,
+        memory: &Memory,
+        processes: &dyn Processes,
+    ) -> Result<NgramCounts> {
         let counts = &self.counted.counts;
         if order == counts.order() && self.parts.is_whole() {
             return Ok(counts.clone());
         }
         let (wanted, vocabulary) = ([Part::Train], counts.vocabulary());
-        let counted = count_parts(&self.parts, &wanted, vocabulary, order, memory, &|_| ())?;
+        let (parts, quiet) = (&self.parts, &|_| ());
+        let counted =
+            count_shared_parts(parts, &wanted, vocabulary, order, memory, quiet, processes)?;
         Ok(counted.into_iter().next().unwrap_or_else(|| counts.clone()))
     }
 
@@ -108,11 +135,12 @@ impl Corpus {
     ///
     /// # Errors
     ///
-    /// [`Error::NoWordsLeft`] if that is a whole list; if a list cannot be read or has changed.
-    pub fn leave_out_unknown(&mut self) -> Result<Vec<UnknownWords>> {
+    /// [`Error::NoWordsLeft`] if that is a whole list; if a list cannot be read or has changed;
+    /// [`Error::Processes`].
+    pub fn leave_out_unknown(&mut self, processes: &dyn Processes) -> Result<Vec<UnknownWords>> {
         let (parts, known) = (&mut self.parts, self.counted.counts.vocabulary());
         let left_out = self.own.iter().map(|(part, list)| {
-            parts.leave_out_unknown(&[*part], list.counts.vocabulary(), known, &Alone)
+            parts.leave_out_unknown(&[*part], list.counts.vocabulary(), known, processes)
         });
         left_out.filter_map(Result::transpose).collect()
     }
@@ -196,6 +224,7 @@ mod tests {
             Some('.'),
             all,
             Memory::new(1 << 30),
+            &Alone,
         )
         .unwrap()
     }
@@ -205,7 +234,7 @@ mod tests {
     fn a_character_that_only_dev_has_does_not_end_a_training() {
         let (mut data, memory) = (corpus("ab\nqab\nba\nbq\nb\n"), Memory::new(1 << 30));
         assert!(data.has_unknown());
-        let left_out = data.leave_out_unknown().unwrap();
+        let left_out = data.leave_out_unknown(&Alone).unwrap();
         let said: Vec<String> = left_out.iter().map(ToString::to_string).collect();
         assert_eq!(
             said,
@@ -221,7 +250,15 @@ mod tests {
         assert_eq!(dev, [&[1, 2][..], &[2, 1], &[2]]);
 
         // The losses of n-grams are those of the same words.
-        let orders = Orders::count(&data.parts, &data.counted.counts, 3, &memory, &|_| ()).unwrap();
+        let orders = Orders::count(
+            &data.parts,
+            &data.counted.counts,
+            3,
+            &memory,
+            &|_| (),
+            &Alone,
+        )
+        .unwrap();
         let (added, tried) = orders.search(3).unwrap();
         let lowest = tried
             .iter()
@@ -238,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_dev_list_without_a_word_in_the_characters_of_train_is_refused() {
-        let error = corpus("qa\nq\n").leave_out_unknown().unwrap_err();
+        let error = corpus("qa\nq\n").leave_out_unknown(&Alone).unwrap_err();
         assert!(matches!(error, Error::NoWordsLeft(_)), "{error}");
         let error = error.to_string();
         assert!(

@@ -7,6 +7,7 @@ use super::corpus::Corpus;
 use super::examples::{Examples, Rows};
 use crate::checkpoint::Model;
 use crate::counting::NgramCounts;
+use crate::distributed::Processes;
 use crate::error::Result;
 use crate::models::{Bigram, LanguageModel, Ngram, Smoothing, Table};
 use crate::score::evaluate;
@@ -27,15 +28,21 @@ pub struct Lesson {
 }
 
 impl Lesson {
-    /// Counts the n-grams of an order; `added` is the smoothing of the counting model.
+    /// Counts the n-grams of an order, maybe with other processes that count the same; `added` is the
+    /// smoothing of the counting model.
     ///
     /// # Errors
     ///
-    /// As [`Bigram::check_order`] and [`Corpus::train_counts`].
-    pub fn of(data: Corpus, order: usize, added: f64, rows: Rows, device: Device) -> Result<Self> {
-        // Before the n-grams are counted, which takes time.
-        Bigram::check_order(data.counted.counts.vocabulary(), order)?;
-        let counts = data.train_counts(order, &data.memory)?;
+    /// As [`counts`](Self::counts).
+    pub fn of(
+        data: Corpus,
+        order: usize,
+        added: f64,
+        (rows, device): (Rows, Device),
+        processes: &dyn Processes,
+    ) -> Result<Self> {
+        let counts = Self::counts(&data, order, processes)?;
+        let data = data.alone();
         let p: Box<dyn LanguageModel> = match order {
             2 => Box::new(Table::of(&counts, added)?),
             _ => Box::new(Ngram::of(
@@ -51,6 +58,17 @@ impl Lesson {
             counts,
             data,
         })
+    }
+
+    /// The n-grams of an order, all for process 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bigram::check_order`] and [`Corpus::shared_train_counts`].
+    pub fn counts(data: &Corpus, order: usize, processes: &dyn Processes) -> Result<NgramCounts> {
+        // Before the n-grams are counted, which takes time.
+        Bigram::check_order(data.counted.counts.vocabulary(), order)?;
+        data.shared_train_counts(order, &data.memory, processes)
     }
 
     /// The average NLL of a model on the train part, without regularization. A network of another order

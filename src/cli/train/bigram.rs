@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 use makemore_tch::checkpoint::Checkpoint;
+use makemore_tch::distributed::Processes;
 use makemore_tch::error::Error;
 use makemore_tch::format;
 use makemore_tch::lectures::published_average_nll;
@@ -36,11 +37,15 @@ impl Train {
     pub(super) fn train_bigram(
         self,
         resumed: Option<&Checkpoint>,
+        processes: &dyn Processes,
         context: Context,
     ) -> anyhow::Result<u8> {
+        if processes.rank() > 0 {
+            return self.count_for_bigram(resumed, processes, context);
+        }
         let out = self.out(ModelType::Bigram);
         let mut outputs = Outputs::check(self.request(&out, false, COLUMNS))?;
-        let task = self.task(resumed, &mut outputs, context)?;
+        let task = self.task(resumed, &mut outputs, processes, context)?;
         let interrupt = Interrupt::catch(context.remarks)?;
         let mut log = Log::new(&self, &task, outputs, context);
         let (network, examples) = (&task.network, &task.lesson.examples);

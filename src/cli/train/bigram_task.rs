@@ -3,6 +3,7 @@
 use anyhow::bail;
 use makemore_tch::checkpoint::{Checkpoint, MAX_EPOCHS, Model, TrainedBigram};
 use makemore_tch::data::Shares;
+use makemore_tch::distributed::Processes;
 use makemore_tch::models::{Bigram, Smoothing};
 use makemore_tch::train::full_batch::{EPOCH, Step, TrainOptions, Trained};
 use makemore_tch::train::lesson::Lesson;
@@ -27,14 +28,12 @@ impl Train {
         &self,
         resumed: Option<&Checkpoint>,
         outputs: &mut Outputs,
+        processes: &dyn Processes,
         context: Context,
     ) -> anyhow::Result<BigramTask> {
         let added = self.added()?;
-        let before = match resumed.map(|resumed| &resumed.model) {
-            Some(Model::Bigram(before)) => Some(before),
-            _ => None,
-        };
-        let data = self.read_data(Shares::ALL, resumed, context)?;
+        let before = resumed.and_then(Checkpoint::bigram);
+        let data = self.read_data(Shares::ALL, resumed, processes, context)?;
         if let (Some(file), Some(resumed)) = (&self.resume, resumed) {
             check_same_vocabulary(file, resumed.model.vocabulary(), &data.counted)?;
         }
@@ -42,7 +41,7 @@ impl Train {
         let order = self.network_order(before.map(|before| &before.network))?;
         let rows = self.rows.unwrap_or(Rows::Distinct);
         let device = context.open_device(self.device)?;
-        let lesson = Lesson::of(data, order, added, rows, device)?;
+        let lesson = Lesson::of(data, order, added, (rows, device), processes)?;
         let loss = |model: &Model| lesson.nll(model);
         outputs.keep_better(&lesson.data.parts.split_of(), false, loss)?;
         let vocabulary = lesson.counts.vocabulary();
@@ -66,6 +65,20 @@ impl Train {
             seed,
             network,
         })
+    }
+
+    /// Counts a part of the n-grams that process 0 trains the network on.
+    pub(super) fn count_for_bigram(
+        &self,
+        resumed: Option<&Checkpoint>,
+        processes: &dyn Processes,
+        context: Context,
+    ) -> anyhow::Result<u8> {
+        let data = self.read_data(Shares::ALL, resumed, processes, context)?;
+        let before = resumed.and_then(Checkpoint::bigram);
+        let order = self.network_order(before.map(|before| &before.network))?;
+        Lesson::counts(&data, order, processes)?;
+        Ok(0)
     }
 
     /// The number that is added to the counts that the network is compared with.

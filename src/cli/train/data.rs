@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use makemore_tch::checkpoint::Checkpoint;
 use makemore_tch::counting::Counted;
 use makemore_tch::data::{Part, Shares, Split};
-use makemore_tch::distributed::Alone;
+use makemore_tch::distributed::Processes;
 use makemore_tch::files::check_distinct;
 use makemore_tch::train::corpus::Corpus;
 
 use crate::cli::arguments::list::check_standard_input;
-use crate::cli::arguments::train::{SEED, Train};
+use crate::cli::arguments::train::Train;
 use crate::cli::context::Context;
 
 impl Train {
@@ -21,10 +21,10 @@ impl Train {
         &self,
         default: Shares,
         resumed: Option<&Checkpoint>,
+        processes: &dyn Processes,
         context: Context,
     ) -> anyhow::Result<Corpus> {
-        let own = [(Part::Dev, &self.dev), (Part::Test, &self.test)];
-        let own = own.into_iter();
+        let own = [(Part::Dev, &self.dev), (Part::Test, &self.test)].into_iter();
         let own: Vec<_> = own
             .filter_map(|(part, file)| Some((part, file.as_ref()?)))
             .collect();
@@ -45,7 +45,6 @@ impl Train {
             Some(before) => Ok(Split::new(before.shares, before.seed, list.digest.words)),
             None => self.new_split(default, list, context),
         };
-        let own = own.iter();
         let list = resumed.and_then(|resumed| resumed.list.as_ref());
         let inputs = list.filter(|_| self.data.data.is_empty());
         let inputs = inputs
@@ -55,46 +54,26 @@ impl Train {
         let outputs: Vec<&Path> = outputs.map(PathBuf::as_path).collect();
         check_distinct(&outputs, &inputs.collect::<Vec<_>>())?;
         let memory = self.memory.memory();
-        let source = self.data.source(list, &memory)?;
-        let own = own.map(|&(part, file)| {
-            let own = self.data.own(file, list, source.format(), &memory, &Alone);
+        let source = self.data.shared_source(list, &memory, processes)?;
+        let format = source.format();
+        let own = own.iter().map(|&(part, file)| {
+            let own = self.data.own(file, list, format, &memory, processes);
             Ok((part, own?))
         });
         let own = own.collect::<anyhow::Result<_>>()?;
         let boundary = self
             .data
             .boundary(resumed.map(|resumed| resumed.model.vocabulary()));
-        let mut data = Corpus::read(source, own, boundary, split, memory)?;
+        let mut data = Corpus::read(source, own, boundary, split, memory, processes)?;
         context.remark_on(&data.counted, &data.parts.list().source, boundary)?;
         if let Some(before) = &before {
             data.check_parts(before).with_context(named)?;
         }
         if !self.knows_unknown() {
-            for words in data.leave_out_unknown()? {
+            for words in data.leave_out_unknown(processes)? {
                 context.remarks.unknown_words(&words);
             }
         }
         Ok(data)
-    }
-
-    /// The split that the user asks for, or the default one if the list has enough words for it.
-    fn new_split(
-        &self,
-        default: Shares,
-        list: &Counted,
-        context: Context,
-    ) -> makemore_tch::Result<Split> {
-        let (origin, words) = (&list.origin, list.digest.words);
-        let seed = self.split_seed.or(self.seed).unwrap_or(SEED);
-        let split = Split::new(self.split.unwrap_or(default), seed, words);
-        match split.check(origin) {
-            Err(_) if self.split.is_none() => {
-                context.remarks.say(format_args!(
-                    "{origin} has too few words to hold some out ({words}): all are for training"
-                ));
-                Ok(Split::new(Shares::ALL, seed, words))
-            }
-            checked => checked.map(|()| split),
-        }
     }
 }

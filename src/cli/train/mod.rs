@@ -48,18 +48,14 @@ impl Train {
             Some(Resumed::Weights(weights)) => (Some(weights), None),
             Some(Resumed::Checkpoint(checkpoint)) => (None, Some(*checkpoint)),
         };
-        if processes.size() > 1 && !matches!(kind, ModelType::Network(_)) {
-            bail!(
-                "--distributed shares batches of words, which --type {} does not train on; one process would work",
-                kind.name()
-            );
-        }
-        if processes.size() > 1 && self.data.has_stdin() {
+        let is_network = matches!(kind, ModelType::Network(_));
+        if is_network && processes.size() > 1 && self.data.has_stdin() {
             bail!("standard input is that of one process; a file that all can read would work");
         }
+        context.remark_on_stdin(&self.data, processes);
         match kind {
-            ModelType::Bigram => self.train_bigram(checkpoint.as_ref(), context),
-            ModelType::Ngram => self.count_ngrams(context),
+            ModelType::Bigram => self.train_bigram(checkpoint.as_ref(), processes, context),
+            ModelType::Ngram => self.count_ngrams(processes, context),
             ModelType::Network(kind) => {
                 self.train_on_words(kind, weights, checkpoint, processes, context)
             }

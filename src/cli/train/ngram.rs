@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::bail;
-use makemore_tch::distributed::Alone;
+use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, USUAL, better_order};
 use makemore_tch::score::{evaluate, held_out::HeldOut};
 use makemore_tch::train::corpus::Corpus;
@@ -19,11 +19,20 @@ use crate::cli::outputs::Outputs;
 use crate::cli::progress;
 
 impl Train {
-    pub(super) fn count_ngrams(self, context: Context) -> anyhow::Result<u8> {
+    pub(super) fn count_ngrams(
+        self,
+        processes: &dyn Processes,
+        context: Context,
+    ) -> anyhow::Result<u8> {
+        if processes.rank() > 0 {
+            let data = self.read_data(Shares::USUAL, None, processes, context)?;
+            self.count(&data, processes, context)?;
+            return Ok(0);
+        }
         let start = Instant::now();
         let out = self.out(ModelType::Ngram);
         let mut outputs = Outputs::check(self.request(&out, false, ""))?;
-        let data = self.read_data(Shares::USUAL, None, context)?;
+        let data = self.read_data(Shares::USUAL, None, processes, context)?;
         outputs.check_list(&data.counted, "ngram")?;
         if !data.has(Part::Dev) && self.plot.is_some() {
             bail!(
@@ -36,11 +45,13 @@ impl Train {
                 if data.has_unknown() && !model.knows_unknown() {
                     return Ok(None);
                 }
-                let evaluation = evaluate::parts(model, &data.parts, &[Part::Dev], &Alone)?;
+                let parts = data.parts.clone().alone();
+                let evaluation = evaluate::parts(model, &parts, &[Part::Dev], &Alone)?;
                 Ok(Some(evaluation.nll()))
             })?;
         }
-        let orders = self.count(&data, context)?;
+        let orders = self.count(&data, processes, context)?;
+        let data = data.alone();
         let mut printer = Printer::new(self.json.json);
         let (smoothing, model, mut document) = self.smooth(&orders, &data, &mut printer)?;
         let held_out = HeldOut::of(&model, &data.parts, &data.memory);
@@ -69,19 +80,25 @@ impl Train {
         Ok(0)
     }
 
-    fn count(&self, data: &Corpus, context: Context) -> anyhow::Result<Orders> {
+    fn count(
+        &self,
+        data: &Corpus,
+        processes: &dyn Processes,
+        context: Context,
+    ) -> anyhow::Result<Orders> {
         let words = [Part::Train, Part::Dev].map(|part| data.parts.words(part));
-        let bar = progress::words(words.iter().sum(), context.remarks.quiet);
+        let own = words.iter().sum::<u64>() / processes.size() as u64;
+        let bar = progress::words(own, context.remarks.quiet);
         let (parts, counts) = (&data.parts, &data.counted.counts);
         let on_words = |words| bar.inc(words);
         let orders = match self.order.and_then(|order| order.named()) {
             None if data.has(Part::Dev) => {
                 let losses = |orders: &Orders| self.losses(orders, |_| ());
-                Orders::chosen(parts, counts, &data.memory, &on_words, losses)
+                Orders::chosen(parts, counts, &data.memory, &on_words, losses, processes)
             }
             order => {
                 let order = order.unwrap_or(USUAL);
-                Orders::count(parts, counts, order, &data.memory, &on_words)
+                Orders::count(parts, counts, order, &data.memory, &on_words, processes)
             }
         };
         bar.finish_and_clear();

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use makemore_tch::checkpoint::resume::{self, LAST, base_of};
 use makemore_tch::checkpoint::{Checkpoint, Model, Weights};
 use makemore_tch::data::{Shares, Vocabulary};
-use makemore_tch::distributed::Processes;
+use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::files::is_same;
 use makemore_tch::models::{Kind, Network};
 use makemore_tch::train::corpus::Corpus;
@@ -45,7 +45,7 @@ impl Train {
         let mut outputs = Outputs::check(self.request(&out, true, COLUMNS))?;
         self.refuse_what_is_known(weights.is_some(), resumed.as_ref(), context)?;
         let run = resumed.as_ref().and_then(Checkpoint::run);
-        let data = self.read_data(Shares::USUAL, resumed.as_ref(), context)?;
+        let data = self.read_data(Shares::USUAL, resumed.as_ref(), &Alone, context)?;
         if let (Some(file), Some(resumed)) = (&self.resume, &resumed) {
             if run.is_some() {
                 let same = data.check_list(resumed.data);

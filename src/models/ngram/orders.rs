@@ -12,11 +12,13 @@ use super::smoothing::Smoothing;
 use super::trie::{Node, Occurrences, Trie};
 use super::view::View;
 use super::{additive, witten_bell};
-use crate::counting::ngrams::{BYTES_IN_DEV, no_memory_for};
-use crate::counting::{NgramCounts, Row, count_parts};
+use crate::counting::ngrams::{BYTES_IN_DEV, all_fit, no_memory_for};
+use crate::counting::{NgramCounts, Row, count_shared_parts};
 use crate::data::Vocabulary;
 use crate::data::parts::Parts;
 use crate::data::split::Part;
+use crate::distributed::Processes;
+use crate::distributed::processes::of_first;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::sum::Sum;
@@ -132,17 +134,19 @@ impl Orders {
     }
 
     /// Counts the n-grams of the train part and, if it has words, of the dev part. `bigrams` are those
-    /// of the whole list; `on_words` is told the number of words counted, from several threads.
+    /// of the whole list; `on_words` is told the number of words counted, from several threads. Of processes
+    /// that share the parts, process 0 gets the counts, and the others empty ones.
     ///
     /// # Errors
     ///
-    /// As [`count_parts`].
+    /// As [`count_shared_parts`].
     pub fn count(
         parts: &Parts,
         bigrams: &NgramCounts,
         order: usize,
         memory: &Memory,
         on_words: &(dyn Fn(u64) + Sync),
+        processes: &dyn Processes,
     ) -> Result<Self> {
         // All bigrams of the list are counted already.
         let known = (order == 2 && parts.is_whole()).then(|| bigrams.clone());
@@ -152,11 +156,14 @@ impl Orders {
         let vocabulary = bigrams.vocabulary();
         let mut counted = match wanted.is_empty() {
             true => Vec::new(),
-            false => count_parts(parts, &wanted, vocabulary, order, memory, on_words)?,
+            false => count_shared_parts(
+                parts, &wanted, vocabulary, order, memory, on_words, processes,
+            )?,
         };
         let dev = wanted.contains(&Part::Dev).then(|| counted.pop()).flatten();
         let train = known.or_else(|| counted.pop());
-        Self::of(train.unwrap_or_else(|| bigrams.clone()), dev, memory)
+        let orders = Self::of(train.unwrap_or_else(|| bigrams.clone()), dev, memory);
+        all_fit(orders, processes)
     }
 
     /// Counts as [`count`](Self::count) does, up to the order with the lowest dev loss among those that fit
@@ -164,29 +171,34 @@ impl Orders {
     ///
     /// # Errors
     ///
-    /// As [`count_parts`].
+    /// As [`count_shared_parts`].
     pub fn chosen(
         parts: &Parts,
         bigrams: &NgramCounts,
         memory: &Memory,
         on_words: &(dyn Fn(u64) + Sync),
         losses: impl Fn(&Self) -> Result<Vec<Order>>,
+        processes: &dyn Processes,
     ) -> Result<Self> {
         let mut order = HIGHEST;
         let tried = loop {
             // Forgotten before the chosen order is counted.
             let memory = Memory::new(memory.free());
-            match Self::count(parts, bigrams, order, &memory, &|_| ()) {
+            match Self::count(parts, bigrams, order, &memory, &|_| (), processes) {
                 Err(Error::Memory { .. } | Error::Order { .. }) if order > 1 => order -= 1,
                 tried => break tried,
             }
         };
-        let rows = losses(&tried?)?;
-        // Without smoothing, only characters by themselves may have a finite loss.
-        let is_finite = rows.iter().all(|row| row.dev.is_some_and(f64::is_finite));
-        let best = lowest(&rows).filter(|_| is_finite);
-        let best = best.map_or(order.min(USUAL), |(order, _)| order);
-        Self::count(parts, bigrams, best, memory, on_words)
+        let tried = tried?;
+        let best = of_first(processes, || {
+            let rows = losses(&tried)?;
+            // Without smoothing, only characters by themselves may have a finite loss.
+            let is_finite = rows.iter().all(|row| row.dev.is_some_and(f64::is_finite));
+            let best = lowest(&rows).filter(|_| is_finite);
+            Ok::<_, Error>(best.map_or(order.min(USUAL), |(order, _)| order))
+        })?;
+        drop(tried);
+        Self::count(parts, bigrams, best, memory, on_words, processes)
     }
 
     /// The highest order.
@@ -511,7 +523,15 @@ mod tests {
             digest: counted.digest,
         };
         let parts = Parts::new(list, Split::new(Shares::USUAL, 420, words));
-        let orders = Orders::count(&parts, &counted.counts, order, &memory(), &|_| ()).unwrap();
+        let orders = Orders::count(
+            &parts,
+            &counted.counts,
+            order,
+            &memory(),
+            &|_| (),
+            &crate::distributed::Alone,
+        )
+        .unwrap();
         (parts, orders)
     }
 

@@ -122,7 +122,15 @@ mod tests {
         let source = Source::text("list", "ab\nba\nbab\naab\n");
         let half = |list: &Counted| Ok(Split::holding_out(vec![0, 1], 1, list.digest.words));
         let memory = Memory::new(1 << 30);
-        let data = Corpus::read(source, Vec::new(), Some('.'), half, memory).unwrap();
+        let data = Corpus::read(
+            source,
+            Vec::new(),
+            Some('.'),
+            half,
+            memory,
+            &crate::distributed::Alone,
+        )
+        .unwrap();
         let (dev, model) = (
             data.lists().unwrap().dev,
             Table::of(&data.counted.counts, 1.0).unwrap(),

@@ -385,7 +385,15 @@ mod tests {
         let all =
             |list: &crate::counting::Counted| Ok(Split::new(Shares::ALL, 1, list.digest.words));
         let source = Source::text("list.txt", text);
-        Corpus::read(source, Vec::new(), None, all, Memory::new(memory)).unwrap()
+        Corpus::read(
+            source,
+            Vec::new(),
+            None,
+            all,
+            Memory::new(memory),
+            &crate::distributed::Alone,
+        )
+        .unwrap()
     }
 
     fn plan(text: String, memory: u64, effort: Effort) -> Plan {
