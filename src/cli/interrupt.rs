@@ -44,6 +44,7 @@ impl Interrupt {
 
     /// Begins to catch signals for other processes, which answer them. A second Ctrl-C does not end this
     /// program, which has to end those.
+    #[cfg(feature = "distributed")]
     pub fn catch_for_others() -> io::Result<Self> {
         Self::begin(None)
     }

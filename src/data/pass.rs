@@ -1,5 +1,6 @@
 //! Reading a list again that was checked before: blocks of its words, shared out among threads.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::digest::Digester;
@@ -11,10 +12,22 @@ use crate::error::{Error, Result};
 /// The most threads: more would wait for the one that reads, and each takes memory.
 const MOST_THREADS: usize = 16;
 
-/// The number of threads that read a list: one for each processor, up to a limit.
+/// The number of processes that share the processors of this host.
+static PROCESSES: AtomicUsize = AtomicUsize::new(1);
+
+/// Divides the processors of this host among its processes: each has fewer [`threads`].
+pub fn share_threads(processes: usize) {
+    PROCESSES.store(processes, Ordering::Relaxed);
+}
+
+/// The number of threads that read a list: one for each processor of this process, up to a limit.
 pub fn threads() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    processors.min(MOST_THREADS)
+    threads_of(processors, PROCESSES.load(Ordering::Relaxed))
+}
+
+fn threads_of(processors: usize, processes: usize) -> usize {
+    (processors / processes).clamp(1, MOST_THREADS)
 }
 
 /// Some words of a list, each followed by a line end, trimmed and without blank lines.
@@ -169,6 +182,14 @@ mod tests {
     use crate::data::digest::Digest;
     use crate::data::{Source, Words};
     use proptest::prelude::*;
+
+    /// Each of several processes read with a thread for each processor.
+    #[test]
+    fn processes_of_a_host_have_a_thread_for_each_processor_together() {
+        let threads = [(8, 1), (8, 3), (2, 4), (64, 1), (64, 8)];
+        let threads = threads.map(|(processors, processes)| threads_of(processors, processes));
+        assert_eq!(threads, [8, 2, 1, 16, 8]);
+    }
 
     fn words(source: &Source, expected: Digest, threads: usize) -> Result<Vec<String>> {
         let mut workers = vec![Vec::new(); threads];

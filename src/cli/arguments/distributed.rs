@@ -3,6 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 use makemore_tch::Error;
+use makemore_tch::counting::share_threads;
 use makemore_tch::distributed::processes::{host, on_this_host};
 use makemore_tch::distributed::{Alone, Launch, Processes};
 
@@ -49,6 +50,7 @@ impl DistributedArguments {
         let result = place.and_then(|(place, here)| {
             context.place = place;
             context.threads = context.threads.shared_by(here);
+            share_threads(here);
             work(processes, context)
         });
         match result {
