@@ -70,7 +70,14 @@ impl Checkout {
         let checkout = Self(tempfile::tempdir().unwrap());
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
         fs::create_dir(checkout.path("scripts")).unwrap();
-        for script in ["setup.sh", "build.sh", "run.sh", "fuzz.sh", "bench.sh"] {
+        for script in [
+            "setup.sh",
+            "build.sh",
+            "run.sh",
+            "fuzz.sh",
+            "bench.sh",
+            "scaling.sh",
+        ] {
             symlink(scripts.join(script), checkout.path("scripts").join(script)).unwrap();
         }
         fs::create_dir(checkout.path("bin")).unwrap();
@@ -351,7 +358,7 @@ fn fuzz_runs_every_target_that_cargo_built() {
 }
 
 #[test]
-fn bench_and_fuzz_refuse_unknown_arguments_before_they_build() {
+fn scripts_that_measure_and_fuzz_refuse_unknown_arguments_before_they_build() {
     let checkout = Checkout::new();
     for (script, arguments, says) in [
         ("bench.sh", &["--fast"][..], "unknown arguments '--fast'"),
@@ -360,6 +367,7 @@ fn bench_and_fuzz_refuse_unknown_arguments_before_they_build() {
             &["--quick", "2"],
             "unknown arguments '--quick 2'",
         ),
+        ("scaling.sh", &["--fast"], "unknown arguments '--fast'"),
         ("bench.sh", &["--makemore"], "needs the path of makemore.py"),
         ("bench.sh", &["--makemore", "no.py"], "no file 'no.py'"),
         ("fuzz.sh", &["soon"], "'soon' is no number of seconds"),
