@@ -99,12 +99,29 @@ impl Tokens {
         self.are_learned
     }
 
-    /// Applies dropout, if there is any, to numbers of any shape.
+    /// Applies dropout, if there is any, to numbers of each token, `[N, C]`.
     pub fn drop_out(&self, x: Tensor) -> Result<Tensor> {
         match &self.dropout {
-            Some(dropout) => Ok(x.f_mul(&dropout.mask(&x)?)?),
+            Some(dropout) => Ok(x.f_mul(&dropout.mask([self.tokens(), x.size()[1]], x.device())?)?),
             None => Ok(x),
         }
+    }
+
+    /// The same to numbers in a grid, `[R, L, C]`.
+    pub fn drop_out_of(&self, grid: &Grid, x: Tensor) -> Result<Tensor> {
+        match &self.dropout {
+            Some(dropout) => {
+                let mask = dropout.mask([self.tokens(), x.size()[2]], x.device())?; // [N, C]
+                let mask = mask.f_index_select(0, &grid.sources)?; // [R L, C]
+                Ok(x.f_mul(&mask.f_view(x.size().as_slice())?)?)
+            }
+            None => Ok(x),
+        }
+    }
+
+    /// `N`.
+    fn tokens(&self) -> i64 {
+        self.numbers.len() as i64
     }
 
     /// The rows of each word's last token, `[B, C]`, of `x`, `[N, C]`.
@@ -216,15 +233,17 @@ impl Tokens {
     /// the block that ends with it, which is read as a word of its own.
     fn pieces(&self, block_size: usize) -> Vec<Piece<'_>> {
         let mut pieces = Vec::with_capacity(self.lengths.len());
-        for word in self.each() {
+        for (word, begin) in self.each().zip(self.begins()) {
             let first = &word[..word.len().min(block_size)];
             pieces.push(Piece {
                 tokens: first,
+                begin,
                 from: 0,
             });
-            let further = word.windows(block_size).skip(1);
-            pieces.extend(further.map(|tokens| Piece {
+            let further = word.windows(block_size).zip(begin..).skip(1);
+            pieces.extend(further.map(|(tokens, begin)| Piece {
                 tokens,
+                begin,
                 from: tokens.len() - 1,
             }));
         }
@@ -244,6 +263,7 @@ impl Tokens {
         let length = length.max().unwrap_or(0);
         let mut characters = vec![0; rows * length];
         let mut positions = vec![0; rows * length];
+        let mut sources = vec![0; rows * length];
         // Padding attends to itself: attention to nothing would be NaN.
         let mut words: Vec<i64> = (1..=(rows * length) as i64).map(|place| -place).collect();
         let mut places = Vec::with_capacity(self.numbers.len());
@@ -254,11 +274,12 @@ impl Tokens {
             words[range.clone()].fill(number);
             for (position, place) in range.clone().enumerate() {
                 positions[place] = position as i64;
+                sources[place] = (piece.begin + position) as i64;
             }
             places.extend(range.skip(piece.from).map(|place| place as i64));
         }
-        let uploaded = self.upload([&characters, &positions, &words, &places])?;
-        let [characters, positions, words, places] = uploaded;
+        let uploaded = self.upload([&characters, &positions, &words, &places, &sources])?;
+        let [characters, positions, words, places, sources] = uploaded;
         let shape = [rows as i64, length as i64];
         let mask = match rows < pieces.len() {
             true => Some(mask(&words.f_view(shape)?)?),
@@ -269,6 +290,7 @@ impl Tokens {
             positions: positions.f_view(shape)?,
             mask,
             places,
+            sources,
         })
     }
 
@@ -286,7 +308,7 @@ impl Tokens {
                 open -= 1;
             }
             for &piece in &order[..open] {
-                let Piece { tokens, from } = pieces[piece];
+                let Piece { tokens, from, .. } = pieces[piece];
                 if position >= from {
                     places[begins[piece] + position - from] = characters.len() as i64;
                 }
@@ -338,6 +360,8 @@ impl Tokens {
 #[derive(Debug, Clone, Copy)]
 struct Piece<'a> {
     tokens: &'a [i64],
+    /// The index of its first token among those of all words.
+    begin: usize,
     /// The first token that is wanted; those before it are its context.
     from: usize,
 }
@@ -411,6 +435,8 @@ pub struct Grid {
     pub mask: Option<Tensor>,
     /// The place of each token, `[N]`, i64.
     places: Tensor,
+    /// The index of the token at each place among those of all words, `[R L]`, i64; 0 for padding.
+    sources: Tensor,
 }
 
 impl Grid {
@@ -442,49 +468,63 @@ impl Columns {
 
 /// Dropout: sets a share of numbers to 0, at random, and scales the others so that the mean stays.
 ///
-/// The mask follows from a seed, on every device the same, so that a resumed training is the same as
-/// one without interruption.
+/// The mask of a token follows from a seed and the token's place in the batch, on every device and in every
+/// share the same: a resumed training is the same as one without interruption, and one of several threads or
+/// processes drops what that of one drops.
 ///
 /// Source: Srivastava et al., *Dropout*, 2014.
 #[derive(Debug)]
 pub struct Dropout {
     share: f64,
-    numbers: RefCell<SplitMix>,
+    /// The tokens of the batch that are before these.
+    before: u64,
+    /// The seeds of the masks, one after the other.
+    seeds: RefCell<SplitMix>,
 }
 
 impl Dropout {
-    /// Dropout with a probability from 0 to below 1; none for 0.
-    pub fn new(share: f64, seed: u64) -> Option<Self> {
+    /// Dropout with a probability from 0 to below 1, by the seed of a batch, of which `before` tokens belong
+    /// to other shares before this one; none for a probability of 0.
+    pub fn new(share: f64, seed: u64, before: usize) -> Option<Self> {
         (share > 0.0).then(|| Self {
             share,
-            numbers: RefCell::new(SplitMix(seed)),
+            before: before as u64,
+            seeds: RefCell::new(SplitMix(seed)),
         })
     }
 
-    /// The factors of `x`, of the same shape: 0 for numbers that are dropped.
-    fn mask(&self, x: &Tensor) -> Result<Tensor> {
-        let mut numbers = self.numbers.borrow_mut();
-        // In 65,536ths, at least one, so that a random number of 64 bits serves for four.
+    /// The factors of some tokens with `C` numbers each, `[N, C]`: 0 for numbers that are dropped.
+    fn mask(&self, [tokens, columns]: [i64; 2], device: Device) -> Result<Tensor> {
+        // A random number of 64 bits serves for four.
+        let fours = (columns as u64).div_ceil(4);
+        let begin = SplitMix::STEP.wrapping_mul(self.before.wrapping_mul(fours));
+        let mut numbers = SplitMix(self.seeds.borrow_mut().next().wrapping_add(begin));
+        // In 65,536ths, at least one.
         let limit = ((self.share * 65_536.0) as u64).max(1);
         let kept = 65_536.0 / (65_536 - limit) as f64;
-        if x.device() != Device::Cpu {
-            let numbers = lanes(&mut numbers, x.numel() as i64, x.device())?;
-            let factors = numbers.f_ge(limit as i64)?.f_to_kind(Kind::Float)?;
-            return Ok(factors.f_mul_scalar(kept)?.f_view(x.size().as_slice())?);
-        }
-        let mut factors = vec![0.0; x.numel()];
-        for four in factors.chunks_mut(4) {
-            let mut number = numbers.next();
-            for factor in four {
-                *factor = if number & 0xFFFF < limit {
-                    0.0
-                } else {
-                    kept as f32
-                };
-                number >>= 16;
+        let all = tokens * 4 * fours as i64;
+        let factors = match device {
+            Device::Cpu => {
+                let mut factors = Vec::with_capacity(all as usize);
+                for _ in 0..all / 4 {
+                    let number = numbers.next();
+                    factors.extend([0, 16, 32, 48].map(|bits| {
+                        match number >> bits & 0xFFFF < limit {
+                            true => 0.0,
+                            false => kept as f32,
+                        }
+                    }));
+                }
+                Tensor::f_from_slice(&factors)?
             }
-        }
-        Ok(Tensor::f_from_slice(&factors)?.f_view(x.size().as_slice())?)
+            device => {
+                let numbers = lanes(&mut numbers, all, device)?;
+                let factors = numbers.f_ge(limit as i64)?.f_to_kind(Kind::Float)?;
+                factors.f_mul_scalar(kept)?
+            }
+        };
+        let factors = factors.f_view([tokens, 4 * fours as i64])?;
+        Ok(factors.f_narrow(1, 0, columns)?)
     }
 }
 
@@ -539,8 +579,8 @@ mod tests {
     /// A probability below 1/65,536 once dropped nothing.
     #[test]
     fn the_smallest_dropout_leaves_out_something() {
-        let ones = Tensor::ones([1 << 20], (Kind::Float, Device::Cpu));
-        let mask = Dropout::new(1e-5, 1).unwrap().mask(&ones).unwrap();
+        let dropout = Dropout::new(1e-5, 1, 0).unwrap();
+        let mask = dropout.mask([1 << 10, 1 << 10], Device::Cpu).unwrap();
         let left_out = mask.eq(0.0).sum(Kind::Int64).int64_value(&[]);
         assert!((1..100).contains(&left_out), "{left_out}");
     }
@@ -548,8 +588,8 @@ mod tests {
     #[test]
     fn dropout_leaves_out_its_share_and_keeps_the_mean() {
         let dropped = |seed| {
-            let tokens = Tokens::of(&[&[0, 5]], Device::Cpu);
-            let tokens = tokens.for_training(Dropout::new(0.35, seed));
+            let tokens = Tokens::of(&[&[0; 100]], Device::Cpu);
+            let tokens = tokens.for_training(Dropout::new(0.35, seed, 0));
             let x = Tensor::ones([100, 1000], (Kind::Float, Device::Cpu));
             [
                 tokens.drop_out(x.shallow_clone()).unwrap(),
@@ -563,7 +603,35 @@ mod tests {
         assert_ne!(first, second);
         assert_eq!(dropped(7), [first.shallow_clone(), second]);
         assert_ne!(dropped(8)[0], first);
-        assert!(Dropout::new(0.0, 1).is_none());
+        assert!(Dropout::new(0.0, 1, 0).is_none());
+    }
+
+    /// Each share once had masks of its own.
+    #[test]
+    fn a_token_has_the_same_mask_in_every_share_and_layout() {
+        let training = |words: &[&[i64]], before| {
+            Tokens::of(words, Device::Cpu).for_training(Dropout::new(0.5, 7, before))
+        };
+        let (all, some) = (
+            training(&[&[0, 1], &[0, 2, 3]], 0),
+            training(&[&[0, 2, 3]], 2),
+        );
+        let options = (Kind::Float, Device::Cpu);
+        for columns in [5, 32] {
+            let rows = all.drop_out(Tensor::ones([5, columns], options)).unwrap();
+            let share = some.drop_out(Tensor::ones([3, columns], options)).unwrap();
+            assert_eq!(rows.narrow(0, 2, 3), share);
+            assert_ne!(rows.get(2), rows.get(3));
+        }
+        let again = || training(&[&[0, 1], &[0, 2, 3]], 0);
+        let rows = again().drop_out(Tensor::ones([5, 8], options)).unwrap();
+        for block_size in [2, 16] {
+            let tokens = again();
+            let grid = tokens.shared_rows(block_size).unwrap();
+            let [r, l] = [0, 1].map(|dimension| grid.characters.size()[dimension]);
+            let dropped = tokens.drop_out_of(&grid, Tensor::ones([r, l, 8], options));
+            assert_eq!(grid.tokens(&dropped.unwrap()).unwrap(), rows);
+        }
     }
 
     fn numbers(tensor: &Tensor) -> Vec<i64> {

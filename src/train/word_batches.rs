@@ -134,7 +134,7 @@ impl<'a> WordBatches<'a> {
         let batch = batch(self.words, number, batch_size, seed);
         let tokens = |words: &[&[u16]]| words.iter().map(|word| word.len() + 1).sum::<usize>();
         let all = tokens(&batch);
-        let mut seeds = SplitMix(seed ^ number.rotate_left(32));
+        let seed = SplitMix(seed ^ number.rotate_left(32)).next();
         let threads = self.workers.len() + 1;
         let (first, of) = (
             self.processes.rank() * threads,
@@ -152,13 +152,13 @@ impl<'a> WordBatches<'a> {
                 tokens: words.iter().flat_map(behind_token).collect(),
                 lengths: words.iter().map(|word| word.len() + 1).collect(),
                 weight: tokens(words) as f64 / all as f64,
-                seed: seeds.next(),
+                seed,
+                before: tokens(&batch[..begin(place)]),
                 place,
                 of,
             }
         };
-        let shares: Vec<Share> = (0..of).map(share).collect();
-        shares.into_iter().skip(first).take(threads).collect()
+        (first..first + threads).map(share).collect()
     }
 }
 
@@ -183,8 +183,10 @@ struct Share {
     lengths: Vec<usize>,
     /// The number of tokens, divided by that of the whole batch.
     weight: f64,
-    /// The seed of dropout.
+    /// The seed of dropout, the same of all shares.
     seed: u64,
+    /// The number of tokens in the shares before this one.
+    before: usize,
     /// The number of the share, from 0.
     place: usize,
     /// The number of shares in the batch.
@@ -208,7 +210,7 @@ impl Share {
             return Ok(Tensor::f_zeros(zeros, (Kind::Float, network.device()))?);
         }
         let words = Tokens::joined(self.tokens, self.lengths, network.device());
-        let words = words.for_training(Dropout::new(options.dropout, self.seed));
+        let words = words.for_training(Dropout::new(options.dropout, self.seed, self.before));
         // logits, loss = model(X, Y)
         let mut loss = nll(network, &words)?;
         if self.weight < 1.0 {
@@ -464,7 +466,7 @@ mod tests {
         }
     }
 
-    /// Over 200 steps with dropout, by four threads in all. They are added in the same order.
+    /// Over 200 steps with dropout, by a thread each.
     #[cfg(feature = "distributed")]
     #[test]
     fn every_kind_has_the_same_losses_by_one_two_and_four_processes() {
@@ -485,17 +487,17 @@ mod tests {
             n_head: 2,
             ..Sizes::default()
         };
-        let options = WordOptions {
-            batch_size: 4 * LEAST_WORDS,
-            threads: 4,
-            ..OPTIONS
-        };
         for &kind in KINDS.iter().filter(|kind| !kind.has_batchnorm(&sizes)) {
             let train = |processes: &dyn Processes| {
                 // As the program does it.
                 tch::set_num_threads(1);
                 let config = Config::new(kind, sizes);
                 let network = Network::new(vocabulary.clone(), config, 1, Device::Cpu).unwrap();
+                let options = WordOptions {
+                    batch_size: 4 * LEAST_WORDS,
+                    threads: processes.size(),
+                    ..OPTIONS
+                };
                 let mut training =
                     WordBatches::shared(&network, &list, options, processes).unwrap();
                 let step = |number| training.step(number, 0.01).unwrap().double_value(&[]);
@@ -505,7 +507,10 @@ mod tests {
             assert!(alone[199] < alone[0] - 0.3, "{kind:?}: {alone:?}");
             for size in [2, 4] {
                 for losses in each(size, |group| train(group)) {
-                    assert_eq!(losses, alone, "{kind:?} {size}");
+                    let pairs = losses.iter().zip(&alone);
+                    let off = pairs.map(|(one, other)| (one - other).abs());
+                    let off = off.fold(0.0, f64::max);
+                    assert!(off < 1e-6, "{kind:?} {size}: {off}");
                 }
             }
         }

@@ -13,7 +13,7 @@ use crate::models::layers::Linear;
 use crate::models::layers::norm::AnyNorm;
 use crate::models::layers::rotary::Rotation;
 use crate::models::parameters::Parameters;
-use crate::models::tokens::Tokens;
+use crate::models::tokens::{Grid, Tokens};
 
 /// makemore.py's transformer; with our settings, of other norms and positions.
 #[derive(Debug)]
@@ -182,9 +182,10 @@ impl Layers for TransformerLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let rows = tokens.shared_rows(self.sizes.block_size)?;
         let rotation = self.rotation(&rows.positions)?;
-        let mut x = tokens.drop_out(self.embedding(&rows.characters, &rows.positions)?)?; // [R, L, C]
+        let x = self.embedding(&rows.characters, &rows.positions)?;
+        let mut x = tokens.drop_out_of(&rows, x)?; // [R, L, C]
         for block in &self.h {
-            x = block.forward(&x, tokens, rows.mask.as_ref(), rotation.as_ref())?;
+            x = block.forward(&x, tokens, &rows, rotation.as_ref())?;
         }
         let x = rows.tokens(&self.ln_f.forward(&x)?)?; // [N, C]
         self.lm_head.forward(&x) // [N, V]
@@ -231,17 +232,17 @@ impl Block {
         })
     }
 
-    /// `mask` is that of [`Grid`](crate::models::tokens::Grid).
+    /// The forward pass for rows of tokens, `[R, L, C]`.
     fn forward(
         &self,
         x: &Tensor,
         tokens: &Tokens,
-        mask: Option<&Tensor>,
+        rows: &Grid,
         rotation: Option<&Rotation>,
     ) -> Result<Tensor> {
-        let attention = self.attention(&self.ln_1.forward(x)?, mask, rotation)?;
-        let x = x.f_add(&tokens.drop_out(attention)?)?; // [R, L, C]
-        Ok(x.f_add(&tokens.drop_out(self.mlp(&x)?)?)?)
+        let attention = self.attention(&self.ln_1.forward(x)?, rows.mask.as_ref(), rotation)?;
+        let x = x.f_add(&tokens.drop_out_of(rows, attention)?)?;
+        Ok(x.f_add(&tokens.drop_out_of(rows, self.mlp(&x)?)?)?)
     }
 
     fn mlp(&self, x: &Tensor) -> Result<Tensor> {
