@@ -56,7 +56,7 @@ impl Kind for Lstm {
     }
 
     fn numbers_of_a_step(&self, sizes: &Sizes, _longest: usize) -> PerToken {
-        PerToken::packed(15 * sizes.n_embd2)
+        PerToken::packed(12 * sizes.n_embd2)
     }
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
