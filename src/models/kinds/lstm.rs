@@ -87,8 +87,8 @@ struct LstmLayers {
 }
 
 impl LstmLayers {
-    /// The states after each token, `[N, H]`, by cuDNN.
-    fn states_on_cuda(&self, tokens: &Tokens) -> Result<Tensor> {
+    /// The states after each token, `[N, H]`, by cuDNN or what MPS has.
+    fn states_on_gpu(&self, tokens: &Tokens) -> Result<Tensor> {
         let grid = tokens.grid(self.sizes.block_size)?;
         let columns = grid.characters.f_tr()?;
         let x = Tensor::f_embedding(&self.wte, &columns, -1, false, false)?; // [T, B, C]
@@ -138,8 +138,8 @@ fn in_one_chunk(weights: &[Tensor]) -> Result<Vec<Tensor>> {
 impl Layers for LstmLayers {
     fn logits(&self, tokens: &Tokens) -> Result<Tensor> {
         let states = match self.wte.device() {
-            Device::Cuda(_) => self.states_on_cuda(tokens)?,
-            _ => self.states(tokens)?,
+            Device::Cpu => self.states(tokens)?,
+            _ => self.states_on_gpu(tokens)?,
         };
         self.lm_head.forward(&tokens.drop_out(states)?) // [N, V]
     }

@@ -31,6 +31,11 @@ using Given = const float* __restrict;
 
 float* numbers(const Tensor& tensor) { return tensor.data_ptr<float>(); }
 
+// The loops read terms row after row from the processor's memory.
+void check(const Tensor& terms) {
+  TORCH_CHECK(terms.is_cpu() && terms.is_contiguous(), "the terms are not row after row in the processor's memory");
+}
+
 // The rows of a position, `[counts[t], ..]`, of a tensor `[M, ..]`.
 Tensor rows(const Tensor& all, int64_t begin, int64_t count) { return all.narrow(0, begin, count); }
 
@@ -268,6 +273,8 @@ extern "C" {
 // The states after each row, `[M, H]`; the tensors are those of `Gru::forward`.
 char* recurrence_gru(const Tensor* const* tensors, const int64_t* counts, size_t positions, Tensor** states) {
   return guarded([&] {
+    check(*tensors[0]);
+    check(*tensors[1]);
     at::IntArrayRef of(counts, positions);
     *states = new Tensor(Gru::apply(*tensors[0], *tensors[1], *tensors[2], *tensors[3], *tensors[4], of));
   });
@@ -276,6 +283,7 @@ char* recurrence_gru(const Tensor* const* tensors, const int64_t* counts, size_t
 // The states after each row, `[M, H]`; the tensors are those of `Lstm::forward`.
 char* recurrence_lstm(const Tensor* const* tensors, const int64_t* counts, size_t positions, Tensor** states) {
   return guarded([&] {
+    check(*tensors[0]);
     at::IntArrayRef of(counts, positions);
     *states = new Tensor(Lstm::apply(*tensors[0], *tensors[1], of));
   });

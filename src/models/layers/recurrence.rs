@@ -224,6 +224,14 @@ mod tests {
     }
 
     #[test]
+    fn terms_column_after_column_or_of_another_kind_are_a_fault() {
+        let [x, w] = inputs([[4 * H, 2], [H, 4 * H]]);
+        assert!(lstm(x.tr(), &w, &[1, 1]).is_err());
+        let [x, w] = inputs([[2, 4 * H], [H, 4 * H]]);
+        assert!(lstm(x.to_kind(Kind::Half), &w.to_kind(Kind::Half), &[1, 1]).is_err());
+    }
+
+    #[test]
     fn a_fault_of_libtorch_is_an_error() {
         let [x, w] = inputs([[2, 4 * H], [H + 1, 4 * H]]);
         assert!(lstm(&x * 1.0, &w, &[1, 1]).is_err());
