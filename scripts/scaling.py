@@ -73,7 +73,12 @@ def fit(points):
     det = sums[0, 0] * sums[1, 1] - sums[0, 1] ** 2
     latency = (sums[0, 2] * sums[1, 1] - sums[1, 2] * sums[0, 1]) / det
     per_byte = (sums[1, 2] * sums[0, 0] - sums[0, 2] * sums[0, 1]) / det
-    return max(latency, 0.0), max(per_byte, 0.0)
+    # Neither is negative: where the noise says so, the other alone fits best.
+    if latency < 0:
+        return 0.0, max(sums[1, 2] / sums[1, 1], 0.0)
+    if per_byte < 0:
+        return max(sums[0, 2] / sums[0, 0], 0.0), 0.0
+    return latency, per_byte
 
 
 def exchange(ranks, size, latency, per_byte):
@@ -178,6 +183,8 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("program")
     options = parser.parse_args()
+    if PROCESSORS < 2:
+        raise SystemExit("scaling: there is 1 processor, and processes gain by more; a machine with 2 would work")
     with tempfile.TemporaryDirectory() as folder:
         program = Path(options.program).resolve()
         machine = Machine(program, folder, *((2, 12) if options.quick else (5, 40)))
