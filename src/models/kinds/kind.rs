@@ -189,7 +189,7 @@ pub struct Recipe {
     pub learns_by_heart: bool,
     /// Without dropout, the weight decay of a list with a tenth of the characters, and the power of the tens
     /// with which it grows for fewer.
-    pub decay_of_a_tenth: (f64, i32),
+    pub decay_of_a_tenth: (f64, f64),
     /// The highest learning rate.
     pub learning_rate: f64,
     /// AdamW's weight decay.
@@ -206,7 +206,7 @@ impl Default for Recipe {
         Self {
             steps: 2_000,
             learns_by_heart: true,
-            decay_of_a_tenth: (1.0, 2),
+            decay_of_a_tenth: (1.0, 2.0),
             learning_rate: 5e-3,
             weight_decay: 0.05,
             dropout: 0.0,
@@ -248,7 +248,7 @@ impl Recipe {
     /// The recipe of a network of so few parameters that only very short lists need more weight decay.
     pub fn small() -> Self {
         Self {
-            decay_of_a_tenth: (0.13, 4),
+            decay_of_a_tenth: (0.13, 4.0),
             ..Self::default()
         }
     }
@@ -278,7 +278,7 @@ impl Recipe {
             scaled.dropout = dropout.clamp(DROPOUT[0], DROPOUT[1]);
         } else if is_short {
             let (decay, power) = self.decay_of_a_tenth;
-            let decay = decay * tens.powi(power);
+            let decay = decay * tens.abs().powf(power);
             scaled.weight_decay = self.weight_decay.max(decay.min(MOST_DECAY));
         }
         scaled

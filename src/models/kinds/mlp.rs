@@ -83,7 +83,7 @@ impl Kind for Mlp {
         let places = sizes.block_size as f64 / Sizes::default().block_size as f64;
         Recipe {
             learning_rate: if sizes.batchnorm { 1e-2 } else { 5e-3 },
-            decay_of_a_tenth: (places.sqrt().max(1.0), 2),
+            decay_of_a_tenth: (places.sqrt().max(1.0), 2.0),
             ..Recipe::default()
         }
     }
