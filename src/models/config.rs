@@ -3,6 +3,7 @@
 use super::kinds::kind::{PerToken, Preset};
 use super::kinds::{self, Kind, Sizes};
 use crate::error::Result;
+use crate::memory::Memory;
 
 /// The numbers that a network computes at once at inference, about; a single word may take more.
 const AT_ONCE: usize = 1 << 25;
@@ -105,6 +106,14 @@ impl Config {
         let numbers = self.kind.numbers_of_a_step(&self.sizes, block_size).numbers;
         let read = if self.kind.has_state() { block_size } else { 1 };
         (AT_ONCE / (read * numbers + OF_LOGITS * v)).max(block_size)
+    }
+
+    /// The number of threads that may read as many words at once, each with 128 MB: all take a quarter of
+    /// the machine's memory at most.
+    pub(super) fn threads_at_once() -> usize {
+        let half = Memory::half_of_the_machine().limit();
+        let threads = half / 2 / (4 * AT_ONCE as u64);
+        usize::try_from(threads).unwrap_or(usize::MAX).max(1)
     }
 
     /// The number of words to read at once, of the next ones with `tokens` tokens each: at least one,

@@ -283,13 +283,13 @@ impl Network {
         }
         let own = batches.into_iter().skip(processes.rank());
         let own: Vec<&[Piece]> = own.step_by(processes.size()).collect();
-        let threads = match self.device {
-            Device::Cpu => threads::reading().min(own.len()),
+        let threads = match (self.device, threads::reading().min(own.len())) {
+            (Device::Cpu, several @ 2..) => several.min(Config::threads_at_once()),
             _ => 1,
         };
         let copies = (1..threads).map(|_| self.copy());
         let mut copies: Vec<Self> = copies.collect::<Result<_>>()?;
-        for batches in own.chunks(threads.max(1)) {
+        for batches in own.chunks(threads) {
             let of_batches = self.of_batches(&mut copies, batches, normalise)?;
             for (batch, of_batch) in batches.iter().zip(of_batches) {
                 let mut of_batch = of_batch.into_iter();
