@@ -108,6 +108,11 @@ fn processes_save_the_network_of_as_many_threads_byte_for_byte() {
         assert_eq!(said, "");
         assert!(folder.read(&out) == folder.read("alone.st"), "{size}");
     }
+    // Its matrices are so large that libtorch would divide them among its threads.
+    let mlp = "train --type mlp --data list.txt --batch-size 512 --max-steps 8 -q";
+    folder.stdout(&format!("{mlp} --threads 2 --out alone.st --force"));
+    folder.stdout(&format!("launch 2 -- {mlp} --threads 1 --out 2.st --force"));
+    assert!(folder.read("2.st") == folder.read("alone.st"));
 }
 
 /// What was saved was told twice where the state could not be.

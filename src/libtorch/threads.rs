@@ -12,6 +12,12 @@ pub fn reading() -> usize {
     READING.load(Ordering::Relaxed)
 }
 
+/// Gives this thread one of libtorch's: a new one has as many as there are processors, which wait for those of
+/// other threads and round other last digits.
+pub fn use_one() {
+    tch::set_num_threads(1);
+}
+
 /// The most numbers of a matrix for which one thread is faster than several.
 const SMALL: usize = 1 << 20;
 
@@ -75,7 +81,7 @@ impl Threads {
 
     /// Gives each of our threads one of libtorch's.
     fn use_ours(self) {
-        tch::set_num_threads(1);
+        use_one();
         READING.store(self.large, Ordering::Relaxed);
         keep_freed_memory();
     }

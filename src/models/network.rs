@@ -206,8 +206,12 @@ impl Network {
     ) -> Result<Vec<Vec<f32>>> {
         thread::scope(|scope| {
             let others = copies.iter_mut().zip(&batches[1..]);
-            let others =
-                others.map(|(copy, batch)| scope.spawn(move || copy.of_pieces(batch, normalise)));
+            let others = others.map(|(copy, batch)| {
+                scope.spawn(move || {
+                    threads::use_one();
+                    copy.of_pieces(batch, normalise)
+                })
+            });
             let others: Vec<_> = others.collect();
             let own = self.of_pieces(batches[0], normalise);
             let others = others.into_iter().map(|other| {

@@ -94,6 +94,7 @@ impl<'m> StateReader<'m> {
             let others = self.copies.made.iter_mut().zip(parts);
             let others = others.map(|((layers, prepared), (state, characters))| {
                 scope.spawn(move || {
+                    threads::use_one();
                     tch::no_grad(|| layers.step(prepared, state.as_deref(), &characters))
                 })
             });

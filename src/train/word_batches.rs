@@ -21,6 +21,7 @@ use crate::data::split::{Permutation, SplitMix};
 use crate::data::word_list::WordList;
 use crate::distributed::{Alone, Processes, tree_sum};
 use crate::error::{Error, Result};
+use crate::libtorch::threads;
 use crate::models::{Dropout, Network, Tokens};
 
 /// A thread costs more than it gains on fewer words than this.
@@ -240,6 +241,7 @@ impl Worker {
         let (sender, shares) = channel::<Share>();
         let (learned, results) = channel();
         let work = move || {
+            threads::use_one();
             for share in shares {
                 let result = share.learn(&network, &parameters, &options);
                 if learned.send(result).is_err() {
