@@ -463,13 +463,48 @@ fn lists() -> Folder {
 fn processes_count_what_one_process_counts() {
     let folder = lists();
     share_alike(&folder, "count --data one.txt - three.gz", "two.txt");
-    share_alike(&folder, "count --columns 2,1 --json --data -", "one.csv");
+    share_alike(&folder, "count --columns name,n --json --data -", "one.csv");
     // Of several faults the first is told, on its line.
     share_alike(
         &folder,
         "count --data three.gz bad.txt missing.txt",
         "two.txt",
     );
+}
+
+/// Another process opened a named pipe too, and waited for what nobody wrote.
+#[test]
+fn a_named_pipe_is_read_by_process_0_alone() {
+    let folder = lists();
+    let pipe = folder.path("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    for (list, command) in [
+        ("bad.txt", "train --type ngram --data pipe"),
+        (
+            "one.csv",
+            "train --type ngram --order 2 --data one.csv --columns name,n --dev pipe --split 100,0,0 --out m --force -q",
+        ),
+    ] {
+        let [alone, shared] = ["", "launch 2 -- "].map(|launch| {
+            let writing = format!("cat {list} > pipe");
+            let mut writer = Command::new("sh");
+            let writer = writer.args(["-c", &writing]).current_dir(folder.path("."));
+            let mut writer = writer.spawn().unwrap();
+            let mut process = folder.process(&format!("{launch}{command}"));
+            process.stdout(Stdio::piped()).stderr(Stdio::piped());
+            let ended = end(process.spawn().unwrap());
+            let _ = writer.kill();
+            writer.wait().unwrap();
+            ended
+        });
+        assert_eq!(shared, alone, "{command}");
+    }
 }
 
 #[test]

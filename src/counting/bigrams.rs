@@ -18,6 +18,7 @@ use crate::data::tidy::{LeftOut, Tidier};
 use crate::data::united::{Fault, LinePlace, ScannedSection, United, unite};
 use crate::data::vocabulary::Vocabulary;
 use crate::data::words::{BOUNDARY, Words, each_tidy};
+use crate::distributed::processes::of_first;
 use crate::distributed::{Alone, Processes};
 use crate::error::{Error, LineFault, Result};
 
@@ -137,7 +138,7 @@ fn counted(
 ) -> Result<Counted> {
     let (totals, united) = match source.counts() {
         None => scan_all(source, boundary, threads, processes)
-            .map_err(|error| with_columns(error, source))?,
+            .map_err(|error| with_columns(error, source, processes))?,
         Some(_) => counted_once(source, boundary, processes)?,
     };
     let origin = source.origin();
@@ -199,17 +200,21 @@ fn added_up(
     Ok(counts)
 }
 
-/// The error of a list, with the columns that it looks as if it had if a tab is in a word.
-fn with_columns(error: Error, source: &Source) -> Error {
+/// The error of a list, which all processes have, with the columns that it looks as if it had if a tab is in a
+/// word.
+fn with_columns(error: Error, source: &Source, processes: &dyn Processes) -> Error {
     match error {
         Error::Line {
             file,
             line,
             fault: LineFault::Control('\t'),
-        } if source.is_rereadable() => {
-            let columns = source.first_lines().ok().and_then(|lines| guess(&lines));
-            let fault = columns.map_or(LineFault::Control('\t'), LineFault::Tab);
-            Error::Line { file, line, fault }
+        } => {
+            let found = of_first(processes, || {
+                let lines = source.is_rereadable().then(|| source.first_lines().ok());
+                let columns = lines.flatten().and_then(|lines| guess(&lines));
+                Ok(columns.map_or(LineFault::Control('\t'), LineFault::Tab))
+            });
+            found.map_or_else(|error| error, |fault| Error::Line { file, line, fault })
         }
         error => error,
     }

@@ -38,13 +38,13 @@ impl DataArguments {
         };
         let names = match &self.columns {
             Some(names) => names.clone(),
-            None => columns.names(
-                &self
-                    .unread_source(of_model, None, processes)?
-                    .first_lines()?,
-            ),
+            None => {
+                let list = self.unread_source(of_model, None, processes)?;
+                columns.names(&of_first(processes, || list.first_lines())?)
+            }
         };
-        let found = columns.of_other(&names, &own.first_lines()?).map_err(|error| {
+        let lines = of_first(processes, || own.first_lines())?;
+        let found = columns.of_other(&names, &lines).map_err(|error| {
             anyhow!("{}: {error}; a list with the columns of the training list, or with one word a line, would work", file.display())
         })?;
         let format = ListFormat {
