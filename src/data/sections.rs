@@ -1,7 +1,7 @@
 //! The sections of a list that processes read: every line is in one of them.
 //!
 //! Plain files are cut where lines end, compressed ones and those of encodings that do not end lines in one
-//! byte are in one piece. What can be read only once, such as standard input, is read by process 0. So one
+//! byte are in one piece, as are those with columns that begin with blank lines. What can be read only once, such as standard input, is read by process 0. So one
 //! process has one section, the whole list.
 
 use std::fmt;
@@ -267,6 +267,12 @@ pub(crate) fn of_rank(file: &str, rank: usize, host: &str) -> String {
     }
 }
 
+/// Whether a plain file that begins with `start` may begin with a blank line.
+fn begins_blank(start: &[u8]) -> bool {
+    let start = start.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(start);
+    start.first().is_none_or(u8::is_ascii_whitespace)
+}
+
 /// What this process finds where an input should be.
 fn find(input: &Input, format: ListFormat) -> Found {
     match input {
@@ -287,7 +293,10 @@ fn find(input: &Input, format: ListFormat) -> Found {
                 Ok((start, bytes)) => {
                     let encoding = encoding_of(&start, format.encoding);
                     let ends_in_lf = encoding.is_none_or(Encoding::is_ascii_compatible);
-                    match is_plain(&start) && ends_in_lf {
+                    // Blank lines stay with the line behind them that names the columns.
+                    let has_header = format.columns.is_some_and(|columns| columns.has_header);
+                    let is_whole = has_header && begins_blank(&start);
+                    match is_plain(&start) && ends_in_lf && !is_whole {
                         true => Found::Lines { bytes, encoding },
                         false => Found::Whole(bytes),
                     }
@@ -300,6 +309,7 @@ fn find(input: &Input, format: ListFormat) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Columns;
     use crate::data::words::each_tidy;
     use crate::distributed::Alone;
     use proptest::prelude::*;
@@ -321,6 +331,28 @@ mod tests {
         let cuts = cut(&source, &Alone).unwrap();
         assert_eq!((cuts.len(), cuts[0].rank), (1, 0));
         assert_eq!(words(&cuts[0].source), ["emma", "ava"]);
+    }
+
+    /// Where a process began between them, the names of the columns were a word.
+    #[test]
+    fn blank_lines_stay_with_the_names_of_the_columns_behind_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list.csv");
+        std::fs::write(
+            &file,
+            "\u{FEFF}\r\n".to_owned() + &"\n".repeat(90) + "name;n\nava;3\n",
+        )
+        .unwrap();
+        let source = Source::files(vec![file]);
+        let columns = Columns::find("name", &source.first_lines().unwrap()).unwrap();
+        let source = source.in_format(ListFormat {
+            columns: Some(columns),
+            ..ListFormat::default()
+        });
+        let found = [find(&source.inputs[0], source.format())];
+        let pieces = pieces(&source, &found, 2).into_iter();
+        let words = pieces.flat_map(|(_, _, input)| words(&source.section(vec![input], None)));
+        assert_eq!(words.collect::<Vec<_>>(), ["ava"]);
     }
 
     proptest! {
