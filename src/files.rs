@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
@@ -235,6 +236,24 @@ pub(crate) fn open(path: &Path) -> Result<File> {
         false => File::open(path),
     };
     opened.map_err(|cause| read_error(path, cause))
+}
+
+/// The checksum of what is in a file, by which processes find that they have the same.
+///
+/// # Errors
+///
+/// [`Error::Read`].
+pub fn sha256_of_file(path: &Path) -> Result<String> {
+    let (mut file, mut hasher) = (open(path)?, Sha256::new());
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(base16ct::lower::encode_string(&hasher.finalize())),
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(read_error(path, cause)),
+        }
+    }
 }
 
 pub(crate) fn read_error(path: &Path, cause: io::Error) -> Error {

@@ -522,6 +522,18 @@ fn processes_score_what_one_process_scores() {
     share_alike(&folder, "score --data one.txt three.gz", "two.txt");
     share_alike(&folder, &format!("score --json {both}"), "two.txt");
     share_alike(&folder, "score --model gru.st --data bad.txt", "two.txt");
+    // Each scored its words by its own model.
+    let port = port();
+    let score = |model| format!("score --distributed --data one.txt --model {model}");
+    let first = start(&folder, &score("gru.st"), 0, 2, port);
+    let second = start(&folder, &score("ngram.st"), 1, 2, port);
+    let (status, printed, said) = end(first);
+    assert_eq!((status, printed.as_str()), (Some(1), ""));
+    assert!(
+        said.starts_with("error: the set of options is {\"models\":["),
+        "{said}"
+    );
+    assert_eq!(end(second), (Some(1), String::new(), String::new()));
 }
 
 #[test]

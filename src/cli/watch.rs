@@ -5,7 +5,6 @@ use indicatif::ProgressBar;
 use makemore_tch::LanguageModel;
 use makemore_tch::checkpoint::sha256_of;
 use makemore_tch::distributed::{Processes, agree};
-use makemore_tch::libtorch::device::libtorch_version;
 use makemore_tch::models::Network;
 use makemore_tch::train::corpus::Corpus;
 use makemore_tch::train::course::{Course, Report};
@@ -34,13 +33,7 @@ pub fn check_same(
     }
     let parts = [&lists.train, &lists.dev].map(|list| list.total().to_string());
     let vocabulary = network.vocabulary().characters().iter().collect();
-    let version = format!(
-        "{} with libtorch {}",
-        env!("CARGO_PKG_VERSION"),
-        libtorch_version()
-    );
     for (what, value) in [
-        ("the version", version),
         ("the list", data.counted.digest.to_string()),
         ("the number of words for train and dev", parts.join(", ")),
         ("the vocabulary", vocabulary),

@@ -12,6 +12,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::json;
+
 use super::counts::{NgramCounts, Ngrams, add_up};
 use super::hash_table::{HashTable, Slot};
 use super::packed::{Packed, Packing};
@@ -22,7 +24,7 @@ use crate::data::parts::Parts;
 use crate::data::pass::{each_task, lock, threads};
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
-use crate::distributed::processes::{gather_as, gather_numbers};
+use crate::distributed::processes::{agree, gather_as, gather_numbers};
 use crate::distributed::rows::{Row, exchange, to_come};
 use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
@@ -76,7 +78,8 @@ pub fn count_parts(
 ///
 /// # Errors
 ///
-/// As [`count_parts`], also where another process has too little memory; [`Error::Processes`].
+/// As [`count_parts`], also where another process has too little memory; [`Error::Disagreement`] if another
+/// process counts others; [`Error::Processes`].
 pub fn count_shared_parts(
     parts: &Parts,
     wanted: &[Part],
@@ -86,6 +89,9 @@ pub fn count_shared_parts(
     on_words: &(dyn Fn(u64) + Sync),
     processes: &dyn Processes,
 ) -> Result<Vec<NgramCounts>> {
+    let of_parts: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+    let options = json!({ "order": order, "parts": of_parts, "split": parts.split_of() });
+    agree(processes, "the set of options", &options.to_string())?;
     let counting = Counting {
         parts,
         wanted,
@@ -753,6 +759,16 @@ mod tests {
         });
         assert_eq!(errors[0], errors[1]);
         assert!(errors[0].contains("memory"), "{}", errors[0]);
+        // Others were added up to a model of nothing.
+        let errors = each(2, |group| {
+            let order = 3 + group.rank();
+            counted(order, 1 << 30, group).unwrap_err().to_string()
+        });
+        assert!(
+            errors[1].starts_with("the set of options is {\"order\":3,"),
+            "{errors:?}"
+        );
+        assert_eq!(errors[0], errors[1]);
     }
 
     #[test]

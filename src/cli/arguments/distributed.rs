@@ -5,7 +5,8 @@ use clap::Args;
 use makemore_tch::Error;
 use makemore_tch::counting::share_threads;
 use makemore_tch::distributed::processes::{host, on_this_host};
-use makemore_tch::distributed::{Alone, Launch, Processes};
+use makemore_tch::distributed::{Alone, Launch, Processes, agree};
+use makemore_tch::libtorch::device::libtorch_version;
 
 use super::above_zero;
 use crate::cli::context::Context;
@@ -46,13 +47,15 @@ impl DistributedArguments {
         let processes = &*processes;
         let mut context = context;
         context.remarks.quiet |= processes.rank() > 0;
-        let place = on_this_host(processes).map_err(anyhow::Error::from);
-        let result = place.and_then(|(place, here)| {
-            context.place = place;
-            context.threads = context.threads.shared_by(here);
-            share_threads(here);
-            work(processes, context)
-        });
+        let place = check_version(processes).and_then(|()| on_this_host(processes));
+        let result = place
+            .map_err(anyhow::Error::from)
+            .and_then(|(place, here)| {
+                context.place = place;
+                context.threads = context.threads.shared_by(here);
+                share_threads(here);
+                work(processes, context)
+            });
         match result {
             Err(error) if processes.size() > 1 => blame(processes, context.place == 0, error),
             result => result,
@@ -74,6 +77,13 @@ impl DistributedArguments {
         };
         meet(&launch, self.timeout)
     }
+}
+
+/// Checks that all processes are the same program: others may exchange something else.
+fn check_version(processes: &dyn Processes) -> makemore_tch::Result<()> {
+    let of_program = env!("CARGO_PKG_VERSION");
+    let version = format!("{of_program} with libtorch {}", libtorch_version());
+    agree(processes, "the version", &version)
 }
 
 /// Meets the other processes of a launch.

@@ -9,11 +9,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use makemore_tch::distributed::Processes;
+use makemore_tch::distributed::{Processes, agree};
+use makemore_tch::files::sha256_of_file;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::score::evaluate::{self, Evaluation};
 use makemore_tch::score::{Fit, ListToScore};
 use makemore_tch::{Error, LanguageModel, Part, Table};
+use serde_json::json;
 
 use super::arguments::distributed::DistributedArguments;
 use super::arguments::models::ModelArguments;
@@ -118,6 +120,7 @@ impl Score {
                 false => self.score_with_counts(processes, context),
             };
         };
+        self.check_same(&models, processes)?;
         if self.smoothing.smoothing.is_some() {
             bail!("--smoothing is of counts, and --model scores; leave one of them out");
         }
@@ -137,6 +140,20 @@ impl Score {
         let weights = mixture.weights().iter().copied();
         let weighted: Vec<Weighted> = models.files().iter().zip(weights).collect();
         self.score(&models, (&mixture, &weighted), processes, context)
+    }
+
+    /// Checks that all processes score by the same models in the same way.
+    fn check_same(&self, models: &Models, processes: &dyn Processes) -> anyhow::Result<()> {
+        if processes.size() > 1 {
+            let files = models.files().iter().map(|file| sha256_of_file(&file.path));
+            let options = json!({
+                "models": files.collect::<makemore_tch::Result<Vec<_>>>()?,
+                "part": self.part.map(|part| part.to_string()),
+                "weights": self.models.weights,
+            });
+            agree(processes, "the set of options", &options.to_string())?;
+        }
+        Ok(())
     }
 
     /// The words to score one by one.
