@@ -106,10 +106,11 @@ class Training:
         self.compute, self.steps = dict(zip(parts, times)), dict(zip(shared, times[len(parts) :]))
 
     def exchanges(self):
-        """(ranks, bytes, seconds) where each process had a processor; more wait for each other's computing."""
+        """(ranks, bytes, seconds) where each process had a processor; more wait for each other's computing. An
+        exchange does not depend on the batch, and what disturbs it only adds: the least one counts."""
         return [
-            (ranks, self.size, max(step - self.compute[batch // ranks], 0.0))
-            for (ranks, batch), step in self.steps.items()
+            (ranks, self.size, max(min(self.steps[ranks, b] - self.compute[b // ranks] for b in BATCHES), 0.0))
+            for ranks in RANKS[1:]
             if ranks <= PROCESSORS
         ]
 
