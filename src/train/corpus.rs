@@ -29,7 +29,7 @@ impl Corpus {
     ///
     /// # Errors
     ///
-    /// As [`count`], [`Parts::with`] and `split`.
+    /// As [`count_shared`], [`Parts::with`] and `split`.
     pub fn read(
         source: Source,
         own: Vec<(Part, Source)>,
@@ -103,7 +103,7 @@ impl Corpus {
     ///
     /// # Errors
     ///
-    /// As [`count_parts`].
+    /// As [`count_shared_parts`].
     pub fn train_counts(&self, order: usize, memory: &Memory) -> Result<NgramCounts> {
         self.shared_train_counts(order, memory, &Alone)
     }
