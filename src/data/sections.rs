@@ -1,8 +1,8 @@
 //! The sections of a list that processes read: every line is in one of them.
 //!
 //! Plain files are cut where lines end, compressed ones and those of encodings that do not end lines in one
-//! byte are in one piece, as are those with columns that begin with blank lines. What can be read only once, such as standard input, is read by process 0. So one
-//! process has one section, the whole list.
+//! byte are in one piece, as are those with columns that begin with blank lines. What can be read only once,
+//! such as standard input, is read by process 0. So one process has one section, the whole list.
 
 use std::fmt;
 use std::fs::File;
@@ -128,13 +128,21 @@ pub(crate) fn cut(source: &Source, processes: &dyn Processes) -> Result<Vec<Cut>
 
 /// The sections of a list in memory.
 pub(crate) fn in_memory(source: &Source, processes: &dyn Processes) -> Sections {
+    Sections {
+        rank: processes.rank(),
+        all: sections_of(source, processes.size()),
+    }
+}
+
+/// The sections of a list in memory for so many processes.
+fn sections_of(source: &Source, size: usize) -> Vec<Section> {
     let found: Vec<Found> = source
         .inputs
         .iter()
         .map(|input| find(input, source.format()))
         .collect();
     let (mut first, mut sections) = (0, Vec::new());
-    for (rank, _, input) in pieces(source, &found, processes.size()) {
+    for (rank, _, input) in pieces(source, &found, size) {
         let before = first;
         if let Input::Text { text, range, .. } = &input {
             first += words_in(text, range.end) - words_in(text, range.start);
@@ -146,10 +154,7 @@ pub(crate) fn in_memory(source: &Source, processes: &dyn Processes) -> Sections 
             digest: None,
         });
     }
-    Sections {
-        rank: processes.rank(),
-        all: sections,
-    }
+    sections
 }
 
 /// The number of words, one a line, that begin before a place of a text.
@@ -385,41 +390,11 @@ mod tests {
         ) {
             let text = list.iter().map(|word| format!("{word}\n")).collect::<String>();
             let source = Source::text("list", text);
-            let sections = in_memory(&source, &Rank(0, size)).all;
+            let sections = sections_of(&source, size);
             let places = sections.iter().flat_map(|section| (section.first..).zip(words(&section.source)));
             let places: Vec<_> = places.collect();
             let expected: Vec<_> = (0..).zip(list).collect();
             prop_assert_eq!(places, expected);
-        }
-    }
-
-    /// One of several processes, which exchange nothing.
-    #[derive(Debug)]
-    struct Rank(usize, usize);
-
-    impl Processes for Rank {
-        fn rank(&self) -> usize {
-            self.0
-        }
-
-        fn size(&self) -> usize {
-            self.1
-        }
-
-        fn sum(&self, _: &tch::Tensor, _: &[u8]) -> Result<(tch::Tensor, Vec<Vec<u8>>)> {
-            unimplemented!()
-        }
-
-        fn gather(&self, _: &[u8]) -> Result<Vec<Vec<u8>>> {
-            unimplemented!()
-        }
-
-        fn all_to_all(&self, _: &tch::Tensor, _: &[i64]) -> Result<(tch::Tensor, Vec<i64>)> {
-            unimplemented!()
-        }
-
-        fn blame(&self, _: Option<&str>) -> Option<String> {
-            unimplemented!()
         }
     }
 }

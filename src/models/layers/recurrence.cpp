@@ -62,12 +62,12 @@ Tensor shifted(const Tensor& states, std::vector<Tensor> parts, at::IntArrayRef 
   return at::cat(parts, 0);
 }
 
+// The products of a gate, whose rows are `width` numbers apart, and other numbers, `[count, h]`.
 FOR_EACH_PROCESSOR
-void reset_states(int64_t count, int64_t h, Given zr, Given before, Numbers reset) {
+void gated(int64_t count, int64_t h, Given gate, int64_t width, Given others, Numbers products) {
   for (int64_t row = 0; row < count; row++) {
-    Given r = zr + (2 * row + 1) * h;
     for (int64_t i = 0; i < h; i++) {
-      reset[row * h + i] = r[i] * before[row * h + i];
+      products[row * h + i] = gate[row * width + i] * others[row * h + i];
     }
   }
 }
@@ -129,7 +129,7 @@ struct Gru : Function<Gru> {
       Tensor gates = rows(zr, begin, count), reset = rows(resets, begin, count);
       Tensor candidate = rows(hbar, begin, count), after = rows(states, begin, count);
       gates.addmm_(before, w_zr).sigmoid_();
-      reset_states(count, h, numbers(gates), numbers(before), numbers(reset));
+      gated(count, h, numbers(gates) + h, 2 * h, numbers(before), numbers(reset));
       candidate.addmm_(reset, w_hbar).tanh_();
       gru_states(count, h, numbers(gates), numbers(candidate), numbers(before), numbers(after));
       before = after;
@@ -177,16 +177,6 @@ void cells(int64_t count, int64_t h, Given gates, Given before, Numbers after) {
   }
 }
 
-FOR_EACH_PROCESSOR
-void lstm_states(int64_t count, int64_t h, Given gates, Given tanhs, Numbers after) {
-  for (int64_t row = 0; row < count; row++) {
-    Given o = gates + (4 * row + 3) * h;
-    for (int64_t k = 0; k < h; k++) {
-      after[row * h + k] = o[k] * tanhs[row * h + k];
-    }
-  }
-}
-
 // From the gradient of the states after a position, without what came back from the next one, to that of the
 // gates' terms, which take the places of the gates. `of_cells` has what came back to the cells, and now what
 // goes back.
@@ -228,7 +218,7 @@ struct Lstm : Function<Lstm> {
       gate.narrow(1, 3 * h, h).sigmoid_();
       cells(count, h, numbers(gate), begin > 0 ? numbers(cells_before) : nullptr, numbers(cells_after));
       at::tanh_out(tanh, cells_after);
-      lstm_states(count, h, numbers(gate), numbers(tanh), numbers(after));
+      gated(count, h, numbers(gate) + 3 * h, 4 * h, numbers(tanh), numbers(after));
       before = after;
       cells_before = cells_after;
       begin += count;
