@@ -313,7 +313,7 @@ pub enum Error {
     )]
     Disagreement {
         /// The name of the value.
-        what: &'static str,
+        what: String,
         /// The value of rank 0.
         first: String,
         /// The first rank that has another one.

@@ -78,7 +78,7 @@
 //! | [`plots`] | pictures of matrices and of curves |
 //! | [`libtorch`] | devices, random numbers, threads |
 //! | [`distributed`] | several processes that share the work |
-//! | [`error`], [`mod@format`], [`files`], [`memory`], [`sum`] | shared parts: the type of errors, numbers as text, files replaced in one step, the limit of memory, exact sums |
+//! | [`error`], [`mod@format`], [`files`], [`host`], [`memory`], [`sum`] | shared parts: the type of errors, numbers as text, files replaced in one step, what processes of a host share, the limit of memory, exact sums |
 //!
 //! [`plots`] and [`lectures`], which draw pictures, are there with the feature `plots`, and the program with
 //! `cli`, which is the default. Without them the library needs none of their crates.
@@ -96,6 +96,7 @@ pub mod distributed;
 pub mod error;
 pub mod files;
 pub mod format;
+pub mod host;
 #[cfg(feature = "plots")]
 pub mod lectures;
 pub mod libtorch;

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sysinfo::{MemoryRefreshKind, System};
 
+use crate::host;
+
 /// A limit of memory. Memory is reserved before it is allocated.
 #[derive(Debug)]
 pub struct Memory {
@@ -20,13 +22,15 @@ impl Memory {
         }
     }
 
-    /// Half of the memory of the machine, or of the container if that has less.
+    /// Half of the memory of the machine, or of the container if that has less, divided among the processes
+    /// that work together on this host.
     pub fn half_of_the_machine() -> Self {
         let mut system = System::new();
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
         let machine = system.total_memory();
         let container = system.cgroup_limits().map(|limits| limits.total_memory);
-        Self::new(container.map_or(machine, |container| container.min(machine)) / 2)
+        let memory = container.map_or(machine, |container| container.min(machine));
+        Self::new(memory / 2 / host::processes() as u64)
     }
 
     /// The limit in bytes.

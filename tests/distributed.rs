@@ -305,7 +305,7 @@ fn what_is_different_or_missing_is_told_once() {
             "--data other.txt --lr 0.1",
             "error: the list is 801 words with 4828 characters for rank 0 and ",
         ),
-        ("--lr 0.1", "error: the set of options is {"),
+        ("--lr 0.1", "error: the option learning-rate is {"),
         ("--data missing.txt", "error: rank 1 on "),
     ] {
         let port = port();
@@ -474,16 +474,22 @@ fn processes_count_what_one_process_counts() {
 
 /// Another process opened a named pipe too, and waited for what nobody wrote.
 #[test]
-fn a_named_pipe_is_read_by_process_0_alone() {
+fn a_named_pipe_is_read_by_process_0_alone_or_refused() {
     let folder = lists();
-    let pipe = folder.path("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let mut mkfifo = Command::new("mkfifo");
+    assert!(mkfifo.arg(folder.path("pipe")).status().unwrap().success());
+    for read_by_each in [
+        "train --type mlp --data pipe",
+        "train --type mlp --data one.txt --test pipe",
+        "train --resume pipe",
+        "score --data one.txt --model pipe",
+    ] {
+        let error = folder.error(&format!("launch 2 -- {read_by_each}"), 1);
+        assert_eq!(
+            error,
+            "error: pipe: a pipe is read once, and each process reads all of it; a file would work"
+        );
+    }
     for (list, command) in [
         ("bad.txt", "train --type ngram --data pipe"),
         (
@@ -523,17 +529,23 @@ fn processes_score_what_one_process_scores() {
     share_alike(&folder, &format!("score --json {both}"), "two.txt");
     share_alike(&folder, "score --model gru.st --data bad.txt", "two.txt");
     // Each scored its words by its own model.
-    let port = port();
-    let score = |model| format!("score --distributed --data one.txt --model {model}");
-    let first = start(&folder, &score("gru.st"), 0, 2, port);
-    let second = start(&folder, &score("ngram.st"), 1, 2, port);
-    let (status, printed, said) = end(first);
-    assert_eq!((status, printed.as_str()), (Some(1), ""));
-    assert!(
-        said.starts_with("error: the set of options is {\"models\":["),
-        "{said}"
-    );
-    assert_eq!(end(second), (Some(1), String::new(), String::new()));
+    for (other, expected) in [
+        ("--model ngram.st", "the checksum of a model is "),
+        ("--smoothing 2", "the option number of models is 1 for "),
+        (
+            "--model gru.st --n-head 2",
+            "the option n-head is not given for rank 0 and 2 for ",
+        ),
+    ] {
+        let port = port();
+        let score = |options| format!("score --distributed --data one.txt {options}");
+        let first = start(&folder, &score("--model gru.st"), 0, 2, port);
+        let second = start(&folder, &score(other), 1, 2, port);
+        let (status, printed, said) = end(first);
+        assert_eq!((status, printed.as_str()), (Some(1), ""));
+        assert!(said.starts_with(&format!("error: {expected}")), "{said}");
+        assert_eq!(end(second), (Some(1), String::new(), String::new()));
+    }
 }
 
 #[test]
@@ -568,7 +580,10 @@ fn a_list_that_one_process_lacks_or_has_otherwise_is_told_once() {
     for (other, expected) in [
         ("missing.txt", "error: cannot read one.txt of rank 1 on "),
         ("two.txt", "error: the size of a file of the list is "),
-        ("one.txt --lowercase", "error: the format of the list is "),
+        (
+            "one.txt --lowercase",
+            "error: the option lowercase is not given for rank 0 and true for ",
+        ),
     ] {
         let there = Folder::new();
         let (file, options) = other.split_once(' ').unwrap_or((other, ""));
@@ -605,7 +620,7 @@ fn what_cannot_be_shared_is_refused() {
         ),
         (
             "launch 2 -- score emma",
-            "--distributed shares the words of a list that are scored together",
+            "words, and each word of --each, are for one process",
         ),
         (
             "launch 2 -- train --type gru --data -",

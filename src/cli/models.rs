@@ -7,7 +7,8 @@ use anyhow::bail;
 use makemore_tch::arpa::{self, ReadOptions};
 use makemore_tch::checkpoint::Weights;
 use makemore_tch::data::words::{is_lecture, with_counts};
-use makemore_tch::distributed::{Alone, Processes};
+use makemore_tch::distributed::{Alone, Processes, agree};
+use makemore_tch::files::sha256_of_file;
 use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::Sizes;
@@ -172,6 +173,17 @@ impl Models {
             [file] => Some(file),
             _ => None,
         }
+    }
+
+    /// Checks that all processes have the same models.
+    pub fn agree(&self, processes: &dyn Processes) -> makemore_tch::Result<()> {
+        if processes.size() > 1 {
+            for file in &self.files {
+                let sha256 = sha256_of_file(&file.path)?;
+                agree(processes, "the checksum of a model", &sha256)?;
+            }
+        }
+        Ok(())
     }
 
     /// Tells the user of a character of an ARPA file that may stand for the space.

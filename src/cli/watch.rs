@@ -4,6 +4,7 @@
 use indicatif::ProgressBar;
 use makemore_tch::LanguageModel;
 use makemore_tch::checkpoint::sha256_of;
+use makemore_tch::distributed::processes::agree_on_options;
 use makemore_tch::distributed::{Processes, agree};
 use makemore_tch::models::Network;
 use makemore_tch::train::corpus::Corpus;
@@ -31,14 +32,14 @@ pub fn check_same(
     if processes.size() == 1 {
         return Ok(());
     }
+    agree(processes, "the list", &data.counted.digest.to_string())?;
+    agree_on_options(processes, &state.options)?;
     let parts = [&lists.train, &lists.dev].map(|list| list.total().to_string());
     let vocabulary = network.vocabulary().characters().iter().collect();
     for (what, value) in [
-        ("the list", data.counted.digest.to_string()),
         ("the number of words for train and dev", parts.join(", ")),
         ("the vocabulary", vocabulary),
         ("the network", format!("{:?}", network.config())),
-        ("the set of options", serde_json::to_string(&state.options)?),
         (
             "the number of steps before",
             state.progress.steps.to_string(),

@@ -15,7 +15,7 @@ pub(crate) mod packed;
 pub(crate) mod repeated_words;
 mod scan;
 
-pub use crate::data::pass::{share_threads, threads};
+pub use crate::data::pass::threads;
 pub use bigrams::{Counted, TOKENS, count, count_for, count_shared, count_shared_for, count_with};
 pub use counts::{NgramCounts, Row};
 pub use ngrams::{count_parts, count_shared_parts};

@@ -24,7 +24,7 @@ use crate::data::parts::Parts;
 use crate::data::pass::{each_task, lock, threads};
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
-use crate::distributed::processes::{agree, gather_as, gather_numbers};
+use crate::distributed::processes::{agree_on_options, gather_as, gather_numbers};
 use crate::distributed::rows::{Row, exchange, to_come};
 use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
@@ -90,8 +90,16 @@ pub fn count_shared_parts(
     processes: &dyn Processes,
 ) -> Result<Vec<NgramCounts>> {
     let of_parts: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-    let options = json!({ "order": order, "parts": of_parts, "split": parts.split_of() });
-    agree(processes, "the set of options", &options.to_string())?;
+    let split = parts.split_of();
+    let options = json!({
+        "order": order,
+        "parts": of_parts.join(", "),
+        "split": split.shares.to_string(),
+        "split_seed": split.seed,
+        "dev": split.dev,
+        "test": split.test,
+    });
+    agree_on_options(processes, &options)?;
     let counting = Counting {
         parts,
         wanted,
@@ -765,7 +773,7 @@ mod tests {
             counted(order, 1 << 30, group).unwrap_err().to_string()
         });
         assert!(
-            errors[1].starts_with("the set of options is {\"order\":3,"),
+            errors[1].starts_with("the option order is 3 for rank 0 and "),
             "{errors:?}"
         );
         assert_eq!(errors[0], errors[1]);

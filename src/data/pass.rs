@@ -1,6 +1,5 @@
 //! Reading a list again that was checked before: blocks of its words, shared out among threads.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::digest::Digester;
@@ -8,22 +7,15 @@ use super::reader::Blocks;
 use super::sections::Section;
 use super::tidy::Tidier;
 use crate::error::{Error, Result};
+use crate::host;
 
 /// The most threads: more would wait for the one that reads, and each takes memory.
 const MOST_THREADS: usize = 16;
 
-/// The number of processes that share the processors of this host.
-static PROCESSES: AtomicUsize = AtomicUsize::new(1);
-
-/// Divides the processors of this host among its processes: each has fewer [`threads`].
-pub fn share_threads(processes: usize) {
-    PROCESSES.store(processes, Ordering::Relaxed);
-}
-
 /// The number of threads that read a list: one for each processor of this process, up to a limit.
 pub fn threads() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    threads_of(processors, PROCESSES.load(Ordering::Relaxed))
+    threads_of(processors, host::processes())
 }
 
 fn threads_of(processors: usize, processes: usize) -> usize {

@@ -16,7 +16,7 @@ use super::digest::Digest;
 use super::list_format::ListFormat;
 use super::reader::{Input, Source, encoding_of};
 use crate::distributed::Processes;
-use crate::distributed::processes::{gather_as, host, of_first};
+use crate::distributed::processes::{agree_on_options, gather_as, host, of_first};
 use crate::error::{Error, Result};
 
 /// Lines of a list that one process reads, in their order.
@@ -92,7 +92,6 @@ impl fmt::Display for Found {
 #[derive(Debug, Serialize, Deserialize)]
 struct FoundList {
     host: String,
-    format: ListFormat,
     inputs: Vec<Found>,
 }
 
@@ -206,27 +205,23 @@ fn pieces(source: &Source, found: &[Found], size: usize) -> Vec<(usize, usize, I
 /// What all processes find of a list, as process 0 finds it.
 fn found_by_all(source: &Source, processes: &dyn Processes) -> Result<Vec<Found>> {
     let format = source.format_of_lines();
+    agree_on_options(processes, &format)?;
     let inputs = source.inputs.iter().map(|input| find(input, format));
     let own = FoundList {
         host: host(),
-        format,
         inputs: inputs.collect(),
     };
     let of_all = gather_as(processes, own)?;
     let first = &of_all[0];
     for (rank, other) in of_all.iter().enumerate() {
-        let differs = |what, first: String, other: String| {
+        let differs = |what: &str, first: String, other: String| {
             Err(Error::Disagreement {
-                what,
+                what: what.to_owned(),
                 first,
                 rank,
                 other,
             })
         };
-        let shown = |list: &FoundList| format!("{:?}", list.format);
-        if other.format != first.format {
-            return differs("the format of the list", shown(first), shown(other));
-        }
         if other.inputs.len() != first.inputs.len() {
             let numbers = [first, other].map(|list| list.inputs.len().to_string());
             let [first, other] = numbers;
@@ -251,7 +246,7 @@ fn found_by_all(source: &Source, processes: &dyn Processes) -> Result<Vec<Found>
                 other if other != found => {
                     let [first, other] = [found, other].map(|found| found.to_string());
                     return Err(Error::Disagreement {
-                        what: "the size of a file of the list",
+                        what: "the size of a file of the list".to_owned(),
                         first,
                         rank,
                         other,
@@ -275,7 +270,8 @@ pub(crate) fn of_rank(file: &str, rank: usize, host: &str) -> String {
 /// Whether a plain file that begins with `start` may begin with a blank line.
 fn begins_blank(start: &[u8]) -> bool {
     let start = start.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(start);
-    start.first().is_none_or(u8::is_ascii_whitespace)
+    let mut visible = start.iter().filter(|byte| !matches!(byte, b' ' | b'\t'));
+    visible.next().is_none_or(u8::is_ascii_whitespace)
 }
 
 /// What this process finds where an input should be.
@@ -358,6 +354,19 @@ mod tests {
         let pieces = pieces(&source, &found, 2).into_iter();
         let words = pieces.flat_map(|(_, _, input)| words(&source.section(vec![input], None)));
         assert_eq!(words.collect::<Vec<_>>(), ["ava"]);
+    }
+
+    /// A table whose first column has no name was read by one process.
+    #[test]
+    fn a_line_that_begins_with_a_separator_is_not_blank() {
+        for (start, is_blank) in [
+            ("\tname", false),
+            ("\u{FEFF} \r\n", true),
+            ("\t\t\n", true),
+            ("", true),
+        ] {
+            assert_eq!(begins_blank(start.as_bytes()), is_blank, "{start:?}");
+        }
     }
 
     proptest! {

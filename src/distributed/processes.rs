@@ -52,7 +52,7 @@ pub trait Processes: fmt::Debug + Sync {
 /// # Errors
 ///
 /// [`Error::Disagreement`] names the first process that has another one than process 0.
-pub fn agree(processes: &dyn Processes, what: &'static str, value: &str) -> Result<()> {
+pub fn agree(processes: &dyn Processes, what: &str, value: &str) -> Result<()> {
     let values = processes.gather(value.as_bytes())?;
     let other = (1..)
         .zip(&values[1..])
@@ -61,12 +61,47 @@ pub fn agree(processes: &dyn Processes, what: &'static str, value: &str) -> Resu
     match other {
         None => Ok(()),
         Some((rank, other)) => Err(Error::Disagreement {
-            what,
+            what: what.to_owned(),
             first: text(&values[0]),
             rank,
             other: text(other),
         }),
     }
+}
+
+/// Checks that all processes have the same options: a struct, of which a field that differs is named.
+///
+/// # Errors
+///
+/// As [`agree`].
+pub fn agree_on_options(processes: &dyn Processes, options: &impl Serialize) -> Result<()> {
+    if processes.size() == 1 {
+        return Ok(());
+    }
+    let own = serde_json::to_value(options).map_err(not_exchanged)?;
+    let of_all: Vec<serde_json::Value> = gather_as(processes, own)?;
+    let differing = (1..).zip(&of_all[1..]).find_map(|(rank, other)| {
+        let mut names = of_all[0]
+            .as_object()?
+            .keys()
+            .chain(other.as_object()?.keys());
+        let name = names.find(|&name| of_all[0][name] != other[name])?;
+        Some((rank, name))
+    });
+    let Some((rank, name)) = differing else {
+        return Ok(());
+    };
+    let text = |options: &serde_json::Value| match &options[name] {
+        serde_json::Value::Null => "not given".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    Err(Error::Disagreement {
+        what: format!("the option {}", name.replace('_', "-")),
+        first: text(&of_all[0]),
+        rank,
+        other: text(&of_all[rank]),
+    })
 }
 
 /// The number of this process among those on its host, from 0, and the number of these.
@@ -96,14 +131,17 @@ pub fn gather_as<T: Serialize + DeserializeOwned>(
     if processes.size() == 1 {
         return Ok(vec![value]);
     }
-    let failed = |cause: serde_json::Error| Error::Processes {
+    let own = serde_json::to_vec(&value).map_err(not_exchanged)?;
+    let values = processes.gather(&own)?.into_iter();
+    let values = values.map(|bytes| serde_json::from_slice(&bytes).map_err(not_exchanged));
+    values.collect()
+}
+
+fn not_exchanged(cause: serde_json::Error) -> Error {
+    Error::Processes {
         doing: "exchanging values with the other processes",
         cause: cause.to_string(),
-    };
-    let own = serde_json::to_vec(&value).map_err(failed)?;
-    let values = processes.gather(&own)?.into_iter();
-    let values = values.map(|bytes| serde_json::from_slice(&bytes).map_err(failed));
-    values.collect()
+    }
 }
 
 /// What process 0 finds by some work, which no other does.

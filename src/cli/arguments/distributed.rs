@@ -1,12 +1,14 @@
 //! The arguments of commands that share their work with other processes.
 
+use std::path::PathBuf;
+
 use anyhow::bail;
 use clap::Args;
-use makemore_tch::Error;
-use makemore_tch::counting::share_threads;
 use makemore_tch::distributed::processes::{host, on_this_host};
 use makemore_tch::distributed::{Alone, Launch, Processes, agree};
+use makemore_tch::host::share_among;
 use makemore_tch::libtorch::device::libtorch_version;
+use makemore_tch::{Error, Source};
 
 use super::above_zero;
 use crate::cli::context::Context;
@@ -53,7 +55,7 @@ impl DistributedArguments {
             .and_then(|(place, here)| {
                 context.place = place;
                 context.threads = context.threads.shared_by(here);
-                share_threads(here);
+                share_among(here);
                 work(processes, context)
             });
         match result {
@@ -76,6 +78,26 @@ impl DistributedArguments {
             );
         };
         meet(&launch, self.timeout)
+    }
+}
+
+/// Refuses standard input and pipes among files of which each process reads the whole: one of them would get
+/// what the others lack.
+pub fn check_rereadable<'a>(
+    files: impl IntoIterator<Item = &'a PathBuf>,
+    processes: &dyn Processes,
+) -> anyhow::Result<()> {
+    let is_read_once = |file: &&PathBuf| !Source::files(vec![file.to_path_buf()]).is_rereadable();
+    let mut files = files.into_iter();
+    match files.find(is_read_once).filter(|_| processes.size() > 1) {
+        Some(file) if file.as_os_str() == "-" => {
+            bail!("standard input is that of one process; a file that all can read would work")
+        }
+        Some(file) => bail!(
+            "{}: a pipe is read once, and each process reads all of it; a file would work",
+            file.display()
+        ),
+        None => Ok(()),
     }
 }
 

@@ -9,16 +9,16 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use makemore_tch::distributed::{Processes, agree};
-use makemore_tch::files::sha256_of_file;
+use makemore_tch::distributed::Processes;
+use makemore_tch::distributed::processes::agree_on_options;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::score::evaluate::{self, Evaluation};
 use makemore_tch::score::{Fit, ListToScore};
 use makemore_tch::{Error, LanguageModel, Part, Table};
 use serde_json::json;
 
-use super::arguments::distributed::DistributedArguments;
-use super::arguments::models::ModelArguments;
+use super::arguments::distributed::{DistributedArguments, check_rereadable};
+use super::arguments::models::{ModelArguments, ModelFileArguments};
 use super::arguments::{DataArguments, JsonArguments, MemoryArguments, SmoothingArguments, one_of};
 use super::context::Context;
 use super::guesses;
@@ -86,7 +86,7 @@ impl Score {
         distributed.together(context, |processes, context| {
             if processes.size() > 1 && (self.each.each || !self.words.is_empty()) {
                 bail!(
-                    "--distributed shares the words of a list that are scored together; one process would work"
+                    "several processes score a list as a whole; words, and each word of --each, are for one process: leave launch or --distributed out"
                 );
             }
             self.run_with(processes, context)?;
@@ -109,6 +109,7 @@ impl Score {
 
     fn score_all(mut self, processes: &dyn Processes, context: Context) -> anyhow::Result<()> {
         let memory = self.memory.memory();
+        self.agree(processes)?;
         let models = self
             .models
             .load(&self.data, memory, context.remarks, processes)?;
@@ -120,7 +121,7 @@ impl Score {
                 false => self.score_with_counts(processes, context),
             };
         };
-        self.check_same(&models, processes)?;
+        models.agree(processes)?;
         if self.smoothing.smoothing.is_some() {
             bail!("--smoothing is of counts, and --model scores; leave one of them out");
         }
@@ -142,18 +143,23 @@ impl Score {
         self.score(&models, (&mixture, &weighted), processes, context)
     }
 
-    /// Checks that all processes score by the same models in the same way.
-    fn check_same(&self, models: &Models, processes: &dyn Processes) -> anyhow::Result<()> {
-        if processes.size() > 1 {
-            let files = models.files().iter().map(|file| sha256_of_file(&file.path));
-            let options = json!({
-                "models": files.collect::<makemore_tch::Result<Vec<_>>>()?,
-                "part": self.part.map(|part| part.to_string()),
-                "weights": self.models.weights,
-            });
-            agree(processes, "the set of options", &options.to_string())?;
-        }
-        Ok(())
+    /// Checks that all processes have the same options.
+    fn agree(&self, processes: &dyn Processes) -> anyhow::Result<()> {
+        let ModelFileArguments {
+            models,
+            space_token,
+            n_head,
+        } = &self.models.files;
+        check_rereadable(models, processes)?;
+        let options = json!({
+            "number of models": models.len(),
+            "space_token": space_token,
+            "n_head": n_head,
+            "weights": self.models.weights,
+            "part": self.part.map(|part| part.to_string()),
+            "smoothing": self.smoothing.smoothing,
+        });
+        Ok(agree_on_options(processes, &options)?)
     }
 
     /// The words to score one by one.

@@ -20,6 +20,7 @@ use makemore_tch::checkpoint::{Checkpoint, Model, Weights, resume};
 use makemore_tch::distributed::Processes;
 use makemore_tch::models::kinds::Lookup;
 
+use super::arguments::distributed::check_rereadable;
 use super::arguments::model_type::ModelType;
 use super::arguments::train::Train;
 use super::context::Context;
@@ -40,6 +41,7 @@ impl Train {
     }
 
     fn run_with(self, processes: &dyn Processes, context: Context) -> anyhow::Result<u8> {
+        check_rereadable(&self.resume, processes)?;
         let resumed = self.load_resumed()?;
         let kind = self.kind(resumed.as_ref())?;
         self.refuse_others(kind)?;
@@ -48,9 +50,9 @@ impl Train {
             Some(Resumed::Weights(weights)) => (Some(weights), None),
             Some(Resumed::Checkpoint(checkpoint)) => (None, Some(*checkpoint)),
         };
-        let is_network = matches!(kind, ModelType::Network(_));
-        if is_network && processes.size() > 1 && self.data.has_stdin() {
-            bail!("standard input is that of one process; a file that all can read would work");
+        if let ModelType::Network(_) = kind {
+            let lists = self.data.data.iter().chain(&self.dev).chain(&self.test);
+            check_rereadable(lists, processes)?;
         }
         context.remark_on_stdin(&self.data, processes);
         match kind {
