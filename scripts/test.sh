@@ -25,5 +25,7 @@ if [ "${1-}" = --page ]; then
   exec node tests/page/browser.mjs "$program" "${@:2}"
 fi
 scripts/setup.sh
+# Many tests wait for other processes, so that there are more than processors.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
 # In release mode, for which scripts/run.sh has compiled the program and its dependencies.
 cargo test --release --locked "$@"

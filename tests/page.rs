@@ -41,8 +41,8 @@ const OPTIONS: [&str; 15] = [
     "mlp --n-layer 3 --batchnorm",
     "bow --block-size 3",
     "rnn --block-size 4",
-    "gru",
-    "lstm",
+    "gru --n-embd2 8",
+    "lstm --n-embd2 8",
     "transformer --n-layer 1 --n-head 2",
     "wavenet",
 ];
