@@ -6,7 +6,7 @@ use super::arguments::model_type::ModelType;
 use super::typed::file_name;
 
 /// Guessed commands, options and values, with a hint that is right in every command.
-const GUESSES: [(&[&str], &str); 16] = [
+const GUESSES: [(&[&str], &str); 17] = [
     (
         &[
             "generate", "new", "words", "make", "create", "draw", "names",
@@ -16,6 +16,10 @@ const GUESSES: [(&[&str], &str); 16] = [
     (
         &["learn", "fit"],
         "`train` trains a model, `more` tries several",
+    ),
+    (
+        &["train", "count", "score"],
+        "a command stands first, or behind `launch N --`",
     ),
     (
         &["plot", "picture", "matrix"],
@@ -170,6 +174,10 @@ mod tests {
                     "found; `train` takes the type of a model with --type TYPE",
                 ),
                 ("sample --type gru", "a trained one with --model FILE"),
+                (
+                    "launch 2 train",
+                    "found; a command stands first, or behind `launch N --`",
+                ),
                 ("sample temp 0.5", "--temperature X"),
                 ("sample --temp 0.5", "--temperature X"),
                 (

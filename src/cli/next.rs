@@ -93,11 +93,9 @@ impl Next {
                 NextDocument { prefix, models }
             }
             None => {
-                let data = context.count(
-                    &self.data,
-                    &self.data.source(None, &Memory::half_of_the_machine())?,
-                    None,
-                )?;
+                let source = self.data.source(None, &Memory::half_of_the_machine())?;
+                let data = context.count(&self.data, &source, None);
+                let data = data.map_err(|error| self.data.explain(error, "PREFIX stands"))?;
                 let prefix = self.data.format(None).word(&self.prefix);
                 let p = Table::of(&data.counts, self.smoothing.value())?;
                 let models = vec![self.of_model(None, &p, &prefix)?];

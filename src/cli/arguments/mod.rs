@@ -24,9 +24,9 @@ use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use encoding_rs::Encoding;
-use makemore_tch::Vocabulary;
 use makemore_tch::data::list_format::Normalization;
 use makemore_tch::memory::Memory;
+use makemore_tch::{Error, Vocabulary};
 use strum::{EnumMessage, VariantArray};
 
 /// Arguments that name the words.
@@ -82,6 +82,16 @@ impl DataArguments {
     /// The start/end token: the user's, else the model's; `None` if the list chooses it.
     pub fn boundary(&self, model: Option<&Vocabulary>) -> Option<char> {
         self.boundary.or(model.map(Vocabulary::boundary))
+    }
+
+    /// Of several files, a missing one may be meant as another argument: `what` it is, and that it stands.
+    pub fn explain(&self, error: Error, what: &str) -> anyhow::Error {
+        match (error, self.data.len()) {
+            (error @ Error::Read { .. }, 2..) => {
+                anyhow::Error::from(error).context(format!("{what} before --data or after --"))
+            }
+            (error, _) => error.into(),
+        }
     }
 
     /// The files of `--data`.

@@ -155,6 +155,12 @@ impl More {
         watcher.bar.finish_and_clear();
         let drawn = self.draw(&choice, &data, constraint, &watcher);
         let is_mixed = choice.models.len() > 1;
+        if let ([(model, _)], 2..) = (choice.models.as_slice(), watcher.tried.len()) {
+            let kind = model.kind();
+            context
+                .remarks
+                .say(format_args!("the words are those of the {kind} alone"));
+        }
         let models = choice.models.iter();
         let models = models.map(|(model, weight)| Weighted {
             r#type: model.kind(),

@@ -14,7 +14,7 @@ use makemore_tch::distributed::processes::agree_on_options;
 use makemore_tch::lectures::published_average_nll;
 use makemore_tch::score::evaluate::{self, Evaluation};
 use makemore_tch::score::{Fit, ListToScore};
-use makemore_tch::{Error, LanguageModel, Part, Table};
+use makemore_tch::{LanguageModel, Part, Table};
 use serde_json::json;
 
 use super::arguments::distributed::{DistributedArguments, check_rereadable};
@@ -180,7 +180,7 @@ impl Score {
         let memory = self.memory.memory();
         let source = self.data.shared_source(None, &memory, processes)?;
         let data = context.count_shared(&self.data, &source, None, processes);
-        let data = data.map_err(|error| self.explain(error))?;
+        let data = data.map_err(|error| self.data.explain(error, "words to score stand"))?;
         let p = Table::of(&data.counts, self.smoothing.value())?;
         if !self.words.is_empty() {
             return words::score(&self.words, (&p, &[]), &self.json, context);
@@ -222,7 +222,7 @@ impl Score {
         let vocabulary = model.vocabulary();
         let list = models.shared_list(processes)?;
         let data = context.count_shared(&self.data, list, Some(vocabulary), processes);
-        let data = data.map_err(|error| self.explain(error))?;
+        let data = data.map_err(|error| self.data.explain(error, "words to score stand"))?;
         let path = models.path().display();
         // The user's weights may mix models of different lists.
         let trained_on = match self.models.weights.is_some() && self.part.is_none() {
@@ -276,16 +276,6 @@ impl Score {
         match self.json.json {
             true => output::json(document),
             false => document.print(ngrams, published),
-        }
-    }
-
-    /// Of several files, a missing one may be meant as a word to score.
-    fn explain(&self, error: Error) -> anyhow::Error {
-        match (error, self.data.data.len()) {
-            (error @ Error::Read { .. }, 2..) => {
-                anyhow::Error::from(error).context("words to score stand before --data or after --")
-            }
-            (error, _) => error.into(),
         }
     }
 }
