@@ -6,15 +6,16 @@
 //! - ASCII is counted byte by byte, without decoding: the line end is the start/end token, and each pair
 //!   of neighbouring bytes is a bigram. This costs one load and one increment a byte. Four tables take
 //!   turns, since incrementing one counter twice in a row would wait for the first increment.
-//! - Other text is decoded, and each new character gets the next number. Up to [`SIDE`] characters, a
-//!   thread counts their bigrams in a table of its own; with more, in the one that all threads share.
+//! - In other text each new character gets the next number. Up to [`SIDE`] characters, a thread counts their
+//!   bigrams in a table of its own; with more, in the one that all threads share. Where characters
+//!   of one byte and of two are mixed, each byte and the one before it have the number in a table: a decoder
+//!   would have to guess how long the next character is.
 //!
 //! The vocabulary is only known after the last line. Until then the shared [`Total`] numbers characters
 //! as the threads meet them. It stores the first line of each, to name the line with one character too
 //! many.
 
 use std::collections::BTreeMap;
-use std::str::Chars;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -45,6 +46,12 @@ const TABLES: usize = 4;
 
 /// A thread counts the bigrams of so many characters in a table of its own, `[SIDE, SIDE]`, of 4 MB.
 const SIDE: usize = 1 << 10;
+
+/// The entry of the first of two bytes: no character ends there.
+const UNENDED: u16 = u16::MAX;
+
+/// The first byte of the first character of three.
+const FIRST_OF_THREE: u8 = 0xE0;
 
 /// The number of code points.
 const CODE_POINTS: usize = char::MAX as usize + 1;
@@ -164,7 +171,8 @@ pub(crate) struct Scan<'a> {
     total: &'a Total,
     /// The counts of pairs of bytes, at [`pair`]; those of all [`TABLES`] are to be added.
     bytes: Vec<[u32; TABLE]>,
-    /// The counts of bigrams of characters, by number, `[side, side]`.
+    /// The counts of bigrams of characters, by number, `[side, side]`. The last column is for bytes at which no
+    /// character ends.
     pairs: Vec<u32>,
     /// 0 after more than [`SIDE`] characters.
     side: usize,
@@ -174,6 +182,9 @@ pub(crate) struct Scan<'a> {
     counted: u64,
     /// For each code point 1 more than its number; 0 if it has none yet.
     entries: Box<[u16]>,
+    /// The same for the character that ends in a byte, by that byte and the one before it, `[256, 256]`, or
+    /// [`UNENDED`]. Characters of more bytes are not here.
+    of_bytes: Box<[u16]>,
 }
 
 impl<'a> Scan<'a> {
@@ -181,6 +192,11 @@ impl<'a> Scan<'a> {
         let side = 64;
         let mut entries: Box<[u16]> = vec![0; CODE_POINTS].into();
         entries['\n' as usize] = 1; // A line end is the start/end token, number 0.
+        let mut of_bytes: Box<[u16]> = vec![0; 256 * 256].into();
+        for row in of_bytes.chunks_mut(256) {
+            row[usize::from(b'\n')] = 1;
+            row[0xC0..usize::from(FIRST_OF_THREE)].fill(UNENDED);
+        }
         Self {
             total,
             bytes: vec![[0; TABLE]; TABLES],
@@ -189,6 +205,7 @@ impl<'a> Scan<'a> {
             waiting: Vec::with_capacity(BATCH),
             counted: 0,
             entries,
+            of_bytes,
         }
     }
 
@@ -260,12 +277,17 @@ impl<'a> Scan<'a> {
 
     /// Counts words character by character; the second argument is the place of their first line.
     fn count_characters(&mut self, words: &Tidy, (index, line): LinePlace, block: &[u8]) {
-        let mut characters = words.text.chars();
-        let (mut i, mut at, mut word) = (0, 0, 0);
-        while let Some(new) = self.count_numbered(&mut characters, &mut i) {
-            let now = words.text.len() - characters.as_str().len();
-            word += memchr::memchr_iter(b'\n', &words.text.as_bytes()[at..now]).count();
-            at = now;
+        let is_mixed = is_mixed(words);
+        let (mut rest, mut i, mut word) = (words.text, 0, 0);
+        loop {
+            let before = rest;
+            let new = match is_mixed && self.side > 0 {
+                true => self.count_pairs_of_bytes(&mut rest, &mut i),
+                false => self.count_numbered(&mut rest, &mut i),
+            };
+            let Some(new) = new else { return };
+            let read = &before[..before.len() - rest.len()];
+            word += memchr::memchr_iter(b'\n', read.as_bytes()).count();
             let line = match u8::try_from(new) {
                 // Earlier pieces were counted byte by byte, and may have it too.
                 Ok(byte) if byte.is_ascii() => first_line(byte, block),
@@ -280,15 +302,16 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Counts bigrams after character `i`, up to a character without a number, which is returned.
-    fn count_numbered(&mut self, characters: &mut Chars, i: &mut usize) -> Option<char> {
+    /// Counts bigrams after character `i`, up to a character without a number, which is returned. `rest` is then
+    /// what is behind it.
+    fn count_numbered(&mut self, rest: &mut &str, i: &mut usize) -> Option<char> {
         let (entries, side) = (&self.entries, self.side);
         if side > 0 {
             let pairs = &mut self.pairs;
-            return each_numbered(entries, characters, i, |i, j| pairs[i * side + j] += 1);
+            return each_numbered(entries, rest, i, |i, j| pairs[i * side + j] += 1);
         }
         let (total, waiting) = (self.total, &mut self.waiting);
-        each_numbered(entries, characters, i, |i, j| {
+        each_numbered(entries, rest, i, |i, j| {
             waiting.push((i as u16, j as u16));
             if waiting.len() == BATCH {
                 total.add_each(waiting);
@@ -296,11 +319,49 @@ impl<'a> Scan<'a> {
         })
     }
 
+    /// The same where no character has more than two bytes, in a table of the thread's own.
+    // Not inlined, as `count_bytes`.
+    #[inline(never)]
+    fn count_pairs_of_bytes(&mut self, rest: &mut &str, i: &mut usize) -> Option<char> {
+        let of_bytes = self.of_bytes.first_chunk::<{ 256 * 256 }>()?;
+        let (pairs, side) = (self.pairs.as_mut_slice(), self.side);
+        let (last, columns) = (side - 1, side.trailing_zeros());
+        let (mut before, mut row, mut end) = (b'\n', *i * side, rest.len());
+        for (at, &byte) in rest.as_bytes().iter().enumerate() {
+            let entry = of_bytes[usize::from(before) << 8 | usize::from(byte)];
+            before = byte;
+            if entry == 0 {
+                end = at + 1;
+                break;
+            }
+            let j = usize::from(entry - 1).min(last);
+            pairs[row + j] += 1;
+            row = if entry == UNENDED { row } else { j << columns };
+        }
+        *i = row >> columns;
+        // The last character is a line end, which has a number.
+        let new = (end < rest.len()).then(|| rest[..end].chars().next_back());
+        *rest = &rest[end..];
+        new.flatten()
+    }
+
     /// Numbers a new character.
     fn number(&mut self, character: char, place: LinePlace) -> usize {
         let number = self.total.number(character, place);
-        self.entries[character as usize] = number as u16 + 1;
-        if (1..=number).contains(&self.side) {
+        let entry = number as u16 + 1;
+        self.entries[character as usize] = entry;
+        match character.encode_utf8(&mut [0; 4]).as_bytes() {
+            // Whatever character stands before it.
+            [byte] => {
+                let column = self.of_bytes.iter_mut().skip((*byte).into()).step_by(256);
+                column.for_each(|place| *place = entry);
+            }
+            [first, second] => {
+                self.of_bytes[usize::from(*first) << 8 | usize::from(*second)] = entry
+            }
+            _ => {}
+        }
+        if (1..=number + 1).contains(&self.side) {
             self.widen(number);
         }
         number
@@ -308,7 +369,7 @@ impl<'a> Scan<'a> {
 
     /// Widens the thread's table for a number, or gives it up.
     fn widen(&mut self, number: usize) {
-        let side = (number + 1).next_power_of_two();
+        let side = (number + 2).next_power_of_two();
         if side > SIDE {
             self.empty_pairs();
             self.pairs = Vec::new();
@@ -317,7 +378,8 @@ impl<'a> Scan<'a> {
         }
         let mut pairs = vec![0; side * side];
         for (wide, row) in pairs.chunks_mut(side).zip(self.pairs.chunks(self.side)) {
-            wide[..self.side].copy_from_slice(row);
+            let numbered = self.side - 1;
+            wide[..numbered].copy_from_slice(&row[..numbered]);
         }
         self.pairs = pairs;
         self.side = side;
@@ -348,12 +410,22 @@ impl<'a> Scan<'a> {
     /// Adds the thread's table to the total.
     fn empty_pairs(&mut self) {
         for (place, count) in self.pairs.iter_mut().enumerate() {
-            if *count > 0 {
-                let (i, j) = (place / self.side, place % self.side);
-                self.total.add(i, j, std::mem::take(count));
+            let (i, j) = (place / self.side, place % self.side);
+            let count = std::mem::take(count);
+            if count > 0 && j + 1 < self.side {
+                self.total.add(i, j, count);
             }
         }
     }
+}
+
+/// Whether text has characters of one byte and of two alone, and both are frequent.
+fn is_mixed(words: &Tidy) -> bool {
+    let characters = words.characters + words.words;
+    let of_two = words.text.len() - characters;
+    8 * of_two > characters
+        && 8 * of_two < 7 * characters
+        && words.text.bytes().fold(0, u8::max) < FIRST_OF_THREE
 }
 
 /// Calls `each` with the numbers of every two neighbours, of which the first is `last`, up to a character
@@ -362,15 +434,15 @@ impl<'a> Scan<'a> {
 #[inline(never)]
 fn each_numbered(
     entries: &[u16],
-    characters: &mut Chars,
+    rest: &mut &str,
     last: &mut usize,
     mut each: impl FnMut(usize, usize),
 ) -> Option<char> {
     // With a known length the compiler checks no index.
     let entries = entries.first_chunk::<CODE_POINTS>()?;
     let mut i = *last;
-    let mut new = None;
-    for character in characters {
+    let (mut new, mut characters) = (None, rest.chars());
+    for character in characters.by_ref() {
         let entry = entries[character as usize];
         if entry == 0 {
             new = Some(character);
@@ -380,7 +452,7 @@ fn each_numbered(
         each(i, j);
         i = j;
     }
-    *last = i;
+    (*last, *rest) = (i, characters.as_str());
     new
 }
 
