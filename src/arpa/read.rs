@@ -73,6 +73,8 @@ struct Characters {
     has_unknown: bool,
     /// The indices of tokens.
     indices: HashMap<String, usize, RandomState>,
+    /// The same of tokens of one byte, which are most.
+    of_bytes: Vec<Option<usize>>,
 }
 
 /// The 1-grams of a file.
@@ -148,8 +150,15 @@ impl Characters {
         let indices = tokens
             .into_iter()
             .map(|(text, token)| (text, index_of(token)));
+        let indices: HashMap<_, _, RandomState> = indices.collect();
+        let of_byte = |byte: u8| {
+            indices
+                .get(char::from(byte).encode_utf8(&mut [0; 2]))
+                .copied()
+        };
         Ok(Self {
-            indices: indices.collect(),
+            of_bytes: (0..0x80).map(of_byte).collect(),
+            indices,
             has_unknown: unknown.is_some(),
             probabilities: Probabilities { p, backoff },
             vocabulary,
@@ -163,6 +172,9 @@ impl Characters {
             Token::Unknown => self.has_unknown.then_some(self.vocabulary.len()),
             Token::Character(_) => None,
         };
+        if let &[byte] = text.as_bytes() {
+            return self.of_bytes[usize::from(byte)];
+        }
         self.indices.get(text).copied().or_else(other)
     }
 
@@ -354,10 +366,7 @@ fn first_fault<K: Packed>(
     let mut place = 0;
     let without_context = level.iter().filter(|entry| {
         let context = packing.context(entry.ngram);
-        lower.is_some_and(|lower| {
-            place += lower[place..].partition_point(|lower| lower.ngram < context);
-            lower.get(place).is_none_or(|lower| lower.ngram != context)
-        })
+        lower.is_some_and(|lower| !find_from(lower, &mut place, context))
     });
     let without_context = without_context.map(|entry| {
         let shorter = packing.order() - 1;
@@ -367,6 +376,19 @@ fn first_fault<K: Packed>(
     twice.chain(without_context).min_by_key(|&(line, ..)| line)
 }
 
+/// Whether an n-gram is among sorted ones, none of which is as far as it before `place`; its place, or that of the
+/// next one, is the new `place`. Near places are found soon.
+fn find_from<K: Packed>(sorted: &[ArpaNgram<K>], place: &mut usize, ngram: K) -> bool {
+    let rest = &sorted[*place..];
+    let is_before = |entry: &ArpaNgram<K>| entry.ngram < ngram;
+    let mut reach = 1;
+    while rest.get(reach).is_some_and(is_before) {
+        reach *= 2;
+    }
+    *place += rest[..rest.len().min(reach + 1)].partition_point(is_before);
+    sorted.get(*place).is_some_and(|entry| entry.ngram == ngram)
+}
+
 /// The suffixes of the n-grams of `upper` that `lower` lacks; `shorter` is the packing of `lower`.
 fn missing_suffixes<K: Packed>(
     upper: &[ArpaNgram<K>],
@@ -374,21 +396,27 @@ fn missing_suffixes<K: Packed>(
     shorter: Packing,
 ) -> Vec<ArpaNgram<K>> {
     let mask = shorter.mask();
-    let mut suffixes: Vec<K> = upper.iter().map(|entry| entry.ngram & mask).collect();
-    suffixes.sort_unstable();
-    suffixes.dedup();
-    suffixes.retain(|suffix| {
-        lower
-            .binary_search_by_key(suffix, |entry| entry.ngram)
-            .is_err()
-    });
+    let (mut place, mut before) = (0, K::default());
+    let mut missing = Vec::new();
+    for suffix in upper.iter().map(|entry| entry.ngram & mask) {
+        // Those behind one first character are sorted.
+        if suffix < before {
+            place = 0;
+        }
+        before = suffix;
+        if !find_from(lower, &mut place, suffix) {
+            missing.push(suffix);
+        }
+    }
+    missing.sort_unstable();
+    missing.dedup();
     let entry = |ngram| ArpaNgram {
         ngram,
         p: f32::NAN,
         backoff: 1.0,
         line: 0,
     };
-    suffixes.into_iter().map(entry).collect()
+    missing.into_iter().map(entry).collect()
 }
 
 fn view<K: Packed>(
