@@ -167,24 +167,14 @@ impl Started {
             }
             sleep(Duration::from_millis(10));
         }
-        let of_0 = ended.first().copied().flatten();
         let Some((rank, status, _)) = first else {
             let interrupted = ended.into_iter().flatten().find(is_interrupted);
             let code = interrupted.and_then(|status| status.code());
             return Ok(code.unwrap_or_default() as u8);
         };
-        if let (Some(signal), true) = (status.signal(), is_told) {
-            return Ok((128 + signal) as u8);
-        }
-        // Process 0 tells why all end, but not if a signal ended it.
-        let told = of_0.and_then(|of_0| of_0.code()).filter(|&code| code > 0);
-        let of_0 = of_0
-            .and_then(|of_0| of_0.signal())
-            .map(|signal| (0, signal));
-        let of_first = status.signal().map(|signal| (rank, signal));
-        match (told, of_first.or(of_0)) {
-            (None, Some((rank, signal))) => bail!("process {rank} was ended by signal {signal}"),
-            (told, _) => Ok(status.code().or(told).unwrap_or(1) as u8),
+        match status.signal() {
+            Some(signal) if is_told => Ok((128 + signal) as u8),
+            _ => outcome((rank, status), ended.first().copied().flatten()),
         }
     }
 
@@ -199,6 +189,20 @@ impl Started {
     }
 }
 
+/// The status of a launch whose process `rank` failed first, while process 0 ended as it did.
+fn outcome((rank, status): (usize, ExitStatus), of_0: Option<ExitStatus>) -> anyhow::Result<u8> {
+    // The others only know that it has ended.
+    if let Some(signal) = status.signal() {
+        bail!("process {rank} was ended by signal {signal}");
+    }
+    // Process 0 tells why all end, but not if a signal ended it.
+    let told = of_0.and_then(|of_0| of_0.code()).filter(|&code| code > 0);
+    match (told, of_0.and_then(|of_0| of_0.signal())) {
+        (None, Some(signal)) => bail!("process 0 was ended by signal {signal}"),
+        _ => Ok(status.code().or(told).unwrap_or(1) as u8),
+    }
+}
+
 /// Whether a process has ended as the user wanted it.
 fn is_interrupted(status: &ExitStatus) -> bool {
     status.code().is_some_and(|code| code > 128)
@@ -209,6 +213,25 @@ impl Drop for Started {
         self.signal(libc::SIGKILL);
         for child in &mut self.0 {
             let _ = child.wait();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The others told of a closed connection, and nobody of which process had ended.
+    #[test]
+    fn a_process_that_a_signal_ended_is_named() {
+        let [killed, failed, good] = [9, 1 << 8, 0].map(ExitStatus::from_raw);
+        let told = |first, of_0| outcome(first, Some(of_0)).map_err(|error| error.to_string());
+        let named = |rank| Err(format!("process {rank} was ended by signal 9"));
+        assert_eq!(told((2, killed), failed), named(2));
+        assert_eq!(told((0, killed), killed), named(0));
+        assert_eq!(told((2, failed), killed), named(0));
+        for of_0 in [failed, good] {
+            assert_eq!(told((2, failed), of_0), Ok(1));
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::data::pass::{each_task, lock, threads};
 use crate::data::split::Part;
 use crate::data::vocabulary::Encoder;
 use crate::distributed::processes::{agree_on_options, gather_as, gather_numbers};
-use crate::distributed::rows::{Row, exchange, to_come};
+use crate::distributed::rows::{Exchange, Row};
 use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
@@ -191,8 +191,10 @@ impl Counting<'_> {
     where
         (K, u64): Row,
     {
-        let more = to_come(self.processes, &ngrams, &owner)?.saturating_sub(ngrams.len());
-        let fits = match self.memory.reserve((more * size_of::<(K, u64)>()) as u64) {
+        let exchange = Exchange::of(self.processes, &ngrams, &owner)?;
+        let under_way = exchange.bytes_under_way::<(K, u64)>();
+        let come = exchange.bytes_to_come::<(K, u64)>();
+        let fits = match self.memory.reserve(come + under_way) {
             true => Ok(()),
             false => Err(Error::Memory {
                 order: self.packing.order(),
@@ -201,7 +203,11 @@ impl Counting<'_> {
             }),
         };
         all_fit(fits, self.processes)?;
-        let mut ngrams = exchange(self.processes, ngrams, owner)?;
+        let before = (ngrams.capacity() * size_of::<(K, u64)>()) as u64;
+        let mut ngrams = exchange.run(ngrams, owner)?;
+        if self.processes.size() > 1 {
+            self.memory.release(before + under_way);
+        }
         ngrams.sort_unstable_by_key(|&(ngram, _)| ngram);
         add_up(&mut ngrams);
         Ok(ngrams)

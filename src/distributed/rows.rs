@@ -5,8 +5,8 @@ use tch::Tensor;
 use super::processes::{Processes, gather_numbers};
 use crate::error::Result;
 
-/// The most rows that a process sends at once.
-const ROWS: usize = 1 << 20;
+/// The most rows that all processes together send at once.
+const ROWS: usize = 1 << 18;
 
 /// A value that is sent as some numbers.
 pub(crate) trait Row: Sized {
@@ -44,58 +44,89 @@ impl Row for (u128, u64) {
     }
 }
 
-/// The number of rows that come to this process, of those that all send to the `owner` of each.
-///
-/// # Errors
-///
-/// As of [`Processes::sum`].
-pub(crate) fn to_come<R>(
-    processes: &dyn Processes,
-    rows: &[R],
-    owner: impl Fn(&R) -> usize,
-) -> Result<usize> {
-    let (rank, size) = (processes.rank(), processes.size());
-    if size == 1 {
-        return Ok(rows.len());
-    }
-    let mut sent = vec![0; size];
-    for row in rows {
-        sent[owner(row)] += 1;
-    }
-    let of_all = gather_numbers(processes, sent)?;
-    let come = of_all.chunks(size).map(|sent| sent[rank]);
-    Ok(come.sum::<u64>() as usize)
+/// An exchange of rows, each of which goes to its owner.
+pub(crate) struct Exchange<'a> {
+    processes: &'a dyn Processes,
+    /// The number of rows that come to this process.
+    come: usize,
+    /// The number of times that rows are sent.
+    rounds: usize,
+    /// The number of rows that a process sends at once.
+    at_once: usize,
 }
 
-/// Sends each row to its `owner`, and returns those that come to this process.
-///
-/// # Errors
-///
-/// As of [`Processes::sum`].
-pub(crate) fn exchange<R: Row>(
-    processes: &dyn Processes,
-    rows: Vec<R>,
-    owner: impl Fn(&R) -> usize,
-) -> Result<Vec<R>> {
-    let size = processes.size();
-    if size == 1 {
-        return Ok(rows);
-    }
-    let lengths = gather_numbers(processes, vec![rows.len() as u64])?;
-    let rounds = lengths.into_iter().max().unwrap_or(0).div_ceil(ROWS as u64);
-    let (mut rows, mut come) = (rows.into_iter(), Vec::new());
-    for _ in 0..rounds {
-        let mut of_owners = vec![Vec::new(); size];
-        for row in rows.by_ref().take(ROWS) {
-            row.write(&mut of_owners[owner(&row)]);
+impl<'a> Exchange<'a> {
+    /// Prepares the exchange of rows that each process has. All call this together.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Processes::sum`].
+    pub fn of<R>(
+        processes: &'a dyn Processes,
+        rows: &[R],
+        owner: impl Fn(&R) -> usize,
+    ) -> Result<Self> {
+        let (rank, size) = (processes.rank(), processes.size());
+        let mut sent = vec![0; size];
+        if size > 1 {
+            for row in rows {
+                sent[owner(row)] += 1;
+            }
         }
-        let sent = of_owners.iter().map(|numbers| numbers.len() / R::NUMBERS);
-        let sent: Vec<i64> = sent.map(|rows| rows as i64).collect();
-        let numbers = Tensor::f_from_slice(&of_owners.concat())?;
-        let numbers = numbers.f_view([sent.iter().sum(), R::NUMBERS as i64])?;
-        let (numbers, _) = processes.all_to_all(&numbers, &sent)?;
-        let numbers = Vec::<i64>::try_from(&numbers.f_reshape([-1])?)?;
-        come.extend(numbers.chunks_exact(R::NUMBERS).map(R::read));
+        let of_all = gather_numbers(processes, sent)?;
+        let of_each = of_all.chunks(size);
+        let longest = of_each.clone().map(|sent| sent.iter().sum::<u64>()).max();
+        let longest = longest.unwrap_or(0) as usize;
+        let at_once = longest.min(ROWS / size).max(1);
+        Ok(Self {
+            processes,
+            come: of_each.map(|sent| sent[rank]).sum::<u64>() as usize,
+            rounds: longest.div_ceil(at_once),
+            at_once,
+        })
     }
-    Ok(come)
+
+    /// The most bytes of what is under way at once, beside the rows before and after.
+    pub fn bytes_under_way<R: Row>(&self) -> u64 {
+        let size = self.processes.size();
+        // Numbers by their owners, whose vectors may be half empty; all in one; a tensor. What comes is a
+        // tensor and then a vector, and may be the rows of all.
+        let copies = if size == 1 { 0 } else { 4 + 2 * size };
+        (copies * self.at_once * R::NUMBERS * size_of::<i64>()) as u64
+    }
+
+    /// The bytes of the rows that come, if there are other processes.
+    pub fn bytes_to_come<R>(&self) -> u64 {
+        match self.processes.size() {
+            1 => 0,
+            _ => (self.come * size_of::<R>()) as u64,
+        }
+    }
+
+    /// Sends the rows that the exchange was prepared for, and returns those that come.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Processes::sum`].
+    pub fn run<R: Row>(self, rows: Vec<R>, owner: impl Fn(&R) -> usize) -> Result<Vec<R>> {
+        let size = self.processes.size();
+        if size == 1 {
+            return Ok(rows);
+        }
+        let (mut rows, mut come) = (rows.into_iter(), Vec::with_capacity(self.come));
+        for _ in 0..self.rounds {
+            let mut of_owners = vec![Vec::new(); size];
+            for row in rows.by_ref().take(self.at_once) {
+                row.write(&mut of_owners[owner(&row)]);
+            }
+            let sent = of_owners.iter().map(|numbers| numbers.len() / R::NUMBERS);
+            let sent: Vec<i64> = sent.map(|rows| rows as i64).collect();
+            let numbers = Tensor::f_from_slice(&of_owners.concat())?;
+            let numbers = numbers.f_view([sent.iter().sum(), R::NUMBERS as i64])?;
+            let (numbers, _) = self.processes.all_to_all(&numbers, &sent)?;
+            let numbers = Vec::<i64>::try_from(&numbers.f_reshape([-1])?)?;
+            come.extend(numbers.chunks_exact(R::NUMBERS).map(R::read));
+        }
+        Ok(come)
+    }
 }
