@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::arpa::{self, ReadOptions};
 use crate::checkpoint::{Checkpoint, Model, Weights};
-use crate::counting::{count_for, count_shared};
+use crate::counting::{count_shared, count_shared_for};
 use crate::data::decompress::decompressed;
 use crate::data::parts::{List, Parts, SplitOf};
 use crate::data::reader::Source;
 use crate::data::split::{Part, Split};
 use crate::data::{Digest, ListFiles, Subset, Vocabulary, WordList};
+use crate::distributed::Processes;
 use crate::distributed::processes::gather_as;
-use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
 use crate::files::{open, read_error};
 use crate::memory::Memory;
@@ -104,7 +104,8 @@ impl TrainedOn {
     }
 
     /// Reads at most `most` words of a part, always the same ones, from the list that has it. Words
-    /// with characters that the vocabulary lacks are left out.
+    /// with characters that the vocabulary lacks are left out. Several processes read a part of the list, and
+    /// all get all words.
     ///
     /// # Errors
     ///
@@ -115,20 +116,21 @@ impl TrainedOn {
         source: &Source,
         vocabulary: &Vocabulary,
         most: u64,
+        processes: &dyn Processes,
     ) -> Result<WordList> {
-        let counted = count_for(source, vocabulary)?;
+        let counted = count_shared_for(source, vocabulary, processes)?;
         let list = List {
             digest: counted.digest,
             source: source.clone(),
         };
         let (mut parts, part) = self.part(part, list)?;
-        parts.leave_out_unknown(&[part], counted.counts.vocabulary(), vocabulary, &Alone)?;
-        let mut subset = Subset::new(parts.words(part), most, parts.split().seed());
+        parts = parts.shared(Part::Train, &counted.sections);
+        parts.leave_out_unknown(&[part], counted.counts.vocabulary(), vocabulary, processes)?;
+        let subset = || Subset::new(parts.words(part), most, parts.split().seed());
         let mut words = WordList::default();
-        parts.each_word_here(&[part], |_, word, times| match subset.takes_next() {
-            true => words.push(word, times, vocabulary),
-            false => Ok(()),
-        })?;
+        for (word, times) in parts.some_words(part, subset, processes)? {
+            words.push(&word, times, vocabulary)?;
+        }
         Ok(words)
     }
 }

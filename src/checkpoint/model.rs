@@ -11,11 +11,15 @@ use super::file::{self, Contents, FORMAT, FORMAT_VERSION, Opened, Stored};
 use super::network::{self, TrainedNetwork};
 use super::ngram;
 use crate::data::{Digest, ListFiles, SplitOf, Vocabulary};
+use crate::distributed::processes::{bytes_of_first, gather_as, gather_numbers};
+use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
 use crate::files::{Output, open};
 use crate::libtorch::device::libtorch_version;
+use crate::memory::Memory;
 use crate::models::language_model::single_characters;
 use crate::models::{LanguageModel, Ngram, Tokens};
+use crate::score::held_out::HeldOut;
 use crate::train::corpus::Corpus;
 use crate::train::run_state::RunState;
 
@@ -102,6 +106,70 @@ impl Checkpoint {
     /// As [`to_bytes`](Self::to_bytes); [`Error::Write`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         Output::check(path)?.replace(&self.to_bytes()?)
+    }
+
+    /// The losses of the model on dev and test, by all processes that have room for it: process 0 sends it to
+    /// the others, which call [`receive_and_evaluate`](Self::receive_and_evaluate).
+    ///
+    /// # Errors
+    ///
+    /// As [`HeldOut::of`] and [`to_bytes`](Self::to_bytes).
+    pub fn held_out(&self, data: &Corpus, processes: &dyn Processes) -> Result<HeldOut> {
+        let model = self.model.language_model();
+        match self.send(processes)? {
+            true => HeldOut::of(model, &data.parts, &data.memory, processes),
+            false => HeldOut::of(model, &data.parts.clone().alone(), &data.memory, &Alone),
+        }
+    }
+
+    /// Evaluates the model of process 0 with it, if there is room for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`HeldOut::of`].
+    pub fn receive_and_evaluate(data: &Corpus, processes: &dyn Processes) -> Result<()> {
+        if let Some(received) = Self::receive(&data.memory, processes)? {
+            let model = received.model.language_model();
+            HeldOut::of(model, &data.parts, &data.memory, processes)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the checkpoint to the other processes, which [`receive`](Self::receive) it; false if one of them
+    /// has too little memory for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_bytes`](Self::to_bytes); [`Error::Processes`].
+    fn send(&self, processes: &dyn Processes) -> Result<bool> {
+        if processes.size() == 1 {
+            return Ok(true);
+        }
+        let bytes = self.to_bytes()?;
+        gather_numbers(processes, vec![bytes.len() as u64])?;
+        let have_room = gather_as(processes, true)?.into_iter().all(|has| has);
+        if have_room {
+            bytes_of_first(processes, bytes)?;
+        }
+        Ok(have_room)
+    }
+
+    /// The checkpoint that process 0 sends; none if one process has too little memory for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Processes`].
+    fn receive(memory: &Memory, processes: &dyn Processes) -> Result<Option<Self>> {
+        let length = gather_numbers(processes, vec![0])?[0];
+        // The bytes, a copy of them that is read, and the model.
+        let has_room = memory.reserve(3 * length);
+        let have_room = gather_as(processes, has_room)?.into_iter().all(|has| has);
+        if !have_room {
+            return Ok(None);
+        }
+        let bytes = bytes_of_first(processes, Vec::new())?;
+        let received = Self::read(Path::new("the model of process 0"), bytes.as_slice())?;
+        Ok(Some(received))
     }
 
     /// Reads a checkpoint and verifies it.
@@ -344,6 +412,28 @@ mod tests {
         let path = folder.path().join("model.safetensors");
         checkpoint().save(&path).unwrap();
         assert_is_the_checkpoint(&Checkpoint::load(&path).unwrap());
+    }
+
+    /// Each of these processes is a thread here.
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn processes_receive_the_checkpoint_of_process_0_if_all_have_room() {
+        use crate::distributed::group::tests::each;
+
+        for (bytes, is_received) in [(1 << 20, true), (1000, false)] {
+            let received = each(3, |group| {
+                if group.rank() == 0 {
+                    return checkpoint().send(group).unwrap();
+                }
+                let bytes = if group.rank() == 1 { bytes } else { 1 << 20 };
+                let received = Checkpoint::receive(&Memory::new(bytes), group).unwrap();
+                if let Some(received) = &received {
+                    assert_is_the_checkpoint(received);
+                }
+                received.is_some()
+            });
+            assert_eq!(received, [is_received; 3]);
+        }
     }
 
     #[test]

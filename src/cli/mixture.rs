@@ -2,7 +2,6 @@
 
 use anyhow::bail;
 use makemore_tch::data::WordList;
-use makemore_tch::distributed::processes::of_first;
 use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::models::Mixture;
 use makemore_tch::{Error, LanguageModel, Part};
@@ -18,7 +17,7 @@ impl Models {
         self.shared_mixture(weights, &Alone)
     }
 
-    /// The same for several processes, of which process 0 finds the weights.
+    /// The same for several processes.
     pub fn shared_mixture(
         &self,
         weights: Option<&[f64]>,
@@ -29,13 +28,8 @@ impl Models {
         let mixture = match weights {
             Some(weights) => Mixture::new(models, weights),
             None => {
-                self.shared_list(processes)?;
-                let fitted = || anyhow::Ok(Mixture::fitted(models.clone(), &self.dev()?));
-                let weights = of_first(processes, || {
-                    let fitted = fitted()?.map_err(|error| self.explain(error))?;
-                    anyhow::Ok(fitted.weights().to_vec())
-                })?;
-                Mixture::of_fitted(models, weights)
+                let dev = self.dev(processes)?;
+                Mixture::fitted(models, &dev, processes)
             }
         };
         mixture.map_err(|error| self.explain(error))
@@ -53,15 +47,15 @@ impl Models {
     }
 
     /// Words of the dev part, at most [`DEV_WORDS`].
-    fn dev(&self) -> anyhow::Result<WordList> {
+    fn dev(&self, processes: &dyn Processes) -> anyhow::Result<WordList> {
         let path = self.path().display();
         let Some(trained_on) = self.trained_on()? else {
             bail!(
                 "{path}: it does not say what it was trained on, so that weights cannot be found; name them with --weights"
             );
         };
-        let (list, vocabulary) = (self.list()?, self.vocabulary());
-        let words = trained_on.some_words(Part::Dev, list, vocabulary, DEV_WORDS);
+        let (list, vocabulary) = (self.shared_list(processes)?, self.vocabulary());
+        let words = trained_on.some_words(Part::Dev, list, vocabulary, DEV_WORDS, processes);
         words.map_err(|error| match error {
             // As the models that `more` keeps.
             Error::EmptyPart { .. } => anyhow::anyhow!(

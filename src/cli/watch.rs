@@ -1,9 +1,11 @@
 //! The reports of a training on words: that of process 0, which shows and saves it, and that of the
 //! processes that share it.
 
+use std::time::Duration;
+
 use indicatif::ProgressBar;
 use makemore_tch::LanguageModel;
-use makemore_tch::checkpoint::sha256_of;
+use makemore_tch::checkpoint::{TrainedNetwork, sha256_of};
 use makemore_tch::distributed::processes::agree_on_options;
 use makemore_tch::distributed::{Processes, agree};
 use makemore_tch::models::Network;
@@ -51,26 +53,37 @@ pub fn check_same(
     ] {
         agree(processes, what, &value)?;
     }
-    Ok(())
+    Ok(agree_on_options(processes, &data.parts.split_of())?)
 }
 
-/// Trains as process 0 does. Returns the exit status.
+/// Trains and evaluates as process 0 does, from a run state, of a network that may be trained already. Returns
+/// the exit status.
 pub fn follow(
-    mut course: Course<Follower>,
-    is_trained: bool,
+    (network, lists, data): (&Network, &Lists, &Corpus),
+    (state, is_trained): (RunState, bool),
     learner: &mut WordBatches,
     interrupt: &Interrupt,
+    processes: &dyn Processes,
 ) -> anyhow::Result<u8> {
+    let (mut follower, never) = (Follower(interrupt), Duration::MAX);
+    let mut course = Course::new(network, &lists.dev, state, never, &mut follower, processes);
     if is_trained {
         course.keep_first()?;
     }
     let trained = course.run(learner);
     trained.map_err(|fault| explain_fault(fault, &course.state.options, ""))?;
+    let state = &course.state;
+    if state.best.is_some() || state.progress.steps > 0 {
+        let best = TrainedNetwork::of(network, state, None)?.network;
+        let parts = data.parts.clone().stopped_by(interrupt.flag());
+        // Process 0 tells what could not be evaluated.
+        let _ = lists.losses(&best, &parts, &data.memory, processes);
+    }
     Ok(interrupt.status())
 }
 
 /// The report of a process that shows and saves nothing.
-pub struct Follower<'a>(pub &'a Interrupt);
+struct Follower<'a>(&'a Interrupt);
 
 impl Report for Follower<'_> {
     fn update(&mut self, _: &Update) {}

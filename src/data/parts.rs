@@ -11,9 +11,10 @@ use super::reader::Source;
 use super::sections::{Section, Sections};
 use super::split::{Part, Shares, Split};
 use super::vocabulary::{Encoder, Vocabulary};
+use super::word_list::Subset;
 use super::words::each_tidy;
 use crate::distributed::Processes;
-use crate::distributed::processes::{gather_as, of_first};
+use crate::distributed::processes::{gather_as, gather_numbers, of_first};
 use crate::error::{Error, LineFault, Result, UnknownWords};
 
 /// A list that was read and can be read again.
@@ -386,6 +387,59 @@ impl Parts {
         each_block_here(&reading.section, |lines| {
             self.of_lines(lines, (reading.list, reading.own), wanted, &mut work)
         })
+    }
+
+    /// The words of a part that are in a subset, in their order, each with how often it occurs. Processes read
+    /// their sections, and all get all of them.
+    ///
+    /// # Errors
+    ///
+    /// If a list cannot be read or has changed; [`Error::Processes`].
+    pub(crate) fn some_words(
+        &self,
+        part: Part,
+        subset: impl Fn() -> Subset,
+        processes: &dyn Processes,
+    ) -> Result<Vec<(String, u64)>> {
+        let readings = self.readings(&[part]);
+        let own = || {
+            readings
+                .iter()
+                .enumerate()
+                .filter(|(_, reading)| reading.is_own)
+        };
+        let mut words = vec![0_u64; readings.len()];
+        if let [_, .., _] = readings[..] {
+            for (place, reading) in own() {
+                self.each_word_in(reading, &[part], |_, _, _| {
+                    words[place] += 1;
+                    Ok(())
+                })?;
+            }
+        }
+        let of_all = gather_numbers(processes, words)?;
+        let of_section = |place| {
+            of_all
+                .iter()
+                .skip(place)
+                .step_by(readings.len())
+                .sum::<u64>()
+        };
+        let mut found: Vec<(usize, Vec<(String, u64)>)> = Vec::new();
+        for (place, reading) in own() {
+            let (mut subset, mut of_reading) = (subset(), Vec::new());
+            subset.skip((0..place).map(of_section).sum());
+            self.each_word_in(reading, &[part], |_, word, times| {
+                if subset.takes_next() {
+                    of_reading.push((word.to_owned(), times));
+                }
+                Ok(())
+            })?;
+            found.push((place, of_reading));
+        }
+        let mut found = gather_as(processes, found)?.concat();
+        found.sort_unstable_by_key(|&(place, _)| place);
+        Ok(found.into_iter().flat_map(|(_, words)| words).collect())
     }
 
     /// The lists to read for some parts, each with the part that it is as a whole, if it is one.

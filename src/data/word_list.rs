@@ -162,6 +162,11 @@ impl Subset {
         }
     }
 
+    /// Passes over some words.
+    pub fn skip(&mut self, words: u64) {
+        self.place += words;
+    }
+
     /// Whether the next word of the list is in the subset.
     pub fn takes_next(&mut self) -> bool {
         let place = self.order.of(self.place);

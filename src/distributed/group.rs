@@ -379,7 +379,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::distributed::address::free_port;
-    use crate::distributed::processes::agree;
+    use crate::distributed::processes::{agree, bytes_of_first};
 
     const TIMEOUTS: Timeouts = Timeouts {
         meeting: Duration::from_secs(20),
@@ -461,6 +461,18 @@ pub(crate) mod tests {
         for texts in gathered {
             let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
             assert_eq!(lengths, [0, 5, 10]);
+        }
+        // More than are sent at once.
+        let expected = b"0123456789abcdef".repeat(100_000);
+        for received in each(3, |group| {
+            let own = if group.rank() == 0 {
+                expected.clone()
+            } else {
+                b"none".to_vec()
+            };
+            bytes_of_first(group, own).unwrap()
+        }) {
+            assert!(received == expected);
         }
         let rows = each(3, |group| {
             // Rank r sends r rows to each, which name the sender and the receiver.

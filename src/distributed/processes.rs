@@ -165,6 +165,33 @@ pub fn of_first<T: Serialize + DeserializeOwned, E: From<Error>>(
     of_all.next().flatten().ok_or_else(|| nothing().into())
 }
 
+/// The bytes that process 0 has, in all processes.
+///
+/// # Errors
+///
+/// As of [`Processes::sum`].
+pub fn bytes_of_first(processes: &dyn Processes, own: Vec<u8>) -> Result<Vec<u8>> {
+    let (rank, size) = (processes.rank(), processes.size());
+    if size == 1 {
+        return Ok(own);
+    }
+    let length = gather_numbers(processes, vec![own.len() as u64])?[0] as usize;
+    let mut received = Vec::with_capacity(if rank == 0 { 0 } else { length });
+    let mut pieces = own.chunks(BYTES_AT_ONCE);
+    for _ in 0..length.div_ceil(BYTES_AT_ONCE) {
+        let piece = pieces.next().filter(|_| rank == 0).unwrap_or_default();
+        let mut sent = vec![piece.len() as i64; size];
+        sent[0] = 0;
+        let rows = Tensor::f_from_slice(&piece.repeat(size - 1))?;
+        let (rows, _) = processes.all_to_all(&rows, &sent)?;
+        received.extend(Vec::<u8>::try_from(&rows)?);
+    }
+    Ok(if rank == 0 { own } else { received })
+}
+
+/// The most bytes that process 0 sends to each other one at once.
+const BYTES_AT_ONCE: usize = 1 << 20;
+
 /// The numbers of all processes, in order of their ranks.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::draw::{Distributions, Drawer, Method, Shaping};
 use crate::data::Vocabulary;
+use crate::distributed::Processes;
 use crate::error::Result;
 use crate::libtorch::random::Generator;
 
@@ -45,6 +46,31 @@ pub trait LanguageModel: fmt::Debug {
         let p = self.probabilities(words)?;
         between()?;
         Ok(p.into_iter().map(|p| f64::from(p).ln()).collect())
+    }
+
+    /// [`probabilities`](Self::probabilities) by several processes, which have the model and ask it for the
+    /// same words. They share the batches of a network. All get what one process has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Processes`](crate::error::Error::Processes).
+    fn probabilities_shared(&self, words: &[&[usize]], _: &dyn Processes) -> Result<Vec<f32>> {
+        self.probabilities(words)
+    }
+
+    /// [`log_probabilities`](Self::log_probabilities) by several processes. `between` is called after each
+    /// batch of this process.
+    ///
+    /// # Errors
+    ///
+    /// As [`probabilities_shared`](Self::probabilities_shared); the error of `between`.
+    fn log_probabilities_shared(
+        &self,
+        words: &[&[usize]],
+        _: &dyn Processes,
+        between: Between,
+    ) -> Result<Vec<f64>> {
+        self.log_probabilities(words, between)
     }
 
     /// Whether unknown characters, which have the index `V`, have a probability.
@@ -103,6 +129,44 @@ pub trait LanguageModel: fmt::Debug {
     /// As [`Shaping::check`].
     fn drawer(&self, method: Method, shaping: Shaping) -> Result<Box<dyn Drawer + '_>> {
         stepwise(self, method, shaping)
+    }
+}
+
+/// A model that several processes have and ask for the same words, so that they share its work where they
+/// can. All get what one process has.
+#[derive(Debug)]
+pub struct Together<'a> {
+    /// The model.
+    pub model: &'a dyn LanguageModel,
+    /// The processes.
+    pub processes: &'a dyn Processes,
+}
+
+impl LanguageModel for Together<'_> {
+    fn vocabulary(&self) -> &Vocabulary {
+        self.model.vocabulary()
+    }
+
+    fn block_size(&self) -> usize {
+        self.model.block_size()
+    }
+
+    fn distributions(&self, contexts: &Tensor) -> Result<Tensor> {
+        self.model.distributions(contexts)
+    }
+
+    fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
+        self.model.probabilities_shared(words, self.processes)
+    }
+
+    fn log_probabilities(&self, words: &[&[usize]], between: Between) -> Result<Vec<f64>> {
+        let processes = self.processes;
+        self.model
+            .log_probabilities_shared(words, processes, between)
+    }
+
+    fn knows_unknown(&self) -> bool {
+        self.model.knows_unknown()
     }
 }
 

@@ -8,6 +8,8 @@ use super::draw::{Drawer, Method, Shaping};
 use super::language_model::{Between, LanguageModel, Reader};
 use super::rounds;
 use crate::data::{Vocabulary, WordList};
+use crate::distributed::Processes;
+use crate::distributed::processes::of_first;
 use crate::error::{Error, Result};
 use crate::format;
 
@@ -49,16 +51,22 @@ impl<'m> Mixture<'m> {
         })
     }
 
-    /// Mixes models with the weights that make words most probable.
+    /// Mixes models with the weights that make words most probable, by processes which all have these words.
+    /// All get the weights of one process.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new); [`Error::Value`] if there are no words.
-    pub fn fitted(models: Vec<&'m dyn LanguageModel>, words: &WordList) -> Result<Self> {
+    /// As [`new`](Self::new); [`Error::Value`] if there are no words; [`Error::Processes`].
+    pub fn fitted(
+        models: Vec<&'m dyn LanguageModel>,
+        words: &WordList,
+        processes: &dyn Processes,
+    ) -> Result<Self> {
         check_same_vocabulary(&models)?;
         let (times, words) = (words.times_of_characters(), words.encoded());
         let words: Vec<&[usize]> = words.iter().map(Vec::as_slice).collect();
-        let p = models.iter().map(|model| model.probabilities(&words));
+        let p = models.iter();
+        let p = p.map(|model| model.probabilities_shared(&words, processes));
         let p: Vec<Vec<f32>> = p.collect::<Result<_>>()?;
         if words.is_empty() || p.is_empty() {
             return Err(Error::Value {
@@ -67,17 +75,9 @@ impl<'m> Mixture<'m> {
                 expected: "at least one word would work",
             });
         }
-        Self::new(models, &fit(&p, &times))
-    }
-
-    /// Mixes models with the [`weights`](Self::weights) of a mixture of the same models.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::MixedVocabularies`] if the models have different characters.
-    pub fn of_fitted(models: Vec<&'m dyn LanguageModel>, weights: Vec<f64>) -> Result<Self> {
-        check_same_vocabulary(&models)?;
-        Ok(Self { models, weights })
+        // Process 0 finds them, as another machine may round otherwise.
+        let weights = of_first(processes, || Ok::<_, Error>(fit(&p, &times)))?;
+        Self::new(models, &weights)
     }
 
     /// The weight of each model.
@@ -249,6 +249,7 @@ mod tests {
     use crate::counting::tests::ngrams_of;
     use crate::data::Words;
     use crate::data::word_list::WordList;
+    use crate::distributed::Alone;
     use crate::memory::Memory;
     use crate::models::language_model::by_contexts;
     use crate::models::state_reader::tests::networks;
@@ -312,7 +313,7 @@ mod tests {
             let nll = word_list(mixture, &held_out, &mut || Ok(()));
             nll.unwrap().nll()
         };
-        let fitted = Mixture::fitted(models.clone(), &held_out).unwrap();
+        let fitted = Mixture::fitted(models.clone(), &held_out, &Alone).unwrap();
         let best = nll(&fitted);
         for percent in 0..=100 {
             let weight = f64::from(percent) / 100.0;
@@ -342,7 +343,7 @@ mod tests {
         let other = Table::of(&ngrams_of(&words, 2), 1.0).unwrap();
         let error = Mixture::new(vec![&ngram, &other], &[1.0, 1.0]).unwrap_err();
         assert!(matches!(error, Error::MixedVocabularies { model: 1 }));
-        assert!(Mixture::fitted(models, &WordList::default()).is_err());
+        assert!(Mixture::fitted(models, &WordList::default(), &Alone).is_err());
     }
 
     /// The dev loss was once infinite, and the training called diverged, when one character was less

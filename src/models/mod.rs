@@ -30,7 +30,7 @@ pub use config::Config;
 pub use constraint::WordConstraint;
 pub use draw::{Bounds, Drawer, Drawn, Method, Shaping};
 pub use kinds::{KINDS, Kind, Norm, Positions, Sizes};
-pub use language_model::{Contexts, LanguageModel};
+pub use language_model::{Contexts, LanguageModel, Together};
 pub use mixture::Mixture;
 pub use network::Network;
 pub use ngram::{Ngram, Smoothing};

@@ -245,23 +245,6 @@ impl Network {
         pieces
     }
 
-    /// [`log_probabilities`](LanguageModel::log_probabilities) by several processes, each of which computes
-    /// some of the batches. All call it with the same words and get the same. `between` is called after
-    /// each batch of this process.
-    ///
-    /// # Errors
-    ///
-    /// The error of `between`; [`Error::Processes`].
-    pub fn log_probabilities_shared(
-        &self,
-        words: &[&[usize]],
-        processes: &dyn Processes,
-        between: Between,
-    ) -> Result<Vec<f64>> {
-        let ln = self.of_words(words, LOG_SOFTMAX, processes, between)?;
-        Ok(ln.into_iter().map(f64::from).collect())
-    }
-
     /// The probabilities of the characters of words and of their ends, or the logarithms.
     fn of_words(
         &self,
@@ -347,11 +330,29 @@ impl LanguageModel for Network {
     }
 
     fn probabilities(&self, words: &[&[usize]]) -> Result<Vec<f32>> {
-        self.of_words(words, SOFTMAX, &Alone, &mut || Ok(()))
+        self.probabilities_shared(words, &Alone)
+    }
+
+    fn probabilities_shared(
+        &self,
+        words: &[&[usize]],
+        processes: &dyn Processes,
+    ) -> Result<Vec<f32>> {
+        self.of_words(words, SOFTMAX, processes, &mut || Ok(()))
     }
 
     fn log_probabilities(&self, words: &[&[usize]], between: Between) -> Result<Vec<f64>> {
         self.log_probabilities_shared(words, &Alone, between)
+    }
+
+    fn log_probabilities_shared(
+        &self,
+        words: &[&[usize]],
+        processes: &dyn Processes,
+        between: Between,
+    ) -> Result<Vec<f64>> {
+        let ln = self.of_words(words, LOG_SOFTMAX, processes, between)?;
+        Ok(ln.into_iter().map(f64::from).collect())
     }
 
     /// The block has the start token and, by default, the characters of the longest word.

@@ -22,8 +22,8 @@ use crate::distributed::Processes;
 use crate::distributed::processes::{gather_as, gather_numbers};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
+use crate::models::LanguageModel;
 use crate::models::language_model::{BATCH as CONTEXTS, Between, contexts};
-use crate::models::{LanguageModel, Network};
 use crate::sum::Sum;
 
 /// The most bytes that a word takes while it is looked for in the train part.
@@ -223,31 +223,6 @@ pub fn word_list(
     list: &WordList,
     between: Between,
 ) -> Result<Evaluation> {
-    by_words(list, |words| model.log_probabilities(words, between))
-}
-
-/// The same of a network by several processes, which all have the same list. Each computes some of the
-/// batches, and all get the evaluation of one process.
-///
-/// # Errors
-///
-/// The error of `between`; [`Error::Processes`].
-pub fn word_list_shared(
-    network: &Network,
-    list: &WordList,
-    processes: &dyn Processes,
-    between: Between,
-) -> Result<Evaluation> {
-    by_words(list, |words| {
-        network.log_probabilities_shared(words, processes, between)
-    })
-}
-
-/// Evaluates a list by the logarithms of the probabilities of some words at once.
-fn by_words(
-    list: &WordList,
-    mut log_probabilities: impl FnMut(&[&[usize]]) -> Result<Vec<f64>>,
-) -> Result<Evaluation> {
     let mut evaluation = Evaluation::default();
     let mut times = (0..list.len()).map(|place| list.times(place));
     let mut words = list.iter().peekable();
@@ -261,7 +236,7 @@ fn by_words(
             some.push(word.iter().map(|&index| index.into()).collect());
         }
         let some: Vec<&[usize]> = some.iter().map(Vec::as_slice).collect();
-        let mut ln = log_probabilities(&some)?.into_iter();
+        let mut ln = model.log_probabilities(&some, between)?.into_iter();
         for (word, times) in some.iter().zip(times.by_ref()) {
             evaluation.words += times;
             for ln in ln.by_ref().take(word.len() + 1) {
@@ -637,7 +612,7 @@ mod tests {
     use crate::distributed::Alone;
     use crate::libtorch::threads::Threads;
     use crate::models::kinds::{Gru, Kind, Mlp};
-    use crate::models::{Config, Sizes, Table};
+    use crate::models::{Config, Network, Sizes, Table, Together};
     use tch::Tensor;
 
     /// Thousands of words were once evaluated at once, however long they were.
@@ -732,10 +707,18 @@ mod tests {
             let config = Config::new(&Gru, Sizes::default());
             let network = Network::new(vocabulary.clone(), config, 1, tch::Device::Cpu).unwrap();
             let mut batches = 0;
-            let evaluation = word_list_shared(&network, &list, processes, &mut || {
-                batches += 1;
-                Ok(())
-            });
+            let network = &network;
+            let evaluation = word_list(
+                &Together {
+                    model: network,
+                    processes,
+                },
+                &list,
+                &mut || {
+                    batches += 1;
+                    Ok(())
+                },
+            );
             (evaluation.unwrap(), batches)
         };
         let (alone, all) = evaluate(&Alone);

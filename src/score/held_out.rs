@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::evaluate::{self, Evaluation, OldAndNew};
 use crate::data::{Part, Parts};
-use crate::distributed::Alone;
+use crate::distributed::Processes;
 use crate::error::Result;
 use crate::memory::Memory;
 use crate::models::LanguageModel;
@@ -48,15 +48,20 @@ impl HeldOut {
         }
     }
 
-    /// Evaluates a model on dev and test.
+    /// Evaluates a model on dev and test, by all processes that have it and share the parts.
     ///
     /// # Errors
     ///
     /// As [`evaluate::parts_and_new`].
-    pub fn of(model: &dyn LanguageModel, parts: &Parts, memory: &Memory) -> Result<Self> {
+    pub fn of(
+        model: &dyn LanguageModel,
+        parts: &Parts,
+        memory: &Memory,
+        processes: &dyn Processes,
+    ) -> Result<Self> {
         let wanted = [Part::Dev, Part::Test].into_iter();
         let wanted: Vec<Part> = wanted.filter(|&part| parts.words(part) > 0).collect();
-        let evaluation = evaluate::parts_and_new(model, parts, &wanted, memory, &Alone)?;
+        let evaluation = evaluate::parts_and_new(model, parts, &wanted, memory, processes)?;
         let (dev, test) = (evaluation.of(Part::Dev), evaluation.of(Part::Test));
         let lines = [line("Dev", dev), line("Test", test)];
         let left_out = |part| Some(parts.left_out(part)).filter(|&words| words > 0);

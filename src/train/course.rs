@@ -12,7 +12,7 @@ use super::word_batches::WordBatches;
 use crate::data::word_list::WordList;
 use crate::distributed::Processes;
 use crate::error::{Error, Result};
-use crate::models::Network;
+use crate::models::{Network, Together};
 use crate::score::evaluate;
 
 /// The largest number of points in the curve of train losses.
@@ -168,13 +168,20 @@ impl<'a, R: Report> Course<'a, R> {
             return Ok(None);
         }
         let (network, processes) = (self.network, self.processes);
-        let evaluation = evaluate::word_list_shared(network, dev, processes, &mut || {
-            // Processes that share a training end at the same step instead.
-            if processes.size() == 1 && self.report.stops() {
-                return Err(Error::Interrupted);
-            }
-            between(self)
-        })?;
+        let evaluation = evaluate::word_list(
+            &Together {
+                model: network,
+                processes,
+            },
+            dev,
+            &mut || {
+                // Processes that share a training end at the same step instead.
+                if processes.size() == 1 && self.report.stops() {
+                    return Err(Error::Interrupted);
+                }
+                between(self)
+            },
+        )?;
         Ok(Some(evaluation.nll()))
     }
 

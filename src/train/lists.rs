@@ -4,9 +4,11 @@ use tch::Device;
 
 use crate::data::word_list::{Subset, WordList};
 use crate::data::{Part, Parts, Vocabulary};
+use crate::distributed::processes::gather_numbers;
+use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
-use crate::models::{Config, LanguageModel, Network};
+use crate::models::{Config, LanguageModel, Network, Together};
 use crate::score::evaluate;
 use crate::score::held_out::HeldOut;
 use crate::train::run_state::RunState;
@@ -89,7 +91,8 @@ impl Lists {
     }
 
     /// The train loss of a trained model, and its losses on dev and test; `None` if the user
-    /// interrupted.
+    /// interrupted. Processes that have the same model and lists compute them together; process 0 does it by
+    /// itself if another one ends.
     ///
     /// # Errors
     ///
@@ -99,16 +102,27 @@ impl Lists {
         model: &dyn LanguageModel,
         parts: &Parts,
         memory: &Memory,
+        processes: &dyn Processes,
     ) -> Result<Option<(f64, HeldOut)>> {
-        let between = &mut || parts.check_stopped();
-        let of_train = evaluate::word_list(model, &self.of_train, between);
-        let losses = of_train.and_then(|of_train| {
-            let held_out = HeldOut::of(model, parts, memory)?;
-            Ok(Some((of_train.nll(), held_out)))
+        let of = |model: &dyn LanguageModel, memory: &Memory| {
+            let between = &mut || parts.check_stopped();
+            let of_train = evaluate::word_list(model, &self.of_train, between)?;
+            let held_out = HeldOut::of(model, parts, memory, &Alone)?;
+            Ok((of_train.nll(), held_out))
+        };
+        // All read the lists as often.
+        let free = gather_numbers(processes, vec![memory.free()]);
+        let together = free.and_then(|free| {
+            let least = Memory::new(free.into_iter().min().unwrap_or(0));
+            of(&Together { model, processes }, &least)
         });
+        let losses = match together {
+            Err(Error::Processes { .. }) if processes.rank() == 0 => of(model, memory),
+            losses => losses,
+        };
         match losses {
             Err(Error::Interrupted) => Ok(None),
-            losses => losses,
+            losses => losses.map(Some),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 use makemore_tch::checkpoint::Checkpoint;
-use makemore_tch::distributed::Processes;
+use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::error::Error;
 use makemore_tch::format;
 use makemore_tch::lectures::published_average_nll;
@@ -110,7 +110,7 @@ impl Train {
         let is_of_the_notes = task.lesson.counts.order() == 2 && task.lesson.data.parts.is_whole();
         let published = published_average_nll(task.lesson.data.counted.digest, self.added()?);
         let parts = task.lesson.data.parts.clone().stopped_by(interrupt.flag());
-        let held_out = match HeldOut::of(model, &parts, &task.lesson.data.memory) {
+        let held_out = match HeldOut::of(model, &parts, &task.lesson.data.memory, &Alone) {
             Err(Error::Interrupted) => Ok(HeldOut::default()),
             held_out => held_out,
         };

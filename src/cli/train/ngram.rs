@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::bail;
 use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, USUAL, better_order};
-use makemore_tch::score::{evaluate, held_out::HeldOut};
+use makemore_tch::score::evaluate;
 use makemore_tch::train::corpus::Corpus;
 use makemore_tch::{Checkpoint, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots};
 
@@ -25,9 +25,7 @@ impl Train {
         context: Context,
     ) -> anyhow::Result<u8> {
         if processes.rank() > 0 {
-            let data = self.read_data(Shares::USUAL, None, processes, context)?;
-            self.count(&data, processes, context)?;
-            return Ok(0);
+            return self.share_ngrams(processes, context);
         }
         let start = Instant::now();
         let out = self.out(ModelType::Ngram);
@@ -51,14 +49,14 @@ impl Train {
             })?;
         }
         let orders = self.count(&data, processes, context)?;
-        let data = data.alone();
         let mut printer = Printer::new(self.json.json);
         let (smoothing, model, mut document) = self.smooth(&orders, &data, &mut printer)?;
-        let held_out = HeldOut::of(&model, &data.parts, &data.memory);
-        document.seconds = Some(start.elapsed().as_secs_f64());
         let seed = self.seed.unwrap_or(SEED);
         let checkpoint = Checkpoint::new(Model::Ngram(model), seed, &data);
         let model = checkpoint.model.language_model();
+        let held_out = checkpoint.held_out(&data, processes);
+        let data = data.alone();
+        document.seconds = Some(start.elapsed().as_secs_f64());
         let loss = held_out.as_ref().ok().and_then(|losses| losses.dev_loss);
         let mut after = Aftermath::of("model", outputs.save(&checkpoint, loss), None);
         document.held_out = after.note(held_out, "not all could be evaluated");
@@ -77,6 +75,14 @@ impl Train {
             ));
         }
         after.finish(&outputs)?;
+        Ok(0)
+    }
+
+    /// Counts and evaluates what process 0 makes a model of.
+    fn share_ngrams(&self, processes: &dyn Processes, context: Context) -> anyhow::Result<u8> {
+        let data = self.read_data(Shares::USUAL, None, processes, context)?;
+        self.count(&data, processes, context)?;
+        Checkpoint::receive_and_evaluate(&data, processes)?;
         Ok(0)
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use makemore_tch::checkpoint::{Checkpoint, Weights};
-use makemore_tch::distributed::Processes;
+use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::error::Error;
 use makemore_tch::models::Kind;
 use makemore_tch::plots;
@@ -25,7 +25,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Printer;
 use crate::cli::progress;
 use crate::cli::run_files::RunFiles;
-use crate::cli::watch::{Follower, Watcher, check_same, follow};
+use crate::cli::watch::{Watcher, check_same, follow};
 
 /// A training that has ended.
 struct Ended {
@@ -63,10 +63,9 @@ impl Train {
             learner.optimizer.restore(&state.optimizer, first)?;
         }
         if processes.rank() > 0 {
-            let mut follower = Follower(&interrupt);
-            let (dev, never) = (&task.lists.dev, Duration::MAX);
-            let course = Course::new(network, dev, state, never, &mut follower, processes);
-            return follow(course, task.is_trained, &mut learner, &interrupt);
+            let (is_trained, task) = (task.is_trained, (network, &task.lists, &task.data));
+            let run = (state, is_trained);
+            return follow(task, run, &mut learner, &interrupt, processes);
         }
         let events = self.words.tensorboard.as_deref().map(EventFile::create);
         let data = &task.data;
@@ -79,17 +78,12 @@ impl Train {
             first,
             dev: None,
         };
-        let dev = &task.lists.dev;
-        let mut course = Course::new(
-            network,
-            dev,
-            state,
-            self.save_every(),
-            &mut watcher,
-            processes,
-        );
+        let (dev, every) = (&task.lists.dev, self.save_every());
+        let mut course = Course::new(network, dev, state, every, &mut watcher, processes);
         let kept = task.is_trained.then(|| course.keep_first()).transpose();
         let fault = kept.and_then(|_| course.run(&mut learner)).err();
+        // Processes that have ended evaluate nothing.
+        let processes = fault.as_ref().map_or(processes, |_| &Alone);
         let ended = Ended {
             state: course.state,
             curve: course.curve,
@@ -97,13 +91,13 @@ impl Train {
             stepping: course.stepping,
             fault,
         };
-        self.conclude(ended, &task, watcher, start)
+        self.conclude((ended, processes), &task, watcher, start)
     }
 
     /// Saves and prints the results of a training.
     fn conclude(
         &self,
-        ended: Ended,
+        (ended, processes): (Ended, &dyn Processes),
         task: &WordTask,
         watcher: Watcher,
         start: Instant,
@@ -125,8 +119,8 @@ impl Train {
         });
         after.note(plotted, "no picture was drawn");
         let data = task.data.stopped_by(interrupt.flag());
-        let model = best.model.language_model();
-        let evaluated = task.lists.losses(model, &data.parts, &data.memory);
+        let (model, parts) = (best.model.language_model(), &data.parts);
+        let evaluated = task.lists.losses(model, parts, &data.memory, processes);
         if let (true, Ok(Some((loss, _)))) = (task.lists.dev.is_empty(), &evaluated) {
             let state = Some(state).filter(|_| is_sound);
             after.saved_again(files.save_best(&best, state, Some(*loss)));
