@@ -30,7 +30,7 @@ impl Memory {
         let machine = system.total_memory();
         let container = system.cgroup_limits().map(|limits| limits.total_memory);
         let memory = container.map_or(machine, |container| container.min(machine));
-        Self::new(memory / 2 / host::processes() as u64)
+        Self::new(memory / 2 / host::of_memory() as u64)
     }
 
     /// The limit in bytes.

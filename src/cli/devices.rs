@@ -87,17 +87,16 @@ impl Devices {
         }
         writeln!(results, "gloo     {}", gloo())?;
         if let Some(launch) = launch {
+            let place = launch.place();
             let Launch {
                 rank,
                 size,
-                host,
-                port,
                 launcher,
                 ..
             } = launch;
             writeln!(
                 results,
-                "launch   rank {rank} of {size}, which meet at {host}:{port} ({launcher})"
+                "launch   rank {rank} of {size}, which meet at {place} ({launcher})"
             )?;
         }
         if let Err(fault) = &found {

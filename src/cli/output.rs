@@ -44,8 +44,9 @@ pub fn tell(line: &str) {
     let label = LABELS.iter().find(|(label, _)| line.starts_with(label));
     let (label, style) = label.copied().unwrap_or_default();
     let rest = line.strip_prefix(label).unwrap_or(&line);
-    // Standard error may be closed.
-    let _ = writeln!(stderr(), "{style}{label}{style:#}{rest}");
+    // In one piece, as other processes write there too. It may be closed.
+    let line = format!("{style}{label}{style:#}{rest}\n");
+    let _ = stderr().write_all(line.as_bytes());
 }
 
 /// Standard output: line by line for a person, in large blocks for a pipe or a file.

@@ -73,13 +73,30 @@ pub fn follow(
     let trained = course.run(learner);
     trained.map_err(|fault| explain_fault(fault, &course.state.options, ""))?;
     let state = &course.state;
-    if state.best.is_some() || state.progress.steps > 0 {
+    let status = status_of_all(interrupt, processes);
+    if status > 0 {
+        await_all(processes);
+    } else if state.best.is_some() || state.progress.steps > 0 {
         let best = TrainedNetwork::of(network, state, None)?.network;
         let parts = data.parts.clone().stopped_by(interrupt.flag());
         // Process 0 tells what could not be evaluated.
         let _ = lists.losses(&best, &parts, &data.memory, processes);
     }
-    Ok(interrupt.status())
+    Ok(status.max(interrupt.status()))
+}
+
+/// The exit status of all processes after an interrupt of any of them, once process 0 has saved: a launcher takes the
+/// work for done where one ends well.
+pub fn status_of_all(interrupt: &Interrupt, processes: &dyn Processes) -> u8 {
+    let own = interrupt.status();
+    let of_all = processes.gather(&[own]).unwrap_or_default();
+    of_all.into_iter().flatten().max().unwrap_or(own)
+}
+
+/// Waits until all have come to their end, as a launcher may kill the others once one has ended.
+pub fn await_all(processes: &dyn Processes) {
+    // Who has ended is not waited for.
+    let _ = processes.gather(&[0]);
 }
 
 /// The report of a process that shows and saves nothing.

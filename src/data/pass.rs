@@ -15,7 +15,7 @@ const MOST_THREADS: usize = 16;
 /// The number of threads that read a list: one for each processor of this process, up to a limit.
 pub fn threads() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    threads_of(processors, host::processes())
+    threads_of(processors, host::of_processors())
 }
 
 fn threads_of(processors: usize, processes: usize) -> usize {

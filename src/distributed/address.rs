@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::launch::Launch;
 
+/// How long the name of process 0's host may take to be known there, as that of a new pod of Kubernetes does.
+const NAMED: Duration = Duration::from_secs(30);
+
 /// A port of this machine that is free, and stays so for a while: systems give connections none below 32,768.
 ///
 /// # Errors
@@ -24,14 +27,26 @@ pub fn free_port() -> io::Result<u16> {
 impl Launch {
     /// The addresses of the meeting place.
     fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        Ok((self.host.as_str(), self.port).to_socket_addrs()?.collect())
+        let (mut found, mut fault) = (Vec::new(), io::Error::other("it has no address"));
+        for host in &self.hosts {
+            match (host.as_str(), self.port).to_socket_addrs() {
+                Ok(addresses) => found.extend(addresses),
+                Err(cause) => fault = cause,
+            }
+        }
+        if found.is_empty() {
+            Err(fault)
+        } else {
+            Ok(found)
+        }
     }
 
     /// Opens the socket at which this process serves the others, on the one interface that they reach:
     /// that of the meeting place's address or, if this host has none of its addresses, as with a
-    /// forwarded one, that of the route there.
-    pub(super) fn listen(&self) -> io::Result<TcpListener> {
-        let addresses = self.addresses()?;
+    /// forwarded one, that of the route there. A new host may have its name a little later.
+    pub(super) fn listen(&self, timeout: Duration) -> io::Result<TcpListener> {
+        let timeout = timeout.min(NAMED);
+        let addresses = repeat(timeout, || self.addresses())?;
         match TcpListener::bind(&addresses[..]) {
             Err(cause) if cause.kind() == io::ErrorKind::AddrNotAvailable => {
                 let own = addresses.iter().find_map(|&to| route(to)).ok_or(cause)?;
@@ -41,36 +56,34 @@ impl Launch {
         }
     }
 
-    /// Waits until the meeting place has an address and somebody listens there.
-    pub(super) fn await_server(&self, timeout: Duration) -> io::Result<()> {
-        let start = Instant::now();
-        loop {
-            let connect = |addresses: Vec<SocketAddr>| {
-                let mut fault = io::Error::other("it has no address");
-                for to in addresses {
-                    match TcpStream::connect_timeout(&to, Duration::from_secs(2)) {
-                        Ok(_) => return Ok(()),
-                        Err(cause) => fault = cause,
-                    }
+    /// Waits until the meeting place has an address and somebody listens there, which is returned.
+    pub(super) fn await_server(&self, timeout: Duration) -> io::Result<SocketAddr> {
+        repeat(timeout, || {
+            let mut fault = io::Error::other("it has no address");
+            for to in self.addresses()? {
+                match TcpStream::connect_timeout(&to, Duration::from_secs(2)) {
+                    Ok(_) => return Ok(to),
+                    Err(cause) => fault = cause,
                 }
-                Err(fault)
-            };
-            match self.addresses().and_then(connect) {
-                Ok(()) => return Ok(()),
-                Err(cause) if start.elapsed() >= timeout => return Err(cause),
-                Err(_) => std::thread::sleep(Duration::from_millis(100)),
             }
-        }
+            Err(fault)
+        })
     }
+}
 
-    /// The address of this host on the route to the meeting place, at which the others reach it.
-    pub(super) fn own_address(&self) -> Option<IpAddr> {
-        self.addresses().ok()?.into_iter().find_map(route)
+/// Tries again until it succeeds; the last fault after a time.
+fn repeat<T>(timeout: Duration, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(_) if start.elapsed() < timeout => std::thread::sleep(Duration::from_millis(100)),
+            ended => return ended,
+        }
     }
 }
 
 /// The address of this host on the route to another one. Nothing is sent.
-fn route(to: SocketAddr) -> Option<IpAddr> {
+pub(super) fn route(to: SocketAddr) -> Option<IpAddr> {
     let any: IpAddr = match to {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

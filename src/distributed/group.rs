@@ -1,7 +1,9 @@
 //! Processes connected through c10d.
 
 use std::ffi::{CString, c_char, c_int};
+use std::io;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::IntoRawFd;
 use std::ptr::{self, NonNull};
 use std::sync::mpsc::channel;
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use tch::{Device, Kind, Tensor};
 
+use super::address::route;
 use super::launch::Launch;
 use super::processes::{Processes, tree_sum};
 use crate::error::{Error, Result};
@@ -130,28 +133,35 @@ impl Group {
     /// another number of processes.
     pub fn open(launch: &Launch, timeouts: Timeouts) -> Result<Self> {
         allow_connections();
-        let place = format!("{}:{}", launch.host, launch.port);
-        let listener = match launch.serves {
+        let place = launch.place();
+        let (listener, server) = match launch.serves {
             true => {
-                let listener = launch.listen();
-                let failed = |cause| fault(MEETING, format!("cannot listen at {place}: {cause}"));
-                listener.map_err(failed)?.into_raw_fd()
+                let listener = launch.listen(timeouts.meeting);
+                let listener = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
+                let (server, listener) = listener.map_err(|cause| {
+                    let other = match cause.kind() {
+                        io::ErrorKind::AddrInUse => "; another MASTER_PORT would work",
+                        _ => "",
+                    };
+                    fault(MEETING, format!("cannot listen at {place}: {cause}{other}"))
+                })?;
+                (listener.into_raw_fd(), server)
             }
             false => {
                 let found = launch.await_server(timeouts.meeting);
-                found.map_err(|cause| {
+                let server = found.map_err(|cause| {
                     let seconds = timeouts.meeting.as_secs_f64();
                     let nobody = format!("nobody was found at {place} in {seconds} seconds");
                     fault(MEETING, format!("{nobody}: {cause}"))
                 })?;
-                -1
+                (-1, server)
             }
         };
-        let handle = meet(launch, listener, timeouts.meeting)?;
+        let handle = meet(launch, (listener, server), timeouts.meeting)?;
         let handle = Arc::new(Mutex::new(handle));
         let interfaces = std::env::var("GLOO_SOCKET_IFNAME").unwrap_or_default();
         let interfaces = c_string(&interfaces)?;
-        let address = launch.own_address();
+        let address = route(server);
         let address = address.map_or_else(String::new, |address| address.to_string());
         let address = c_string(&address)?;
         let (own, rank, size) = (Arc::clone(&handle), launch.rank, launch.size);
@@ -288,8 +298,12 @@ impl Processes for Group {
 }
 
 /// Meets the others at the place of the launch, where `listener` is the socket of this process, or -1.
-fn meet(launch: &Launch, listener: c_int, timeout: Duration) -> Result<Handle> {
-    let host = c_string(&launch.host)?;
+fn meet(
+    launch: &Launch,
+    (listener, server): (c_int, SocketAddr),
+    timeout: Duration,
+) -> Result<Handle> {
+    let host = c_string(&server.ip().to_string())?;
     let prefix = c_string(&format!("makemore-tch/{}", launch.attempt))?;
     let (port, size) = (launch.port, launch.size as c_int);
     let wait = move || {
@@ -310,10 +324,9 @@ fn meet(launch: &Launch, listener: c_int, timeout: Duration) -> Result<Handle> {
         (NonNull::new(opened).map(Handle), Text(message))
     };
     let silent = || {
-        let place = format!("{}:{}", launch.host, launch.port);
         fault(
             MEETING,
-            format!("who listens at {place} did not answer, and may be another program"),
+            format!("who listens at {server} did not answer, and may be another program"),
         )
     };
     let (opened, Text(message)) = within(timeout, wait).ok_or_else(silent)?;
@@ -368,6 +381,8 @@ fn outcome(doing: &'static str, message: *mut c_char) -> Result<()> {
         .and_then(|line| line.split_once("] "))
     {
         Some((place, message)) if place.contains(".cc:") || place.contains(".h:") => message,
+        // The store's words, whose server is in process 0.
+        None if line.starts_with("Failed to recv") => "process 0 has ended",
         _ => line,
     };
     Err(fault(doing, line.trim_end().to_owned()))
@@ -388,7 +403,7 @@ pub(crate) mod tests {
 
     fn launch(port: u16, rank: usize, size: usize) -> Launch {
         Launch {
-            host: "127.0.0.1".to_owned(),
+            hosts: vec!["127.0.0.1".to_owned()],
             port,
             rank,
             size,
@@ -563,7 +578,7 @@ pub(crate) mod tests {
             "{error}"
         );
         let nowhere = Launch {
-            host: "no.such.host.invalid".to_owned(),
+            hosts: vec!["no.such.host.invalid".to_owned()],
             ..launch(1, 1, 2)
         };
         let error = refusal(nowhere);

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 /// The place of this process among those of a launch, and where they meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// The name or address of the host where the processes meet.
-    pub host: String,
+    /// The names or addresses of the host where the processes meet; which of them is its own is found out.
+    pub hosts: Vec<String>,
     /// The port there.
     pub port: u16,
     /// The number of this process, from 0.
@@ -25,12 +25,13 @@ pub struct Launch {
 }
 
 const SLURM: &str = "SLURM";
+const OPEN_MPI: &str = "OpenMPI";
 
 /// The variables of a launcher: its name, that of the rank, of the number of processes.
 const LAUNCHERS: [[&str; 3]; 4] = [
     // torchrun, Kubernetes' PyTorchJob, `makemore-tch launch`, a shell.
     ["RANK and WORLD_SIZE", "RANK", "WORLD_SIZE"],
-    ["OpenMPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"],
+    [OPEN_MPI, "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"],
     // MPICH, Intel MPI.
     ["PMI", "PMI_RANK", "PMI_SIZE"],
     // Not SLURM_NTASKS: a batch script has that too, which is one process.
@@ -40,11 +41,26 @@ const LAUNCHERS: [[&str; 3]; 4] = [
 /// The variables of a launcher that tell a job and its attempt from others.
 const ATTEMPT: [&str; 2] = ["TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"];
 const ATTEMPT_OF_SLURM: [&str; 2] = ["SLURM_JOB_ID", "SLURM_STEP_ID"];
+const ATTEMPT_OF_OPEN_MPI: [&str; 2] = ["PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid"];
 
-/// The port of torchrun. Jobs of SLURM take one of those behind it, by their number.
+/// The variables with the number of processes on this host.
+const SIZES_HERE: [&str; 3] = [
+    "LOCAL_WORLD_SIZE",
+    "OMPI_COMM_WORLD_LOCAL_SIZE",
+    "MPI_LOCALNRANKS",
+];
+
+/// The port of torchrun. Steps of SLURM and runs of OpenMPI, of which there may be several at a time, take one of
+/// the [`PORTS`] from it on.
 const PORT: usize = 29_500;
+const PORTS: usize = 4_000;
 
 impl Launch {
+    /// The meeting place, for the user.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.hosts.join(" or "), self.port)
+    }
+
     /// The place of this process, if a launcher started it.
     ///
     /// # Errors
@@ -81,26 +97,27 @@ impl Launch {
                     "a rank below the number of processes would work",
                 ));
             }
-            let is_here = |of_host| Ok::<_, Error>(number(of_host)? == Some(size));
-            let host =
-                match variable("MASTER_ADDR").or_else(|| variable("SLURM_LAUNCH_NODE_IPADDR")) {
-                    Some(host) => host,
-                    None if size == 1
-                        || is_here("LOCAL_WORLD_SIZE")?
-                        || is_here("OMPI_COMM_WORLD_LOCAL_SIZE")? =>
-                    {
-                        "127.0.0.1".to_owned()
-                    }
-                    None => {
-                        let expected = "the name or address of the host of rank 0 would work";
-                        return Err(fault("MASTER_ADDR", "not set".to_owned(), expected));
-                    }
-                };
-            let of_job = number("SLURM_JOB_ID")?.map_or(PORT, |job| PORT + job % 4_000);
-            let port = number("MASTER_PORT")?.unwrap_or(of_job);
+            let mut hosts = meeting_places(variable);
+            if hosts.is_empty() {
+                let of_hosts = SIZES_HERE.map(number).into_iter();
+                let of_hosts = of_hosts.collect::<Result<Vec<_>>>()?;
+                if size > 1 && !of_hosts.contains(&Some(size)) {
+                    let expected = "the name or address of the host of rank 0 would work";
+                    return Err(fault("MASTER_ADDR", "not set".to_owned(), expected));
+                }
+                hosts.push("127.0.0.1".to_owned());
+            }
+            let attempt = attempt(launcher, variable);
+            let of_step = number("SLURM_JOB_ID")?.unwrap_or(0)
+                + 1_009 * number("SLURM_STEP_ID")?.unwrap_or(0);
+            let of_job = match launcher {
+                OPEN_MPI => crc32fast::hash(attempt.as_bytes()) as usize,
+                _ => of_step,
+            };
+            let port = number("MASTER_PORT")?.unwrap_or(PORT + of_job % PORTS);
             let is_agent = variable("TORCHELASTIC_USE_AGENT_STORE").as_deref() == Some("True");
             return Ok(Some(Self {
-                host,
+                hosts,
                 port: u16::try_from(port).map_err(|_| {
                     fault(
                         "MASTER_PORT",
@@ -111,7 +128,7 @@ impl Launch {
                 rank,
                 size,
                 serves: rank == 0 && !is_agent,
-                attempt: attempt(launcher, variable),
+                attempt,
                 launcher,
             }));
         }
@@ -119,10 +136,36 @@ impl Launch {
     }
 }
 
+/// Where the processes meet, if a variable says it. `srun` is called on one of the hosts of a step, as a batch
+/// script does, or on another machine.
+fn meeting_places(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    if let Some(host) = variable("MASTER_ADDR") {
+        return vec![host.trim_matches(['[', ']']).to_owned()];
+    }
+    let first = variable("SLURM_STEP_NODELIST").map(|hosts| first_of(&hosts));
+    variable("SLURM_LAUNCH_NODE_IPADDR")
+        .into_iter()
+        .chain(first)
+        .collect()
+}
+
+/// The first name of hosts as SLURM writes them, such as `node[07-12,20],login`.
+fn first_of(hosts: &str) -> String {
+    let end = hosts.find([',', '[']).unwrap_or(hosts.len());
+    let (name, rest) = hosts.split_at(end);
+    let Some((numbers, rest)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+        return name.to_owned();
+    };
+    let number = numbers.split(['-', ',']).next().unwrap_or_default();
+    let behind = rest.split(',').next().unwrap_or_default();
+    format!("{name}{number}{behind}")
+}
+
 /// The job and the attempt of a launcher.
 fn attempt(launcher: &str, variable: impl Fn(&str) -> Option<String>) -> String {
     let names = match launcher {
         SLURM => ATTEMPT_OF_SLURM,
+        OPEN_MPI => ATTEMPT_OF_OPEN_MPI,
         _ => ATTEMPT,
     };
     names
@@ -188,6 +231,30 @@ mod tests {
                 false,
             ),
             (
+                "SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=4 SLURM_LAUNCH_NODE_IPADDR=10.0.0.1 SLURM_JOB_ID=1 SLURM_STEP_ID=1 SLURM_STEP_NODELIST=a[07-12,20]-x,b",
+                "SLURM",
+                0,
+                "10.0.0.1 a07-x",
+                30_510,
+                true,
+            ),
+            (
+                "PMI_RANK=0 PMI_SIZE=2 MPI_LOCALNRANKS=2",
+                "PMI",
+                0,
+                "127.0.0.1",
+                29_500,
+                true,
+            ),
+            (
+                "PMI_RANK=1 PMI_SIZE=2 MASTER_ADDR=[::1]",
+                "PMI",
+                1,
+                "::1",
+                29_500,
+                false,
+            ),
+            (
                 "PMI_RANK=1 PMI_SIZE=2 MASTER_ADDR=b",
                 "PMI",
                 1,
@@ -196,11 +263,11 @@ mod tests {
                 false,
             ),
             (
-                "OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_LOCAL_SIZE=2",
+                "OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_LOCAL_SIZE=2 MASTER_PORT=7",
                 "OpenMPI",
                 0,
                 "127.0.0.1",
-                29_500,
+                7,
                 true,
             ),
         ] {
@@ -209,11 +276,11 @@ mod tests {
                 (
                     found.launcher,
                     found.rank,
-                    found.host.as_str(),
+                    found.hosts.join(" "),
                     found.port,
                     found.serves
                 ),
-                (launcher, rank, host, port, serves)
+                (launcher, rank, host.to_owned(), port, serves)
             );
         }
     }
@@ -226,6 +293,9 @@ mod tests {
         assert_eq!(attempt(by_hand), attempt("RANK=0 WORLD_SIZE=1"));
         let again = "RANK=0 WORLD_SIZE=1 TORCHELASTIC_RESTART_COUNT=1";
         assert_ne!(attempt(by_hand), attempt(again));
+        let mpi = "OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=1 PMIX_NAMESPACE";
+        let [one, other] = ["7", "8"].map(|job| launch(&format!("{mpi}={job}")).unwrap().unwrap());
+        assert!(one.attempt != other.attempt && one.port != other.port);
         let step = "SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 SLURM_JOB_ID";
         assert_ne!(attempt(&format!("{step}=7")), attempt(&format!("{step}=8")));
     }

@@ -104,19 +104,43 @@ pub fn agree_on_options(processes: &dyn Processes, options: &impl Serialize) -> 
     })
 }
 
-/// The number of this process among those on its host, from 0, and the number of these.
-///
-/// # Errors
-///
-/// As of [`sum`](Processes::sum).
-pub fn on_this_host(processes: &dyn Processes) -> Result<(usize, usize)> {
-    let hosts = processes.gather(host().as_bytes())?;
-    let rank = processes.rank();
-    let number = |hosts: &[Vec<u8>], own| hosts.iter().filter(|host| *host == own).count();
-    Ok((
-        number(&hosts[..rank], &hosts[rank]),
-        number(&hosts, &hosts[rank]),
-    ))
+/// A process among those on its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Here {
+    /// Its number, from 0.
+    pub place: usize,
+    /// How many there are.
+    pub processes: usize,
+    /// How many of them have the same processors: a launcher may have divided them.
+    pub on_processors: usize,
+}
+
+impl Here {
+    /// Finds the processes on this host.
+    ///
+    /// # Errors
+    ///
+    /// As of [`sum`](Processes::sum).
+    pub fn of(processes: &dyn Processes) -> Result<Self> {
+        let of_all = gather_as(processes, (host(), processors()))?;
+        let rank = processes.rank();
+        let (host, own) = &of_all[rank];
+        let is_here = |(other, _): &&(String, String)| other == host;
+        let here = of_all.iter().filter(is_here);
+        Ok(Self {
+            place: of_all[..rank].iter().filter(is_here).count(),
+            processes: here.clone().count(),
+            on_processors: here.filter(|(_, processors)| processors == own).count(),
+        })
+    }
+}
+
+/// The processors that this process may use, as Linux writes them.
+fn processors() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut lines = status.lines();
+    let allowed = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    allowed.unwrap_or_default().trim().to_owned()
 }
 
 /// The values of all processes, in order of their ranks.

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use makemore_tch::distributed::processes::{host, on_this_host};
+use makemore_tch::distributed::processes::{Here, host};
 use makemore_tch::distributed::{Alone, Launch, Processes, agree};
-use makemore_tch::host::share_among;
+use makemore_tch::host::{share_memory, share_processors};
 use makemore_tch::libtorch::device::libtorch_version;
 use makemore_tch::{Error, Source};
 
@@ -49,15 +49,14 @@ impl DistributedArguments {
         let processes = &*processes;
         let mut context = context;
         context.remarks.quiet |= processes.rank() > 0;
-        let place = check_version(processes).and_then(|()| on_this_host(processes));
-        let result = place
-            .map_err(anyhow::Error::from)
-            .and_then(|(place, here)| {
-                context.place = place;
-                context.threads = context.threads.shared_by(here);
-                share_among(here);
-                work(processes, context)
-            });
+        let here = check_version(processes).and_then(|()| Here::of(processes));
+        let result = here.map_err(anyhow::Error::from).and_then(|here| {
+            context.place = here.place;
+            context.threads = context.threads.shared_by(here.on_processors);
+            share_memory(here.processes);
+            share_processors(here.on_processors);
+            work(processes, context)
+        });
         match result {
             Err(error) if processes.size() > 1 => blame(processes, context.place == 0, error),
             result => result,

@@ -84,7 +84,7 @@ impl Train {
         own: &[(&str, Option<String>)],
     ) -> String {
         let Some((saved, file)) = saved else {
-            return format!("interrupted after {done}; nothing to go on from was saved");
+            return format!("{done}; nothing to go on from was saved");
         };
         let until = match saved < steps {
             true => format!(", saved after {saved}"),
@@ -102,9 +102,7 @@ impl Train {
         let again = again.map(|id| format!(" {}", self.typed.again(id)));
         let arguments: String = own.chain(again).collect();
         let launch = launched().map_or_else(String::new, |size| format!("launch {size} -- "));
-        format!(
-            "interrupted after {done}{until}; go on with: makemore-tch {launch}train --resume {file}{arguments}"
-        )
+        format!("{done}{until}; go on with: makemore-tch {launch}train --resume {file}{arguments}")
     }
 
     /// The remark for the lecture's network; the command has the number of epochs that are left.
@@ -126,7 +124,7 @@ impl Train {
         ];
         // Without --plot: a new picture would show only the epochs that are left.
         self.how_to_go_on(
-            &format!("{done} of {all} epochs"),
+            &format!("interrupted after {done} of {all} epochs"),
             done,
             saved,
             "plot",

@@ -25,7 +25,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Printer;
 use crate::cli::progress;
 use crate::cli::run_files::RunFiles;
-use crate::cli::watch::{Watcher, check_same, follow};
+use crate::cli::watch::{Watcher, await_all, check_same, follow, status_of_all};
 
 /// A training that has ended.
 struct Ended {
@@ -118,9 +118,12 @@ impl Train {
             dev: &state.dev_losses(),
         });
         after.note(plotted, "no picture was drawn");
+        let status = status_of_all(interrupt, processes);
+        // The others do not evaluate after an interrupt.
+        let together = if status > 0 { &Alone } else { processes };
         let data = task.data.stopped_by(interrupt.flag());
         let (model, parts) = (best.model.language_model(), &data.parts);
-        let evaluated = task.lists.losses(model, parts, &data.memory, processes);
+        let evaluated = task.lists.losses(model, parts, &data.memory, together);
         if let (true, Ok(Some((loss, _)))) = (task.lists.dev.is_empty(), &evaluated) {
             let state = Some(state).filter(|_| is_sound);
             after.saved_again(files.save_best(&best, state, Some(*loss)));
@@ -143,7 +146,9 @@ impl Train {
         }
         if is_cut {
             let saved = files.saved(&after, steps);
-            files.say(self.how_to_go_on(&format!("{steps} steps"), steps, saved, "lr", &[]));
+            let why = ended.fault.as_ref().map_or("interrupted", |_| "stopped");
+            let done = format!("{why} after {steps} steps");
+            files.say(self.how_to_go_on(&done, steps, saved, "lr", &[]));
         }
         files.tell_faults(&mut after);
         if let Some(fault) = ended.fault {
@@ -153,7 +158,10 @@ impl Train {
             return Err(explain_fault(fault, &state.options, &saved));
         }
         after.finish(&files.outputs)?;
-        Ok(interrupt.status())
+        if status > 0 {
+            await_all(processes);
+        }
+        Ok(status.max(interrupt.status()))
     }
 }
 
