@@ -14,10 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from step_times import LIBTORCH, step_table
+
 ROOT = Path(__file__).parent.parent
 NAMES = ROOT / "assets" / "names.txt"
 NOTES = ROOT / "scripts" / "notes.py"
-MAKEMORE_STEPS = ROOT / "scripts" / "makemore_steps.py"
 LECTURE_STEPS = ROOT / "scripts" / "lecture_steps.py"
 
 
@@ -182,39 +183,6 @@ def ngram_rows(table, program, folder, size, names, start):
     table.row("`train --type ngram`, the names at order 6", None, train, above_start)
 
 
-def makemore_table(program, python, makemore):
-    """A training step of each network of makemore.py, in turn with makemore.py itself."""
-    print("Milliseconds of a training step: batch, forward, backward, update; makemore.py's sizes and")
-    print("batches of 32 words. Loop alone: one thread, and batches from tensors made before.")
-    print("As shipped: torch's own number of threads, and batches from 4 workers; ours with our own")
-    print("number. Each is the least of five runs in turn, of theirs of the fastest tenths of the runs.\n")
-    print("| network | makemore.py, loop alone | ours, one thread | ratio | as shipped | ours | ratio |")
-    print("|---|---|---|---|---|---|---|")
-    kinds = {
-        "bigram": "bigram (`Bigram`, a table of logits)", "mlp": "mlp", "bow": "bow", "rnn": "rnn",
-        "gru": "gru", "lstm": "lstm (theirs: `torch.nn.LSTM` with an embedding and a linear layer)",
-        "transformer": "transformer",
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        for kind, label in kinds.items():
-            steps = 200 if kind == "transformer" else 500
-            theirs = [python, MAKEMORE_STEPS, makemore, kind]
-            ours = [program, "train", "--type", kind, "--preset", "makemore",
-                    "--split", "100,0,0", "--max-steps", 2 * steps, "--json", "-q", "--force", "--out",
-                    Path(folder) / "model.safetensors"]
-            loop, one, shipped, own = [], [], [], []
-            for _ in range(5):
-                loop.append(float(output([*theirs, "loop", steps])))
-                shipped.append(float(output([*theirs, "shipped", steps // 2])))
-                one.append(json.loads(output([*ours, "--threads", 1]))["step_ms"])
-                own.append(json.loads(output(ours))["step_ms"])
-            figures = []
-            for theirs, ours in ((loop, one), (shipped, own)):
-                theirs, ours = min(theirs), min(ours)
-                figures += [f"{theirs:.3g}", f"{ours:.3g}", f"{theirs / ours:.1f}"]
-            print(f"| {label} | {' | '.join(figures)} |", flush=True)
-
-
 def lecture_rows(table, program, python, steps=5000):
     """The training steps of lectures 3 and 5, on one thread each."""
     for lecture in (3, 5):
@@ -230,16 +198,9 @@ def lecture_rows(table, program, python, steps=5000):
                   lambda value: f"{1000 * value / steps:.3f} ms", own, own_seconds)
 
 
-def output(command):
-    """The standard output of a command that succeeds."""
-    words = [str(word) for word in command]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-    return done.stdout
-
-
 def empty_program(folder):
     """A program that does nothing, linked to the same libtorch."""
-    lib = Path(os.environ.get("LIBTORCH", ROOT / "libtorch" / "torch")) / "lib"
+    lib = LIBTORCH / "lib"
     source, program = Path(folder) / "empty.c", Path(folder) / "empty"
     source.write_text(
         "extern unsigned long aoti_torch_abi_version(void);\n"
@@ -255,8 +216,9 @@ def main():
     parser.add_argument("program", type=Path, help="makemore-tch, built in release mode")
     parser.add_argument("--python", help="a Python with torch, numpy and matplotlib")
     parser.add_argument("--quick", action="store_true", help="without Python's side")
+    parser.add_argument("--steps", action="store_true", help="training steps alone")
     parser.add_argument("--makemore", type=Path, metavar="MAKEMORE.PY",
-                        help="only training steps, beside this program's")
+                        help="training steps beside this program's")
     options = parser.parse_args()
     ours = options.program
     size = 200_000_000 if options.quick else 1_000_000_000
@@ -272,10 +234,11 @@ def main():
         processor = models[0].split(":")[1].strip() if models else processor
     print(f"{processor}, {os.cpu_count()} processors, {platform.system()} {platform.machine()}\n")
 
-    if options.makemore:
-        makemore_table(ours, options.python, options.makemore)
+    step_table(options.python, options.makemore, 3 if options.quick else 5)
+    if options.steps:
         return
 
+    print()
     table = Table(ours, 3 if options.quick else 5)
     with tempfile.TemporaryDirectory() as folder:
         lists = make_lists(folder, size)

@@ -1,17 +1,19 @@
-"""Times makemore.py's training steps, as scripts/bench.py asks for them.
+"""Times makemore.py's training steps, as scripts/step_times.py asks for them.
 
-usage: makemore_steps.py MAKEMORE.PY TYPE loop|shipped STEPS
+usage: makemore_steps.py MAKEMORE.PY TYPE
 
-`loop`: on one thread, as ours, and batches are rows of tensors that were made before. `shipped`: on
-as many as torch takes by itself, and batches come from its InfiniteDataLoader with 4 workers, as its
-main program has it. Types are its own, and `lstm`, which it does not have: torch.nn.LSTM between an
-embedding and a linear layer of the same sizes. Prints the milliseconds of a step, in the fastest of
-ten parts of the steps: its threads and workers wait for each other, the longer the busier the machine.
+Reads sizes as a line of JSON. Then for each line of words, which are a batch, a line of JSON tells the
+milliseconds of a step as makemore.py has it (`written`), and with torch.compile and the fused AdamW
+(`compiled`): the least of many, in the processor's time, on one thread, the batch made before. Types are
+ours: `lookup` is its bigram; for `lstm`, which it does not have, torch.nn.LSTM stands between an embedding
+and a linear layer of the same sizes.
 """
 
 import contextlib
+import copy
 import importlib.util
 import io
+import json
 import sys
 import time
 from pathlib import Path
@@ -20,15 +22,15 @@ import torch
 from torch.nn import functional as F
 
 NAMES = Path(__file__).parent.parent / "assets" / "names.txt"
-BATCH = 32
+
+# How long a batch is measured, and one side before it is the other's turn, in seconds.
+MEASURED, TURN = 0.4, 0.01
 
 
 def load(path):
     """makemore.py as a module."""
     spec = importlib.util.spec_from_file_location("makemore", path)
     module = importlib.util.module_from_spec(spec)
-    # The workers of its loader look its classes up by the module's name.
-    sys.modules["makemore"] = module
     spec.loader.exec_module(module)
     return module
 
@@ -55,7 +57,7 @@ class Lstm(torch.nn.Module):
 def make(makemore, kind, config):
     """The network, as its main program makes it."""
     return {
-        "bigram": lambda: makemore.Bigram(config),
+        "lookup": lambda: makemore.Bigram(config),
         "mlp": lambda: makemore.MLP(config),
         "bow": lambda: makemore.BoW(config),
         "rnn": lambda: makemore.RNN(config, cell_type="rnn"),
@@ -65,46 +67,57 @@ def make(makemore, kind, config):
     }[kind]()
 
 
+def turn(step, times):
+    """Runs one side, uncounted at first, since the other side's numbers are in the caches."""
+    step()
+    start = before = time.process_time()
+    while before - start < TURN:
+        step()
+        after = time.process_time()
+        times.append(1000 * (after - before))
+        before = after
+
+
 def main():
-    path, kind, way, steps = *sys.argv[1:4], int(sys.argv[4])
-    makemore = load(path)
+    path, kind = sys.argv[1:]
+    torch.set_num_threads(1)
     torch.manual_seed(3407)
+    makemore = load(path)
     words = NAMES.read_text().splitlines()
-    dataset = makemore.CharDataset(words, sorted(set("".join(words))), max(map(len, words)))
+    characters, longest = sorted(set("".join(words))), max(map(len, words))
+    dataset = makemore.CharDataset(words, characters, longest)
+    sizes = json.loads(sys.stdin.readline())
     config = makemore.ModelConfig(
-        vocab_size=dataset.get_vocab_size(), block_size=dataset.get_output_length()
+        vocab_size=dataset.get_vocab_size(), block_size=dataset.get_output_length(),
+        **{name: sizes[name] for name in ("n_layer", "n_embd", "n_embd2", "n_head")}
     )
     with contextlib.redirect_stdout(io.StringIO()):
-        model = make(makemore, kind, config)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=5e-4, weight_decay=0.01, betas=(0.9, 0.99), eps=1e-8
-    )
-    if way == "shipped":
-        loader = makemore.InfiniteDataLoader(
-            dataset, batch_size=BATCH, pin_memory=True, num_workers=4
+        written = make(makemore, kind, config)
+    models = {"written": written, "compiled": copy.deepcopy(written)}
+    trained = {}
+    for name, model in models.items():
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=5e-4, weight_decay=0.01, betas=(0.9, 0.99), eps=1e-8,
+            fused=name == "compiled",
         )
-        batch = loader.next
-    else:
-        torch.set_num_threads(1)
-        X, Y = map(torch.stack, zip(*(dataset[index] for index in range(len(words)))))
+        trained[name] = torch.compile(model) if name == "compiled" else model, optimizer
+    print("{}", flush=True)
+    for line in sys.stdin:
+        batch = makemore.CharDataset(line.split(), characters, longest)
+        x, y = map(torch.stack, zip(*(batch[index] for index in range(len(batch)))))
+        times = {name: [] for name in trained}
+        start = time.process_time()
+        while not all(times.values()) or time.process_time() - start < MEASURED:
+            for name, (model, optimizer) in trained.items():
 
-        def batch():
-            rows = torch.randint(len(words), (BATCH,))
-            return X[rows], Y[rows]
+                def step():
+                    _, loss = model(x, y)
+                    model.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimizer.step()
 
-    def train(steps):
-        start = time.perf_counter()
-        for _ in range(steps):
-            x, y = batch()
-            _, loss = model(x, y)
-            model.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-
-        return 1000 * (time.perf_counter() - start) / steps
-
-    train(10)
-    print(min(train(steps // 10) for _ in range(10)))
+                turn(step, times[name])
+        print(json.dumps({name: min(of) for name, of in times.items()}), flush=True)
 
 
 main()

@@ -361,11 +361,12 @@ fn fuzz_runs_every_target_that_cargo_built() {
 fn scripts_that_measure_and_fuzz_refuse_unknown_arguments_before_they_build() {
     let checkout = Checkout::new();
     for (script, arguments, says) in [
-        ("bench.sh", &["--fast"][..], "unknown arguments '--fast'"),
+        ("bench.sh", &["--fast"][..], "unknown argument '--fast'"),
+        ("bench.sh", &["--quick", "2"], "unknown argument '2'"),
         (
             "bench.sh",
-            &["--quick", "2"],
-            "unknown arguments '--quick 2'",
+            &["--makemore", "README.md", "--quick"],
+            "--quick is without Python's side",
         ),
         ("scaling.sh", &["--fast"], "unknown arguments '--fast'"),
         ("bench.sh", &["--makemore"], "needs the path of makemore.py"),
