@@ -9,7 +9,9 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if let Ok(lib) = env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
-        compile(lib.as_ref(), "src/models/layers/recurrence.cpp", 3);
+        for layer in ["activation", "recurrence"] {
+            compile(lib.as_ref(), &format!("src/models/layers/{layer}.cpp"), 3);
+        }
         // It only passes arguments on.
         #[cfg(feature = "distributed")]
         compile(lib.as_ref(), "src/distributed/c10d.cpp", 0);
@@ -21,6 +23,7 @@ fn compile(lib: &Path, file: &str, level: u32) {
     for source in [
         file,
         "src/libtorch/guarded.h",
+        "src/libtorch/loops.h",
         "src/distributed/gloo_forward",
     ] {
         println!("cargo:rerun-if-changed={source}");
@@ -44,6 +47,8 @@ fn compile(lib: &Path, file: &str, level: u32) {
         // The wheel has no headers of Gloo.
         .include("src/distributed/gloo_forward")
         .flag_if_supported("-Wno-unused-parameter")
+        // The same figures on every processor, whether or not it has such products.
+        .flag_if_supported("-ffp-contract=off")
         .opt_level(level)
         .file(file)
         .compile(&format!("makemore_{}", name.display()));

@@ -34,10 +34,14 @@ pub(crate) unsafe fn of_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
 
 /// The first number of a tensor, if its numbers are 32-bit floats on the CPU without gaps.
 fn start(tensor: &Tensor) -> Option<*mut f32> {
-    let is_plain = tensor.defined()
+    are_plain(tensor).then(|| tensor.data_ptr().cast())
+}
+
+/// Whether a tensor has numbers, and they are 32-bit floats on the CPU without gaps.
+pub(crate) fn are_plain(tensor: &Tensor) -> bool {
+    tensor.defined()
         && tensor.device() == Device::Cpu
         && tensor.kind() == Kind::Float
         && tensor.is_contiguous()
-        && tensor.numel() > 0;
-    is_plain.then(|| tensor.data_ptr().cast())
+        && tensor.numel() > 0
 }

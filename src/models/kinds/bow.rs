@@ -8,6 +8,7 @@ use super::kind::{Advanced, Kind, Layers, PerToken, Recipe, Shapes};
 use super::sizes::Sizes;
 use crate::error::Result;
 use crate::models::layers::Linear;
+use crate::models::layers::activation::tanh;
 use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
@@ -86,7 +87,7 @@ impl Layers for BowLayers {
             Tensor::f_arange_start(1, t + 1, (tch::Kind::Float, device))?.f_view([t, 1])?;
         let averages = x.f_cumsum(1, tch::Kind::Float)?.f_div(&counts)?; // [B, T, C]
         let x = grid.tokens(&x.f_add(&averages)?)?; // [N, C]
-        let h = self.c_proj.forward(&self.c_fc.forward(&x)?.f_tanh()?)?; // [N, C]
+        let h = self.c_proj.forward(&tanh(&self.c_fc.forward(&x)?)?)?; // [N, C]
         self.lm_head.forward(&tokens.drop_out(x.f_add(&h)?)?) // [N, V]
     }
 
@@ -110,7 +111,7 @@ impl Layers for BowLayers {
             None => x.shallow_clone(),
         };
         let x = x.f_add(&sum.f_div(&count.f_unsqueeze(1)?)?)?;
-        let h = self.c_proj.forward(&self.c_fc.forward(&x)?.f_tanh()?)?;
+        let h = self.c_proj.forward(&tanh(&self.c_fc.forward(&x)?)?)?;
         Ok(Advanced {
             logits: self.lm_head.forward(&x.f_add(&h)?)?,
             state: vec![sum, count],

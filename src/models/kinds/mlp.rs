@@ -16,6 +16,7 @@ use tch::Tensor;
 use super::kind::{Advanced, Kind, Layers, PerToken, Recipe, Shapes};
 use super::sizes::{Sizes, check_numbers};
 use crate::error::Result;
+use crate::models::layers::activation::tanh;
 use crate::models::layers::{BatchNorm1d, Linear};
 use crate::models::parameters::Parameters;
 use crate::models::tokens::{Nearest, Tokens};
@@ -162,10 +163,10 @@ impl Hidden {
 
     /// The output, `[N, H]`, for that of the linear layer, `[N, H]`.
     fn activated(&self, x: Tensor, is_training: bool) -> Result<Tensor> {
-        Ok(match &self.norm {
-            Some(norm) => norm.forward(&x, is_training)?.f_tanh()?,
-            None => x.f_tanh()?,
-        })
+        match &self.norm {
+            Some(norm) => tanh(&norm.forward(&x, is_training)?),
+            None => tanh(&x),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe, Shapes};
 use super::sizes::{Norm, Positions, Sizes};
 use crate::error::{Error, Result};
 use crate::models::layers::Linear;
+use crate::models::layers::activation::gelu;
 use crate::models::layers::norm::AnyNorm;
 use crate::models::layers::rotary::Rotation;
 use crate::models::parameters::Parameters;
@@ -247,8 +248,7 @@ impl Block {
 
     fn mlp(&self, x: &Tensor) -> Result<Tensor> {
         let hidden = self.c_fc.forward(&self.ln_2.forward(x)?)?; // [.., 4 C]
-        let hidden = hidden.f_gelu("tanh")?; // makemore.py's NewGELU
-        self.mlp_c_proj.forward(&hidden) // [.., C]
+        self.mlp_c_proj.forward(&gelu(&hidden)?) // [.., C]
     }
 
     /// The forward pass for one more character of each word, `[B, C]`. `before` are the keys and values

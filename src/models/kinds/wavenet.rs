@@ -12,6 +12,7 @@ use super::kind::{Advanced, Kind, Layers, PerToken, Preset, Recipe};
 use super::sizes::Sizes;
 use crate::error::{Error, Result};
 use crate::models::layers::BatchNorm1d;
+use crate::models::layers::activation::tanh;
 use crate::models::parameters::Parameters;
 use crate::models::tokens::Tokens;
 
@@ -133,7 +134,7 @@ impl WavenetLayers {
         let mut x = Tensor::f_embedding(&self.wte, contexts, -1, false, false)?; // [N * K, C]
         for (weight, norm) in &self.joints {
             let pairs = x.f_view([-1, weight.size()[0]])?; // [N * K / 2, 2 * C]
-            x = norm.forward(&pairs.f_mm(weight)?, is_training)?.f_tanh()?;
+            x = tanh(&norm.forward(&pairs.f_mm(weight)?, is_training)?)?;
         }
         Ok(x)
     }

@@ -1,5 +1,6 @@
 //! Layers that several networks have, a file each.
 
+pub mod activation;
 pub mod batch_norm;
 pub mod linear;
 pub mod norm;

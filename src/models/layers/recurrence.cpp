@@ -12,12 +12,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../../libtorch/guarded.h"
-
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
+#include "../../libtorch/loops.h"
 
 namespace {
 
@@ -25,16 +20,6 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
-
-using Numbers = float* __restrict;
-using Given = const float* __restrict;
-
-float* numbers(const Tensor& tensor) { return tensor.data_ptr<float>(); }
-
-// The loops read terms row after row from the processor's memory.
-void check(const Tensor& terms) {
-  TORCH_CHECK(terms.is_cpu() && terms.is_contiguous(), "the terms are not row after row in the processor's memory");
-}
 
 // The rows of a position, `[counts[t], ..]`, of a tensor `[M, ..]`.
 Tensor rows(const Tensor& all, int64_t begin, int64_t count) { return all.narrow(0, begin, count); }

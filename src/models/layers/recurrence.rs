@@ -7,12 +7,11 @@
 //! rows; `H` is the size of a state.
 
 use std::ffi::c_char;
-use std::ptr;
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
 use crate::error::Result;
-use crate::libtorch::interface::{Raw, raw, taken};
+use crate::libtorch::interface::{Raw, made, raw};
 
 unsafe extern "C" {
     fn recurrence_gru(
@@ -104,21 +103,8 @@ fn run<const TENSORS: usize>(
     counts: &[i64],
 ) -> Result<Tensor> {
     let tensors = tensors.map(raw);
-    let mut states: Raw = ptr::null_mut();
-    // SAFETY: the loop takes as many tensors and writes a new one, or returns a message that is ours.
-    let fault = unsafe {
-        taken(of(
-            tensors.as_ptr(),
-            counts.as_ptr(),
-            counts.len(),
-            &raw mut states,
-        ))
-    };
-    match fault {
-        Some(message) => Err(TchError::Torch(message).into()),
-        // SAFETY: without a message there is a tensor, which nobody else frees.
-        None => Ok(unsafe { Tensor::from_ptr(states) }),
-    }
+    // SAFETY: the loop takes as many tensors and writes a new one, or returns a message.
+    unsafe { made(|states| of(tensors.as_ptr(), counts.as_ptr(), counts.len(), states)) }
 }
 
 #[cfg(test)]

@@ -1,0 +1,58 @@
+// What our loops over the numbers of tensors in the processor's memory have in common.
+
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include <ATen/core/Tensor.h>
+
+// Compiles a loop for each of several processors, and runs the one for this.
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+
+// A function that is compiled with the loop that calls it.
+#define IN_CLASS inline __attribute__((always_inline))
+#define IN_LOOP static IN_CLASS
+
+using Numbers = float* __restrict;
+using Given = const float* __restrict;
+
+inline float* numbers(const at::Tensor& tensor) { return tensor.data_ptr<float>(); }
+
+// The loops read row after row from the processor's memory.
+inline void check(const at::Tensor& tensor) {
+  TORCH_CHECK(tensor.is_cpu() && tensor.is_contiguous(), "the terms are not row after row in the processor's memory");
+}
+
+// A number between -limit and limit. NaN stays: a training that diverges is to show it.
+IN_LOOP float limited(float x, float limit) {
+  x = limit < x ? limit : x;
+  return -limit > x ? -limit : x;
+}
+
+// e^x in two parts, whose sum less 1 keeps its digits near 0.
+struct Exponential {
+  float power, rest;
+
+  IN_CLASS float all() const { return rest + power; }
+  IN_CLASS float less_1() const { return rest + (power - 1); }
+};
+
+// e^x of a number up to 87 from 0: 2^n e^r, whose r is at most ln(2) / 2, by its Taylor series.
+IN_LOOP Exponential exponential(float x) {
+  constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
+  // So large a number has no digits behind the point.
+  constexpr float ROUND = 1.5f * (1 << 23);
+  float n = (x * LOG2_E + ROUND) - ROUND, r = x - n * LN_2;
+  float series = 1 + r * (1 / 6.f) * (1 + r * (1 / 7.f));
+  series = 1 + r * (1 / 4.f) * (1 + r * (1 / 5.f) * series);
+  series = r * (1 + r * (1 / 2.f) * (1 + r * (1 / 3.f) * series));
+  int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
+  float power;
+  std::memcpy(&power, &bits, sizeof power);
+  return {power, power * series};
+}
