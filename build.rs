@@ -9,7 +9,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if let Ok(lib) = env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
-        for layer in ["activation", "recurrence"] {
+        for layer in ["activation", "attention", "norm", "recurrence", "rotary"] {
             compile(lib.as_ref(), &format!("src/models/layers/{layer}.cpp"), 3);
         }
         // It only passes arguments on.
@@ -47,6 +47,8 @@ fn compile(lib: &Path, file: &str, level: u32) {
         // The wheel has no headers of Gloo.
         .include("src/distributed/gloo_forward")
         .flag_if_supported("-Wno-unused-parameter")
+        // Sums may be added in another order, where a loop says so.
+        .flag_if_supported("-fopenmp-simd")
         // The same figures on every processor, whether or not it has such products.
         .flag_if_supported("-ffp-contract=off")
         .opt_level(level)

@@ -265,30 +265,32 @@ impl Tokens {
         let mut positions = vec![0; rows * length];
         let mut sources = vec![0; rows * length];
         // Padding attends to itself: attention to nothing would be NaN.
-        let mut words: Vec<i64> = (1..=(rows * length) as i64).map(|place| -place).collect();
+        let mut seen: Vec<i64> = (0..rows).flat_map(|_| 0..length as i64).collect();
         let mut places = Vec::with_capacity(self.numbers.len());
-        for ((number, &(row, begin)), piece) in (0..).zip(begins).zip(pieces) {
-            let begin = row * length + begin;
+        for (&(row, first), piece) in begins.iter().zip(pieces) {
+            let begin = row * length + first;
             let range = begin..begin + piece.tokens.len();
             characters[range.clone()].copy_from_slice(piece.tokens);
-            words[range.clone()].fill(number);
+            seen[range.clone()].fill(first as i64);
             for (position, place) in range.clone().enumerate() {
                 positions[place] = position as i64;
                 sources[place] = (piece.begin + position) as i64;
             }
             places.extend(range.skip(piece.from).map(|place| place as i64));
         }
-        let uploaded = self.upload([&characters, &positions, &words, &places, &sources])?;
-        let [characters, positions, words, places, sources] = uploaded;
+        let uploaded = self.upload([&characters, &positions, &seen, &places, &sources])?;
+        let [characters, positions, seen, places, sources] = uploaded;
         let shape = [rows as i64, length as i64];
-        let mask = match rows < pieces.len() {
-            true => Some(mask(&words.f_view(shape)?)?),
-            false => None,
+        let seen = seen.f_view(shape)?;
+        let seen = match self.device {
+            _ if rows == pieces.len() => Seen::InRow,
+            Device::Cpu => Seen::From(seen),
+            _ => Seen::Mask(mask(&seen)?),
         };
         Ok(Grid {
             characters: characters.f_view(shape)?,
             positions: positions.f_view(shape)?,
-            mask,
+            seen,
             places,
             sources,
         })
@@ -382,10 +384,12 @@ fn begins(lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
     })
 }
 
-/// [`Grid::mask`], from the number of the word at each place, `[R, L]`, i64.
-fn mask(words: &Tensor) -> Result<Tensor> {
-    let is_same = words.f_unsqueeze(2)?.f_eq_tensor(&words.f_unsqueeze(1)?)?; // [R, L, L]
-    let is_seen = is_same.f_tril(0)?;
+/// The mask of [`Seen::Mask`], from the first place that each token attends to, `[R, L]`, i64.
+fn mask(from: &Tensor) -> Result<Tensor> {
+    let options = (Kind::Int64, from.device());
+    let places = Tensor::f_arange(from.size()[1], options)?; // [L]
+    let is_seen = places.f_ge_tensor(&from.f_unsqueeze(2)?)?; // [R, L, L]
+    let is_seen = is_seen.f_tril(0)?;
     let mask = is_seen.f_zeros_like()?.f_to_kind(Kind::Float)?;
     Ok(mask.f_masked_fill(&is_seen.f_logical_not()?, f64::NEG_INFINITY)?)
 }
@@ -423,6 +427,17 @@ pub struct Early {
     pub counts: Vec<[i64; 2]>,
 }
 
+/// The tokens that a token attends to: itself and those before it in its piece.
+#[derive(Debug)]
+pub enum Seen {
+    /// Those before it in its row: each piece has a row of its own.
+    InRow,
+    /// Those from a place in its row on, `[R, L]`, i64, on a processor.
+    From(Tensor),
+    /// Those with a 0 in a mask, `[R, L, L]`, which has minus infinity for others.
+    Mask(Tensor),
+}
+
 /// Words, or pieces of them, in `R` rows of `L` places, padded at their ends.
 #[derive(Debug)]
 pub struct Grid {
@@ -430,9 +445,8 @@ pub struct Grid {
     pub characters: Tensor,
     /// The position of each token in its piece, from 0, `[R, L]`, i64; 0 for padding.
     pub positions: Tensor,
-    /// The attention mask, `[R, L, L]`, where pieces share rows: 0 for a token itself and those before it
-    /// in its piece, minus infinity for others. None where each piece has a row of its own.
-    pub mask: Option<Tensor>,
+    /// The tokens that each attends to.
+    pub seen: Seen,
     /// The place of each token, `[N]`, i64.
     places: Tensor,
     /// The index of the token at each place among those of all words, `[R L]`, i64; 0 for padding.
@@ -638,6 +652,13 @@ mod tests {
         Vec::try_from(tensor.contiguous().view([-1])).unwrap()
     }
 
+    fn from(grid: &Grid) -> &Tensor {
+        match &grid.seen {
+            Seen::From(from) => from,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn three() -> Tokens {
         Tokens::of(&[&[0, 5], &[0], &[0, 7, 8]], Device::Cpu)
     }
@@ -650,7 +671,7 @@ mod tests {
         let grid = tokens.grid(16).unwrap();
         assert_eq!(numbers(&grid.characters), [0, 5, 0, 0, 0, 0, 0, 7, 8]);
         assert_eq!(numbers(&grid.positions), [0, 1, 0, 0, 0, 0, 0, 1, 2]);
-        assert!(grid.mask.is_none());
+        assert!(matches!(grid.seen, Seen::InRow));
         let x = grid.characters.unsqueeze(2);
         assert_eq!(numbers(&grid.tokens(&x).unwrap()), [0, 5, 0, 0, 7, 8]);
         let x = Tensor::arange(6, (Kind::Int64, Device::Cpu)).view([6, 1]);
@@ -673,7 +694,7 @@ mod tests {
         let grid = tokens.shared_rows(200).unwrap();
         assert_eq!(numbers(&grid.characters), [0, 7, 8, 0, 5, 0]);
         assert_eq!(numbers(&grid.positions), [0, 1, 2, 0, 1, 0]);
-        let mask = grid.mask.as_ref().unwrap();
+        let mask = mask(from(&grid)).unwrap();
         assert_eq!(mask.size(), [1, 6, 6]);
         #[rustfmt::skip]
         let sees = [
@@ -739,7 +760,7 @@ mod tests {
             *tokens.characters().unwrap()
         );
         // Padding attends to itself.
-        let diagonal = grid.mask.unwrap().diagonal(0, 1, 2);
+        let diagonal = mask(from(&grid)).unwrap().diagonal(0, 1, 2);
         assert_eq!(diagonal.abs().max().double_value(&[]), 0.0);
         // A long word has a row of its own.
         let tokens = Tokens::of(&[&[1; 40], &[2]], Device::Cpu);

@@ -11,10 +11,11 @@ use super::sizes::{Norm, Positions, Sizes};
 use crate::error::{Error, Result};
 use crate::models::layers::Linear;
 use crate::models::layers::activation::gelu;
+use crate::models::layers::attention::attention;
 use crate::models::layers::norm::AnyNorm;
 use crate::models::layers::rotary::Rotation;
 use crate::models::parameters::Parameters;
-use crate::models::tokens::{Grid, Tokens};
+use crate::models::tokens::{Grid, Seen, Tokens};
 
 /// makemore.py's transformer; with our settings, of other norms and positions.
 #[derive(Debug)]
@@ -241,7 +242,7 @@ impl Block {
         rows: &Grid,
         rotation: Option<&Rotation>,
     ) -> Result<Tensor> {
-        let attention = self.attention(&self.ln_1.forward(x)?, rows.mask.as_ref(), rotation)?;
+        let attention = self.attention(&self.ln_1.forward(x)?, &rows.seen, rotation)?;
         let x = x.f_add(&tokens.drop_out_of(rows, attention)?)?;
         Ok(x.f_add(&tokens.drop_out_of(rows, self.mlp(&x)?)?)?)
     }
@@ -297,25 +298,9 @@ impl Block {
         }
     }
 
-    fn attention(
-        &self,
-        x: &Tensor,
-        mask: Option<&Tensor>,
-        rotation: Option<&Rotation>,
-    ) -> Result<Tensor> {
-        let (r, l, _) = x.size3()?;
+    fn attention(&self, x: &Tensor, seen: &Seen, rotation: Option<&Rotation>) -> Result<Tensor> {
         let qkv = self.qkv(x, rotation)?; // [R, L, 3 C]
-        let heads = qkv
-            .f_view([r, l, 3, self.n_head, -1])?
-            .f_permute([2, 0, 3, 1, 4])?;
-        let [q, k, v] = [0, 1, 2].map(|place| heads.f_select(0, place)); // [R, heads, L, C / heads]
-        let mask = mask.map(|mask| mask.f_unsqueeze(1)).transpose()?; // [R, 1, L, L]
-        // A character attends to no later one. A mask says so too, and excludes other words.
-        let is_causal = mask.is_none();
-        let y = Tensor::f_scaled_dot_product_attention(
-            &q?, &k?, &v?, mask, 0.0, is_causal, None, false,
-        )?; // [R, heads, L, C / heads]
-        let y = y.f_transpose(1, 2)?.f_reshape([r, l, -1])?; // [R, L, C]
+        let y = attention(&qkv, seen, self.n_head)?; // [R, L, C]
         self.attn_c_proj.forward(&y) // [R, L, C]
     }
 }

@@ -1,6 +1,7 @@
 //! Layers that several networks have, a file each.
 
 pub mod activation;
+pub mod attention;
 pub mod batch_norm;
 pub mod linear;
 pub mod norm;

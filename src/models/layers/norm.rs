@@ -1,10 +1,18 @@
 //! Normalisation of each token's numbers, which keeps them in range.
 
+use std::ffi::c_char;
+
 use tch::Tensor;
 
 use crate::error::Result;
+use crate::libtorch::interface::{Raw, made, raw};
+use crate::libtorch::numbers;
 use crate::models::kinds::sizes::Norm;
 use crate::models::parameters::Parameters;
+
+unsafe extern "C" {
+    fn norm_rms(x: Raw, weight: Raw, epsilon: f64, y: *mut Raw) -> *mut c_char;
+}
 
 /// The normalisation of a transformer, of `[.., size]` numbers.
 #[derive(Debug)]
@@ -46,20 +54,33 @@ impl AnyNorm {
 
     /// `[.., size]`, of the same shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(match self {
+        match self {
             Self::Layer { weight, bias } => {
                 let epsilon = Self::LAYER_EPSILON;
-                x.f_layer_norm(weight.size(), Some(weight), Some(bias), epsilon, true)?
+                Ok(x.f_layer_norm(weight.size(), Some(weight), Some(bias), epsilon, true)?)
             }
-            // Not the fused operation itself, which has no backward pass on MPS.
-            Self::Rms { weight } => x.f_rms_norm(weight.size(), Some(weight), Self::RMS_EPSILON)?,
-        })
+            Self::Rms { weight } => rms_norm(x, weight, Self::RMS_EPSILON),
+        }
+    }
+}
+
+/// `torch.nn.functional.rms_norm` of `[.., size]` numbers, with a weight, `[size]`. On a processor `norm.cpp`
+/// computes it, where libtorch composes it of many operations.
+fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
+    match numbers::are_plain(x) {
+        // SAFETY: it takes two tensors and writes a new one, or returns a message.
+        true => unsafe { made(|y| norm_rms(raw(x), raw(weight), epsilon, y)) },
+        // Not the fused operation itself, which has no backward pass on MPS.
+        false => Ok(x.f_rms_norm(weight.size(), Some(weight), epsilon)?),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::{Device, Kind};
+
     use super::*;
+    use crate::libtorch::random::Generator;
 
     /// The mean square of 3 and 4 is 12.5; that of numbers around 1e-3 does not hide the epsilon.
     #[test]
@@ -73,5 +94,31 @@ mod tests {
         for (y, expected) in y.into_iter().zip(expected) {
             assert!((y - expected).abs() < 1e-5, "{y} {expected}");
         }
+    }
+    #[test]
+    fn rms_norm_passes_the_gradients_on_that_autograd_finds() {
+        let mut generator = Generator::seeded(3).unwrap();
+        let mut randn = |shape: &[i64]| generator.randn(shape).unwrap().set_requires_grad(true);
+        let (x, weight) = (randn(&[3, 5, 19]), randn(&[19]));
+        let gradients = |y: Tensor| {
+            let weights = x.detach().cos();
+            let loss = (&y * weights).sum(Kind::Float);
+            let mut all = Tensor::run_backward(&[loss], &[&x, &weight], false, false);
+            all.push(y.detach());
+            all
+        };
+        let ours = gradients(rms_norm(&x, &weight, 1e-6).unwrap());
+        let scale = (x.square().mean_dim([-1].as_slice(), true, Kind::Float) + 1e-6).rsqrt();
+        for (ours, plain) in ours.iter().zip(gradients(&x * scale * &weight)) {
+            assert!((ours - &plain).abs().max().double_value(&[]) < 1e-5);
+            assert!(plain.abs().max().double_value(&[]) > 0.1);
+        }
+    }
+
+    #[test]
+    fn rows_of_another_size_than_the_weight_are_a_fault() {
+        let options = (Kind::Float, Device::Cpu);
+        let (x, weight) = (Tensor::ones([3, 4], options), Tensor::ones([6], options));
+        assert!(rms_norm(&x, &weight, 1e-6).is_err());
     }
 }
