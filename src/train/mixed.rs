@@ -6,7 +6,7 @@
 use tch::Tensor;
 
 use super::adamw::{AdamW, not_of, share};
-use super::muon::{Group, Muon};
+use super::muon::{Group, Muon, Updates};
 use super::options::WordOptions;
 use crate::error::Result;
 use crate::models::Network;
@@ -113,15 +113,22 @@ impl Mixed {
         self.adamw.restore(state, steps)
     }
 
-    /// Updates the parameters by a gradient, `[P]`.
-    pub fn update(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
+    /// Updates the parameters by a gradient, `[P]`, but for Muon's matrices, whose updates it returns, one for
+    /// each of some threads.
+    pub fn update(
+        &mut self,
+        gradient: &Tensor,
+        learning_rate: f64,
+        threads: usize,
+    ) -> Result<Vec<Updates>> {
         let Some(muon) = &mut self.muon else {
-            return self.adamw.update(gradient, learning_rate);
+            self.adamw.update(gradient, learning_rate)?;
+            return Ok(Vec::new());
         };
         let of_muon = muon.numbers();
-        muon.update(&gradient.f_narrow(0, 0, of_muon)?, learning_rate)?;
         let rest = gradient.size()[0] - of_muon;
         self.adamw
-            .update(&gradient.f_narrow(0, of_muon, rest)?, learning_rate)
+            .update(&gradient.f_narrow(0, of_muon, rest)?, learning_rate)?;
+        muon.update(&gradient.f_narrow(0, 0, of_muon)?, learning_rate, threads)
     }
 }

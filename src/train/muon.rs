@@ -109,8 +109,14 @@ impl Muon {
         copy_state(state, MOMENTUM, &mut self.momentum)
     }
 
-    /// Updates the matrices by a gradient, `[M]`; the learning rate is AdamW's.
-    pub fn update(&mut self, gradient: &Tensor, learning_rate: f64) -> Result<()> {
+    /// Begins to update the matrices by a gradient, `[M]`; the learning rate is AdamW's. Returns the updates
+    /// that are left, one for each of some threads.
+    pub fn update(
+        &mut self,
+        gradient: &Tensor,
+        learning_rate: f64,
+        threads: usize,
+    ) -> Result<Vec<Updates>> {
         let _without_gradients = tch::no_grad_guard();
         let MuonOptions {
             learning_rate_factor,
@@ -124,14 +130,50 @@ impl Muon {
         let _ = self
             .flat
             .f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
+        let mut updates: Vec<Updates> = (0..threads).map(|_| Updates::default()).collect();
         let mut begin = 0;
         for &group in &self.groups {
-            let update = orthogonal(&group.of(&ahead, begin)?)?; // [matrices, rows, columns]
+            let (gradients, matrices) = (group.of(&ahead, begin)?, group.of(&self.flat, begin)?);
             // In a matrix with more rows than columns singular values of 1 mean small numbers.
             let height = (group.rows as f64 / group.columns as f64).max(1.0).sqrt();
-            let mut matrices = group.of(&self.flat, begin)?;
-            let _ = matrices.f_sub_(&update.f_mul_scalar(learning_rate * height)?)?;
+            let first = |thread: usize| thread as i64 * group.matrices / threads as i64;
+            for (thread, updates) in updates.iter_mut().enumerate() {
+                let count = first(thread + 1) - first(thread);
+                if count > 0 {
+                    updates.0.push(Update {
+                        gradients: gradients.f_narrow(0, first(thread), count)?,
+                        matrices: matrices.f_narrow(0, first(thread), count)?,
+                        learning_rate: learning_rate * height,
+                    });
+                }
+            }
             begin += group.numbers();
+        }
+        Ok(updates)
+    }
+}
+
+/// The updates of some matrices. Those of different threads share no numbers.
+#[derive(Debug, Default)]
+pub struct Updates(Vec<Update>);
+
+/// The update of some matrices of one shape.
+#[derive(Debug)]
+struct Update {
+    /// The mean of their gradients, `[matrices, rows, columns]`.
+    gradients: Tensor,
+    /// `[matrices, rows, columns]`.
+    matrices: Tensor,
+    learning_rate: f64,
+}
+
+impl Updates {
+    /// Updates the matrices.
+    pub fn finish(self) -> Result<()> {
+        let _without_gradients = tch::no_grad_guard();
+        for mut update in self.0 {
+            let step = orthogonal(&update.gradients)?.f_mul_scalar(update.learning_rate)?;
+            let _ = update.matrices.f_sub_(&step)?;
         }
         Ok(())
     }
@@ -217,14 +259,15 @@ mod tests {
             rows,
             columns,
         };
-        let groups = vec![group(3, 4, 4), group(1, 16, 4)];
+        let groups = || vec![group(3, 4, 4), group(1, 16, 4)];
         let mut parameters = [matrices(1, 12, 4), matrices(1, 16, 4)].map(|tensor| tensor.get(0));
         let before = parameters.each_ref().map(Tensor::copy);
-        let mut muon = Muon::new(&mut parameters, groups, options).unwrap();
+        let mut muon = Muon::new(&mut parameters, groups(), options).unwrap();
         assert_eq!(muon.numbers(), 48 + 64);
         let gradients = [matrices(3, 4, 4), matrices(1, 16, 4)];
         let gradient = Tensor::cat(&gradients.each_ref().map(|tensor| tensor.view([-1])), 0);
-        muon.update(&gradient, 1e-3).unwrap();
+        let one = muon.update(&gradient, 1e-3, 1).unwrap();
+        one.into_iter().for_each(|all| all.finish().unwrap());
         let rates = [0.01, 0.01 * 2.0];
         for (((now, before), gradient), rate) in
             parameters.iter().zip(before).zip(gradients).zip(rates)
@@ -233,5 +276,12 @@ mod tests {
             let expected = before * (1.0 - 0.01 * 0.5) - update * rate;
             assert!((now - expected).abs().max().double_value(&[]) < 1e-5);
         }
+        // Threads share the matrices, of which one has none of the second shape.
+        let mut of_threads = [matrices(1, 12, 4), matrices(1, 16, 4)].map(|tensor| tensor.get(0));
+        let mut muon = Muon::new(&mut of_threads, groups(), options).unwrap();
+        for part in muon.update(&gradient, 1e-3, 2).unwrap() {
+            part.finish().unwrap();
+        }
+        assert_eq!(of_threads, parameters);
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Several threads share a batch. Each computes the gradient of some of its words by a copy of the
 //! network, which shares the parameters' memory. The gradients are summed, and the calling thread
-//! updates the parameters. Several processes share it likewise: each sums the gradients of its threads,
-//! they exchange these sums, and each makes the same update. Batch normalisation needs the statistics of
-//! the whole batch, so networks that have it are trained on one thread of one process.
+//! updates the parameters; of Muon's matrices each thread updates some. Several processes share a batch
+//! likewise: each sums the gradients of its threads, they exchange these sums, and each makes the same
+//! update. Batch normalisation needs the statistics of the whole batch, so networks that have it are
+//! trained on one thread of one process.
 
 use std::mem;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,6 +16,7 @@ use tch::{Kind, Tensor};
 use super::adamw;
 use super::loss::cross_entropy;
 use super::mixed::{Mixed, Ordered};
+use super::muon::Updates;
 use super::options::WordOptions;
 use super::steps::{Learner, Note};
 use crate::data::split::{Permutation, SplitMix};
@@ -112,19 +114,23 @@ impl<'a> WordBatches<'a> {
     /// The gradient of a batch, `[P]`, and the losses of its shares, `[S]`, one behind the other, summed over
     /// all threads and processes.
     fn learn(&mut self, shares: Vec<Share>) -> Result<Tensor> {
-        let mut shares = shares.into_iter();
-        let own = shares.next();
-        let busy = shares.zip(&self.workers);
-        let busy: Vec<&Worker> = busy.map(|(share, worker)| worker.begin(share)).collect();
-        let own = own.map(|share| share.learn(self.network, &self.parameters, &self.options));
-        // All results are received before an error returns: none is left for the next step.
-        let others: Vec<Result<Tensor>> = busy.into_iter().map(Worker::finish).collect();
-        let of_threads: Vec<Tensor> = own.into_iter().chain(others).collect::<Result<_>>()?;
+        let of_threads = self.run(shares.into_iter().map(Job::Learn))?;
         let (sum, notes) = self
             .processes
             .sum(&tree_sum(&of_threads)?, &self.note.bytes())?;
         self.note = Note::of_all(&notes);
         Ok(sum)
+    }
+
+    /// What jobs give: this thread does the first, and the workers the others.
+    fn run(&self, mut jobs: impl Iterator<Item = Job>) -> Result<Vec<Tensor>> {
+        let own = jobs.next();
+        let busy = jobs.zip(&self.workers);
+        let busy: Vec<&Worker> = busy.map(|(job, worker)| worker.begin(job)).collect();
+        let own = own.map(|job| job.run(self.network, &self.parameters, &self.options));
+        // All results are received before an error returns: none is left for the next step.
+        let others: Vec<Result<Tensor>> = busy.into_iter().map(Worker::finish).collect();
+        own.into_iter().chain(others).collect()
     }
 
     /// The shares of this process in the batch of a step, one a thread.
@@ -225,10 +231,33 @@ impl Share {
     }
 }
 
+/// What a thread does in a step.
+enum Job {
+    /// It computes a gradient.
+    Learn(Share),
+    /// It updates some of Muon's matrices, while no thread reads any.
+    Update(Updates),
+}
+
+impl Job {
+    /// The gradient and the losses that [`Share::learn`] gives; nothing for an update.
+    fn run(
+        self,
+        network: &Network,
+        parameters: &[Tensor],
+        options: &WordOptions,
+    ) -> Result<Tensor> {
+        match self {
+            Self::Learn(share) => share.learn(network, parameters, options),
+            Self::Update(updates) => updates.finish().map(|()| Tensor::new()),
+        }
+    }
+}
+
 /// A thread that computes gradients with its own copy of the network, until it is dropped.
 #[derive(Debug)]
 struct Worker {
-    shares: Sender<Share>,
+    jobs: Sender<Job>,
     results: Receiver<Result<Tensor>>,
 }
 
@@ -238,12 +267,12 @@ impl Worker {
         let mut ordered = Ordered::of(&network, options);
         optimizer.share(&mut ordered)?;
         let (options, parameters) = (*options, ordered.parameters);
-        let (sender, shares) = channel::<Share>();
+        let (sender, jobs) = channel::<Job>();
         let (learned, results) = channel();
         let work = move || {
             threads::use_one();
-            for share in shares {
-                let result = share.learn(&network, &parameters, &options);
+            for job in jobs {
+                let result = job.run(&network, &parameters, &options);
                 if learned.send(result).is_err() {
                     break;
                 }
@@ -256,14 +285,14 @@ impl Worker {
             expected: "fewer threads would work",
         })?;
         Ok(Self {
-            shares: sender,
+            jobs: sender,
             results,
         })
     }
 
-    fn begin(&self, share: Share) -> &Self {
+    fn begin(&self, job: Job) -> &Self {
         // If the thread has ended, `finish` finds no result.
-        let _ = self.shares.send(share);
+        let _ = self.jobs.send(job);
         self
     }
 
@@ -292,8 +321,10 @@ impl Learner for WordBatches<'_> {
         let sum = self.learn(shares)?;
         let numbers = sum.size()[0] - of;
         // optimizer.step()
-        self.optimizer
-            .update(&sum.f_narrow(0, 0, numbers)?, learning_rate)?;
+        let gradient = sum.f_narrow(0, 0, numbers)?;
+        let threads = self.workers.len() + 1;
+        let updates = self.optimizer.update(&gradient, learning_rate, threads)?;
+        self.run(updates.into_iter().map(Job::Update))?;
         Ok(sum.f_narrow(0, numbers, of)?.f_sum(Kind::Double)?)
     }
 
