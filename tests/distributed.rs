@@ -557,7 +557,10 @@ fn processes_that_count_save_the_model_of_one_process_byte_for_byte() {
         ("bigram --order 3 --epochs 2 --split 80,10,10", 2),
         ("ngram", 1),
         ("ngram --order 4", 2),
-        ("ngram --order 5 --smoothing auto --dev two.txt", 4),
+        (
+            "ngram --order 5 --smoothing auto --dev two.txt --plot p.svg",
+            4,
+        ),
     ] {
         let train = format!("train --data one.txt three.gz --type {model} --force --out");
         let printed = folder.stdout(&format!("{train} alone.st"));

@@ -72,7 +72,7 @@ fn a_library_user_finds_the_best_smoothing_and_order() {
     let memory = Memory::new(1 << 30);
     let orders = Orders::count(&parts, &names.counts, 9, &memory, &|_| (), &Alone).unwrap();
 
-    let rows = orders.with(Smoothing::KneserNey, |_| ());
+    let rows = orders.with(Smoothing::KneserNey, |_| ()).unwrap();
     let dev = |rows: &[Order]| rows.iter().filter_map(|row| row.dev).collect::<Vec<f64>>();
     let lowest = dev(&rows).into_iter().fold(f64::INFINITY, f64::min);
     let best = better_order(&rows).unwrap();
@@ -82,7 +82,7 @@ fn a_library_user_finds_the_best_smoothing_and_order() {
     let [best, witten_bell, kneser_ney] = orders
         .curves(
             Smoothing::WittenBell,
-            &orders.with(Smoothing::WittenBell, |_| ()),
+            &orders.with(Smoothing::WittenBell, |_| ()).unwrap(),
             true,
         )
         .unwrap()

@@ -106,6 +106,11 @@ impl Printer {
         }
     }
 
+    /// A printer of a process that tells the user nothing.
+    pub fn silent() -> Self {
+        Self::new(true)
+    }
+
     /// Prints a line above the bar; nothing with JSON.
     pub fn line(&mut self, line: impl Display) {
         self.print(|| {

@@ -21,6 +21,5 @@ pub use counts::{NgramCounts, Row};
 pub use ngrams::{count_parts, count_shared_parts};
 pub use packed::MAX_ORDER;
 
-pub(crate) use counts::for_any_width;
 #[cfg(test)]
 pub(crate) use counts::tests;

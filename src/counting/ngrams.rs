@@ -8,13 +8,14 @@
 //! most of the time. So there are many small tables, and n-grams wait until one table can take hundreds
 //! of them at once.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
-use super::counts::{NgramCounts, Ngrams, add_up};
+use super::counts::{NgramCounts, Ngrams, add_up, for_any_width};
 use super::hash_table::{HashTable, Slot};
 use super::packed::{Packed, Packing};
 use super::repeated_words::RepeatedWords;
@@ -73,8 +74,8 @@ pub fn count_parts(
     count_shared_parts(parts, wanted, vocabulary, order, memory, on_words, &Alone)
 }
 
-/// Counts n-grams as [`count_parts`] does, by several processes that share the parts. Each adds up those whose
-/// contexts it owns; process 0 gets all, the others none.
+/// Counts n-grams as [`count_parts`] does, by several processes that share the parts. Each adds up those that
+/// it owns; process 0 gets all, the others none.
 ///
 /// # Errors
 ///
@@ -89,6 +90,125 @@ pub fn count_shared_parts(
     on_words: &(dyn Fn(u64) + Sync),
     processes: &dyn Processes,
 ) -> Result<Vec<NgramCounts>> {
+    let gather = Gather::First;
+    let (counts, _) = count_gathered(
+        (parts, wanted),
+        vocabulary,
+        order,
+        memory,
+        on_words,
+        (processes, gather),
+    )?;
+    Ok(counts)
+}
+
+/// Which processes get the n-grams that are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gather {
+    /// Each gets those that it owns.
+    Owners,
+    /// Process 0 gets all.
+    First,
+}
+
+/// The processes that own n-grams, by the last character of the context. So an n-gram, its suffixes and all
+/// that have the same context or a suffix of it are in one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owners {
+    of_last: Vec<usize>,
+}
+
+impl Owners {
+    /// Shares characters out among processes, so that the sums of their numbers of n-grams are about equal.
+    fn of_numbers(numbers: &[u64], size: usize) -> Self {
+        let mut of_last = vec![0; numbers.len()];
+        let mut sums = vec![0; size];
+        let mut by_number: Vec<usize> = (0..numbers.len()).collect();
+        by_number.sort_by_key(|&index| Reverse(numbers[index]));
+        for index in by_number {
+            let least = (0..size).min_by_key(|&rank| sums[rank]).unwrap_or(0);
+            of_last[index] = least;
+            sums[least] += numbers[index];
+        }
+        Self { of_last }
+    }
+
+    /// Shares the n-grams out that all processes have together.
+    fn of<K: Packed>(
+        packing: Packing,
+        v: usize,
+        parts: &[Vec<(K, u64)>],
+        processes: &dyn Processes,
+    ) -> Result<Self> {
+        if processes.size() == 1 {
+            return Ok(Self::of_numbers(&vec![0; v + 1], 1));
+        }
+        let mut numbers = vec![0; v + 1];
+        for part in parts {
+            add_numbers(packing, part, &mut numbers);
+        }
+        let of_all = gather_numbers(processes, numbers)?;
+        let of_index = |index| of_all.iter().skip(index).step_by(v + 1).sum();
+        let numbers: Vec<u64> = (0..=v).map(of_index).collect();
+        Ok(Self::of_numbers(&numbers, processes.size()))
+    }
+
+    /// Shares the n-grams of counts out, which all processes have.
+    pub fn of_counts(counts: &NgramCounts, size: usize) -> Self {
+        let mut numbers = vec![0; counts.vocabulary().len() + 1];
+        let packing = counts.packing();
+        for_any_width!(counts.ngrams(), ngrams => add_numbers(packing, ngrams, &mut numbers));
+        Self::of_numbers(&numbers, size)
+    }
+
+    /// The process that owns an n-gram.
+    fn owner<K: Packed>(&self, packing: Packing, ngram: K) -> usize {
+        self.of_last[packing.last(packing.context(ngram))]
+    }
+
+    /// The n-grams of counts that a process owns.
+    pub fn owned(&self, counts: &NgramCounts, rank: usize) -> NgramCounts {
+        fn of<K: Packed>(ngrams: &[(K, u64)], is_own: impl Fn(K) -> bool) -> Vec<(K, u64)> {
+            let own = ngrams.iter().filter(|&&(ngram, _)| is_own(ngram));
+            own.copied().collect()
+        }
+        let packing = counts.packing();
+        let ngrams = match counts.ngrams() {
+            Ngrams::Narrow(ngrams) => {
+                Ngrams::Narrow(of(ngrams, |ngram| self.owner(packing, ngram) == rank))
+            }
+            Ngrams::Wide(ngrams) => {
+                Ngrams::Wide(of(ngrams, |ngram| self.owner(packing, ngram) == rank))
+            }
+        };
+        NgramCounts {
+            ngrams,
+            ..counts.clone()
+        }
+    }
+}
+
+/// Adds the number of n-grams to that of the last character of their contexts.
+fn add_numbers<K: Packed>(packing: Packing, ngrams: &[(K, u64)], numbers: &mut [u64]) {
+    for &(ngram, _) in ngrams {
+        numbers[packing.last(packing.context(ngram))] += 1;
+    }
+}
+
+/// Counts n-grams of some parts by processes that share them, which get what `gather` says. Nothing is counted
+/// of no parts.
+///
+/// # Errors
+///
+/// As [`count_shared_parts`].
+pub(crate) fn count_gathered(
+    (parts, wanted): (&Parts, &[Part]),
+    vocabulary: &Vocabulary,
+    order: usize,
+    memory: &Memory,
+    on_words: &(dyn Fn(u64) + Sync),
+    (processes, gather): (&dyn Processes, Gather),
+) -> Result<(Vec<NgramCounts>, Owners)> {
     let of_parts: Vec<String> = wanted.iter().map(ToString::to_string).collect();
     let split = parts.split_of();
     let options = json!({
@@ -112,9 +232,9 @@ pub fn count_shared_parts(
         fixed: AtomicU64::new(0),
         longest_word: AtomicUsize::new(0),
     };
-    let counted: Vec<Ngrams> = match Slot::<u64>::holds(counting.packing) {
-        true => wrapped(counting.together()?, Ngrams::Narrow),
-        false => wrapped(counting.together()?, Ngrams::Wide),
+    let (counted, owners) = match Slot::<u64>::holds(counting.packing) {
+        true => wrapped(counting.together(gather)?, Ngrams::Narrow),
+        false => wrapped(counting.together(gather)?, Ngrams::Wide),
     };
     let longest_word = counting.longest_word.load(Ordering::Relaxed) as u64;
     let longest_word = gather_numbers(processes, vec![longest_word])?;
@@ -125,7 +245,7 @@ pub fn count_shared_parts(
         ngrams,
         longest_word: Some(longest_word),
     });
-    Ok(counts.collect())
+    Ok((counts.collect(), owners))
 }
 
 /// The result of this process or, if another one has too little memory, that error.
@@ -146,8 +266,36 @@ pub(crate) fn all_fit<T>(own: Result<T>, processes: &dyn Processes) -> Result<T>
     }
 }
 
-fn wrapped<K>(counted: Vec<Vec<(K, u64)>>, wrap: fn(Vec<(K, u64)>) -> Ngrams) -> Vec<Ngrams> {
-    counted.into_iter().map(wrap).collect()
+/// Reserves memory in each process for n-grams of an order.
+///
+/// # Errors
+///
+/// [`Error::Memory`] if one of them has too little; [`Error::Processes`].
+pub(crate) fn reserve_in_all(
+    bytes: u64,
+    order: usize,
+    memory: &Memory,
+    processes: &dyn Processes,
+) -> Result<()> {
+    let fits = match memory.reserve(bytes) {
+        true => Ok(()),
+        false => Err(Error::Memory {
+            order,
+            limit: memory.limit(),
+            fits: None,
+        }),
+    };
+    all_fit(fits, processes)
+}
+
+/// The n-grams of each part, sorted, and who owns them.
+type CountedParts<K> = (Vec<Vec<(K, u64)>>, Owners);
+
+fn wrapped<K>(
+    (counted, owners): CountedParts<K>,
+    wrap: fn(Vec<(K, u64)>) -> Ngrams,
+) -> (Vec<Ngrams>, Owners) {
+    (counted.into_iter().map(wrap).collect(), owners)
 }
 
 /// The state of counting that all threads share.
@@ -168,18 +316,23 @@ struct Counting<'a> {
 }
 
 impl Counting<'_> {
-    /// Counts the n-grams of all processes: those of each part in process 0, none in the others.
-    fn together<K: Packed>(&self) -> Result<Vec<Vec<(K, u64)>>>
+    /// Counts the n-grams of all processes.
+    fn together<K: Packed>(&self, gather: Gather) -> Result<CountedParts<K>>
     where
         (K, u64): Row,
     {
         let (processes, packing) = (self.processes, self.packing);
         let own = all_fit(self.count(), processes)?;
-        let owner = |&(ngram, _): &(K, u64)| {
-            (packing.context(ngram).scattered() % processes.size() as u64) as usize
+        let owners = Owners::of(packing, self.vocabulary.len(), &own, processes)?;
+        let of_part = |ngrams| {
+            let ngrams = self.owned(ngrams, |&(ngram, _)| owners.owner(packing, ngram))?;
+            match gather {
+                Gather::Owners => Ok(ngrams),
+                Gather::First => self.owned(ngrams, |_| 0),
+            }
         };
-        let of_part = |ngrams| self.owned(self.owned(ngrams, owner)?, |_| 0);
-        own.into_iter().map(of_part).collect()
+        let counted = own.into_iter().map(of_part).collect::<Result<_>>()?;
+        Ok((counted, owners))
     }
 
     /// Sends n-grams to their owners, and adds up those that come, sorted.
@@ -194,15 +347,8 @@ impl Counting<'_> {
         let exchange = Exchange::of(self.processes, &ngrams, &owner)?;
         let under_way = exchange.bytes_under_way::<(K, u64)>();
         let come = exchange.bytes_to_come::<(K, u64)>();
-        let fits = match self.memory.reserve(come + under_way) {
-            true => Ok(()),
-            false => Err(Error::Memory {
-                order: self.packing.order(),
-                limit: self.memory.limit(),
-                fits: None,
-            }),
-        };
-        all_fit(fits, self.processes)?;
+        let order = self.packing.order();
+        reserve_in_all(come + under_way, order, self.memory, self.processes)?;
         let before = (ngrams.capacity() * size_of::<(K, u64)>()) as u64;
         let mut ngrams = exchange.run(ngrams, owner)?;
         if self.processes.size() > 1 {

@@ -9,6 +9,7 @@ use makemore_tch::checkpoint::resume::base_of;
 use makemore_tch::data::Shares;
 use makemore_tch::libtorch::device::DeviceRequest;
 use makemore_tch::train::Rows;
+use serde_json::json;
 
 use super::distributed::DistributedArguments;
 use super::model_type::{Choice, ModelType, choice, model_type};
@@ -259,6 +260,18 @@ impl Train {
             events: events.map(|folder| folder.components().as_path()),
             data: lists.map(PathBuf::as_path).collect(),
         }
+    }
+
+    /// The options of n-grams on which the losses depend that processes compute together.
+    pub fn options_of_ngrams(&self) -> serde_json::Value {
+        json!({
+            "order": self.order.and_then(|order| order.named()),
+            "smoothing": self.smoothing.map(|smoothing| match smoothing {
+                Choice::Auto => "auto".to_owned(),
+                Choice::Smoothing(smoothing) => smoothing.to_string(),
+            }),
+            "plot": self.plot.is_some(),
+        })
     }
 
     /// The file of `--resume`, for messages.

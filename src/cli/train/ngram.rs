@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::bail;
+use makemore_tch::distributed::processes::agree_on_options;
 use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, USUAL, better_order};
 use makemore_tch::score::evaluate;
@@ -50,7 +51,7 @@ impl Train {
         }
         let orders = self.count(&data, processes, context)?;
         let mut printer = Printer::new(self.json.json);
-        let (smoothing, model, mut document) = self.smooth(&orders, &data, &mut printer)?;
+        let (model, mut document, curves) = self.smooth(orders, &data, &mut printer)?;
         let seed = self.seed.unwrap_or(SEED);
         let checkpoint = Checkpoint::new(Model::Ngram(model), seed, &data);
         let model = checkpoint.model.language_model();
@@ -61,7 +62,7 @@ impl Train {
         let mut after = Aftermath::of("model", outputs.save(&checkpoint, loss), None);
         document.held_out = after.note(held_out, "not all could be evaluated");
         document.checkpoint = after.saved();
-        let plotted = self.plot(&orders, smoothing, &document.orders, &data, &mut outputs);
+        let plotted = curves.map_or(Ok(()), |curves| plot(curves, &mut outputs));
         after.note(plotted, "no picture was drawn");
         let drawn = draw(model, seed, &data.parts, &SampleOptions::default());
         document.names = after.note(drawn, "no names can be drawn from it");
@@ -81,17 +82,20 @@ impl Train {
     /// Counts and evaluates what process 0 makes a model of.
     fn share_ngrams(&self, processes: &dyn Processes, context: Context) -> anyhow::Result<u8> {
         let data = self.read_data(Shares::USUAL, None, processes, context)?;
-        self.count(&data, processes, context)?;
+        let orders = self.count(&data, processes, context)?;
+        self.smooth(orders, &data, &mut Printer::silent())?;
         Checkpoint::receive_and_evaluate(&data, processes)?;
         Ok(0)
     }
 
-    fn count(
+    fn count<'a>(
         &self,
         data: &Corpus,
-        processes: &dyn Processes,
+        processes: &'a dyn Processes,
         context: Context,
-    ) -> anyhow::Result<Orders> {
+    ) -> anyhow::Result<Orders<'a>> {
+        // They compute the same losses together.
+        agree_on_options(processes, &self.options_of_ngrams())?;
         let words = [Part::Train, Part::Dev].map(|part| data.parts.words(part));
         let own = words.iter().sum::<u64>() / processes.size() as u64;
         let bar = progress::words(own, context.remarks.quiet);
@@ -112,13 +116,13 @@ impl Train {
     }
 
     /// Smooths the counts and prints the losses of each order. The caller adds the remaining results to
-    /// the document.
+    /// the document. The curves are those of the picture, if one is wanted.
     fn smooth(
         &self,
-        orders: &Orders,
+        orders: Orders,
         data: &Corpus,
         printer: &mut Printer,
-    ) -> anyhow::Result<(Smoothing, Ngram, Document)> {
+    ) -> anyhow::Result<(Ngram, Document, Option<Vec<Curve>>)> {
         let (smoothing, tried) = match self.smoothing {
             None => (Smoothing::KneserNey, Vec::new()),
             Some(Choice::Smoothing(smoothing)) => (smoothing, Vec::new()),
@@ -130,7 +134,6 @@ impl Train {
                 (Smoothing::Additive(added), tried)
             }
         };
-        let model = orders.model(smoothing);
         for Tried { added, dev } in &tried {
             printer.line(format_args!(
                 "{added} added to every count: dev loss {dev:.6}"
@@ -141,7 +144,11 @@ impl Train {
         }
         printer.line(Order::heading(smoothing, data.has(Part::Dev)));
         let print = |order: &Order| printer.line(order);
-        let rows = self.losses(orders, print)?;
+        let rows = self.losses(&orders, print)?;
+        // No curve of additive smoothing if dev has unknown characters: their probability is 0.
+        let curves = || orders.curves(smoothing, &rows, !data.has_unknown());
+        let curves = self.plot.as_ref().map(|_| curves()).transpose()?;
+        let model = orders.model(smoothing, &data.memory)?;
         let document = Document {
             kind: ModelType::Ngram.name(),
             parameters: Some(model.parameters()),
@@ -150,7 +157,7 @@ impl Train {
             tried,
             ..Document::default()
         };
-        Ok((smoothing, model, document))
+        Ok((model, document, curves))
     }
 
     /// The losses of every order, smoothed as the user asks.
@@ -160,32 +167,19 @@ impl Train {
         each: impl FnMut(&Order),
     ) -> makemore_tch::Result<Vec<Order>> {
         match self.smoothing {
-            None => Ok(orders.with(Smoothing::KneserNey, each)),
-            Some(Choice::Smoothing(smoothing)) => Ok(orders.with(smoothing, each)),
+            None => orders.with(Smoothing::KneserNey, each),
+            Some(Choice::Smoothing(smoothing)) => orders.with(smoothing, each),
             Some(Choice::Auto) => orders.best_additive(each),
         }
     }
+}
 
-    /// Draws the dev losses of all orders, if a picture is wanted.
-    fn plot(
-        &self,
-        orders: &Orders,
-        smoothing: Smoothing,
-        rows: &[Order],
-        data: &Corpus,
-        outputs: &mut Outputs,
-    ) -> anyhow::Result<()> {
-        if self.plot.is_none() {
-            return Ok(());
-        }
-        // No curve of additive smoothing if dev has unknown characters: their probability is 0.
-        let curves = orders.curves(smoothing, rows, !data.has_unknown())?;
-        let curves = curves.into_iter();
-        let lines = curves.map(|Curve { name, dev }| plots::DevLosses { name, losses: dev });
-        outputs.write_plot(&plots::ByOrder {
-            lines: lines.collect(),
-        })
-    }
+/// Draws the dev losses of all orders.
+fn plot(curves: Vec<Curve>, outputs: &mut Outputs) -> anyhow::Result<()> {
+    let lines = curves.into_iter();
+    let lines = lines.map(|Curve { name, dev }| plots::DevLosses { name, losses: dev });
+    let lines = lines.collect();
+    outputs.write_plot(&plots::ByOrder { lines })
 }
 
 #[cfg(test)]

@@ -8,28 +8,25 @@
 
 use std::sync::Arc;
 
+use super::share::Share;
 use super::smoothing::Smoothing;
-use super::trie::{Node, Occurrences, Trie};
+use super::trie::Node;
 use super::view::{Probabilities, View};
 
-/// Estimates the probabilities with `added` added to the counts of the longest n-grams; those of
+/// Estimates the probabilities of n-grams of an order with `added` added to the counts of the longest n-grams; those of
 /// order 2 are the lecture's `P`, to the last bit.
-pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences], added: f64) -> View {
-    let order = occurrences.len();
+pub(super) fn estimate(share: &Share, order: usize, added: f64) -> View {
+    let (trie, occurrences) = (&share.trie, &share.occurrences);
     let v = trie.levels[0].last.len() - 1; // Without <unk>.
     let unit = Smoothing::Additive(added).backoff_unit(v);
-    let uniform = match added > 0.0 {
-        true => unit as f32,
-        // Without smoothing there is no distribution after a context that never occurs.
-        false => 0.0,
-    };
+    let uniform = unseen(added, v);
     let mut levels: Vec<Probabilities> = trie
         .levels
         .iter()
         .take(order)
         .map(|level| Probabilities {
             p: vec![uniform; level.last.len()],
-            backoff: vec![uniform; level.last.len()],
+            backoff: vec![uniform; level.children.len().saturating_sub(1)],
         })
         .collect();
     levels[0].p.truncate(v);
@@ -42,8 +39,8 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences], added: f64)
     // The contexts of full length, and the shorter ones that begin with the start token.
     for length in 1..order {
         let contexts = match length == order - 1 {
-            true => 0..trie.level(length).last.len(),
-            false => starts(&trie, length),
+            true => 0..trie.level(length).children.len() - 1,
+            false => share.begun_contexts(length),
         };
         let counts = &occurrences[length].raw;
         for index in contexts {
@@ -59,19 +56,19 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences], added: f64)
         }
     }
     View {
-        trie,
+        trie: Arc::clone(trie),
         levels: levels.into_iter().map(Arc::new).collect(),
         unit,
     }
 }
 
-/// The indices of the n-grams of a length that begin with the start token; they come first.
-pub(super) fn starts(trie: &Trie, length: usize) -> std::ops::Range<usize> {
-    let mut end = 1;
-    for length in 1..length {
-        end = trie.level(length).children[end] as usize;
+/// The stored backoff of n-grams after which no character came.
+pub(super) fn unseen(added: f64, v: usize) -> f32 {
+    match added > 0.0 {
+        true => Smoothing::Additive(added).backoff_unit(v) as f32,
+        // Without smoothing there is no distribution after a context that never occurs.
+        false => 0.0,
     }
-    0..end
 }
 
 /// The counts of characters after a context.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::trie::Trie;
+use super::share::Share;
 use super::view::Probabilities;
 
 /// The weights of the n-grams after a context.
@@ -18,7 +18,7 @@ pub(super) trait ContextWeights {
 /// `weights` computes the weights from the counts after a context; `uniform` is the probability below
 /// single characters.
 pub(super) fn interpolate<W: ContextWeights>(
-    trie: &Trie,
+    share: &Share,
     levels: &mut Vec<Arc<Probabilities>>,
     counts: &[u64],
     uniform: f64,
@@ -34,7 +34,7 @@ pub(super) fn interpolate<W: ContextWeights>(
         }
         Some(below) => {
             let below = Arc::make_mut(below);
-            let suffix = &trie.level(length).suffix;
+            let suffix = &share.suffixes[length - 1];
             let of_context = |ends: &[u32]| {
                 let children = ends[0] as usize..ends[1] as usize;
                 if children.is_empty() {
@@ -47,7 +47,7 @@ pub(super) fn interpolate<W: ContextWeights>(
                 }
                 weights.backoff()
             };
-            let contexts = trie.level(length - 1).children.windows(2);
+            let contexts = share.trie.level(length - 1).children.windows(2);
             below.backoff = contexts.map(of_context).collect();
         }
     }

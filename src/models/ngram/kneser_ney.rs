@@ -32,8 +32,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::interpolation::{ContextWeights, interpolate};
-use super::trie::{Occurrences, Trie};
+use super::share::Share;
 use super::view::{Probabilities, View};
+use crate::error::Result;
 
 /// The discounts of counts of 1, 2, and 3 or more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -64,14 +65,6 @@ impl Discounts {
         }
     }
 
-    fn of_counts(counts: &[u64]) -> Self {
-        let mut n = [0; 4];
-        for &count in counts.iter().filter(|count| (1..=4).contains(*count)) {
-            n[count as usize - 1] += 1;
-        }
-        Self::of(n)
-    }
-
     /// The discount of a count.
     fn from(&self, count: u64) -> f32 {
         match count {
@@ -88,66 +81,87 @@ pub(crate) struct Estimate {
     pub discounts: Vec<Discounts>,
 }
 
-/// Estimates the probabilities of all n-grams.
-pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences]) -> Estimate {
-    let mut lower = Lower::new(trie, occurrences);
-    for _ in 1..occurrences.len() {
-        lower.add();
+/// Estimates the probabilities of all n-grams of a share.
+///
+/// # Errors
+///
+/// [`Error::Processes`](crate::error::Error::Processes).
+pub(super) fn estimate(share: &Share) -> Result<Estimate> {
+    let mut lower = Lower::new(share);
+    for _ in 1..share.order() {
+        lower.add()?;
     }
     lower.with_top()
+}
+
+/// The numbers of counts of 1, 2, 3 and 4.
+fn numbers_of_counts(counts: &[u64]) -> [u64; 4] {
+    let mut n = [0; 4];
+    for &count in counts.iter().filter(|count| (1..=4).contains(*count)) {
+        n[count as usize - 1] += 1;
+    }
+    n
 }
 
 /// The lower levels of a model, as many as were added.
 #[derive(Debug)]
 pub(crate) struct Lower<'a> {
-    trie: Arc<Trie>,
-    occurrences: &'a [Occurrences],
+    share: &'a Share<'a>,
     /// The last one has no backoffs yet: these follow from the counts of the level above.
     levels: Vec<Arc<Probabilities>>,
     discounts: Vec<Discounts>,
 }
 
 impl<'a> Lower<'a> {
-    pub fn new(trie: Arc<Trie>, occurrences: &'a [Occurrences]) -> Self {
+    pub fn new(share: &'a Share) -> Self {
         Self {
-            trie,
-            occurrences,
+            share,
             levels: Vec::new(),
             discounts: Vec::new(),
         }
     }
 
     /// Adds a level below the highest, and returns its discounts.
-    pub fn add(&mut self) -> Discounts {
-        let (levels, discounts) = self.with(&self.occurrences[self.levels.len()].adjusted);
+    ///
+    /// # Errors
+    ///
+    /// As [`estimate`].
+    pub fn add(&mut self) -> Result<Discounts> {
+        let (levels, discounts) = self.with(&self.share.occurrences[self.levels.len()].adjusted)?;
         self.levels = levels;
         self.discounts.push(discounts);
-        discounts
+        Ok(discounts)
     }
 
     /// The model whose highest level is the one above these.
-    pub fn with_top(&self) -> Estimate {
-        let (levels, discounts) = self.with(&self.occurrences[self.levels.len()].raw);
-        let trie = Arc::clone(&self.trie);
-        Estimate {
+    ///
+    /// # Errors
+    ///
+    /// As [`estimate`].
+    pub fn with_top(&self) -> Result<Estimate> {
+        let (levels, discounts) = self.with(&self.share.occurrences[self.levels.len()].raw)?;
+        let trie = Arc::clone(&self.share.trie);
+        Ok(Estimate {
             view: View {
                 trie,
                 levels,
                 unit: 1.0,
             },
             discounts: [&self.discounts[..], &[discounts]].concat(),
-        }
+        })
     }
 
     /// The levels and one more, of n-grams with these counts; and the discounts of that one.
-    fn with(&self, counts: &[u64]) -> (Vec<Arc<Probabilities>>, Discounts) {
-        let discounts = Discounts::of_counts(counts);
+    fn with(&self, counts: &[u64]) -> Result<(Vec<Arc<Probabilities>>, Discounts)> {
+        let length = self.levels.len() + 1;
+        let numbers = self.share.sums_of(length, numbers_of_counts(counts))?;
+        let discounts = Discounts::of(numbers);
         let weights = |counts: &[u64]| Discounted::of(counts, discounts);
         let mut levels = self.levels.clone();
         // The uniform distribution of all characters, the end token and <unk>, the last count.
         let uniform = 1.0 / counts.len() as f32;
-        interpolate(&self.trie, &mut levels, counts, uniform.into(), weights);
-        (levels, discounts)
+        interpolate(self.share, &mut levels, counts, uniform.into(), weights);
+        Ok((levels, discounts))
     }
 }
 
@@ -192,6 +206,7 @@ mod tests {
     use super::*;
     use crate::counting::tests::ngrams_of;
     use crate::data::Words;
+    use crate::distributed::Alone;
     use crate::memory::Memory;
     use crate::models::LanguageModel;
     use crate::models::ngram::{Ngram, Smoothing};
@@ -210,13 +225,10 @@ mod tests {
 
     fn model(order: usize) -> (Ngram, Vec<Discounts>) {
         let counts = ngrams_of(&every_other_line(0), order);
-        let (trie, occurrences) = Trie::of(&counts, &memory()).unwrap();
-        let Estimate { view, discounts } = estimate(Arc::new(trie), &occurrences);
-        let vocabulary = counts.vocabulary().clone();
-        (
-            Ngram::with(vocabulary, Some(Smoothing::KneserNey), view),
-            discounts,
-        )
+        let share = Share::of(&counts, &memory(), &Alone).unwrap();
+        let Estimate { discounts, .. } = estimate(&share).unwrap();
+        let model = Ngram::of(&counts, Smoothing::KneserNey, &memory()).unwrap();
+        (model, discounts)
     }
 
     /// Printed by KenLM (`lmplz -o N --discount_fallback`, `query`), one character a token.

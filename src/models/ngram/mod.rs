@@ -1,7 +1,8 @@
 //! N-gram models of any order `N`: the probability of a character after up to `N - 1` others.
 //!
 //! Reading order: `trie` holds all n-grams of up to `N` characters, `view` their probabilities, `small`
-//! those that no float has.
+//! those that no float has. A `share` of them, with their counts, is in each process that estimates a model;
+//! `gathering` makes one model of all shares.
 //! [`kneser_ney`] (as in KenLM) and [`witten_bell`], both by `interpolation`, and [`additive`] (as in
 //! the lecture) estimate these from counts. `model` is the language model: `walk` computes the
 //! probabilities of words, `drawer` draws words, `contexts` numbers the contexts, `marginal` computes the distribution of pairs.
@@ -31,11 +32,13 @@
 pub mod additive;
 mod contexts;
 mod drawer;
+mod gathering;
 mod interpolation;
 pub mod kneser_ney;
 mod marginal;
 mod model;
 pub mod orders;
+pub(crate) mod share;
 pub(crate) mod small;
 mod smoothing;
 pub(crate) mod trie;

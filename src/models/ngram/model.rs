@@ -1,17 +1,16 @@
 //! An n-gram model as a language model.
 
-use std::sync::Arc;
-
 use tch::Tensor;
 
 use super::contexts::NumberedContexts;
 use super::marginal::{self, Marginal};
+use super::share::Share;
 use super::smoothing::Smoothing;
-use super::trie::{Occurrences, Trie};
 use super::view::View;
 use super::{additive, drawer, kneser_ney, small, walk, witten_bell};
 use crate::counting::NgramCounts;
 use crate::data::Vocabulary;
+use crate::distributed::Alone;
 use crate::error::Result;
 use crate::memory::Memory;
 use crate::models::draw::{Drawer, Method, Shaping};
@@ -33,25 +32,30 @@ impl Ngram {
     ///
     /// [`Error::Memory`](crate::error::Error::Memory) if the n-grams take more memory than there is.
     pub fn of(counts: &NgramCounts, smoothing: Smoothing, memory: &Memory) -> Result<Self> {
-        let (trie, occurrences) = Trie::of(counts, memory)?;
+        let share = Share::of(counts, memory, &Alone)?;
         let vocabulary = counts.vocabulary().clone();
-        let trie = Arc::new(trie);
-        let model = Self::of_trie(vocabulary, trie, &occurrences, smoothing);
+        let model = Self::of_share(vocabulary, share, smoothing, memory)?;
         Ok(model.of_words_up_to(counts.longest_word()))
     }
 
-    pub(super) fn of_trie(
+    /// Estimates a model from the shares of all processes: in process 0, and in the others one of single
+    /// characters.
+    pub(super) fn of_share(
         vocabulary: Vocabulary,
-        trie: Arc<Trie>,
-        occurrences: &[Occurrences],
+        share: Share,
         smoothing: Smoothing,
-    ) -> Self {
-        let view = match smoothing {
-            Smoothing::KneserNey => kneser_ney::estimate(trie, occurrences).view,
-            Smoothing::WittenBell => witten_bell::estimate(trie, occurrences),
-            Smoothing::Additive(added) => additive::estimate(trie, occurrences, added),
+        memory: &Memory,
+    ) -> Result<Self> {
+        let (view, unseen) = match smoothing {
+            Smoothing::KneserNey => (kneser_ney::estimate(&share)?.view, 1.0),
+            Smoothing::WittenBell => (witten_bell::estimate(&share), 1.0),
+            Smoothing::Additive(added) => (
+                additive::estimate(&share, share.order(), added),
+                additive::unseen(added, vocabulary.len()),
+            ),
         };
-        Self::with(vocabulary, Some(smoothing), view)
+        let view = share.whole(view, unseen, memory)?;
+        Ok(Self::with(vocabulary, Some(smoothing), view))
     }
 
     /// A model of known probabilities.

@@ -2,23 +2,24 @@
 //! to add by dev data.
 
 use std::fmt;
-use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::kneser_ney::{Discounts, Lower};
 use super::model::Ngram;
+use super::share::Share;
 use super::smoothing::Smoothing;
-use super::trie::{Node, Occurrences, Trie};
 use super::view::View;
 use super::{additive, witten_bell};
-use crate::counting::ngrams::{BYTES_IN_DEV, all_fit, no_memory_for};
-use crate::counting::{NgramCounts, Row, count_shared_parts};
+use crate::counting::ngrams::{
+    BYTES_IN_DEV, Gather, Owners, all_fit, count_gathered, no_memory_for,
+};
+use crate::counting::{NgramCounts, Row};
 use crate::data::Vocabulary;
 use crate::data::parts::Parts;
 use crate::data::split::Part;
 use crate::distributed::Processes;
-use crate::distributed::processes::of_first;
+use crate::distributed::processes::gather_as;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::sum::Sum;
@@ -29,12 +30,12 @@ pub const HIGHEST: usize = 8;
 /// The order where none can be chosen: that of the lecture's names.
 pub const USUAL: usize = 6;
 
-/// The counts of train and dev data, from which models of all orders are estimated.
+/// The counts of train and dev data, from which models of all orders are estimated. Of processes that share
+/// them, each has those of some contexts; all call the same functions in the same order and get the same.
 #[derive(Debug)]
-pub struct Orders {
+pub struct Orders<'a> {
     vocabulary: Vocabulary,
-    trie: Arc<Trie>,
-    occurrences: Vec<Occurrences>,
+    share: Share<'a>,
     /// Counts of the dev part, of the highest order.
     dev: Option<NgramCounts>,
     /// The characters of the longest word of the train data, if they were counted.
@@ -110,32 +111,36 @@ impl fmt::Display for Order {
     }
 }
 
-impl Orders {
-    /// Prepares the models of all orders up to that of the counts.
+impl<'a> Orders<'a> {
+    /// Prepares the models of all orders up to that of the counts, those that this process owns.
     ///
     /// # Errors
     ///
-    /// [`Error::Memory`] if they take more memory than there is.
-    pub fn of(train: NgramCounts, dev: Option<NgramCounts>, memory: &Memory) -> Result<Self> {
+    /// [`Error::Memory`] if they take more memory than there is; [`Error::Processes`].
+    pub fn of(
+        train: NgramCounts,
+        dev: Option<NgramCounts>,
+        memory: &Memory,
+        processes: &'a dyn Processes,
+    ) -> Result<Self> {
         // Room for the dev counts of one order at a time, and for its `DevCounts`.
-        if let Some(dev) = &dev
-            && !memory.reserve(dev.bytes() + dev.len() as u64 * BYTES_IN_DEV)
-        {
-            return Err(no_memory_for(&train, dev, memory));
-        }
-        let (trie, occurrences) = Trie::of(&train, memory)?;
+        let fits = match &dev {
+            Some(dev) if !memory.reserve(dev.bytes() + dev.len() as u64 * BYTES_IN_DEV) => {
+                Err(no_memory_for(&train, dev, memory))
+            }
+            _ => Ok(()),
+        };
+        all_fit(fits, processes)?;
         Ok(Self {
             vocabulary: train.vocabulary().clone(),
-            trie: Arc::new(trie),
-            occurrences,
+            share: Share::of(&train, memory, processes)?,
             dev,
             longest_word: train.longest_word(),
         })
     }
 
     /// Counts the n-grams of the train part and, if it has words, of the dev part. `bigrams` are those
-    /// of the whole list; `on_words` is told the number of words counted, from several threads. Of processes
-    /// that share the parts, process 0 gets the counts, and the others empty ones.
+    /// of the whole list; `on_words` is told the number of words counted, from several threads.
     ///
     /// # Errors
     ///
@@ -146,24 +151,29 @@ impl Orders {
         order: usize,
         memory: &Memory,
         on_words: &(dyn Fn(u64) + Sync),
-        processes: &dyn Processes,
+        processes: &'a dyn Processes,
     ) -> Result<Self> {
         // All bigrams of the list are counted already.
-        let known = (order == 2 && parts.is_whole()).then(|| bigrams.clone());
+        let is_known = order == 2 && parts.is_whole();
         let mut wanted = Vec::new();
-        wanted.extend(known.is_none().then_some(Part::Train));
+        wanted.extend((!is_known).then_some(Part::Train));
         wanted.extend((parts.words(Part::Dev) > 0).then_some(Part::Dev));
         let vocabulary = bigrams.vocabulary();
-        let mut counted = match wanted.is_empty() {
-            true => Vec::new(),
-            false => count_shared_parts(
-                parts, &wanted, vocabulary, order, memory, on_words, processes,
+        let (mut counted, owners) = match wanted.is_empty() {
+            true => (Vec::new(), Owners::of_counts(bigrams, processes.size())),
+            false => count_gathered(
+                (parts, &wanted),
+                vocabulary,
+                order,
+                memory,
+                on_words,
+                (processes, Gather::Owners),
             )?,
         };
         let dev = wanted.contains(&Part::Dev).then(|| counted.pop()).flatten();
-        let train = known.or_else(|| counted.pop());
-        let orders = Self::of(train.unwrap_or_else(|| bigrams.clone()), dev, memory);
-        all_fit(orders, processes)
+        let known = || owners.owned(bigrams, processes.rank());
+        let train = counted.pop().unwrap_or_else(known);
+        Self::of(train, dev, memory, processes)
     }
 
     /// Counts as [`count`](Self::count) does, up to the order with the lowest dev loss among those that fit
@@ -178,7 +188,7 @@ impl Orders {
         memory: &Memory,
         on_words: &(dyn Fn(u64) + Sync),
         losses: impl Fn(&Self) -> Result<Vec<Order>>,
-        processes: &dyn Processes,
+        processes: &'a dyn Processes,
     ) -> Result<Self> {
         let mut order = HIGHEST;
         let tried = loop {
@@ -190,48 +200,50 @@ impl Orders {
             }
         };
         let tried = tried?;
-        let best = of_first(processes, || {
-            let rows = losses(&tried)?;
-            // Without smoothing, only characters by themselves may have a finite loss.
-            let is_finite = rows.iter().all(|row| row.dev.is_some_and(f64::is_finite));
-            let best = lowest(&rows).filter(|_| is_finite);
-            Ok::<_, Error>(best.map_or(order.min(USUAL), |(order, _)| order))
-        })?;
+        let rows = losses(&tried)?;
         drop(tried);
+        // Without smoothing, only characters by themselves may have a finite loss.
+        let is_finite = rows.iter().all(|row| row.dev.is_some_and(f64::is_finite));
+        let best = lowest(&rows).filter(|_| is_finite);
+        let best = best.map_or(order.min(USUAL), |(order, _)| order);
         Self::count(parts, bigrams, best, memory, on_words, processes)
     }
 
     /// The highest order.
     pub fn highest(&self) -> usize {
-        self.occurrences.len()
+        self.share.order()
     }
 
-    /// The model of the highest order.
-    pub fn model(&self, smoothing: Smoothing) -> Ngram {
-        Ngram::of_trie(
-            self.vocabulary.clone(),
-            Arc::clone(&self.trie),
-            &self.occurrences,
-            smoothing,
-        )
-        .of_words_up_to(self.longest_word)
+    /// The model of the highest order: in process 0, and in the others one of single characters.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Memory`] if it takes more memory than process 0 has; [`Error::Processes`].
+    pub fn model(self, smoothing: Smoothing, memory: &Memory) -> Result<Ngram> {
+        let model = Ngram::of_share(self.vocabulary, self.share, smoothing, memory)?;
+        Ok(model.of_words_up_to(self.longest_word))
     }
 
     /// The losses of all orders with a smoothing; `each` is given each as it is computed.
-    pub fn with(&self, smoothing: Smoothing, mut each: impl FnMut(&Order)) -> Vec<Order> {
-        let orders = 1..=self.occurrences.len();
-        let mut told = |order: Order| {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Processes`].
+    pub fn with(&self, smoothing: Smoothing, mut each: impl FnMut(&Order)) -> Result<Vec<Order>> {
+        let orders = 1..=self.highest();
+        let mut told = |order: Result<Order>| {
+            let order = order?;
             each(&order);
-            order
+            Ok(order)
         };
         match smoothing {
             Smoothing::KneserNey => {
-                let mut lower = Lower::new(Arc::clone(&self.trie), &self.occurrences);
+                let mut lower = Lower::new(&self.share);
                 let order = |_| told(self.next_of_kneser_ney(&mut lower));
                 orders.map(order).collect()
             }
             Smoothing::WittenBell => {
-                let whole = witten_bell::estimate(Arc::clone(&self.trie), &self.occurrences);
+                let whole = witten_bell::estimate(&self.share);
                 let order = |order| told(self.order(&whole.cut(order)));
                 orders.map(order).collect()
             }
@@ -247,15 +259,15 @@ impl Orders {
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] without dev data.
+    /// [`Error::Value`] without dev data; [`Error::Processes`].
     pub fn best_additive(&self, mut each: impl FnMut(&Order)) -> Result<Vec<Order>> {
         let best = |order| {
             let (added, _) = self.search(order)?;
-            let row = self.additive(order, added);
+            let row = self.additive(order, added)?;
             each(&row);
             Ok(row)
         };
-        (1..=self.occurrences.len()).map(best).collect()
+        (1..=self.highest()).map(best).collect()
     }
 
     /// Curves that compare rows with other smoothings: the best additive one if wanted, the rows' own,
@@ -263,7 +275,7 @@ impl Orders {
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if additive models are wanted without dev data.
+    /// [`Error::Value`] if additive models are wanted without dev data; [`Error::Processes`].
     pub fn curves(
         &self,
         smoothing: Smoothing,
@@ -289,65 +301,98 @@ impl Orders {
         let kneser_ney = "modified Kneser–Ney";
         curves.push(match smoothing {
             Smoothing::KneserNey => Curve::of(kneser_ney, rows),
-            _ => Curve::of(kneser_ney, &self.with(Smoothing::KneserNey, |_| ())),
+            _ => Curve::of(kneser_ney, &self.with(Smoothing::KneserNey, |_| ())?),
         });
         Ok(curves)
     }
 
     /// The losses of an additive model of an order.
-    pub fn additive(&self, order: usize, added: f64) -> Order {
-        let occurrences = &self.occurrences[..order];
-        let view = additive::estimate(Arc::clone(&self.trie), occurrences, added);
-        Order {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Processes`].
+    pub fn additive(&self, order: usize, added: f64) -> Result<Order> {
+        let view = additive::estimate(&self.share, order, added);
+        Ok(Order {
             added: Some(added),
-            ..self.order(&view)
-        }
+            ..self.order(&view)?
+        })
     }
 
     /// The losses of the model one order above the lower levels; its own level is then added to them.
-    fn next_of_kneser_ney(&self, lower: &mut Lower) -> Order {
-        let estimate = lower.with_top();
-        let order = self.order(&estimate.view);
-        let discounts = match order.order == self.occurrences.len() {
+    fn next_of_kneser_ney(&self, lower: &mut Lower) -> Result<Order> {
+        let estimate = lower.with_top()?;
+        let order = self.order(&estimate.view)?;
+        let discounts = match order.order == self.highest() {
             true => estimate.discounts.last().copied(),
-            false => Some(lower.add()),
+            false => Some(lower.add()?),
         };
-        Order { discounts, ..order }
+        Ok(Order { discounts, ..order })
     }
 
-    fn order(&self, view: &View) -> Order {
+    fn order(&self, view: &View) -> Result<Order> {
         let order = view.order();
-        Order {
+        let dev = self.dev_of(order).map(|dev| self.dev_nats(view, &dev));
+        let of_all = gather_as(self.share.processes, (self.train_nats(view), dev))?;
+        let (mut train, mut of_dev) = (Nats::default(), None);
+        for (own, dev) in of_all {
+            train.add(own);
+            if let Some(dev) = dev {
+                of_dev.get_or_insert_with(Nats::default).add(dev);
+            }
+        }
+        Ok(Order {
             order,
-            ngrams: view.ngrams(order),
+            ngrams: match order {
+                1 => view.ngrams(1),
+                _ => self.share.numbers[order - 1],
+            },
             discounts: None,
             added: None,
-            train: self.train_nll(view),
-            dev: self.dev_of(order).map(|dev| nll(view, &dev)),
-        }
+            train: train.average(),
+            dev: of_dev.map(Nats::average),
+        })
     }
 
     fn dev_of(&self, order: usize) -> Option<NgramCounts> {
         self.dev.as_ref().map(|dev| dev.of_order(order))
     }
 
-    /// The NLL per character of a model on its train data, from the counts of the longest n-grams and
-    /// of shorter ones that begin with the start token.
-    fn train_nll(&self, view: &View) -> f64 {
-        let (mut sum, mut total) = (Sum::default(), 0);
+    /// The NLL of a model on its train data, from the counts of the longest n-grams and of shorter ones that
+    /// begin with the start token.
+    fn train_nats(&self, view: &View) -> Nats {
+        let mut nats = Nats::default();
         for length in 1..=view.order() {
+            let (p, counts) = (
+                &view.levels[length - 1].p,
+                &self.share.occurrences[length - 1].raw,
+            );
             let ngrams = match length == view.order() {
-                true => 0..view.levels[length - 1].p.len(),
-                false if length == 1 => continue, // The start token alone.
-                false => additive::starts(&self.trie, length),
+                // Single characters, which all processes have, are those of process 0.
+                true if length == 1 && self.share.processes.rank() > 0 => 0,
+                true => p.len(),
+                false if length == 1 => 0, // The start token alone.
+                false => self.share.begun[length - 1],
             };
-            for index in ngrams {
-                let count = self.occurrences[length - 1].raw[index];
-                sum.add(view.levels[length - 1].p[index], count);
-                total += count;
+            for (&p, &count) in p[..ngrams].iter().zip(counts) {
+                nats.sum.add(p, count);
+                nats.total += count;
             }
         }
-        sum.nats() / total as f64
+        nats
+    }
+
+    /// The NLL of counted n-grams of dev under a model of their order.
+    fn dev_nats(&self, view: &View, dev: &NgramCounts) -> Nats {
+        let mut nats = Nats::default();
+        for Row { context, next } in dev.contexts() {
+            let context = self.share.longest_context(&context);
+            for (index, count) in next {
+                nats.sum.add(view.after_context(context, index), count);
+                nats.total += count;
+            }
+        }
+        nats
     }
 
     /// Searches the number that gives the lowest dev NLL in additive smoothing of an order; returns it
@@ -355,7 +400,7 @@ impl Orders {
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] without dev data.
+    /// [`Error::Value`] without dev data; [`Error::Processes`].
     pub fn search(&self, order: usize) -> Result<(f64, Vec<Tried>)> {
         let Some(dev) = self.dev_of(order) else {
             return Err(Error::Value {
@@ -364,7 +409,7 @@ impl Orders {
                 expected: "a number to add is chosen by it",
             });
         };
-        let counts = DevCounts::of(&self.trie, &self.occurrences[..order], &dev);
+        let counts = DevCounts::of(&self.share, &dev);
         let mut tried: Vec<Tried> = Vec::new();
         let mut attempt = |added: f64| {
             // Three digits, as a user would type it.
@@ -372,24 +417,25 @@ impl Orders {
             let dev = match tried.iter().find(|tried| tried.added == added) {
                 Some(tried) => tried.dev,
                 None => {
-                    let dev = counts.nll(added);
+                    let dev = counts.nll(added, self.share.processes)?;
                     tried.push(Tried { added, dev });
                     dev
                 }
             };
-            (added, dev)
+            Ok::<_, Error>((added, dev))
         };
         // Powers of ten, then a golden-section search of the logarithm around the best of them.
         let powers = (-6..=4).map(|power| 10.0_f64.powi(power));
+        let powers: Vec<(f64, f64)> = powers.map(&mut attempt).collect::<Result<_>>()?;
         let best = powers
-            .map(&mut attempt)
+            .into_iter()
             .min_by(|one, other| one.1.total_cmp(&other.1));
         let (best, _) = best.unwrap_or((1.0, f64::INFINITY));
         let (mut low, mut high) = ((best / 10.0).ln(), (best * 10.0).ln());
         while high - low > PRECISION {
             let step = (high - low) * GOLDEN;
             let (one, other) = (high - step, low + step);
-            match attempt(one.exp()).1 <= attempt(other.exp()).1 {
+            match attempt(one.exp())?.1 <= attempt(other.exp())?.1 {
                 true => high = other,
                 false => low = one,
             }
@@ -437,15 +483,14 @@ struct DevCounts {
     v: f64,
     /// For each n-gram of the dev data: its count and that of its context in the train data, and its
     /// count in the dev data.
-    ngrams: Vec<(f64, f64, f64)>,
-    total: f64,
+    ngrams: Vec<(f64, f64, u64)>,
 }
 
 impl DevCounts {
-    fn of(trie: &Trie, occurrences: &[Occurrences], dev: &NgramCounts) -> Self {
-        let mut ngrams = Vec::new();
+    fn of(share: &Share, dev: &NgramCounts) -> Self {
+        let (trie, occurrences, mut ngrams) = (&share.trie, &share.occurrences, Vec::new());
         for Row { context, next } in dev.contexts() {
-            let node = find(trie, &context);
+            let node = share.context(&context);
             let counts = node.map(|node| {
                 let children = trie.children(node);
                 (
@@ -460,95 +505,142 @@ impl DevCounts {
                         child.map_or(0, |child| occurrences[child.length - 1].raw[child.index]);
                     (count, sum)
                 });
-                ngrams.push((count as f64, sum as f64, times as f64));
+                ngrams.push((count as f64, sum as f64, times));
             }
         }
         Self {
             v: dev.vocabulary().len() as f64,
             ngrams,
-            total: dev.total() as f64,
         }
     }
 
-    /// The dev NLL per character with a number added to every count.
-    fn nll(&self, added: f64) -> f64 {
-        let nats = |&(count, sum, times): &(f64, f64, f64)| {
-            times * ((sum + added * self.v) / (count + added)).ln()
-        };
-        self.ngrams.iter().map(nats).sum::<f64>() / self.total
-    }
-}
-
-/// The n-gram that a context is, if the trie has it; padding is left out.
-fn find(trie: &Trie, context: &[usize]) -> Option<Node> {
-    let starts = context.iter().take_while(|&&index| index == 0).count();
-    let begin = match starts {
-        0 => Node::ROOT,
-        _ => Node::START,
-    };
-    let child = |node, &index: &usize| trie.child(node, index);
-    context[starts..].iter().try_fold(begin, child)
-}
-
-/// The NLL per character of counted n-grams under a model of their order.
-fn nll(view: &View, counts: &NgramCounts) -> f64 {
-    let (mut sum, mut total) = (Sum::default(), 0);
-    for Row { context, next } in counts.contexts() {
-        let node = view.after(&context);
-        for (index, count) in next {
-            sum.add(view.step(node, index).0, count);
-            total += count;
+    /// The dev NLL per character with a number added to every count, of the n-grams of all processes.
+    fn nll(&self, added: f64, processes: &dyn Processes) -> Result<f64> {
+        let mut nats = Nats::default();
+        for &(count, sum, times) in &self.ngrams {
+            let ln = ((count + added) / (sum + added * self.v)).ln();
+            nats.sum.add_ln(ln, times);
+            nats.total += times;
         }
+        let mut of_all = Nats::default();
+        for own in gather_as(processes, nats)? {
+            of_all.add(own);
+        }
+        Ok(of_all.average())
     }
-    sum.nats() / total as f64
+}
+
+/// An exact sum of negative logarithms, and the number of summands.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Nats {
+    sum: Sum,
+    total: u64,
+}
+
+impl Nats {
+    fn add(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.total += other.total;
+    }
+
+    fn average(self) -> f64 {
+        self.sum.nats() / self.total as f64
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counting::count;
+    use crate::counting::count_shared;
     use crate::counting::tests::ngrams_of;
-    use crate::data::{Digest, List, Shares, Source, Split, Words};
+    use crate::data::{List, Shares, Source, Split, Words};
+    use crate::distributed::Alone;
     use crate::score::evaluate;
 
     fn memory() -> Memory {
         Memory::new(1 << 30)
     }
 
-    fn names(order: usize) -> (Parts, Orders) {
-        let counted = count(&Source::lecture(), '.').unwrap();
-        let Digest { words, .. } = counted.digest;
+    fn names(order: usize) -> (Parts, Orders<'static>) {
+        names_of(order, Shares::USUAL, &Alone)
+    }
+
+    fn names_of(order: usize, shares: Shares, processes: &dyn Processes) -> (Parts, Orders<'_>) {
+        let counted = count_shared(&Source::lecture(), Some('.'), processes).unwrap();
         let list = List {
             source: Source::lecture(),
             digest: counted.digest,
         };
-        let parts = Parts::new(list, Split::new(Shares::USUAL, 420, words));
-        let orders = Orders::count(
-            &parts,
-            &counted.counts,
-            order,
-            &memory(),
-            &|_| (),
-            &crate::distributed::Alone,
-        )
-        .unwrap();
-        (parts, orders)
+        let split = Split::new(shares, 420, counted.digest.words);
+        let parts = Parts::new(list, split).shared(Part::Train, &counted.sections);
+        let (bigrams, quiet) = (&counted.counts, &|_| ());
+        let orders = Orders::count(&parts, bigrams, order, &memory(), quiet, processes);
+        (parts, orders.unwrap())
+    }
+
+    /// Each of these processes is a thread here.
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn processes_estimate_the_models_of_one_process() {
+        use crate::distributed::group::tests::each;
+
+        let estimated = |order, shares, processes: &dyn Processes| {
+            let all = [
+                Smoothing::KneserNey,
+                Smoothing::WittenBell,
+                Smoothing::Additive(0.5),
+            ];
+            let estimated = all.map(|smoothing| {
+                let (_, orders) = names_of(order, shares, processes);
+                let mut rows = orders.with(smoothing, |_| ()).unwrap();
+                if shares != Shares::ALL && smoothing == all[2] {
+                    rows.extend(orders.best_additive(|_| ()).unwrap());
+                }
+                let own: u64 = orders.share.own_ngrams();
+                let model = orders.model(smoothing, &memory()).unwrap();
+                (rows, own, model)
+            });
+            Vec::from(estimated)
+        };
+        // In numbers of 64 and of 128 bits, and bigrams of the whole list, which are known.
+        for (order, shares, size) in [
+            (1, Shares::USUAL, 2),
+            (2, Shares::ALL, 2),
+            (5, Shares::USUAL, 3),
+            (13, Shares::USUAL, 2),
+        ] {
+            let alone = estimated(order, shares, &Alone);
+            let together = each(size, |group| estimated(order, shares, group));
+            for (rank, of_process) in together.into_iter().enumerate() {
+                for ((rows, own, model), (expected, all, whole)) in of_process.iter().zip(&alone) {
+                    assert_eq!(rows, expected, "{order} by {size}");
+                    if order > 4 {
+                        assert!(*own < all / size as u64 * 3 / 2, "{own} of {all}");
+                    }
+                    if rank == 0 {
+                        let (view, whole) = (model.view(), whole.view());
+                        assert!(view.trie == whole.trie, "{order} by {size}");
+                        assert!(view.levels == whole.levels, "{order} by {size}");
+                    }
+                }
+            }
+        }
     }
 
     /// The NLLs from counts are those of the words, evaluated one by one.
     #[test]
     fn the_highest_order_is_the_model() {
-        let (parts, orders) = names(4);
         for smoothing in [
             Smoothing::KneserNey,
             Smoothing::WittenBell,
             Smoothing::Additive(0.1),
         ] {
-            let model = orders.model(smoothing);
-            let rows = orders.with(smoothing, |_| ());
+            let (parts, orders) = names(4);
+            let rows = orders.with(smoothing, |_| ()).unwrap();
+            let model = orders.model(smoothing, &memory()).unwrap();
             let last = rows.last().unwrap();
             let nll = |part| {
-                evaluate::parts(&model, &parts, &[part], &crate::distributed::Alone)
+                evaluate::parts(&model, &parts, &[part], &Alone)
                     .unwrap()
                     .nll()
             };
@@ -562,7 +654,12 @@ mod tests {
     fn a_dev_part_that_does_not_fit_is_an_error_with_the_order_that_fits() {
         let all = Words::lecture('.').unwrap();
         let [train, dev] = [(); 2].map(|()| ngrams_of(&all, 10));
-        let error = Orders::of(train.clone(), Some(dev.clone()), &Memory::new(7_000_000));
+        let error = Orders::of(
+            train.clone(),
+            Some(dev.clone()),
+            &Memory::new(7_000_000),
+            &Alone,
+        );
         let Err(Error::Memory {
             order: 10,
             fits: Some(fits),
@@ -573,17 +670,17 @@ mod tests {
         };
         assert!((2..10).contains(&fits), "{fits}");
         let [train, dev] = [train, dev].map(|counts| counts.of_order(fits));
-        assert!(Orders::of(train, Some(dev), &Memory::new(7_000_000)).is_ok());
+        assert!(Orders::of(train, Some(dev), &Memory::new(7_000_000), &Alone).is_ok());
     }
 
     #[test]
     fn each_row_is_a_model_of_its_order() {
         let (_, orders) = names(5);
         for smoothing in [Smoothing::KneserNey, Smoothing::WittenBell] {
-            let rows = orders.with(smoothing, |_| ());
+            let rows = orders.with(smoothing, |_| ()).unwrap();
             for shorter in 1..5 {
                 let (_, orders) = names(shorter);
-                let last = orders.with(smoothing, |_| ()).pop().unwrap();
+                let last = orders.with(smoothing, |_| ()).unwrap().pop().unwrap();
                 assert_eq!(
                     (last.train, last.dev),
                     (rows[shorter - 1].train, rows[shorter - 1].dev)
@@ -592,6 +689,7 @@ mod tests {
         }
         let dev: Vec<f64> = orders
             .with(Smoothing::KneserNey, |_| ())
+            .unwrap()
             .iter()
             .filter_map(|row| row.dev)
             .collect();
@@ -602,7 +700,7 @@ mod tests {
     fn the_search_finds_the_lowest_dev_nll() {
         let (_, orders) = names(3);
         let (best, tried) = orders.search(3).unwrap();
-        let dev = |added| orders.additive(3, added).dev.unwrap();
+        let dev = |added| orders.additive(3, added).unwrap().dev.unwrap();
         let lowest = dev(best);
         assert!(
             tried

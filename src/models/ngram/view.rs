@@ -122,14 +122,31 @@ impl View {
     /// A step without backing off; none if the character never followed this context. The probability is
     /// stored as [`small`](super::small) says.
     #[inline]
-    pub fn look(&self, (context, weight): WeightedNode, index: usize) -> Option<(f32, Node)> {
+    pub fn look(&self, at: WeightedNode, index: usize) -> Option<(f32, Node)> {
+        let (p, child) = self.child(at, index)?;
+        Some((p, self.context(child)))
+    }
+
+    /// As [`look`](Self::look), with the n-gram instead of the context after it.
+    #[inline]
+    fn child(&self, (context, weight): WeightedNode, index: usize) -> Option<(f32, Node)> {
         let child = match context {
             Node::ROOT if index < self.levels[0].p.len() => Node { length: 1, index },
             Node::ROOT => return Some((0.0, Node::ROOT)),
             context => self.trie.child(context, index)?,
         };
-        let p = probability(product(weight, self.stored_p(child)));
-        Some((p, self.context(child)))
+        Some((probability(product(weight, self.stored_p(child))), child))
+    }
+
+    /// The probability of a character after a context, as [`step`](Self::step) has it.
+    pub fn after_context(&self, context: Node, index: usize) -> f32 {
+        let mut at = (context, 1.0);
+        loop {
+            match self.child(at, index) {
+                Some((p, _)) => return value(p.into()) as f32,
+                None => at = self.shorter(at),
+            }
+        }
     }
 
     /// Backs off to the context without its first character.

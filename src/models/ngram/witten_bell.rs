@@ -17,13 +17,13 @@
 use std::sync::Arc;
 
 use super::interpolation::{ContextWeights, interpolate};
-use super::trie::{Occurrences, Trie};
+use super::share::{Occurrences, Share};
 use super::view::View;
 
 /// Estimates the probabilities of all n-grams.
-pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences]) -> View {
+pub(super) fn estimate(share: &Share) -> View {
     let mut levels = Vec::new();
-    for (below, Occurrences { raw, .. }) in occurrences.iter().enumerate() {
+    for (below, Occurrences { raw, .. }) in share.occurrences.iter().enumerate() {
         // Counts of single characters without <unk>, which is the last.
         let counts = if below == 0 {
             &raw[..raw.len() - 1]
@@ -31,10 +31,10 @@ pub(crate) fn estimate(trie: Arc<Trie>, occurrences: &[Occurrences]) -> View {
             raw
         };
         let uniform = 1.0 / counts.len() as f64;
-        interpolate(&trie, &mut levels, counts, uniform, Followers::of);
+        interpolate(share, &mut levels, counts, uniform, Followers::of);
     }
     View {
-        trie,
+        trie: Arc::clone(&share.trie),
         levels,
         unit: 1.0,
     }
