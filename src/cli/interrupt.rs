@@ -77,6 +77,11 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// Ends the work as a signal would, since another process has had one.
+    pub fn stop(&self) {
+        self.stops.store(true, Ordering::Relaxed);
+    }
+
     pub fn is_pressed(&self) -> bool {
         self.stops.load(Ordering::Relaxed)
     }

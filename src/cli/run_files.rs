@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use makemore_tch::checkpoint::{Checkpoint, Model, TrainedNetwork};
 use makemore_tch::models::Network;
+use makemore_tch::plots;
 use makemore_tch::train::corpus::Corpus;
 use makemore_tch::train::run_state::{Losses, RunState};
 
@@ -80,6 +81,13 @@ impl<'a> RunFiles<'a> {
         let last = self.last.as_ref();
         let now = last.filter(|(steps, _)| is_sound && *steps == state.progress.steps);
         Aftermath::of("network", saved, now.map(|(_, file)| file.clone()))
+    }
+
+    /// Draws the losses, if the user wants a picture.
+    pub fn plot(&mut self, train: &[(u64, f64)], state: &RunState) -> anyhow::Result<()> {
+        let dev = &state.dev_losses();
+        self.outputs
+            .write_plot(&plots::TrainingCurves { train, dev })
     }
 
     /// Saves the best model while the training goes on.

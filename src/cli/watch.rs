@@ -74,29 +74,35 @@ pub fn follow(
     trained.map_err(|fault| explain_fault(fault, &course.state.options, ""))?;
     let state = &course.state;
     let status = status_of_all(interrupt, processes);
-    if status > 0 {
-        await_all(processes);
-    } else if state.best.is_some() || state.progress.steps > 0 {
+    if status == 0 && (state.best.is_some() || state.progress.steps > 0) {
         let best = TrainedNetwork::of(network, state, None)?.network;
         let parts = data.parts.clone().stopped_by(interrupt.flag());
         // Process 0 tells what could not be evaluated.
         let _ = lists.losses(&best, &parts, &data.memory, processes);
     }
-    Ok(status.max(interrupt.status()))
+    Ok(end_together(status, interrupt, processes))
 }
 
-/// The exit status of all processes after an interrupt of any of them, once process 0 has saved: a launcher takes the
-/// work for done where one ends well.
+/// The exit status of all processes after an interrupt of any of them, which ends the work of each, once process 0 has
+/// saved: a launcher takes the work for done where one ends well.
 pub fn status_of_all(interrupt: &Interrupt, processes: &dyn Processes) -> u8 {
     let own = interrupt.status();
     let of_all = processes.gather(&[own]).unwrap_or_default();
-    of_all.into_iter().flatten().max().unwrap_or(own)
+    let status = of_all.into_iter().flatten().max().unwrap_or(own);
+    if status > 0 {
+        interrupt.stop();
+    }
+    status
 }
 
-/// Waits until all have come to their end, as a launcher may kill the others once one has ended.
-pub fn await_all(processes: &dyn Processes) {
-    // Who has ended is not waited for.
-    let _ = processes.gather(&[0]);
+/// The exit status of this process, after an interrupt of any once all have come to their end: a launcher may kill
+/// the others when one has ended.
+pub fn end_together(status: u8, interrupt: &Interrupt, processes: &dyn Processes) -> u8 {
+    if status > 0 {
+        // Who has ended is not waited for.
+        let _ = processes.gather(&[0]);
+    }
+    status.max(interrupt.status())
 }
 
 /// The report of a process that shows and saves nothing.

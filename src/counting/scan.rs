@@ -6,7 +6,7 @@
 //! - ASCII is counted byte by byte, without decoding: the line end is the start/end token, and each pair
 //!   of neighbouring bytes is a bigram. This costs one load and one increment a byte. Four tables take
 //!   turns, since incrementing one counter twice in a row would wait for the first increment.
-//! - In other text each new character gets the next number. Up to [`SIDE`] characters, a thread counts their
+//! - In other text each new character gets the next number. Below [`SIDE`] characters, a thread counts their
 //!   bigrams in a table of its own; with more, in the one that all threads share. Where characters
 //!   of one byte and of two are mixed, each byte and the one before it have the number in a table: a decoder
 //!   would have to guess how long the next character is.
@@ -44,7 +44,7 @@ const ASCII: usize = 0x80;
 /// The number of tables of pairs of bytes, which take turns.
 const TABLES: usize = 4;
 
-/// A thread counts the bigrams of so many characters in a table of its own, `[SIDE, SIDE]`, of 4 MB.
+/// A thread counts the bigrams of fewer characters in a table of its own, `[SIDE, SIDE]`, of 4 MB.
 const SIDE: usize = 1 << 10;
 
 /// The entry of the first of two bytes: no character ends there.
@@ -174,9 +174,9 @@ pub(crate) struct Scan<'a> {
     /// The counts of bigrams of characters, by number, `[side, side]`. The last column is for bytes at which no
     /// character ends.
     pairs: Vec<u32>,
-    /// 0 after more than [`SIDE`] characters.
+    /// 0 with [`SIDE`] characters and more.
     side: usize,
-    /// Bigrams that wait to be counted in the total, after more than [`SIDE`] characters.
+    /// Bigrams that wait to be counted in the total, with [`SIDE`] characters and more.
     waiting: Vec<(u16, u16)>,
     /// The number of bytes since the counters were added to the total.
     counted: u64,

@@ -108,11 +108,12 @@ impl Launch {
                 hosts.push("127.0.0.1".to_owned());
             }
             let attempt = attempt(launcher, variable);
-            let of_step = number("SLURM_JOB_ID")?.unwrap_or(0)
-                + 1_009 * number("SLURM_STEP_ID")?.unwrap_or(0);
+            let of_job = number("SLURM_JOB_ID")?.unwrap_or(0);
             let of_job = match launcher {
                 OPEN_MPI => crc32fast::hash(attempt.as_bytes()) as usize,
-                _ => of_step,
+                SLURM => of_job + 1_009 * number("SLURM_STEP_ID")?.unwrap_or(0),
+                // Those that are started by hand may be of several steps.
+                _ => of_job,
             };
             let port = number("MASTER_PORT")?.unwrap_or(PORT + of_job % PORTS);
             let is_agent = variable("TORCHELASTIC_USE_AGENT_STORE").as_deref() == Some("True");

@@ -6,7 +6,6 @@ use makemore_tch::checkpoint::{Checkpoint, Weights};
 use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::error::Error;
 use makemore_tch::models::Kind;
-use makemore_tch::plots;
 use makemore_tch::sample::SampleOptions;
 use makemore_tch::score::held_out::HeldOut;
 use makemore_tch::train::choice::beside::Beside;
@@ -25,7 +24,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Printer;
 use crate::cli::progress;
 use crate::cli::run_files::RunFiles;
-use crate::cli::watch::{Watcher, await_all, check_same, follow, status_of_all};
+use crate::cli::watch::{Watcher, check_same, end_together, follow, status_of_all};
 
 /// A training that has ended.
 struct Ended {
@@ -113,13 +112,10 @@ impl Train {
         // Saved before anything is printed, since printing may fail.
         let best = files.checkpoint(state, None)?;
         let mut after = files.finish(&best, state, is_sound);
-        let plotted = files.outputs.write_plot(&plots::TrainingCurves {
-            train: &ended.curve,
-            dev: &state.dev_losses(),
-        });
+        let plotted = files.plot(&ended.curve, state);
         after.note(plotted, "no picture was drawn");
         let status = status_of_all(interrupt, processes);
-        // The others do not evaluate after an interrupt.
+        // None evaluates after an interrupt of any.
         let together = if status > 0 { &Alone } else { processes };
         let data = task.data.stopped_by(interrupt.flag());
         let (model, parts) = (best.model.language_model(), &data.parts);
@@ -141,14 +137,11 @@ impl Train {
         after.note(document.print(watcher.printer), "not all could be printed");
         files.say_what_is_elsewhere();
         let steps = state.progress.steps;
-        for remark in of_network(&document, state, task) {
-            files.say(remark);
-        }
+        let remarks = of_network(&document, state, task).into_iter();
+        remarks.for_each(|remark| files.say(remark));
         if is_cut {
             let saved = files.saved(&after, steps);
-            let why = ended.fault.as_ref().map_or("interrupted", |_| "stopped");
-            let done = format!("{why} after {steps} steps");
-            files.say(self.how_to_go_on(&done, steps, saved, "lr", &[]));
+            files.say(self.how_to_go_on(&ended.told(), steps, saved, "lr", &[]));
         }
         files.tell_faults(&mut after);
         if let Some(fault) = ended.fault {
@@ -158,14 +151,17 @@ impl Train {
             return Err(explain_fault(fault, &state.options, &saved));
         }
         after.finish(&files.outputs)?;
-        if status > 0 {
-            await_all(processes);
-        }
-        Ok(status.max(interrupt.status()))
+        Ok(end_together(status, interrupt, processes))
     }
 }
 
 impl Ended {
+    /// Why and where a training ended before its last step.
+    fn told(&self) -> String {
+        let why = self.fault.as_ref().map_or("interrupted", |_| "stopped");
+        format!("{why} after {} steps", self.state.progress.steps)
+    }
+
     /// Tells the user why there is no network to save.
     fn without_network(self, files: &RunFiles, interrupt: &Interrupt) -> anyhow::Result<u8> {
         let told = files.without_network();
