@@ -182,8 +182,10 @@ impl Owners {
             }
         };
         NgramCounts {
+            vocabulary: counts.vocabulary.clone(),
+            order: counts.order,
             ngrams,
-            ..counts.clone()
+            longest_word: counts.longest_word,
         }
     }
 }

@@ -44,6 +44,18 @@ impl Row for (u128, u64) {
     }
 }
 
+/// As [`Exchange::bytes_under_way`], where no process sends more than so many rows in all.
+pub(crate) fn most_bytes_under_way<R: Row>(size: usize, rows: usize) -> u64 {
+    bytes_under_way::<R>(size, rows.min(ROWS / size).max(1))
+}
+
+fn bytes_under_way<R: Row>(size: usize, at_once: usize) -> u64 {
+    // Numbers by their owners, whose vectors may be half empty; all in one; a tensor. What comes is a
+    // tensor and then a vector, and may be the rows of all.
+    let copies = if size == 1 { 0 } else { 4 + 2 * size };
+    (copies * at_once * R::NUMBERS * size_of::<i64>()) as u64
+}
+
 /// An exchange of rows, each of which goes to its owner.
 pub(crate) struct Exchange<'a> {
     processes: &'a dyn Processes,
@@ -88,11 +100,7 @@ impl<'a> Exchange<'a> {
 
     /// The most bytes of what is under way at once, beside the rows before and after.
     pub fn bytes_under_way<R: Row>(&self) -> u64 {
-        let size = self.processes.size();
-        // Numbers by their owners, whose vectors may be half empty; all in one; a tensor. What comes is a
-        // tensor and then a vector, and may be the rows of all.
-        let copies = if size == 1 { 0 } else { 4 + 2 * size };
-        (copies * self.at_once * R::NUMBERS * size_of::<i64>()) as u64
+        bytes_under_way::<R>(self.processes.size(), self.at_once)
     }
 
     /// The bytes of the rows that come, if there are other processes.

@@ -264,7 +264,7 @@ mod tests {
             .iter()
             .map(|tried| tried.dev)
             .fold(f64::INFINITY, f64::min);
-        let model = orders.model(Smoothing::Additive(added), &memory).unwrap();
+        let model = orders.model(Smoothing::Additive(added)).unwrap();
         let losses = HeldOut::of(&model, &data.parts, &memory, &Alone).unwrap();
         assert!((losses.dev_loss.unwrap() - lowest).abs() < 1e-6);
         assert_eq!((losses.dev_left_out, losses.test_left_out), (Some(2), None));

@@ -148,7 +148,7 @@ impl Train {
         // No curve of additive smoothing if dev has unknown characters: their probability is 0.
         let curves = || orders.curves(smoothing, &rows, !data.has_unknown());
         let curves = self.plot.as_ref().map(|_| curves()).transpose()?;
-        let model = orders.model(smoothing, &data.memory)?;
+        let model = orders.model(smoothing)?;
         let document = Document {
             kind: ModelType::Ngram.name(),
             parameters: Some(model.parameters()),

@@ -4,20 +4,17 @@ use std::sync::Arc;
 
 use super::trie::{Level, Trie, contexts};
 use super::view::{Probabilities, View};
-use crate::counting::ngrams::reserve_in_all;
 use crate::counting::packed::{Packed, Packing};
 use crate::distributed::Processes;
 use crate::distributed::rows::{Exchange, Row};
 use crate::error::{Error, Result};
-use crate::memory::Memory;
 
-/// The probabilities of a share, and what it takes to gather those of all.
+/// The probabilities of a share, for whose gathering memory is reserved, and what it takes to gather those of all.
 pub(super) struct Gathering<'a> {
     pub view: View,
     /// The backoff of n-grams that are no contexts.
     pub unseen: f32,
     pub packing: Packing,
-    pub memory: &'a Memory,
     pub processes: &'a dyn Processes,
 }
 
@@ -96,15 +93,11 @@ impl Gathering<'_> {
         let rows = own.map(|(ngram, number)| (ngram, u64::from(number.to_bits())));
         let rows: Vec<(K, u64)> = rows.collect();
         let exchange = Exchange::of(self.processes, &rows, |_| 0)?;
-        let bytes = exchange.bytes_to_come::<(K, u64)>() + exchange.bytes_under_way::<(K, u64)>();
-        let order = self.packing.order();
-        reserve_in_all(bytes, order, self.memory, self.processes)?;
         let mut rows = exchange.run(rows, |_| 0)?;
         rows.sort_unstable_by_key(|&(ngram, _)| ngram);
         let numbers = rows.iter().map(|&(_, bits)| f32::from_bits(bits as u32));
         let numbers = numbers.collect();
         let ngrams = rows.into_iter().map(|(ngram, _)| ngram).collect();
-        self.memory.release(bytes);
         Ok((ngrams, numbers))
     }
 }

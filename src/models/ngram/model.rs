@@ -34,7 +34,7 @@ impl Ngram {
     pub fn of(counts: &NgramCounts, smoothing: Smoothing, memory: &Memory) -> Result<Self> {
         let share = Share::of(counts, memory, &Alone)?;
         let vocabulary = counts.vocabulary().clone();
-        let model = Self::of_share(vocabulary, share, smoothing, memory)?;
+        let model = Self::of_share(vocabulary, share, smoothing)?;
         Ok(model.of_words_up_to(counts.longest_word()))
     }
 
@@ -44,7 +44,6 @@ impl Ngram {
         vocabulary: Vocabulary,
         share: Share,
         smoothing: Smoothing,
-        memory: &Memory,
     ) -> Result<Self> {
         let (view, unseen) = match smoothing {
             Smoothing::KneserNey => (kneser_ney::estimate(&share)?.view, 1.0),
@@ -54,7 +53,7 @@ impl Ngram {
                 additive::unseen(added, vocabulary.len()),
             ),
         };
-        let view = share.whole(view, unseen, memory)?;
+        let view = share.whole(view, unseen)?;
         Ok(Self::with(vocabulary, Some(smoothing), view))
     }
 

@@ -19,7 +19,7 @@ use crate::data::Vocabulary;
 use crate::data::parts::Parts;
 use crate::data::split::Part;
 use crate::distributed::Processes;
-use crate::distributed::processes::gather_as;
+use crate::distributed::processes::{gather_as, of_first};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::sum::Sum;
@@ -218,9 +218,9 @@ impl<'a> Orders<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Memory`] if it takes more memory than process 0 has; [`Error::Processes`].
-    pub fn model(self, smoothing: Smoothing, memory: &Memory) -> Result<Ngram> {
-        let model = Ngram::of_share(self.vocabulary, self.share, smoothing, memory)?;
+    /// [`Error::Processes`].
+    pub fn model(self, smoothing: Smoothing) -> Result<Ngram> {
+        let model = Ngram::of_share(self.vocabulary, self.share, smoothing)?;
         Ok(model.of_words_up_to(self.longest_word))
     }
 
@@ -412,8 +412,11 @@ impl<'a> Orders<'a> {
         let counts = DevCounts::of(&self.share, &dev);
         let mut tried: Vec<Tried> = Vec::new();
         let mut attempt = |added: f64| {
-            // Three digits, as a user would type it.
-            let added: f64 = format!("{added:.2e}").parse().unwrap_or(added);
+            // Three digits, as a user would type it. Another machine may round logarithms otherwise, so
+            // process 0 names the number.
+            let added: f64 = of_first(self.share.processes, || {
+                Ok::<_, Error>(format!("{added:.2e}").parse().unwrap_or(added))
+            })?;
             let dev = match tried.iter().find(|tried| tried.added == added) {
                 Some(tried) => tried.dev,
                 None => {
@@ -596,8 +599,9 @@ mod tests {
                 if shares != Shares::ALL && smoothing == all[2] {
                     rows.extend(orders.best_additive(|_| ()).unwrap());
                 }
-                let own: u64 = orders.share.own_ngrams();
-                let model = orders.model(smoothing, &memory()).unwrap();
+                let levels = orders.share.trie.levels.iter();
+                let own: u64 = levels.map(|level| level.last.len() as u64).sum();
+                let model = orders.model(smoothing).unwrap();
                 (rows, own, model)
             });
             Vec::from(estimated)
@@ -627,6 +631,72 @@ mod tests {
         }
     }
 
+    /// Too little memory for the whole model was once found after all losses were computed.
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn process_0_has_room_for_the_whole_model() {
+        use crate::counting::ngrams::Owners;
+        use crate::distributed::group::tests::each;
+
+        let all = ngrams_of(&Words::lecture('.').unwrap(), 8);
+        let orders_of = |order, limit, group: &dyn Processes| {
+            let (counts, memory) = (all.of_order(order), Memory::new(limit));
+            let own = Owners::of_counts(&counts, 2).owned(&counts, group.rank());
+            let highest = Orders::of(own, None, &memory, group).map(|orders| orders.highest());
+            (highest, limit - memory.free())
+        };
+        let taken = each(2, |group| orders_of(8, 1 << 30, group).1)[0];
+        each(2, |group| {
+            // The whole is reserved last, so the share fits.
+            let limit = match group.rank() {
+                0 => taken - 1,
+                _ => 1 << 30,
+            };
+            let Err(Error::Memory {
+                order: 8,
+                fits: Some(fits),
+                ..
+            }) = orders_of(8, limit, group).0
+            else {
+                panic!("the whole model fits");
+            };
+            assert_eq!(orders_of(fits, limit, group).0.unwrap(), fits);
+        });
+    }
+
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn an_order_is_chosen_whose_whole_model_fits_into_process_0() {
+        use crate::distributed::group::tests::each;
+
+        let source = Source::lecture();
+        let highest = [12_000_000, 20_000_000, 1 << 30].map(|limit| {
+            let highest = each(2, |group| {
+                let counted = count_shared(&source, Some('.'), group).unwrap();
+                let list = List {
+                    source: Source::lecture(),
+                    digest: counted.digest,
+                };
+                let split = Split::new(Shares::USUAL, 420, counted.digest.words);
+                let parts = Parts::new(list, split).shared(Part::Train, &counted.sections);
+                let memory = Memory::new(if group.rank() == 0 { limit } else { 1 << 30 });
+                let tried = std::cell::Cell::new(0);
+                let losses = |orders: &Orders| {
+                    tried.set(orders.highest());
+                    orders.with(Smoothing::KneserNey, |_| ())
+                };
+                let bigrams = &counted.counts;
+                let orders = Orders::chosen(&parts, bigrams, &memory, &|_| (), losses, group);
+                let order = orders.unwrap().model(Smoothing::KneserNey).unwrap().order();
+                (tried.get(), order)
+            });
+            assert_eq!(highest[0], highest[1]);
+            highest[0].0
+        });
+        assert!(highest.is_sorted() && highest[0] < 8, "{highest:?}");
+        assert_eq!(highest[2], 8);
+    }
+
     /// The NLLs from counts are those of the words, evaluated one by one.
     #[test]
     fn the_highest_order_is_the_model() {
@@ -637,7 +707,7 @@ mod tests {
         ] {
             let (parts, orders) = names(4);
             let rows = orders.with(smoothing, |_| ()).unwrap();
-            let model = orders.model(smoothing, &memory()).unwrap();
+            let model = orders.model(smoothing).unwrap();
             let last = rows.last().unwrap();
             let nll = |part| {
                 evaluate::parts(&model, &parts, &[part], &Alone)

@@ -17,13 +17,12 @@ use super::trie::{Level, Node, Trie, contexts};
 use super::view::View;
 use crate::counting::NgramCounts;
 use crate::counting::counts::Ngrams;
-use crate::counting::ngrams::{
-    BYTES_IN_A_MODEL, SampledNgrams, all_fit, no_memory, reserve_in_all,
-};
+use crate::counting::ngrams::{BYTES_IN_A_MODEL, SampledNgrams, all_fit, no_memory};
 use crate::counting::packed::{Packed, Packing};
 use crate::data::split::Part;
 use crate::distributed::Processes;
 use crate::distributed::processes::gather_numbers;
+use crate::distributed::rows::{Row, most_bytes_under_way};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 
@@ -71,8 +70,8 @@ impl<'a> Share<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Memory`] if the n-grams take more memory than there is, here or in another process;
-    /// [`Error::Processes`].
+    /// [`Error::Memory`] if the n-grams take more memory than there is, here or in another process, or the
+    /// [`whole`](Self::whole) model more than process 0 has; [`Error::Processes`].
     pub fn of(counts: &NgramCounts, memory: &Memory, processes: &'a dyn Processes) -> Result<Self> {
         let (packing, v) = (counts.packing(), counts.vocabulary().len());
         let share = match counts.ngrams() {
@@ -83,7 +82,59 @@ impl<'a> Share<'a> {
         };
         let mut share = all_fit(share, processes)?;
         share.add_up()?;
+        let whole = match share.ngrams {
+            Keys::Narrow(_) => share.reserve_whole::<u64>(memory),
+            Keys::Wide(_) => share.reserve_whole::<u128>(memory),
+        };
+        all_fit(whole, processes)?;
         Ok(share)
+    }
+
+    /// Reserves what the whole model and its gathering take beside the share.
+    fn reserve_whole<K: Packed>(&self, memory: &Memory) -> Result<()>
+    where
+        (K, u64): Row,
+    {
+        let (order, free) = (self.order(), memory.free());
+        if memory.reserve(self.bytes_of_whole::<K>(order)) {
+            return Ok(());
+        }
+        let fits = (1..order).take_while(|&lower| {
+            // The share of a lower order lacks the longer n-grams.
+            let longer: u64 = (lower + 1..=order).map(|length| self.own(length)).sum();
+            let freed = longer * (BYTES_IN_A_MODEL + size_of::<K>() as u64);
+            self.bytes_of_whole::<K>(lower) <= free + freed
+        });
+        Err(Error::Memory {
+            order,
+            limit: memory.limit(),
+            fits: fits.last(),
+        })
+    }
+
+    /// The bytes of the whole model of an order and its gathering beside the share.
+    fn bytes_of_whole<K: Packed>(&self, order: usize) -> u64
+    where
+        (K, u64): Row,
+    {
+        let size = self.processes.size();
+        if size == 1 {
+            return 0;
+        }
+        let most = self.numbers[..order].iter().max().copied().unwrap_or(0);
+        let under_way = most_bytes_under_way::<(K, u64)>(size, most as usize);
+        if self.processes.rank() > 0 {
+            return under_way;
+        }
+        let others = (1..=order).map(|length| self.numbers[length - 1] - self.own(length));
+        // One length at a time is gathered: the rows that come, and n-grams that are still needed.
+        let rows = 2 * most * size_of::<(K, u64)>() as u64;
+        others.sum::<u64>() * BYTES_IN_THE_WHOLE + rows + under_way
+    }
+
+    /// The number of n-grams of a length that this process owns.
+    fn own(&self, length: usize) -> u64 {
+        self.trie.level(length).last.len() as u64
     }
 
     /// Adds up the counts of single characters, which come from all shares, and the numbers of n-grams.
@@ -102,12 +153,6 @@ impl<'a> Share<'a> {
     /// The highest order.
     pub fn order(&self) -> usize {
         self.occurrences.len()
-    }
-
-    /// The number of n-grams of all lengths.
-    pub fn own_ngrams(&self) -> u64 {
-        let levels = self.trie.levels.iter();
-        levels.map(|level| level.last.len() as u64).sum()
     }
 
     /// The sums of numbers of n-grams of a length over all shares.
@@ -161,25 +206,13 @@ impl<'a> Share<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Memory`] if it takes more memory than process 0 has; [`Error::Processes`].
-    pub fn whole(self, view: View, unseen: f32, memory: &Memory) -> Result<View> {
-        let others = self
-            .numbers
-            .iter()
-            .sum::<u64>()
-            .saturating_sub(self.own_ngrams());
-        let bytes = match self.processes.rank() {
-            0 => others * BYTES_IN_THE_WHOLE,
-            _ => 0,
-        };
-        let (packing, processes) = (self.packing, self.processes);
-        reserve_in_all(bytes, packing.order(), memory, processes)?;
+    /// [`Error::Processes`].
+    pub fn whole(self, view: View, unseen: f32) -> Result<View> {
         let gathering = Gathering {
             view,
             unseen,
-            packing,
-            memory,
-            processes,
+            packing: self.packing,
+            processes: self.processes,
         };
         let ngrams = self.ngrams;
         // These are needed no more, and the whole takes as much.
