@@ -10,7 +10,7 @@ use super::bigram::{self, TrainedBigram};
 use super::file::{self, Contents, FORMAT, FORMAT_VERSION, Opened, Stored};
 use super::network::{self, TrainedNetwork};
 use super::ngram;
-use crate::data::{Digest, ListFiles, SplitOf, Vocabulary};
+use crate::data::{Digest, ListFiles, Part, SplitOf, Vocabulary};
 use crate::distributed::processes::{bytes_of_first, gather_as, gather_numbers};
 use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
@@ -109,16 +109,24 @@ impl Checkpoint {
     }
 
     /// The losses of the model on dev and test, by all processes that have room for it: process 0 sends it to
-    /// the others, which call [`receive_and_evaluate`](Self::receive_and_evaluate).
+    /// the others, which call [`receive_and_evaluate`](Self::receive_and_evaluate), and does it by itself if
+    /// another one ends. It is not sent if dev and test have no words.
     ///
     /// # Errors
     ///
     /// As [`HeldOut::of`] and [`to_bytes`](Self::to_bytes).
     pub fn held_out(&self, data: &Corpus, processes: &dyn Processes) -> Result<HeldOut> {
         let model = self.model.language_model();
-        match self.send(processes)? {
-            true => HeldOut::of(model, &data.parts, &data.memory, processes),
-            false => HeldOut::of(model, &data.parts.clone().alone(), &data.memory, &Alone),
+        let together = || match has_held_out(data) && self.send(processes)? {
+            true => HeldOut::of(model, &data.parts, &data.memory, processes).map(Some),
+            false => Ok(None),
+        };
+        match together() {
+            Ok(None) | Err(Error::Processes { .. }) => {
+                HeldOut::of(model, &data.parts.clone().alone(), &data.memory, &Alone)
+            }
+            Ok(Some(held_out)) => Ok(held_out),
+            Err(error) => Err(error),
         }
     }
 
@@ -128,6 +136,9 @@ impl Checkpoint {
     ///
     /// As [`HeldOut::of`].
     pub fn receive_and_evaluate(data: &Corpus, processes: &dyn Processes) -> Result<()> {
+        if !has_held_out(data) {
+            return Ok(());
+        }
         if let Some(received) = Self::receive(&data.memory, processes)? {
             let model = received.model.language_model();
             HeldOut::of(model, &data.parts, &data.memory, processes)?;
@@ -215,6 +226,11 @@ impl Checkpoint {
             list: list.transpose().map_err(|_| file.damaged())?,
         })
     }
+}
+
+/// Whether dev or test has words, which all processes know.
+fn has_held_out(data: &Corpus) -> bool {
+    [Part::Dev, Part::Test].map(|part| data.parts.words(part)) != [0, 0]
 }
 
 /// The kinds of models.
@@ -707,6 +723,48 @@ mod tests {
         Checkpoint {
             model: Model::Ngram(ngram),
             ..checkpoint()
+        }
+    }
+
+    /// The finished model once had no losses where another process ended in the evaluation.
+    #[cfg(feature = "distributed")]
+    #[test]
+    fn process_0_evaluates_by_itself_if_another_one_ends() {
+        use crate::counting::Counted;
+        use crate::data::{Shares, Source, Split};
+        use crate::distributed::group::tests::each;
+
+        let words = Words::lecture('.').unwrap();
+        let trained = || {
+            let memory = Memory::new(1 << 30);
+            let counts = ngrams_of(&words, 3);
+            let ngram = Ngram::of(&counts, Smoothing::KneserNey, &memory).unwrap();
+            Checkpoint {
+                model: Model::Ngram(ngram),
+                ..checkpoint()
+            }
+        };
+        let data = |shares, processes: &dyn Processes| {
+            let (source, memory) = (Source::lecture(), Memory::new(1 << 30));
+            let split = |counted: &Counted| Ok(Split::new(shares, 420, counted.digest.words));
+            Corpus::read(source, Vec::new(), Some('.'), split, memory, processes).unwrap()
+        };
+        let alone = trained().held_out(&data(Shares::USUAL, &Alone), &Alone);
+        let alone = alone.unwrap();
+        assert!(alone.dev_loss.is_some() && alone.test_loss.is_some());
+        for ends in [false, true] {
+            let losses = each(2, |group| {
+                let data = data(Shares::USUAL, group);
+                if group.rank() == 0 {
+                    return trained().held_out(&data, group).ok();
+                }
+                match ends {
+                    true => assert!(Checkpoint::receive(&data.memory, group).unwrap().is_some()),
+                    false => Checkpoint::receive_and_evaluate(&data, group).unwrap(),
+                }
+                None
+            });
+            assert_eq!(losses, [Some(alone.clone()), None], "{ends}");
         }
     }
 

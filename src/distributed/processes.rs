@@ -201,8 +201,9 @@ pub fn bytes_of_first(processes: &dyn Processes, own: Vec<u8>) -> Result<Vec<u8>
     }
     let length = gather_numbers(processes, vec![own.len() as u64])?[0] as usize;
     let mut received = Vec::with_capacity(if rank == 0 { 0 } else { length });
-    let mut pieces = own.chunks(BYTES_AT_ONCE);
-    for _ in 0..length.div_ceil(BYTES_AT_ONCE) {
+    let at_once = (BYTES_AT_ONCE / size).max(1);
+    let mut pieces = own.chunks(at_once);
+    for _ in 0..length.div_ceil(at_once) {
         let piece = pieces.next().filter(|_| rank == 0).unwrap_or_default();
         let mut sent = vec![piece.len() as i64; size];
         sent[0] = 0;
@@ -213,7 +214,7 @@ pub fn bytes_of_first(processes: &dyn Processes, own: Vec<u8>) -> Result<Vec<u8>
     Ok(if rank == 0 { own } else { received })
 }
 
-/// The most bytes that process 0 sends to each other one at once.
+/// The most bytes that process 0 sends to all others together at once.
 const BYTES_AT_ONCE: usize = 1 << 20;
 
 /// The numbers of all processes, in order of their ranks.
