@@ -136,7 +136,11 @@ impl Muon {
             let (gradients, matrices) = (group.of(&ahead, begin)?, group.of(&self.flat, begin)?);
             // In a matrix with more rows than columns singular values of 1 mean small numbers.
             let height = (group.rows as f64 / group.columns as f64).max(1.0).sqrt();
-            let first = |thread: usize| thread as i64 * group.matrices / threads as i64;
+            let (each, more) = (
+                group.matrices / threads as i64,
+                group.matrices % threads as i64,
+            );
+            let first = |thread: usize| thread as i64 * each + more.min(thread as i64);
             for (thread, updates) in updates.iter_mut().enumerate() {
                 let count = first(thread + 1) - first(thread);
                 if count > 0 {
@@ -147,6 +151,8 @@ impl Muon {
                     });
                 }
             }
+            // The next group begins with the threads that have one matrix less.
+            updates.rotate_left(more as usize);
             begin += group.numbers();
         }
         Ok(updates)
@@ -259,29 +265,37 @@ mod tests {
             rows,
             columns,
         };
-        let groups = || vec![group(3, 4, 4), group(1, 16, 4)];
-        let mut parameters = [matrices(1, 12, 4), matrices(1, 16, 4)].map(|tensor| tensor.get(0));
-        let before = parameters.each_ref().map(Tensor::copy);
-        let mut muon = Muon::new(&mut parameters, groups(), options).unwrap();
-        assert_eq!(muon.numbers(), 48 + 64);
-        let gradients = [matrices(3, 4, 4), matrices(1, 16, 4)];
+        let groups = || vec![group(3, 4, 4), group(1, 16, 4), group(4, 64, 64)];
+        let parameters =
+            || [matrices(1, 12, 4), matrices(1, 16, 4), matrices(1, 256, 64)].map(|all| all.get(0));
+        let mut one_thread = parameters();
+        let mut muon = Muon::new(&mut one_thread, groups(), options).unwrap();
+        assert_eq!(muon.numbers(), 48 + 64 + 16_384);
+        let gradients = [matrices(3, 4, 4), matrices(1, 16, 4), matrices(4, 64, 64)];
         let gradient = Tensor::cat(&gradients.each_ref().map(|tensor| tensor.view([-1])), 0);
         let one = muon.update(&gradient, 1e-3, 1).unwrap();
         one.into_iter().for_each(|all| all.finish().unwrap());
-        let rates = [0.01, 0.01 * 2.0];
-        for (((now, before), gradient), rate) in
-            parameters.iter().zip(before).zip(gradients).zip(rates)
+        let rates = [0.01, 0.01 * 2.0, 0.01];
+        for (((now, before), gradient), rate) in one_thread
+            .iter()
+            .zip(parameters())
+            .zip(gradients)
+            .zip(rates)
         {
             let update = orthogonal(&gradient).unwrap().reshape(before.size());
             let expected = before * (1.0 - 0.01 * 0.5) - update * rate;
             assert!((now - expected).abs().max().double_value(&[]) < 1e-5);
         }
-        // Threads share the matrices, of which one has none of the second shape.
-        let mut of_threads = [matrices(1, 12, 4), matrices(1, 16, 4)].map(|tensor| tensor.get(0));
-        let mut muon = Muon::new(&mut of_threads, groups(), options).unwrap();
-        for part in muon.update(&gradient, 1e-3, 2).unwrap() {
-            part.finish().unwrap();
+        // Threads share the matrices of all shapes evenly.
+        for threads in [2, 8] {
+            let mut of_threads = parameters();
+            let mut muon = Muon::new(&mut of_threads, groups(), options).unwrap();
+            for part in muon.update(&gradient, 1e-3, threads).unwrap() {
+                let counts = part.0.iter().map(|update| update.matrices.size()[0]);
+                assert_eq!(counts.sum::<i64>() as usize, 8 / threads);
+                part.finish().unwrap();
+            }
+            assert_eq!(of_threads, one_thread);
         }
-        assert_eq!(of_threads, parameters);
     }
 }

@@ -254,7 +254,8 @@ impl Job {
     }
 }
 
-/// A thread that computes gradients with its own copy of the network, until it is dropped.
+/// A thread that computes gradients with its own copy of the network and updates some matrices, until it is
+/// dropped.
 #[derive(Debug)]
 struct Worker {
     jobs: Sender<Job>,
