@@ -47,9 +47,7 @@ fn compile(lib: &Path, file: &str, level: u32) {
         // The wheel has no headers of Gloo.
         .include("src/distributed/gloo_forward")
         .flag_if_supported("-Wno-unused-parameter")
-        // Sums may be added in another order, where a loop says so.
-        .flag_if_supported("-fopenmp-simd")
-        // The same figures on every processor, whether or not it has such products.
+        // The same figures on every processor, whether or not it multiplies and adds at once.
         .flag_if_supported("-ffp-contract=off")
         .opt_level(level)
         .file(file)

@@ -28,6 +28,37 @@ inline void check(const at::Tensor& tensor) {
   TORCH_CHECK(tensor.is_cpu() && tensor.is_contiguous(), "the terms are not row after row in the processor's memory");
 }
 
+// Loops over as many numbers have no remainder.
+constexpr int64_t LANES = 16;
+
+// The sum of lanes, in an order that is the same on every processor.
+IN_LOOP float total(const float* lanes) {
+  float eight[8], four[4];
+  for (int i = 0; i < 8; i++) {
+    eight[i] = lanes[i] + lanes[i + 8];
+  }
+  for (int i = 0; i < 4; i++) {
+    four[i] = eight[i] + eight[i + 4];
+  }
+  return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+// The sum of a function's numbers, in such an order.
+template <class Function>
+IN_LOOP float sum_of(int64_t count, const Function& function) {
+  float sums[LANES] = {}, rest = 0;
+  int64_t whole = count / LANES * LANES;
+  for (int64_t begin = 0; begin < whole; begin += LANES) {
+    for (int64_t i = 0; i < LANES; i++) {
+      sums[i] += function(begin + i);
+    }
+  }
+  for (int64_t i = whole; i < count; i++) {
+    rest += function(i);
+  }
+  return total(sums) + rest;
+}
+
 // A number between -limit and limit. NaN stays: a training that diverges is to show it.
 IN_LOOP float limited(float x, float limit) {
   x = limit < x ? limit : x;
@@ -42,16 +73,19 @@ struct Exponential {
   IN_CLASS float less_1() const { return rest + (power - 1); }
 };
 
-// e^x of a number up to 87 from 0: 2^n e^r, whose r is at most ln(2) / 2, by its Taylor series.
+// e^x of a number up to 87 from 0, or of NaN: 2^n e^r, whose r is at most ln(2) / 2, by its Taylor series.
 IN_LOOP Exponential exponential(float x) {
   constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
   // So large a number has no digits behind the point.
   constexpr float ROUND = 1.5f * (1 << 23);
-  float n = (x * LOG2_E + ROUND) - ROUND, r = x - n * LN_2;
+  float whole = x * LOG2_E + ROUND, n = whole - ROUND, r = x - n * LN_2;
   float series = 1 + r * (1 / 6.f) * (1 + r * (1 / 7.f));
   series = 1 + r * (1 / 4.f) * (1 + r * (1 / 5.f) * series);
   series = r * (1 + r * (1 / 2.f) * (1 + r * (1 / 3.f) * series));
-  int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
+  // The last bits of `whole` are those of n.
+  uint32_t bits;
+  std::memcpy(&bits, &whole, sizeof bits);
+  bits = (bits + 127) << 23;
   float power;
   std::memcpy(&power, &bits, sizeof power);
   return {power, power * series};

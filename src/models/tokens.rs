@@ -285,7 +285,7 @@ impl Tokens {
         let seen = match self.device {
             _ if rows == pieces.len() => Seen::InRow,
             Device::Cpu => Seen::From(seen),
-            _ => Seen::Mask(mask(&seen)?),
+            _ => Seen::Mask(mask(&seen, Kind::Float)?),
         };
         Ok(Grid {
             characters: characters.f_view(shape)?,
@@ -385,12 +385,12 @@ fn begins(lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
 }
 
 /// The mask of [`Seen::Mask`], from the first place that each token attends to, `[R, L]`, i64.
-fn mask(from: &Tensor) -> Result<Tensor> {
+pub(crate) fn mask(from: &Tensor, kind: Kind) -> Result<Tensor> {
     let options = (Kind::Int64, from.device());
     let places = Tensor::f_arange(from.size()[1], options)?; // [L]
     let is_seen = places.f_ge_tensor(&from.f_unsqueeze(2)?)?; // [R, L, L]
     let is_seen = is_seen.f_tril(0)?;
-    let mask = is_seen.f_zeros_like()?.f_to_kind(Kind::Float)?;
+    let mask = is_seen.f_zeros_like()?.f_to_kind(kind)?;
     Ok(mask.f_masked_fill(&is_seen.f_logical_not()?, f64::NEG_INFINITY)?)
 }
 
@@ -694,7 +694,7 @@ mod tests {
         let grid = tokens.shared_rows(200).unwrap();
         assert_eq!(numbers(&grid.characters), [0, 7, 8, 0, 5, 0]);
         assert_eq!(numbers(&grid.positions), [0, 1, 2, 0, 1, 0]);
-        let mask = mask(from(&grid)).unwrap();
+        let mask = mask(from(&grid), Kind::Float).unwrap();
         assert_eq!(mask.size(), [1, 6, 6]);
         #[rustfmt::skip]
         let sees = [
@@ -760,7 +760,7 @@ mod tests {
             *tokens.characters().unwrap()
         );
         // Padding attends to itself.
-        let diagonal = mask(from(&grid)).unwrap().diagonal(0, 1, 2);
+        let diagonal = mask(from(&grid), Kind::Float).unwrap().diagonal(0, 1, 2);
         assert_eq!(diagonal.abs().max().double_value(&[]), 0.0);
         // A long word has a row of its own.
         let tokens = Tokens::of(&[&[1; 40], &[2]], Device::Cpu);

@@ -30,18 +30,10 @@ struct Words {
   Words of_size(int64_t size) const { return {rows, length, heads, size, from}; }
 };
 
-// Loops over as many numbers have no remainder.
-constexpr int64_t LANES = 16;
-
 IN_LOOP int64_t padded(int64_t count) { return (count + LANES - 1) / LANES * LANES; }
 
 IN_LOOP float product(Given one, Given other, int64_t size) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < size; i++) {
-    sum += one[i] * other[i];
-  }
-  return sum;
+  return sum_of(size, [&](int64_t i) { return one[i] * other[i]; });
 }
 
 IN_LOOP void add(float factor, Given numbers, int64_t size, Numbers sums) {
@@ -67,27 +59,24 @@ IN_LOOP void weighted(Given weights, Given vectors, int64_t step, int64_t count,
 // infinity up to the next multiple of `LANES`. Returns the highest.
 IN_LOOP float scores_of(Given query, Given keys, int64_t step, int64_t count, int64_t size, Numbers scores) {
   constexpr float LOWEST = -std::numeric_limits<float>::infinity();
-  float scale = 1 / std::sqrt(static_cast<float>(size)), highest = LOWEST;
+  float scale = 1 / std::sqrt(static_cast<float>(size)), highest[LANES];
+  std::fill_n(highest, LANES, LOWEST);
   std::fill_n(scores + padded(count) - LANES, LANES, LOWEST);
   for (int64_t j = 0; j < count; j++) {
     scores[j] = scale * product(query, keys + j * step, size);
   }
-#pragma omp simd reduction(max : highest)
-  for (int64_t j = 0; j < padded(count); j++) {
-    highest = std::max(highest, scores[j]);
+  for (int64_t begin = 0; begin < count; begin += LANES) {
+    for (int64_t i = 0; i < LANES; i++) {
+      highest[i] = std::max(highest[i], scores[begin + i]);
+    }
   }
-  return highest;
+  return *std::max_element(highest, highest + LANES);
 }
 
-// Replaces scores by the exponentials of their distances to another. Returns the sum.
+// Replaces scores by the exponentials of their distances to another. Returns the sum. That of minus infinity is
+// e^-80: smaller numbers would be subnormal in products, which are slow.
 IN_LOOP float exponentials(int64_t count, float of, Numbers scores) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t j = 0; j < padded(count); j++) {
-    scores[j] = exponential(limited(scores[j] - of, 87)).all();
-    sum += scores[j];
-  }
-  return sum;
+  return sum_of(padded(count), [&](int64_t j) { return scores[j] = exponential(limited(scores[j] - of, 80)).all(); });
 }
 
 // `y` is the mean of the values [R L, width], and `norms` [R L, heads] the logarithms of the sums of the
@@ -161,6 +150,17 @@ Words words_of(const Tensor& qkv, const Tensor& from, int64_t heads) {
   return {from.size(0), from.size(1), heads, qkv.size(2) / (3 * heads), from.data_ptr<int64_t>()};
 }
 
+// Whether no token attends to places before its row or behind its own.
+bool are_places(const Tensor& from) {
+  const int64_t* places = from.data_ptr<int64_t>();
+  for (int64_t place = 0; place < from.numel(); place++) {
+    if (places[place] < 0 || places[place] > place % from.size(1)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 struct Attention : Function<Attention> {
   // `qkv` [R, L, 3 * width], `from` [R, L]; the result is [R, L, width].
   static Tensor forward(AutogradContext* context, const Tensor& qkv, const Tensor& from, int64_t heads) {
@@ -192,8 +192,9 @@ extern "C" char* attention_of_words(const Tensor* qkv, const Tensor* from, int64
   return guarded([&] {
     check(*qkv);
     check(*from);
-    bool fits = qkv->dim() == 3 && from->sizes() == qkv->sizes().slice(0, 2) && qkv->size(2) % (3 * heads) == 0;
-    TORCH_CHECK(fits, "each token has a place to attend from");
+    TORCH_CHECK(heads > 0 && qkv->dim() == 3 && qkv->size(2) % (3 * heads) == 0, "heads have as many numbers each");
+    bool fits = from->sizes() == qkv->sizes().slice(0, 2) && are_places(*from);
+    TORCH_CHECK(fits, "each token has a place up to its own to attend from");
     *y = new Tensor(Attention::apply(*qkv, *from, heads));
   });
 }

@@ -19,11 +19,7 @@ FOR_EACH_PROCESSOR
 void normalize(int64_t rows, int64_t size, float epsilon, Given x, Given weight, Numbers y, Numbers scales) {
   for (int64_t row = 0; row < rows; row++) {
     Given in = x + row * size;
-    float squares = 0;
-#pragma omp simd reduction(+ : squares)
-    for (int64_t i = 0; i < size; i++) {
-      squares += in[i] * in[i];
-    }
+    float squares = sum_of(size, [&](int64_t i) { return in[i] * in[i]; });
     float scale = 1 / std::sqrt(squares / size + epsilon);
     scales[row] = scale;
     for (int64_t i = 0; i < size; i++) {
@@ -37,13 +33,9 @@ void norm_gradient(int64_t rows, int64_t size, Given of_y, Given x, Given weight
                    Numbers of_weight) {
   for (int64_t row = 0; row < rows; row++) {
     Given d = of_y + row * size, in = x + row * size;
-    float scale = scales[row], product = 0;
-#pragma omp simd reduction(+ : product)
-    for (int64_t i = 0; i < size; i++) {
-      product += d[i] * weight[i] * in[i];
-    }
+    float product = sum_of(size, [&](int64_t i) { return d[i] * weight[i] * in[i]; });
     // What the scale itself depends on.
-    float back = product * scale * scale / size;
+    float scale = scales[row], back = product * scale * scale / size;
     for (int64_t i = 0; i < size; i++) {
       of_x[row * size + i] = scale * (d[i] * weight[i] - back * in[i]);
       of_weight[i] += d[i] * in[i] * scale;

@@ -95,6 +95,7 @@ mod tests {
             assert!((y - expected).abs() < 1e-5, "{y} {expected}");
         }
     }
+
     #[test]
     fn rms_norm_passes_the_gradients_on_that_autograd_finds() {
         let mut generator = Generator::seeded(3).unwrap();
@@ -112,6 +113,23 @@ mod tests {
         for (ours, plain) in ours.iter().zip(gradients(&x * scale * &weight)) {
             assert!((ours - &plain).abs().max().double_value(&[]) < 1e-5);
             assert!(plain.abs().max().double_value(&[]) > 0.1);
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_so_within_its_row() {
+        let x = Tensor::ones([3, 19], (Kind::Float, Device::Cpu));
+        let _ = x.get(1).get(17).fill_(f64::NAN);
+        let x = x.set_requires_grad(true);
+        let weight = Tensor::ones([19], (Kind::Float, Device::Cpu));
+        let y = rms_norm(&x, &weight, 1e-6).unwrap();
+        let loss = y.sum(Kind::Float);
+        let gradient = Tensor::run_backward(&[loss], &[&x], false, false).remove(0);
+        for all in [y, gradient] {
+            let counts = all
+                .isnan()
+                .sum_dim_intlist([1].as_slice(), false, Kind::Int64);
+            assert_eq!(Vec::<i64>::try_from(counts).unwrap(), [0, 19, 0]);
         }
     }
 

@@ -60,7 +60,7 @@ extern "C" char* rotary_turn(const Tensor* qkv, const Tensor* factors, Tensor** 
   return guarded([&] {
     check(*qkv);
     check(*factors);
-    TORCH_CHECK(qkv->numel() % factors->numel() == 0, "the tokens are as many as their factors");
+    TORCH_CHECK(factors->numel() > 0 && qkv->numel() % factors->numel() == 0, "the tokens are as many as their factors");
     *y = new Tensor(Turn::apply(*qkv, *factors));
   });
 }

@@ -51,9 +51,9 @@ impl Rotation {
     /// tokens; returns the same shape.
     pub fn turn(&self, qkv: &Tensor, heads: i64) -> Result<Tensor> {
         let pairs = self.factors.size()[3];
-        let tokens = qkv.numel() as i64 / (6 * heads * pairs);
+        let count = self.factors.size()[0] * 6 * heads * pairs;
         // The position of a step is that of all tokens.
-        if numbers::are_plain(qkv) && tokens == self.factors.size()[0] {
+        if numbers::are_plain(qkv) && qkv.numel() as i64 == count {
             // The same, but that the values are copied.
             let factors = self.factors.f_view_as_real()?; // [N, 3, 1, size / 2, 2]
             // SAFETY: it takes two tensors and writes a new one, or returns a message.
@@ -104,6 +104,16 @@ mod tests {
             assert!((q - expected).abs() < 1e-6, "{q} {expected}");
         }
     }
+
+    #[test]
+    fn tokens_or_heads_of_other_numbers_than_the_factors_are_a_fault() {
+        let rotation = Rotation::of(&Tensor::from_slice(&[0, 1, 2]), 8).unwrap();
+        for (tokens, heads) in [(2, 1), (3, 0), (3, 2)] {
+            let qkv = Tensor::zeros([tokens, 24], (Kind::Float, Device::Cpu));
+            assert!(rotation.turn(&qkv, heads).is_err(), "{tokens}, {heads}");
+        }
+    }
+
     /// Double precision is libtorch's.
     #[test]
     fn turning_passes_the_gradients_on_that_autograd_finds() {
