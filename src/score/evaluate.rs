@@ -612,7 +612,7 @@ mod tests {
     use crate::distributed::Alone;
     use crate::libtorch::threads::Threads;
     use crate::models::kinds::{Gru, Kind, Mlp};
-    use crate::models::{Config, Network, Sizes, Table, Together};
+    use crate::models::{Config, Network, Sizes, Table};
     use tch::Tensor;
 
     /// Thousands of words were once evaluated at once, however long they were.
@@ -695,6 +695,7 @@ mod tests {
     fn processes_share_the_batches_of_a_network_and_come_to_what_one_has() {
         use crate::distributed::Alone;
         use crate::distributed::group::tests::each;
+        use crate::models::Together;
 
         let vocabulary = Vocabulary::new('.', ['a', 'b']).unwrap();
         let mut list = WordList::default();
