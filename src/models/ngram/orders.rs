@@ -144,7 +144,7 @@ impl<'a> Orders<'a> {
     ///
     /// # Errors
     ///
-    /// As [`count_shared_parts`].
+    /// As [`count_shared_parts`](crate::counting::count_shared_parts).
     pub fn count(
         parts: &Parts,
         bigrams: &NgramCounts,
@@ -181,7 +181,7 @@ impl<'a> Orders<'a> {
     ///
     /// # Errors
     ///
-    /// As [`count_shared_parts`].
+    /// As [`count_shared_parts`](crate::counting::count_shared_parts).
     pub fn chosen(
         parts: &Parts,
         bigrams: &NgramCounts,
