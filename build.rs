@@ -10,8 +10,9 @@ fn main() {
     if let Ok(lib) = env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
         for layer in ["activation", "attention", "norm", "recurrence", "rotary"] {
-            compile(lib.as_ref(), &format!("src/models/layers/{layer}.cpp"), 3);
+            println!("cargo:rerun-if-changed=src/models/layers/{layer}.cpp");
         }
+        compile(lib.as_ref(), "src/models/layers/all.cpp", 3);
         // It only passes arguments on.
         #[cfg(feature = "distributed")]
         compile(lib.as_ref(), "src/distributed/c10d.cpp", 0);

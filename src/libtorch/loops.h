@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <ATen/core/Tensor.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 // Compiles a loop for each of several processors, and runs the one for this.
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
@@ -18,13 +19,18 @@
 #define IN_CLASS inline __attribute__((always_inline))
 #define IN_LOOP static IN_CLASS
 
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
 using Numbers = float* __restrict;
 using Given = const float* __restrict;
 
-inline float* numbers(const at::Tensor& tensor) { return tensor.data_ptr<float>(); }
+inline float* numbers(const Tensor& tensor) { return tensor.data_ptr<float>(); }
 
 // The loops read row after row from the processor's memory.
-inline void check(const at::Tensor& tensor) {
+inline void check(const Tensor& tensor) {
   TORCH_CHECK(tensor.is_cpu() && tensor.is_contiguous(), "the terms are not row after row in the processor's memory");
 }
 

@@ -5,17 +5,10 @@
 
 #include <algorithm>
 
-#include <torch/csrc/autograd/custom_function.h>
-
 #include "../../libtorch/guarded.h"
 #include "../../libtorch/loops.h"
 
 namespace {
-
-using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
 
 FOR_EACH_PROCESSOR
 void tanhs(int64_t count, Given x, Numbers y) {

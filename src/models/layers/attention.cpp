@@ -7,17 +7,10 @@
 #include <limits>
 #include <vector>
 
-#include <torch/csrc/autograd/custom_function.h>
-
 #include "../../libtorch/guarded.h"
 #include "../../libtorch/loops.h"
 
 namespace {
-
-using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
 
 // R rows of L tokens, each with queries, keys and values of `heads` parts of `size` numbers. A token attends to
 // those of its row from place `from` on, up to itself.

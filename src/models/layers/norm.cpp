@@ -2,17 +2,10 @@
 
 #include <cmath>
 
-#include <torch/csrc/autograd/custom_function.h>
-
 #include "../../libtorch/guarded.h"
 #include "../../libtorch/loops.h"
 
 namespace {
-
-using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
 
 // `scales`, `[rows]`, are one divided by the root of the mean square of each row.
 FOR_EACH_PROCESSOR

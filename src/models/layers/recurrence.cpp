@@ -9,17 +9,10 @@
 
 #include <vector>
 
-#include <torch/csrc/autograd/custom_function.h>
-
 #include "../../libtorch/guarded.h"
 #include "../../libtorch/loops.h"
 
 namespace {
-
-using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
 
 // The rows of a position, `[counts[t], ..]`, of a tensor `[M, ..]`.
 Tensor rows(const Tensor& all, int64_t begin, int64_t count) { return all.narrow(0, begin, count); }

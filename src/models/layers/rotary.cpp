@@ -2,17 +2,10 @@
 
 #include <algorithm>
 
-#include <torch/csrc/autograd/custom_function.h>
-
 #include "../../libtorch/guarded.h"
 #include "../../libtorch/loops.h"
 
 namespace {
-
-using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
 
 // Each token has queries, keys and values, of `heads` parts of `size` numbers each, and as many factors as one
 // part of each has numbers: cosine and sine of the angle of each pair. `direction` is 1, or -1 to turn back.
