@@ -530,6 +530,12 @@ fn devices_tell_what_can_be_used_and_why_not() {
             "{device}"
         );
     }
+    let has_none = printed.contains("nccl     cannot be used: ");
+    assert_eq!(
+        document["processes"]["nccl"].is_null(),
+        has_none,
+        "{printed}"
+    );
 }
 
 /// What is not wrapped runs over the edge of a terminal.

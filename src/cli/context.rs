@@ -46,6 +46,20 @@ impl Context {
         }
         Ok(device)
     }
+
+    /// Prepares the sums of gradients on a device, and tells the user if those of GPUs will be copied.
+    pub fn prepare_sums(
+        self,
+        device: Device,
+        processes: &dyn Processes,
+    ) -> makemore_tch::Result<()> {
+        if let Some(reason) = processes.prepare(device)? {
+            self.remarks.say(format_args!(
+                "gradients are copied through the CPU, as NCCL cannot be used: {reason}"
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl Context {

@@ -3,6 +3,8 @@
 use clap::Args;
 use makemore_tch::counting;
 use makemore_tch::distributed::Launch;
+#[cfg(feature = "distributed")]
+use makemore_tch::distributed::nccl_version;
 use makemore_tch::error::Error;
 use makemore_tch::libtorch::device::{self, DeviceRequest};
 use serde::Serialize;
@@ -35,6 +37,7 @@ struct DevicesDocument {
 #[derive(Serialize)]
 struct FoundProcesses {
     gloo: bool,
+    nccl: Option<String>,
     launcher: Option<&'static str>,
     rank: Option<usize>,
     size: Option<usize>,
@@ -51,6 +54,7 @@ impl Devices {
     pub fn run(self, context: Context) -> anyhow::Result<()> {
         let found = Launch::from_env();
         let launch = found.as_ref().ok().and_then(Option::as_ref);
+        let nccl = nccl_version();
         let document = DevicesDocument {
             libtorch: device::libtorch_version(),
             threads: context.threads.small,
@@ -63,6 +67,7 @@ impl Devices {
             ],
             processes: FoundProcesses {
                 gloo: cfg!(feature = "distributed"),
+                nccl: nccl.as_ref().ok().cloned(),
                 launcher: launch.map(|launch| launch.launcher),
                 rank: launch.map(|launch| launch.rank),
                 size: launch.map(|launch| launch.size),
@@ -86,6 +91,7 @@ impl Devices {
             }
         }
         writeln!(results, "gloo     {}", gloo())?;
+        writeln!(results, "nccl     {}", sums_on_gpus(&nccl))?;
         if let Some(launch) = launch {
             let place = launch.place();
             let Launch {
@@ -112,6 +118,19 @@ fn gloo() -> &'static str {
         true => "can be used by several processes (--distributed)",
         false => "cannot be used: this program was built without the feature `distributed`",
     }
+}
+
+/// Whether several processes can sum on GPUs by this version of NCCL, or why not.
+fn sums_on_gpus(nccl: &Result<String, String>) -> String {
+    match nccl {
+        Ok(version) => format!("{version} can be used by several processes with a GPU each"),
+        Err(reason) => format!("cannot be used: {reason}"),
+    }
+}
+
+#[cfg(not(feature = "distributed"))]
+fn nccl_version() -> Result<String, String> {
+    Err("it needs gloo".to_owned())
 }
 
 fn find(name: &'static str, request: DeviceRequest) -> FoundDevice {

@@ -95,6 +95,7 @@ impl Launch {
             ("LOCAL_WORLD_SIZE", self.size.to_string()),
             ("MASTER_ADDR", "127.0.0.1".to_owned()),
             ("MASTER_PORT", port.to_string()),
+            ("NCCL_SOCKET_IFNAME", "lo".to_owned()),
             ("TORCHELASTIC_RUN_ID", std::process::id().to_string()),
             (LAUNCHED, self.size.to_string()),
         ] {

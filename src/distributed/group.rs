@@ -6,16 +6,16 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::IntoRawFd;
 use std::ptr::{self, NonNull};
-use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use tch::{Device, Kind, Tensor};
 
 use super::address::route;
 use super::launch::Launch;
+use super::nccl::{Communicator, Gpu};
 use super::processes::{Processes, tree_sum};
+use super::within::within;
 use crate::error::{Error, Result};
 use crate::libtorch::interface::{Raw, raw, taken};
 
@@ -78,6 +78,10 @@ pub struct Group {
     handle: Arc<Mutex<Handle>>,
     rank: usize,
     size: usize,
+    /// How long an exchange may take.
+    timeout: Duration,
+    /// What sums the tensors of GPUs, if NCCL can.
+    gpus: Mutex<Option<Communicator>>,
 }
 
 /// A group of the interface, which is open.
@@ -100,8 +104,8 @@ impl Drop for Handle {
     }
 }
 
-fn locked(handle: &Mutex<Handle>) -> MutexGuard<'_, Handle> {
-    handle.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A text of the interface, or null.
@@ -109,20 +113,6 @@ struct Text(*mut c_char);
 
 // SAFETY: it belongs to no thread.
 unsafe impl Send for Text {}
-
-/// Does work in a thread of its own, which is left alone if it does not end in time: c10d's store waits
-/// without end for a process that has stopped.
-fn within<T: Send + 'static>(
-    timeout: Duration,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let (sender, done) = channel();
-    let started = thread::Builder::new().spawn(move || {
-        let _ = sender.send(work());
-    });
-    started.ok()?;
-    done.recv_timeout(timeout).ok()
-}
 
 impl Group {
     /// Meets the other processes, and connects to each of them.
@@ -134,29 +124,7 @@ impl Group {
     pub fn open(launch: &Launch, timeouts: Timeouts) -> Result<Self> {
         allow_connections();
         let place = launch.place();
-        let (listener, server) = match launch.serves {
-            true => {
-                let listener = launch.listen(timeouts.meeting);
-                let listener = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
-                let (server, listener) = listener.map_err(|cause| {
-                    let other = match cause.kind() {
-                        io::ErrorKind::AddrInUse => "; another MASTER_PORT would work",
-                        _ => "",
-                    };
-                    fault(MEETING, format!("cannot listen at {place}: {cause}{other}"))
-                })?;
-                (listener.into_raw_fd(), server)
-            }
-            false => {
-                let found = launch.await_server(timeouts.meeting);
-                let server = found.map_err(|cause| {
-                    let seconds = timeouts.meeting.as_secs_f64();
-                    let nobody = format!("nobody was found at {place} in {seconds} seconds");
-                    fault(MEETING, format!("{nobody}: {cause}"))
-                })?;
-                (-1, server)
-            }
-        };
+        let (listener, server) = server_of(launch, timeouts.meeting)?;
         let handle = meet(launch, (listener, server), timeouts.meeting)?;
         let handle = Arc::new(Mutex::new(handle));
         let interfaces = std::env::var("GLOO_SOCKET_IFNAME").unwrap_or_default();
@@ -189,7 +157,13 @@ impl Group {
             ));
         };
         outcome(MEETING, message)?;
-        Ok(Self { handle, rank, size })
+        Ok(Self {
+            handle,
+            rank,
+            size,
+            timeout: exchange,
+            gpus: Mutex::default(),
+        })
     }
 
     /// The exchange of rows whose numbers both sides know.
@@ -223,18 +197,9 @@ impl Group {
         outcome("collecting from the other processes", message)?;
         Ok(output)
     }
-}
 
-impl Processes for Group {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-
-    fn size(&self) -> usize {
-        self.size
-    }
-
-    fn sum(&self, tensor: &Tensor, note: &[u8]) -> Result<(Tensor, Vec<Vec<u8>>)> {
+    /// Sums through the memory of the CPU.
+    fn sum_by_gloo(&self, tensor: &Tensor, note: &[u8]) -> Result<(Tensor, Vec<Vec<u8>>)> {
         let (size, length) = (self.size as i64, tensor.size()[0]);
         // Gloo exchanges what is in the memory of the CPU.
         let (device, tensor) = (tensor.device(), tensor.f_to(Device::Cpu)?);
@@ -254,10 +219,63 @@ impl Processes for Group {
             .f_narrow(1, 0, of_sum)?
             .f_reshape([-1])?
             .f_view_dtype(tensor.kind())?;
-        let notes = rows.f_narrow(1, of_sum, note.size()[0])?.f_unbind(0)?;
-        let notes = notes.iter().map(|note| Ok(Vec::try_from(note)?));
-        let sums = sums.f_narrow(0, 0, length)?.f_to(device)?;
-        Ok((sums, notes.collect::<Result<_>>()?))
+        let notes = rows_of(&rows.f_narrow(1, of_sum, note.size()[0])?)?;
+        Ok((sums.f_narrow(0, 0, length)?.f_to(device)?, notes))
+    }
+
+    /// Sums on GPUs. NCCL waits without end for a process that has ended. So each process computes its own tensor
+    /// to the end, then exchanges notes by Gloo, and NCCL begins if all have come.
+    fn sum_by_nccl(
+        &self,
+        communicator: &Communicator,
+        tensor: &Tensor,
+        note: &[u8],
+    ) -> Result<(Tensor, Vec<Vec<u8>>)> {
+        communicator.wait(self.timeout)?;
+        // Gloo exchanges nothing if there is nothing in a note.
+        let own = [note, &[0]].concat();
+        let of_all = self.all_gather(&Tensor::f_from_slice(&own)?)?;
+        let rows = of_all.f_view([self.size as i64, -1])?;
+        let notes = rows.f_narrow(1, 0, note.len() as i64)?;
+        Ok((communicator.sum(tensor, self.timeout)?, rows_of(&notes)?))
+    }
+}
+
+impl Processes for Group {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn prepare(&self, device: Device) -> Result<Option<String>> {
+        let gpu = match device {
+            Device::Cuda(index) => Some(Gpu::find(index)),
+            _ => None,
+        };
+        let connected = Communicator::connect(self, gpu, self.timeout)?;
+        let (communicator, reason) = match connected {
+            Ok(communicator) => (communicator, None),
+            Err(reason) => (None, Some(reason)),
+        };
+        *locked(&self.gpus) = communicator;
+        Ok(reason)
+    }
+
+    fn sum(&self, tensor: &Tensor, note: &[u8]) -> Result<(Tensor, Vec<Vec<u8>>)> {
+        let mut gpus = locked(&self.gpus);
+        let Some(communicator) = gpus.as_ref().filter(|gpus| gpus.takes(tensor)) else {
+            return self.sum_by_gloo(tensor, note);
+        };
+        let result = self.sum_by_nccl(communicator, tensor, note);
+        if result.is_err()
+            && let Some(stopped) = gpus.take()
+        {
+            stopped.abort();
+        }
+        result
     }
 
     fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
@@ -294,6 +312,40 @@ impl Processes for Group {
         let Text(first) = within(BLAME * 3, ask)?;
         // SAFETY: a text of the interface, once.
         unsafe { taken(first) }
+    }
+}
+
+/// The bytes of each row, `[N, B]`.
+fn rows_of(bytes: &Tensor) -> Result<Vec<Vec<u8>>> {
+    let rows = bytes.f_unbind(0)?.into_iter();
+    rows.map(|row| Ok(Vec::try_from(row)?)).collect()
+}
+
+/// Where the processes meet, and the socket with which this one serves the others, or -1.
+fn server_of(launch: &Launch, timeout: Duration) -> Result<(c_int, SocketAddr)> {
+    let place = launch.place();
+    match launch.serves {
+        true => {
+            let listener = launch.listen(timeout);
+            let listener = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
+            let (server, listener) = listener.map_err(|cause| {
+                let other = match cause.kind() {
+                    io::ErrorKind::AddrInUse => "; another MASTER_PORT would work",
+                    _ => "",
+                };
+                fault(MEETING, format!("cannot listen at {place}: {cause}{other}"))
+            })?;
+            Ok((listener.into_raw_fd(), server))
+        }
+        false => {
+            let found = launch.await_server(timeout);
+            let server = found.map_err(|cause| {
+                let seconds = timeout.as_secs_f64();
+                let nobody = format!("nobody was found at {place} in {seconds} seconds");
+                fault(MEETING, format!("{nobody}: {cause}"))
+            })?;
+            Ok((-1, server))
+        }
     }
 }
 
@@ -391,9 +443,11 @@ fn outcome(doing: &'static str, message: *mut c_char) -> Result<()> {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::net::TcpListener;
+    use std::thread;
 
     use super::*;
     use crate::distributed::address::free_port;
+    use crate::distributed::nccl::tests::fake_gpu;
     use crate::distributed::processes::{agree, bytes_of_first};
 
     const TIMEOUTS: Timeouts = Timeouts {
@@ -530,6 +584,29 @@ pub(crate) mod tests {
             _ => group.blame(None),
         });
         assert_eq!(told, vec![Some("rank 1: no room".to_owned()); 3]);
+    }
+
+    /// NCCL would wait without end for the process that has ended.
+    #[test]
+    fn gpus_begin_a_sum_when_all_have_answered() {
+        let results = each(2, |group| {
+            let rank = group.rank();
+            let gpus = Communicator::connect(group, fake_gpu(rank), TIMEOUTS.exchange).unwrap();
+            let gpus = gpus.unwrap().unwrap();
+            let tensor = Tensor::from_slice(&[1.5_f32, -2.0]);
+            for note in [&b"note"[..], b""] {
+                let (sum, notes) = group.sum_by_nccl(&gpus, &tensor, note).unwrap();
+                assert_eq!(Vec::<f32>::try_from(sum).unwrap(), [3.0, -4.0]);
+                assert_eq!(notes, [note; 2]);
+            }
+            let again = (rank == 0).then(|| group.sum_by_nccl(&gpus, &tensor, b""));
+            again.map(|result| result.unwrap_err().to_string())
+        });
+        let error = results[0].as_ref().unwrap();
+        assert!(
+            error.starts_with("collecting from the other processes: "),
+            "{error}"
+        );
     }
 
     /// Several processes told what one of them tells now: that another has ended.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use crate::error::{Error, Result};
 
@@ -18,12 +18,22 @@ pub trait Processes: fmt::Debug + Sync {
 
     /// The sum of the tensors of all processes, `[N]`, and a note of each of them, of the same length.
     /// All processes get the same bytes, whatever their number: the tensors of two halves of the
-    /// processes are summed first, as [`tree_sum`] does it.
+    /// processes are summed first, as [`tree_sum`] does it. NCCL adds in an order of its own.
     ///
     /// # Errors
     ///
     /// [`Error::Processes`] if a process has ended or does not come in time.
     fn sum(&self, tensor: &Tensor, note: &[u8]) -> Result<(Tensor, Vec<Vec<u8>>)>;
+
+    /// Prepares sums of tensors that this process has on a device, before the first of them. All call this
+    /// together, with a device each. The result says why tensors of GPUs will be copied, if they will.
+    ///
+    /// # Errors
+    ///
+    /// As of [`sum`](Self::sum).
+    fn prepare(&self, _: Device) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// The bytes of all processes, in order of their ranks.
     ///

@@ -137,15 +137,13 @@ fn probe(device: tch::Device) -> Result<tch::Device, DeviceFault> {
 }
 
 /// Loads libtorch's CUDA parts from beside its CPU parts, once.
-fn load_cuda() -> Result<(), DeviceFault> {
+pub(crate) fn load_cuda() -> Result<(), DeviceFault> {
     static LOADED: OnceLock<Result<(), DeviceFault>> = OnceLock::new();
     LOADED.get_or_init(load_cuda_parts).clone()
 }
 
 #[cfg(target_os = "linux")]
 fn load_cuda_parts() -> Result<(), DeviceFault> {
-    use std::error::Error as _;
-
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
     // The bare name would find a library in LD_LIBRARY_PATH, which may not fit the libtorch_cpu that
@@ -160,12 +158,15 @@ fn load_cuda_parts() -> Result<(), DeviceFault> {
             std::mem::forget(library);
             Ok(())
         }
-        Err(error) => Err(DeviceFault::NoCudaParts(
-            error
-                .source()
-                .map_or_else(|| error.to_string(), ToString::to_string),
-        )),
+        Err(error) => Err(DeviceFault::NoCudaParts(reason(&error))),
     }
+}
+
+/// What the system says of a library.
+#[cfg(any(target_os = "linux", feature = "distributed"))]
+pub(crate) fn reason(error: &libloading::Error) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The folder of the libtorch_cpu that this process has loaded.

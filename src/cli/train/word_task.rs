@@ -67,6 +67,7 @@ impl Train {
         let seed_before = resumed.as_ref().map(|resumed| resumed.seed);
         let seed = self.seed.or(seed_before).unwrap_or(SEED);
         let device = context.open_device(self.device)?;
+        context.prepare_sums(device, processes)?;
         let (network, run) = match resumed.map(|resumed| resumed.model) {
             Some(Model::Network(trained)) => trained.go_on(device)?,
             _ => {
