@@ -139,7 +139,7 @@ mod interrupted {
     use std::process::{Child, Command, Stdio};
 
     use super::{Folder, trained};
-    use crate::common::terminal;
+    use crate::common::{heeding_signals, terminal};
 
     /// A training without end, after its first line.
     fn start(folder: &Folder) -> Child {
@@ -218,6 +218,7 @@ mod interrupted {
             .stdin(of_shell.try_clone().unwrap())
             .stdout(of_shell)
             .stderr(Stdio::piped());
+        heeding_signals(&mut shell);
         let begin_session = || {
             // SAFETY: makes a session of the new process, and the terminal that of the session.
             let begun =

@@ -67,7 +67,7 @@ impl Folder {
         command.current_dir(self.0.path());
         command.args(arguments.split_whitespace());
         #[cfg(unix)]
-        heeding_ctrl_c(&mut command);
+        heeding_signals(&mut command);
         command
     }
 
@@ -107,15 +107,17 @@ pub fn error_of(output: &Output, status: i32) -> String {
     stderr.trim_end().to_owned()
 }
 
-/// A process that ends by Ctrl-C also where the tests run in the background of a script, with SIGINT
-/// ignored.
+/// A process that ends by Ctrl-C and with its terminal also where the tests run with SIGINT ignored, as in the
+/// background of a script, or SIGHUP, as under nohup.
 #[cfg(unix)]
-fn heeding_ctrl_c(command: &mut std::process::Command) {
+pub fn heeding_signals(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;
 
     let heed = || {
-        // SAFETY: the default action is always valid, and signal may be called between fork and exec.
-        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+        for signal in [libc::SIGINT, libc::SIGHUP] {
+            // SAFETY: the default action is always valid, and signal may be called between fork and exec.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
         Ok(())
     };
     // SAFETY: it calls nothing else.
