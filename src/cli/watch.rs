@@ -6,16 +6,20 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use makemore_tch::LanguageModel;
 use makemore_tch::checkpoint::{TrainedNetwork, sha256_of};
+use makemore_tch::data::SplitOf;
 use makemore_tch::distributed::processes::agree_on_options;
 use makemore_tch::distributed::{Processes, agree};
 use makemore_tch::models::Network;
 use makemore_tch::train::corpus::Corpus;
 use makemore_tch::train::course::{Course, Report};
 use makemore_tch::train::lists::Lists;
+use makemore_tch::train::options::WordOptions;
+use makemore_tch::train::rate::LearningRate;
 use makemore_tch::train::run_state::{Losses, RunState, copies};
 use makemore_tch::train::steps::Update;
 use makemore_tch::train::tensorboard::EventFile;
 use makemore_tch::train::word_batches::WordBatches;
+use serde_json::{Value, json};
 
 use super::aftermath::explain_fault;
 use super::interrupt::Interrupt;
@@ -34,14 +38,20 @@ pub fn check_same(
     if processes.size() == 1 {
         return Ok(());
     }
-    agree(processes, "the list", &data.counted.digest.to_string())?;
-    agree_on_options(processes, &state.options)?;
+    let digest = data.counted.digest;
+    let list = format!("{digest} (CRC-32 {:08x})", digest.crc32);
+    agree(processes, "the list", &list)?;
+    let split = data.parts.split_of();
+    for options in options_as_typed(network, &state.options, &split, processes.size()) {
+        agree_on_options(processes, &options)?;
+    }
     let parts = [&lists.train, &lists.dev].map(|list| list.total().to_string());
     let vocabulary = network.vocabulary().characters().iter().collect();
     for (what, value) in [
         ("the number of words for train and dev", parts.join(", ")),
         ("the vocabulary", vocabulary),
         ("the network", format!("{:?}", network.config())),
+        ("the way of training", format!("{:?}", state.options)),
         (
             "the number of steps before",
             state.progress.steps.to_string(),
@@ -53,7 +63,55 @@ pub fn check_same(
     ] {
         agree(processes, what, &value)?;
     }
-    Ok(agree_on_options(processes, &data.parts.split_of())?)
+    Ok(())
+}
+
+/// The options of a training on `size` processes under the names that the user types. Those on which the
+/// defaults of others depend stand in an earlier group, or earlier in the alphabet.
+fn options_as_typed(
+    network: &Network,
+    options: &WordOptions,
+    split: &SplitOf,
+    size: usize,
+) -> [Value; 5] {
+    let config = network.config();
+    let (kind, sizes) = (config.kind(), config.sizes());
+    let is_constant = matches!(options.learning_rate, LearningRate::Constant(_));
+    let has_hidden_layers = kind.sizes().contains(&"hidden_layers");
+    [
+        json!({
+            "dev": split.dev,
+            "preset": is_constant.then_some("makemore"),
+            "seed": options.seed,
+            "test": split.test,
+            "type": kind.name(),
+        }),
+        json!({
+            "split": split.shares.to_string(),
+            "split_seed": split.seed,
+        }),
+        json!({
+            "batchnorm": sizes.batchnorm,
+            "block_size": sizes.block_size,
+            "n_embd": sizes.n_embd,
+            "n_embd2": sizes.n_embd2,
+            "n_head": sizes.n_head,
+            "n_layer": if has_hidden_layers { sizes.hidden_layers } else { sizes.n_layer },
+        }),
+        json!({
+            "batch_size": options.batch_size,
+            "dropout": options.dropout,
+            "lr": options.learning_rate.highest(),
+            "minutes": options.seconds.map(|seconds| seconds / 60.0),
+            "threads": options.threads / size,
+            "weight_decay": options.adamw.weight_decay,
+        }),
+        json!({
+            "eval_every": (!options.eval_early).then_some(options.eval_every),
+            "max_steps": options.steps,
+            "patience": options.patience,
+        }),
+    ]
 }
 
 /// Trains and evaluates as process 0 does, from a run state, of a network that may be trained already. Returns
