@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use makemore_tch::distributed::free_port;
+use makemore_tch::distributed::processes::host;
 
 use crate::common::Folder;
 
@@ -134,7 +135,8 @@ fn a_process_that_is_killed_ends_the_others_and_what_was_trained_is_saved() {
     assert!(last.starts_with("error: the network of step "), "{said}");
     assert!(
         last.contains(" was saved to a.st, but the state of the training was not saved: cannot write a.st.last: ")
-            && last.contains("other processes: "),
+            && last.contains("other processes: rank 2 on ")
+            && last.ends_with(" has ended"),
         "{said}"
     );
     assert_eq!(last.matches("saved to").count(), 1, "{said}");
@@ -157,7 +159,9 @@ fn the_end_of_process_0_is_told_once() {
     let (status, _, said) = end(second);
     assert_eq!(status, Some(1));
     assert!(
-        said.starts_with("error: rank 1 on ") && said.lines().count() == 1,
+        said.starts_with("error: rank 1 on ")
+            && said.ends_with(&format!(": rank 0 on {} has ended\n", host()))
+            && said.lines().count() == 1,
         "{said}"
     );
     let (status, _, said) = end(third);

@@ -71,6 +71,20 @@ impl Launch {
     }
 }
 
+/// A socket of this process at an address of this host, which the system closes when the process ends, however it
+/// does.
+pub(super) fn sign_of_life(address: IpAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((address, 0))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Whether the process with a [`sign_of_life`] has ended. Its system answers for one that is busy or has stopped.
+pub(super) fn has_ended(sign_of_life: SocketAddr) -> bool {
+    let answer = TcpStream::connect_timeout(&sign_of_life, Duration::from_millis(200));
+    answer.is_err_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused)
+}
+
 /// Tries again until it succeeds; the last fault after a time.
 fn repeat<T>(timeout: Duration, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
     let start = Instant::now();

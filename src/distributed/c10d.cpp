@@ -141,6 +141,18 @@ char* c10d_all_to_all(Group* group, at::Tensor* output, at::Tensor* input, const
   });
 }
 
+// Tells the others which processes have ended, and returns what the first one told, or null if who serves does not
+// answer. It is a string for c10d_free.
+char* c10d_lost(Group* group, const char* own) {
+  std::string first;
+  char* fault = guarded([&] { first = group->store->compareSet("lost", "", own); });
+  if (fault) {
+    free(fault);
+    return nullptr;
+  }
+  return strdup(first.c_str());
+}
+
 // The first fault that a process told the others, "" if none did. `own` is that of this process; without
 // one, another's is awaited. The result is null if who serves does not answer, or a string for c10d_free.
 char* c10d_blame(Group* group, const char* own, int64_t waiting_ms) {

@@ -3,18 +3,19 @@
 use std::ffi::{CString, c_char, c_int};
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
 use std::ptr::{self, NonNull};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor};
 
-use super::address::route;
+use super::address::{has_ended, route, sign_of_life};
 use super::launch::Launch;
 use super::nccl::{Communicator, Gpu};
-use super::processes::{Processes, tree_sum};
+use super::processes::{Processes, gather_as, host, tree_sum};
 use super::within::within;
 use crate::error::{Error, Result};
 use crate::libtorch::interface::{Raw, raw, taken};
@@ -62,12 +63,16 @@ unsafe extern "C" {
         sent: *const i64,
         size: c_int,
     ) -> *mut c_char;
+    fn c10d_lost(group: *mut Opaque, own: *const c_char) -> *mut c_char;
     fn c10d_blame(group: *mut Opaque, own: *const c_char, waiting_ms: i64) -> *mut c_char;
 }
 
 /// The time in which a process that has ended is expected to have told why, and then the others to have
 /// heard it.
 const BLAME: Duration = Duration::from_secs(1);
+
+/// The time in which the system closes all files of a process that has ended.
+const CLOSED: Duration = Duration::from_millis(300);
 
 const MEETING: &str = "meeting the other processes";
 
@@ -82,6 +87,11 @@ pub struct Group {
     timeout: Duration,
     /// What sums the tensors of GPUs, if NCCL can.
     gpus: Mutex<Option<Communicator>>,
+    /// The host of each process and its sign of life.
+    others: Vec<(String, Option<SocketAddr>)>,
+    _sign_of_life: Option<TcpListener>,
+    /// The processes that had ended when an exchange failed, for the user; empty if none had.
+    lost: OnceLock<String>,
 }
 
 /// A group of the interface, which is open.
@@ -130,6 +140,9 @@ impl Group {
         let interfaces = std::env::var("GLOO_SOCKET_IFNAME").unwrap_or_default();
         let interfaces = c_string(&interfaces)?;
         let address = route(server);
+        let (sign_of_life, own_sign) = address
+            .and_then(|address| sign_of_life(address).ok())
+            .unzip();
         let address = address.map_or_else(String::new, |address| address.to_string());
         let address = c_string(&address)?;
         let (own, rank, size) = (Arc::clone(&handle), launch.rank, launch.size);
@@ -157,13 +170,64 @@ impl Group {
             ));
         };
         outcome(MEETING, message)?;
-        Ok(Self {
+        let mut group = Self {
             handle,
             rank,
             size,
             timeout: exchange,
             gpus: Mutex::default(),
+            others: Vec::new(),
+            _sign_of_life: sign_of_life,
+            lost: OnceLock::new(),
+        };
+        group.others = gather_as(&group, (host(), own_sign))?;
+        Ok(group)
+    }
+
+    /// Takes the message of an exchange. If that has failed, it is found out at once who has ended, as the others
+    /// end soon after.
+    fn exchanged(&self, doing: &'static str, message: *mut c_char) -> Result<()> {
+        outcome(doing, message).map_err(|error| {
+            match self.lost.get_or_init(|| self.find_lost()).as_str() {
+                "" => error,
+                lost => fault(doing, lost.to_owned()),
+            }
         })
+    }
+
+    /// The processes that have ended, as the first that missed them knows it.
+    fn find_lost(&self) -> String {
+        let start = Instant::now();
+        let find = || {
+            let signs = (0..).zip(&self.others);
+            let lost = signs.filter_map(|(rank, (host, sign))| {
+                let is_lost = start.elapsed() < BLAME && has_ended((*sign)?);
+                is_lost.then(|| format!("rank {rank} on {host}"))
+            });
+            lost.collect::<Vec<String>>()
+        };
+        let mut lost = find();
+        // The system may close the connections of a process a little earlier.
+        while lost.is_empty() && start.elapsed() < CLOSED {
+            thread::sleep(Duration::from_millis(10));
+            lost = find();
+        }
+        let own = match lost.as_slice() {
+            [] => return String::new(),
+            [one] => format!("{one} has ended"),
+            several => format!("{} have ended", several.join(", ")),
+        };
+        let (told, handle) = (own.replace('\0', " "), Arc::clone(&self.handle));
+        let tell = move || {
+            let text = CString::new(told).unwrap_or_default();
+            // SAFETY: the group is open, and the text lives through the call.
+            Text(unsafe { c10d_lost(locked(&handle).as_ptr(), text.as_ptr()) })
+        };
+        let first = within(BLAME, tell);
+        // SAFETY: a text of the interface, once.
+        first
+            .and_then(|Text(first)| unsafe { taken(first) })
+            .unwrap_or(own)
     }
 
     /// The exchange of rows whose numbers both sides know.
@@ -171,11 +235,10 @@ impl Group {
         let mut size = rows.size();
         size[0] = received.iter().sum();
         let output = Tensor::f_empty(size, (rows.kind(), rows.device()))?;
-        let group = locked(&self.handle);
         // SAFETY: the group is open, the tensors and slices live through the call.
         let message = unsafe {
             c10d_all_to_all(
-                group.as_ptr(),
+                locked(&self.handle).as_ptr(),
                 raw(&output),
                 raw(rows),
                 received.as_ptr(),
@@ -183,7 +246,7 @@ impl Group {
                 self.size as c_int,
             )
         };
-        outcome("exchanging rows with the other processes", message)?;
+        self.exchanged("exchanging rows with the other processes", message)?;
         Ok(output)
     }
 
@@ -191,10 +254,10 @@ impl Group {
     fn all_gather(&self, tensor: &Tensor) -> Result<Tensor> {
         let length = tensor.size()[0] * self.size as i64;
         let output = Tensor::f_empty([length], (tensor.kind(), tensor.device()))?;
-        let group = locked(&self.handle);
         // SAFETY: the group is open, the tensors live through the call.
-        let message = unsafe { c10d_all_gather(group.as_ptr(), raw(&output), raw(tensor)) };
-        outcome("collecting from the other processes", message)?;
+        let message =
+            unsafe { c10d_all_gather(locked(&self.handle).as_ptr(), raw(&output), raw(tensor)) };
+        self.exchanged("collecting from the other processes", message)?;
         Ok(output)
     }
 
@@ -607,6 +670,20 @@ pub(crate) mod tests {
             error.starts_with("collecting from the other processes: "),
             "{error}"
         );
+    }
+
+    #[test]
+    fn who_has_ended_is_named() {
+        for lost in [0, 2] {
+            let told = each(4, |group| {
+                let is_lost = group.rank() == lost;
+                (!is_lost).then(|| group.gather(b"x").unwrap_err().to_string())
+            });
+            let expected = format!("other processes: rank {lost} on {} has ended", host());
+            // Those that it has no connection to miss another one later.
+            let named = |told: &&String| told.ends_with(&expected);
+            assert!(told.iter().flatten().filter(named).count() > 0, "{told:?}");
+        }
     }
 
     /// Several processes told what one of them tells now: that another has ended.
