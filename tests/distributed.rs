@@ -273,6 +273,28 @@ fn an_interrupt_of_any_process_ends_all_at_the_same_step() {
     assert_eq!(begun["type"], "gru");
 }
 
+/// The others ended with status 0, which Kubernetes takes for done.
+#[test]
+fn an_interrupt_of_any_process_in_the_last_evaluation_ends_all_with_its_status() {
+    let folder = Folder::new();
+    let train =
+        "train --type gru --split 90,0,10 --max-steps 1 --eval-every 1 --threads 1 --distributed";
+    for interrupted in [0, 1] {
+        let (port, out) = (port(), format!("{interrupted}.st"));
+        let train = format!("{train} --out {out}");
+        let processes = [0, 1].map(|rank| start(&folder, &train, rank, 2, port));
+        await_file(&folder, &out);
+        sleep(Duration::from_millis(50));
+        signal(&processes[interrupted], libc::SIGINT);
+        let [first, second] = processes.map(end);
+        assert_eq!((first.0, second.0), (Some(130), Some(130)), "{}", first.2);
+        assert!(first.1.contains(&format!("Checkpoint: {out}")), "{first:?}");
+        assert!(!first.1.contains("Test loss"), "{first:?}");
+        assert_eq!(second.1, "");
+        folder.stdout(&format!("sample --model {out} -n 1"));
+    }
+}
+
 /// Noise, another protocol, and who connects and says nothing.
 #[test]
 fn a_stranger_at_the_port_neither_ends_nor_hangs_a_training() {

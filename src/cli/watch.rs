@@ -132,11 +132,17 @@ pub fn follow(
     trained.map_err(|fault| explain_fault(fault, &course.state.options, ""))?;
     let state = &course.state;
     let status = status_of_all(interrupt, processes);
-    if status == 0 && (state.best.is_some() || state.progress.steps > 0) {
+    if state.best.is_none() && state.progress.steps == 0 {
+        return Ok(status);
+    }
+    if status == 0 {
         let best = TrainedNetwork::of(network, state, None)?.network;
         let parts = data.parts.clone().stopped_by(interrupt.flag());
-        // Process 0 tells what could not be evaluated.
-        let _ = lists.losses(&best, &parts, &data.memory, processes);
+        let evaluated = lists.losses(&best, &parts, &data.memory, processes);
+        if evaluated.is_err() {
+            // Process 0 tells it, and does not wait for this one.
+            return Ok(interrupt.status());
+        }
     }
     Ok(end_together(status, interrupt, processes))
 }
@@ -153,14 +159,10 @@ pub fn status_of_all(interrupt: &Interrupt, processes: &dyn Processes) -> u8 {
     status
 }
 
-/// The exit status of this process, after an interrupt of any once all have come to their end: a launcher may kill
-/// the others when one has ended.
+/// The exit status of all processes once they have come to their end, after an interrupt of any until then: a
+/// launcher may kill the others when one has ended. Who has ended is not waited for.
 pub fn end_together(status: u8, interrupt: &Interrupt, processes: &dyn Processes) -> u8 {
-    if status > 0 {
-        // Who has ended is not waited for.
-        let _ = processes.gather(&[0]);
-    }
-    status.max(interrupt.status())
+    status.max(status_of_all(interrupt, processes))
 }
 
 /// The report of a process that shows and saves nothing.

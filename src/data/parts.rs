@@ -163,6 +163,11 @@ impl Parts {
         Self { stop, ..self }
     }
 
+    /// The flag that ends reading.
+    pub fn stop(&self) -> &AtomicBool {
+        &self.stop
+    }
+
     /// Checks that the flag that ends reading is not set.
     ///
     /// # Errors

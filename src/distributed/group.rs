@@ -506,12 +506,12 @@ fn outcome(doing: &'static str, message: *mut c_char) -> Result<()> {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::net::TcpListener;
-    use std::thread;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
     use crate::distributed::address::free_port;
     use crate::distributed::nccl::tests::fake_gpu;
-    use crate::distributed::processes::{agree, bytes_of_first};
+    use crate::distributed::processes::{Stoppable, agree, bytes_of_first};
 
     const TIMEOUTS: Timeouts = Timeouts {
         meeting: Duration::from_secs(20),
@@ -583,6 +583,24 @@ pub(crate) mod tests {
             let sums = all.chunks(8 / parts).map(|part| tree_sum(part).unwrap());
             assert_eq!(tree_sum(&sums.collect::<Vec<_>>()).unwrap(), whole);
         }
+    }
+
+    #[test]
+    fn the_flag_of_one_process_stops_all_at_a_sum() {
+        let stopped = each(3, |group| {
+            let stop = AtomicBool::new(false);
+            let processes = Stoppable {
+                processes: group,
+                stop: &stop,
+            };
+            let (sum, notes) = processes.sum(&Tensor::from_slice(&[1_i64]), b"x").unwrap();
+            assert_eq!((sum.int64_value(&[0]), notes), (3, vec![b"x".to_vec(); 3]));
+            stop.store(group.rank() == 1, Ordering::Relaxed);
+            let error = processes.sum(&sum, b"x").unwrap_err();
+            assert!(matches!(error, Error::Interrupted), "{error}");
+            stop.into_inner()
+        });
+        assert_eq!(stopped, [true; 3]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The processes that share some work, and what all of them agree on.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -292,6 +293,53 @@ impl Processes for Alone {
 
     fn blame(&self, own: Option<&str>) -> Option<String> {
         Some(own.unwrap_or_default().to_owned())
+    }
+}
+
+/// Processes that all end their work with [`Error::Interrupted`], at the same [`sum`](Processes::sum), once the flag
+/// of any of them is set. It is then set in all.
+#[derive(Debug)]
+pub struct Stoppable<'a> {
+    /// The processes.
+    pub processes: &'a dyn Processes,
+    /// The flag of this process.
+    pub stop: &'a AtomicBool,
+}
+
+impl Processes for Stoppable<'_> {
+    fn rank(&self) -> usize {
+        self.processes.rank()
+    }
+
+    fn size(&self) -> usize {
+        self.processes.size()
+    }
+
+    fn sum(&self, tensor: &Tensor, note: &[u8]) -> Result<(Tensor, Vec<Vec<u8>>)> {
+        let own = [note, &[self.stop.load(Ordering::Relaxed).into()]].concat();
+        let (sum, mut notes) = self.processes.sum(tensor, &own)?;
+        let stops: Vec<Option<u8>> = notes.iter_mut().map(Vec::pop).collect();
+        if stops.contains(&Some(1)) {
+            self.stop.store(true, Ordering::Relaxed);
+            return Err(Error::Interrupted);
+        }
+        Ok((sum, notes))
+    }
+
+    fn prepare(&self, device: Device) -> Result<Option<String>> {
+        self.processes.prepare(device)
+    }
+
+    fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+        self.processes.gather(bytes)
+    }
+
+    fn all_to_all(&self, rows: &Tensor, sent: &[i64]) -> Result<(Tensor, Vec<i64>)> {
+        self.processes.all_to_all(rows, sent)
+    }
+
+    fn blame(&self, own: Option<&str>) -> Option<String> {
+        self.processes.blame(own)
     }
 }
 

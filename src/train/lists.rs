@@ -1,10 +1,12 @@
 //! The words that a network is trained on, and those that it is evaluated on.
 
+use std::sync::Arc;
+
 use tch::Device;
 
 use crate::data::word_list::{Subset, WordList};
 use crate::data::{Part, Parts, Vocabulary};
-use crate::distributed::processes::gather_numbers;
+use crate::distributed::processes::{Stoppable, gather_numbers};
 use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
@@ -91,7 +93,7 @@ impl Lists {
     }
 
     /// The train loss of a trained model, and its losses on dev and test; `None` if the user
-    /// interrupted. Processes that have the same model and lists compute them together; process 0 does it by
+    /// interrupted this or another process. Processes that have the same model and lists compute them together; process 0 does it by
     /// itself if another one ends.
     ///
     /// # Errors
@@ -104,20 +106,30 @@ impl Lists {
         memory: &Memory,
         processes: &dyn Processes,
     ) -> Result<Option<(f64, HeldOut)>> {
-        let of = |model: &dyn LanguageModel, memory: &Memory| {
+        let of = |model: &dyn LanguageModel, memory: &Memory, parts: &Parts| {
             let between = &mut || parts.check_stopped();
             let of_train = evaluate::word_list(model, &self.of_train, between)?;
             let held_out = HeldOut::of(model, parts, memory, &Alone)?;
             Ok((of_train.nll(), held_out))
         };
-        // All read the lists as often.
-        let free = gather_numbers(processes, vec![memory.free()]);
-        let together = free.and_then(|free| {
+        let together = || {
+            // All read the lists as often.
+            let free = gather_numbers(processes, vec![memory.free()])?;
             let least = Memory::new(free.into_iter().min().unwrap_or(0));
-            of(&Together { model, processes }, &least)
-        });
-        let losses = match together {
-            Err(Error::Processes { .. }) if processes.rank() == 0 => of(model, memory),
+            // An interrupt of any stops all where they exchange, and none before.
+            let processes = &Stoppable {
+                processes,
+                stop: parts.stop(),
+            };
+            let parts = parts.clone().stopped_by(Arc::default());
+            of(&Together { model, processes }, &least, &parts)
+        };
+        let losses = match processes.size() {
+            1 => of(model, memory, parts),
+            _ => together(),
+        };
+        let losses = match losses {
+            Err(Error::Processes { .. }) if processes.rank() == 0 => of(model, memory, parts),
             losses => losses,
         };
         match losses {

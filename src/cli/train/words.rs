@@ -107,7 +107,8 @@ impl Train {
         let (mut files, interrupt) = (watcher.files, watcher.interrupt);
         watcher.bar.finish_and_clear();
         if state.best.is_none() && !(is_sound && state.progress.steps > 0) {
-            return ended.without_network(&files, interrupt);
+            ended.without_network(&files)?;
+            return Ok(status_of_all(interrupt, processes));
         }
         // Saved before anything is printed, since printing may fail.
         let best = files.checkpoint(state, None)?;
@@ -163,12 +164,12 @@ impl Ended {
     }
 
     /// Tells the user why there is no network to save.
-    fn without_network(self, files: &RunFiles, interrupt: &Interrupt) -> anyhow::Result<u8> {
+    fn without_network(self, files: &RunFiles) -> anyhow::Result<()> {
         let told = files.without_network();
         match self.fault.unwrap_or(Error::Interrupted) {
             Error::Interrupted => {
                 files.say(format_args!("interrupted before the first step; {told}"));
-                Ok(interrupt.status())
+                Ok(())
             }
             fault => Err(explain_fault(fault, &self.state.options, &told)),
         }
