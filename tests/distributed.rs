@@ -25,15 +25,21 @@ fn port() -> u16 {
 
 /// A process of a launch, as torchrun would start it, with its output in pipes.
 fn start(folder: &Folder, arguments: &str, rank: usize, size: usize, port: u16) -> Child {
-    start_process(folder.process(arguments), rank, size, port)
+    let place = ("127.0.0.1", port);
+    start_process(folder.process(arguments), rank, size, place)
 }
 
-fn start_process(mut process: Command, rank: usize, size: usize, port: u16) -> Child {
+fn start_process(
+    mut process: Command,
+    rank: usize,
+    size: usize,
+    (address, port): (&str, u16),
+) -> Child {
     process
         .env("RANK", rank.to_string())
         .env("WORLD_SIZE", size.to_string());
     process
-        .env("MASTER_ADDR", "127.0.0.1")
+        .env("MASTER_ADDR", address)
         .env("MASTER_PORT", port.to_string());
     process
         .stdout(Stdio::piped())
@@ -124,7 +130,7 @@ fn a_process_that_is_killed_ends_the_others_and_what_was_trained_is_saved() {
     let train = format!("{ENDLESS} --out a.st");
     // Enough for the network, and not for the state of the training.
     let first = limited(&folder, "-f 8", &train);
-    let first = start_process(first, 0, 3, port);
+    let first = start_process(first, 0, 3, ("127.0.0.1", port));
     let [second, third] = [1, 2].map(|rank| start(&folder, &train, rank, 3, port));
     await_file(&folder, "a.st");
     signal(&third, libc::SIGKILL);
@@ -422,6 +428,27 @@ fn processes_that_do_not_come_are_told_in_time() {
         "{said}"
     );
     assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+/// Gloo's words were of its sources.
+#[test]
+fn a_network_interface_that_does_not_exist_is_told_with_those_that_do() {
+    let folder = Folder::with_names();
+    for arguments in [ENDLESS, "launch 2 -- train --type gru --data list.txt"] {
+        let mut process = folder.process(arguments);
+        process.env("GLOO_SOCKET_IFNAME", "lo,eth77");
+        let (status, printed, said) = end(start_process(process, 0, 2, ("127.0.0.1", port())));
+        assert_eq!((status, printed.as_str()), (Some(1), ""));
+        let expected = "error: choosing a network interface: GLOO_SOCKET_IFNAME is lo,eth77, and the interfaces here are ";
+        let here = said
+            .strip_prefix(expected)
+            .unwrap_or_else(|| panic!("{said}"));
+        assert!(
+            here.trim_end().split(", ").any(|name| name == "lo"),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
 }
 
 /// A training that does not end by itself, which `launch` has begun, after its first save.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use makemore_tch::distributed::free_port;
+use makemore_tch::distributed::{free_port, named_interfaces};
 
 use super::arguments::distributed::LAUNCHED;
 use super::arguments::whole;
@@ -56,6 +56,8 @@ impl Launch {
     }
 
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
+        // What all processes would tell is told once.
+        named_interfaces()?;
         // Process 0 answers it.
         let interrupt = Interrupt::catch_for_others()?;
         let port = free_port()?;

@@ -1,13 +1,17 @@
 //! The addresses at which processes find each other.
 
+use std::collections::BTreeSet;
+use std::ffi::CStr;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket,
 };
+use std::ptr;
 use std::time::{Duration, Instant};
 
 use super::launch::Launch;
+use crate::error::{Error, Result};
 
 /// How long the name of process 0's host may take to be known there, as that of a new pod of Kubernetes does.
 const NAMED: Duration = Duration::from_secs(30);
@@ -22,6 +26,53 @@ pub fn free_port() -> io::Result<u16> {
     let is_free = |&port: &u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     let mut ports = std::iter::repeat_with(random).take(1000);
     ports.find(is_free).ok_or(io::ErrorKind::AddrInUse.into())
+}
+
+/// The variable that names the network interfaces that Gloo takes, separated by commas.
+const INTERFACES: &str = "GLOO_SOCKET_IFNAME";
+
+/// The network interfaces that the user names, separated by commas; none by default.
+///
+/// # Errors
+///
+/// [`Error::Processes`] if this host does not have one of them.
+pub fn named_interfaces() -> Result<String> {
+    let named = std::env::var(INTERFACES).unwrap_or_default();
+    let here = interfaces();
+    if named.is_empty() || named.split(',').all(|name| here.contains(name)) {
+        return Ok(named);
+    }
+    let here = Vec::from_iter(here).join(", ");
+    Err(Error::Processes {
+        doing: "choosing a network interface",
+        cause: format!("{INTERFACES} is {named}, and the interfaces here are {here}"),
+    })
+}
+
+/// The names of the interfaces of this host that have an address.
+fn interfaces() -> BTreeSet<String> {
+    let (mut names, mut first) = (BTreeSet::new(), ptr::null_mut());
+    // SAFETY: the list is written if the call succeeds, each entry has a name and leads to the next, and it is freed
+    // once.
+    unsafe {
+        if libc::getifaddrs(&raw mut first) != 0 {
+            return names;
+        }
+        let mut next = first;
+        while let Some(interface) = next.as_ref() {
+            let family = interface
+                .ifa_addr
+                .as_ref()
+                .map(|address| i32::from(address.sa_family));
+            if matches!(family, Some(libc::AF_INET | libc::AF_INET6)) {
+                let name = CStr::from_ptr(interface.ifa_name);
+                names.insert(name.to_string_lossy().into_owned());
+            }
+            next = interface.ifa_next;
+        }
+        libc::freeifaddrs(first);
+    }
+    names
 }
 
 impl Launch {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor};
 
-use super::address::{has_ended, route, sign_of_life};
+use super::address::{has_ended, named_interfaces, route, sign_of_life};
 use super::launch::Launch;
 use super::nccl::{Communicator, Gpu};
 use super::processes::{Processes, gather_as, host, tree_sum};
@@ -133,11 +133,11 @@ impl Group {
     /// another number of processes.
     pub fn open(launch: &Launch, timeouts: Timeouts) -> Result<Self> {
         allow_connections();
+        let interfaces = named_interfaces()?;
         let place = launch.place();
         let (listener, server) = server_of(launch, timeouts.meeting)?;
         let handle = meet(launch, (listener, server), timeouts.meeting)?;
         let handle = Arc::new(Mutex::new(handle));
-        let interfaces = std::env::var("GLOO_SOCKET_IFNAME").unwrap_or_default();
         let interfaces = c_string(&interfaces)?;
         let address = route(server);
         let (sign_of_life, own_sign) = address

@@ -24,7 +24,7 @@ pub(crate) mod rows;
 mod within;
 
 #[cfg(feature = "distributed")]
-pub use address::free_port;
+pub use address::{free_port, named_interfaces};
 #[cfg(feature = "distributed")]
 pub use group::{Group, Timeouts};
 pub use launch::Launch;
