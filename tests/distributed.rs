@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -449,6 +450,104 @@ fn a_network_interface_that_does_not_exist_is_told_with_those_that_do() {
         );
         assert_eq!(said.lines().count(), 1, "{said}");
     }
+}
+
+/// A host with a name and a network of its own, which end with this value, or after a minute.
+#[cfg(target_os = "linux")]
+struct Host(Child);
+
+#[cfg(target_os = "linux")]
+impl Host {
+    /// A host, if this user may make one.
+    fn named(name: &str) -> Option<Self> {
+        let script = format!(
+            "echo {name} > /proc/sys/kernel/hostname && ip link set lo up && echo && exec sleep 60"
+        );
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--net", "--uts", "sh", "-c", &script]);
+        unshare.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut host = Self(unshare.spawn().ok()?);
+        // It says that it is there.
+        host.0.stdout.as_mut()?.read_exact(&mut [0]).ok()?;
+        Some(host)
+    }
+
+    /// Connects two hosts, by an interface in each with an address.
+    fn connect(&self, address: &str, other: &Self, other_address: &str) -> Option<()> {
+        let [here, there] = [self, other].map(|host| host.0.id());
+        let link = format!("link add net netns {there} type veth peer name net netns {here}");
+        let mut ip = Command::new("ip");
+        let made = ip
+            .args(link.split(' '))
+            .stderr(Stdio::null())
+            .status()
+            .ok()?;
+        made.success().then_some(())?;
+        for (host, address) in [(self, address), (other, other_address)] {
+            for setting in [
+                format!("address add {address}/24 dev net"),
+                "link set net up".into(),
+            ] {
+                let mut ip = Command::new("ip");
+                ip.args(setting.split(' '));
+                assert!(host.of(&ip).status().unwrap().success(), "{setting}");
+            }
+        }
+        Some(())
+    }
+
+    /// A command on this host.
+    fn of(&self, command: &Command) -> Command {
+        let mut there = Command::new("nsenter");
+        there.args(["--net", "--uts", "--target", &self.0.id().to_string()]);
+        there.arg(command.get_program()).args(command.get_args());
+        there.current_dir(command.get_current_dir().unwrap_or(Path::new(".")));
+        there
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn processes_on_two_hosts_train_as_threads_do_and_name_the_host_of_one_that_is_killed() {
+    let [Some(one), Some(other)] = ["makemore-one", "makemore-other"].map(Host::named) else {
+        return eprintln!("left out: this user may not make networks and names of hosts");
+    };
+    if one.connect("10.77.0.1", &other, "10.77.0.2").is_none() {
+        return eprintln!("left out: this system does not connect networks");
+    }
+    let folder = Folder::with_names();
+    let start = |train: &str| {
+        let place = ("10.77.0.1", port());
+        let processes = [(0, &one), (1, &other)];
+        processes.map(|(rank, host)| start_process(host.of(&folder.process(train)), rank, 2, place))
+    };
+    let few = ENDLESS.replace("--max-steps 10000000", "--max-steps 20 -q");
+    for process in start(&format!("{few} --out shared.st")) {
+        let (status, _, said) = end(process);
+        assert_eq!((status, said.as_str()), (Some(0), ""));
+    }
+    let alone = few.replace("--threads 1 --distributed", "--threads 2 --out alone.st");
+    folder.stdout(&alone);
+    assert!(folder.read("shared.st") == folder.read("alone.st"));
+    let [first, second] = start(&format!("{ENDLESS} --out endless.st"));
+    await_file(&folder, "endless.st");
+    signal(&second, libc::SIGKILL);
+    let (status, _, said) = end(first);
+    assert_eq!(status, Some(1));
+    assert!(
+        said.ends_with(": rank 1 on makemore-other has ended\n"),
+        "{said}"
+    );
+    assert_eq!(said.matches("error: ").count(), 1, "{said}");
+    end(second);
 }
 
 /// A training that does not end by itself, which `launch` has begun, after its first save.
