@@ -40,7 +40,7 @@ impl Gathering<'_> {
             let own = &ngrams[length - 1];
             let (ngrams, p) = match length {
                 1 => (own.clone(), p.clone()),
-                _ => self.gathered(own.iter().copied().zip(p.iter().copied()))?,
+                _ => gathered(self.processes, own.iter().copied().zip(p.iter().copied()))?,
             };
             if let Some(below) = whole.last_mut() {
                 let packing = self.packing.of_order(length);
@@ -53,7 +53,7 @@ impl Gathering<'_> {
                 let of_contexts = ends.filter(|(ends, _)| ends[0] < ends[1]);
                 let of_contexts = of_contexts
                     .map(|(ends, &backoff)| (packing.context(own[ends[0] as usize]), backoff));
-                below.set_backoffs(self.gathered(of_contexts)?, self.unseen);
+                below.set_backoffs(gathered(self.processes, of_contexts)?, self.unseen);
                 below.ngrams = Vec::new();
             }
             let packing = self.packing.of_order(length);
@@ -84,22 +84,27 @@ impl Gathering<'_> {
             unit: self.view.unit,
         })
     }
+}
 
-    /// The n-grams of all shares, sorted, each with a number: in process 0, and none in the others.
-    fn gathered<K: Packed>(&self, own: impl Iterator<Item = (K, f32)>) -> Result<(Vec<K>, Vec<f32>)>
-    where
-        (K, u64): Row,
-    {
-        let rows = own.map(|(ngram, number)| (ngram, u64::from(number.to_bits())));
-        let rows: Vec<(K, u64)> = rows.collect();
-        let exchange = Exchange::of(self.processes, &rows, |_| 0)?;
-        let mut rows = exchange.run(rows, |_| 0)?;
-        rows.sort_unstable_by_key(|&(ngram, _)| ngram);
-        let numbers = rows.iter().map(|&(_, bits)| f32::from_bits(bits as u32));
-        let numbers = numbers.collect();
-        let ngrams = rows.into_iter().map(|(ngram, _)| ngram).collect();
-        Ok((ngrams, numbers))
-    }
+/// The n-grams of all shares, sorted, each with a number: in process 0, and none in the others.
+fn gathered<K: Packed>(
+    processes: &dyn Processes,
+    own: impl Iterator<Item = (K, f32)>,
+) -> Result<(Vec<K>, Vec<f32>)>
+where
+    (K, u64): Row,
+{
+    let rows = own.map(|(ngram, number)| (ngram, u64::from(number.to_bits())));
+    let rows: Vec<(K, u64)> = rows.collect();
+    let exchange = Exchange::of(processes, &rows, |_| 0)?;
+    let mut rows = exchange.run(rows, |_| 0)?;
+    rows.sort_unstable_by_key(|&(ngram, _)| ngram);
+    let numbers = rows.iter().map(|&(_, bits)| f32::from_bits(bits as u32));
+    let numbers = numbers.collect();
+    let mut ngrams: Vec<K> = rows.into_iter().map(|(ngram, _)| ngram).collect();
+    // They were collected in the memory of the rows.
+    ngrams.shrink_to_fit();
+    Ok((ngrams, numbers))
 }
 
 impl<K: Packed> Whole<K> {
@@ -111,5 +116,20 @@ impl<K: Packed> Whole<K> {
             context.map_or(unseen, |(_, backoff)| backoff)
         };
         self.probabilities.backoff = self.ngrams.iter().map(backoff).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distributed::Alone;
+
+    /// Each took the memory of a row.
+    #[test]
+    fn gathered_ngrams_take_no_more_memory_than_they_need() {
+        let own = (0..10_000_u128).rev().map(|ngram| (ngram, 0.5));
+        let (ngrams, numbers) = gathered(&Alone, own).unwrap();
+        assert!(ngrams.is_sorted() && numbers == vec![0.5; 10_000]);
+        assert_eq!(ngrams.capacity(), 10_000);
     }
 }

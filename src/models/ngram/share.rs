@@ -29,6 +29,10 @@ use crate::memory::Memory;
 /// The bytes of an n-gram in the whole model.
 const BYTES_IN_THE_WHOLE: u64 = 18;
 
+/// The bytes of an n-gram that a share gives up before the whole model is gathered: two counts and the index of a
+/// suffix.
+const BYTES_GIVEN_UP: u64 = 20;
+
 /// The counts of the n-grams of one level.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Occurrences {
@@ -123,13 +127,19 @@ impl<'a> Share<'a> {
         }
         let most = self.numbers[..order].iter().max().copied().unwrap_or(0);
         let under_way = most_bytes_under_way::<(K, u64)>(size, most as usize);
+        let [row, ngram] = [size_of::<(K, u64)>(), size_of::<K>()].map(|bytes| bytes as u64);
+        // One length at a time is gathered: the rows of this process, and those that come.
+        let own = (1..=order).map(|length| self.own(length));
+        let sent = own.clone().max().unwrap_or(0) * row;
+        let own = own.sum::<u64>();
         if self.processes.rank() > 0 {
-            return under_way;
+            return under_way + sent.saturating_sub(own * BYTES_GIVEN_UP);
         }
-        let others = (1..=order).map(|length| self.numbers[length - 1] - self.own(length));
-        // One length at a time is gathered: the rows that come, and n-grams that are still needed.
-        let rows = 2 * most * size_of::<(K, u64)>() as u64;
-        others.sum::<u64>() * BYTES_IN_THE_WHOLE + rows + under_way
+        // Beside them the n-grams of two lengths are still needed, and the numbers of one; what is given up goes into
+        // the whole.
+        let gathered = most * (row + 2 * ngram + size_of::<f32>() as u64);
+        let others = self.numbers[..order].iter().sum::<u64>() - own;
+        others * BYTES_IN_THE_WHOLE + gathered + sent + under_way
     }
 
     /// The number of n-grams of a length that this process owns.
