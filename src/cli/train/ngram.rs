@@ -15,6 +15,7 @@ use crate::cli::aftermath::Aftermath;
 use crate::cli::arguments::model_type::{Choice, ModelType};
 use crate::cli::arguments::train::{SEED, Train};
 use crate::cli::context::Context;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Printer;
 use crate::cli::outputs::Outputs;
 use crate::cli::progress;
@@ -52,10 +53,12 @@ impl Train {
         let orders = self.count(&data, processes, context)?;
         let mut printer = Printer::new(self.json.json);
         let (model, mut document, curves) = self.smooth(orders, &data, &mut printer)?;
+        // What was counted is saved, also if the user or a launcher ends the evaluation.
+        let interrupt = Interrupt::catch(context.remarks)?;
         let seed = self.seed.unwrap_or(SEED);
         let checkpoint = Checkpoint::new(Model::Ngram(model), seed, &data);
         let model = checkpoint.model.language_model();
-        let held_out = checkpoint.held_out(&data, processes);
+        let held_out = checkpoint.held_out(&data.stopped_by(interrupt.flag()), processes);
         let data = data.alone();
         document.seconds = Some(start.elapsed().as_secs_f64());
         let loss = held_out.as_ref().ok().and_then(|losses| losses.dev_loss);
@@ -76,7 +79,7 @@ impl Train {
             ));
         }
         after.finish(&outputs)?;
-        Ok(0)
+        Ok(interrupt.status())
     }
 
     /// Counts and evaluates what process 0 makes a model of.
@@ -84,8 +87,10 @@ impl Train {
         let data = self.read_data(Shares::USUAL, None, processes, context)?;
         let orders = self.count(&data, processes, context)?;
         self.smooth(orders, &data, &mut Printer::silent())?;
-        Checkpoint::receive_and_evaluate(&data, processes)?;
-        Ok(0)
+        let interrupt = Interrupt::catch(context.remarks)?;
+        // Process 0 evaluates by itself what this one cannot.
+        let _ = Checkpoint::receive_and_evaluate(&data.stopped_by(interrupt.flag()), processes);
+        Ok(interrupt.status())
     }
 
     fn count<'a>(
