@@ -643,7 +643,11 @@ fn lists() -> Folder {
 fn processes_count_what_one_process_counts() {
     let folder = lists();
     share_alike(&folder, "count --data one.txt - three.gz", "two.txt");
-    share_alike(&folder, "count --columns name,n --json --data -", "one.csv");
+    share_alike(
+        &folder,
+        "-q count --columns name,n --json --data -",
+        "one.csv",
+    );
     // Of several faults the first is told, on its line.
     share_alike(
         &folder,

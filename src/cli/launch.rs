@@ -1,6 +1,7 @@
 //! `makemore-tch launch`: starts processes on this machine that share the work of a command.
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -15,10 +16,7 @@ use super::arguments::whole;
 use super::context::Context;
 use super::interrupt::Interrupt;
 
-/// The commands whose work processes can share.
-const COMMANDS: [&str; 3] = ["train", "count", "score"];
-
-/// The option by which each of them does so.
+/// The option by which commands share their work.
 const DISTRIBUTED: &str = "--distributed";
 
 /// The time that processes have to end by themselves when one has failed, and then after a signal.
@@ -39,23 +37,22 @@ pub struct Launch {
 
     /// The command, behind --
     #[arg(value_name = "COMMAND", last = true, required = true)]
-    command: Vec<OsString>,
+    pub command: Vec<OsString>,
 }
 
 impl Launch {
-    /// Refuses a command that processes cannot share.
-    pub fn check(&self) -> anyhow::Result<()> {
-        let command = self.command.first().and_then(|first| first.to_str());
-        if !command.is_some_and(|command| COMMANDS.contains(&command)) {
+    /// Refuses the terminal, which does not let processes in the background read.
+    fn check_input(&self) -> anyhow::Result<()> {
+        if self.command.iter().any(|word| word == "-") && io::stdin().is_terminal() {
             bail!(
-                "launch starts a command that processes can share; {} would work",
-                COMMANDS.join(" or ")
+                "processes that share work cannot read words from the terminal; a file or a pipe would work"
             );
         }
         Ok(())
     }
 
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
+        self.check_input()?;
         // What all processes would tell is told once.
         named_interfaces()?;
         // Process 0 answers it.

@@ -134,15 +134,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Train(train) => return train.run(context),
         Command::Lecture(lecture) => return lecture.run(context),
         #[cfg(feature = "distributed")]
-        Command::Launch(launch) => {
-            launch.check()?;
-            // A fault of the command is told once.
-            let words = std::iter::once("makemore-tch".into()).chain(launch.words());
-            return match parse(words) {
-                Ok(_) => launch.run(context),
-                Err(error) => Ok(report::explain(&error)),
-            };
-        }
+        Command::Launch(launch) => return start(launch, context),
         Command::More(more) => return more.run(context),
         Command::Sample(sample) => sample.run(context)?,
         Command::Score(score) => return score.run(context),
@@ -155,6 +147,25 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Completions(completions) => completions.run(command())?,
     }
     Ok(0)
+}
+
+/// Starts processes that share a command. A fault of the command is told once, before.
+#[cfg(feature = "distributed")]
+fn start(launch: launch::Launch, context: Context) -> anyhow::Result<u8> {
+    let parsed = |words: Vec<OsString>| parse(std::iter::once("makemore-tch".into()).chain(words));
+    let shared = parsed(launch.command.clone()).and_then(|alone| match alone.command {
+        Command::Train(_) | Command::Count(_) | Command::Score(_) => {
+            parsed(launch.words().collect()).map(Some)
+        }
+        _ => Ok(None),
+    });
+    match shared {
+        Ok(Some(_)) => launch.run(context),
+        Ok(None) => anyhow::bail!(
+            "launch starts a command that processes can share; train or count or score would work"
+        ),
+        Err(error) => Ok(report::explain(&error)),
+    }
 }
 
 #[cfg(test)]
