@@ -98,13 +98,16 @@ impl Launch {
     pub(super) fn listen(&self, timeout: Duration) -> io::Result<TcpListener> {
         let timeout = timeout.min(NAMED);
         let addresses = repeat(timeout, || self.addresses())?;
-        match TcpListener::bind(&addresses[..]) {
-            Err(cause) if cause.kind() == io::ErrorKind::AddrNotAvailable => {
-                let own = addresses.iter().find_map(|&to| route(to)).ok_or(cause)?;
-                TcpListener::bind((own, self.port))
+        for at in &addresses {
+            match TcpListener::bind(at) {
+                // Of another host. A port that is taken here is a fault: who listens there would be met.
+                Err(cause) if cause.kind() == io::ErrorKind::AddrNotAvailable => {}
+                other => return other,
             }
-            other => other,
         }
+        let own = addresses.iter().find_map(|&to| route(to));
+        let own = own.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        TcpListener::bind((own, self.port))
     }
 
     /// Waits until the meeting place has an address and somebody listens there, which is returned.

@@ -157,7 +157,7 @@ impl<'a> Share<'a> {
         single.adjusted = counts[characters..2 * characters].to_vec();
         self.numbers = counts[2 * characters..].to_vec();
         self.numbers[0] = characters as u64;
-        Ok(())
+        self.numbers.iter().copied().try_for_each(check_number)
     }
 
     /// The highest order.
@@ -379,15 +379,24 @@ struct Made<K> {
     counts: Occurrences,
 }
 
-/// Reserves memory for at most so many n-grams of one length; false if there is too little.
-fn has_room<K: Packed>(ngrams: usize, memory: &Memory) -> Result<bool> {
-    if ngrams > u32::MAX as usize {
-        return Err(Error::Value {
+/// The most n-grams of one length.
+const NUMBERED: u64 = u32::MAX as u64;
+
+/// Refuses more n-grams of one length than a model can number.
+fn check_number(ngrams: u64) -> Result<()> {
+    match ngrams {
+        0..=NUMBERED => Ok(()),
+        _ => Err(Error::Value {
             what: "the number of n-grams of one length",
             value: ngrams.to_string(),
             expected: "up to 4294967295 would work",
-        });
+        }),
     }
+}
+
+/// Reserves memory for at most so many n-grams of one length; false if there is too little.
+fn has_room<K: Packed>(ngrams: usize, memory: &Memory) -> Result<bool> {
+    check_number(ngrams as u64)?;
     Ok(memory.reserve(ngrams as u64 * (BYTES_IN_A_MODEL + size_of::<K>() as u64)))
 }
 
