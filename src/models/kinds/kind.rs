@@ -192,6 +192,8 @@ pub struct Recipe {
     pub decay_of_a_tenth: (f64, f64),
     /// The highest learning rate.
     pub learning_rate: f64,
+    /// The power with which the learning rate falls for a list of more characters.
+    pub fall_of_rate: f64,
     /// AdamW's weight decay.
     pub weight_decay: f64,
     /// The probability of dropout.
@@ -208,6 +210,7 @@ impl Default for Recipe {
             learns_by_heart: true,
             decay_of_a_tenth: (1.0, 2.0),
             learning_rate: 5e-3,
+            fall_of_rate: 0.0,
             weight_decay: 0.05,
             dropout: 0.0,
             muon: None,
@@ -271,6 +274,7 @@ impl Recipe {
         let (steps, tens) = (self.steps as f64 * times, factor.log10());
         let mut scaled = Self {
             steps: (steps.round() as u64).max(FEWEST_STEPS),
+            learning_rate: self.learning_rate * factor.max(1.0).powf(-self.fall_of_rate),
             ..self
         };
         if has_dropout {
@@ -311,7 +315,7 @@ impl Shapes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bow, Gru, KINDS, Lookup, Mlp, Rnn};
+    use super::super::{Bow, Gru, KINDS, Lookup, Mlp, Rnn, Wavenet};
     use super::*;
 
     /// The defaults were those of 32,033 names for every list: copies of a small one, less than two looks
@@ -341,6 +345,14 @@ mod tests {
         assert!(decay(&Mlp, 2_000) > 2.0 && decay(&Bow, 700) > 3.0);
         assert!(decay(&Mlp, 20_000) > 0.5 && decay(&Bow, 20_000) < 0.2);
         assert_eq!(decay(&Rnn, 20_000), decay(&Bow, 20_000));
+        let rate = |characters| {
+            Wavenet
+                .recipe(&Sizes::default())
+                .of_list(characters)
+                .learning_rate
+        };
+        assert_eq!(rate(20_000), rate(165_000));
+        assert!((0.004..0.006).contains(&rate(900_000)));
         // It cannot learn words by heart, and begins with all characters equally probable.
         let lookup = Lookup.recipe(&Sizes::default());
         assert_eq!(lookup.of_list(2_000), lookup);
