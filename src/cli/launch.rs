@@ -41,18 +41,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Refuses the terminal, which does not let processes in the background read.
-    fn check_input(&self) -> anyhow::Result<()> {
-        if self.command.iter().any(|word| word == "-") && io::stdin().is_terminal() {
-            bail!(
-                "processes that share work cannot read words from the terminal; a file or a pipe would work"
-            );
-        }
-        Ok(())
-    }
-
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
-        self.check_input()?;
         // What all processes would tell is told once.
         named_interfaces()?;
         // Process 0 answers it.
@@ -65,26 +54,37 @@ impl Launch {
         started.wait(&interrupt)
     }
 
-    /// The words of the command that each process has.
-    pub fn words(&self) -> impl Iterator<Item = OsString> {
-        let is_there = self.command.iter().any(|word| word == DISTRIBUTED);
-        let more = (!is_there).then(|| OsString::from(DISTRIBUTED));
-        self.command.iter().cloned().chain(more)
+    /// The words of the command that each process has: ours are before a `--`, behind which are words to score.
+    pub fn words(&self, context: Context) -> Vec<OsString> {
+        let end = self.command.iter().position(|word| word == "--");
+        let (before, behind) = self.command.split_at(end.unwrap_or(self.command.len()));
+        let has = |option: &str| {
+            let typed = before.iter().filter_map(|word| word.to_str());
+            let mut options = typed.map(|word| word.split('=').next().unwrap_or(word));
+            options.any(|word| word == option)
+        };
+        let mut words = before.to_vec();
+        if !has(DISTRIBUTED) {
+            words.push(DISTRIBUTED.into());
+        }
+        if context.remarks.quiet && !has("-q") && !has("--quiet") {
+            words.push("--quiet".into());
+        }
+        if context.threads.is_chosen && !has("--threads") {
+            let threads = context.threads.small.to_string();
+            words.extend(["--threads".into(), threads.into()]);
+        }
+        words.extend_from_slice(behind);
+        words
     }
 
     /// Starts a process.
     fn start(&self, rank: usize, port: u16, context: Context) -> anyhow::Result<Child> {
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(program);
-        command.args(self.words());
-        let has = |option: &str| self.command.iter().any(|word| word == option);
-        if context.remarks.quiet && !has("-q") && !has("--quiet") {
-            command.arg("--quiet");
-        }
-        if context.threads.is_chosen && !has("--threads") {
-            command.args(["--threads", &context.threads.small.to_string()]);
-        }
-        if rank > 0 {
+        command.args(self.words(context));
+        // The terminal stops processes in the background that read from it.
+        if rank > 0 || io::stdin().is_terminal() {
             command.stdin(Stdio::null());
         }
         for (variable, value) in [
@@ -94,7 +94,7 @@ impl Launch {
             ("LOCAL_WORLD_SIZE", self.size.to_string()),
             ("MASTER_ADDR", "127.0.0.1".to_owned()),
             ("MASTER_PORT", port.to_string()),
-            ("NCCL_SOCKET_IFNAME", "lo".to_owned()),
+            ("NCCL_SOCKET_IFNAME", "=lo".to_owned()),
             ("TORCHELASTIC_RUN_ID", std::process::id().to_string()),
             (LAUNCHED, self.size.to_string()),
         ] {
@@ -174,7 +174,11 @@ impl Started {
         };
         match status.signal() {
             Some(signal) if is_told => Ok((128 + signal) as u8),
-            _ => outcome((rank, status), ended.first().copied().flatten()),
+            _ => outcome(
+                (rank, status),
+                ended.first().copied().flatten(),
+                signalled > 0,
+            ),
         }
     }
 
@@ -190,7 +194,12 @@ impl Started {
 }
 
 /// The status of a launch whose process `rank` failed first, while process 0 ended as it did.
-fn outcome((rank, status): (usize, ExitStatus), of_0: Option<ExitStatus>) -> anyhow::Result<u8> {
+/// `is_ended` is whether this program has ended those that did not end by themselves.
+fn outcome(
+    (rank, status): (usize, ExitStatus),
+    of_0: Option<ExitStatus>,
+    is_ended: bool,
+) -> anyhow::Result<u8> {
     // The others only know that it has ended.
     if let Some(signal) = status.signal() {
         bail!("process {rank} was ended by signal {signal}");
@@ -198,6 +207,7 @@ fn outcome((rank, status): (usize, ExitStatus), of_0: Option<ExitStatus>) -> any
     // Process 0 tells why all end, but not if a signal ended it.
     let told = of_0.and_then(|of_0| of_0.code()).filter(|&code| code > 0);
     match (told, of_0.and_then(|of_0| of_0.signal())) {
+        (None, Some(_)) if is_ended => bail!("process 0 did not answer, and was ended"),
         (None, Some(signal)) => bail!("process 0 was ended by signal {signal}"),
         _ => Ok(status.code().or(told).unwrap_or(1) as u8),
     }
@@ -225,7 +235,8 @@ mod tests {
     #[test]
     fn a_process_that_a_signal_ended_is_named() {
         let [killed, failed, good] = [9, 1 << 8, 0].map(ExitStatus::from_raw);
-        let told = |first, of_0| outcome(first, Some(of_0)).map_err(|error| error.to_string());
+        let told =
+            |first, of_0| outcome(first, Some(of_0), false).map_err(|error| error.to_string());
         let named = |rank| Err(format!("process {rank} was ended by signal 9"));
         assert_eq!(told((2, killed), failed), named(2));
         assert_eq!(told((0, killed), killed), named(0));
@@ -233,5 +244,10 @@ mod tests {
         for of_0 in [failed, good] {
             assert_eq!(told((2, failed), of_0), Ok(1));
         }
+        let stopped = outcome((2, failed), Some(killed), true).unwrap_err();
+        assert_eq!(
+            stopped.to_string(),
+            "process 0 did not answer, and was ended"
+        );
     }
 }

@@ -155,7 +155,7 @@ fn start(launch: launch::Launch, context: Context) -> anyhow::Result<u8> {
     let parsed = |words: Vec<OsString>| parse(std::iter::once("makemore-tch".into()).chain(words));
     let shared = parsed(launch.command.clone()).and_then(|alone| match alone.command {
         Command::Train(_) | Command::Count(_) | Command::Score(_) => {
-            parsed(launch.words().collect()).map(Some)
+            parsed(launch.words(context)).map(Some)
         }
         _ => Ok(None),
     });
