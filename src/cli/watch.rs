@@ -139,9 +139,11 @@ pub fn follow(
         let best = TrainedNetwork::of(network, state, None)?.network;
         let parts = data.parts.clone().stopped_by(interrupt.flag());
         let evaluated = lists.losses(&best, &parts, &data.memory, processes);
-        if evaluated.is_err() {
+        match evaluated {
+            Err(fault) if processes.blame(None).is_none() => return Err(fault.into()),
             // Process 0 tells it, and does not wait for this one.
-            return Ok(interrupt.status());
+            Err(_) => return Ok(interrupt.status()),
+            Ok(_) => {}
         }
     }
     Ok(end_together(status, interrupt, processes))

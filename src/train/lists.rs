@@ -92,8 +92,8 @@ impl Lists {
         config.step_bytes(v, lengths.into_iter().cycle().take(batch_size))
     }
 
-    /// The train loss of a trained model, and its losses on dev and test; `None` if the user
-    /// interrupted this or another process. Processes that have the same model and lists compute them together; process 0 does it by
+    /// The train loss of a trained model, and its losses on dev and test; `None` if the user interrupted this or
+    /// another process. Processes that have the same model and lists compute them together; process 0 does it by
     /// itself if another one ends.
     ///
     /// # Errors

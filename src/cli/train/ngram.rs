@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use anyhow::bail;
+use makemore_tch::distributed::Processes;
 use makemore_tch::distributed::processes::agree_on_options;
-use makemore_tch::distributed::{Alone, Processes};
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, USUAL, better_order};
-use makemore_tch::score::evaluate;
+use makemore_tch::score::held_out::HeldOut;
 use makemore_tch::train::corpus::Corpus;
-use makemore_tch::{Checkpoint, Model, Ngram, Part, SampleOptions, Shares, Smoothing, plots};
+use makemore_tch::{Checkpoint, Error, Model, Part, SampleOptions, Shares, Smoothing, plots};
 
 use super::print::{Document, draw};
 use crate::cli::aftermath::Aftermath;
@@ -39,26 +39,22 @@ impl Train {
                 "--plot draws the loss on dev, which is empty; give it words with --split or --dev FILE"
             );
         }
-        if data.has(Part::Dev) {
-            outputs.keep_better(&data.parts.split_of(), false, |there| {
-                let model = there.language_model();
-                if data.has_unknown() && !model.knows_unknown() {
-                    return Ok(None);
-                }
-                let parts = data.parts.clone().alone();
-                let evaluation = evaluate::parts(model, &parts, &[Part::Dev], &Alone)?;
-                Ok(Some(evaluation.nll()))
-            })?;
-        }
+        outputs.keep_better_ngrams(&data)?;
         let orders = self.count(&data, processes, context)?;
         let mut printer = Printer::new(self.json.json);
-        let (model, mut document, curves) = self.smooth(orders, &data, &mut printer)?;
+        let (smoothing, mut document, curves) = self.smooth(&orders, &data, &mut printer)?;
         // What was counted is saved, also if the user or a launcher ends the evaluation.
         let interrupt = Interrupt::catch(context.remarks)?;
+        let model = orders.model(smoothing)?;
+        document.parameters = Some(model.parameters());
         let seed = self.seed.unwrap_or(SEED);
         let checkpoint = Checkpoint::new(Model::Ngram(model), seed, &data);
         let model = checkpoint.model.language_model();
-        let held_out = checkpoint.held_out(&data.stopped_by(interrupt.flag()), processes);
+        let held_out = match checkpoint.held_out(&data.stopped_by(interrupt.flag()), processes) {
+            Err(Error::Interrupted) => Ok(HeldOut::default()),
+            held_out => held_out,
+        };
+        document.interrupted = interrupt.is_pressed();
         let data = data.alone();
         document.seconds = Some(start.elapsed().as_secs_f64());
         let loss = held_out.as_ref().ok().and_then(|losses| losses.dev_loss);
@@ -86,11 +82,16 @@ impl Train {
     fn share_ngrams(&self, processes: &dyn Processes, context: Context) -> anyhow::Result<u8> {
         let data = self.read_data(Shares::USUAL, None, processes, context)?;
         let orders = self.count(&data, processes, context)?;
-        self.smooth(orders, &data, &mut Printer::silent())?;
+        let (smoothing, ..) = self.smooth(&orders, &data, &mut Printer::silent())?;
         let interrupt = Interrupt::catch(context.remarks)?;
-        // Process 0 evaluates by itself what this one cannot.
-        let _ = Checkpoint::receive_and_evaluate(&data.stopped_by(interrupt.flag()), processes);
-        Ok(interrupt.status())
+        orders.model(smoothing)?;
+        let data = data.stopped_by(interrupt.flag());
+        match Checkpoint::receive_and_evaluate(&data, processes) {
+            Err(Error::Interrupted) | Ok(()) => Ok(interrupt.status()),
+            Err(fault) if processes.blame(None).is_none() => Err(fault.into()),
+            // Process 0 evaluates by itself what this one cannot.
+            Err(_) => Ok(interrupt.status()),
+        }
     }
 
     fn count<'a>(
@@ -124,10 +125,10 @@ impl Train {
     /// the document. The curves are those of the picture, if one is wanted.
     fn smooth(
         &self,
-        orders: Orders,
+        orders: &Orders,
         data: &Corpus,
         printer: &mut Printer,
-    ) -> anyhow::Result<(Ngram, Document, Option<Vec<Curve>>)> {
+    ) -> anyhow::Result<(Smoothing, Document, Option<Vec<Curve>>)> {
         let (smoothing, tried) = match self.smoothing {
             None => (Smoothing::KneserNey, Vec::new()),
             Some(Choice::Smoothing(smoothing)) => (smoothing, Vec::new()),
@@ -149,20 +150,18 @@ impl Train {
         }
         printer.line(Order::heading(smoothing, data.has(Part::Dev)));
         let print = |order: &Order| printer.line(order);
-        let rows = self.losses(&orders, print)?;
+        let rows = self.losses(orders, print)?;
         // No curve of additive smoothing if dev has unknown characters: their probability is 0.
         let curves = || orders.curves(smoothing, &rows, !data.has_unknown());
         let curves = self.plot.as_ref().map(|_| curves()).transpose()?;
-        let model = orders.model(smoothing)?;
         let document = Document {
             kind: ModelType::Ngram.name(),
-            parameters: Some(model.parameters()),
             smoothing: Some(smoothing.to_string()),
             orders: rows,
             tried,
             ..Document::default()
         };
-        Ok((model, document, curves))
+        Ok((smoothing, document, curves))
     }
 
     /// The losses of every order, smoothed as the user asks.
