@@ -39,7 +39,8 @@ const INTERFACES: &str = "GLOO_SOCKET_IFNAME";
 pub fn named_interfaces() -> Result<String> {
     let named = std::env::var(INTERFACES).unwrap_or_default();
     let here = interfaces();
-    if named.is_empty() || named.split(',').all(|name| here.contains(name)) {
+    let mut names = named.split(',').filter(|name| !name.is_empty());
+    if names.all(|name| here.contains(name)) {
         return Ok(named);
     }
     let here = Vec::from_iter(here).join(", ");
@@ -100,9 +101,11 @@ impl Launch {
         let addresses = repeat(timeout, || self.addresses())?;
         for at in &addresses {
             match TcpListener::bind(at) {
-                // Of another host. A port that is taken here is a fault: who listens there would be met.
-                Err(cause) if cause.kind() == io::ErrorKind::AddrNotAvailable => {}
-                other => return other,
+                // Who listens there would be met.
+                Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => return Err(cause),
+                // Of another host, or of a kind that this one does not have.
+                Err(_) => {}
+                listener => return listener,
             }
         }
         let own = addresses.iter().find_map(|&to| route(to));

@@ -187,12 +187,20 @@ impl Group {
     /// Takes the message of an exchange. If that has failed, it is found out at once who has ended, as the others
     /// end soon after.
     fn exchanged(&self, doing: &'static str, message: *mut c_char) -> Result<()> {
-        outcome(doing, message).map_err(|error| {
-            match self.lost.get_or_init(|| self.find_lost()).as_str() {
-                "" => error,
-                lost => fault(doing, lost.to_owned()),
-            }
-        })
+        outcome(doing, message).map_err(|error| self.named(doing, error))
+    }
+
+    /// A fault of an exchange, or who has ended if that is its cause.
+    fn named(&self, doing: &'static str, error: Error) -> Error {
+        match self.lost.get_or_init(|| self.find_lost()).as_str() {
+            "" => error,
+            lost => fault(doing, lost.to_owned()),
+        }
+    }
+
+    fn has_lost(&self) -> bool {
+        let mut signs = self.others.iter().filter_map(|(_, sign)| *sign);
+        signs.any(has_ended)
     }
 
     /// The processes that have ended, as the first that missed them knows it.
@@ -294,13 +302,14 @@ impl Group {
         tensor: &Tensor,
         note: &[u8],
     ) -> Result<(Tensor, Vec<Vec<u8>>)> {
-        communicator.wait(self.timeout)?;
+        communicator.wait(self.timeout, &|| self.has_lost())?;
         // Gloo exchanges nothing if there is nothing in a note.
         let own = [note, &[0]].concat();
         let of_all = self.all_gather(&Tensor::f_from_slice(&own)?)?;
         let rows = of_all.f_view([self.size as i64, -1])?;
         let notes = rows.f_narrow(1, 0, note.len() as i64)?;
-        Ok((communicator.sum(tensor, self.timeout)?, rows_of(&notes)?))
+        let sum = communicator.sum(tensor, self.timeout, &|| self.has_lost())?;
+        Ok((sum, rows_of(&notes)?))
     }
 }
 
@@ -338,7 +347,7 @@ impl Processes for Group {
         {
             stopped.abort();
         }
-        result
+        result.map_err(|error| self.named("summing on GPUs", error))
     }
 
     fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {

@@ -243,6 +243,9 @@ unsafe impl Send for Communicator {}
 /// How long the end of a communicator may take, which waits for processes of the same host.
 const END: Duration = Duration::from_secs(3);
 
+/// How often a process that waits asks whether the others are there.
+const ASK: Duration = Duration::from_millis(500);
+
 impl Communicator {
     /// Connects the GPUs of all processes, which call this together; none if there are none. Inside is the
     /// reason if NCCL cannot be used, the same in all.
@@ -287,7 +290,12 @@ impl Communicator {
     }
 
     /// The sum of the tensors of all processes, which is there when this returns.
-    pub fn sum(&self, tensor: &Tensor, timeout: Duration) -> Result<Tensor> {
+    pub fn sum(
+        &self,
+        tensor: &Tensor,
+        timeout: Duration,
+        has_lost: &dyn Fn() -> bool,
+    ) -> Result<Tensor> {
         let tensor = tensor.f_contiguous()?;
         let sum = tensor.f_empty_like()?;
         self.gpu.choose().map_err(fault)?;
@@ -304,15 +312,20 @@ impl Communicator {
             )
         };
         self.gpu.functions.of_nccl(begun).map_err(fault)?;
-        self.wait(timeout)?;
-        Ok(sum)
+        let ended = self.wait(timeout, has_lost);
+        if ended.is_err() {
+            // NCCL may use them until it is aborted.
+            std::mem::forget([tensor, sum.shallow_clone()]);
+        }
+        ended.map(|()| sum)
     }
 
-    /// Waits until the GPU has done its work.
-    pub fn wait(&self, timeout: Duration) -> Result<()> {
+    /// Waits until the GPU has done its work, and asks at times whether another process has ended, for which NCCL
+    /// would wait without end.
+    pub fn wait(&self, timeout: Duration, has_lost: &dyn Fn() -> bool) -> Result<()> {
         let functions = &self.gpu.functions;
-        let start = Instant::now();
-        let is_at_work = || {
+        let (start, mut asked) = (Instant::now(), Instant::now());
+        let mut is_at_work = || {
             let mut result = SUCCESS;
             // SAFETY: the communicator is open; it writes a number.
             functions.of_nccl(unsafe { (functions.async_error)(self.raw, &raw mut result) })?;
@@ -324,6 +337,12 @@ impl Communicator {
             }
             // SAFETY: as above. It is the answer, which libtorch would take for a fault of its own.
             unsafe { (functions.forget_error)() };
+            if asked.elapsed() > ASK {
+                asked = Instant::now();
+                if has_lost() {
+                    return Err("another process has ended".to_owned());
+                }
+            }
             match start.elapsed() < timeout {
                 true => Ok(true),
                 false => Err(format!("no end in {} seconds", timeout.as_secs_f64())),
@@ -531,7 +550,7 @@ pub(super) mod tests {
                 let all = Communicator::connect(group, gpu, TIMEOUT).unwrap();
                 let all = all.unwrap().unwrap();
                 let tensor = Tensor::from_slice(&[1.5_f32, -2.0]);
-                Vec::<f32>::try_from(all.sum(&tensor, TIMEOUT).unwrap()).unwrap()
+                Vec::<f32>::try_from(all.sum(&tensor, TIMEOUT, &|| false).unwrap()).unwrap()
             });
             assert_eq!(sums, vec![[1.5 * size as f32, -2.0 * size as f32]; size]);
         }
@@ -583,20 +602,22 @@ pub(super) mod tests {
             async_error: remote,
             ..stuck
         };
-        for (functions, expected) in [
-            (stuck, "summing on GPUs: no end in 0.05 seconds"),
-            (told, "summing on GPUs: NCCL: remote process exited"),
+        let (soon, late) = (Duration::from_millis(50), Duration::from_secs(600));
+        for (functions, timeout, expected) in [
+            (stuck, soon, "summing on GPUs: no end in 0.05 seconds"),
+            (stuck, late, "summing on GPUs: another process has ended"),
+            (told, late, "summing on GPUs: NCCL: remote process exited"),
         ] {
             let gpu = Gpu {
                 functions,
                 index: 0,
             };
             let all = gpu.connect(UniqueId([7; 128]), 0, 1).unwrap();
-            let error = all.wait(Duration::from_millis(50)).unwrap_err();
+            let error = all.wait(timeout, &|| true).unwrap_err();
             assert_eq!(error.to_string(), expected);
             all.abort();
         }
-        assert_eq!(ENDS.load(Ordering::SeqCst), 2);
+        assert_eq!(ENDS.load(Ordering::SeqCst), 3);
     }
 
     /// On a machine without a GPU the reason is checked instead.
