@@ -19,6 +19,7 @@ use crate::libtorch::device::libtorch_version;
 use crate::memory::Memory;
 use crate::models::language_model::single_characters;
 use crate::models::{LanguageModel, Ngram, Tokens};
+use crate::score::evaluate;
 use crate::score::held_out::HeldOut;
 use crate::train::corpus::Corpus;
 use crate::train::run_state::RunState;
@@ -110,7 +111,7 @@ impl Checkpoint {
 
     /// The losses of the model on dev and test, by all processes that have room for it: process 0 sends it to
     /// the others, which call [`receive_and_evaluate`](Self::receive_and_evaluate), and does it by itself if
-    /// another one ends. It is not sent if dev and test have no words.
+    /// another one ends. It is not sent if dev and test have no words. There are no losses after an interrupt.
     ///
     /// # Errors
     ///
@@ -121,12 +122,16 @@ impl Checkpoint {
             true => HeldOut::of(model, &data.parts, &data.memory, processes).map(Some),
             false => Ok(None),
         };
-        match together() {
+        let held_out = match together() {
             Ok(None) | Err(Error::Processes { .. }) => {
                 HeldOut::of(model, &data.parts.clone().alone(), &data.memory, &Alone)
             }
             Ok(Some(held_out)) => Ok(held_out),
             Err(error) => Err(error),
+        };
+        match held_out {
+            Err(Error::Interrupted) => Ok(HeldOut::default()),
+            held_out => held_out,
         }
     }
 
@@ -141,7 +146,10 @@ impl Checkpoint {
         }
         if let Some(received) = Self::receive(&data.memory, processes)? {
             let model = received.model.language_model();
-            HeldOut::of(model, &data.parts, &data.memory, processes)?;
+            match HeldOut::of(model, &data.parts, &data.memory, processes) {
+                Ok(_) | Err(Error::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -252,6 +260,22 @@ impl Model {
             Self::Network(trained) => &trained.network,
             Self::Ngram(ngram) => ngram,
         }
+    }
+
+    /// The dev NLL per character in nats by this process alone; `None` if dev has characters that the model does
+    /// not know.
+    ///
+    /// # Errors
+    ///
+    /// As [`evaluate::parts`].
+    pub fn dev_loss(&self, data: &Corpus) -> Result<Option<f64>> {
+        let model = self.language_model();
+        if data.has_unknown() && !model.knows_unknown() {
+            return Ok(None);
+        }
+        let parts = data.parts.clone().alone();
+        let evaluation = evaluate::parts(model, &parts, &[Part::Dev], &Alone)?;
+        Ok(Some(evaluation.nll()))
     }
 
     /// The name of the kind.

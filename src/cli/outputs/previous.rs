@@ -3,37 +3,13 @@
 use std::path::Path;
 
 use anyhow::bail;
-use makemore_tch::Part;
 use makemore_tch::checkpoint::{Checkpoint, Model};
 use makemore_tch::counting::Counted;
-use makemore_tch::distributed::Alone;
 use makemore_tch::error::Error;
-use makemore_tch::score::evaluate;
-use makemore_tch::train::corpus::Corpus;
-
-use super::Outputs;
 
 /// Advice if a file must not be overwritten.
 const CHOOSE: &str =
     "not overwritten; choose another file with --out, or overwrite it with --force";
-
-impl Outputs {
-    /// Has a model of n-grams take the place of another only if it predicts dev as well.
-    pub fn keep_better_ngrams(&mut self, data: &Corpus) -> anyhow::Result<()> {
-        if !data.has(Part::Dev) {
-            return Ok(());
-        }
-        self.keep_better(&data.parts.split_of(), false, |there| {
-            let model = there.language_model();
-            if data.has_unknown() && !model.knows_unknown() {
-                return Ok(None);
-            }
-            let parts = data.parts.clone().alone();
-            let evaluation = evaluate::parts(model, &parts, &[Part::Dev], &Alone)?;
-            Ok(Some(evaluation.nll()))
-        })
-    }
-}
 
 /// Refuses to overwrite the checkpoint of another list, or of another kind of model.
 pub fn check_previous(

@@ -6,9 +6,8 @@ use anyhow::bail;
 use makemore_tch::distributed::Processes;
 use makemore_tch::distributed::processes::agree_on_options;
 use makemore_tch::models::ngram::orders::{Curve, Order, Orders, Tried, USUAL, better_order};
-use makemore_tch::score::held_out::HeldOut;
 use makemore_tch::train::corpus::Corpus;
-use makemore_tch::{Checkpoint, Error, Model, Part, SampleOptions, Shares, Smoothing, plots};
+use makemore_tch::{Checkpoint, Model, Part, SampleOptions, Shares, Smoothing, plots};
 
 use super::print::{Document, draw};
 use crate::cli::aftermath::Aftermath;
@@ -39,7 +38,10 @@ impl Train {
                 "--plot draws the loss on dev, which is empty; give it words with --split or --dev FILE"
             );
         }
-        outputs.keep_better_ngrams(&data)?;
+        if data.has(Part::Dev) {
+            let split = data.parts.split_of();
+            outputs.keep_better(&split, false, |there| there.dev_loss(&data))?;
+        }
         let orders = self.count(&data, processes, context)?;
         let mut printer = Printer::new(self.json.json);
         let (smoothing, mut document, curves) = self.smooth(&orders, &data, &mut printer)?;
@@ -50,10 +52,7 @@ impl Train {
         let seed = self.seed.unwrap_or(SEED);
         let checkpoint = Checkpoint::new(Model::Ngram(model), seed, &data);
         let model = checkpoint.model.language_model();
-        let held_out = match checkpoint.held_out(&data.stopped_by(interrupt.flag()), processes) {
-            Err(Error::Interrupted) => Ok(HeldOut::default()),
-            held_out => held_out,
-        };
+        let held_out = checkpoint.held_out(&data.stopped_by(interrupt.flag()), processes);
         document.interrupted = interrupt.is_pressed();
         let data = data.alone();
         document.seconds = Some(start.elapsed().as_secs_f64());
@@ -87,10 +86,9 @@ impl Train {
         orders.model(smoothing)?;
         let data = data.stopped_by(interrupt.flag());
         match Checkpoint::receive_and_evaluate(&data, processes) {
-            Err(Error::Interrupted) | Ok(()) => Ok(interrupt.status()),
             Err(fault) if processes.blame(None).is_none() => Err(fault.into()),
             // Process 0 evaluates by itself what this one cannot.
-            Err(_) => Ok(interrupt.status()),
+            _ => Ok(interrupt.status()),
         }
     }
 
