@@ -46,6 +46,8 @@ pub struct Constrained<'a, W> {
     at_once: usize,
     in_vain: usize,
     most_in_vain: usize,
+    /// Whether the error was given.
+    has_ended: bool,
 }
 
 impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
@@ -66,7 +68,27 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
             at_once: 16,
             in_vain: 0,
             most_in_vain,
+            has_ended: false,
         }
+    }
+
+    /// Goes on with words of other origin after an error; none that was given comes again. The first origin is
+    /// dropped before `words` opens the other one.
+    pub fn go_on<V>(self, words: impl FnOnce() -> Result<V>) -> Result<Constrained<'a, V>> {
+        drop(self.words);
+        Ok(Constrained {
+            words: words()?,
+            constraints: self.constraints,
+            wanted: self.wanted,
+            found: self.found,
+            given: self.given,
+            waiting: self.waiting,
+            end: None,
+            at_once: self.at_once,
+            in_vain: 0,
+            most_in_vain: self.most_in_vain,
+            has_ended: false,
+        })
     }
 
     /// Where the words come from.
@@ -151,7 +173,7 @@ impl<W: Iterator<Item = Result<String>>> Iterator for Constrained<'_, W> {
 
     /// The next word; none after an error.
     fn next(&mut self) -> Option<Self::Item> {
-        if self.found == self.wanted {
+        if self.found == self.wanted || self.has_ended {
             return None;
         }
         while self.waiting.is_empty() && self.in_vain < self.most_in_vain && self.end.is_none() {
@@ -163,8 +185,7 @@ impl<W: Iterator<Item = Result<String>>> Iterator for Constrained<'_, W> {
             self.found += 1;
             return Some(Ok(word));
         }
-        let error = self.end();
-        self.wanted = self.found;
-        Some(Err(error))
+        self.has_ended = true;
+        Some(Err(self.end()))
     }
 }

@@ -1,5 +1,6 @@
 //! `makemore-tch more`: new words like those of a list, from the models that suit it.
 
+mod draw;
 mod list;
 mod save;
 
@@ -8,14 +9,12 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 use indicatif::ProgressBar;
+use makemore_tch::ScoredName;
 use makemore_tch::files::{Output, check_distinct};
-use makemore_tch::models::WordConstraint;
-use makemore_tch::score::{self, Ranking};
+use makemore_tch::score::Ranking;
 use makemore_tch::train::choice::choose::Choice;
 use makemore_tch::train::choice::plan::Effort;
 use makemore_tch::train::choice::report::{Report, Tried};
-use makemore_tch::train::corpus::Corpus;
-use makemore_tch::{Constraints, Error, LanguageModel, SampleOptions, ScoredName};
 use serde::Serialize;
 
 use crate::cli::arguments::wishes::WishArguments;
@@ -154,7 +153,7 @@ impl More {
         let choice = Choice::of(&data, self.seed, self.effort(), &data.memory, &mut watcher)?;
         watcher.bar.finish_and_clear();
         let drawn = self.draw(&choice, &data, constraint, &watcher);
-        let is_mixed = choice.models.len() > 1;
+        let has_ngrams = choice.ngrams().is_some();
         if let ([(model, _)], 2..) = (choice.models.as_slice(), watcher.tried.len()) {
             let kind = model.kind();
             context
@@ -186,8 +185,8 @@ impl More {
         written?;
         match gave_up {
             None => Ok(watcher.interrupt.status()),
-            Some(error) if is_mixed => Err(anyhow!("{error}; --quick finds rarer ones")),
-            Some(error) => Err(error.into()),
+            Some(error) if has_ngrams => Err(error.into()),
+            Some(error) => Err(anyhow!("{error}; --quick finds rarer ones")),
         }
     }
 
@@ -216,41 +215,6 @@ impl More {
             None if self.quick => Effort::Quick,
             None => Effort::Usual,
         }
-    }
-
-    /// Draws new words; those found before the sampler gave up or Ctrl-C, and that error.
-    fn draw(
-        &self,
-        choice: &Choice,
-        data: &Corpus,
-        constraint: WordConstraint,
-        watcher: &Watcher,
-    ) -> anyhow::Result<(Vec<ScoredName>, Option<Error>)> {
-        let (context, interrupt) = (watcher.context, &watcher.interrupt);
-        let was_stopped = interrupt.is_pressed();
-        let mixture = choice.mixture()?;
-        // N-grams alone draw rare words without draws in vain.
-        let model: &dyn LanguageModel = match choice.models.as_slice() {
-            [(model, _)] => model.language_model(),
-            _ => &mixture,
-        };
-        let options = SampleOptions {
-            constraint,
-            ..SampleOptions::default()
-        };
-        let sampler = WishArguments::sampler(model, self.seed, &options)?;
-        let constraints = Constraints {
-            new_to: Some(&data.parts.list().source),
-            unique: true,
-        };
-        let mut words = sampler.constrained(self.number, constraints);
-        let goes_on = || was_stopped || !interrupt.is_pressed();
-        let (found, gave_up) = progress::of_words(self.number, context.remarks.quiet, |show| {
-            words.found(&mut |found| show(found) && goes_on())
-        })?;
-        context.remark_on_too_long(words.words());
-        let names = score::ranked(model, found.into_iter().map(Ok), self.sort)?;
-        Ok((names, gave_up))
     }
 
     /// Prints the document, or writes its words to a file or, where that fails or there is none, to standard

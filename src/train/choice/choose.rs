@@ -78,6 +78,13 @@ impl Choice {
         Ok(Self { models })
     }
 
+    /// The n-grams among the models.
+    pub fn ngrams(&self) -> Option<&dyn LanguageModel> {
+        let mut models = self.models.iter().map(|(model, _)| model);
+        let ngrams = models.find(|model| matches!(model, Model::Ngram(_)))?;
+        Some(ngrams.language_model())
+    }
+
     /// The models as one.
     ///
     /// # Errors
