@@ -139,3 +139,28 @@ fn after_ctrl_c_more_draws_by_the_ngrams() {
     let words = String::from_utf8(output.stdout).unwrap();
     assert_eq!(words.lines().count(), 3, "{words}");
 }
+
+/// It was silent for minutes, and Ctrl-C lost what was found.
+#[cfg(unix)]
+#[test]
+fn a_long_search_says_so_and_ctrl_c_prints_what_was_found() {
+    let folder = Folder::new();
+    folder.stdout("train --type bow --max-steps 1 --out bow.st");
+    let search = "sample --most-probable --plain -n 2 --model bow.st --matching a|.*qxqxqxqxq";
+    for sorted in ["", " --sort probability"] {
+        let mut search = folder
+            .process(&format!("{search}{sorted}"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(search.stderr.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("may take minutes")));
+        // SAFETY: sends a signal to a process that was not waited for yet.
+        assert_eq!(unsafe { libc::kill(search.id() as i32, libc::SIGINT) }, 0);
+        let output = search.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130));
+        let found = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(found, "a\n", "{sorted}");
+    }
+}

@@ -136,7 +136,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         #[cfg(feature = "distributed")]
         Command::Launch(launch) => return start(launch, context),
         Command::More(more) => return more.run(context),
-        Command::Sample(sample) => sample.run(context)?,
+        Command::Sample(sample) => return sample.run(context),
         Command::Score(score) => return score.run(context),
         Command::Next(next) => next.run(context)?,
         Command::Count(count) => return count.run(context),

@@ -1,9 +1,14 @@
 //! Progress bars, on standard error if it is a terminal.
 
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
+
+/// After this time a user wonders what long work does.
+const LONG: Duration = Duration::from_secs(4);
 
 /// The bar made last.
 static LAST: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
@@ -57,6 +62,19 @@ pub fn of_words<T>(
         true
     });
     bar.finish_and_clear();
+    done
+}
+
+/// Calls `tell` beside `work` if that takes long.
+pub fn told_if_long<T>(tell: impl FnOnce() + Send + 'static, work: impl FnOnce() -> T) -> T {
+    let (working, ended) = channel::<()>();
+    thread::spawn(move || {
+        if ended.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+            tell();
+        }
+    });
+    let done = work();
+    drop(working);
     done
 }
 

@@ -96,7 +96,7 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
         &self.words
     }
 
-    /// The words, and the error if there were no more after them. `on_found` is told their number so far, and
+    /// The words, and the error if there were no more after them or an interrupt ended the search. `on_found` is told their number so far, and
     /// says whether more are wanted.
     ///
     /// # Errors
@@ -109,7 +109,9 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
         let mut words = Vec::new();
         for word in self {
             match word {
-                Err(error @ Error::GaveUp { .. }) => return Ok((words, Some(error))),
+                Err(error @ (Error::GaveUp { .. } | Error::Interrupted)) => {
+                    return Ok((words, Some(error)));
+                }
                 word => words.push(word?),
             }
             if !on_found(words.len() as u64) {

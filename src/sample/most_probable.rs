@@ -8,6 +8,8 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::{self, AtomicBool};
 
 use crate::error::{Error, Result};
 use crate::models::WordConstraint;
@@ -47,6 +49,8 @@ pub struct MostProbable<'m> {
     most: usize,
     /// The highest logarithm of what waited and was given up.
     lost: f64,
+    /// Ends the search.
+    stops: Arc<AtomicBool>,
 }
 
 /// A beginning of words or, if its last character is the end token, a word.
@@ -110,6 +114,7 @@ impl<'m> MostProbable<'m> {
             begun: Vec::new(),
             most: MOST,
             lost: f64::NEG_INFINITY,
+            stops: Arc::default(),
             automaton,
             ahead,
             model,
@@ -123,6 +128,11 @@ impl<'m> MostProbable<'m> {
             state: words.automaton.start(),
         }])?;
         Ok(words)
+    }
+
+    /// The same words, whose search ends with [`Error::Interrupted`] once a flag is set.
+    pub fn stopped_by(self, stops: Arc<AtomicBool>) -> Self {
+        Self { stops, ..self }
     }
 
     /// The first `wanted` words that meet constraints. None comes twice in any case.
@@ -238,7 +248,9 @@ impl<'m> MostProbable<'m> {
                 }
             }
             self.waiting.extend(words);
-            if !beginnings.is_empty() {
+            if self.stops.load(atomic::Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            } else if !beginnings.is_empty() {
                 self.extend(&beginnings)?;
             } else if self.lost > f64::NEG_INFINITY {
                 return Err(Error::GaveUp {
@@ -535,5 +547,24 @@ mod tests {
             some.len(),
         );
         assert_eq!(some, all);
+    }
+
+    #[test]
+    fn an_interrupted_search_keeps_the_words_that_it_found() {
+        let p = table();
+        let words = || MostProbable::of(&p, &WordConstraint::default()).unwrap();
+        let stops = Arc::new(AtomicBool::new(false));
+        let constraints = Constraints::default();
+        let stopped = words().stopped_by(Arc::clone(&stops));
+        let mut stopped = stopped.constrained(1000, constraints);
+        let (some, end) = stopped
+            .found(&mut |found| {
+                stops.store(found >= 2, atomic::Ordering::Relaxed);
+                true
+            })
+            .unwrap();
+        assert!(matches!(end, Some(Error::Interrupted)), "{end:?}");
+        assert!((2..1000).contains(&some.len()), "{some:?}");
+        assert_eq!(some, found(words(), some.len()));
     }
 }

@@ -1,5 +1,7 @@
 //! The words of `sample`, drawn or found, and printed.
 
+use std::sync::Arc;
+
 use makemore_tch::sample::Constrained;
 use makemore_tch::{Constraints, LanguageModel, SampleOptions, ScoredName, Source, score};
 
@@ -25,8 +27,17 @@ impl Sample {
         };
         if self.most_probable {
             let words = WishArguments::most_probable(model, &self.constraint)?;
+            let words = words.stopped_by(Arc::clone(&self.stops));
             let mut words = words.constrained(self.number, constraints);
-            return self.print_found(&mut words, p, source, results);
+            let remarks = results.remarks;
+            let tell = move || {
+                remarks.say(
+                    "the search may take minutes; Ctrl-C ends it and prints the words found so far",
+                );
+            };
+            return progress::told_if_long(tell, || {
+                self.print_found(&mut words, p, source, results)
+            });
         }
         let options = SampleOptions {
             method: self.sampler,
