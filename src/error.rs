@@ -431,7 +431,7 @@ pub enum LineFault {
     #[error("not valid in the encoding of the list; another encoding would work")]
     Encoding,
     /// A line with too few columns.
-    #[error("the line has {found} columns, and column {wanted} is wanted")]
+    #[error("the line has {found} column{}, and column {wanted} is wanted", if *found == 1 { "" } else { "s" })]
     Column {
         /// The number of the column.
         wanted: usize,

@@ -189,6 +189,9 @@ impl Columns {
             .count
             .map_or(self.word, |count| count.max(self.word))
             .get();
+        if self.to_end && found == 1 && is_count(&fields[0]) {
+            return Ok(("".into(), 0));
+        }
         if found < last {
             return Err(LineFault::Column {
                 wanted: last,
@@ -304,9 +307,14 @@ fn without_last(line: &str) -> &str {
     line[..end].trim_end()
 }
 
+/// Names of columns of words, in the first line of a list.
+const OF_WORDS: [&str; 4] = ["name", "names", "word", "words"];
+
 /// The names of columns that some lines look as if they had, for [`Columns::find`].
 pub fn guess(lines: &str) -> Option<String> {
-    let lines = lines.lines().filter(|line| !line.trim().is_empty());
+    // The count of blank lines, which `uniq -c` writes, stands alone.
+    let is_alone = |line: &str| line.is_empty() || is_count(line);
+    let lines = lines.lines().filter(|line| !is_alone(line.trim()));
     let lines: Vec<&str> = lines.take(GUESSED).collect();
     let (first, others) = lines.split_first()?;
     let named = |columns: Columns, name: &dyn Fn(usize) -> String| {
@@ -316,11 +324,16 @@ pub fn guess(lines: &str) -> Option<String> {
     let has_counts = |columns: &Columns| columns.count.is_some();
     let below = look(others).filter(has_counts);
     let all = look(&lines).filter(|columns| has_counts(columns) || below.is_none());
-    if let Some(columns) = all {
+    if let Some(columns) = all.filter(|columns| !has_header(&lines, *columns)) {
         return Some(named(columns, &|column| column.to_string()));
     }
-    let columns = below?;
+    let mut columns = below.or(all)?;
     let header = fields(first, columns.separator);
+    if columns.count.is_none()
+        && let Some(place) = header.iter().position(|name| is_of_words(name))
+    {
+        columns.word = columns.word.saturating_add(place);
+    }
     let has_commas = header.iter().any(|name| name.contains(','));
     let name = |column: usize| header.get(column - 1).map(ToString::to_string);
     let name = |column: usize| match has_commas {
@@ -328,6 +341,35 @@ pub fn guess(lines: &str) -> Option<String> {
         false => name(column).unwrap_or_default(),
     };
     Some(named(columns, &name))
+}
+
+fn is_of_words(name: &str) -> bool {
+    OF_WORDS.contains(&name.to_lowercase().as_str())
+}
+
+/// Whether the first of some lines, which have no counts, names their columns: one by a name of words, one whose
+/// other lines all have digits or, where all names begin with small letters, one whose other lines have capitals.
+fn has_header(lines: &[&str], columns: Columns) -> bool {
+    let rows = lines.iter().map(|line| fields(line, columns.separator));
+    let rows: Vec<Vec<Cow<str>>> = rows.collect();
+    let Some((names, others)) = rows.split_first() else {
+        return false;
+    };
+    let has_digit = |text: &str| text.contains(|digit: char| digit.is_ascii_digit());
+    let is_name = |(place, name): (usize, &Cow<str>)| {
+        !name.is_empty() && !has_digit(name) && !names[..place].contains(name)
+    };
+    if columns.count.is_some() || others.len() < 2 || !names.iter().enumerate().all(is_name) {
+        return false;
+    }
+    let are_small = names
+        .iter()
+        .all(|name| name.starts_with(char::is_lowercase));
+    let is_capital = |text: &str| are_small && text.starts_with(char::is_uppercase);
+    names.iter().enumerate().any(|(place, name)| {
+        let all = |is_so: &dyn Fn(&str) -> bool| others.iter().all(|row| is_so(&row[place]));
+        is_of_words(name) || all(&has_digit) || all(&is_capital)
+    })
 }
 
 /// Columns of lines that end or begin with a number, or else have the same number of separators.
@@ -484,6 +526,11 @@ mod tests {
 
     #[test]
     fn what_is_no_count_and_no_column_is_named() {
+        // The count of blank lines is that of no word.
+        let columns = Columns::find("2,1", "  2 \n  7 Mary\n 12 Bad Ems\n").unwrap();
+        assert_eq!(columns.of_line("  2 "), Ok(("".into(), 0)));
+        let fault = columns.of_line("Mary").unwrap_err().to_string();
+        assert_eq!(fault, "the line has 1 column, and column 2 is wanted");
         let columns = Columns::find("1,2", "Mary,3.318\n").unwrap();
         let fault = columns.of_line("Mary,3.318").unwrap_err();
         assert_eq!(fault, LineFault::Count("3.318".to_owned()));
@@ -518,6 +565,15 @@ mod tests {
             ("Mary, F, 7065\nAnna, F, 2604\n", "1,3"),
             ("York, New\nParis, FR\n", "1"),
             ("\"last, first\",n\n\"a, b\",2\n\"c, d\",3\n", "1,2"),
+            // The header was a word.
+            ("name,team\nmary,reds\nanna,blues\n", "name"),
+            ("id;Name\na;Mary\nb;Anna\n", "Name"),
+            ("town,founded\nulm,854-07-22\nessen,845\n", "town"),
+            ("first,last\nMary,Poe\nAnna,Roe\n", "first"),
+            ("mary,reds\nanna,blues\nnan,reds\n", "1"),
+            ("Rome,Lazio\nParis,Seine\nUlm,Donau\n", "1"),
+            // It was `,2`, of the count of blank lines.
+            ("      2 \n      7 Mary\n     12 Bad Ems\n", "2,1"),
         ] {
             assert_eq!(guess(lines).as_deref(), Some(columns));
         }
