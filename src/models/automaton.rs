@@ -20,6 +20,9 @@ const MOST: usize = 1 << 24;
 /// The most states, each of which is a state of every wish while they are found.
 const MOST_STATES: usize = 1 << 20;
 
+/// The most characters of words that are listed, their beginnings among them: 10 MB.
+const MOST_LISTED: usize = 1 << 20;
+
 /// The most bytes of a regular expression's automaton, and of building it.
 const MOST_BYTES: usize = 1 << 25;
 
@@ -83,6 +86,29 @@ impl Automaton {
     /// The number of states.
     pub fn states(&self) -> usize {
         self.accepts.len()
+    }
+
+    /// The indices of all words that it accepts; `None` if they are too many to be listed.
+    pub fn words(&self) -> Option<Vec<Vec<usize>>> {
+        let (mut words, mut characters) = (Vec::new(), 0);
+        let mut begun = vec![(self.start, Vec::new())];
+        while let Some((state, word)) = begun.pop() {
+            for index in 1..self.classes.len() {
+                let next = self.step(state, index);
+                if next != DEAD {
+                    let longer = [word.as_slice(), &[index]].concat();
+                    characters += longer.len();
+                    begun.push((next, longer));
+                }
+            }
+            if characters > MOST_LISTED {
+                return None;
+            }
+            if self.accepts(state) {
+                words.push(word);
+            }
+        }
+        Some(words)
     }
 
     /// Makes states from which no accepting one can be reached dead.

@@ -1,10 +1,12 @@
 //! The words that meet constraints, of any that come one after the other.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use crate::data::reader::Source;
-use crate::data::search;
+use crate::data::{Vocabulary, search};
 use crate::error::{Error, Result};
+use crate::models::Automaton;
 
 /// Constraints on words.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,6 +50,27 @@ pub struct Constrained<'a, W> {
     most_in_vain: usize,
     /// Whether the error was given.
     has_ended: bool,
+    wishes: Option<Wishes>,
+    /// Whether there are no more words than those found.
+    has_all: bool,
+}
+
+/// What words that are drawn must be like, to count them where draws are in vain.
+#[derive(Debug)]
+pub(super) struct Wishes {
+    pub automaton: Arc<Automaton>,
+    pub vocabulary: Vocabulary,
+    /// Whether the empty word is drawn.
+    pub has_empty: bool,
+}
+
+impl Wishes {
+    /// All words that meet them; `None` if they are too many to be listed.
+    fn words(&self) -> Option<Vec<String>> {
+        let words = self.automaton.words()?.into_iter();
+        let words = words.filter(|word| self.has_empty || !word.is_empty());
+        Some(words.map(|word| self.vocabulary.decode(&word)).collect())
+    }
 }
 
 impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
@@ -56,6 +79,7 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
         wanted: u64,
         constraints: Constraints<'a>,
         most_in_vain: usize,
+        wishes: Option<Wishes>,
     ) -> Self {
         Self {
             words,
@@ -69,6 +93,8 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
             in_vain: 0,
             most_in_vain,
             has_ended: false,
+            wishes,
+            has_all: false,
         }
     }
 
@@ -88,7 +114,14 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
             in_vain: 0,
             most_in_vain: self.most_in_vain,
             has_ended: false,
+            wishes: self.wishes,
+            has_all: false,
         })
+    }
+
+    /// Whether all words that meet the constraints are found, known after the error.
+    pub fn has_all(&self) -> bool {
+        self.has_all
     }
 
     /// Where the words come from.
@@ -165,8 +198,38 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
         match self.end.take() {
             Some(Error::GaveUp { why, .. }) => Error::GaveUp { why, found, wanted },
             Some(error) => error,
-            None => gave_up(self.in_vain, found, wanted),
+            None => match self.too_few() {
+                Ok(Some(why)) => Error::GaveUp { why, found, wanted },
+                Ok(None) => gave_up(self.in_vain, found, wanted),
+                Err(error) => error,
+            },
         }
+    }
+
+    /// The reason of an end where there are fewer words than are wanted.
+    fn too_few(&mut self) -> Result<Option<String>> {
+        let Some(words) = self.wishes.as_ref().and_then(Wishes::words) else {
+            return Ok(None);
+        };
+        let words = words.iter().map(String::as_str);
+        let (new, all) = match self.constraints.new_to {
+            None => ("", words.count()),
+            Some(list) => {
+                let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+                let known = search::known(list, words.iter().copied())?;
+                ("new ", words.len() - known.len())
+            }
+        };
+        let all = all as u64;
+        self.has_all = self.found == all;
+        if all > 0 && (!self.constraints.unique || all >= self.wanted) {
+            return Ok(None);
+        }
+        Ok(Some(match all {
+            0 => format!("no {new}word meets the wishes"),
+            1 => format!("only 1 {new}word meets the wishes"),
+            all => format!("only {all} {new}words meet the wishes"),
+        }))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::models::{
     Automaton, Bounds, Drawer, Drawn, LanguageModel, Method, Shaping, WordConstraint,
 };
 use conditional::Conditional;
-use constrained::{MOST_IN_VAIN, gave_up};
+use constrained::{MOST_IN_VAIN, Wishes, gave_up};
 
 /// Options of a [`Sampler`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -143,13 +143,19 @@ impl<'m> Sampler<'m> {
     }
 
     /// The first `wanted` names that meet constraints. Ends with [`Error::GaveUp`] if 10,000 names in a
-    /// row fail them.
+    /// row fail them, which says how many there are if these are few.
     pub fn constrained<'a>(
         self,
         wanted: u64,
         constraints: Constraints<'a>,
     ) -> Constrained<'a, Self> {
-        Constrained::of(self, wanted, constraints, MOST_IN_VAIN)
+        let automaton = self.bounds.automaton.clone();
+        let wishes = automaton.map(|automaton| Wishes {
+            automaton,
+            vocabulary: self.model.vocabulary().clone(),
+            has_empty: self.model.draws_empty_words(),
+        });
+        Constrained::of(self, wanted, constraints, MOST_IN_VAIN, wishes)
     }
 
     /// Draws a word or the beginning of one that is not wanted.

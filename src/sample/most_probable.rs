@@ -141,7 +141,7 @@ impl<'m> MostProbable<'m> {
         wanted: u64,
         constraints: Constraints<'a>,
     ) -> Constrained<'a, Self> {
-        Constrained::of(self, wanted, constraints, usize::MAX)
+        Constrained::of(self, wanted, constraints, usize::MAX, None)
     }
 
     /// The characters of a beginning.

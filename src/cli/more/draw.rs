@@ -45,7 +45,9 @@ impl More {
             found
         };
         let (mut found, mut gave_up) = find(&mut words, 0)?;
-        if let (Some(ngrams), None, Some(_)) = (ngrams, alone, &gave_up) {
+        if let (Some(ngrams), None, Some(_)) = (ngrams, alone, &gave_up)
+            && !words.has_all()
+        {
             let before = found.len() as u64;
             context.remarks.say(format_args!(
                 "the mixture finds such words too rarely: its n-grams alone draw {} of the {}",
@@ -73,8 +75,8 @@ mod tests {
         let names = include_str!("../../../assets/names.txt").lines();
         let few: Vec<&str> = names.step_by(267).collect();
         folder.write("few.txt", few.join("\n"));
-        let (words, said) = folder.both("more few.txt -n 3 --suffix qxq --min-length 9");
-        let is_wished = |word: &str| word.ends_with("qxq") && word.len() >= 9;
+        let (words, said) = folder.both("more few.txt -n 3 --suffix zxz --min-length 9");
+        let is_wished = |word: &str| word.ends_with("zxz") && word.len() >= 9;
         assert!(words.lines().all(is_wished), "{words}");
         assert_eq!(words.lines().count(), 3);
         assert!(said.contains("mixed: "), "{said}");
@@ -85,5 +87,15 @@ mod tests {
         let (words, said) = folder.both("more few.txt -n 3 --suffix a");
         assert_eq!(words.lines().count(), 3);
         assert!(!said.contains("alone draw"), "{said}");
+        // There are no more.
+        let few = folder.run("more few.txt -n 3 --prefix maz --max-length 3".split(' '));
+        assert_eq!((few.stdout.as_str(), few.status), ("maz\n", 1));
+        assert!(
+            few.stderr
+                .ends_with("\nerror: only 1 new word meets the wishes: 1 of 3 were found\n")
+                && !few.stderr.contains("alone draw"),
+            "{}",
+            few.stderr
+        );
     }
 }

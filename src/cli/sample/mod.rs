@@ -443,7 +443,8 @@ mod tests {
         let few =
             "sample --data list.txt --order 2 --plain --unique --max-length 1 -n 9 --out few.txt";
         let done = folder.run(few.split(' '));
-        assert!(done.status == 1 && done.stderr.starts_with("wrote few.txt\nerror: gave up"));
+        let told = "wrote few.txt\nerror: only 3 words meet the wishes: 3 of 9 were found\n";
+        assert_eq!((done.stderr.as_str(), done.status), (told, 1));
         assert_eq!(
             folder.read("few.txt").split(|&byte| byte == b'\n').count(),
             4
