@@ -167,6 +167,11 @@ impl Context {
                 "{origin}: its lines look as if they had columns; --columns {columns} would read them"
             ));
         }
+        if source.is_rereadable() && source.looks_like_utf_8()? {
+            say(format!(
+                "{origin}: its lines look like UTF-8; --encoding utf-8 would read them as such"
+            ));
+        }
         if let Some(LinesLeftOut { lines, first }) = &list.left_out {
             say(format!(
                 "{origin}: lines left out: {lines}; the first is {first}"
@@ -286,6 +291,34 @@ pub fn check_same_boundary(
 #[cfg(test)]
 mod tests {
     use crate::cli::testing::Folder;
+
+    /// `Zoë` became `ZoÃ«` without a word.
+    #[test]
+    fn a_list_in_utf_8_that_is_read_as_another_encoding_is_said_to_be() {
+        let folder = Folder::new();
+        folder.write("utf8.txt", "Zoë\nAnna\n");
+        folder.write("marked.txt", "\u{feff}Zoë\nAnna\n");
+        folder.write("ascii.txt", "Zoe\nAnna\n");
+        folder.write("latin1.txt", b"Zo\xeb\nAnna\n");
+        for (file, encoding, is_said) in [
+            ("utf8.txt", "latin1", true),
+            ("utf8.txt", "utf-8", false),
+            ("marked.txt", "latin1", false),
+            ("ascii.txt", "latin1", false),
+            ("latin1.txt", "latin1", false),
+        ] {
+            let said = folder.stderr(&format!("count --data {file} --encoding {encoding}"));
+            let hint = "its lines look like UTF-8; --encoding utf-8 would read them as such\n";
+            assert_eq!(
+                said,
+                if is_said {
+                    format!("{file}: {hint}")
+                } else {
+                    String::new()
+                }
+            );
+        }
+    }
 
     #[test]
     fn auto_takes_the_first_device_that_can_be_used_and_says_which() {

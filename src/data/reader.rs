@@ -278,6 +278,24 @@ impl Source {
         Ok(String::new())
     }
 
+    /// Whether the first lines have characters beyond ASCII in UTF-8, but are read in another encoding.
+    ///
+    /// # Errors
+    ///
+    /// As [`first_lines`](Self::first_lines).
+    pub fn looks_like_utf_8(&self) -> Result<bool> {
+        if self.format.encoding.is_none() {
+            return Ok(false);
+        }
+        let as_utf_8 = ListFormat {
+            encoding: None,
+            ..self.format
+        };
+        let lines = self.clone().in_format(as_utf_8).first_lines()?;
+        // A byte-order mark goes before the encoding, and UTF-8 itself is one.
+        Ok(self.format.of_other(&lines).encoding.is_none() && lines != self.first_lines()?)
+    }
+
     fn first_lines_of(&self, input: &Input) -> Result<String> {
         let mut start = Vec::new();
         let opened = input.open(self.format.encoding)?;
