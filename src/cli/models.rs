@@ -243,10 +243,14 @@ impl Models {
         // The user chooses the token only for a file that does not name it.
         let takes_token = self.files.iter().any(|file| file.trained_on.is_none());
         let has_token = data.boundary.is_some() && !takes_token;
-        if has_token || !(data.data.is_empty() || self.reads_list) {
-            bail!("{what} with --model alone; leave --data and --boundary out");
-        }
-        Ok(())
+        let has_list = !(data.data.is_empty() || self.reads_list);
+        let given = match (has_list, has_token) {
+            (false, false) => return Ok(()),
+            (true, false) => "--data",
+            (false, true) => "--boundary",
+            (true, true) => "--data and --boundary",
+        };
+        bail!("{what} with --model alone; leave {given} out")
     }
 
     /// The first file; messages name it.

@@ -231,6 +231,17 @@ mod tests {
             let sum = p(0, "probability") + p(1, "probability");
             assert_eq!(p(1, "cumulative"), sum);
         }
+        // It named what was not given.
+        let list = "--data list.txt";
+        for (given, named) in [
+            (list.to_owned(), "--data"),
+            ("--boundary .".to_owned(), "--boundary"),
+            (format!("{list} --boundary ."), "--data and --boundary"),
+        ] {
+            let error = folder.error(&format!("next m --model 2.st {given}"), 1);
+            let expected = format!("with --model alone; leave {named} out");
+            assert!(error.ends_with(&expected), "{error}");
+        }
         let counted = folder.stdout("next --data list.txt --top 1");
         // 2 of 4 words begin with an m, and 1 is added to each of 7 characters.
         assert_eq!(counted, "m    0.2727  0.2727\n");
