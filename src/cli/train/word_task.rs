@@ -77,6 +77,9 @@ impl Train {
         };
         let is_trained = self.resume.is_some() && run.is_none();
         let mut state = self.state(run, &network, &lists, seed, &mut outputs)?;
+        if let Some(why) = self.why_no_steps(&state) {
+            context.remarks.say(why);
+        }
         context.choose_threads(&mut state, &network, processes)?;
         let (batch, limit) = (state.options.batch_size, data.memory.free());
         lists.check_memory(&network, batch, limit)?;
@@ -183,14 +186,7 @@ impl Train {
         mut state: RunState,
         outputs: &mut Outputs,
     ) -> anyhow::Result<RunState> {
-        let words = &self.words;
-        if words.max_steps.is_some() || words.minutes.is_some() {
-            state.options = state.options.limited(words.max_steps, words.seconds());
-        }
-        if let Some(every) = words.eval_every {
-            (state.options.eval_every, state.options.eval_early) = (every, false);
-        }
-        state.options.patience = words.patience.or(state.options.patience);
+        state.options = self.resumed_options(state.options);
         if let Some(evaluations) = state.lost_patience() {
             bail!(
                 "{}: its training is over, as dev was not better in {evaluations} evaluations; a larger --patience goes on",
