@@ -1,6 +1,7 @@
 //! Wishes that the words of a list meet only where upper and lower case are one.
 
 use makemore_tch::models::WordConstraint;
+use makemore_tch::models::automaton::Pattern;
 use makemore_tch::{Error, List, Part, Parts};
 
 use super::output::Remarks;
@@ -11,6 +12,8 @@ struct Wish<'w> {
     id: &'static str,
     text: &'w str,
     lower: String,
+    /// A regular expression, as it is typed and where upper and lower case are one.
+    patterns: Option<[Pattern; 2]>,
     /// Whether a word has the text as it is typed.
     is_met: bool,
     /// The text as the first word has it that has it in another case.
@@ -20,12 +23,17 @@ struct Wish<'w> {
 impl Wish<'_> {
     fn look_at(&mut self, word: &str) {
         let text = self.text;
-        self.is_met |= match self.id {
-            "prefix" => word.starts_with(text),
-            "suffix" => word.ends_with(text),
+        self.is_met |= match (&self.patterns, self.id) {
+            (Some([typed, _]), _) => typed.matches(word),
+            (None, "prefix") => word.starts_with(text),
+            (None, "suffix") => word.ends_with(text),
             _ => word.contains(text),
         };
         if self.is_met || self.other.is_some() {
+            return;
+        }
+        if let Some([_, any_case]) = &self.patterns {
+            self.other = any_case.matches(word).then(|| in_any_case(text));
             return;
         }
         let mut starts = word.char_indices().map(|(start, _)| &word[start..]);
@@ -39,6 +47,11 @@ impl Wish<'_> {
         };
         self.other = other.map(str::to_owned);
     }
+}
+
+/// A regular expression for which upper and lower case are one.
+fn in_any_case(pattern: &str) -> String {
+    format!("(?i){pattern}")
 }
 
 /// The beginning of a text that is `lower` in lower case.
@@ -62,17 +75,28 @@ pub fn remark(wishes: &WordConstraint, list: &List, remarks: Remarks) -> makemor
     let texts = [("prefix", &wishes.prefix), ("suffix", &wishes.suffix)];
     let contains = wishes.contains.iter().map(|text| ("contains", text));
     let texts = texts.into_iter().chain(contains);
-    let has_cases = |(_, text): &(_, &String)| text.to_lowercase() != text.to_uppercase();
-    let wishes = texts.filter(has_cases).map(|(id, text)| Wish {
+    let source = &list.source;
+    // Other texts are in lower case then, as the words are.
+    let is_lower = source.format().lowercase;
+    let texts = texts.filter(|_| !is_lower).map(|wish| (wish, None));
+    let patterns = wishes.matching.iter().filter_map(|text| {
+        let patterns = [Pattern::new(text), Pattern::new(&in_any_case(text))];
+        let [typed, any_case] = patterns.map(Result::ok);
+        Some((("matching", text), Some([typed?, any_case?])))
+    });
+    let has_cases = |text: &str| text.to_lowercase() != text.to_uppercase();
+    let wishes = texts.chain(patterns);
+    let wishes = wishes.filter(|((_, text), _)| has_cases(text));
+    let wishes = wishes.map(|((id, text), patterns)| Wish {
         id,
         text,
         lower: text.chars().flat_map(char::to_lowercase).collect(),
+        patterns,
         is_met: false,
         other: None,
     });
     let mut wishes: Vec<Wish> = wishes.collect();
-    let source = &list.source;
-    if wishes.is_empty() || remarks.quiet || source.format().lowercase || !source.is_rereadable() {
+    if wishes.is_empty() || remarks.quiet || !source.is_rereadable() {
         return Ok(());
     }
     let parts = Parts::whole(list.clone());
@@ -86,18 +110,23 @@ pub fn remark(wishes: &WordConstraint, list: &List, remarks: Remarks) -> makemor
     if !matches!(read, Err(Error::Interrupted)) {
         read?;
     }
-    let unmet = wishes.iter().filter(|wish| !wish.is_met);
-    let unmet = unmet.filter_map(|wish| {
-        let other = wish.other.as_deref()?;
-        Some((argument(wish.id, wish.text), argument(wish.id, other)))
-    });
-    let (typed, others): (Vec<String>, Vec<String>) = unmet.unzip();
-    if !typed.is_empty() {
+    let unmet = wishes
+        .iter()
+        .filter(|wish| !wish.is_met && wish.other.is_some());
+    let unmet: Vec<&Wish> = unmet.collect();
+    if !unmet.is_empty() {
+        let typed = unmet.iter().map(|wish| argument(wish.id, wish.text));
+        let others = unmet
+            .iter()
+            .filter_map(|wish| Some(argument(wish.id, wish.other.as_deref()?)));
+        // It does not change a regular expression.
+        let has_patterns = unmet.iter().any(|wish| wish.patterns.is_some());
         remarks.say(format_args!(
-            "{}: words meet {} only where upper and lower case are one; {} or --lowercase would work",
+            "{}: words meet {} only where upper and lower case are one; {}{} would work",
             source.origin(),
-            typed.join(" "),
-            others.join(" ")
+            typed.collect::<Vec<_>>().join(" "),
+            others.collect::<Vec<_>>().join(" "),
+            if has_patterns { "" } else { " or --lowercase" }
         ));
     }
     Ok(())
@@ -133,6 +162,17 @@ mod tests {
             ),
             ("--prefix r --suffix E", Some("; --prefix R --suffix e or")),
             ("--prefix el --lowercase", None),
+            ("--matching El.*", None),
+            (
+                "--matching el.*",
+                Some("; --matching '(?i)el.*' would work"),
+            ),
+            (
+                "--matching EL.* --lowercase",
+                Some(
+                    "meet --matching 'EL.*' only where upper and lower case are one; --matching '(?i)EL.*' would",
+                ),
+            ),
         ] {
             for command in [
                 "more towns.txt --quick -n 0",

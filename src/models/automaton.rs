@@ -323,6 +323,50 @@ impl Search {
     }
 }
 
+/// A regular expression that matches whole words.
+#[derive(Debug)]
+pub struct Pattern {
+    dfa: dense::DFA<Vec<u32>>,
+    start: StateID,
+}
+
+impl Pattern {
+    /// Reads an expression.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Wish`] if it is none or takes too much memory.
+    pub fn new(pattern: &str) -> Result<Self> {
+        let config = dense::Config::new()
+            .start_kind(StartKind::Anchored)
+            .match_kind(MatchKind::All)
+            .dfa_size_limit(Some(MOST_BYTES))
+            .determinize_size_limit(Some(MOST_BYTES));
+        // By itself, so that a group that is not closed is not closed by ours.
+        regex_syntax::parse(pattern).map_err(|error| fault_of(pattern, &kind_of(&error)))?;
+        let dfa = dense::Builder::new()
+            .configure(config)
+            .build(&format!("^(?:{pattern})$"))
+            .map_err(|error| fault_of(pattern, &error.to_string()))?;
+        let anchored = start::Config::new().anchored(Anchored::Yes);
+        let start = dfa
+            .start_state(&anchored)
+            .map_err(|error| fault_of(pattern, &error.to_string()))?;
+        Ok(Self { dfa, start })
+    }
+
+    /// Whether it matches a word.
+    pub fn matches(&self, word: &str) -> bool {
+        let step = |state, byte| self.dfa.next_state(state, byte);
+        let end = word.bytes().fold(self.start, step);
+        self.dfa.is_match_state(self.dfa.next_eoi_state(end))
+    }
+}
+
+fn fault_of(pattern: &str, fault: &str) -> Error {
+    Error::Wish(format!("the regular expression {pattern:?}: {fault}"))
+}
+
 /// The automaton of a regular expression over indices.
 struct Table {
     width: usize,
@@ -335,24 +379,7 @@ struct Table {
 impl Table {
     /// The automaton of an expression that matches whole words.
     fn of_regex(pattern: &str, vocabulary: &Vocabulary) -> Result<Self> {
-        let fault =
-            |fault: String| Error::Wish(format!("the regular expression {pattern:?}: {fault}"));
-        let config = dense::Config::new()
-            .start_kind(StartKind::Anchored)
-            .match_kind(MatchKind::All)
-            .dfa_size_limit(Some(MOST_BYTES))
-            .determinize_size_limit(Some(MOST_BYTES));
-        // By itself, so that a group that is not closed is not closed by ours.
-        regex_syntax::parse(pattern).map_err(|error| fault(kind_of(&error)))?;
-        let dfa = dense::Builder::new()
-            .configure(config)
-            .build(&format!("^(?:{pattern})$"))
-            .map_err(|error| fault(error.to_string()))?;
-        let anchored = start::Config::new().anchored(Anchored::Yes);
-        let first = dfa
-            .start_state(&anchored)
-            .map_err(|error| fault(error.to_string()))?;
-
+        let Pattern { dfa, start: first } = Pattern::new(pattern)?;
         let characters = vocabulary.characters();
         let mut numbers = HashMap::from([(first, 0)]);
         let mut states = vec![first];
@@ -372,7 +399,7 @@ impl Table {
                 next.push(number);
             }
             if next.len() > MOST {
-                return Err(fault("it takes too much memory".to_owned()));
+                return Err(fault_of(pattern, "it takes too much memory"));
             }
         }
         Ok(Self {
