@@ -315,7 +315,7 @@ impl Shapes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bow, Gru, KINDS, Lookup, Mlp, Rnn, Wavenet};
+    use super::super::{Bow, Gru, KINDS, Lookup, Mlp, Rnn, Transformer, Wavenet};
     use super::*;
 
     /// The defaults were those of 32,033 names for every list: copies of a small one, less than two looks
@@ -345,14 +345,17 @@ mod tests {
         assert!(decay(&Mlp, 2_000) > 2.0 && decay(&Bow, 700) > 3.0);
         assert!(decay(&Mlp, 20_000) > 0.5 && decay(&Bow, 20_000) < 0.2);
         assert_eq!(decay(&Rnn, 20_000), decay(&Bow, 20_000));
-        let rate = |characters| {
-            Wavenet
-                .recipe(&Sizes::default())
-                .of_list(characters)
-                .learning_rate
-        };
-        assert_eq!(rate(20_000), rate(165_000));
-        assert!((0.004..0.006).contains(&rate(900_000)));
+        for (kind, half) in [(&Wavenet as &dyn Kind, 0.005), (&Transformer, 0.0025)] {
+            let recipe = kind.recipe(&Sizes::default());
+            let rate = |characters| recipe.of_list(characters).learning_rate;
+            assert_eq!(rate(20_000), rate(165_000));
+            // English, where half the rate of the names was better than all of it.
+            assert!(
+                (0.9..1.2).contains(&(rate(787_000) / half)),
+                "{}",
+                kind.name()
+            );
+        }
         // It cannot learn words by heart, and begins with all characters equally probable.
         let lookup = Lookup.recipe(&Sizes::default());
         assert_eq!(lookup.of_list(2_000), lookup);
