@@ -129,8 +129,8 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
         &self.words
     }
 
-    /// The words, and the error if there were no more after them or an interrupt ended the search. `on_found` is told their number so far, and
-    /// says whether more are wanted.
+    /// The words, and the error if there were no more after them or an interrupt ended the search. `on_found` is
+    /// told their number so far, and says whether more are wanted.
     ///
     /// # Errors
     ///
