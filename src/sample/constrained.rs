@@ -195,14 +195,15 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
     /// The error after the words found; it says how many these are.
     fn end(&mut self) -> Error {
         let (found, wanted) = (self.found, self.wanted);
-        match self.end.take() {
+        let gave_up = match self.end.take() {
             Some(Error::GaveUp { why, .. }) => Error::GaveUp { why, found, wanted },
-            Some(error) => error,
-            None => match self.too_few() {
-                Ok(Some(why)) => Error::GaveUp { why, found, wanted },
-                Ok(None) => gave_up(self.in_vain, found, wanted),
-                Err(error) => error,
-            },
+            Some(error) => return error,
+            None => gave_up(self.in_vain, found, wanted),
+        };
+        match self.too_few() {
+            Ok(Some(why)) => Error::GaveUp { why, found, wanted },
+            Ok(None) => gave_up,
+            Err(error) => error,
         }
     }
 
