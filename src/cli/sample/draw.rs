@@ -1,18 +1,18 @@
 //! The words of `sample`, drawn or found, and printed.
 
-use std::sync::Arc;
-
 use makemore_tch::sample::Constrained;
-use makemore_tch::{Constraints, LanguageModel, SampleOptions, ScoredName, Source, score};
+use makemore_tch::{Constraints, Error, LanguageModel, SampleOptions, ScoredName, Source, score};
 
 use super::Sample;
 use super::print::Results;
 use crate::cli::arguments::wishes::WishArguments;
 use crate::cli::context::Context;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::progress;
 
 impl Sample {
-    /// Prints the words that a model draws; but in the order drawn, sorted by their likelihood under `p`.
+    /// Prints the words that a model draws; but in the order drawn, sorted by their likelihood under `p`. Returns the
+    /// exit status, which is that of an interruption.
     pub(super) fn print(
         &self,
         model: &dyn LanguageModel,
@@ -20,14 +20,15 @@ impl Sample {
         source: Option<&Source>,
         results: &Results,
         context: Context,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<u8> {
         let constraints = Constraints {
             new_to: source.filter(|_| self.new),
             unique: self.unique,
         };
         if self.most_probable {
             let words = WishArguments::most_probable(model, &self.constraint)?;
-            let words = words.stopped_by(Arc::clone(&self.stops));
+            let interrupt = Interrupt::catch(context.remarks)?;
+            let words = words.stopped_by(interrupt.flag());
             let mut words = words.constrained(self.number, constraints);
             let remarks = results.remarks;
             let tell = move || {
@@ -35,9 +36,14 @@ impl Sample {
                     "the search may take minutes; Ctrl-C ends it and prints the words found so far",
                 );
             };
-            return progress::told_if_long(tell, || {
-                self.print_found(&mut words, p, source, results)
-            });
+            let printed =
+                progress::told_if_long(tell, || self.print_found(&mut words, p, source, results));
+            return match printed {
+                Err(error) if matches!(error.downcast_ref(), Some(Error::Interrupted)) => {
+                    Ok(interrupt.status())
+                }
+                printed => printed.map(|()| 0),
+            };
         }
         let options = SampleOptions {
             method: self.sampler,
@@ -49,12 +55,12 @@ impl Sample {
         if self.is_in_order_drawn() && !self.new && !self.unique {
             let printed = results.drawn(&mut sampler, self.number);
             context.remark_on_too_long(&sampler);
-            return printed.map_err(|error| self.shaping.explain(error));
+            return printed.map_or_else(|error| Err(self.shaping.explain(error)), |()| Ok(0));
         }
         let mut words = sampler.constrained(self.number, constraints);
         let printed = self.print_found(&mut words, p, source, results);
         context.remark_on_too_long(words.words());
-        printed.map_err(|error| self.shaping.explain(error))
+        printed.map_or_else(|error| Err(self.shaping.explain(error)), |()| Ok(0))
     }
 
     /// Prints words that are as wished, also those found before there were no more.

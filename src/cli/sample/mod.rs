@@ -5,8 +5,6 @@ pub mod ngrams;
 mod print;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::bail;
 use clap::Args;
@@ -16,7 +14,7 @@ use makemore_tch::memory::Memory;
 use makemore_tch::model_file::TrainedOn;
 use makemore_tch::models::WordConstraint;
 use makemore_tch::score::Ranking;
-use makemore_tch::{Error, LanguageModel, Method, Model, ModelFile, Table};
+use makemore_tch::{LanguageModel, Method, Model, ModelFile, Table};
 
 use crate::cli::arguments::models::ModelArguments;
 use crate::cli::arguments::order::{ChosenOrder, order};
@@ -24,7 +22,6 @@ use crate::cli::arguments::shaping::ShapingArguments;
 use crate::cli::arguments::wishes::WishArguments;
 use crate::cli::arguments::{DataArguments, JsonArguments, SmoothingArguments, one_of, whole};
 use crate::cli::context::Context;
-use crate::cli::interrupt::Interrupt;
 use crate::cli::models::Models;
 use crate::cli::other_case;
 use ngrams::{Counting, Drawing};
@@ -73,10 +70,6 @@ pub struct Sample {
     /// The wishes, in the characters that words were learned in
     #[arg(skip)]
     constraint: WordConstraint,
-
-    /// Ends the search for the most probable words
-    #[arg(skip)]
-    stops: Arc<AtomicBool>,
 
     /// Only words that the data does not have
     #[arg(long)]
@@ -136,21 +129,6 @@ impl Sample {
     /// Returns the exit status, which is that of an interruption.
     pub fn run(mut self, context: Context) -> anyhow::Result<u8> {
         context.threads.prepare_for_reading();
-        if !self.most_probable {
-            return self.of_any(context).map(|()| 0);
-        }
-        let interrupt = Interrupt::catch(context.remarks)?;
-        self.stops = interrupt.flag();
-        match self.of_any(context) {
-            Err(error) if matches!(error.downcast_ref(), Some(Error::Interrupted)) => {
-                Ok(interrupt.status())
-            }
-            done => done.map(|()| 0),
-        }
-    }
-
-    /// Makes words by the models or, where none is named, by the counts of the data.
-    fn of_any(mut self, context: Context) -> anyhow::Result<()> {
         match self.models.load(
             &self.data,
             Memory::half_of_the_machine(),
@@ -172,7 +150,7 @@ impl Sample {
     }
 
     /// Draws from the counts of the data.
-    fn of_counts(&self, results: &Results, context: Context) -> anyhow::Result<()> {
+    fn of_counts(&self, results: &Results, context: Context) -> anyhow::Result<u8> {
         let counting = Counting {
             list: &self.data,
             order: self.order,
@@ -198,7 +176,7 @@ impl Sample {
         models: &Models,
         results: &Results,
         context: Context,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<u8> {
         if self.is_in_order_drawn() && !self.new {
             models.check_alone(&self.data, "with --plain, words are drawn")?;
         }
@@ -230,7 +208,7 @@ impl Sample {
         trained_on: Option<TrainedOn>,
         results: &Results,
         context: Context,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<u8> {
         if self.smoothing.smoothing.is_some() {
             bail!("--smoothing is of counts, and --model draws; leave one of them out");
         }
