@@ -76,6 +76,9 @@ pub fn remark(wishes: &WordConstraint, list: &List, remarks: Remarks) -> makemor
     let contains = wishes.contains.iter().map(|text| ("contains", text));
     let texts = texts.into_iter().chain(contains);
     let source = &list.source;
+    if remarks.quiet || !source.is_rereadable() {
+        return Ok(());
+    }
     // Other texts are in lower case then, as the words are.
     let is_lower = source.format().lowercase;
     let texts = texts.filter(|_| !is_lower).map(|wish| (wish, None));
@@ -96,7 +99,7 @@ pub fn remark(wishes: &WordConstraint, list: &List, remarks: Remarks) -> makemor
         other: None,
     });
     let mut wishes: Vec<Wish> = wishes.collect();
-    if wishes.is_empty() || remarks.quiet || !source.is_rereadable() {
+    if wishes.is_empty() {
         return Ok(());
     }
     let parts = Parts::whole(list.clone());

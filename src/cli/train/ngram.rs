@@ -83,6 +83,7 @@ impl Train {
         let orders = self.count(&data, processes, context)?;
         let (smoothing, ..) = self.smooth(&orders, &data, &mut Printer::silent())?;
         let interrupt = Interrupt::catch(context.remarks)?;
+        // Process 0 gathers it.
         orders.model(smoothing)?;
         let data = data.stopped_by(interrupt.flag());
         match Checkpoint::receive_and_evaluate(&data, processes) {
