@@ -69,6 +69,12 @@ fn begin<'t>(text: &'t str, lower: &str) -> Option<&'t str> {
     wanted.as_str().is_empty().then_some(text)
 }
 
+/// A regular expression as it is typed, and where upper and lower case are one.
+fn patterns(text: &str) -> Option<[Pattern; 2]> {
+    let typed = Pattern::new(text).ok()?;
+    Some([typed, Pattern::new(&in_any_case(text)).ok()?])
+}
+
 /// Tells the user of texts that no word of a list has as they are typed, but some in another case. The list is
 /// read up to where all are found.
 pub fn remark(wishes: &WordConstraint, list: &List, remarks: Remarks) -> makemore_tch::Result<()> {
@@ -82,11 +88,8 @@ pub fn remark(wishes: &WordConstraint, list: &List, remarks: Remarks) -> makemor
     // Other texts are in lower case then, as the words are.
     let is_lower = source.format().lowercase;
     let texts = texts.filter(|_| !is_lower).map(|wish| (wish, None));
-    let patterns = wishes.matching.iter().filter_map(|text| {
-        let patterns = [Pattern::new(text), Pattern::new(&in_any_case(text))];
-        let [typed, any_case] = patterns.map(Result::ok);
-        Some((("matching", text), Some([typed?, any_case?])))
-    });
+    let matching = wishes.matching.iter();
+    let patterns = matching.filter_map(|text| Some((("matching", text), Some(patterns(text)?))));
     let has_cases = |text: &str| text.to_lowercase() != text.to_uppercase();
     let wishes = texts.chain(patterns);
     let wishes = wishes.filter(|((_, text), _)| has_cases(text));
