@@ -60,28 +60,6 @@ impl WishArguments {
         }
     }
 
-    /// The wishes as the user types them, each after a space.
-    pub fn again(&self) -> String {
-        let texts = [
-            ("prefix", &self.prefix),
-            ("suffix", &self.suffix),
-            ("without", &self.without),
-        ];
-        let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
-        let texts = texts.map(|(id, text)| argument(id, text));
-        let several = [("contains", &self.contains), ("matching", &self.matching)];
-        let several = several
-            .into_iter()
-            .flat_map(|(id, texts)| texts.iter().map(move |text| argument(id, text)));
-        let least = Some(self.min_length).filter(|&length| length > 0);
-        let lengths = [("min_length", least), ("max_length", self.max_length)];
-        let lengths = lengths
-            .into_iter()
-            .filter_map(|(id, length)| Some(argument(id, &length?.to_string())));
-        let all = texts.chain(several).chain(lengths);
-        all.map(|wish| format!(" {wish}")).collect()
-    }
-
     /// Refuses wishes that no word of these characters can meet; the error names the wish that it is about.
     pub fn check(wishes: &WordConstraint, vocabulary: &Vocabulary) -> anyhow::Result<()> {
         let automaton = Automaton::of(wishes, vocabulary);
@@ -117,7 +95,30 @@ pub fn as_in_list(counts: &NgramCounts) -> Option<String> {
     Some(format!("[^ ]+({spaces}[^ ]+)*"))
 }
 
-/// An error with the wish that it is about.
+/// Wishes as the user types them, each after a space. That words are not empty is no wish of a user's.
+pub fn again(wishes: &WordConstraint) -> String {
+    let without: String = wishes.without.iter().collect();
+    let texts = [
+        ("prefix", &wishes.prefix),
+        ("suffix", &wishes.suffix),
+        ("without", &without),
+    ];
+    let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
+    let texts = texts.map(|(id, text)| argument(id, text));
+    let several = [("contains", &wishes.contains), ("matching", &wishes.matching)];
+    let several = several
+        .into_iter()
+        .flat_map(|(id, texts)| texts.iter().map(move |text| argument(id, text)));
+    let least = Some(wishes.min_length).filter(|&length| length > 1);
+    let lengths = [("min_length", least), ("max_length", wishes.max_length)];
+    let lengths = lengths
+        .into_iter()
+        .filter_map(|(id, length)| Some(argument(id, &length?.to_string())));
+    let all = texts.chain(several).chain(lengths);
+    all.map(|wish| format!(" {wish}")).collect()
+}
+
+/// An error with the wish, or the wishes, that it is about.
 fn named(error: Error, wishes: &WordConstraint) -> anyhow::Error {
     match error {
         Error::Word { word, cause } => {
@@ -127,6 +128,9 @@ fn named(error: Error, wishes: &WordConstraint) -> anyhow::Error {
                 _ => "contains",
             };
             anyhow::Error::from(*cause).context(format!("--{wish} {word}"))
+        }
+        wish @ Error::Wish(_) => {
+            anyhow::Error::from(wish).context(again(wishes).trim_start().to_owned())
         }
         error => error.into(),
     }

@@ -17,7 +17,7 @@ use makemore_tch::train::choice::plan::Effort;
 use makemore_tch::train::choice::report::{Report, Tried};
 use serde::Serialize;
 
-use crate::cli::arguments::wishes::WishArguments;
+use crate::cli::arguments::wishes::{WishArguments, again};
 use crate::cli::arguments::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole,
 };
@@ -168,10 +168,10 @@ impl More {
         let models = models.collect();
         // Words are not lost where models cannot be saved, nor where they cannot be written themselves.
         let saved = self.save.as_ref();
-        let wishes = self.wishes.again();
+        let wishes = again(&self.wishes.constraint(str::to_owned));
         let saved = saved.map(|folder| save(choice, folder, &places, self.seed, &data, &wishes));
-        if let Some(Ok(command)) = &saved {
-            context.remarks.say(command);
+        for line in saved.iter().flatten().flatten() {
+            context.remarks.say(line);
         }
         let (names, gave_up) = drawn?;
         let document = MoreDocument {
@@ -329,8 +329,8 @@ mod tests {
             assert_eq!((run.stderr.lines().count(), run.status), (1, 1));
         };
         refused("--prefix é", "error: --prefix é: the character");
-        refused("--suffix a --without a", "error: no word of these");
-        refused("--matching [", "error: the regular expression");
+        refused("--suffix a --without a", "error: --suffix a --without a: no word of");
+        refused("--matching [", "error: --matching '[': the regular expression");
         assert!(!folder.path("kept").exists());
         // The words once took the place of a model.
         refused(

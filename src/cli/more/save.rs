@@ -20,8 +20,8 @@ pub fn paths_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
         .into_iter()
 }
 
-/// Saves models, and returns a line that shows how words with the same `wishes` are drawn from them, and how
-/// a page has them.
+/// Saves models, and returns lines that show how words with the same `wishes` are drawn from them, and how a
+/// page has them.
 pub fn save(
     choice: Choice,
     folder: &Path,
@@ -29,7 +29,7 @@ pub fn save(
     seed: u64,
     data: &Corpus,
     wishes: &str,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<[String; 2]> {
     let (mut names, mut weights, mut models) = (String::new(), Vec::new(), choice.models);
     for (&kind, place) in KINDS.iter().zip(places) {
         let Some(at) = models.iter().position(|(model, _)| model.kind() == kind) else {
@@ -51,10 +51,12 @@ pub fn save(
     let list = data.parts.list();
     let is_found = list.source.list_files().is_some() || is_lecture(list.digest);
     let new = if is_found { " --new" } else { "" };
-    Ok(format!(
-        "the models are in {}; `makemore-tch sample{new}{names}{}{wishes}` draws from them, and `makemore-tch page words.html{names}{}` makes a page of them",
-        folder.display(),
-        weighted("--weights"),
-        weighted("--mix")
-    ))
+    let (weights, mix) = (weighted("--weights"), weighted("--mix"));
+    Ok([
+        format!(
+            "the models are in {}; `makemore-tch sample{new}{names}{weights}{wishes}` draws from them",
+            folder.display()
+        ),
+        format!("`makemore-tch page words.html{names}{mix}` makes a page of them"),
+    ])
 }

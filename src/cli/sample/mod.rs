@@ -259,12 +259,13 @@ mod tests {
         for impossible in [
             "--prefix abcdef --max-length 3",
             "--min-length 4 --max-length 3",
-            "--contains a --without xa",
-            "--suffix b --matching .*a",
+            "--without xa --contains a",
+            "--suffix b --matching a",
         ] {
             let error = refusal(&format!("sample {impossible}"), 1);
-            let expected = "no word of these characters can meet all wishes";
-            assert!(error.contains(expected), "{error}");
+            let expected =
+                format!("error: {impossible}: no word of these characters can meet all wishes");
+            assert_eq!(error, expected);
         }
         let error = refusal("sample --matching a(b", 1);
         assert!(error.contains("the regular expression \"a(b\""), "{error}");
