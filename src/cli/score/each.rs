@@ -74,22 +74,35 @@ pub type Named<'m> = [(String, &'m dyn LanguageModel)];
 #[derive(Default)]
 pub struct Unscored {
     pub words: u64,
-    /// The first of them, with the reason.
+    /// The first of them, with the reason and, of several models, the one that could not.
     pub first: Option<String>,
     /// Whether there are other words, or another model scored them.
     pub has_scores: bool,
 }
 
 impl Unscored {
-    /// Adds a word by its scores.
-    fn add<'a>(&mut self, scores: impl Iterator<Item = &'a makemore_tch::Result<f64>> + Clone) {
+    /// Adds a word by its scores, in the order of the models.
+    fn add<'a>(
+        &mut self,
+        scores: impl Iterator<Item = &'a makemore_tch::Result<f64>> + Clone,
+        models: &Named,
+    ) {
         self.has_scores |= scores.clone().any(|score| score.is_ok());
-        let mut faults = scores.filter_map(|score| score.as_ref().err());
-        if let Some(fault) = faults.next() {
+        let mut faults = models
+            .iter()
+            .zip(scores)
+            .filter_map(|((name, _), score)| Some((name, score.as_ref().err()?)));
+        if let Some((name, fault)) = faults.next() {
             self.words += 1;
-            self.first.get_or_insert_with(|| match fault {
-                Error::Word { word, cause } => format!("{word:?}: {cause}"),
-                other => other.to_string(),
+            self.first.get_or_insert_with(|| {
+                let fault = match fault {
+                    Error::Word { word, cause } => format!("{word:?}: {cause}"),
+                    other => other.to_string(),
+                };
+                match models.len() {
+                    1 => fault,
+                    _ => format!("{fault}, by {name}"),
+                }
             });
         }
     }
@@ -108,7 +121,7 @@ pub fn rows(
         scored.collect::<makemore_tch::Result<_>>()?;
     let row = |(place, word): (usize, &String)| {
         let nll = |log_likelihood: f64| -log_likelihood / (word.chars().count() + 1) as f64;
-        unscored.add(scored.iter().map(|scores| &scores[place]));
+        unscored.add(scored.iter().map(|scores| &scores[place]), models);
         let by_model = scored
             .iter()
             .map(|scores| scores[place].as_ref().ok().copied());

@@ -164,9 +164,13 @@ impl<'a> Lines<'a> {
         } = self.unscored;
         match first {
             Some(first) if !has_scores => bail!("no word can be scored; the first is {first}"),
-            Some(first) => remarks.say(format_args!(
-                "words that cannot be scored: {words}; the first is {first}"
-            )),
+            Some(first) => {
+                let all = match self.models.len() {
+                    1 => "cannot be scored",
+                    _ => "not all models can score",
+                };
+                remarks.say(format_args!("words that {all}: {words}; the first is {first}"));
+            }
             None => {}
         }
         Ok(())
@@ -271,8 +275,11 @@ mod tests {
         }
         let both = "score --each --model names --model towns";
         let (table, said) = folder.both(&format!("{both} emma ulm vo"));
-        let begin = "words that cannot be scored: 2; the first is \"ulm\": the character 'u'";
-        assert!(said.starts_with(begin), "{said}");
+        let begin = "words that not all models can score: 2; the first is \"ulm\": the character 'u'";
+        assert!(
+            said.starts_with(begin) && said.ends_with(", by names\n"),
+            "{said}"
+        );
         let none = folder.run(format!("{both} vo").split(' '));
         let begin = "error: no word can be scored; the first is \"vo\": the character 'o'";
         assert!(
