@@ -33,11 +33,17 @@ FURTHER = (8, 32, 128, 1024)
 LARGE = (1024, 8192, 65536)
 
 
-def output(command, folder):
-    process = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True)
+def output(command, folder, prepare=None):
+    process = subprocess.run(
+        list(map(str, command)), cwd=folder, capture_output=True, text=True, preexec_fn=prepare
+    )
     if process.returncode:
         raise SystemExit(f"scaling: {' '.join(map(str, command))}: {process.stderr.strip()}")
     return process.stdout
+
+
+def on_one_processor():
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 
 
 class Machine:
@@ -56,8 +62,10 @@ class Machine:
         return result["step_ms"] / 1000, result["parameters"]
 
     def seconds(self, ranks, command):
+        """Of a command that has a thread for each processor, which the processes of a launch divide."""
+        prepare = on_one_processor if ranks == 1 else None
         start = time.perf_counter()
-        output(self.launched(ranks, command), self.folder)
+        output(self.launched(ranks, command), self.folder, prepare)
         return time.perf_counter() - start
 
     def in_turn(self, measures):
@@ -184,6 +192,8 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("program")
     options = parser.parse_args()
+    if not hasattr(os, "sched_setaffinity"):
+        raise SystemExit("scaling: this system does not give a process one processor alone; Linux would work")
     if PROCESSORS < 2:
         raise SystemExit("scaling: there is 1 processor, and processes gain by more; a machine with 2 would work")
     with tempfile.TemporaryDirectory() as folder:

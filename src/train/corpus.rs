@@ -7,6 +7,7 @@ use crate::counting::{Counted, NgramCounts, count_shared, count_shared_for, coun
 use crate::data::{Digest, List, Part, Parts, Source, Split, SplitOf};
 use crate::distributed::{Alone, Processes};
 use crate::error::{Error, Result, UnknownWords};
+use crate::host::share_processors;
 use crate::memory::Memory;
 use crate::train::lists::Lists;
 
@@ -57,8 +58,10 @@ impl Corpus {
         Ok(corpus)
     }
 
-    /// The same, of which this process reads all by itself from now on.
+    /// The same, of which this process reads all by itself from now on: the others have nothing left to do, so
+    /// that their processors are its own.
     pub fn alone(self) -> Self {
+        share_processors(1);
         Self {
             parts: self.parts.alone(),
             ..self
