@@ -36,7 +36,8 @@ pub struct WishArguments {
     /// Only words of at most N characters
     ///
     /// Without it, draws are dropped and counted that get longer than 100 characters and than twice the longest
-    /// word that the model knows.
+    /// word that the model knows; `more` draws no words longer than those of a list of 50 or more, unless other
+    /// wishes ask for them.
     #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub max_length: Option<u32>,
 

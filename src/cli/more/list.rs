@@ -37,7 +37,7 @@ impl More {
     }
 
     /// What the words must be like, which is checked before the work: as the user wishes, like those of the list and,
-    /// if such words can have that length, not shorter than all of them.
+    /// if such words can have that length, not shorter than all of them nor, if they are more than a few, longer.
     pub(super) fn constraint(
         &mut self,
         data: &Corpus,
@@ -53,25 +53,29 @@ impl More {
         if self.wishes.min_length > 0 {
             return Ok(constraint);
         }
-        let min_length = shortest(data)?;
-        let longer = WordConstraint {
-            min_length,
+        let (shortest, longest) = lengths(data)?;
+        let longest = Some(longest).filter(|_| data.counted.digest.words >= FEW);
+        let as_long = WordConstraint {
+            min_length: shortest as usize,
+            max_length: constraint.max_length.or(longest.map(|length| length as usize)),
             ..constraint.clone()
         };
-        if min_length == 1 || WishArguments::check(&longer, counts.vocabulary()).is_err() {
+        if as_long == constraint || WishArguments::check(&as_long, counts.vocabulary()).is_err() {
             return Ok(constraint);
         }
-        self.wishes.min_length = min_length as u32;
-        Ok(longer)
+        self.wishes.min_length = shortest;
+        self.wishes.max_length = self.wishes.max_length.or(longest);
+        Ok(as_long)
     }
 }
 
-/// The characters of the shortest word of a list.
-fn shortest(data: &Corpus) -> makemore_tch::Result<usize> {
-    let mut shortest = usize::MAX;
+/// The characters of the shortest and of the longest word of a list.
+fn lengths(data: &Corpus) -> makemore_tch::Result<(u32, u32)> {
+    let (mut shortest, mut longest) = (u32::MAX, 0);
     data.parts.each_word_here(&[Part::Train], |_, word, _| {
-        shortest = shortest.min(word.chars().count());
+        let length = word.chars().count() as u32;
+        (shortest, longest) = (shortest.min(length), longest.max(length));
         Ok(())
     })?;
-    Ok(shortest)
+    Ok((shortest, longest))
 }

@@ -420,10 +420,21 @@ mod tests {
         }
     }
 
-    /// Of 100 names, the shortest with two letters, there was the new word `n`.
+    /// Of 100 names, the shortest with two letters, there was the new word `n`; of 181 currencies, words of 65
+    /// characters, where the longest has 51.
     #[test]
-    fn no_word_is_shorter_than_those_of_the_list() {
-        let folder = Folder::new();
+    fn no_word_is_shorter_or_longer_than_those_of_the_list() {
+        let (folder, list) = few();
+        let characters = list.iter().map(|word| word.chars().count());
+        let longest = characters.max().unwrap();
+        let longest_drawn = |arguments: &str| {
+            let words = folder.stdout(&format!("more few.txt --quick -n 300 {arguments}"));
+            words.lines().map(|word| word.chars().count()).max()
+        };
+        assert_eq!(longest_drawn(""), Some(longest));
+        assert!(longest_drawn("--max-length 40") > Some(longest));
+        assert!(longest_drawn("--min-length 1") > Some(longest));
+        assert!(longest_drawn("--prefix aaaaaaaaaaaaaaaaaaaa") > Some(longest));
         folder.write("list.txt", "zoë\nanna\nnan\nzannë\nann\n");
         let shortest = |arguments: &str| {
             let words = folder.stdout(&format!("more list.txt --quick {arguments}"));
