@@ -106,7 +106,10 @@ pub fn again(wishes: &WordConstraint) -> String {
     ];
     let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
     let texts = texts.map(|(id, text)| argument(id, text));
-    let several = [("contains", &wishes.contains), ("matching", &wishes.matching)];
+    let several = [
+        ("contains", &wishes.contains),
+        ("matching", &wishes.matching),
+    ];
     let several = several
         .into_iter()
         .flat_map(|(id, texts)| texts.iter().map(move |text| argument(id, text)));

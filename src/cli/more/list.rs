@@ -57,7 +57,9 @@ impl More {
         let longest = Some(longest).filter(|_| data.counted.digest.words >= FEW);
         let as_long = WordConstraint {
             min_length: shortest as usize,
-            max_length: constraint.max_length.or(longest.map(|length| length as usize)),
+            max_length: constraint
+                .max_length
+                .or(longest.map(|length| length as usize)),
             ..constraint.clone()
         };
         if as_long == constraint || WishArguments::check(&as_long, counts.vocabulary()).is_err() {

@@ -329,8 +329,14 @@ mod tests {
             assert_eq!((run.stderr.lines().count(), run.status), (1, 1));
         };
         refused("--prefix é", "error: --prefix é: the character");
-        refused("--suffix a --without a", "error: --suffix a --without a: no word of");
-        refused("--matching [", "error: --matching '[': the regular expression");
+        refused(
+            "--suffix a --without a",
+            "error: --suffix a --without a: no word of",
+        );
+        refused(
+            "--matching [",
+            "error: --matching '[': the regular expression",
+        );
         assert!(!folder.path("kept").exists());
         // The words once took the place of a model.
         refused(

@@ -169,7 +169,9 @@ impl<'a> Lines<'a> {
                     1 => "cannot be scored",
                     _ => "not all models can score",
                 };
-                remarks.say(format_args!("words that {all}: {words}; the first is {first}"));
+                remarks.say(format_args!(
+                    "words that {all}: {words}; the first is {first}"
+                ));
             }
             None => {}
         }
@@ -275,7 +277,8 @@ mod tests {
         }
         let both = "score --each --model names --model towns";
         let (table, said) = folder.both(&format!("{both} emma ulm vo"));
-        let begin = "words that not all models can score: 2; the first is \"ulm\": the character 'u'";
+        let begin =
+            "words that not all models can score: 2; the first is \"ulm\": the character 'u'";
         assert!(
             said.starts_with(begin) && said.ends_with(", by names\n"),
             "{said}"

@@ -61,6 +61,7 @@ impl Kind for Lstm {
 
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
         Recipe {
+            power_of_rate: 0.4,
             dropout: 0.35,
             ..Recipe::default()
         }

@@ -93,7 +93,7 @@ impl Kind for Transformer {
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
         Recipe {
             steps: 4_000,
-            fall_of_rate: 0.45,
+            power_of_rate: -0.45,
             weight_decay: 0.1,
             dropout: 0.1,
             muon: Some(5.0),

@@ -102,7 +102,7 @@ impl Kind for Wavenet {
     fn recipe(&self, _sizes: &Sizes) -> Recipe {
         Recipe {
             learning_rate: 1e-2,
-            fall_of_rate: 0.4,
+            power_of_rate: -0.4,
             decay_of_a_tenth: (1.35, 1.25),
             ..Recipe::default()
         }
