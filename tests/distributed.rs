@@ -597,6 +597,33 @@ fn a_second_ctrl_c_of_launch_ends_all_at_once() {
     }
 }
 
+/// Ctrl-Z stopped `launch` alone, whose processes went on.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_z_stops_all_until_they_are_continued() {
+    let folder = Folder::with_names();
+    let launch = launch(&folder, 2, "a.st");
+    let mut all = children(&launch);
+    all.push(launch.id() as i32);
+    let is_stopped = |process: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        stat.rsplit_once(')').unwrap().1.starts_with(" T ")
+    };
+    let await_all = |stopped: bool| {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !all.iter().all(|process| is_stopped(process) == stopped) {
+            assert!(Instant::now() < end, "stopped: {stopped}");
+            sleep(Duration::from_millis(10));
+        }
+    };
+    signal(&launch, libc::SIGTSTP);
+    await_all(true);
+    signal(&launch, libc::SIGCONT);
+    await_all(false);
+    signal(&launch, libc::SIGTERM);
+    assert_eq!(end(launch).0, Some(128 + libc::SIGTERM));
+}
+
 /// Checks that 2 and 4 processes end, print and say what one does, which standard input is given to.
 fn share_alike(folder: &Folder, command: &str, stdin: &str) {
     let run = |command: &str| {

@@ -4,12 +4,17 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use makemore_tch::distributed::{free_port, named_interfaces};
+use signal_hook::consts::SIGTSTP;
+use signal_hook::flag;
+use signal_hook::low_level::emulate_default_handler;
 
 use super::arguments::distributed::LAUNCHED;
 use super::arguments::whole;
@@ -44,14 +49,21 @@ impl Launch {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
         // What all processes would tell is told once.
         named_interfaces()?;
+        if io::stdin().is_terminal() && self.command.iter().any(|word| word == "-") {
+            bail!(
+                "words that are typed at a terminal cannot be shared by processes; a file or a pipe would work"
+            );
+        }
         // Process 0 answers it.
         let interrupt = Interrupt::catch_for_others()?;
+        let stop = Arc::default();
+        flag::register(SIGTSTP, Arc::clone(&stop))?;
         let port = free_port()?;
         let mut started = Started(Vec::new());
         for rank in 0..self.size {
             started.0.push(self.start(rank, port, context)?);
         }
-        started.wait(&interrupt)
+        started.wait(&interrupt, &stop)
     }
 
     /// The words of the command that each process has: ours are before a `--`, behind which are words to score.
@@ -132,8 +144,8 @@ struct Started(Vec<Child>);
 
 impl Started {
     /// Waits for all. Hands a signal on to them, and ends all if one fails, or at once if Ctrl-C is pressed
-    /// again. Returns the status of the first that failed.
-    fn wait(&mut self, interrupt: &Interrupt) -> anyhow::Result<u8> {
+    /// again; `stop` is set by Ctrl-Z. Returns the status of the first that failed.
+    fn wait(&mut self, interrupt: &Interrupt, stop: &AtomicBool) -> anyhow::Result<u8> {
         let mut ended = vec![None; self.0.len()];
         let mut first: Option<(usize, ExitStatus, Instant)> = None;
         let (mut is_told, mut signalled) = (false, 0);
@@ -153,6 +165,12 @@ impl Started {
             }
             if interrupt.is_pressed_again() {
                 return Ok(interrupt.status());
+            }
+            if stop.swap(false, Ordering::Relaxed) {
+                self.signal(libc::SIGSTOP);
+                emulate_default_handler(SIGTSTP)?;
+                // A shell has continued this process.
+                self.signal(libc::SIGCONT);
             }
             // Those that wait for one that has failed end by themselves, or are ended.
             if let Some((.., since)) = first
