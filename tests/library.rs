@@ -41,7 +41,9 @@ fn as_here() -> String {
     )
 }
 
+/// Compiles this crate once more, with its C++, so that `.ci/run` alone runs it.
 #[test]
+#[ignore = "takes half a minute of two processors"]
 fn the_readmes_crate_is_built_and_draws_words() {
     let folder = Folder::new();
     let [manifest, config, build, main] = files().try_into().unwrap();
