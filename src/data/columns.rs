@@ -403,9 +403,14 @@ fn look_for_counts(lines: &[&str], separator: Option<u8>) -> Option<Columns> {
     let first_count = (1..width).find(|&place| all(&|fields| is_number(fields.get(place))));
     let counts_end = all(&|fields| is_number(fields.last()) && !is_number(fields.first()));
     let counts_begin = all(&|fields| is_number(fields.first()) && !is_number(fields.last()));
+    // `New York 5`, but not `Mary F 5`.
+    let is_of_name = |field: &Cow<str>| field.len() > 2 && !field.contains(char::is_numeric);
+    let has_names = all(&|fields| fields[1..fields.len() - 1].iter().all(is_of_name)) && width > 2;
     match separator {
         // Beside the counts, lists of the United States Census have shares and ranks.
-        None if is_even && counts_end => columns(1, first_count.map(|place| place + 1), separator),
+        None if is_even && counts_end && !has_names => {
+            columns(1, first_count.map(|place| place + 1), separator)
+        }
         None if counts_end && is_word_to_count(lines, 1) => columns(1, Some(2), separator),
         Some(_) if is_even && counts_end => columns(1, Some(width), separator),
         _ if counts_begin => columns(2, Some(1), separator),
@@ -562,6 +567,8 @@ mod tests {
             ("Mary;F\nAnna;F\n", "1"),
             ("SMITH 1.006 1.006 1\nJONES 0.8 1.9 2\n", "1,4"),
             ("New York 5\nParis 12\n", "1,2"),
+            ("New York 5\nSan Jose 12\n", "1,2"),
+            ("Mary F 5\nNan F 12\n", "1,3"),
             ("Mary, F, 7065\nAnna, F, 2604\n", "1,3"),
             ("York, New\nParis, FR\n", "1"),
             ("\"last, first\",n\n\"a, b\",2\n\"c, d\",3\n", "1,2"),
