@@ -95,13 +95,13 @@ impl Unscored {
         if let Some((name, fault)) = faults.next() {
             self.words += 1;
             self.first.get_or_insert_with(|| {
-                let fault = match fault {
-                    Error::Word { word, cause } => format!("{word:?}: {cause}"),
-                    other => other.to_string(),
+                let by = match models.len() {
+                    1 => String::new(),
+                    _ => format!(" by {name}"),
                 };
-                match models.len() {
-                    1 => fault,
-                    _ => format!("{fault}, by {name}"),
+                match fault {
+                    Error::Word { word, cause } => format!("{word:?}{by}: {cause}"),
+                    other => other.to_string(),
                 }
             });
         }
