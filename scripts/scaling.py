@@ -22,7 +22,8 @@ import time
 from pathlib import Path
 
 NAMES = Path(__file__).parent.parent / "assets" / "names.txt"
-PROCESSORS = os.cpu_count() or 1
+PLACES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+PROCESSORS = len(PLACES)
 RANKS = (1, 2, 4)
 # The first has few numbers, which shows what a message costs.
 KINDS = ("rnn", "gru", "transformer")
@@ -42,10 +43,6 @@ def output(command, folder, prepare=None):
     return process.stdout
 
 
-def on_one_processor():
-    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
-
-
 class Machine:
     def __init__(self, program, folder, rounds, steps):
         self.program, self.folder, self.rounds, self.steps = program, folder, rounds, steps
@@ -62,10 +59,9 @@ class Machine:
         return result["step_ms"] / 1000, result["parameters"]
 
     def seconds(self, ranks, command):
-        """Of a command that has a thread for each processor, which the processes of a launch divide."""
-        prepare = on_one_processor if ranks == 1 else None
+        """Of a command that has a thread for each processor that it may use, which the processes of a launch divide."""
         start = time.perf_counter()
-        output(self.launched(ranks, command), self.folder, prepare)
+        output(self.launched(ranks, command), self.folder, lambda: os.sched_setaffinity(0, PLACES[:ranks]))
         return time.perf_counter() - start
 
     def in_turn(self, measures):
@@ -176,8 +172,8 @@ def lists(machine, size):
     print(f"\nA list of {path.stat().st_size / 1e9:.2f} GB\n")
     print("| | processes | seconds | times one | efficiency |")
     print("|---|---|---|---|---|")
-    counting = ["count", "--data", path, "--threads", 1]
-    ngrams = ["train", "--type", "ngram", "--order", 5, "--data", path, "--threads", 1]
+    counting = ["count", "--data", path]
+    ngrams = ["train", "--type", "ngram", "--order", 5, "--data", path]
     ngrams += ["--split", "100,0,0", "--out", "ngrams.safetensors", "--force"]
     for name, command in (("`count`", counting), ("n-grams of order 5", ngrams)):
         times = machine.in_turn([lambda r=r: machine.seconds(r, command) for r in RANKS])
@@ -192,7 +188,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("program")
     options = parser.parse_args()
-    if not hasattr(os, "sched_setaffinity"):
+    if not PLACES:
         raise SystemExit("scaling: this system does not give a process one processor alone; Linux would work")
     if PROCESSORS < 2:
         raise SystemExit("scaling: there is 1 processor, and processes gain by more; a machine with 2 would work")
