@@ -151,7 +151,7 @@ mod tests {
             ("binary", "binary:1: not valid UTF-8"),
             (
                 "latin1.txt",
-                "latin1.txt:2: not valid UTF-8; saving the list as UTF-8 would work; --encoding latin1 (or its own) reads it, --skip-bad-lines leaves such lines out",
+                "latin1.txt:2: not valid UTF-8; saving the list as UTF-8 would work; --encoding latin1 (or its own, such as shift_jis) reads it, --skip-bad-lines leaves such lines out",
             ),
             ("tab.txt", "tab.txt:2: a control character (U+0009, a tab)"),
             ("empty.txt", "empty.txt: no words"),

@@ -33,6 +33,7 @@ const GUESSES: [(&[&str], &str); 17] = [
         &[
             "--start",
             "--starts-with",
+            "--startswith",
             "--begin",
             "--begins",
             "--begins-with",
@@ -40,7 +41,7 @@ const GUESSES: [(&[&str], &str); 17] = [
         "`more` and `sample` begin words with --prefix TEXT",
     ),
     (
-        &["--end", "--ends", "--ends-with"],
+        &["--end", "--ends", "--ends-with", "--endswith"],
         "`more` and `sample` end words with --suffix TEXT",
     ),
     (

@@ -19,6 +19,7 @@ use super::output;
 /// start/end token is the end of the word. Several models stand side by side. Without --model it is the table of
 /// counted pairs, which looks at the last character alone.
 #[derive(Debug, Args)]
+#[command(mut_arg("weights", |arg| arg.hide(true)))]
 #[command(after_help = "\
 Examples:
   makemore-tch next                        the first character of a name

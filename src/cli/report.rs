@@ -168,13 +168,16 @@ fn line_hint(fault: &LineFault) -> Option<&'static str> {
             "choose it with --boundary CHAR, or leave such lines out with --skip-bad-lines"
         }
         LineFault::Utf8 | LineFault::Encoding => {
-            "--encoding latin1 (or its own) reads it, --skip-bad-lines leaves such lines out"
+            "--encoding latin1 (or its own, such as shift_jis) reads it, --skip-bad-lines leaves such lines out"
         }
         LineFault::Count(_) => {
             "a first line with names is read by --columns NAME,COUNT, other lines are left out by --skip-bad-lines"
         }
         LineFault::Control('\0') => {
             "--encoding utf-16le (or utf-16be) reads texts that have such bytes beside each letter, --skip-bad-lines leaves such lines out"
+        }
+        LineFault::Control('\u{80}'..='\u{9f}') => {
+            "another --encoding, such as windows-1252 or shift_jis, reads it, --skip-bad-lines leaves such lines out"
         }
         LineFault::Control('\t') => {
             "--columns 1 (or 2 …) reads one of several columns, --skip-bad-lines leaves such lines out"

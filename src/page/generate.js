@@ -101,7 +101,7 @@ function outcome(found, sampler, ended, { entry, ms }) {
     sentences.push(
       `What follows “${isolated(itos[0] + decoded(ended.after))}” has no probabilities: all of them are 0.`,
     );
-  else if (ended && sampler.temperature === 0) sentences.push('At temperature 0 only the most probable word is drawn.');
+  else if (ended && sampler.temperature === 0) sentences.push('At temperature 0 the most probable character is drawn each time, which is always the same word.');
   else if (ended) {
     const direct = entries.findLast(({ hasContexts }) => hasContexts);
     sentences.push(ended);

@@ -138,7 +138,8 @@ pub struct Train {
     ///
     /// Networks trained on batches have their highest rate between warm-up and fall. The default of a bigram
     /// is 50 for the lecture's names at order 2, else as high as possible without diverging; that of a
-    /// wavenet and of --batchnorm is 0.01, that of other networks 0.005, and with --preset makemore a
+    /// wavenet and of --batchnorm is 0.01, that of other networks 0.005 (for lists longer than the
+    /// lecture's names less in a wavenet and a transformer, and more in an lstm), and with --preset makemore a
     /// constant 0.0005. The hidden layers of a transformer, which the optimizer Muon updates, get 5 times
     /// this rate, but not with --preset makemore.
     #[arg(long, value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]

@@ -61,7 +61,8 @@ pub struct WordArguments {
 
     /// The weight decay [default: 0.05; transformer 0.1; with --preset makemore 0.01]
     ///
-    /// Each step subtracts this share of the weights, times the learning rate.
+    /// Each step subtracts this share of the weights, times the learning rate. Where a type has no dropout, the default
+    /// is more for fewer characters than the lecture's names have, up to 4.
     #[arg(long, value_name = "X", value_parser = zero_or_more, allow_negative_numbers = true)]
     pub weight_decay: Option<f64>,
 
