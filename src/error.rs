@@ -234,6 +234,14 @@ pub enum Error {
     /// Wishes for words that cannot be met.
     #[error("{0}")]
     Wish(String),
+    /// A text that is no regular expression, or one that takes too much memory.
+    #[error("the regular expression {pattern:?}: {fault}")]
+    Pattern {
+        /// The text.
+        pattern: String,
+        /// The fault.
+        fault: String,
+    },
     /// A character is not in the vocabulary.
     #[error(
         "the character {character:?} (U+{:04X}) is not in the vocabulary, which is {vocabulary}",

@@ -88,11 +88,11 @@ pub fn remark(wishes: &WordConstraint, list: &List, remarks: Remarks) -> makemor
     // Other texts are in lower case then, as the words are.
     let is_lower = source.format().lowercase;
     let texts = texts.filter(|_| !is_lower).map(|wish| (wish, None));
-    let matching = wishes.matching.iter();
+    let has_cases = |text: &&String| text.to_lowercase() != text.to_uppercase();
+    let texts = texts.filter(|((_, text), _)| has_cases(text));
+    let matching = wishes.matching.iter().filter(has_cases);
     let patterns = matching.filter_map(|text| Some((("matching", text), Some(patterns(text)?))));
-    let has_cases = |text: &str| text.to_lowercase() != text.to_uppercase();
     let wishes = texts.chain(patterns);
-    let wishes = wishes.filter(|((_, text), _)| has_cases(text));
     let wishes = wishes.map(|((id, text), patterns)| Wish {
         id,
         text,

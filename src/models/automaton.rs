@@ -364,7 +364,10 @@ impl Pattern {
 }
 
 fn fault_of(pattern: &str, fault: &str) -> Error {
-    Error::Wish(format!("the regular expression {pattern:?}: {fault}"))
+    Error::Pattern {
+        pattern: pattern.to_owned(),
+        fault: fault.to_owned(),
+    }
 }
 
 /// The automaton of a regular expression over indices.

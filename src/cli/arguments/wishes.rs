@@ -36,8 +36,8 @@ pub struct WishArguments {
     /// Only words of at most N characters
     ///
     /// Without it, draws are dropped and counted that get longer than 100 characters and than twice the longest
-    /// word that the model knows; `more` draws no words longer than those of a list of 50 or more, unless other
-    /// wishes ask for them.
+    /// word that the model knows; `more` draws words longer than all of the list, if that has 50, only where there
+    /// are not enough others.
     #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub max_length: Option<u32>,
 
@@ -59,12 +59,6 @@ impl WishArguments {
             without: word(&self.without).chars().collect(),
             matching: self.matching.clone(),
         }
-    }
-
-    /// Refuses wishes that no word of these characters can meet; the error names the wish that it is about.
-    pub fn check(wishes: &WordConstraint, vocabulary: &Vocabulary) -> anyhow::Result<()> {
-        let automaton = Automaton::of(wishes, vocabulary);
-        automaton.map(drop).map_err(|error| named(error, wishes))
     }
 
     /// The most probable words of a model; an error names the wish that it is about.
@@ -96,7 +90,17 @@ pub fn as_in_list(counts: &NgramCounts) -> Option<String> {
     Some(format!("[^ ]+({spaces}[^ ]+)*"))
 }
 
-/// Wishes as the user types them, each after a space. That words are not empty is no wish of a user's.
+/// Refuses wishes that no word of these characters can meet; the error names the one, or all, of those `typed`.
+pub fn check(
+    wishes: &WordConstraint,
+    typed: &WordConstraint,
+    vocabulary: &Vocabulary,
+) -> anyhow::Result<()> {
+    let automaton = Automaton::of(wishes, vocabulary);
+    automaton.map(drop).map_err(|error| named(error, typed))
+}
+
+/// Wishes as the user types them, each after a space.
 pub fn again(wishes: &WordConstraint) -> String {
     let without: String = wishes.without.iter().collect();
     let texts = [
@@ -113,7 +117,7 @@ pub fn again(wishes: &WordConstraint) -> String {
     let several = several
         .into_iter()
         .flat_map(|(id, texts)| texts.iter().map(move |text| argument(id, text)));
-    let least = Some(wishes.min_length).filter(|&length| length > 1);
+    let least = Some(wishes.min_length).filter(|&length| length > 0);
     let lengths = [("min_length", least), ("max_length", wishes.max_length)];
     let lengths = lengths
         .into_iter()
@@ -131,11 +135,12 @@ fn named(error: Error, wishes: &WordConstraint) -> anyhow::Error {
                 word if *word == wishes.suffix => "suffix",
                 _ => "contains",
             };
-            anyhow::Error::from(*cause).context(format!("--{wish} {word}"))
+            anyhow::Error::from(*cause).context(argument(wish, &word))
         }
-        wish @ Error::Wish(_) => {
-            anyhow::Error::from(wish).context(again(wishes).trim_start().to_owned())
-        }
+        Error::Wish(_) => match again(wishes).trim_start() {
+            "" => error.into(),
+            all => anyhow::Error::from(error).context(all.to_owned()),
+        },
         error => error.into(),
     }
 }

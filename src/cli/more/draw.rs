@@ -1,10 +1,10 @@
 //! The words of `more`, drawn from the models that suit a list.
 
-use makemore_tch::models::WordConstraint;
+use anyhow::anyhow;
 use makemore_tch::sample::Constrained;
 use makemore_tch::train::choice::choose::Choice;
 use makemore_tch::train::corpus::Corpus;
-use makemore_tch::{Constraints, Error, SampleOptions, Sampler, ScoredName, score};
+use makemore_tch::{Constraints, LanguageModel, SampleOptions, Sampler, ScoredName, score};
 
 use super::{More, Watcher};
 use crate::cli::arguments::wishes::WishArguments;
@@ -16,9 +16,9 @@ impl More {
         &self,
         choice: &Choice,
         data: &Corpus,
-        constraint: WordConstraint,
+        mut options: SampleOptions,
         watcher: &Watcher,
-    ) -> anyhow::Result<(Vec<ScoredName>, Option<Error>)> {
+    ) -> anyhow::Result<(Vec<ScoredName>, Option<anyhow::Error>)> {
         let (context, interrupt) = (watcher.context, &watcher.interrupt);
         let was_stopped = interrupt.is_pressed();
         let mixture = choice.mixture()?;
@@ -26,10 +26,10 @@ impl More {
         // N-grams alone draw rare words without draws in vain.
         let alone = ngrams.filter(|_| choice.models.len() == 1);
         let model = alone.unwrap_or(&mixture);
-        let options = SampleOptions {
-            constraint,
-            ..SampleOptions::default()
-        };
+        let most = options.constraint.longest(model.longest_word());
+        let is_free = options.constraint.max_length.is_none();
+        let longest = options.longest.filter(|_| is_free);
+        options.longest = longest.map(|longest| longest.min(most));
         let sampler = WishArguments::sampler(model, self.seed, &options)?;
         let constraints = Constraints {
             new_to: Some(&data.parts.list().source),
@@ -38,30 +38,61 @@ impl More {
         let mut words = sampler.constrained(self.number, constraints);
         let goes_on = || was_stopped || !interrupt.is_pressed();
         let find = |words: &mut Constrained<Sampler>, before: u64| {
-            let found = progress::of_words(self.number, context.remarks.quiet, |show| {
+            progress::of_words(self.number, context.remarks.quiet, |show| {
                 words.found(&mut |found| show(before + found) && goes_on())
-            });
-            context.remark_on_too_long(words.words());
-            found
+            })
         };
         let (mut found, mut gave_up) = find(&mut words, 0)?;
-        if let (Some(ngrams), None, Some(_)) = (ngrams, alone, &gave_up)
-            && !words.has_all()
-        {
+        let rarer = ngrams.filter(|_| alone.is_none());
+        for (why, model, options) in others(rarer, alone.or(ngrams).unwrap_or(model), &options) {
+            if gave_up.is_none() || words.has_all() {
+                break;
+            }
             let before = found.len() as u64;
-            context.remarks.say(format_args!(
-                "the mixture finds such words too rarely: its n-grams alone draw {} of the {}",
-                self.number - before,
-                self.number
-            ));
-            let mut words = words.go_on(|| Sampler::new(ngrams, self.seed, &options))?;
+            let number = self.number;
+            context
+                .remarks
+                .say(format_args!("{why} {} of the {number}", number - before));
+            words = words.go_on(|| Sampler::new(model, self.seed, &options))?;
             let (rest, error) = find(&mut words, before)?;
             found.extend(rest);
             gave_up = error;
         }
+        if words.words().longest() == most {
+            context.remark_on_too_long(words.words());
+        }
         let names = score::ranked(model, found.into_iter().map(Ok), self.sort)?;
-        Ok((names, gave_up))
+        let error = gave_up.map(|error| match ngrams.is_some() || words.has_all() {
+            true => error.into(),
+            false => anyhow!("{error}; --quick finds rarer ones"),
+        });
+        Ok((names, error))
     }
+}
+
+/// What draws where a sampler gave up, each with the reason: the n-grams of a mixture, which draw rare words without
+/// draws in vain, and then `last`, also words that are longer than those of the list.
+fn others<'m>(
+    ngrams: Option<&'m dyn LanguageModel>,
+    last: &'m dyn LanguageModel,
+    options: &SampleOptions,
+) -> Vec<(String, &'m dyn LanguageModel, SampleOptions)> {
+    let mut others = Vec::new();
+    if let Some(ngrams) = ngrams {
+        let why = "the mixture finds such words too rarely: its n-grams alone draw".to_owned();
+        others.push((why, ngrams, options.clone()));
+    }
+    if let Some(longest) = options.longest {
+        let why = format!(
+            "such words are rarely as short as the list's, of at most {longest} characters: longer ones are among"
+        );
+        let options = SampleOptions {
+            longest: None,
+            ..options.clone()
+        };
+        others.push((why, last, options));
+    }
+    others
 }
 
 #[cfg(test)]
@@ -87,6 +118,15 @@ mod tests {
         let (words, said) = folder.both("more few.txt -n 3 --suffix a");
         assert_eq!(words.lines().count(), 3);
         assert!(!said.contains("alone draw"), "{said}");
+        // Of all names, no word of at most 15 letters was found, where the n-grams counted the length too.
+        for (list, wish) in [
+            ("", "--contains zxz"),
+            ("", "--prefix muhammadmustafa"),
+            ("few.txt", "--contains zzz"),
+        ] {
+            let (words, _) = folder.both(&format!("more {list} --quick -n 3 {wish}"));
+            assert_eq!(words.lines().count(), 3, "{wish}: {words}");
+        }
         // There are no more.
         let few = folder.run("more few.txt -n 3 --prefix maz --max-length 3".split(' '));
         assert_eq!((few.stdout.as_str(), few.status), ("maz\n", 1));

@@ -1,12 +1,12 @@
 //! The list that `more` learns from, and what words like its own must be like.
 
-use makemore_tch::Part;
 use makemore_tch::models::WordConstraint;
 use makemore_tch::train::choice::plan::FEW;
 use makemore_tch::train::corpus::Corpus;
+use makemore_tch::{Part, SampleOptions};
 
 use super::More;
-use crate::cli::arguments::wishes::{WishArguments, as_in_list};
+use crate::cli::arguments::wishes::{as_in_list, check};
 use crate::cli::context::Context;
 use crate::cli::other_case;
 use crate::cli::output::Remarks;
@@ -37,47 +37,52 @@ impl More {
     }
 
     /// What the words must be like, which is checked before the work: as the user wishes, like those of the list and,
-    /// if such words can have that length, not shorter than all of them nor, if they are more than a few, longer.
-    pub(super) fn constraint(
+    /// if such words can have that length, not shorter than all of them. Of more than a few words, none is longer
+    /// than all of them.
+    pub(super) fn options(
         &mut self,
         data: &Corpus,
         remarks: Remarks,
-    ) -> anyhow::Result<WordConstraint> {
+    ) -> anyhow::Result<SampleOptions> {
         let counts = &data.counted.counts;
-        self.wishes.matching.extend(as_in_list(counts));
         let format = self.data.format(None);
-        let mut constraint = self.wishes.constraint(|text| format.word(text));
-        constraint.min_length = constraint.min_length.max(1);
-        other_case::remark(&constraint, data.parts.list(), remarks)?;
-        WishArguments::check(&constraint, counts.vocabulary())?;
-        if self.wishes.min_length > 0 {
-            return Ok(constraint);
-        }
-        let (shortest, longest) = lengths(data)?;
-        let longest = Some(longest).filter(|_| data.counted.digest.words >= FEW);
-        let as_long = WordConstraint {
-            min_length: shortest as usize,
-            max_length: constraint
-                .max_length
-                .or(longest.map(|length| length as usize)),
-            ..constraint.clone()
+        let typed = self.wishes.constraint(|text| format.word(text));
+        self.wishes.matching.extend(as_in_list(counts));
+        let constraint = WordConstraint {
+            min_length: typed.min_length.max(1),
+            matching: self.wishes.matching.clone(),
+            ..typed.clone()
         };
-        if as_long == constraint || WishArguments::check(&as_long, counts.vocabulary()).is_err() {
-            return Ok(constraint);
+        other_case::remark(&typed, data.parts.list(), remarks)?;
+        check(&constraint, &typed, counts.vocabulary())?;
+        let [shortest, longest] = lengths(data)?;
+        let mut options = SampleOptions {
+            longest: (data.counted.digest.words >= FEW).then_some(longest),
+            constraint,
+            ..SampleOptions::default()
+        };
+        let not_shorter = WordConstraint {
+            min_length: shortest,
+            ..options.constraint.clone()
+        };
+        if typed.min_length == 0
+            && shortest > 1
+            && check(&not_shorter, &typed, counts.vocabulary()).is_ok()
+        {
+            self.wishes.min_length = shortest as u32;
+            options.constraint = not_shorter;
         }
-        self.wishes.min_length = shortest;
-        self.wishes.max_length = self.wishes.max_length.or(longest);
-        Ok(as_long)
+        Ok(options)
     }
 }
 
 /// The characters of the shortest and of the longest word of a list.
-fn lengths(data: &Corpus) -> makemore_tch::Result<(u32, u32)> {
-    let (mut shortest, mut longest) = (u32::MAX, 0);
+fn lengths(data: &Corpus) -> makemore_tch::Result<[usize; 2]> {
+    let [mut shortest, mut longest] = [usize::MAX, 0];
     data.parts.each_word_here(&[Part::Train], |_, word, _| {
-        let length = word.chars().count() as u32;
-        (shortest, longest) = (shortest.min(length), longest.max(length));
+        let length = word.chars().count();
+        [shortest, longest] = [shortest.min(length), longest.max(length)];
         Ok(())
     })?;
-    Ok((shortest, longest))
+    Ok([shortest, longest])
 }

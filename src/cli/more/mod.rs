@@ -6,7 +6,6 @@ mod save;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
 use clap::Args;
 use indicatif::ProgressBar;
 use makemore_tch::ScoredName;
@@ -17,6 +16,7 @@ use makemore_tch::train::choice::plan::Effort;
 use makemore_tch::train::choice::report::{Report, Tried};
 use serde::Serialize;
 
+use crate::cli::arguments::train::SEED;
 use crate::cli::arguments::wishes::{WishArguments, again};
 use crate::cli::arguments::{
     DataArguments, JsonArguments, MemoryArguments, above_zero, one_of, whole,
@@ -62,7 +62,7 @@ pub struct More {
     minutes: Option<f64>,
 
     /// The seed of all random numbers
-    #[arg(long, value_name = "N", default_value_t = 420, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = SEED, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     seed: u64,
 
     /// The order of the words
@@ -134,7 +134,7 @@ impl More {
         context.threads.prepare_for_reading();
         self.data.data.splice(0..0, self.lists.drain(..));
         let data = self.read(context)?;
-        let constraint = self.constraint(&data, context.remarks)?;
+        let options = self.options(&data, context.remarks)?;
         let (out, places) = self.outputs()?;
         if self.number == 0 && self.save.is_none() {
             let nothing = MoreDocument {
@@ -152,8 +152,7 @@ impl More {
         };
         let choice = Choice::of(&data, self.seed, self.effort(), &data.memory, &mut watcher)?;
         watcher.bar.finish_and_clear();
-        let drawn = self.draw(&choice, &data, constraint, &watcher);
-        let has_ngrams = choice.ngrams().is_some();
+        let drawn = self.draw(&choice, &data, options, &watcher);
         if let ([(model, _)], 2..) = (choice.models.as_slice(), watcher.tried.len()) {
             let kind = model.kind();
             context
@@ -185,8 +184,7 @@ impl More {
         written?;
         match gave_up {
             None => Ok(watcher.interrupt.status()),
-            Some(error) if has_ngrams => Err(error.into()),
-            Some(error) => Err(anyhow!("{error}; --quick finds rarer ones")),
+            Some(error) => Err(error),
         }
     }
 
@@ -234,7 +232,16 @@ impl More {
         let out = out.filter(|_| !names.is_empty());
         let written = out.map_or(Ok(()), |out| out.replace(lines.as_bytes()));
         match (out, &written) {
-            (Some(out), Ok(())) => remarks.say(format_args!("wrote {}", out.path().display())),
+            (Some(out), Ok(())) => {
+                let path = out.path().display();
+                match names.len() as u64 {
+                    found if found < self.number => remarks.say(format_args!(
+                        "wrote {path}, which has {found} of {} words",
+                        self.number
+                    )),
+                    _ => remarks.say(format_args!("wrote {path}")),
+                }
+            }
             _ => {
                 let mut results = output::results();
                 results.write_all(lines.as_bytes())?;
@@ -328,15 +335,12 @@ mod tests {
             assert!(run.stderr.starts_with(wanted), "{}", run.stderr);
             assert_eq!((run.stderr.lines().count(), run.status), (1, 1));
         };
-        refused("--prefix é", "error: --prefix é: the character");
+        refused("--prefix é", "error: --prefix 'é': the character");
         refused(
             "--suffix a --without a",
             "error: --suffix a --without a: no word of",
         );
-        refused(
-            "--matching [",
-            "error: --matching '[': the regular expression",
-        );
+        refused("--matching [", "error: the regular expression");
         assert!(!folder.path("kept").exists());
         // The words once took the place of a model.
         refused(
@@ -383,8 +387,11 @@ mod tests {
             assert!(error.contains("is not overwritten"), "{error}");
         }
         folder.write("kept/transformer.safetensors", "of another run");
-        folder.stdout("more few.txt --quick -n 1 --save kept --out words.txt --force");
-        assert_eq!(std::fs::read_dir(folder.path("kept")).unwrap().count(), 1);
+        let said = folder.stderr("more few.txt --quick -n 1 --save kept --out words.txt --force");
+        let others = "left as they are: kept/gru.safetensors, kept/transformer.safetensors\n";
+        assert!(said.contains(others), "{said}");
+        let kept = folder.read("kept/transformer.safetensors");
+        assert_eq!(kept, b"of another run");
         let error = folder.error("more few.txt --quick --out few.txt --force", 1);
         assert!(
             error.starts_with("error: few.txt is an input, which"),
@@ -438,9 +445,27 @@ mod tests {
             words.lines().map(|word| word.chars().count()).max()
         };
         assert_eq!(longest_drawn(""), Some(longest));
+        assert_eq!(longest_drawn("--min-length 1"), Some(longest));
         assert!(longest_drawn("--max-length 40") > Some(longest));
-        assert!(longest_drawn("--min-length 1") > Some(longest));
-        assert!(longest_drawn("--prefix aaaaaaaaaaaaaaaaaaaa") > Some(longest));
+        // There are not enough others.
+        folder.write("codes.txt", "aaa\naab\naba\nabb\nbaa\nbab\nbba\n".repeat(8));
+        let words = folder.stdout("more codes.txt --quick -n 5");
+        assert_eq!(words.lines().count(), 5, "{words}");
+        let longer = format!("more few.txt --quick -n 5 --matching .{{{},}}", longest + 1);
+        let (words, said) = folder.both(&longer);
+        assert_eq!(words.lines().count(), 5, "{words}");
+        assert!(
+            said.ends_with(": longer ones are among 5 of the 5\n"),
+            "{said}"
+        );
+        // Words may be of any length that a wish has; one line that is no word does not change it.
+        folder.write(
+            "line.txt",
+            format!("{}\n{}", "ab".repeat(20_000), "ab\nba\nbab\n".repeat(20)),
+        );
+        let longest = |words: String| words.lines().map(|word| word.chars().count()).max();
+        let words = folder.stdout("more line.txt --quick -n 40");
+        assert!(longest(words) <= Some(100));
         folder.write("list.txt", "zoë\nanna\nnan\nzannë\nann\n");
         let shortest = |arguments: &str| {
             let words = folder.stdout(&format!("more list.txt --quick {arguments}"));

@@ -8,6 +8,7 @@ use makemore_tch::files::Output;
 use makemore_tch::train::choice::choose::Choice;
 use makemore_tch::train::corpus::Corpus;
 
+use crate::cli::arguments::train::SEED;
 use crate::cli::typed::file_name;
 
 /// The kinds of models that are saved.
@@ -29,12 +30,14 @@ pub fn save(
     seed: u64,
     data: &Corpus,
     wishes: &str,
-) -> anyhow::Result<[String; 2]> {
+) -> anyhow::Result<Vec<String>> {
     let (mut names, mut weights, mut models) = (String::new(), Vec::new(), choice.models);
+    let mut others = Vec::new();
     for (&kind, place) in KINDS.iter().zip(places) {
         let Some(at) = models.iter().position(|(model, _)| model.kind() == kind) else {
-            // With --force: a model of an earlier list would stand beside those of this one.
-            place.remove_unchanged();
+            if place.path().exists() {
+                others.push(place.path().display().to_string());
+            }
             continue;
         };
         let (model, weight) = models.remove(at);
@@ -51,12 +54,23 @@ pub fn save(
     let list = data.parts.list();
     let is_found = list.source.list_files().is_some() || is_lecture(list.digest);
     let new = if is_found { " --new" } else { "" };
+    let seed = match seed {
+        SEED => String::new(),
+        seed => format!(" --seed {seed}"),
+    };
     let (weights, mix) = (weighted("--weights"), weighted("--mix"));
-    Ok([
+    let page = folder.file_name().unwrap_or(folder.as_os_str());
+    let page = file_name(&format!("{}.html", page.display()));
+    let mut lines = vec![
         format!(
-            "the models are in {}; `makemore-tch sample{new}{names}{weights}{wishes}` draws from them",
+            "the models are in {}; `makemore-tch sample --unique{new}{names}{weights}{seed}{wishes}` draws from them",
             folder.display()
         ),
-        format!("`makemore-tch page words.html{names}{mix}` makes a page of them"),
-    ])
+        format!("`makemore-tch page {page}{names}{mix}` makes a page of them"),
+    ];
+    if !others.is_empty() {
+        let others = others.join(", ");
+        lines.push(format!("of another run and left as they are: {others}"));
+    }
+    Ok(lines)
 }

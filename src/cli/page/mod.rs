@@ -20,6 +20,7 @@ use makemore_tch::train::corpus::Corpus;
 use makemore_tch::{LanguageModel, Model, ModelFile, Ngram, Smoothing};
 
 use crate::cli::arguments::models::{ModelFileArguments, Several};
+use crate::cli::arguments::train::SEED;
 use crate::cli::arguments::{DataArguments, one_of, zero_or_more};
 use crate::cli::context::Context;
 use crate::cli::models::Models;
@@ -31,9 +32,6 @@ use mixture::mixture;
 
 /// The size of a page, in bytes, above which --force writes it.
 const LARGE: usize = 50_000_000;
-
-/// The seed of the words that are held out to find the best n-grams.
-const SEED: u64 = 420;
 
 /// Write a page: models in one HTML file, to draw from, to look into, and to share
 ///

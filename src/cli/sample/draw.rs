@@ -55,12 +55,19 @@ impl Sample {
         if self.is_in_order_drawn() && !self.new && !self.unique {
             let printed = results.drawn(&mut sampler, self.number);
             context.remark_on_too_long(&sampler);
-            return printed.map_or_else(|error| Err(self.shaping.explain(error)), |()| Ok(0));
+            return self.ended(printed);
         }
         let mut words = sampler.constrained(self.number, constraints);
         let printed = self.print_found(&mut words, p, source, results);
         context.remark_on_too_long(words.words());
-        printed.map_or_else(|error| Err(self.shaping.explain(error)), |()| Ok(0))
+        self.ended(printed)
+    }
+
+    /// The exit status after words were drawn.
+    fn ended(&self, printed: anyhow::Result<()>) -> anyhow::Result<u8> {
+        printed
+            .map(|()| 0)
+            .map_err(|error| self.shaping.explain(error))
     }
 
     /// Prints words that are as wished, also those found before there were no more.

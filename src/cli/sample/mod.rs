@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_is_said_in_one_line() {
         let error = refusal("sample --prefix zoë", 1);
-        let expected = "error: --prefix zoë: the character 'ë' (U+00EB)";
+        let expected = "error: --prefix 'zoë': the character 'ë' (U+00EB)";
         assert!(error.starts_with(expected), "{error}");
         for impossible in [
             "--prefix abcdef --max-length 3",
