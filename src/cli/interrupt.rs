@@ -114,10 +114,30 @@ pub fn survive_file_size_limit() {
 
 /// Whether the program was started with a signal ignored, as `nohup` does with SIGHUP and shells with
 /// the SIGINT of what a script starts in the background.
-fn is_ignored(signal: i32) -> bool {
+pub fn is_ignored(signal: i32) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: without a new action, sigaction only writes the current one.
     unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
     // SAFETY: sigaction has written it, and zeros are valid too.
     unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
+}
+
+/// Stops this program as Ctrl-Z does, until it is continued: not where no shell could do that, which the system knows.
+#[cfg(feature = "distributed")]
+pub fn stop_at_terminal() -> io::Result<()> {
+    let (mut own, mut default) = (
+        MaybeUninit::<libc::sigaction>::zeroed(),
+        MaybeUninit::<libc::sigaction>::zeroed(),
+    );
+    // SAFETY: zeros are an action, the default one with an empty mask; sigaction writes the one before, which is
+    // set again.
+    unsafe {
+        (*default.as_mut_ptr()).sa_sigaction = libc::SIG_DFL;
+        if libc::sigaction(libc::SIGTSTP, default.as_ptr(), own.as_mut_ptr()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        libc::raise(libc::SIGTSTP);
+        libc::sigaction(libc::SIGTSTP, own.as_ptr(), std::ptr::null_mut());
+    }
+    Ok(())
 }

@@ -14,12 +14,11 @@ use clap::Args;
 use makemore_tch::distributed::{free_port, named_interfaces};
 use signal_hook::consts::SIGTSTP;
 use signal_hook::flag;
-use signal_hook::low_level::emulate_default_handler;
 
 use super::arguments::distributed::LAUNCHED;
 use super::arguments::whole;
 use super::context::Context;
-use super::interrupt::Interrupt;
+use super::interrupt::{Interrupt, is_ignored, stop_at_terminal};
 
 /// The option by which commands share their work.
 const DISTRIBUTED: &str = "--distributed";
@@ -49,7 +48,7 @@ impl Launch {
     pub fn run(self, context: Context) -> anyhow::Result<u8> {
         // What all processes would tell is told once.
         named_interfaces()?;
-        if io::stdin().is_terminal() && self.command.iter().any(|word| word == "-") {
+        if io::stdin().is_terminal() && self.reads_standard_input() {
             bail!(
                 "words that are typed at a terminal cannot be shared by processes; a file or a pipe would work"
             );
@@ -57,7 +56,9 @@ impl Launch {
         // Process 0 answers it.
         let interrupt = Interrupt::catch_for_others()?;
         let stop = Arc::default();
-        flag::register(SIGTSTP, Arc::clone(&stop))?;
+        if !is_ignored(SIGTSTP) {
+            flag::register(SIGTSTP, Arc::clone(&stop))?;
+        }
         let port = free_port()?;
         let mut started = Started(Vec::new());
         for rank in 0..self.size {
@@ -88,6 +89,20 @@ impl Launch {
         }
         words.extend_from_slice(behind);
         words
+    }
+
+    /// Whether a list of the command is `-`.
+    fn reads_standard_input(&self) -> bool {
+        let words = self.command.iter().filter_map(|word| word.to_str());
+        let mut option = "";
+        for word in words.take_while(|&word| word != "--") {
+            match word.split_once('=').unwrap_or((option, word)) {
+                ("--data" | "--dev" | "--test", "-") => return true,
+                _ if word.starts_with("--") => option = word,
+                _ => {}
+            }
+        }
+        false
     }
 
     /// Starts a process.
@@ -168,7 +183,7 @@ impl Started {
             }
             if stop.swap(false, Ordering::Relaxed) {
                 self.signal(libc::SIGSTOP);
-                emulate_default_handler(SIGTSTP)?;
+                stop_at_terminal()?;
                 // A shell has continued this process.
                 self.signal(libc::SIGCONT);
             }

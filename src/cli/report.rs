@@ -177,7 +177,7 @@ fn line_hint(fault: &LineFault) -> Option<&'static str> {
             "--encoding utf-16le (or utf-16be) reads texts that have such bytes beside each letter, --skip-bad-lines leaves such lines out"
         }
         LineFault::Control('\u{80}'..='\u{9f}') => {
-            "another --encoding, such as windows-1252 or shift_jis, reads it, --skip-bad-lines leaves such lines out"
+            "if the list is in another encoding, --encoding NAME (such as shift_jis) reads it; --skip-bad-lines leaves such lines out"
         }
         LineFault::Control('\t') => {
             "--columns 1 (or 2 …) reads one of several columns, --skip-bad-lines leaves such lines out"

@@ -1,7 +1,7 @@
 //! Columns of a list: which one has the words, and which one says how often each occurs.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
 use csv::{ReaderBuilder, Terminator, Trim};
@@ -403,9 +403,12 @@ fn look_for_counts(lines: &[&str], separator: Option<u8>) -> Option<Columns> {
     let first_count = (1..width).find(|&place| all(&|fields| is_number(fields.get(place))));
     let counts_end = all(&|fields| is_number(fields.last()) && !is_number(fields.first()));
     let counts_begin = all(&|fields| is_number(fields.first()) && !is_number(fields.last()));
-    // `New York 5`, but not `Mary F 5`.
-    let is_of_name = |field: &Cow<str>| field.len() > 2 && !field.contains(char::is_numeric);
-    let has_names = all(&|fields| fields[1..fields.len() - 1].iter().all(is_of_name)) && width > 2;
+    // `New York 5`, but neither `Mary F 5` nor `Mary female 5`, whose column has few values.
+    let is_of_name =
+        |field: &Cow<str>| field.chars().count() > 2 && !field.contains(char::is_numeric);
+    let has_names = width > 2
+        && all(&|fields| fields[1..fields.len() - 1].iter().all(is_of_name))
+        && 2 * distinct(lines, separator, 1) > lines.len();
     match separator {
         // Beside the counts, lists of the United States Census have shares and ranks.
         None if is_even && counts_end && !has_names => {
@@ -416,6 +419,15 @@ fn look_for_counts(lines: &[&str], separator: Option<u8>) -> Option<Columns> {
         _ if counts_begin => columns(2, Some(1), separator),
         _ => None,
     }
+}
+
+/// How many different values a column of some lines has, counted from 0.
+fn distinct(lines: &[&str], separator: Option<u8>, place: usize) -> usize {
+    let values = lines.iter().map(|line| fields(line, separator));
+    let values: HashSet<String> = values
+        .filter_map(|fields| Some(fields.get(place)?.to_string()))
+        .collect();
+    values.len()
 }
 
 /// Columns by their numbers, for [`guess`].
@@ -569,6 +581,10 @@ mod tests {
             ("New York 5\nParis 12\n", "1,2"),
             ("New York 5\nSan Jose 12\n", "1,2"),
             ("Mary F 5\nNan F 12\n", "1,3"),
+            (
+                "Mary female 5\nNan female 12\nJim male 3\nJo female 2\n",
+                "1,3",
+            ),
             ("Mary, F, 7065\nAnna, F, 2604\n", "1,3"),
             ("York, New\nParis, FR\n", "1"),
             ("\"last, first\",n\n\"a, b\",2\n\"c, d\",3\n", "1,2"),

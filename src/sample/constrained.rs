@@ -129,29 +129,20 @@ impl<'a, W: Iterator<Item = Result<String>>> Constrained<'a, W> {
         &self.words
     }
 
-    /// The words, and the error if there were no more after them or an interrupt ended the search. `on_found` is
-    /// told their number so far, and says whether more are wanted.
-    ///
-    /// # Errors
-    ///
-    /// Any other error of where they come from.
-    pub fn found(
-        &mut self,
-        on_found: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<(Vec<String>, Option<Error>)> {
+    /// The words, and the error after them where there are fewer than are wanted. `on_found` is told their number so
+    /// far, and says whether more are wanted.
+    pub fn found(&mut self, on_found: &mut dyn FnMut(u64) -> bool) -> (Vec<String>, Option<Error>) {
         let mut words = Vec::new();
         for word in self {
             match word {
-                Err(error @ (Error::GaveUp { .. } | Error::Interrupted)) => {
-                    return Ok((words, Some(error)));
-                }
-                word => words.push(word?),
+                Ok(word) => words.push(word),
+                Err(error) => return (words, Some(error)),
             }
             if !on_found(words.len() as u64) {
                 break;
             }
         }
-        Ok((words, None))
+        (words, None)
     }
 
     /// Takes some words, and keeps those that meet the constraints.

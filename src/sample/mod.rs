@@ -19,6 +19,7 @@ pub use constrained::{Constrained, Constraints};
 pub use most_probable::MostProbable;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::libtorch::random::Generator;
@@ -37,8 +38,8 @@ pub struct SampleOptions {
     pub shaping: Shaping,
     /// What the names must be like: each comes with the probability that the model gives it among those.
     pub constraint: WordConstraint,
-    /// The most characters of a name, where the constraint has none. A draw that gets longer is dropped. By
-    /// default twice as many as the model's longest word has, if it knows, and at least 100.
+    /// The most characters of a name, where the constraint has none and its beginning and least length are not above
+    /// it. A draw that gets longer is dropped. By default twice as many as the model's longest word has, if it knows, and at least 100.
     pub longest: Option<usize>,
 }
 
@@ -60,6 +61,8 @@ pub struct Sampler<'m> {
     word: Vec<usize>,
     /// The number of draws that were dropped, since they got too long.
     too_long: u64,
+    /// Ends the draws once it is set.
+    stops: Arc<AtomicBool>,
 }
 
 /// The number of draws in a row that may be in vain before names are drawn without any.
@@ -81,7 +84,7 @@ impl<'m> Sampler<'m> {
         };
         let longest = options.longest.filter(|_| constraint.max_length.is_none());
         let longest = match longest {
-            Some(longest) => longest.max(2 * constraint.least()),
+            Some(longest) => longest.max(constraint.least()),
             None => constraint.longest(model.longest_word()),
         };
         Ok(Self {
@@ -94,7 +97,13 @@ impl<'m> Sampler<'m> {
             conditional: None,
             word: Vec::new(),
             too_long: 0,
+            stops: Arc::default(),
         })
+    }
+
+    /// The same sampler, whose draws end with [`Error::Interrupted`] once a flag is set.
+    pub fn stopped_by(self, stops: Arc<AtomicBool>) -> Self {
+        Self { stops, ..self }
     }
 
     /// The number of draws so far that were dropped, since they had more characters than
@@ -113,9 +122,13 @@ impl<'m> Sampler<'m> {
     /// # Errors
     ///
     /// [`Error::NoDistribution`] if the model has no distribution after some characters;
-    /// [`Error::GaveUp`] if 10,000 draws in a row are in vain, [`Error::Wish`] if all would be.
+    /// [`Error::GaveUp`] if 10,000 draws in a row are in vain, [`Error::Wish`] if all would be;
+    /// [`Error::Interrupted`] if the flag of [`stopped_by`](Self::stopped_by) is set.
     pub fn append_to(&mut self, text: &mut String) -> Result<()> {
         for in_vain in 0.. {
+            if self.stops.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
             if in_vain == IN_VAIN && self.conditional.is_none() {
                 self.conditional = Some(self.conditional()?);
             }
@@ -411,10 +424,7 @@ mod tests {
             unique: false,
         };
         let sampler = Sampler::new(&p, 420, &SampleOptions::default()).unwrap();
-        let (new, _) = sampler
-            .constrained(100, constraints)
-            .found(&mut |_| true)
-            .unwrap();
+        let (new, _) = sampler.constrained(100, constraints).found(&mut |_| true);
         let mut others = with_empty_ones;
         others.retain(|word| !word.is_empty() && !words.iter().any(|known| known == word));
         assert_eq!(new, others[..100]);
@@ -441,6 +451,18 @@ mod tests {
             ..WordConstraint::default()
         };
         assert_eq!(drawn(wishing(wish)), 0);
+    }
+
+    /// Nobody looked at Ctrl-C while all draws were in vain.
+    #[test]
+    fn a_flag_ends_draws_in_vain() {
+        let stops = Arc::new(AtomicBool::new(false));
+        let p = lecture();
+        let sampler = Sampler::new(&p, 420, &SampleOptions::default()).unwrap();
+        let mut sampler = sampler.stopped_by(Arc::clone(&stops));
+        assert!(sampler.next().unwrap().is_ok());
+        stops.store(true, Ordering::Relaxed);
+        assert!(matches!(sampler.next(), Some(Err(Error::Interrupted))));
     }
 
     /// The draw had no end, and its memory no bound.

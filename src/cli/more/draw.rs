@@ -1,14 +1,26 @@
 //! The words of `more`, drawn from the models that suit a list.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use anyhow::anyhow;
 use makemore_tch::sample::Constrained;
 use makemore_tch::train::choice::choose::Choice;
 use makemore_tch::train::corpus::Corpus;
-use makemore_tch::{Constraints, LanguageModel, SampleOptions, Sampler, ScoredName, score};
+use makemore_tch::{Constraints, Error, LanguageModel, SampleOptions, Sampler, ScoredName, score};
 
 use super::{More, Watcher};
-use crate::cli::arguments::wishes::WishArguments;
 use crate::cli::progress;
+
+impl Watcher {
+    /// The flag that ends the draws; after an interrupt of the learning, words are drawn all the same.
+    fn stops_drawing(&self) -> Arc<AtomicBool> {
+        match self.interrupt.is_pressed() {
+            true => Arc::default(),
+            false => self.interrupt.flag(),
+        }
+    }
+}
 
 impl More {
     /// Draws new words; those found before the samplers gave up or Ctrl-C, and that error.
@@ -19,59 +31,63 @@ impl More {
         mut options: SampleOptions,
         watcher: &Watcher,
     ) -> anyhow::Result<(Vec<ScoredName>, Option<anyhow::Error>)> {
-        let (context, interrupt) = (watcher.context, &watcher.interrupt);
-        let was_stopped = interrupt.is_pressed();
+        let (context, stops) = (watcher.context, watcher.stops_drawing());
         let mixture = choice.mixture()?;
         let ngrams = choice.ngrams();
         // N-grams alone draw rare words without draws in vain.
         let alone = ngrams.filter(|_| choice.models.len() == 1);
         let model = alone.unwrap_or(&mixture);
         let most = options.constraint.longest(model.longest_word());
-        let is_free = options.constraint.max_length.is_none();
-        let longest = options.longest.filter(|_| is_free);
-        options.longest = longest.map(|longest| longest.min(most));
-        let sampler = WishArguments::sampler(model, self.seed, &options)?;
+        options.longest = options.longest.filter(|&longest| longest < most);
+        let open = |model, options: &SampleOptions| {
+            let sampler = Sampler::new(model, self.seed, options)?;
+            Ok(sampler.stopped_by(Arc::clone(&stops)))
+        };
         let constraints = Constraints {
             new_to: Some(&data.parts.list().source),
             unique: true,
         };
-        let mut words = sampler.constrained(self.number, constraints);
-        let goes_on = || was_stopped || !interrupt.is_pressed();
         let find = |words: &mut Constrained<Sampler>, before: u64| {
             progress::of_words(self.number, context.remarks.quiet, |show| {
-                words.found(&mut |found| show(before + found) && goes_on())
+                words.found(&mut |found| show(before + found))
             })
         };
-        let (mut found, mut gave_up) = find(&mut words, 0)?;
+        let sampler: makemore_tch::Result<Sampler> = open(model, &options);
+        let mut words = sampler?.constrained(self.number, constraints);
+        let (mut found, mut end) = find(&mut words, 0);
         let rarer = ngrams.filter(|_| alone.is_none());
-        for (why, model, options) in others(rarer, alone.or(ngrams).unwrap_or(model), &options) {
-            if gave_up.is_none() || words.has_all() {
+        for (how, model, options) in others(rarer, ngrams.unwrap_or(model), &options) {
+            if !matches!(end, Some(Error::GaveUp { .. })) || words.has_all() {
                 break;
             }
-            let before = found.len() as u64;
-            let number = self.number;
-            context
-                .remarks
-                .say(format_args!("{why} {} of the {number}", number - before));
-            words = words.go_on(|| Sampler::new(model, self.seed, &options))?;
-            let (rest, error) = find(&mut words, before)?;
+            words = words.go_on(|| open(model, &options))?;
+            let (rest, error) = find(&mut words, found.len() as u64);
+            if !rest.is_empty() {
+                let of = format!("{} of the {} words", rest.len(), self.number);
+                context.remarks.say(format_args!("{of} {how}"));
+            }
             found.extend(rest);
-            gave_up = error;
+            end = error;
         }
         if words.words().longest() == most {
             context.remark_on_too_long(words.words());
         }
         let names = score::ranked(model, found.into_iter().map(Ok), self.sort)?;
-        let error = gave_up.map(|error| match ngrams.is_some() || words.has_all() {
-            true => error.into(),
-            false => anyhow!("{error}; --quick finds rarer ones"),
-        });
-        Ok((names, error))
+        Ok((names, explained(end, ngrams.is_none() && !words.has_all())))
     }
 }
 
-/// What draws where a sampler gave up, each with the reason: the n-grams of a mixture, which draw rare words without
-/// draws in vain, and then `last`, also words that are longer than those of the list.
+/// The error after the words; an interrupt is none. `others` is whether n-grams could find rarer ones.
+fn explained(end: Option<Error>, others: bool) -> Option<anyhow::Error> {
+    match end? {
+        Error::Interrupted => None,
+        error if others => Some(anyhow!("{error}; --quick finds rarer ones")),
+        error => Some(error.into()),
+    }
+}
+
+/// What draws where a sampler gave up, with what its words are: the n-grams of a mixture, which draw rare words without
+/// draws in vain, and then `last` words that may be longer than those of the list.
 fn others<'m>(
     ngrams: Option<&'m dyn LanguageModel>,
     last: &'m dyn LanguageModel,
@@ -79,18 +95,18 @@ fn others<'m>(
 ) -> Vec<(String, &'m dyn LanguageModel, SampleOptions)> {
     let mut others = Vec::new();
     if let Some(ngrams) = ngrams {
-        let why = "the mixture finds such words too rarely: its n-grams alone draw".to_owned();
-        others.push((why, ngrams, options.clone()));
+        let how = "are drawn by the n-grams alone, as the mixture draws such words too rarely";
+        others.push((how.to_owned(), ngrams, options.clone()));
     }
     if let Some(longest) = options.longest {
-        let why = format!(
-            "such words are rarely as short as the list's, of at most {longest} characters: longer ones are among"
+        let how = format!(
+            "may be longer than those of the list, of at most {longest} characters, as too few others are found"
         );
         let options = SampleOptions {
             longest: None,
             ..options.clone()
         };
-        others.push((why, last, options));
+        others.push((how, last, options));
     }
     others
 }
@@ -112,12 +128,12 @@ mod tests {
         assert_eq!(words.lines().count(), 3);
         assert!(said.contains("mixed: "), "{said}");
         assert!(
-            said.ends_with(" its n-grams alone draw 3 of the 3\n"),
+            said.ends_with("\n3 of the 3 words are drawn by the n-grams alone, as the mixture draws such words too rarely\n"),
             "{said}"
         );
         let (words, said) = folder.both("more few.txt -n 3 --suffix a");
         assert_eq!(words.lines().count(), 3);
-        assert!(!said.contains("alone draw"), "{said}");
+        assert!(!said.contains("n-grams alone"), "{said}");
         // Of all names, no word of at most 15 letters was found, where the n-grams counted the length too.
         for (list, wish) in [
             ("", "--contains zxz"),
@@ -133,7 +149,7 @@ mod tests {
         assert!(
             few.stderr
                 .ends_with("\nerror: only 1 new word meets the wishes: 1 of 3 were found\n")
-                && !few.stderr.contains("alone draw"),
+                && !few.stderr.contains("n-grams alone"),
             "{}",
             few.stderr
         );

@@ -1,5 +1,6 @@
 //! The list that `more` learns from, and what words like its own must be like.
 
+use anyhow::anyhow;
 use makemore_tch::models::WordConstraint;
 use makemore_tch::train::choice::plan::FEW;
 use makemore_tch::train::corpus::Corpus;
@@ -48,31 +49,41 @@ impl More {
         let format = self.data.format(None);
         let typed = self.wishes.constraint(|text| format.word(text));
         self.wishes.matching.extend(as_in_list(counts));
-        let constraint = WordConstraint {
+        let no_empty = WordConstraint {
             min_length: typed.min_length.max(1),
-            matching: self.wishes.matching.clone(),
             ..typed.clone()
         };
-        other_case::remark(&typed, data.parts.list(), remarks)?;
-        check(&constraint, &typed, counts.vocabulary())?;
-        let [shortest, longest] = lengths(data)?;
-        let mut options = SampleOptions {
-            longest: (data.counted.digest.words >= FEW).then_some(longest),
-            constraint,
-            ..SampleOptions::default()
+        let mut constraint = WordConstraint {
+            matching: self.wishes.matching.clone(),
+            ..no_empty.clone()
         };
+        let can_be_met = |wishes: &WordConstraint| check(wishes, &typed, counts.vocabulary());
+        other_case::remark(&typed, data.parts.list(), remarks)?;
+        can_be_met(&constraint).map_err(|error| match can_be_met(&no_empty) {
+            Ok(()) => anyhow!("{error:#}; as in the list, none begins or ends with a space"),
+            Err(error) => error,
+        })?;
+        let [shortest, longest] = lengths(data)?;
         let not_shorter = WordConstraint {
             min_length: shortest,
-            ..options.constraint.clone()
+            ..constraint.clone()
         };
-        if typed.min_length == 0
-            && shortest > 1
-            && check(&not_shorter, &typed, counts.vocabulary()).is_ok()
-        {
+        if typed.min_length == 0 && shortest > 1 && can_be_met(&not_shorter).is_ok() {
             self.wishes.min_length = shortest as u32;
-            options.constraint = not_shorter;
+            constraint = not_shorter;
         }
-        Ok(options)
+        let not_longer = WordConstraint {
+            max_length: Some(longest),
+            ..constraint.clone()
+        };
+        let has_bound = data.counted.digest.words >= FEW
+            && typed.max_length.is_none()
+            && can_be_met(&not_longer).is_ok();
+        Ok(SampleOptions {
+            longest: has_bound.then_some(longest),
+            constraint,
+            ..SampleOptions::default()
+        })
     }
 }
 

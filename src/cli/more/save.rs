@@ -59,7 +59,7 @@ pub fn save(
         seed => format!(" --seed {seed}"),
     };
     let (weights, mix) = (weighted("--weights"), weighted("--mix"));
-    let page = folder.file_name().unwrap_or(folder.as_os_str());
+    let page = folder.file_name().unwrap_or("words".as_ref());
     let page = file_name(&format!("{}.html", page.display()));
     let mut lines = vec![
         format!(

@@ -83,7 +83,7 @@ impl Sample {
         }
         let quiet = results.remarks.quiet;
         let (found, gave_up) =
-            progress::of_words(self.number, quiet, |on_found| words.found(on_found))?;
+            progress::of_words(self.number, quiet, |on_found| words.found(on_found));
         let names = score::ranked(p, found.into_iter().map(Ok), self.sort.unwrap_or_default())?;
         match (self.json.json, self.plain) {
             _ if names.is_empty() && gave_up.is_some() && results.is_file() => {}
