@@ -1,7 +1,7 @@
 //! Columns of a list: which one has the words, and which one says how often each occurs.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use csv::{ReaderBuilder, Terminator, Trim};
@@ -403,12 +403,13 @@ fn look_for_counts(lines: &[&str], separator: Option<u8>) -> Option<Columns> {
     let first_count = (1..width).find(|&place| all(&|fields| is_number(fields.get(place))));
     let counts_end = all(&|fields| is_number(fields.last()) && !is_number(fields.first()));
     let counts_begin = all(&|fields| is_number(fields.first()) && !is_number(fields.last()));
-    // `New York 5`, but neither `Mary F 5` nor `Mary female 5`, whose column has few values.
-    let is_of_name =
-        |field: &Cow<str>| field.chars().count() > 2 && !field.contains(char::is_numeric);
-    let has_names = width > 2
-        && all(&|fields| fields[1..fields.len() - 1].iter().all(is_of_name))
-        && 2 * distinct(lines, separator, 1) > lines.len();
+    // `New York 5`, but neither `Mary F 5` nor `Mary female 5`.
+    let is_of_name = |field: &Cow<str>| {
+        field.chars().count() > 2
+            && !field.contains(char::is_numeric)
+            && !field.starts_with(char::is_lowercase)
+    };
+    let has_names = width > 2 && all(&|fields| fields[1..fields.len() - 1].iter().all(is_of_name));
     match separator {
         // Beside the counts, lists of the United States Census have shares and ranks.
         None if is_even && counts_end && !has_names => {
@@ -419,15 +420,6 @@ fn look_for_counts(lines: &[&str], separator: Option<u8>) -> Option<Columns> {
         _ if counts_begin => columns(2, Some(1), separator),
         _ => None,
     }
-}
-
-/// How many different values a column of some lines has, counted from 0.
-fn distinct(lines: &[&str], separator: Option<u8>, place: usize) -> usize {
-    let values = lines.iter().map(|line| fields(line, separator));
-    let values: HashSet<String> = values
-        .filter_map(|fields| Some(fields.get(place)?.to_string()))
-        .collect();
-    values.len()
 }
 
 /// Columns by their numbers, for [`guess`].

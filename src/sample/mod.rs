@@ -453,9 +453,8 @@ mod tests {
         assert_eq!(drawn(wishing(wish)), 0);
     }
 
-    /// Nobody looked at Ctrl-C while all draws were in vain.
     #[test]
-    fn a_flag_ends_draws_in_vain() {
+    fn a_flag_ends_the_draws() {
         let stops = Arc::new(AtomicBool::new(false));
         let p = lecture();
         let sampler = Sampler::new(&p, 420, &SampleOptions::default()).unwrap();

@@ -67,7 +67,10 @@ impl More {
                 context.remarks.say(format_args!("{of} {how}"));
             }
             found.extend(rest);
-            end = error;
+            // Of words that the mixture finds, n-grams may give some the probability 0.
+            if found.is_empty() || !matches!(error, Some(Error::Wish(_))) {
+                end = error;
+            }
         }
         if words.words().longest() == most {
             context.remark_on_too_long(words.words());
@@ -81,7 +84,9 @@ impl More {
 fn explained(end: Option<Error>, others: bool) -> Option<anyhow::Error> {
     match end? {
         Error::Interrupted => None,
-        error if others => Some(anyhow!("{error}; --quick finds rarer ones")),
+        error @ Error::GaveUp { .. } if others => {
+            Some(anyhow!("{error}; --quick finds rarer ones"))
+        }
         error => Some(error.into()),
     }
 }

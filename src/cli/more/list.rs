@@ -60,7 +60,7 @@ impl More {
         let can_be_met = |wishes: &WordConstraint| check(wishes, &typed, counts.vocabulary());
         other_case::remark(&typed, data.parts.list(), remarks)?;
         can_be_met(&constraint).map_err(|error| match can_be_met(&no_empty) {
-            Ok(()) => anyhow!("{error:#}; as in the list, none begins or ends with a space"),
+            Ok(()) => anyhow!("{error:#}; as in the list, none has a space at an end, nor two side by side where the list has none"),
             Err(error) => error,
         })?;
         let [shortest, longest] = lengths(data)?;

@@ -467,7 +467,7 @@ mod tests {
         );
         let longest = |words: String| words.lines().map(|word| word.chars().count()).max();
         let words = folder.stdout("more line.txt --quick -n 40");
-        assert!(longest(words) <= Some(100));
+        assert!(longest(words).is_some_and(|longest| longest <= 100));
         folder.write("list.txt", "zoë\nanna\nnan\nzannë\nann\n");
         let shortest = |arguments: &str| {
             let words = folder.stdout(&format!("more list.txt --quick {arguments}"));
