@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -555,7 +556,8 @@ fn launch(folder: &Folder, size: usize, out: &str) -> Child {
     let train = ENDLESS.replace(" --distributed", "");
     let mut launch = folder.process(&format!("launch {size} -- {train} --out {out}"));
     launch.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let launch = launch.spawn().unwrap();
+    // A group whose parent is outside, as those of a shell: the system stops no other.
+    let launch = launch.process_group(0).spawn().unwrap();
     await_file(folder, out);
     launch
 }
