@@ -20,7 +20,7 @@ const MOST: usize = 1 << 24;
 /// The most states, each of which is a state of every wish while they are found.
 const MOST_STATES: usize = 1 << 20;
 
-/// The most characters of words that are listed, their beginnings among them: 10 MB.
+/// The most characters of words that are listed, their beginnings among them: 8 MB.
 const MOST_LISTED: usize = 1 << 20;
 
 /// The most bytes of a regular expression's automaton, and of building it.
@@ -52,8 +52,8 @@ impl Automaton {
     ///
     /// # Errors
     ///
-    /// [`Error::Word`] if a wish has a character that the vocabulary lacks; [`Error::Wish`] if the regular
-    /// expression is none, or no word can meet the wishes, or they are too many.
+    /// [`Error::Word`] if a wish has a character that the vocabulary lacks; [`Error::Pattern`] if a regular
+    /// expression is none; [`Error::Wish`] if no word can meet the wishes, or they are too many.
     pub fn of(wishes: &WordConstraint, vocabulary: &Vocabulary) -> Result<Self> {
         let parts = Parts::of(wishes, vocabulary)?;
         let mut automaton = parts.explore()?;
@@ -335,7 +335,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// [`Error::Wish`] if it is none or takes too much memory.
+    /// [`Error::Pattern`] if it is none or takes too much memory.
     pub fn new(pattern: &str) -> Result<Self> {
         let config = dense::Config::new()
             .start_kind(StartKind::Anchored)

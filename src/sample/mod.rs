@@ -39,7 +39,8 @@ pub struct SampleOptions {
     /// What the names must be like: each comes with the probability that the model gives it among those.
     pub constraint: WordConstraint,
     /// The most characters of a name, where the constraint has none and its beginning and least length are not above
-    /// it. A draw that gets longer is dropped. By default twice as many as the model's longest word has, if it knows, and at least 100.
+    /// it. A draw that gets longer is dropped. By default twice as many as the model's longest word has, if it
+    /// knows, and at least 100.
     pub longest: Option<usize>,
 }
 

@@ -80,11 +80,11 @@ impl More {
     }
 }
 
-/// The error after the words; an interrupt is none. `others` is whether n-grams could find rarer ones.
-fn explained(end: Option<Error>, others: bool) -> Option<anyhow::Error> {
+/// The error after the words; an interrupt is none. `has_rarer` is whether n-grams could find rarer ones.
+fn explained(end: Option<Error>, has_rarer: bool) -> Option<anyhow::Error> {
     match end? {
         Error::Interrupted => None,
-        error @ Error::GaveUp { .. } if others => {
+        error @ Error::GaveUp { .. } if has_rarer => {
             Some(anyhow!("{error}; --quick finds rarer ones"))
         }
         error => Some(error.into()),
