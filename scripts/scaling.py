@@ -15,6 +15,7 @@ gradient's bytes, in and out:
 import argparse
 import json
 import os
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -34,34 +35,57 @@ FURTHER = (8, 32, 128, 1024)
 LARGE = (1024, 8192, 65536)
 
 
-def output(command, folder, prepare=None):
-    process = subprocess.run(
-        list(map(str, command)), cwd=folder, capture_output=True, text=True, preexec_fn=prepare
+def started(command, folder, **options):
+    return subprocess.Popen(
+        list(map(str, command)), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
+
+
+def output(process):
+    printed, said = process.communicate()
     if process.returncode:
-        raise SystemExit(f"scaling: {' '.join(map(str, command))}: {process.stderr.strip()}")
-    return process.stdout
+        raise SystemExit(f"scaling: {' '.join(process.args)}: {said.strip()}")
+    return printed
+
+
+def place(rank, ranks, port):
+    """The variables that tell a process its place."""
+    names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "LOCAL_WORLD_SIZE": ranks, "MASTER_PORT": port}
+    return {name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"}
 
 
 class Machine:
     def __init__(self, program, folder, rounds, steps):
         self.program, self.folder, self.rounds, self.steps = program, folder, rounds, steps
 
-    def launched(self, ranks, command):
-        return [self.program, "launch", ranks, "--", *command] if ranks > 1 else [self.program, *command]
-
     def step(self, kind, ranks, batch):
         """Seconds a step, and the number of parameters."""
         steps = max(4, self.steps * 128 // batch)
         command = ["train", "--type", kind, "--batch-size", batch, "--threads", 1, "--max-steps", steps]
         command += ["--eval-every", steps, "--split", "100,0,0", "--out", "scaling.safetensors", "--force", "--json"]
-        result = json.loads(output(self.launched(ranks, command), self.folder))
+        launch = ["launch", ranks, "--"] if ranks > 1 else []
+        result = json.loads(output(started([self.program, *launch, *command], self.folder)))
         return result["step_ms"] / 1000, result["parameters"]
 
     def seconds(self, ranks, command):
-        """Of a command that has a thread for each processor that it may use, which the processes of a launch divide."""
+        """Of a command that has a thread for each processor that it may use, which the processes divide. They are
+        started together, as torchrun does it."""
+        distributed = ["--distributed"] if ranks > 1 else []
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         start = time.perf_counter()
-        output(self.launched(ranks, command), self.folder, lambda: os.sched_setaffinity(0, PLACES[:ranks]))
+        processes = [
+            started(
+                [self.program, *command, *distributed],
+                self.folder,
+                env=os.environ | place(rank, ranks, port),
+                preexec_fn=lambda: os.sched_setaffinity(0, PLACES[:ranks]),
+            )
+            for rank in range(ranks)
+        ]
+        for process in processes:
+            output(process)
         return time.perf_counter() - start
 
     def in_turn(self, measures):

@@ -386,6 +386,20 @@ fn what_is_different_or_missing_is_told_once() {
     }
 }
 
+/// Each of those that had come told it.
+#[test]
+fn a_process_that_does_not_come_is_told_by_process_0_alone() {
+    let folder = Folder::with_names();
+    let port = port();
+    let train = format!("{ENDLESS} --timeout 3");
+    let [first, second] = [0, 2].map(|rank| start(&folder, &train, rank, 3, port));
+    let (status, _, said) = end(first);
+    let expected = "error: meeting the other processes: these ranks of 3 did not come: 1\n";
+    assert_eq!((status, said.as_str()), (Some(1), expected));
+    let (status, _, said) = end(second);
+    assert_eq!((status, said.as_str()), (Some(1), ""));
+}
+
 #[test]
 fn processes_that_do_not_come_are_told_in_time() {
     let folder = Folder::with_names();

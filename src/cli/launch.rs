@@ -233,15 +233,13 @@ fn outcome(
     of_0: Option<ExitStatus>,
     is_ended: bool,
 ) -> anyhow::Result<u8> {
-    // The others only know that it has ended.
-    if let Some(signal) = status.signal() {
-        bail!("process {rank} was ended by signal {signal}");
-    }
-    // Process 0 tells why all end, but not if a signal ended it.
+    // Process 0 tells why all end, as that another one has ended, but not if a signal ended it.
     let told = of_0.and_then(|of_0| of_0.code()).filter(|&code| code > 0);
-    match (told, of_0.and_then(|of_0| of_0.signal())) {
-        (None, Some(_)) if is_ended => bail!("process 0 did not answer, and was ended"),
-        (None, Some(signal)) => bail!("process 0 was ended by signal {signal}"),
+    match (told, of_0.and_then(|of_0| of_0.signal()), status.signal()) {
+        (Some(_), _, Some(signal)) => Ok((128 + signal) as u8),
+        (None, _, Some(signal)) => bail!("process {rank} was ended by signal {signal}"),
+        (None, Some(_), _) if is_ended => bail!("process 0 did not answer, and was ended"),
+        (None, Some(signal), _) => bail!("process 0 was ended by signal {signal}"),
         _ => Ok(status.code().or(told).unwrap_or(1) as u8),
     }
 }
@@ -271,7 +269,8 @@ mod tests {
         let told =
             |first, of_0| outcome(first, Some(of_0), false).map_err(|error| error.to_string());
         let named = |rank| Err(format!("process {rank} was ended by signal 9"));
-        assert_eq!(told((2, killed), failed), named(2));
+        assert_eq!(told((2, killed), failed), Ok(137));
+        assert_eq!(told((2, killed), good), named(2));
         assert_eq!(told((0, killed), killed), named(0));
         assert_eq!(told((2, failed), killed), named(0));
         for of_0 in [failed, good] {

@@ -142,13 +142,17 @@ pub(super) fn has_ended(sign_of_life: SocketAddr) -> bool {
     answer.is_err_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// Tries again until it succeeds; the last fault after a time.
+/// Tries again until it succeeds; the last fault after a time. Those that start together meet at once, and who
+/// comes much later is asked for at times.
 fn repeat<T>(timeout: Duration, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
     let start = Instant::now();
+    let [shortest, longest] = [5, 100].map(Duration::from_millis);
     loop {
-        match attempt() {
-            Err(_) if start.elapsed() < timeout => std::thread::sleep(Duration::from_millis(100)),
-            ended => return ended,
+        match (attempt(), start.elapsed()) {
+            (Err(_), waited) if waited < timeout => {
+                std::thread::sleep((waited / 10).clamp(shortest, longest));
+            }
+            (ended, _) => return ended,
         }
     }
 }

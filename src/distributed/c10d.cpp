@@ -46,8 +46,8 @@ extern "C" {
 
 // Meets others at `host`:`port`. The process with the socket `listener`, which is -1 in all others, serves
 // them. It may wait without end, if somebody listens there who says nothing.
-char* c10d_meet(const char* host, uint16_t port, int listener, int size, const char* prefix, int64_t meeting_ms,
-                Group** opened) {
+char* c10d_meet(const char* host, uint16_t port, int listener, int rank, int size, const char* prefix,
+                int64_t meeting_ms, Group** opened) {
   return guarded([&] {
     // libtorch writes the faults that it returns to standard error too, with stacks of C++.
     if (!getenv("TORCH_CPP_LOG_LEVEL")) {
@@ -66,34 +66,36 @@ char* c10d_meet(const char* host, uint16_t port, int listener, int size, const c
     auto group = std::make_unique<Group>();
     group->store = c10::make_intrusive<c10d::PrefixStore>(prefix, tcp);
     group->serves = options.isServer;
+    group->rank = rank;
+    group->size = size;
+    // A process that was launched wrongly is told so, instead of all waiting in vain.
+    const std::string own = std::to_string(size);
+    const auto first = group->store->compareSet("size", "", own);
+    if (first != own) {
+      throw std::runtime_error("this process is one of " + own + ", others are of " + first);
+    }
+    if (group->store->add("rank/" + std::to_string(rank), 1) != 1) {
+      throw std::runtime_error("another process has rank " + std::to_string(rank) + " too");
+    }
     *opened = group.release();
   });
 }
 
 // Connects every process to every other, by the network interfaces with these names, which are separated by
 // commas, or without any by that of `address`, where the others reach this one.
-char* c10d_connect(Group* group, int rank, int size, const char* address, const char* interfaces,
-                   int64_t meeting_ms, int64_t exchange_ms) {
+char* c10d_connect(Group* group, const char* address, const char* interfaces, int64_t meeting_ms,
+                   int64_t exchange_ms) {
   return guarded([&] {
     const auto& store = group->store;
-    // A process that was launched wrongly is told so, instead of all waiting in vain.
-    const std::string own = std::to_string(size);
-    const auto first = store->compareSet("size", "", own);
-    if (first != own) {
-      throw std::runtime_error("this process is one of " + own + ", others are of " + first);
-    }
-    if (store->add("rank/" + std::to_string(rank), 1) != 1) {
-      throw std::runtime_error("another process has rank " + std::to_string(rank) + " too");
-    }
     std::vector<std::string> ranks;
-    for (int other = 0; other < size; ++other) {
+    for (int other = 0; other < group->size; ++other) {
       ranks.push_back("rank/" + std::to_string(other));
     }
     try {
       store->wait(ranks, Milliseconds(meeting_ms));
     } catch (const std::exception&) {
       std::string missing;
-      for (int other = 0; other < size; ++other) {
+      for (int other = 0; other < group->size; ++other) {
         if (!store->check({ranks[other]})) {
           missing += (missing.empty() ? "" : ", ") + std::to_string(other);
         }
@@ -101,7 +103,7 @@ char* c10d_connect(Group* group, int rank, int size, const char* address, const 
       if (missing.empty()) {
         throw;
       }
-      throw std::runtime_error("these ranks of " + own + " did not come: " + missing);
+      throw std::runtime_error("these ranks of " + std::to_string(group->size) + " did not come: " + missing);
     }
 
     // Gloo connects within the timeout of its exchanges.
@@ -115,9 +117,7 @@ char* c10d_connect(Group* group, int rank, int size, const char* address, const 
       gloo->devices.push_back(*address ? c10d::ProcessGroupGloo::createDeviceForHostname(address, lazy)
                                        : c10d::ProcessGroupGloo::createDefaultDevice(lazy));
     }
-    group->backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, gloo);
-    group->rank = rank;
-    group->size = size;
+    group->backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, group->rank, group->size, gloo);
     group->backend->setTimeout(Milliseconds(exchange_ms));
   });
 }

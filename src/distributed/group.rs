@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char, c_int};
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -39,6 +39,7 @@ unsafe extern "C" {
         host: *const c_char,
         port: u16,
         listener: c_int,
+        rank: c_int,
         size: c_int,
         prefix: *const c_char,
         meeting_ms: i64,
@@ -46,8 +47,6 @@ unsafe extern "C" {
     ) -> *mut c_char;
     fn c10d_connect(
         group: *mut Opaque,
-        rank: c_int,
-        size: c_int,
         address: *const c_char,
         interfaces: *const c_char,
         meeting_ms: i64,
@@ -76,18 +75,23 @@ const CLOSED: Duration = Duration::from_millis(300);
 
 const MEETING: &str = "meeting the other processes";
 
-/// The processes of a launch, connected.
+/// The processes of a launch.
 #[derive(Debug)]
 pub struct Group {
     /// One exchange is under way at a time, as c10d asks. A thread that never ends keeps it open.
     handle: Arc<Mutex<Handle>>,
     rank: usize,
     size: usize,
-    /// How long an exchange may take.
-    timeout: Duration,
+    timeouts: Timeouts,
+    /// Where the processes meet, for the user.
+    place: String,
+    /// The address at which the others reach this one, if it is known.
+    address: Option<IpAddr>,
+    /// The network interfaces that the user names, separated by commas; none by default.
+    interfaces: String,
     /// What sums the tensors of GPUs, if NCCL can.
     gpus: Mutex<Option<Communicator>>,
-    /// The host of each process and its sign of life.
+    /// The host of each process and its sign of life; none until they are connected.
     others: Vec<(String, Option<SocketAddr>)>,
     _sign_of_life: Option<TcpListener>,
     /// The processes that had ended when an exchange failed, for the user; empty if none had.
@@ -125,63 +129,30 @@ struct Text(*mut c_char);
 unsafe impl Send for Text {}
 
 impl Group {
-    /// Meets the other processes, and connects to each of them.
+    /// Meets the processes at the place of the launch. [`connect`](Processes::connect) is next.
     ///
     /// # Errors
     ///
-    /// [`Error::Processes`] if they cannot be reached, do not come in time, or one has the same rank or
-    /// another number of processes.
+    /// [`Error::Processes`] if nobody is there in time, another process has the same rank or another number of
+    /// processes, or this host has not the network interface that the user names.
     pub fn open(launch: &Launch, timeouts: Timeouts) -> Result<Self> {
         allow_connections();
         let interfaces = named_interfaces()?;
-        let place = launch.place();
         let (listener, server) = server_of(launch, timeouts.meeting)?;
         let handle = meet(launch, (listener, server), timeouts.meeting)?;
-        let handle = Arc::new(Mutex::new(handle));
-        let interfaces = c_string(&interfaces)?;
-        let address = route(server);
-        let (sign_of_life, own_sign) = address
-            .and_then(|address| sign_of_life(address).ok())
-            .unzip();
-        let address = address.map_or_else(String::new, |address| address.to_string());
-        let address = c_string(&address)?;
-        let (own, rank, size) = (Arc::clone(&handle), launch.rank, launch.size);
-        let (meeting, exchange) = (timeouts.meeting, timeouts.exchange);
-        let connect = move || {
-            // SAFETY: the group is open, and the texts live through the call.
-            let message = unsafe {
-                c10d_connect(
-                    locked(&own).as_ptr(),
-                    rank as c_int,
-                    size as c_int,
-                    address.as_ptr(),
-                    interfaces.as_ptr(),
-                    milliseconds(meeting),
-                    milliseconds(exchange),
-                )
-            };
-            Text(message)
-        };
-        // It waits for all to come, and then for all to connect.
-        let Some(Text(message)) = within(meeting * 2 + BLAME, connect) else {
-            return Err(fault(
-                MEETING,
-                format!("rank 0 at {place} does not answer any more"),
-            ));
-        };
-        outcome(MEETING, message)?;
-        let mut group = Self {
-            handle,
-            rank,
-            size,
-            timeout: exchange,
+        Ok(Self {
+            handle: Arc::new(Mutex::new(handle)),
+            rank: launch.rank,
+            size: launch.size,
+            timeouts,
+            place: launch.place(),
+            address: route(server),
+            interfaces,
             gpus: Mutex::default(),
             others: Vec::new(),
-            _sign_of_life: sign_of_life,
+            _sign_of_life: None,
             lost: OnceLock::new(),
-        };
-        group.others = gather_as(&group, (host(), own_sign))?;
-        Ok(group)
+        })
     }
 
     /// Takes the message of an exchange. If that has failed, it is found out at once who has ended, as the others
@@ -302,13 +273,13 @@ impl Group {
         tensor: &Tensor,
         note: &[u8],
     ) -> Result<(Tensor, Vec<Vec<u8>>)> {
-        communicator.wait(self.timeout, &|| self.has_lost())?;
+        communicator.wait(self.timeouts.exchange, &|| self.has_lost())?;
         // Gloo exchanges nothing if there is nothing in a note.
         let own = [note, &[0]].concat();
         let of_all = self.all_gather(&Tensor::f_from_slice(&own)?)?;
         let rows = of_all.f_view([self.size as i64, -1])?;
         let notes = rows.f_narrow(1, 0, note.len() as i64)?;
-        let sum = communicator.sum(tensor, self.timeout, &|| self.has_lost())?;
+        let sum = communicator.sum(tensor, self.timeouts.exchange, &|| self.has_lost())?;
         Ok((sum, rows_of(&notes)?))
     }
 }
@@ -322,12 +293,47 @@ impl Processes for Group {
         self.size
     }
 
+    fn connect(&mut self) -> Result<()> {
+        let interfaces = c_string(&self.interfaces)?;
+        let address = self.address.map(|address| address.to_string());
+        let address = c_string(&address.unwrap_or_default())?;
+        let (handle, timeouts) = (Arc::clone(&self.handle), self.timeouts);
+        let connect = move || {
+            // SAFETY: the group is open, and the texts live through the call.
+            let message = unsafe {
+                c10d_connect(
+                    locked(&handle).as_ptr(),
+                    address.as_ptr(),
+                    interfaces.as_ptr(),
+                    milliseconds(timeouts.meeting),
+                    milliseconds(timeouts.exchange),
+                )
+            };
+            Text(message)
+        };
+        // It waits for all to come, and then for all to connect.
+        let Some(Text(message)) = within(timeouts.meeting * 2 + BLAME, connect) else {
+            return Err(fault(
+                MEETING,
+                format!("rank 0 at {} does not answer any more", self.place),
+            ));
+        };
+        outcome(MEETING, message)?;
+        let own = self
+            .address
+            .and_then(|address| sign_of_life(address).ok())
+            .unzip();
+        self._sign_of_life = own.0;
+        self.others = gather_as(self, (host(), own.1))?;
+        Ok(())
+    }
+
     fn prepare(&self, device: Device) -> Result<Option<String>> {
         let gpu = match device {
             Device::Cuda(index) => Some(Gpu::find(index)),
             _ => None,
         };
-        let connected = Communicator::connect(self, gpu, self.timeout)?;
+        let connected = Communicator::connect(self, gpu, self.timeouts.exchange)?;
         let (communicator, reason) = match connected {
             Ok(communicator) => (communicator, None),
             Err(reason) => (None, Some(reason)),
@@ -429,7 +435,7 @@ fn meet(
 ) -> Result<Handle> {
     let host = c_string(&server.ip().to_string())?;
     let prefix = c_string(&format!("makemore-tch/{}", launch.attempt))?;
-    let (port, size) = (launch.port, launch.size as c_int);
+    let (port, rank, size) = (launch.port, launch.rank as c_int, launch.size as c_int);
     let wait = move || {
         let mut opened = ptr::null_mut();
         // SAFETY: the texts live through the call, which owns the socket from then on; `opened` is written
@@ -439,6 +445,7 @@ fn meet(
                 host.as_ptr(),
                 port,
                 listener,
+                rank,
                 size,
                 prefix.as_ptr(),
                 milliseconds(timeout),
@@ -545,8 +552,11 @@ pub(crate) mod tests {
         thread::scope(|scope| {
             let start = |rank| {
                 let work = &work;
-                scope
-                    .spawn(move || work(&Group::open(&launch(port, rank, size), TIMEOUTS).unwrap()))
+                scope.spawn(move || {
+                    let mut group = Group::open(&launch(port, rank, size), TIMEOUTS).unwrap();
+                    group.connect().unwrap();
+                    work(&group)
+                })
             };
             let started: Vec<_> = (0..size).map(start).collect();
             started
@@ -738,7 +748,10 @@ pub(crate) mod tests {
             meeting: Duration::from_millis(400),
             exchange: Duration::from_millis(400),
         };
-        let refusal = |launch: Launch| Group::open(&launch, short).unwrap_err().to_string();
+        let refusal = |launch: Launch| {
+            let connected = Group::open(&launch, short).and_then(|mut group| group.connect());
+            connected.unwrap_err().to_string()
+        };
         let meet = |text: &str| format!("meeting the other processes: {text}");
         let error = refusal(launch(free_port().unwrap(), 1, 2));
         assert!(

@@ -17,6 +17,15 @@ pub trait Processes: fmt::Debug + Sync {
     /// The number of processes.
     fn size(&self) -> usize;
 
+    /// Connects this process to all others, before anything is exchanged.
+    ///
+    /// # Errors
+    ///
+    /// As of [`sum`](Self::sum).
+    fn connect(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// The sum of the tensors of all processes, `[N]`, and a note of each of them, of the same length.
     /// All processes get the same bytes, whatever their number: the tensors of two halves of the
     /// processes are summed first, as [`tree_sum`] does it. NCCL adds in an order of its own.

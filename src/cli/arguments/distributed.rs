@@ -45,20 +45,25 @@ impl DistributedArguments {
         context: Context,
         work: impl FnOnce(&dyn Processes, Context) -> anyhow::Result<u8>,
     ) -> anyhow::Result<u8> {
-        let processes = self.open()?;
+        let mut processes = self.open()?;
+        let connected = processes.connect();
         let processes = &*processes;
         let mut context = context;
         context.remarks.quiet |= processes.rank() > 0;
-        let here = check_version(processes).and_then(|()| Here::of(processes));
+        let here = connected
+            .and_then(|()| check_version(processes))
+            .and_then(|()| Here::of(processes));
+        let mut is_first_here = false;
         let result = here.map_err(anyhow::Error::from).and_then(|here| {
             context.place = here.place;
+            is_first_here = here.place == 0;
             context.threads = context.threads.shared_by(here.on_processors);
             share_memory(here.processes);
             share_processors(here.on_processors);
             work(processes, context)
         });
         match result {
-            Err(error) if processes.size() > 1 => blame(processes, context.place == 0, error),
+            Err(error) if processes.size() > 1 => blame(processes, is_first_here, error),
             result => result,
         }
     }
@@ -152,7 +157,7 @@ fn blame(
         },
         (0, None) => Err(error),
         (_, Some(_)) => Ok(1),
-        // One process of each host tells that process 0 has ended, or `launch` does.
+        // One process of each host tells that process 0 has ended, process 1 at least, or `launch` does.
         (_, None) if has_own || (is_first_here || rank == 1) && launched().is_none() => {
             Err(error.context(place))
         }
