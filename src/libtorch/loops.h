@@ -96,3 +96,12 @@ IN_LOOP Exponential exponential(float x) {
   std::memcpy(&power, &bits, sizeof power);
   return {power, power * series};
 }
+
+// A sigmoid, whose exponential stays a normal number.
+IN_LOOP float sigmoid(float x) { return 1 / (1 + exponential(limited(-x, 87)).all()); }
+
+// From 10 on, tanh is 1.
+IN_LOOP float tanh_of(float x) {
+  float e = exponential(limited(2 * x, 20)).less_1();
+  return e / (e + 2);
+}

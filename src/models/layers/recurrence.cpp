@@ -17,6 +17,12 @@ namespace {
 // The rows of a position, `[counts[t], ..]`, of a tensor `[M, ..]`.
 Tensor rows(const Tensor& all, int64_t begin, int64_t count) { return all.narrow(0, begin, count); }
 
+// The loops read rows of as many numbers.
+void check_rows(const Tensor& terms, int64_t numbers) {
+  check(terms);
+  TORCH_CHECK(terms.dim() == 2 && terms.size(1) == numbers, "the terms of a row are not as many as the state takes");
+}
+
 // Makes a second backward pass through the same graph a fault: the first has taken the tensor's place.
 void overwritten(const Tensor& saved) { saved.unsafeGetTensorImpl()->bump_version(); }
 
@@ -40,22 +46,27 @@ Tensor shifted(const Tensor& states, std::vector<Tensor> parts, at::IntArrayRef 
   return at::cat(parts, 0);
 }
 
-// The products of a gate, whose rows are `width` numbers apart, and other numbers, `[count, h]`.
+// The gates z and r, which take the places of their terms, and the states before them as r resets them.
 FOR_EACH_PROCESSOR
-void gated(int64_t count, int64_t h, Given gate, int64_t width, Given others, Numbers products) {
+void gru_gates(int64_t count, int64_t h, Numbers zr, Given before, Numbers resets) {
   for (int64_t row = 0; row < count; row++) {
+    Numbers z = zr + 2 * row * h, r = z + h;
     for (int64_t i = 0; i < h; i++) {
-      products[row * h + i] = gate[row * width + i] * others[row * h + i];
+      z[i] = sigmoid(z[i]);
+      r[i] = sigmoid(r[i]);
+      resets[row * h + i] = r[i] * before[row * h + i];
     }
   }
 }
 
+// hbar, which takes the place of its terms, and the states after a position.
 FOR_EACH_PROCESSOR
-void gru_states(int64_t count, int64_t h, Given zr, Given hbar, Given before, Numbers after) {
+void gru_states(int64_t count, int64_t h, Given zr, Numbers hbar, Given before, Numbers after) {
   for (int64_t row = 0; row < count; row++) {
     Given z = zr + 2 * row * h;
     for (int64_t i = 0; i < h; i++) {
       int64_t at = row * h + i;
+      hbar[at] = tanh_of(hbar[at]);
       after[at] = before[at] + z[i] * (hbar[at] - before[at]);
     }
   }
@@ -106,9 +117,9 @@ struct Gru : Function<Gru> {
       before = rows(before, 0, count);
       Tensor gates = rows(zr, begin, count), reset = rows(resets, begin, count);
       Tensor candidate = rows(hbar, begin, count), after = rows(states, begin, count);
-      gates.addmm_(before, w_zr).sigmoid_();
-      gated(count, h, numbers(gates) + h, 2 * h, numbers(before), numbers(reset));
-      candidate.addmm_(reset, w_hbar).tanh_();
+      gates.addmm_(before, w_zr);
+      gru_gates(count, h, numbers(gates), numbers(before), numbers(reset));
+      candidate.addmm_(reset, w_hbar);
       gru_states(count, h, numbers(gates), numbers(candidate), numbers(before), numbers(after));
       before = after;
       begin += count;
@@ -144,13 +155,20 @@ struct Gru : Function<Gru> {
   }
 };
 
+// The gates, which take the places of their terms, and the cells and states after a position.
 FOR_EACH_PROCESSOR
-void cells(int64_t count, int64_t h, Given gates, Given before, Numbers after) {
+void lstm_states(int64_t count, int64_t h, Numbers gates, Given before, Numbers cells, Numbers tanhs, Numbers states) {
   for (int64_t row = 0; row < count; row++) {
-    Given i = gates + 4 * row * h, f = i + h, g = f + h;
+    Numbers i = gates + 4 * row * h, f = i + h, g = f + h, o = g + h;
     for (int64_t k = 0; k < h; k++) {
-      float kept = before ? f[k] * before[row * h + k] : 0;
-      after[row * h + k] = kept + i[k] * g[k];
+      int64_t at = row * h + k;
+      i[k] = sigmoid(i[k]);
+      f[k] = sigmoid(f[k]);
+      g[k] = tanh_of(g[k]);
+      o[k] = sigmoid(o[k]);
+      cells[at] = f[k] * before[at] + i[k] * g[k];
+      tanhs[at] = tanh_of(cells[at]);
+      states[at] = o[k] * tanhs[at];
     }
   }
 }
@@ -169,7 +187,7 @@ void lstm_gradient(int64_t count, int64_t h, Given of_after, Given carried, Give
       float of_cell = of_cells[at] + d * o[k] * (1 - tanh * tanh);
       of_cells[at] = of_cell * f[k];
       float of_i = of_cell * g[k] * i[k] * (1 - i[k]);
-      f[k] = before ? of_cell * before[at] * f[k] * (1 - f[k]) : 0;
+      f[k] = of_cell * before[at] * f[k] * (1 - f[k]);
       g[k] = of_cell * i[k] * (1 - g[k] * g[k]);
       i[k] = of_i;
       o[k] = d * tanh * o[k] * (1 - o[k]);
@@ -184,19 +202,15 @@ struct Lstm : Function<Lstm> {
     Tensor gates = x.variable_data();
     Tensor states = at::empty({x.size(0), h}, x.options());
     Tensor cell = at::empty_like(states), tanhs = at::empty_like(states);
-    Tensor before, cells_before;
+    Tensor before, cells_before = at::zeros({counts.empty() ? 0 : counts[0], h}, x.options());
     for (int64_t count : counts) {
       Tensor gate = rows(gates, begin, count), after = rows(states, begin, count);
       Tensor cells_after = rows(cell, begin, count), tanh = rows(tanhs, begin, count);
       if (begin > 0) {
         gate.addmm_(rows(before, 0, count), w);
       }
-      gate.narrow(1, 0, 2 * h).sigmoid_();
-      gate.narrow(1, 2 * h, h).tanh_();
-      gate.narrow(1, 3 * h, h).sigmoid_();
-      cells(count, h, numbers(gate), begin > 0 ? numbers(cells_before) : nullptr, numbers(cells_after));
-      at::tanh_out(tanh, cells_after);
-      gated(count, h, numbers(gate) + 3 * h, 4 * h, numbers(tanh), numbers(after));
+      lstm_states(count, h, numbers(gate), numbers(cells_before), numbers(cells_after), numbers(tanh),
+                  numbers(after));
       before = after;
       cells_before = cells_after;
       begin += count;
@@ -214,14 +228,15 @@ struct Lstm : Function<Lstm> {
     int64_t h = w.size(0), words = counts.empty() ? 0 : counts[0];
     Tensor to = w.t();
     Tensor carried = at::zeros({words, h}, gates.options()), of_cells = at::zeros_like(carried);
+    Tensor start = at::zeros_like(carried);
     auto begin = begins(counts);
     for (size_t t = counts.size(); t-- > 0;) {
       int64_t count = counts[t];
       auto of = [&](const Tensor& all) { return rows(all, begin[t], count); };
       Tensor back = rows(carried, 0, count);
-      float* before = t > 0 ? numbers(rows(cell, begin[t - 1], count)) : nullptr;
-      lstm_gradient(count, h, numbers(of(of_states)), numbers(back), numbers(of(tanhs)), before, numbers(of_cells),
-                    numbers(of(gates)));
+      Tensor before = t > 0 ? rows(cell, begin[t - 1], count) : start;
+      lstm_gradient(count, h, numbers(of(of_states)), numbers(back), numbers(of(tanhs)), numbers(before),
+                    numbers(of_cells), numbers(of(gates)));
       if (t > 0) {
         at::mm_out(back, of(gates), to);
       }
@@ -241,8 +256,9 @@ extern "C" {
 // The states after each row, `[M, H]`; the tensors are those of `Gru::forward`.
 char* recurrence_gru(const Tensor* const* tensors, const int64_t* counts, size_t positions, Tensor** states) {
   return guarded([&] {
-    check(*tensors[0]);
-    check(*tensors[1]);
+    int64_t h = tensors[3]->size(0);
+    check_rows(*tensors[0], 2 * h);
+    check_rows(*tensors[1], h);
     at::IntArrayRef of(counts, positions);
     *states = new Tensor(Gru::apply(*tensors[0], *tensors[1], *tensors[2], *tensors[3], *tensors[4], of));
   });
@@ -251,7 +267,7 @@ char* recurrence_gru(const Tensor* const* tensors, const int64_t* counts, size_t
 // The states after each row, `[M, H]`; the tensors are those of `Lstm::forward`.
 char* recurrence_lstm(const Tensor* const* tensors, const int64_t* counts, size_t positions, Tensor** states) {
   return guarded([&] {
-    check(*tensors[0]);
+    check_rows(*tensors[0], 4 * tensors[1]->size(0));
     at::IntArrayRef of(counts, positions);
     *states = new Tensor(Lstm::apply(*tensors[0], *tensors[1], of));
   });

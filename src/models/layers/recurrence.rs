@@ -221,5 +221,9 @@ mod tests {
     fn a_fault_of_libtorch_is_an_error() {
         let [x, w] = inputs([[2, 4 * H], [H + 1, 4 * H]]);
         assert!(lstm(&x * 1.0, &w, &[1, 1]).is_err());
+        let [x_zr, x_hbar, w_zr] = inputs([[2, 2 * H], [2, H], [H, 2 * H]]);
+        let [w_hbar, start] = inputs([[H + 1, H + 1], [1, H + 1]]);
+        let x = [&x_zr * 1.0, &x_hbar * 1.0];
+        assert!(gru(x, [&w_zr, &w_hbar], &start, &[1, 1]).is_err());
     }
 }
