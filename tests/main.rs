@@ -27,3 +27,4 @@ mod saving;
 mod score;
 mod setup;
 mod train;
+mod transfers;

@@ -69,15 +69,22 @@ impl Kind for Transformer {
     fn build(&self, parameters: &mut Parameters, v: i64, sizes: &Sizes) -> Result<Box<dyn Layers>> {
         let c = sizes.n_embd();
         let blocks = 0..sizes.n_layer;
+        let wte = parameters.embedding("transformer.wte", v, c)?;
+        let (wpe, speeds) = match sizes.positions {
+            Positions::Learned => {
+                let wpe = parameters.embedding("transformer.wpe", sizes.block_size(), c)?;
+                (Some(wpe), None)
+            }
+            Positions::Rotary => {
+                let size = c / sizes.n_head();
+                (None, Some(Rotation::speeds(size, wte.device())?))
+            }
+        };
         Ok(Box::new(TransformerLayers {
             sizes: *sizes,
-            wte: parameters.embedding("transformer.wte", v, c)?,
-            wpe: match sizes.positions {
-                Positions::Learned => {
-                    Some(parameters.embedding("transformer.wpe", sizes.block_size(), c)?)
-                }
-                Positions::Rotary => None,
-            },
+            wte,
+            wpe,
+            speeds,
             h: blocks
                 .map(|layer| Block::of(parameters, &format!("transformer.h.{layer}"), sizes))
                 .collect::<Result<_>>()?,
@@ -134,6 +141,8 @@ struct TransformerLayers {
     wte: Tensor,
     /// `[K, C]`; none with rotary positions.
     wpe: Option<Tensor>,
+    /// The speeds of [`Rotation`], moved to the device once; none with learned positions.
+    speeds: Option<Tensor>,
     h: Vec<Block>,
     ln_f: AnyNorm,
     /// Linear layer from `C` to `V`, without bias.
@@ -171,13 +180,10 @@ impl TransformerLayers {
 
     /// The rotation of queries and keys at some positions; none with learned positions.
     fn rotation(&self, positions: &Tensor) -> Result<Option<Rotation>> {
-        match self.sizes.positions {
-            Positions::Learned => Ok(None),
-            Positions::Rotary => {
-                let size = self.sizes.n_embd() / self.sizes.n_head();
-                Ok(Some(Rotation::of(positions, size)?))
-            }
-        }
+        let speeds = self.speeds.as_ref();
+        speeds
+            .map(|speeds| Rotation::of(positions, speeds))
+            .transpose()
     }
 }
 

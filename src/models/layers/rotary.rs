@@ -9,7 +9,7 @@
 
 use std::ffi::c_char;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::error::Result;
 use crate::libtorch::interface::{Raw, made, raw};
@@ -31,15 +31,20 @@ impl Rotation {
     /// paper has 10,000, for texts of hundreds of words; names are short.
     const BASE: f64 = 100.0;
 
-    /// The rotation of `N` tokens at positions in a tensor of any shape, for heads of an even size.
-    pub fn of(positions: &Tensor, size: i64) -> Result<Self> {
+    /// The speeds of the pairs of heads of an even size, `[size / 2]`.
+    pub fn speeds(size: i64, device: Device) -> Result<Tensor> {
         let pairs = size / 2;
         let speeds: Vec<f32> = (0..pairs)
             .map(|pair| Self::BASE.powf(-(pair as f64) / pairs as f64) as f32)
             .collect();
-        let speeds = Tensor::f_from_slice(&speeds)?.f_to_device(positions.device())?;
+        Ok(Tensor::f_from_slice(&speeds)?.f_to_device(device)?)
+    }
+
+    /// The rotation of `N` tokens at positions in a tensor of any shape, by the speeds of pairs.
+    pub fn of(positions: &Tensor, speeds: &Tensor) -> Result<Self> {
+        let pairs = speeds.size()[0];
         let positions = positions.f_to_kind(Kind::Float)?.f_view([-1, 1])?;
-        let angles = positions.f_mul(&speeds)?.f_view([-1, 1, 1, pairs])?;
+        let angles = positions.f_mul(speeds)?.f_view([-1, 1, 1, pairs])?;
         let none = angles.f_zeros_like()?;
         let angles = Tensor::f_cat(&[&angles, &angles, &none], 1)?; // [N, 3, 1, pairs]
         Ok(Self {
@@ -68,11 +73,15 @@ impl Rotation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
+
+    fn rotation(positions: &[i64]) -> Rotation {
+        let speeds = Rotation::speeds(8, Device::Cpu).unwrap();
+        Rotation::of(&Tensor::from_slice(positions), &speeds).unwrap()
+    }
 
     /// Queries, keys and values of one head of 8 numbers, rotated by their positions.
     fn turned(qkv: &Tensor, positions: &[i64]) -> [Tensor; 3] {
-        let rotation = Rotation::of(&Tensor::from_slice(positions), 8).unwrap();
+        let rotation = rotation(positions);
         let turned = rotation.turn(qkv, 1).unwrap();
         [0, 8, 16].map(|begin| turned.narrow(1, begin, 8))
     }
@@ -107,7 +116,7 @@ mod tests {
 
     #[test]
     fn tokens_or_heads_of_other_numbers_than_the_factors_are_a_fault() {
-        let rotation = Rotation::of(&Tensor::from_slice(&[0, 1, 2]), 8).unwrap();
+        let rotation = rotation(&[0, 1, 2]);
         for (tokens, heads) in [(2, 1), (3, 0), (3, 2)] {
             let qkv = Tensor::zeros([tokens, 24], (Kind::Float, Device::Cpu));
             assert!(rotation.turn(&qkv, heads).is_err(), "{tokens}, {heads}");
@@ -118,7 +127,7 @@ mod tests {
     #[test]
     fn turning_passes_the_gradients_on_that_autograd_finds() {
         let qkv = Tensor::arange(3 * 5 * 24, (Kind::Float, Device::Cpu)).sin();
-        let rotation = Rotation::of(&Tensor::from_slice(&[0, 3, 1, 7, 2]), 8).unwrap();
+        let rotation = rotation(&[0, 3, 1, 7, 2]);
         let gradients = |kind| {
             let qkv = qkv.view([1, 5, 72]).to_kind(kind).set_requires_grad(true);
             let y = rotation.turn(&qkv, 3).unwrap();
