@@ -242,7 +242,8 @@ impl Layers for Recurrent {
     /// The terms of every character, `[V, ..]`, and the matrix of the state, for each product.
     fn prepare(&self) -> Result<Vec<Tensor>> {
         let products = self.products()?.into_iter();
-        let prepared = products.map(|product| Ok([product.terms(&self.wte)?, product.factors]));
+        let prepared = products
+            .map(|product| Ok([product.terms(&self.wte)?, product.factors.f_contiguous()?]));
         Ok(prepared
             .collect::<Result<Vec<_>>>()?
             .into_iter()
@@ -292,18 +293,27 @@ impl Product {
     fn of(layers: &[&Linear], sizes: &Sizes) -> Result<Self> {
         let (c, h) = (sizes.n_embd(), sizes.n_embd2());
         let weights: Vec<&Tensor> = layers.iter().map(|layer| &layer.weight).collect();
-        let biases = layers.iter().filter_map(|layer| layer.bias.as_ref());
-        let weight = Tensor::f_cat(&weights, 0)?; // [.., C + H]
+        let biases: Vec<&Tensor> = layers.iter().filter_map(|l| l.bias.as_ref()).collect();
+        let weight = one_after_the_other(&weights)?; // [.., C + H]
+        let mut parts = weight.f_split_with_sizes([c, h], 1)?;
         Ok(Self {
-            of_x: weight.f_narrow(1, 0, c)?,
-            bias: Tensor::f_cat(&biases.collect::<Vec<_>>(), 0)?,
-            factors: weight.f_narrow(1, c, h)?.f_tr()?.f_contiguous()?,
+            factors: parts.remove(1).f_tr()?,
+            of_x: parts.remove(0),
+            bias: one_after_the_other(&biases)?,
         })
     }
 
     /// The terms of embeddings, `[M, ..]` of `[M, C]`.
     fn terms(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_linear(&self.of_x, Some(&self.bias))?)
+    }
+}
+
+/// Tensors in one; a single one is not copied.
+fn one_after_the_other(tensors: &[&Tensor]) -> Result<Tensor> {
+    match tensors {
+        [one] => Ok(one.shallow_clone()),
+        _ => Ok(Tensor::f_cat(tensors, 0)?),
     }
 }
 
