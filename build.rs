@@ -48,7 +48,7 @@ fn compile(lib: &Path, file: &str, level: u32) {
         // The wheel has no headers of Gloo.
         .include("src/distributed/gloo_forward")
         .flag_if_supported("-Wno-unused-parameter")
-        // Nobody asks which comparisons met NaN, so that loops with one are vectorized too.
+        // Comparisons with NaN set no flag that anybody asks for: loops with comparisons are vectorized too.
         .flag_if_supported("-fno-trapping-math")
         // The same figures on every processor, whether or not it multiplies and adds at once.
         .flag_if_supported("-ffp-contract=off")

@@ -233,11 +233,12 @@ fn outcome(
     of_0: Option<ExitStatus>,
     is_ended: bool,
 ) -> anyhow::Result<u8> {
-    // Process 0 tells why all end, as that another one has ended, but not if a signal ended it.
+    // Process 0 tells why all end, but not if a signal ended it, nor if it has stopped as one asked it to.
     let told = of_0.and_then(|of_0| of_0.code()).filter(|&code| code > 0);
+    let stopped = is_ended || of_0.is_some_and(|of_0| is_interrupted(&of_0));
     match (told, of_0.and_then(|of_0| of_0.signal()), status.signal()) {
-        (Some(_), _, Some(signal)) => Ok((128 + signal) as u8),
-        (None, _, Some(signal)) => bail!("process {rank} was ended by signal {signal}"),
+        (Some(_), _, Some(signal)) if !stopped => Ok((128 + signal) as u8),
+        (_, _, Some(signal)) => bail!("process {rank} was ended by signal {signal}"),
         (None, Some(_), _) if is_ended => bail!("process 0 did not answer, and was ended"),
         (None, Some(signal), _) => bail!("process 0 was ended by signal {signal}"),
         _ => Ok(status.code().or(told).unwrap_or(1) as u8),
@@ -262,7 +263,7 @@ impl Drop for Started {
 mod tests {
     use super::*;
 
-    /// The others told of a closed connection, and nobody of which process had ended.
+    /// Process 0 names it, unless it had not noticed when it was stopped.
     #[test]
     fn a_process_that_a_signal_ended_is_named() {
         let [killed, failed, good] = [9, 1 << 8, 0].map(ExitStatus::from_raw);
@@ -271,6 +272,7 @@ mod tests {
         let named = |rank| Err(format!("process {rank} was ended by signal 9"));
         assert_eq!(told((2, killed), failed), Ok(137));
         assert_eq!(told((2, killed), good), named(2));
+        assert_eq!(told((2, killed), ExitStatus::from_raw(143 << 8)), named(2));
         assert_eq!(told((0, killed), killed), named(0));
         assert_eq!(told((2, failed), killed), named(0));
         for of_0 in [failed, good] {

@@ -33,6 +33,13 @@ struct Group {
   c10::intrusive_ptr<c10d::Backend> backend;
 };
 
+c10d::Backend& connected(const Group* group) {
+  if (!group->backend) {
+    throw std::runtime_error("the processes are not connected");
+  }
+  return *group->backend;
+}
+
 void finish(const c10::intrusive_ptr<c10d::Work>& work) {
   // Gloo ends at the group's timeout, and this waits as long as it does.
   if (!work->wait()) {
@@ -128,7 +135,7 @@ char* c10d_close(Group* group) {
 
 // `output` has the inputs of all processes, one behind the other.
 char* c10d_all_gather(Group* group, at::Tensor* output, at::Tensor* input) {
-  return guarded([&] { finish(group->backend->_allgather_base(*output, *input)); });
+  return guarded([&] { finish(connected(group)._allgather_base(*output, *input)); });
 }
 
 // Rows of `input` go to the processes, `sent[rank]` to each in their order; rows of `output` come
@@ -137,7 +144,7 @@ char* c10d_all_to_all(Group* group, at::Tensor* output, at::Tensor* input, const
                       const int64_t* sent, int size) {
   return guarded([&] {
     std::vector<int64_t> out(received, received + size), in(sent, sent + size);
-    finish(group->backend->alltoall_base(*output, *input, out, in));
+    finish(connected(group).alltoall_base(*output, *input, out, in));
   });
 }
 

@@ -576,6 +576,13 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn nothing_is_exchanged_before_the_processes_are_connected() {
+        let group = Group::open(&launch(free_port().unwrap(), 0, 1), TIMEOUTS).unwrap();
+        let fault = group.sum(&numbers(0), &[0]).unwrap_err().to_string();
+        assert!(fault.contains("not connected"), "{fault}");
+    }
+
+    #[test]
     fn all_get_the_sum_of_one_process_and_the_notes_of_all() {
         for size in [1, 2, 3, 4] {
             let alone: Vec<Tensor> = (0..size).map(numbers).collect();

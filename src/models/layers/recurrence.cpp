@@ -124,6 +124,7 @@ struct Gru : Function<Gru> {
       before = after;
       begin += count;
     }
+    TORCH_CHECK(begin == x_zr.size(0) && begin == x_hbar.size(0), "the positions have not all rows");
     context->save_for_backward({zr, hbar, resets, states, w_zr, w_hbar, start});
     context->saved_data["counts"] = counts.vec();
     return states;
@@ -215,6 +216,7 @@ struct Lstm : Function<Lstm> {
       cells_before = cells_after;
       begin += count;
     }
+    TORCH_CHECK(begin == x.size(0), "the positions have not all rows");
     context->save_for_backward({gates, cell, tanhs, states, w});
     context->saved_data["counts"] = counts.vec();
     return states;

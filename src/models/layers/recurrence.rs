@@ -225,5 +225,10 @@ mod tests {
         let [w_hbar, start] = inputs([[H + 1, H + 1], [1, H + 1]]);
         let x = [&x_zr * 1.0, &x_hbar * 1.0];
         assert!(gru(x, [&w_zr, &w_hbar], &start, &[1, 1]).is_err());
+        // Words of one token are multiplied by no matrix, and rows that no position has would be anything.
+        let [narrow, x, w] = inputs([[2, 3 * H], [3, 4 * H], [H, 4 * H]]);
+        assert!(lstm(&narrow * 1.0, &w, &[2]).is_err());
+        assert!(lstm(&x * 1.0, &w, &[1, 1]).is_err());
+        assert!(lstm(&x * 1.0, &w, &[2, 1]).is_ok());
     }
 }
