@@ -15,7 +15,7 @@ gradient's bytes, in and out:
 import argparse
 import json
 import os
-import socket
+import random
 import statistics
 import subprocess
 import tempfile
@@ -71,9 +71,8 @@ class Machine:
         """Of a command that has a thread for each processor that it may use, which the processes divide. They are
         started together, as torchrun does it."""
         distributed = ["--distributed"] if ranks > 1 else []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        # Below those that systems give to connections, as these processes try to make from the start.
+        port = random.randrange(10_000, 30_000)
         start = time.perf_counter()
         processes = [
             started(

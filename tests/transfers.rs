@@ -1,5 +1,6 @@
 //! What a training step moves to its device, and whether it waits for it, counted on a processor by the names of
-//! the operations that libtorch runs.
+//! the operations that libtorch runs. Layers that a processor computes by loops of ours, as attention and
+//! recurrences, run other operations on a GPU, which are not seen here.
 
 use std::ffi::{CStr, c_char};
 use std::path::Path;

@@ -157,7 +157,8 @@ fn blame(
         },
         (0, None) => Err(error),
         (_, Some(_)) => Ok(1),
-        // One process of each host tells that process 0 has ended, process 1 at least, or `launch` does.
+        // That process 0 has ended is told by `launch`, or by process 1 and the first process of each host, if the
+        // hosts are known.
         (_, None) if has_own || (is_first_here || rank == 1) && launched().is_none() => {
             Err(error.context(place))
         }
